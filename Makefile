@@ -1,0 +1,38 @@
+# incr: make run builds and runs the whole system, make test proves it.
+# The default goal needs no root and no network, and starts nothing.
+
+CC = gcc
+CFLAGS = -O2 -g
+CPPFLAGS =
+LDFLAGS =
+PREFIX = /usr/local
+DESTDIR =
+VERSION = 0.1.0
+
+# Where objects and programs go; another pair makes another build:
+# make BUILD=build/asan BIN=build/asan/bin CFLAGS='-g -fsanitize=address'
+BUILD = build
+BIN = bin
+
+STD = -std=c17 -D_GNU_SOURCE -DINCR_VERSION='"$(VERSION)"' -Ilib -I$(BUILD)
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
+
+PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
+	incr-send
+SCRIPTS = incr-ingest incr-drain incr-up incr-db
+
+# What each program is made of: modules of lib/, then libraries.
+BASE = msg num buf tick fdio url lines options
+incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
+incr-publish = $(BASE) fault id increment record metrics backoff redis queue \
+	-ljansson -luuid -lhiredis
+incr-consume = $(BASE) fault id record metrics backoff redis queue \
+	-ljansson -luuid -lhiredis
+incr-flush = $(BASE) fault id increment record metrics backoff redis queue \
+	sums store -ljansson -luuid -lhiredis -lpq
+incr-serve = $(BASE) fault id record metrics http -ljansson -luuid
+incr-send = $(BASE) fault id increment record metrics backoff \
+	-ljansson -luuid -lcurl
+
+include build.mk

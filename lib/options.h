@@ -1,0 +1,57 @@
+/*
+ * Options (layer 1): one table gives getopt_long(3), --help and the
+ * environment's defaults.
+ */
+#ifndef INCR_OPTIONS_H
+#define INCR_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum options_kind {
+	OPTIONS_FLAG,	 /* bool *dest: true */
+	OPTIONS_NUMBER,	 /* uint64_t *dest, in [min, max] */
+	OPTIONS_SECONDS, /* int64_t *dest: milliseconds, in [min, max] ms */
+	OPTIONS_TEXT,	 /* const char **dest, not empty */
+	OPTIONS_NAME,	 /* const char **dest: a queue's name */
+	OPTIONS_URL,	 /* const char **dest: a URL; as an argument without
+			  * password, or @FILE: the file's first line */
+	OPTIONS_CALL	 /* call(dest, text): 0, or -1 if text is no good */
+};
+
+struct option_def {
+	int letter;	  /* one character, or 0: only the long form */
+	const char *name; /* the long form, without dashes */
+	const char *arg;  /* its argument's name, NULL for a flag */
+	const char *env;  /* the variable behind it, or NULL */
+	const char *def;  /* the default as --help shows it, or NULL; it is
+			   * also parsed, unless it begins with '(' */
+	const char *help; /* a few words */
+	enum options_kind kind;
+	void *dest;
+	uint64_t min, max;
+	int (*call)(void *dest, const char *text);
+};
+
+struct options_prog {
+	const char *name;     /* "incr-validate" */
+	const char *operands; /* what follows the options, or NULL: nothing */
+	const char *purpose;  /* one sentence for --help */
+	const struct option_def *defs;
+	size_t n_defs;
+};
+
+/* -h and -V are every program's and are added by the module. */
+
+/*
+ * Parses the defaults, then the environment, then the arguments, into the
+ * destinations.  Prints --help or --version on standard output and exits 0;
+ * on a wrong option, value or operand says so and exits EXIT_CONFIG.
+ * Texts stored are valid for ever.  Returns the index of the first operand.
+ */
+int options_parse(const struct options_prog *prog, int argc, char **argv);
+
+/* 1–128 characters of A–Z a–z 0–9 . _ : - ?  0 or -1. */
+int options_check_name(const char *text);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * The queue in Redis (layer 2): publish, take, adopt, acknowledge.
+ *
+ * Keys and scripts are those of incr(7): the lists of adjust/rmq
+ * (rmq::queue::[Q]::ready, ::rejected), our own keys beside them, and six
+ * scripts, lib/lua/, each atomic and safe to repeat.
+ *
+ * One connection, one call at a time, never blocking.  A program's loop:
+ *
+ *	deadline = queue_wait(q, &pfd);         what to poll for
+ *	... fdio_poll ...
+ *	switch (queue_step(q, pfd.revents)) ... what has become of the call
+ *
+ * The module connects by itself, comes back with back-off when the
+ * connection is lost, checks what it finds (a cluster, an evicting
+ * maxmemory-policy: QUEUE_FAULT) and loads the scripts.  It prints nothing.
+ *
+ * A reply that does not come within QUEUE_REPLY_MS ends the connection.
+ */
+#ifndef INCR_QUEUE_H
+#define INCR_QUEUE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "id.h"
+
+enum {
+	QUEUE_CONNECT_MS = 2000,
+	QUEUE_REPLY_MS = 2000,
+	QUEUE_OWNER_MS = 1000, /* life of an owner key; renew four times in it */
+	QUEUE_TAKE_BYTES = 16 << 20,  /* of payloads in one batch */
+	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
+	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
+	QUEUE_PUBLISHER_S = 86400,    /* life of a publisher key */
+	QUEUE_LINES_MAX = 1000	      /* lines of one publish */
+};
+
+struct queue;
+
+enum queue_state {
+	QUEUE_DOWN,    /* not connected (yet); tried again by itself */
+	QUEUE_IDLE,    /* connected; a call may begin */
+	QUEUE_CALLING, /* a call is under way */
+	QUEUE_DONE,    /* the call's result may be read */
+	QUEUE_REFUSED, /* Redis answered with an error: this sending of the
+			* call did nothing (queue_why) */
+	QUEUE_LOST,    /* the connection went during the call; if queue_sent,
+			* it may have been done, now or later */
+	QUEUE_FAULT    /* configuration: trying again is of no use */
+};
+
+/*
+ * url as in url.h, name checked by options.  No input or output yet.
+ * NULL with *ret_why (constant text without the URL).  Caller closes.
+ */
+struct queue *queue_open(
+    const char *url, const char *name, const char **ret_why);
+void queue_close(struct queue *q);
+
+/*
+ * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
+ * tick_ms() at which queue_step is due even if nothing is ready.
+ */
+int64_t queue_wait(const struct queue *q, struct pollfd *ret_pfd);
+
+/*
+ * Does what can be done now; revents are those of the pollfd, 0 if none.
+ * QUEUE_DONE, QUEUE_REFUSED and QUEUE_LOST are returned once per call;
+ * results stay valid until the next call begins.
+ */
+enum queue_state queue_step(struct queue *q, short revents);
+
+/* Connected and no call under way: one of the calls below may begin. */
+bool queue_idle(const struct queue *q);
+
+/* Was the last byte of the call handed to the kernel?  Valid from the
+ * beginning of a call to the beginning of the next; once true it stays. */
+bool queue_sent(const struct queue *q);
+
+/* Why it is down, refused, lost or faulty: one line, borrowed until the
+ * next step; it may contain bytes from Redis, never the URL. */
+const char *queue_why(const struct queue *q);
+
+/* Changes whenever a connection was made to another run_id than the one
+ * before it: Redis was restarted or replaced.  0 before the first. */
+uint64_t queue_run(const struct queue *q);
+
+/* -- calls: each 0, or -1 if not idle or memory is gone ----------------- */
+
+/* The lines of one publish, encoded once; frozen when it was sent. */
+struct queue_lines {
+	struct buf resp;
+	size_t n;
+	bool tagged; /* set before the first line: every line has a tag,
+		      * maybe an empty one, which marks nothing */
+};
+
+int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
+    const char *line, size_t len);
+void queue_lines_clear(struct queue_lines *l);
+void queue_lines_free(struct queue_lines *l);
+
+/* Pushes lines (borrowed for the call) as batch seq (from 1) of publisher;
+ * tags are remembered for window_s seconds. */
+int queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
+    const struct queue_lines *lines, uint64_t window_s);
+
+enum queue_published {
+	QUEUE_PUSHED, /* now */
+	QUEUE_BEFORE, /* by an earlier sending */
+	QUEUE_GAP     /* not pushed: the publisher's key is missing, or seq
+		       * is not the next one */
+};
+enum queue_published queue_published(const struct queue *q);
+/* Was line i (from 0) refused: its tag is marked with another increment? */
+bool queue_reused(const struct queue *q, size_t i);
+
+/* Registers a consumer, which must be new: never repeated under one id. */
+int queue_register(struct queue *q, const struct id *consumer);
+
+/* Takes batch seq (from 1), at most n payloads. */
+int queue_take(
+    struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n);
+
+enum queue_taken {
+	QUEUE_TAKEN,	/* the batch is there: queue_batch, queue_payload */
+	QUEUE_EMPTY,	/* nothing ready; seq was not used */
+	QUEUE_FULL,	/* too many unacknowledged batches, or too old ones */
+	QUEUE_NOT_OWNER,/* not its own owner just now: renew, then repeat */
+	QUEUE_GONE	/* not registered, or seq can't be had: go on under
+			 * a new id */
+};
+enum queue_taken queue_taken(const struct queue *q);
+
+struct queue_batch {
+	uint64_t seq;
+	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
+	size_t n;	  /* payloads; 0: it is gone (acknowledged) */
+};
+struct queue_batch queue_batch(const struct queue *q);
+/* Payload i (from 0, oldest first), borrowed until the next call. */
+const char *queue_payload(const struct queue *q, size_t i, size_t *ret_len);
+
+/* Reads a batch of any consumer, without changing anything: then
+ * queue_batch and queue_payload. */
+int queue_read(struct queue *q, const struct id *consumer, uint64_t seq);
+
+/* Refreshes the ownership by self of n consumers. */
+int queue_renew(struct queue *q, const struct id *self,
+    const struct id *consumers, size_t n);
+/* Of consumer i: true if self owns it (again), false if another does or it
+ * is not registered any more. */
+bool queue_renewed(const struct queue *q, size_t i);
+
+/*
+ * One look at all consumers, and at most one adoption by self: of a
+ * consumer without owner at this look and the one before it, or whose
+ * owner is a process of this machine that is gone.  One without owner and
+ * without batches is swept instead.
+ */
+int queue_adopt(struct queue *q, const struct id *self);
+/* The number of batches of the consumer adopted, 0 if there was none. */
+size_t queue_adopted(const struct queue *q, struct id *ret_consumer);
+/* Batch number i of it, oldest first. */
+uint64_t queue_adopted_seq(const struct queue *q, size_t i);
+
+/* A payload to be copied to the rejected list. */
+struct queue_reject {
+	uint64_t seq;
+	uint64_t index; /* in the batch, from 0 */
+};
+
+/* Deletes batches of consumer, after copying rejects (sorted). */
+int queue_acknowledge(struct queue *q, const struct id *consumer,
+    const uint64_t *seqs, size_t n, const struct queue_reject *rejects,
+    size_t n_rejects);
+
+/* Is consumer registered? */
+int queue_ask(struct queue *q, const struct id *consumer);
+bool queue_registered(const struct queue *q);
+
+/* The lengths of the lists, for metrics. */
+struct queue_lengths {
+	uint64_t ready, unacked /* batches */, rejected;
+};
+int queue_measure(struct queue *q);
+struct queue_lengths queue_lengths(const struct queue *q);
+
+#endif

@@ -1,0 +1,157 @@
+# Shared by all bats files: programs, private servers, waiting.
+# shellcheck shell=bash
+
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# The build under test: bin/, or that of another build (sanitizers).
+BIN=${INCR_BIN:-$ROOT/bin}
+PATH=$BIN:$PATH
+PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
+POLL=0.02 # seconds between two looks at a condition
+
+KEY=6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11
+
+# increment VALUE [KEY]: one canonical line
+increment() {
+	printf '{"key":"%s","value":%s}\n' "${2:-$KEY}" "$1"
+}
+
+# increments FROM TO: canonical lines of one key, with these values
+increments() {
+	seq "$1" "$2" | sed 's/.*/{"key":"'"$KEY"'","value":&}/'
+}
+
+# wait_for SECONDS COMMAND...: until COMMAND succeeds; 1 if it does not.
+wait_for() {
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ((${EPOCHREALTIME/./} > deadline)); then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep "$POLL"
+	done
+}
+
+# background COMMAND...: in the background, ended with the test. $! is it.
+background() {
+	"$@" 3>&- &
+	echo $! >>"$BATS_TEST_TMPDIR/pids"
+}
+
+# remember PID: end it with the test, too.
+remember() {
+	echo "$1" >>"$BATS_TEST_TMPDIR/pids"
+}
+
+end_background() {
+	local pid
+	[ -f "$BATS_TEST_TMPDIR/pids" ] || return 0
+	while read -r pid; do
+		kill -CONT "$pid" 2>/dev/null || :
+		kill -9 "$pid" 2>/dev/null || :
+	done <"$BATS_TEST_TMPDIR/pids"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# -- Redis ------------------------------------------------------------------
+
+# redis_start DIR [ARG...]: a private server at DIR/redis.sock; pid in
+# DIR/redis.pid.  Everything it acknowledges is on disk.
+redis_start() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	redis-server --port 0 --unixsocket "$dir/redis.sock" --dir "$dir" \
+		--appendonly yes --appendfsync everysec --save '' \
+		--daemonize yes --pidfile "$dir/redis.pid" \
+		--logfile "$dir/redis.log" "$@" >/dev/null 3>&-
+	wait_for 10 redis-cli -s "$dir/redis.sock" ping
+}
+
+redis_stop() {
+	local pid
+	pid=$(cat "$1/redis.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || return 0
+	wait_for 10 gone "$pid"
+}
+
+# rcli ARG...: redis-cli on the Redis of REDIS_URL (a Unix socket).
+rcli() {
+	local path=${REDIS_URL#unix://}
+	redis-cli -s "${path%%\?*}" "$@"
+}
+
+ready() { rcli llen "rmq::queue::[$INCR_QUEUE]::ready"; }
+rejected() { rcli llen "rmq::queue::[$INCR_QUEUE]::rejected"; }
+# Names of the batch lists that exist.
+batches() { rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::batch::*"; }
+no_batches() { [ -z "$(batches)" ]; }
+# Lines that wait in Redis or in batches: 0 when all was committed.
+has_ready() { [ "$(ready)" = "$1" ]; }
+
+# -- Postgres ---------------------------------------------------------------
+
+# as_postgres COMMAND...: it refuses to run as root.
+as_postgres() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid postgres --regid postgres --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+# pg_start DIR [SETTING...]: a private server, its socket in DIR; superuser
+# postgres without password.  SETTING: name=value.
+pg_start() {
+	local dir=$1 settings=() s
+	shift
+	mkdir -p "$dir"
+	if [ ! -d "$dir/data" ]; then
+		[ "$(id -u)" != 0 ] || chown postgres "$dir"
+		as_postgres "$PG_BIN/initdb" -D "$dir/data" -U postgres -A trust \
+			-E UTF8 --locale=C --no-sync >"$dir.initdb.log" 2>&1
+	fi
+	for s in listen_addresses= unix_socket_directories="$dir" fsync=off \
+		max_connections=50 "$@"; do
+		settings+=(-c "$s")
+	done
+	as_postgres "$PG_BIN/postgres" -D "$dir/data" "${settings[@]}" \
+		>>"$dir.log" 2>&1 3>&- </dev/null &
+	echo $! >"$dir.pid"
+	wait_for 20 "$PG_BIN/pg_isready" -q -h "$dir" -U postgres
+}
+
+# pg_stop DIR [SIGNAL]: fast shutdown, unless told otherwise.
+pg_stop() {
+	local pid
+	pid=$(cat "$1.pid" 2>/dev/null) || return 0
+	kill -"${2:-INT}" "$pid" 2>/dev/null || return 0
+	wait_for 20 gone "$pid"
+}
+
+# sql STATEMENT: unaligned rows from DATABASE_URL.
+sql() { psql -XAtq -d "$DATABASE_URL" -c "$1"; }
+
+sum_of() { sql "select coalesce(sum(value), 0) from increments where key = '${1:-$KEY}'"; }
+sum_is() { [ "$(sum_of)" = "$1" ]; }
+total() { sql 'select coalesce(sum(value), 0) from increments'; }
+total_is() { [ "$(total)" = "$1" ]; }
+
+# -- a test's own queue and database, on the suite's servers -----------------
+
+# use_redis: REDIS_URL and INCR_QUEUE for this test alone.
+use_redis() {
+	export REDIS_URL=unix://$INCR_SUITE/redis/redis.sock
+	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$
+}
+
+# use_postgres: DATABASE_URL, a fresh database with the tables.
+use_postgres() {
+	local db=t$BATS_SUITE_TEST_NUMBER
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c "drop database if exists $db" \
+		-c "create database $db template incr_template" >/dev/null
+	export DATABASE_URL="postgresql:///$db?host=$INCR_SUITE/pg&user=postgres"
+}
