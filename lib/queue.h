@@ -89,6 +89,10 @@ const char *queue_why(const struct queue *q);
  * before it: Redis was restarted or replaced.  0 before the first. */
 uint64_t queue_run(const struct queue *q);
 
+/* Ends the connection (and the call, without another word of it); the
+ * module connects again. */
+void queue_hang_up(struct queue *q);
+
 /* -- calls: each 0, or -1 if not idle or memory is gone ----------------- */
 
 /* The lines of one publish, encoded once; frozen when it was sent. */
@@ -149,12 +153,21 @@ const char *queue_payload(const struct queue *q, size_t i, size_t *ret_len);
  * queue_batch and queue_payload. */
 int queue_read(struct queue *q, const struct id *consumer, uint64_t seq);
 
-/* Refreshes the ownership by self of n consumers. */
+/*
+ * Refreshes the ownership by self of n consumers.  With claim (incr-flush)
+ * the owner records then name this process, without (incr-consume) they
+ * keep the process they name: so a consumer that has left in order does not
+ * look dead while incr-flush still holds its batches.
+ */
 int queue_renew(struct queue *q, const struct id *self,
-    const struct id *consumers, size_t n);
-/* Of consumer i: true if self owns it (again), false if another does or it
- * is not registered any more. */
-bool queue_renewed(const struct queue *q, size_t i);
+    const struct id *consumers, size_t n, bool claim);
+
+enum queue_renewed {
+	QUEUE_OWNED,	/* by self, with batches unacknowledged */
+	QUEUE_OWNED_BARE, /* by self, without */
+	QUEUE_DISOWNED	/* another owns it, or it is not registered */
+};
+enum queue_renewed queue_renewed(const struct queue *q, size_t i);
 
 /*
  * One look at all consumers, and at most one adoption by self: of a
