@@ -20,6 +20,9 @@ void id_make(struct id *ret);
  * included.  0 or -1. */
 int id_parse(const char *text, size_t len, struct id *ret);
 
+/* The same for lower case only: what id_format writes. */
+int id_parse_lower(const char *text, size_t len, struct id *ret);
+
 /* Writes 36 characters in lower case and a NUL. */
 void id_format(const struct id *id, char ret[ID_TEXT + 1]);
 

@@ -31,9 +31,21 @@ int increment_recognise(const char *text, size_t len, struct increment *ret);
 
 /*
  * Judges any bytes: the recogniser first, jansson for everything else.
- * FAULT_NONE, or why it is none (memory gone: FAULT_UNAVAILABLE).  A
- * control line (record.h) is FAULT_CONTROL_LINE; more than LINES_JSON_MAX
- * bytes are FAULT_TOO_LONG.
+ * FAULT_NONE, or the first of these that holds:
+ *
+ *	too-long		more than LINES_JSON_MAX bytes
+ *	control-line		it begins like one (record.h)
+ *	not-json		not one JSON text; a NUL, invalid UTF-8 or a
+ *				lone surrogate in it
+ *	not-an-object
+ *	unknown-member		of the object itself
+ *	repeated-member		in the object or anywhere below it
+ *	missing-key, missing-value
+ *	key-not-a-uuid		no string, or one that is no UUID
+ *	value-not-an-integer	a fraction or exponent, or no number
+ *	value-out-of-range	also -0, and integers of any length
+ *
+ * unavailable: memory is gone, the line may be an increment.
  */
 enum fault increment_parse(
     const char *text, size_t len, struct increment *ret);
