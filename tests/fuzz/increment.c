@@ -1,0 +1,50 @@
+/* modules: increment record id fault buf lines options url num msg;
+ * libs: -ljansson -luuid */
+/*
+ * Any bytes as an increment: what the recogniser accepts, jansson accepts
+ * with the same key and value; what is accepted has one canonical form,
+ * which is recognised; an out-parameter is untouched on failure.
+ */
+#include "increment.h"
+#include "fuzz.h"
+#include "lines.h"
+
+static const struct increment untouched = {.value = -77};
+
+static int
+same(const struct increment *a, const struct increment *b)
+{
+	return a->value == b->value && id_equal(&a->key, &b->key);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct increment seen = untouched, judged = untouched, again;
+	const char *text = (const char *)data;
+	int recognised = increment_recognise(text, len, &seen) == 0;
+	enum fault fault = increment_judge(text, len, &judged);
+	char canonical[INCREMENT_TEXT];
+	size_t n;
+
+	promise(fault != FAULT_UNAVAILABLE && fault < FAULT_COUNT);
+	promise((fault == FAULT_TOO_LONG) == (len > LINES_JSON_MAX));
+	promise(increment_parse(text, len, &again) == fault);
+	if (!recognised)
+		promise(same(&seen, &untouched));
+	if (fault != FAULT_NONE) {
+		promise(!recognised);
+		promise(same(&judged, &untouched));
+		return 0;
+	}
+	promise(judged.value > 0);
+	promise(same(&again, &judged));
+	if (recognised)
+		promise(same(&seen, &judged));
+	n = increment_format(&judged, canonical);
+	promise(n <= sizeof canonical);
+	promise(increment_recognise(canonical, n, &again) == 0);
+	promise(same(&again, &judged));
+	promise(recognised == (n == len && memcmp(text, canonical, n) == 0));
+	return 0;
+}

@@ -1,0 +1,63 @@
+# Unit tests (tests/unit/test_X.c) and fuzz targets (tests/fuzz/X.c).  The
+# first comment of each file names what it is linked with:
+#
+#	/* modules: increment record id fault; libs: -ljansson -luuid */
+
+.PHONY: units fuzz
+
+FUZZ_SECONDS = 20
+FUZZ_CC = clang
+FUZZ_CFLAGS = -O1 -g -fno-sanitize-recover=all \
+	-fsanitize=fuzzer,address,undefined
+
+unit_tests = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+fuzz_targets = $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,\
+	$(wildcard tests/fuzz/*.c)))
+
+# The words of the first comment of file $(1): modules, and libraries.
+head_words = $(subst ;, ,$(shell sed '/\*\//q' $(1)))
+test_libs = $(filter -l%,$(call head_words,$(1)))
+test_modules = $(filter $(basename $(notdir $(wildcard lib/*.c))),\
+	$(call head_words,$(1)))
+test_objects = $(patsubst %,$(BUILD)/%.o,$(call test_modules,$(1)))
+test_sources = $(patsubst %,lib/%.c,$(call test_modules,$(1)))
+
+units: $(unit_tests:%=$(BUILD)/unit/%) \
+	$(fuzz_targets:%=$(BUILD)/unit/replay_%)
+
+$(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
+		$$(call test_objects,tests/unit/$$*.c)
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -MT $@ \
+		-MF $@.d -o $@ $^ $(call test_libs,$<)
+
+# A fuzz target with a main that reads files: any compiler can run it.
+$(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
+		tests/fuzz/%.c tests/fuzz/replay.c \
+		$$(call test_objects,tests/fuzz/$$*.c)
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call test_libs,$<)
+
+# The targets' modules are built again, to be instrumented.
+$(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \
+		$$(call test_sources,tests/fuzz/$$*.c) $(wildcard lib/*.h)
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(STD) $(WARN) $(FUZZ_CFLAGS) -o $@ $(filter %.c,$^) \
+		$(call test_libs,$<)
+
+# Every target for FUZZ_SECONDS; what it finds new stays in the build folder.
+fuzz: $(fuzz_targets:%=$(BUILD)/fuzz/%)
+	@for t in $(fuzz_targets); do \
+		echo "  fuzz $$t, $(FUZZ_SECONDS) s"; \
+		mkdir -p $(BUILD)/fuzz/corpus/$$t; \
+		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) \
+			-max_len=8192 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/fuzz/$$t- \
+			$(BUILD)/fuzz/corpus/$$t tests/fuzz/corpus/$$t \
+			>$(BUILD)/fuzz/$$t.log 2>&1 || \
+			{ tail -n 40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
+		grep number_of_executed $(BUILD)/fuzz/$$t.log; \
+	done
+
+-include $(wildcard $(BUILD)/unit/*.d)
