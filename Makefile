@@ -32,7 +32,9 @@ incr-consume = $(BASE) fault id record metrics backoff redis queue \
 incr-flush = $(BASE) fault id increment record metrics backoff redis queue \
 	sums store -ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) fault id record metrics http -ljansson -luuid
-incr-send = $(BASE) fault id increment record metrics backoff \
+incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl
 
 include build.mk
+include goals.mk
+-include tests/tests.mk
