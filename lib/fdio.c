@@ -16,6 +16,17 @@ enum { PIPE_SIZE = 1 << 20 };
 
 static void add_signal(sigset_t *set, int sig);
 
+void
+fdio_hold(void)
+{
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+	for (int fd = 0; fd <= 2; fd++)
+		/* open(2) gives the lowest number that is free: this one. */
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", modes[fd]);
+}
+
 int
 fdio_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms)
 {

@@ -14,6 +14,14 @@
 #define FDIO_FOREVER INT64_MAX
 
 /*
+ * Fills descriptors 0 to 2 where the caller left them closed, so that no
+ * file or connection opened later is taken for one of them: reading 0 and
+ * writing 1 still fail with EBADF, messages go nowhere.  Before anything is
+ * opened; options_parse does it.
+ */
+void fdio_hold(void);
+
+/*
  * poll(2) until deadline_ms.  The number of ready descriptors, 0 when the
  * deadline has come, -1 with errno.  EINTR is tried again.
  */

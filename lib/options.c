@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fdio.h"
 #include "msg.h"
 #include "num.h"
 #include "url.h"
@@ -50,6 +51,7 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 	char where[64];
 	int c;
 
+	fdio_hold();
 	if (prog->n_defs > MAX_DEFS)
 		msg_die(EXIT_BUG, "options: more than %d", MAX_DEFS);
 	build(prog, shorts, longs);
