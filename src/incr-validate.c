@@ -1,0 +1,353 @@
+/*
+ * In: increments on standard input, one JSON text per line, incr-record(5).
+ * Out: the valid ones in canonical form on standard output; a bad line is
+ * dropped with a message, or with -e answered by an error line in its place.
+ *
+ * Output never waits for input that is still to come: what was read is
+ * judged and written before the next wait.  Killed at any line: what was
+ * written are whole answers to the first lines of the input, but for the end
+ * of the last one; nothing is kept, and no line is answered twice.  The data
+ * has another owner at every time: whoever sends it releases it only when
+ * told so from farther down.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fault.h"
+#include "fdio.h"
+#include "increment.h"
+#include "lines.h"
+#include "metrics.h"
+#include "msg.h"
+#include "options.h"
+#include "record.h"
+#include "tick.h"
+
+enum {
+	OUT_FULL = 1 << 18, /* no line is judged while so much waits */
+	SHOWN_MAX = 10      /* messages about bad lines */
+};
+
+static bool echo, tagged;
+static int64_t grace_ms;
+
+static const struct option_def defs[] = {
+    {.letter = 'e',
+	.name = "echo",
+	.help = "answer a bad line with an error line",
+	.kind = OPTIONS_FLAG,
+	.dest = &echo},
+    {.letter = 't',
+	.name = "tagged",
+	.help = "lines start with a tag and a TAB",
+	.kind = OPTIONS_FLAG,
+	.dest = &tagged},
+    {.letter = 'g',
+	.name = "grace",
+	.arg = "SECONDS",
+	.def = "10",
+	.help = "time to go on after a signal",
+	.kind = OPTIONS_SECONDS,
+	.dest = &grace_ms,
+	.min = 0,
+	.max = 3600000},
+};
+
+static const struct options_prog prog = {.name = "incr-validate",
+    .purpose = "Passes valid increments in canonical form.",
+    .defs = defs,
+    .n_defs = sizeof defs / sizeof *defs};
+
+/* The faults that a line can have here, as series. */
+static const enum fault codes[] = {FAULT_NOT_JSON, FAULT_NOT_AN_OBJECT,
+    FAULT_MISSING_KEY, FAULT_MISSING_VALUE, FAULT_UNKNOWN_MEMBER,
+    FAULT_REPEATED_MEMBER, FAULT_KEY_NOT_A_UUID, FAULT_VALUE_NOT_AN_INTEGER,
+    FAULT_VALUE_OUT_OF_RANGE, FAULT_TOO_LONG, FAULT_NOT_TAGGED,
+    FAULT_CONTROL_LINE, FAULT_UNAVAILABLE};
+
+enum { N_CODES = sizeof codes / sizeof *codes };
+
+static struct metric validated_and_rejected[1 + N_CODES] = {
+    {.name = "incr_validated_total",
+	.help = "Lines that were increments.",
+	.kind = METRICS_COUNTER}};
+static struct metric *const validated = &validated_and_rejected[0];
+static struct metric *rejected[FAULT_COUNT];
+
+struct filter {
+	struct lines in;
+	struct buf out;
+	bool hungry;         /* every line that was read is judged */
+	bool ended;          /* that was the last one */
+	bool wrote;          /* there is somebody who should have it */
+	int signals;         /* descriptor */
+	int64_t deadline_ms; /* when the grace ends */
+	uint64_t n_rejected;
+};
+
+static void open_filter(struct filter *f);
+static void open_metrics(void);
+static void run(struct filter *f);
+static void judge_lines(struct filter *f);
+static void judge(
+    struct filter *f, const char *line, size_t len, bool too_long);
+static void refuse_batches(
+    const struct filter *f, const char *line, size_t len);
+static int pass(struct filter *f, const char *line, size_t len, size_t prefix,
+    bool too_long);
+static int reject(
+    struct filter *f, const char *tag, size_t tag_len, enum fault fault);
+static void say_rejected(const struct filter *f, enum fault fault);
+static void send(struct filter *f);
+static void wait_for_more(struct filter *f);
+static void take_signal(struct filter *f);
+static void fill(struct filter *f);
+static int finish(struct filter *f);
+
+int
+main(int argc, char **argv)
+{
+	struct filter f = {.deadline_ms = FDIO_FOREVER};
+
+	msg_name(prog.name);
+	options_parse(&prog, argc, argv);
+	open_filter(&f);
+	open_metrics();
+	run(&f);
+	return finish(&f);
+}
+
+static void
+open_filter(struct filter *f)
+{
+	size_t max = LINES_JSON_MAX + (tagged ? LINES_TAG_MAX + 1 : 0);
+
+	f->signals = fdio_signals(NULL);
+	if (f->signals < 0)
+		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	if (lines_open(&f->in, STDIN_FILENO, max) < 0)
+		msg_die(EXIT_TEMPFAIL, "stdin: out of memory");
+	fdio_output(STDOUT_FILENO);
+}
+
+static void
+open_metrics(void)
+{
+	static char labels[N_CODES][40];
+
+	for (size_t i = 0; i < N_CODES; i++) {
+		struct metric *m = &validated_and_rejected[1 + i];
+
+		snprintf(labels[i], sizeof labels[i], "code=\"%s\"",
+		    fault_code(codes[i]));
+		*m = (struct metric){.name = "incr_rejected_total",
+		    .help = "Lines that were not.",
+		    .labels = labels[i],
+		    .kind = METRICS_COUNTER};
+		rejected[codes[i]] = m;
+	}
+	if (metrics_open(prog.name, validated_and_rejected, 1 + N_CODES) < 0)
+		msg_say("metrics: %s", strerror(errno));
+}
+
+static void
+run(struct filter *f)
+{
+	for (;;) {
+		judge_lines(f);
+		if (f->out.len > 0)
+			send(f);
+		if (f->ended && f->out.len == 0)
+			return;
+		if (f->hungry || f->out.len >= OUT_FULL || f->ended)
+			wait_for_more(f);
+	}
+}
+
+/* Judges what was read, as far as the answers have room. */
+static void
+judge_lines(struct filter *f)
+{
+	const char *line;
+	size_t len;
+
+	f->hungry = false;
+	while (f->out.len < OUT_FULL && !f->ended && !f->hungry) {
+		switch (lines_next(&f->in, &line, &len)) {
+		case LINES_LINE: judge(f, line, len, false); break;
+		case LINES_TOO_LONG: judge(f, line, len, true); break;
+		case LINES_MORE: f->hungry = true; break;
+		case LINES_END: f->ended = true; break;
+		}
+	}
+}
+
+static void
+judge(struct filter *f, const char *line, size_t len, bool too_long)
+{
+	size_t tag_len = 0;
+	int failed;
+
+	if (f->in.number == 1 && !echo)
+		refuse_batches(f, line, len);
+	if (!tagged)
+		failed = pass(f, line, len, 0, too_long);
+	else if (lines_split_tag(line, len, &tag_len) == 0)
+		failed = pass(f, line, len, tag_len + 1, too_long);
+	else
+		failed = reject(f, "", 0, FAULT_NOT_TAGGED);
+	if (failed)
+		msg_die(EXIT_TEMPFAIL, "stdout: out of memory");
+}
+
+/* Behind incr-consume, a line dropped here would break the count of its
+ * batch. */
+static void
+refuse_batches(const struct filter *f, const char *line, size_t len)
+{
+	struct record_checkpoint c;
+
+	if (record_parse_checkpoint(line, len, &c) == 0 && c.seq == 0)
+		msg_die(EXIT_CONFIG,
+		    "stdin: line %ju: batches of incr-consume; incr-flush "
+		    "judges them itself, leave %s out",
+		    (uintmax_t)f->in.number, prog.name);
+}
+
+/* prefix: bytes of the tag and its TAB. */
+static int
+pass(struct filter *f, const char *line, size_t len, size_t prefix,
+    bool too_long)
+{
+	const char *json = line + prefix;
+	struct increment inc;
+	enum fault fault;
+	char *to;
+
+	/* A canonical line is its own answer. */
+	if (increment_recognise(json, len - prefix, &inc) == 0) {
+		validated->value++;
+		return lines_put(&f->out, line, len);
+	}
+	fault = too_long ? FAULT_TOO_LONG
+			 : increment_judge(json, len - prefix, &inc);
+	if (fault != FAULT_NONE)
+		return reject(f, line, prefix > 0 ? prefix - 1 : 0, fault);
+	validated->value++;
+	to = buf_room(&f->out, prefix + INCREMENT_TEXT + 1);
+	if (to == NULL)
+		return -1;
+	memcpy(to, line, prefix);
+	len = prefix + increment_format(&inc, to + prefix);
+	to[len] = '\n';
+	buf_grow(&f->out, len + 1);
+	return 0;
+}
+
+static int
+reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
+{
+	struct record_error e = {fault, f->in.number};
+
+	/* Dropping it would be a verdict, and there is none. */
+	if (fault == FAULT_UNAVAILABLE && !echo)
+		return -1;
+	rejected[fault]->value++;
+	f->n_rejected++;
+	if (!echo) {
+		say_rejected(f, fault);
+		return 0;
+	}
+	if (tagged && (buf_add(&f->out, tag, tag_len) < 0 ||
+			  buf_add(&f->out, "\t", 1) < 0))
+		return -1;
+	return record_add_error(&f->out, &e);
+}
+
+static void
+say_rejected(const struct filter *f, enum fault fault)
+{
+	if (f->n_rejected <= SHOWN_MAX)
+		msg_say("line %ju: %s: %s", (uintmax_t)f->in.number,
+		    fault_code(fault), fault_detail(fault));
+	if (f->n_rejected == SHOWN_MAX + 1)
+		msg_say("stdin: more bad lines: counted from here on");
+}
+
+/* Writes what goes without blocking. */
+static void
+send(struct filter *f)
+{
+	int64_t n =
+	    fdio_write_some(STDOUT_FILENO, buf_ptr(&f->out), f->out.len);
+
+	if (n > 0) {
+		buf_drop(&f->out, (size_t)n);
+		f->wrote = true;
+	} else if (n < 0 && errno != EAGAIN) {
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	}
+}
+
+static void
+wait_for_more(struct filter *f)
+{
+	struct pollfd fds[] = {
+	    {.fd = f->signals, .events = POLLIN},
+	    {.fd = f->hungry ? STDIN_FILENO : -1, .events = POLLIN},
+	    {.fd = STDOUT_FILENO, .events = f->out.len > 0 ? POLLOUT : 0},
+	};
+	int64_t next_ms = metrics_tick(tick_ms());
+
+	if (f->deadline_ms < next_ms)
+		next_ms = f->deadline_ms;
+	if (fdio_poll(fds, sizeof fds / sizeof *fds, next_ms) < 0)
+		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+	if (fds[0].revents != 0)
+		take_signal(f);
+	if ((fds[2].revents & (POLLERR | POLLHUP)) != 0)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+	if (tick_ms() >= f->deadline_ms)
+		msg_die(EXIT_TEMPFAIL, "%s after the grace of %g s",
+		    f->hungry ? "stdin: not at its end" : "stdout: not taken",
+		    (double)grace_ms / 1000);
+	if (fds[1].revents != 0)
+		fill(f);
+}
+
+/* The input's end drains us; whoever writes it has the signal, too. */
+static void
+take_signal(struct filter *f)
+{
+	while (fdio_signal(f->signals) != 0)
+		if (f->deadline_ms == FDIO_FOREVER)
+			f->deadline_ms = tick_ms() + grace_ms;
+}
+
+static void
+fill(struct filter *f)
+{
+	if (lines_fill(&f->in) < 0 && errno != EAGAIN)
+		msg_die(EXIT_TEMPFAIL, "stdin: %s", strerror(errno));
+}
+
+static int
+finish(struct filter *f)
+{
+	/* A reader that left before the end may not have read it all. */
+	if (f->wrote && fdio_reader_gone(STDOUT_FILENO))
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+	if (lines_finish(STDOUT_FILENO) < 0)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	if (!echo && f->n_rejected > SHOWN_MAX)
+		msg_say("stdin: %ju of %ju lines rejected",
+		    (uintmax_t)f->n_rejected, (uintmax_t)f->in.number);
+	metrics_close();
+	lines_close(&f->in);
+	buf_free(&f->out);
+	return !echo && f->n_rejected > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+}
