@@ -24,12 +24,13 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db
 
 # What each program is made of: modules of lib/, then libraries.
 BASE = msg num buf tick fdio url lines options
+QUEUE = backoff resp redis owner sightings queue
 incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
-incr-publish = $(BASE) fault id increment record metrics backoff redis queue \
+incr-publish = $(BASE) fault id increment record metrics $(QUEUE) \
 	-ljansson -luuid -lhiredis
-incr-consume = $(BASE) fault id record metrics backoff redis queue \
-	-ljansson -luuid -lhiredis
-incr-flush = $(BASE) fault id increment record metrics backoff redis queue \
+incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
+	orphans stream consumer -ljansson -luuid -lhiredis
+incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
 	sums store -ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) fault id record metrics http -ljansson -luuid
 incr-send = $(BASE) fault id increment record metrics backoff outage post \

@@ -180,6 +180,9 @@ int queue_adopt(struct queue *q, const struct id *self);
 size_t queue_adopted(const struct queue *q, struct id *ret_consumer);
 /* Batch number i of it, oldest first. */
 uint64_t queue_adopted_seq(const struct queue *q, size_t i);
+/* Did the last look show a consumer that another look, 250 ms later, may
+ * adopt or sweep? */
+bool queue_orphans(const struct queue *q);
 
 /* A payload to be copied to the rejected list. */
 struct queue_reject {

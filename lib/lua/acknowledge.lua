@@ -1,0 +1,54 @@
+#!lua flags=allow-oom
+-- acknowledge: deletes batches that are counted, after copying the payloads
+-- that were rejected to the rejected list.
+--
+-- KEYS   1 the rejected list   2 the consumer's batches
+-- ARGV   1 what its batch lists begin with
+--        2 the number of batches   3 ... their sequence numbers
+--        then the rejects, sorted: seq, index (0 is the oldest) ...
+-- Reply  the number of batches deleted
+--
+-- A batch whose list is gone was acknowledged before: neither its rejects
+-- nor it are looked at again.  So a repeated or late call does nothing.
+-- All copies are made before anything is deleted; an error reply means that
+-- nothing was.  Allowed at maxmemory: it frees more than it adds.
+
+local rejected, batches = KEYS[1], KEYS[2]
+local prefix, n = ARGV[1], tonumber(ARGV[2])
+local CHUNK = 16 -- payloads copied at once
+
+local function exists(seq)
+    return redis.call('EXISTS', prefix .. seq) == 1
+end
+
+-- A batch list's right end is its oldest payload.
+local function copy_rejects()
+    local payloads, known, there = {}, nil, false
+    for i = 3 + n, #ARGV, 2 do
+        local seq, index = ARGV[i], tonumber(ARGV[i + 1])
+        if seq ~= known then
+            known, there = seq, exists(seq)
+        end
+        local payload = there
+            and redis.call('LINDEX', prefix .. seq, -1 - index)
+        if payload then
+            payloads[#payloads + 1] = payload
+        end
+        if #payloads == CHUNK then
+            redis.call('LPUSH', rejected, unpack(payloads))
+            payloads = {}
+        end
+    end
+    if #payloads > 0 then
+        redis.call('LPUSH', rejected, unpack(payloads))
+    end
+end
+
+redis.call('ZCARD', batches) -- an error here comes before any change
+copy_rejects()
+local deleted = 0
+for i = 3, 2 + n do
+    deleted = deleted + redis.call('UNLINK', prefix .. ARGV[i])
+    redis.call('ZREM', batches, ARGV[i])
+end
+return deleted

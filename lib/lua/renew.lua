@@ -1,0 +1,39 @@
+#!lua flags=allow-oom
+-- renew: keeps the ownership that a speaker has of consumers.
+--
+-- KEYS   1 the set of consumers
+-- ARGV   1 what a consumer's keys begin with   2 the speaker's id
+--        3 its owner record   4 life of an owner key, milliseconds
+--        5 '1': the record is to name this process, '' it stays
+--        6 ... the consumers' ids
+-- Reply  for each consumer: 0 another owns it, or it is not registered
+--        1 owned by the speaker, with unacknowledged batches   2 without
+--
+-- A missing owner of a registered consumer is made again.  Repeated or
+-- late: at most an owner key lives one life longer.
+
+local consumers = KEYS[1]
+local prefix, speaker, record, life, claim = unpack(ARGV, 1, 5)
+
+local function renew(id)
+    local owner = prefix .. id .. '::owner'
+    if redis.call('SISMEMBER', consumers, id) == 0 then
+        return 0
+    end
+    local was = redis.call('GET', owner)
+    if was and string.sub(was, 1, #speaker) ~= speaker then
+        return 0
+    end
+    if was and claim == '' then
+        redis.call('PEXPIRE', owner, life)
+    else
+        redis.call('SET', owner, record, 'PX', life)
+    end
+    return redis.call('ZCARD', prefix .. id .. '::batches') > 0 and 1 or 2
+end
+
+local reply = {}
+for i = 6, #ARGV do
+    reply[#reply + 1] = renew(ARGV[i])
+end
+return reply

@@ -1,0 +1,128 @@
+#!lua flags=allow-oom
+-- take: makes batch seq of a consumer from the oldest payloads that wait.
+--
+-- KEYS   1 the ready list   2 the set of consumers   3 the owner key
+--        4 last sequence number   5 batches   6 the list of batch seq
+-- ARGV   1 the consumer's id   2 seq, from 1   3 payloads at most
+--        4 bytes at most, but at least one payload is taken
+--        5 unacknowledged batches at most
+--        6 age of the oldest of them at most, milliseconds
+-- Reply  'taken', when (Unix milliseconds), chunk, chunk ...
+--        'empty' nothing waits, seq is not used
+--        'full' too many unacknowledged batches, or too old ones
+--        'notowner' registered, but not its own owner just now
+--        'gone' not registered, or seq is not the next one
+--
+-- A batch list is part of the ready list as it was: its right end is the
+-- oldest payload.  The chunks of the reply are parts of it, from right to
+-- left, each in the list's own order.
+--
+-- Repeated while the batch is there: the same batch, with the time it was
+-- taken.  Repeated after it was acknowledged, or late: 'gone', nothing done.
+-- An error means that nothing was taken.  Allowed at maxmemory: it only
+-- moves what is there, and lets it be acknowledged.
+
+local ready, consumers, owner, last, batches, batch = unpack(KEYS)
+local id, seq, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_bytes = tonumber(ARGV[4])
+local max_batches, max_age = tonumber(ARGV[5]), tonumber(ARGV[6])
+-- Payloads read at once: few enough that large ones don't fill the memory
+-- before they are counted, more while they are small.
+local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
+
+local function now()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- May the consumer take another batch?  nil, or the reason why not.
+local function refusal(time)
+    if redis.call('ZCARD', batches) >= max_batches then
+        return 'full'
+    end
+    local oldest = redis.call('ZRANGE', batches, 0, 0, 'WITHSCORES')
+    if oldest[2] and time - tonumber(oldest[2]) > max_age then
+        return 'full'
+    end
+end
+
+-- Drops payloads of a chunk from the left (the newest) until bytes fit; at
+-- least `keep` stay.  Returns the chunk and its bytes.
+local function cut(chunk, room, keep)
+    local bytes, first = 0, #chunk + 1
+    while first > 1 do
+        local more = bytes + #chunk[first - 1]
+        if more > room and #chunk + 1 - first >= keep then
+            break
+        end
+        bytes, first = more, first - 1
+    end
+    if first == 1 then
+        return chunk, bytes, true
+    end
+    return {unpack(chunk, first)}, bytes, false
+end
+
+-- Reads the oldest payloads.  Returns chunks, right to left, their number.
+local function oldest_payloads()
+    local chunks, count, bytes, size = {}, 0, 0, CHUNK_MIN
+    while count < max do
+        size = math.min(size, max - count)
+        local chunk = redis.call('LRANGE', ready, -count - size, -count - 1)
+        if #chunk == 0 then
+            break
+        end
+        local asked, read, whole = #chunk, 0, true
+        chunk, read, whole = cut(chunk, max_bytes - bytes,
+            count == 0 and 1 or 0)
+        if #chunk > 0 then
+            chunks[#chunks + 1] = chunk
+        end
+        count, bytes = count + #chunk, bytes + read
+        if not whole or asked < size then
+            break
+        end
+        size = read > CHUNK_BYTES and CHUNK_MIN
+            or math.min(size * 2, CHUNK_MAX)
+    end
+    return chunks, count
+end
+
+if redis.call('SISMEMBER', consumers, id) == 0 then
+    return {'gone'}
+end
+local record = redis.call('GET', owner)
+if not record or string.sub(record, 1, #id) ~= id then
+    return {'notowner'}
+end
+if redis.call('EXISTS', batch) == 1 then
+    return {'taken', redis.call('ZSCORE', batches, seq),
+        redis.call('LRANGE', batch, 0, -1)}
+end
+if seq ~= tonumber(redis.call('GET', last) or -1) + 1 then
+    return {'gone'}
+end
+local time = now()
+local reason = refusal(time)
+if reason then
+    return {reason}
+end
+local chunks, count = oldest_payloads()
+if count == 0 then
+    return {'empty'}
+end
+
+redis.call('ZADD', batches, time, seq)
+if count == redis.call('LLEN', ready) then
+    redis.call('SET', last, seq)
+    redis.call('RENAME', ready, batch)
+else
+    for i = #chunks, 1, -1 do
+        redis.call('RPUSH', batch, unpack(chunks[i]))
+    end
+    redis.call('SET', last, seq)
+    redis.call('LTRIM', ready, 0, -count - 1)
+end
+table.insert(chunks, 1, 'taken')
+table.insert(chunks, 2, time)
+return chunks
