@@ -1,0 +1,233 @@
+/*
+ * incr-consume: from the queue in Redis to standard output.
+ *
+ * In	batches of payloads, taken from the ready list under an id of our
+ *	own, or adopted from a consumer that is gone.
+ * Out	one line per payload, and behind each batch its checkpoint; first
+ *	the checkpoint of seq 0, last, if we leave in order, one with "end".
+ *
+ * Redis owns every payload until incr-flush has committed its batch; here
+ * are only copies, and nothing here deletes one.  Killed at any line: each
+ * batch stays in Redis under its name (consumer, seq), another process
+ * adopts it and delivers it again under the same name, and who counts it
+ * knows by that name whether it was counted.  A call whose reply was lost
+ * is repeated under the same name; only a registration can't be.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "consumer.h"
+#include "fdio.h"
+#include "lines.h"
+#include "metrics.h"
+#include "msg.h"
+#include "options.h"
+#include "queue.h"
+#include "tick.h"
+
+enum {
+	ONCE_WAIT_MS = 30000,
+	SAY_MS = 200 /* trouble that is shorter is not worth a word */
+};
+
+/* The series of the metrics. */
+enum {
+	M_CONSUMED,
+	M_BATCHES,
+	M_ADOPTED,
+	M_READY,
+	M_UNACKED,
+	M_REJECTED,
+	M_CONTROL_LINE,
+	M_TOO_LONG,
+	M_FAULTY_HEADER,
+	M_COUNT
+};
+
+static const char *url, *queue_name;
+static uint64_t batch_max;
+static bool once;
+static int64_t wait_ms = FDIO_FOREVER;
+
+/* clang-format off */
+static const struct option_def defs[] = {
+    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
+	"take from this queue", OPTIONS_NAME, &queue_name, 0, 0, NULL},
+    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
+	"the Redis that has it", OPTIONS_URL, &url, 0, 0, NULL},
+    {'n', "batch", "N", NULL, "10000",
+	"take at most N messages at once", OPTIONS_NUMBER, &batch_max,
+	1, 100000, NULL},
+    {'o', "once", NULL, NULL, NULL,
+	"take what is there now, then leave", OPTIONS_FLAG, &once, 0, 0, NULL},
+    {'w', "wait", "SECONDS", NULL, "(for ever, 30 with -o)",
+	"wait this long for Redis", OPTIONS_SECONDS, &wait_ms,
+	0, 86400000, NULL},
+};
+
+static struct metric series[M_COUNT] = {
+    [M_CONSUMED] = {"incr_consumed_total",
+	"Lines delivered, error lines included.", NULL, METRICS_COUNTER, 0, {0}},
+    [M_BATCHES] = {"incr_consume_batches_total",
+	"Batches taken.", NULL, METRICS_COUNTER, 0, {0}},
+    [M_ADOPTED] = {"incr_adopted_batches_total",
+	"Batches adopted from consumers that were gone.", NULL,
+	METRICS_COUNTER, 0, {0}},
+    [M_READY] = {"incr_queue_ready",
+	"Messages that wait to be taken.", NULL, METRICS_GAUGE, 0, {0}},
+    [M_UNACKED] = {"incr_queue_unacked",
+	"Batches taken and not yet acknowledged.", NULL, METRICS_GAUGE, 0, {0}},
+    [M_REJECTED] = {"incr_queue_rejected",
+	"Dead letters.", NULL, METRICS_GAUGE, 0, {0}},
+#define REJECTED(code) {"incr_rejected_total", \
+	"Lines that were no increments.", "code=\"" code "\"", \
+	METRICS_COUNTER, 0, {0}}
+    [M_CONTROL_LINE] = REJECTED("control-line"),
+    [M_TOO_LONG] = REJECTED("too-long"),
+    [M_FAULTY_HEADER] = REJECTED("faulty-header"),
+};
+/* clang-format on */
+
+static void begin(struct consumer *c, int argc, char **argv);
+static void consume(struct consumer *c, int signals);
+static int64_t next_event(const struct consumer *c, bool said);
+static bool look_after(struct consumer *c, enum queue_state state, bool said);
+static void count(const struct consumer *c);
+static int finish(struct consumer *c);
+
+int
+main(int argc, char **argv)
+{
+	static struct consumer c;
+	int signals;
+
+	msg_name("incr-consume");
+	begin(&c, argc, argv);
+	signals = fdio_signals(NULL);
+	if (signals < 0)
+		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	consume(&c, signals);
+	return finish(&c);
+}
+
+static void
+begin(struct consumer *c, int argc, char **argv)
+{
+	static const struct options_prog prog = {"incr-consume", NULL,
+	    "Takes increments from the queue in Redis and writes them, with "
+	    "checkpoints,\nto standard output.",
+	    defs, sizeof defs / sizeof *defs};
+	const char *why;
+
+	consumer_init(c);
+	options_parse(&prog, argc, argv);
+	if (once && wait_ms == FDIO_FOREVER)
+		wait_ms = ONCE_WAIT_MS;
+	fdio_output(STDOUT_FILENO);
+	c->queue = queue_open(url, queue_name, &why);
+	if (c->queue == NULL)
+		msg_die(EXIT_CONFIG, "redis: %s", why);
+	if (metrics_open("incr-consume", series, M_COUNT) < 0)
+		msg_say("metrics: %s", strerror(errno));
+	c->queue_name = queue_name;
+	c->batch_max = batch_max;
+	c->once = once;
+	c->measure = metrics_tick(tick_ms()) != FDIO_FOREVER;
+}
+
+static void
+consume(struct consumer *c, int signals)
+{
+	struct pollfd fds[3] = {{.fd = -1}, {.fd = STDOUT_FILENO},
+	    {.fd = signals, .events = POLLIN}};
+	enum queue_state state;
+	bool said = false;
+
+	while (c->phase != CONSUMER_LEAVING || c->stream.out.len > 0) {
+		int64_t until_ms = consumer_wait(c, &fds[0]);
+		int64_t next_ms = next_event(c, said);
+
+		fds[1].events = c->stream.out.len > 0 ? POLLOUT : 0;
+		if (fdio_poll(fds, 3, next_ms < until_ms ? next_ms : until_ms) <
+		    0)
+			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+		while (fdio_signal(signals) != 0)
+			c->stop = true;
+		if (consumer_step(c, fds[0].revents, &state) < 0)
+			msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+		said = look_after(c, state, said);
+		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
+			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		count(c);
+	}
+}
+
+/* When look_after or count have something to do. */
+static int64_t
+next_event(const struct consumer *c, bool said)
+{
+	int64_t next_ms = metrics_tick(tick_ms());
+
+	if (c->trouble_ms == 0 || c->phase == CONSUMER_LEAVING)
+		return next_ms;
+	if (!said && c->trouble_ms + SAY_MS < next_ms)
+		next_ms = c->trouble_ms + SAY_MS;
+	if (wait_ms != FDIO_FOREVER && c->trouble_ms + wait_ms < next_ms)
+		next_ms = c->trouble_ms + wait_ms;
+	return next_ms;
+}
+
+/* Trouble with Redis is said once, when it lasts, and ends us when it lasts
+ * too long.  Returns whether it was said. */
+static bool
+look_after(struct consumer *c, enum queue_state state, bool said)
+{
+	const char *why = queue_why(c->queue);
+	int64_t now_ms = tick_ms();
+
+	if (state == QUEUE_FAULT)
+		msg_die(EXIT_CONFIG, "redis: %s", why);
+	if (c->trouble_ms == 0)
+		return false;
+	if (c->phase == CONSUMER_LEAVING)
+		return said;
+	if (wait_ms != FDIO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
+		msg_die(EXIT_TEMPFAIL, "redis: %s", why);
+	if (!said && now_ms >= c->trouble_ms + SAY_MS) {
+		msg_say("redis: %s, waiting", why);
+		said = true;
+	}
+	return said;
+}
+
+/* What the metrics show. */
+static void
+count(const struct consumer *c)
+{
+	const struct stream *s = &c->stream;
+
+	series[M_CONSUMED].value = (double)s->lines;
+	series[M_BATCHES].value = (double)s->batches;
+	series[M_ADOPTED].value = (double)s->adopted;
+	series[M_READY].value = (double)c->lengths.ready;
+	series[M_UNACKED].value = (double)c->lengths.unacked;
+	series[M_REJECTED].value = (double)c->lengths.rejected;
+	series[M_CONTROL_LINE].value = (double)s->faults[FAULT_CONTROL_LINE];
+	series[M_TOO_LONG].value = (double)s->faults[FAULT_TOO_LONG];
+	series[M_FAULTY_HEADER].value = (double)s->faults[FAULT_FAULTY_HEADER];
+	metrics_tick(tick_ms());
+}
+
+static int
+finish(struct consumer *c)
+{
+	if (lines_finish(STDOUT_FILENO) < 0)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	metrics_close();
+	queue_close(c->queue);
+	consumer_free(c);
+	return EXIT_DELIVERED;
+}
