@@ -22,7 +22,7 @@ buf_room(struct buf *b, size_t n)
 	size_t cap = b->cap < BUF_MIN ? BUF_MIN : b->cap;
 	char *data;
 
-	if (n <= buf_free_space(b))
+	if (b->data != NULL && n <= buf_free_space(b))
 		return b->data + b->head + b->len;
 	if (n > SIZE_MAX / 4 - b->len)
 		return NULL;
