@@ -32,6 +32,8 @@ static void take_defaults(const struct options_prog *prog);
 static void build(const struct options_prog *prog, char *ret_short,
     struct option *ret_long);
 static const struct option_def *find(const struct options_prog *prog, int c);
+static _Noreturn void wrong(
+    const struct options_prog *prog, int c, const char *word);
 static void store(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
 static void store_url(const struct option_def *d, const char *text,
@@ -67,10 +69,7 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 			finish();
 		}
 		if (d == NULL)
-			msg_die(EXIT_CONFIG, "%s: %s; see %s --help",
-			    argv[optind - 1],
-			    c == ':' ? "needs a value" : "no such option",
-			    prog->name);
+			wrong(prog, c, argv[optind - 1]);
 		snprintf(where, sizeof where, "--%s", d->name);
 		store(d, optarg, where, true);
 	}
@@ -146,6 +145,21 @@ find(const struct options_prog *prog, int c)
 	return NULL;
 }
 
+/* word: the last one that getopt has finished with, which is a long option
+ * but not one of several letters behind one dash. */
+static void
+wrong(const struct options_prog *prog, int c, const char *word)
+{
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	if (optopt > 0 && optopt < LONG_ONLY)
+		word = letter;
+	/* Its value may be a secret. */
+	msg_die(EXIT_CONFIG, "%.*s: %s; see %s --help",
+	    (int)strcspn(word, "="), word,
+	    c == ':' ? "needs a value" : "no such option", prog->name);
+}
+
 static void
 store(const struct option_def *d, const char *text, const char *where,
     bool is_argument)
@@ -184,8 +198,6 @@ static void
 store_url(const struct option_def *d, const char *text, const char *where,
     bool is_argument)
 {
-	if (*text == '\0')
-		bad(d, where, text);
 	if (*text == '@')
 		text = read_first_line(text + 1, where);
 	else if (is_argument && url_has_password(text))
@@ -193,6 +205,8 @@ store_url(const struct option_def *d, const char *text, const char *where,
 		    "%s: a password does not belong in an argument; use %s "
 		    "or @FILE",
 		    where, d->env == NULL ? "the environment" : d->env);
+	if (*text == '\0')
+		bad(d, where, text);
 	*(const char **)d->dest = text;
 }
 
