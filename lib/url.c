@@ -23,9 +23,11 @@ url_has_password(const char *text)
 {
 	const char *authority = strstr(text, "://"), *end, *at = NULL;
 
-	if (strstr(text, "password=") != NULL ||
-	    strstr(text, "password =") != NULL)
-		return true;
+	for (const char *p = text; (p = strstr(p, "password")) != NULL;) {
+		p += strlen("password");
+		if (p[strspn(p, " \t\n\v\f\r")] == '=')
+			return true;
+	}
 	if (authority == NULL)
 		return false;
 	authority += 3;
