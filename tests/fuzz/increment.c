@@ -1,4 +1,4 @@
-/* modules: increment record id fault buf lines options url num msg;
+/* modules: increment record id fault buf lines options url num msg fdio tick;
  * libs: -ljansson -luuid */
 /*
  * Any bytes as an increment: what the recogniser accepts, jansson accepts

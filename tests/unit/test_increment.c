@@ -1,5 +1,5 @@
-/* modules: increment record id fault buf lines options url num msg; libs:
- * -ljansson -luuid */
+/* modules: increment record id fault buf lines options url num msg fdio tick;
+ * libs: -ljansson -luuid */
 /*
  * One increment: what each kind of line is, and that the recogniser and
  * jansson, two ways to one truth, never differ.
@@ -12,6 +12,14 @@
 #include "check.h"
 #include "increment.h"
 #include "lines.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
 
 #define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 #define KU "6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11"
@@ -246,10 +254,11 @@ bounds(void)
 	static const char inc[] = "{\"key\":\"" K "\",\"value\":3}";
 	static const char nul[] = "{\"key\":\"" K "\",\"value\":3\0}";
 	static const char nul_end[] = "{\"key\":\"" K "\",\"value\":3}\0";
-	char text[LINES_JSON_MAX + 1];
+	char text[LINES_JSON_MAX + 2];
 	size_t half = LINES_JSON_MAX / 2;
 
 	memset(text, ' ', sizeof text);
+	text[LINES_JSON_MAX + 1] = '\0';
 	memcpy(text, inc, sizeof inc - 1);
 	judge(text, LINES_JSON_MAX, FAULT_NONE, 3);
 	judge(text, LINES_JSON_MAX + 1, FAULT_TOO_LONG, 0);
@@ -271,7 +280,7 @@ bounds(void)
 static void
 memory_gone(void)
 {
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef SANITIZED
 	static const char text[] = "{\"value\":12345678,\"key\":\"" K "\"}";
 	struct rlimit was, none = {.rlim_cur = 0};
 	static void *held[1 << 16];

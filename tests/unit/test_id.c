@@ -1,0 +1,78 @@
+/* modules: id; libs: -luuid */
+/* UUIDs: 36 characters and no others. */
+#include "check.h"
+#include "id.h"
+
+#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
+
+static const struct {
+	const char *text;
+	int result, lower;
+} cases[] = {
+    {K, 0, 0},
+    {"6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11", 0, -1},
+    {"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9A11", 0, -1},
+    {"00000000-0000-0000-0000-000000000000", 0, 0},
+    {"ffffffff-ffff-ffff-ffff-ffffffffffff", 0, 0},
+    {"", -1, -1},
+    {K "1", -1, -1},
+    {"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a1", -1, -1},
+    {"6f1b3c1e7a4f4f609a532b0f0f3a9a11", -1, -1},
+    {"{6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a}", -1, -1},
+    {"6f1b3c1e-7a4f-4f60-9a53+2b0f0f3a9a11", -1, -1},
+    {"6f1b3c1e-7a4f-4f6-09a53-2b0f0f3a9a11", -1, -1},
+    {"-6f1b3c1-7a4f-4f60-9a53-2b0f0f3a9a11", -1, -1},
+};
+
+static void
+every_byte(void)
+{
+	char text[] = K;
+	struct id id;
+
+	for (int at = 0; at < ID_TEXT; at++)
+		for (int c = 0; c < 256; c++) {
+			int dash = at == 8 || at == 13 || at == 18 || at == 23;
+			const char *set = dash ? "-" : "0123456789abcdefABCDEF";
+			int good = c != 0 && strchr(set, c) != NULL;
+
+			memcpy(text, K, sizeof text);
+			text[at] = (char)c;
+			check((id_parse(text, ID_TEXT, &id) == 0) == good,
+			    "byte %d at %d", c, at);
+			good = good && !(c >= 'A' && c <= 'F');
+			check((id_parse_lower(text, ID_TEXT, &id) == 0) == good,
+			    "byte %d at %d", c, at);
+		}
+}
+
+int
+main(void)
+{
+	struct id a, b;
+	char text[ID_TEXT + 1];
+
+	for (size_t i = 0; i < check_n(cases); i++) {
+		size_t len = strlen(cases[i].text);
+
+		check(id_parse(cases[i].text, len, &a) == cases[i].result, "%s",
+		    cases[i].text);
+		check(id_parse_lower(cases[i].text, len, &a) == cases[i].lower,
+		    "%s", cases[i].text);
+	}
+	every_byte();
+	check(id_parse(K, ID_TEXT, &a) == 0, K);
+	check(a.bytes[0] == 0x6f && a.bytes[4] == 0x7a && a.bytes[15] == 0x11,
+	    "in order");
+	id_format(&a, text);
+	check(strcmp(text, K) == 0, "%s", text);
+	check(id_parse("x", 1, &a) < 0 && a.bytes[0] == 0x6f, "untouched");
+	id_make(&a);
+	id_make(&b);
+	check(!id_equal(&a, &b) && id_equal(&a, &a), "made");
+	id_format(&a, text);
+	check(text[14] == '4', "%s: version 4", text);
+	check(id_parse_lower(text, ID_TEXT, &b) == 0 && id_equal(&a, &b),
+	    "%s: round", text);
+	return check_end();
+}
