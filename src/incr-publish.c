@@ -1,0 +1,449 @@
+/*
+ * incr-publish: puts increments on the queue in Redis, each once.
+ *
+ * In: increments, one per line.  Out: with --echo one line per line, in
+ * order: the line itself once Redis has it, or an error line in its place.
+ *
+ * A line belongs to whoever wrote it until Redis has answered for the batch
+ * it is in.  Batches go out one at a time, each under the id of this process
+ * and the next sequence number; one that was sent is frozen, and repeated
+ * unchanged until its outcome is known: so Redis pushes it once.  Lines
+ * that it may have and may not have when this gives up are answered with
+ * `unknown', never sent again.  Killed at any line: what was answered is on
+ * the queue once, at most one batch without an answer may be there too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "courier.h"
+#include "fdio.h"
+#include "lines.h"
+#include "metrics.h"
+#include "msg.h"
+#include "options.h"
+#include "record.h"
+#include "tick.h"
+
+enum {
+	ECHO_WAIT_MS = 5000, /* --wait, unless given */
+	SAY_REJECTED = 10,   /* lines named one by one */
+	OUT_MAX = 256 << 10, /* answers that wait for a slow reader */
+	READS_MAX = 16       /* of standard input before the next sending */
+};
+
+struct publisher {
+	struct courier courier;
+	struct lines in;
+	int signals;
+	int64_t now_ms;
+	int64_t read_ms;      /* when the lines in hand arrived */
+	int64_t grace_end_ms; /* after a signal */
+	bool in_dry;          /* standard input must be read */
+	bool ended;           /* nothing more comes in */
+	bool failed;          /* without having come to its end */
+	bool said_waiting;
+};
+
+static uint64_t rejected; /* lines, without --echo */
+
+static int64_t grace_ms;
+static struct courier_settings settings;
+
+static const struct option_def options[] = {
+    {.letter = 'q',
+	.name = "queue",
+	.arg = "NAME",
+	.env = "INCR_QUEUE",
+	.def = "increments",
+	.help = "the queue",
+	.kind = OPTIONS_NAME,
+	.dest = &settings.queue},
+    {.letter = 'r',
+	.name = "redis",
+	.arg = "URL",
+	.env = "REDIS_URL",
+	.def = "redis://127.0.0.1:6379/0",
+	.help = "where Redis is",
+	.kind = OPTIONS_URL,
+	.dest = &settings.url},
+    {.letter = 'e',
+	.name = "echo",
+	.help = "answer every line with one line",
+	.kind = OPTIONS_FLAG,
+	.dest = &settings.echo},
+    {.letter = 't',
+	.name = "tagged",
+	.help = "lines begin with an idempotency key and a TAB",
+	.kind = OPTIONS_FLAG,
+	.dest = &settings.tagged},
+    {.name = "idempotency-window",
+	.arg = "SECONDS",
+	.def = "3600",
+	.help = "how long --tagged remembers a key",
+	.kind = OPTIONS_NUMBER,
+	.dest = &settings.window_s,
+	.min = 1,
+	.max = 86400},
+    {.letter = 'w',
+	.name = "wait",
+	.arg = "SECONDS",
+	.def = "(5 with --echo, else for ever)",
+	.help = "how long to wait for Redis",
+	.kind = OPTIONS_SECONDS,
+	.dest = &settings.wait_ms,
+	.min = 100,
+	.max = 86400000},
+    {.letter = 'g',
+	.name = "grace",
+	.arg = "SECONDS",
+	.def = "10",
+	.help = "how long to go on after a signal",
+	.kind = OPTIONS_SECONDS,
+	.dest = &grace_ms,
+	.max = 3600000},
+};
+
+static const struct options_prog prog = {.name = "incr-publish",
+    .purpose = "Puts increments on the queue in Redis, each exactly once.",
+    .defs = options,
+    .n_defs = sizeof options / sizeof *options};
+
+enum { PUBLISHED, BATCHES, SECONDS, REJECTED /* FAULT_COUNT of them */ };
+
+static struct metric series[REJECTED + FAULT_COUNT] = {
+    [PUBLISHED] = {.name = "incr_published_total",
+	.help = "Increments that Redis has."},
+    [BATCHES] = {.name = "incr_publish_batches_total",
+	.help = "Batches that Redis has."},
+    [SECONDS] = {.name = "incr_publish_seconds",
+	.help = "From the first sending of a batch to its outcome.",
+	.kind = METRICS_HISTOGRAM},
+};
+
+static void open_all(struct publisher *p);
+static void open_metrics(void);
+static void run(struct publisher *p);
+static void wait_for_work(struct publisher *p);
+static bool has_room(const struct publisher *p);
+static int64_t next_due(const struct publisher *p, int64_t due_ms);
+static void hear_signal(struct publisher *p);
+static _Noreturn void leave_late(struct publisher *p);
+static void heed(struct publisher *p, enum courier_state state);
+static _Noreturn void give_up(struct publisher *p);
+static void say_waiting(struct publisher *p, bool waiting);
+static void read_input(struct publisher *p, bool readable);
+static void fill(struct publisher *p);
+static void take_lines(struct publisher *p);
+static void take_line(
+    struct publisher *p, const char *text, size_t len, bool too_long);
+static void reject_reused(uint64_t line);
+static void reject(const struct record_error *error);
+static void write_answers(struct publisher *p);
+static int finish(struct publisher *p);
+static _Noreturn void no_memory(void);
+
+int
+main(int argc, char **argv)
+{
+	struct publisher p = {.in_dry = true, .grace_end_ms = FDIO_FOREVER};
+
+	msg_name(prog.name);
+	options_parse(&prog, argc, argv);
+	if (settings.echo && settings.wait_ms == 0)
+		settings.wait_ms = ECHO_WAIT_MS;
+	open_all(&p);
+	run(&p);
+	return finish(&p);
+}
+
+static void
+open_all(struct publisher *p)
+{
+	size_t max = LINES_JSON_MAX;
+	const char *why;
+
+	if (settings.echo)
+		fdio_output(STDOUT_FILENO);
+	p->signals = fdio_signals(NULL);
+	if (p->signals < 0)
+		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	open_metrics();
+	if (courier_open(&p->courier, &settings, &why) < 0)
+		msg_die(EXIT_CONFIG, "redis: %s", why);
+	if (settings.tagged)
+		max += LINES_TAG_MAX + 1;
+	if (lines_open(&p->in, STDIN_FILENO, max) < 0)
+		no_memory();
+}
+
+static void
+open_metrics(void)
+{
+	static char labels[FAULT_COUNT][40];
+
+	for (size_t f = 0; f < FAULT_COUNT; f++) {
+		snprintf(labels[f], sizeof labels[f], "code=\"%s\"",
+		    fault_code((enum fault)f));
+		series[REJECTED + f] =
+		    (struct metric){.name = "incr_rejected_total",
+			.help = "Lines that were not put on the queue.",
+			.labels = labels[f]};
+	}
+	settings.published = &series[PUBLISHED];
+	settings.batches = &series[BATCHES];
+	settings.seconds = &series[SECONDS];
+	settings.rejected = &series[REJECTED];
+	settings.reused = reject_reused;
+	if (metrics_open(prog.name, series, REJECTED + FAULT_COUNT) < 0)
+		msg_say("metrics: %s", strerror(errno));
+}
+
+static void
+run(struct publisher *p)
+{
+	do {
+		wait_for_work(p);
+		heed(p, courier_send(&p->courier, p->now_ms));
+		write_answers(p);
+	} while (
+	    !p->ended || !courier_empty(&p->courier) || p->courier.out.len > 0);
+}
+
+/* -- the loop ------------------------------------------------------------ */
+
+static void
+wait_for_work(struct publisher *p)
+{
+	bool reading = p->in_dry && !p->ended && has_room(p);
+	bool writing = p->courier.out.len > 0;
+	struct pollfd fds[] = {
+	    {.fd = p->signals, .events = POLLIN},
+	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
+	    {.fd = settings.echo ? STDOUT_FILENO : -1,
+		.events = writing ? POLLOUT : 0},
+	    {.fd = -1},
+	};
+	int64_t due_ms = courier_wait(&p->courier, &fds[3]);
+	enum courier_state state;
+
+	if (fdio_poll(fds, 4, next_due(p, due_ms)) < 0)
+		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+	p->now_ms = tick_ms();
+	if (fds[0].revents != 0)
+		hear_signal(p);
+	if (p->now_ms >= p->grace_end_ms)
+		leave_late(p);
+	if (fds[2].revents & (POLLERR | POLLHUP))
+		msg_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
+	state = courier_step(&p->courier, fds[3].revents, p->now_ms);
+	heed(p, state);
+	say_waiting(p, state == COURIER_WAITING);
+	read_input(p, fds[1].revents != 0);
+}
+
+static bool
+has_room(const struct publisher *p)
+{
+	return !outbox_full(courier_box(&p->courier)) &&
+	       p->courier.out.len < OUT_MAX;
+}
+
+static int64_t
+next_due(const struct publisher *p, int64_t due_ms)
+{
+	int64_t now_ms = tick_ms();
+	int64_t metrics_ms = metrics_tick(now_ms);
+
+	if (!p->in_dry && !p->ended && has_room(p))
+		return now_ms;
+	if (metrics_ms < due_ms)
+		due_ms = metrics_ms;
+	return p->grace_end_ms < due_ms ? p->grace_end_ms : due_ms;
+}
+
+/* What ends this program is the end of its input; a signal only sets a
+ * limit to it. */
+static void
+hear_signal(struct publisher *p)
+{
+	if (fdio_signal(p->signals) != 0 && p->grace_end_ms == FDIO_FOREVER)
+		p->grace_end_ms = p->now_ms + grace_ms;
+}
+
+static void
+leave_late(struct publisher *p)
+{
+	size_t maybe, n = courier_count(&p->courier, &maybe), len;
+	const char *text;
+
+	while (lines_next(&p->in, &text, &len) <= LINES_TOO_LONG)
+		n++;
+	msg_die(EXIT_TEMPFAIL,
+	    "stdin: no end within %g s of a signal, %zu lines not delivered",
+	    (double)grace_ms / 1000, n);
+}
+
+static void
+heed(struct publisher *p, enum courier_state state)
+{
+	const char *why = courier_why(&p->courier);
+
+	switch (state) {
+	case COURIER_WELL:
+	case COURIER_WAITING: break;
+	case COURIER_FAULT: msg_die(EXIT_CONFIG, "redis: %s", why);
+	case COURIER_GAVE_UP: give_up(p);
+	case COURIER_BROKEN: msg_die(EXIT_BUG, "redis: %s", why);
+	case COURIER_NO_MEMORY: no_memory();
+	}
+}
+
+static void
+give_up(struct publisher *p)
+{
+	size_t maybe, n = courier_count(&p->courier, &maybe);
+
+	msg_die(EXIT_TEMPFAIL,
+	    "redis: %s, %zu lines not delivered, of which %zu perhaps",
+	    courier_why(&p->courier), n, maybe);
+}
+
+/* Once when Redis keeps us waiting, once when that is over. */
+static void
+say_waiting(struct publisher *p, bool waiting)
+{
+	if (waiting && !p->said_waiting)
+		msg_say("redis: %s, waiting", courier_why(&p->courier));
+	if (!waiting && p->said_waiting)
+		msg_say("redis: back");
+	p->said_waiting = waiting;
+}
+
+/* -- input --------------------------------------------------------------- */
+
+/*
+ * Takes what has arrived, as far as there is room.  It is read again until
+ * there is no more, so that a batch has all of it; but not for ever.
+ */
+static void
+read_input(struct publisher *p, bool readable)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	take_lines(p);
+	for (int i = 0; i < READS_MAX && readable; i++) {
+		fill(p);
+		take_lines(p);
+		readable = p->in_dry && !p->ended && has_room(p) &&
+			   poll(&in, 1, 0) == 1;
+	}
+}
+
+static void
+fill(struct publisher *p)
+{
+	if (lines_fill(&p->in) < 0) {
+		if (errno == EAGAIN)
+			return;
+		msg_say("stdin: %s", strerror(errno));
+		p->failed = p->ended = true;
+	}
+	p->read_ms = p->now_ms;
+	p->in_dry = false;
+}
+
+static void
+take_lines(struct publisher *p)
+{
+	const char *text;
+	size_t len;
+
+	while (!p->in_dry && !p->ended && has_room(p)) {
+		switch (lines_next(&p->in, &text, &len)) {
+		case LINES_LINE: take_line(p, text, len, false); break;
+		case LINES_TOO_LONG: take_line(p, text, len, true); break;
+		case LINES_MORE: p->in_dry = true; break;
+		case LINES_END: p->ended = true; break;
+		}
+	}
+}
+
+static void
+take_line(struct publisher *p, const char *text, size_t len, bool too_long)
+{
+	struct outbox_line line = {
+	    text, len, too_long, p->in.number, p->read_ms};
+	struct record_error error;
+
+	switch (outbox_add(courier_box(&p->courier), &line, &error)) {
+	case OUTBOX_DATA: break;
+	case OUTBOX_ERROR: reject(&error); break;
+	case OUTBOX_REJECTED:
+		series[REJECTED + error.fault].value++;
+		reject(&error);
+		break;
+	case OUTBOX_NO_MEMORY: no_memory();
+	}
+}
+
+static void
+reject_reused(uint64_t line)
+{
+	reject(&(struct record_error){FAULT_IDEMPOTENCY_KEY_REUSED, line});
+}
+
+/* With --echo the answer says it. */
+static void
+reject(const struct record_error *error)
+{
+	if (settings.echo)
+		return;
+	if (rejected++ < SAY_REJECTED)
+		msg_say("line %ju: %s: %s", (uintmax_t)error->line,
+		    fault_code(error->fault), fault_detail(error->fault));
+}
+
+/* -- output -------------------------------------------------------------- */
+
+static void
+write_answers(struct publisher *p)
+{
+	struct buf *out = &p->courier.out;
+
+	while (out->len > 0) {
+		int64_t n =
+		    fdio_write_some(STDOUT_FILENO, buf_ptr(out), out->len);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		buf_drop(out, (size_t)n);
+	}
+}
+
+static int
+finish(struct publisher *p)
+{
+	bool failed = p->failed || p->courier.failed;
+
+	if (rejected > SAY_REJECTED)
+		msg_say("stdin: %ju lines rejected, %d of them shown",
+		    (uintmax_t)rejected, SAY_REJECTED);
+	metrics_close();
+	courier_close(&p->courier);
+	lines_close(&p->in);
+	if (settings.echo && lines_finish(STDOUT_FILENO) < 0)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	return failed         ? EXIT_TEMPFAIL
+	       : rejected > 0 ? EXIT_REJECTED
+			      : EXIT_DELIVERED;
+}
+
+static void
+no_memory(void)
+{
+	msg_die(EXIT_TEMPFAIL, "out of memory");
+}
