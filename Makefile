@@ -27,7 +27,7 @@ BASE = msg num buf tick fdio url lines options
 QUEUE = backoff resp redis owner sightings queue
 incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
 incr-publish = $(BASE) fault id increment record metrics $(QUEUE) \
-	-ljansson -luuid -lhiredis
+	outbox courier -ljansson -luuid -lhiredis
 incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
 incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
