@@ -1,0 +1,52 @@
+# What else can be asked for: make GOAL.
+#
+#	run      deps, build, then the whole system in the foreground
+#	all      the same without deps; incr-up creates the tables first
+#	dev      all, again after every change
+#	check    every test;  test: deps first
+#	bench    hey against the running system
+#	db-clear empty the table of the running system
+#	install, uninstall (PREFIX, DESTDIR), clean, format, lint
+#
+# The running system is the one of INCR_STATE, incr-up(1).
+
+.PHONY: all run dev deps check test bench db-clear install uninstall \
+	format lint
+
+all: build
+	bin/incr-up
+
+run: deps
+	@$(MAKE) --no-print-directory build
+	bin/incr-up
+
+dev:
+	@etc/dev $(MAKE)
+
+deps:
+	@etc/deps
+
+check: build
+	@MAKE='$(MAKE)' tests/ci/check
+
+test: deps
+	@$(MAKE) --no-print-directory check
+
+lint:
+	@MAKE='$(MAKE)' tests/ci/lint
+
+bench: build
+	@tests/bench/bench
+
+db-clear: build
+	@etc/with-env bin/incr-db clear
+
+format:
+	clang-format -i $(wildcard src/*.c lib/*.[ch] tests/*/*.[ch])
+
+install: build
+	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/install \
+		$(PROGRAMS) $(SCRIPTS)
+
+uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/uninstall
