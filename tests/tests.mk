@@ -29,7 +29,7 @@ $(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
 		$$(call test_objects,tests/unit/$$*.c)
 	@mkdir -p $(@D)
 	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -MT $@ \
-		-MF $@.d -o $@ $^ $(call test_libs,$<)
+		-MF $@.d -o $@ $(filter %.c %.o,$^) $(call test_libs,$<)
 
 # A fuzz target with a main that reads files: any compiler can run it.
 $(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
