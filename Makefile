@@ -32,7 +32,8 @@ incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
 incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
 	sums store -ljansson -luuid -lhiredis -lpq
-incr-serve = $(BASE) fault id record metrics http -ljansson -luuid
+incr-serve = $(BASE) fault id record metrics http answer listener watch conn \
+	door ring served scrape -ljansson -luuid
 incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl
 

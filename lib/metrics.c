@@ -61,17 +61,17 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	const char *dir = getenv("INCR_METRICS_DIR");
 	uintmax_t pid = (uintmax_t)getpid();
 
+	m.table = table;
+	m.n = n;
+	snprintf(
+	    m.labels, sizeof m.labels, "program=\"%s\",pid=\"%ju\"", prog, pid);
 	if (dir == NULL || *dir == '\0')
 		return 0;
 	m.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m.dir < 0)
 		return -1;
-	m.table = table;
-	m.n = n;
 	snprintf(m.name, sizeof m.name, "%s-%ju.prom", prog, pid);
 	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
-	snprintf(
-	    m.labels, sizeof m.labels, "program=\"%s\",pid=\"%ju\"", prog, pid);
 	if (write_file() < 0) {
 		int saved = errno;
 
@@ -119,6 +119,12 @@ metrics_close(void)
 	close(m.dir);
 	m.dir = -1;
 	buf_free(&m.text);
+}
+
+int
+metrics_text(struct buf *out)
+{
+	return format() < 0 ? -1 : buf_add(out, buf_ptr(&m.text), m.text.len);
 }
 
 static int

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
+
 enum metrics_kind { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 
 enum { METRICS_BUCKETS = 12 };
@@ -42,6 +44,10 @@ void metrics_observe(struct metric *m, double seconds);
 /* Writes the file if a second has passed.  Failures are silent: counting
  * goes on.  Returns the tick_ms() of the next call, FDIO_FOREVER if off. */
 int64_t metrics_tick(int64_t now_ms);
+
+/* Adds what the file would hold now, also if it is off.  0, or -1 if memory
+ * is gone. */
+int metrics_text(struct buf *out);
 
 /* Writes the file a last time. */
 void metrics_close(void);

@@ -1,0 +1,151 @@
+#include "answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tick.h"
+
+enum { PROBLEM_MAX = 512, RETRY_S = 1 };
+
+static int add_accepted(struct buf *out);
+static size_t format_problem(
+    const struct answer *a, char *ret_text, size_t size);
+static const char *date(void);
+
+struct answer
+answer_fault(enum fault f)
+{
+	struct answer a = {
+	    .status = 400, .code = fault_code(f), .detail = fault_detail(f)};
+
+	switch (f) {
+	case FAULT_NONE: return (struct answer){.status = 202};
+	case FAULT_NOT_JSON:
+	case FAULT_NOT_AN_OBJECT:
+	case FAULT_MISSING_KEY:
+	case FAULT_MISSING_VALUE:
+	case FAULT_UNKNOWN_MEMBER:
+	case FAULT_REPEATED_MEMBER:
+	case FAULT_KEY_NOT_A_UUID:
+	case FAULT_VALUE_NOT_AN_INTEGER:
+	case FAULT_VALUE_OUT_OF_RANGE:
+	case FAULT_NOT_TAGGED:
+	case FAULT_FAULTY_HEADER:
+	case FAULT_CONTROL_LINE: break;
+	case FAULT_TOO_LONG: a.status = 413; break;
+	case FAULT_IDEMPOTENCY_KEY_REUSED: a.status = 422; break;
+	case FAULT_UNAVAILABLE:
+		a.status = 503;
+		a.retry_s = RETRY_S;
+		break;
+	case FAULT_UNKNOWN:
+	case FAULT_COUNT: a.status = 504; break;
+	}
+	return a;
+}
+
+const char *
+answer_phrase(uint16_t status)
+{
+	switch (status) {
+	case 200: return "OK";
+	case 202: return "Accepted";
+	case 400: return "Bad Request";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 413: return "Content Too Large";
+	case 417: return "Expectation Failed";
+	case 422: return "Unprocessable Content";
+	case 431: return "Request Header Fields Too Large";
+	case 503: return "Service Unavailable";
+	case 504: return "Gateway Timeout";
+	case 505: return "HTTP Version Not Supported";
+	}
+	return "Unknown";
+}
+
+int
+answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
+{
+	char problem[PROBLEM_MAX], retry[32] = "", allow[64] = "";
+	const char *text = a->text, *type = a->type;
+	size_t len = a->text_len, before = out->len;
+
+	if (a->status == 202 && !close)
+		return add_accepted(out);
+	if (a->code != NULL) {
+		len = format_problem(a, problem, sizeof problem);
+		text = problem;
+		type = "application/problem+json";
+	}
+	if (a->retry_s > 0)
+		snprintf(retry, sizeof retry, "Retry-After: %u\r\n",
+		    (unsigned)a->retry_s);
+	if (a->allow != NULL)
+		snprintf(allow, sizeof allow, "Allow: %s\r\n", a->allow);
+	if (buf_addf(out,
+		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s%s"
+		"Content-Length: %zu\r\n\r\n",
+		(unsigned)a->status, answer_phrase(a->status), date(), allow,
+		retry, close ? "Connection: close\r\n" : "",
+		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
+		type == NULL ? "" : "\r\n", len) == 0 &&
+	    (head_only || buf_add(out, text, len) == 0))
+		return 0;
+	out->len = before;
+	return -1;
+}
+
+/* Nearly every answer: formatted once a second. */
+static int
+add_accepted(struct buf *out)
+{
+	static char text[128];
+	static const char *dated;
+	static int len;
+	const char *now = date();
+
+	if (dated == NULL || memcmp(dated, now, strlen(now)) != 0)
+		len = 0;
+	if (len == 0)
+		len = snprintf(text, sizeof text,
+		    "HTTP/1.1 202 Accepted\r\nDate: %s\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    now);
+	dated = text + sizeof "HTTP/1.1 202 Accepted\r\nDate: " - 1;
+	return buf_add(out, text, (size_t)len);
+}
+
+/* Its members are constants without characters that JSON escapes. */
+static size_t
+format_problem(const struct answer *a, char *ret_text, size_t size)
+{
+	int n = snprintf(ret_text, size,
+	    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
+	    "\"code\":\"%s\",\"detail\":\"%s\"}\n",
+	    answer_phrase(a->status), (unsigned)a->status, a->code, a->detail);
+
+	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* IMF-fixdate of RFC 9110, section 5.6.7. */
+static const char *
+date(void)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static char text[64];
+	static time_t last = -1;
+	time_t now = (time_t)(tick_unix_ms() / 1000);
+	struct tm t;
+
+	if (now == last || gmtime_r(&now, &t) == NULL)
+		return text;
+	last = now;
+	snprintf(text, sizeof text, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
+	    days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon,
+	    t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+	return text;
+}

@@ -1,0 +1,41 @@
+/*
+ * HTTP responses (layer 2): application/problem+json of RFC 9457.
+ */
+#ifndef INCR_ANSWER_H
+#define INCR_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "fault.h"
+
+/*
+ * One response.  code and detail (constants, never a client's bytes) make a
+ * problem; type and text another body; none of them no body.
+ */
+struct answer {
+	uint16_t status;
+	uint16_t retry_s;  /* Retry-After, 0: none */
+	const char *allow; /* Allow, or NULL */
+	const char *code, *detail;
+	const char *type; /* Content-Type of text */
+	char *text;       /* whoever holds the answer frees it */
+	size_t text_len;
+};
+
+/* What an error line means in HTTP. */
+struct answer answer_fault(enum fault f);
+
+/* The reason phrase, for the statuses that incr-serve uses. */
+const char *answer_phrase(uint16_t status);
+
+/*
+ * Adds the response, as the last one of its connection if close, without its
+ * body if head_only (HEAD).  0, or -1 if memory is gone: unchanged.
+ */
+int answer_add(
+    struct buf *out, const struct answer *a, bool close, bool head_only);
+
+#endif

@@ -1,0 +1,619 @@
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fdio.h"
+#include "tick.h"
+#include "watch.h"
+
+enum {
+	READ_SIZE = 16384,
+	PIPELINE_MAX = 64,  /* requests of one connection without answer */
+	DISCARD_MAX = 4096, /* bytes of body read after an early answer */
+	KEEP_REPLY = 65536  /* memory kept for answers */
+};
+
+struct conn {
+	struct watch watch;       /* first, so that its address is the conn's */
+	struct conn *prev, *next; /* in the same state */
+	struct conn *next_answered; /* to be flushed */
+	int64_t due_ms;
+	struct exchange *first, *last; /* in the order they came */
+	struct exchange *reading;      /* the last, until it is whole */
+	struct buf in;                 /* not parsed yet */
+	struct buf body;               /* of reading */
+	struct buf out;                /* not sent yet */
+	struct http http;
+	uint16_t n_exchanges;
+	uint8_t state; /* enum conn_state */
+	uint8_t role;
+	bool marked;        /* is in the list of those to be flushed */
+	bool gone;          /* and is to be freed instead */
+	bool deaf;          /* nothing is parsed any more */
+	bool unread;        /* the client may still be sending */
+	bool ended;         /* the client's output ended */
+	bool want_continue; /* 100 is to be sent */
+	bool fresh;         /* the state begins anew */
+};
+
+struct list {
+	struct conn *first, *last;
+};
+
+static const struct conn_policy *policy;
+static struct list lists[CONN_STATES]; /* each by due_ms */
+static struct list answered;           /* by next_answered */
+static size_t count;
+
+static void be_ready(struct watch *w, uint32_t events);
+static void receive(struct conn *c);
+static void end_input(struct conn *c);
+static void discard(struct conn *c);
+static size_t consume(struct conn *c, const char *p, size_t len);
+static void take_head(struct conn *c, const char *head);
+static void take_data(struct conn *c, const char *p, size_t len);
+static void take_end(struct conn *c);
+static void refuse(struct conn *c, const struct answer *a);
+static struct exchange *exchange_new(struct conn *c);
+static void exchange_free(struct exchange *x);
+static void forget_reading(struct conn *c);
+static void mark(struct conn *c);
+static void flush(struct conn *c);
+static bool gather(struct conn *c, struct buf *reply);
+static int send_reply(struct conn *c, struct buf *reply);
+static void go_on(struct conn *c);
+static void settle(struct conn *c);
+static void enter(struct conn *c, enum conn_state state, uint32_t events);
+static void link_in(struct conn *c, enum conn_state state);
+static void link_out(struct conn *c);
+static void linger(struct conn *c);
+static void expire(struct conn *c);
+static void destroy(struct conn *c);
+
+void
+conn_use(const struct conn_policy *p)
+{
+	policy = p;
+}
+
+int
+conn_open(int fd, uint8_t role)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		close(fd);
+		return -1;
+	}
+	c->watch = (struct watch){.ready = be_ready, .fd = fd};
+	c->role = role;
+	count++;
+	link_in(c, CONN_IDLE);
+	if (watch_set(&c->watch, EPOLLIN) < 0) {
+		int saved = errno;
+
+		destroy(c);
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
+uint8_t
+conn_role(const struct exchange *x)
+{
+	return x->conn->role;
+}
+
+size_t
+conn_count(void)
+{
+	return count;
+}
+
+size_t
+conn_unsent(void)
+{
+	size_t n = 0;
+
+	for (struct conn *c = lists[CONN_WRITING].first; c; c = c->next)
+		n++;
+	for (struct conn *c = lists[CONN_LINGERING].first; c; c = c->next)
+		n++;
+	return n;
+}
+
+/* -- reading ------------------------------------------------------------- */
+
+static void
+be_ready(struct watch *w, uint32_t events)
+{
+	struct conn *c = (struct conn *)w;
+
+	if (c->state == CONN_LINGERING)
+		discard(c);
+	else if (c->state == CONN_WRITING)
+		mark(c);
+	else if ((w->events & EPOLLIN) != 0)
+		receive(c);
+	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+		destroy(c);
+}
+
+static void
+receive(struct conn *c)
+{
+	static char shared[READ_SIZE];
+	bool keeps = c->in.len > 0;
+	char *to = keeps ? buf_room(&c->in, READ_SIZE) : shared;
+	ssize_t n = to == NULL ? 0 : recv(c->watch.fd, to, READ_SIZE, 0);
+	size_t len = n > 0 ? (size_t)n : 0, used;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 || to == NULL) {
+		destroy(c);
+		return;
+	}
+	if (n == 0) {
+		end_input(c);
+		return;
+	}
+	if (keeps) {
+		buf_grow(&c->in, len);
+		go_on(c);
+	} else {
+		used = consume(c, shared, len);
+		if (used < len && !c->deaf &&
+		    buf_add(&c->in, shared + used, len - used) < 0) {
+			destroy(c);
+			return;
+		}
+	}
+	if (!c->marked)
+		settle(c);
+}
+
+/* Parses what was kept; an idle connection holds no buffer. */
+static void
+go_on(struct conn *c)
+{
+	if (c->in.len > 0)
+		buf_drop(&c->in, consume(c, buf_ptr(&c->in), c->in.len));
+	if (c->deaf || c->in.len == 0)
+		buf_free(&c->in);
+}
+
+/* What was asked in full is still answered: the client may only have shut
+ * down its sending side. */
+static void
+end_input(struct conn *c)
+{
+	c->ended = true;
+	forget_reading(c);
+	buf_free(&c->in);
+	c->deaf = true;
+	mark(c);
+}
+
+static void
+discard(struct conn *c)
+{
+	char nowhere[READ_SIZE];
+	ssize_t n = recv(c->watch.fd, nowhere, sizeof nowhere, 0);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		destroy(c);
+}
+
+/* Parses as much as may be answered; the number of bytes eaten. */
+static size_t
+consume(struct conn *c, const char *p, size_t len)
+{
+	size_t used = 0, eaten;
+
+	while (!c->deaf && c->n_exchanges < PIPELINE_MAX + !!c->reading) {
+		enum http_event e =
+		    http_step(&c->http, p + used, len - used, &eaten);
+
+		switch (e) {
+		case HTTP_MORE: return used;
+		case HTTP_HEAD: take_head(c, p + used); break;
+		case HTTP_DATA: take_data(c, p + used, eaten); break;
+		case HTTP_FRAMING: break;
+		case HTTP_END: take_end(c); break;
+		case HTTP_FAULT:
+			refuse(c, &(struct answer){.status = c->http.status,
+				      .code = "faulty-request",
+				      .detail = c->http.why});
+			break;
+		}
+		used += eaten;
+	}
+	return used;
+}
+
+static void
+take_head(struct conn *c, const char *head)
+{
+	const struct http_request *r = &c->http.request;
+	struct exchange *x = exchange_new(c);
+	struct answer too_long = answer_fault(FAULT_TOO_LONG);
+
+	if (x == NULL)
+		return;
+	x->head_only = r->method == HTTP_METHOD_HEAD;
+	x->close = !r->keep_alive;
+	c->fresh = true;
+	policy->head(x, r, head);
+	if (x->answered)
+		x->limit = r->expects ? 0 : DISCARD_MAX;
+	if (r->length > x->limit || (x->answered && r->expects))
+		refuse(c, &too_long);
+	else if (r->expects) {
+		c->want_continue = true;
+		mark(c);
+	}
+}
+
+static void
+take_data(struct conn *c, const char *p, size_t len)
+{
+	struct exchange *x = c->reading;
+	struct answer too_long = answer_fault(FAULT_TOO_LONG);
+
+	c->want_continue = false;
+	x->seen += len;
+	if (x->seen > x->limit)
+		refuse(c, &too_long);
+	else if (!x->answered && buf_add(&c->body, p, len) < 0)
+		refuse(c, &(struct answer){.status = 503,
+			      .retry_s = 1,
+			      .code = "unavailable",
+			      .detail = "memory is short"});
+}
+
+static void
+take_end(struct conn *c)
+{
+	struct exchange *x = c->reading;
+
+	c->reading = NULL;
+	c->fresh = true;
+	x->whole = true;
+	c->deaf = x->close;
+	if (x->answered)
+		mark(c);
+	else
+		policy->body(
+		    x, c->body.len == 0 ? "" : buf_ptr(&c->body), c->body.len);
+	buf_free(&c->body);
+}
+
+/* Answers the request being read, if it was not, and reads no further. */
+static void
+refuse(struct conn *c, const struct answer *a)
+{
+	struct exchange *x = c->reading == NULL ? exchange_new(c) : c->reading;
+
+	if (x == NULL)
+		return;
+	c->reading = NULL;
+	c->want_continue = false;
+	c->deaf = c->unread = true;
+	buf_free(&c->body);
+	x->close = x->whole = true;
+	if (!x->answered)
+		conn_answer(x, a);
+	mark(c);
+}
+
+/* -- exchanges ----------------------------------------------------------- */
+
+/* The last of c, which is being read.  NULL if memory is gone: then c ends. */
+static struct exchange *
+exchange_new(struct conn *c)
+{
+	struct exchange *x = calloc(1, sizeof *x);
+
+	if (x == NULL) {
+		c->deaf = c->unread = true;
+		mark(c);
+		return NULL;
+	}
+	x->conn = c;
+	x->began_us = tick_us();
+	if (c->last == NULL)
+		c->first = x;
+	else
+		c->last->next = x;
+	c->last = c->reading = x;
+	c->n_exchanges++;
+	return x;
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	free(x->answer.text);
+	free(x);
+}
+
+/* Drops a request that will never be whole; it is the last of c. */
+static void
+forget_reading(struct conn *c)
+{
+	struct exchange **to = &c->first, *before = NULL;
+
+	if (c->reading == NULL)
+		return;
+	for (; *to != c->reading; to = &(*to)->next)
+		before = *to;
+	*to = NULL;
+	c->last = before;
+	c->n_exchanges--;
+	exchange_free(c->reading);
+	c->reading = NULL;
+	buf_free(&c->body);
+}
+
+void
+conn_answer(struct exchange *x, const struct answer *a)
+{
+	if (x->answered) {
+		free(a->text);
+		return;
+	}
+	x->answered = true;
+	x->answer = *a;
+	policy->answered(x);
+	if (x->conn == NULL)
+		exchange_free(x);
+	else if (x->whole)
+		mark(x->conn);
+}
+
+/* -- writing ------------------------------------------------------------- */
+
+static void
+mark(struct conn *c)
+{
+	if (c->marked)
+		return;
+	c->marked = true;
+	c->next_answered = NULL;
+	if (answered.last == NULL)
+		answered.first = c;
+	else
+		answered.last->next_answered = c;
+	answered.last = c;
+}
+
+void
+conn_flush(void)
+{
+	while (answered.first != NULL) {
+		struct conn *c = answered.first;
+
+		answered.first = c->next_answered;
+		if (answered.first == NULL)
+			answered.last = NULL;
+		c->marked = false;
+		if (c->gone)
+			free(c);
+		else
+			flush(c);
+	}
+}
+
+static void
+flush(struct conn *c)
+{
+	static struct buf reply;
+
+	if (!gather(c, &reply) || send_reply(c, &reply) < 0) {
+		destroy(c);
+		return;
+	}
+	if (reply.cap > KEEP_REPLY)
+		buf_free(&reply);
+	if (c->out.len == 0 && c->state != CONN_LINGERING)
+		go_on(c);
+	settle(c);
+}
+
+/* Formats what can be sent now.  False if memory is gone. */
+static bool
+gather(struct conn *c, struct buf *reply)
+{
+	static const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct exchange *x;
+	bool good = true;
+
+	buf_clear(reply);
+	while (good && (x = c->first) != NULL && x->answered && x->whole) {
+		bool last = x->close || (policy->closing && x->next == NULL &&
+					    c->in.len == 0);
+
+		good = answer_add(reply, &x->answer, last, x->head_only) == 0;
+		c->deaf = c->deaf || last;
+		c->unread = c->unread || (last && policy->closing);
+		c->first = x->next;
+		if (c->first == NULL)
+			c->last = NULL;
+		c->n_exchanges--;
+		exchange_free(x);
+	}
+	if (good && c->want_continue && c->first == c->reading) {
+		c->want_continue = false;
+		good = buf_add(reply, go, sizeof go - 1) == 0;
+	}
+	return good;
+}
+
+/* Sends what was left, or else reply; keeps what does not go.  0 or -1. */
+static int
+send_reply(struct conn *c, struct buf *reply)
+{
+	struct buf *from = c->out.len > 0 ? &c->out : reply;
+	ssize_t n = 0;
+
+	if (c->out.len > 0 && buf_add(&c->out, buf_ptr(reply), reply->len) < 0)
+		return -1;
+	if (from->len > 0)
+		n = send(c->watch.fd, buf_ptr(from), from->len, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -1;
+	if (n > 0) {
+		c->fresh = true;
+		buf_drop(from, (size_t)n);
+	}
+	if (from == reply && from->len > 0)
+		return buf_add(&c->out, buf_ptr(from), from->len);
+	if (c->out.len == 0)
+		buf_free(&c->out);
+	return 0;
+}
+
+/* -- states -------------------------------------------------------------- */
+
+/* The one place where a connection moves from state to state. */
+static void
+settle(struct conn *c)
+{
+	if (c->state == CONN_LINGERING)
+		return;
+	if (c->out.len > 0)
+		enter(c, CONN_WRITING, EPOLLOUT);
+	else if (c->first == NULL && c->deaf && c->unread && !c->ended)
+		linger(c);
+	else if (c->first == NULL && c->deaf)
+		destroy(c);
+	else if (c->deaf || c->n_exchanges >= PIPELINE_MAX + !!c->reading)
+		enter(c, CONN_WAITING, 0);
+	else if (c->reading != NULL)
+		enter(c, CONN_BODY, EPOLLIN);
+	else if (c->in.len > 0)
+		enter(c, CONN_HEAD, EPOLLIN);
+	else if (c->first != NULL)
+		enter(c, CONN_WAITING, EPOLLIN);
+	else
+		enter(c, CONN_IDLE, EPOLLIN);
+}
+
+static void
+enter(struct conn *c, enum conn_state state, uint32_t events)
+{
+	if (c->state != state || c->fresh) {
+		link_out(c);
+		link_in(c, state);
+	}
+	if (watch_set(&c->watch, events) < 0)
+		destroy(c);
+}
+
+static void
+link_in(struct conn *c, enum conn_state state)
+{
+	struct list *l = &lists[state];
+
+	c->state = (uint8_t)state;
+	c->fresh = false;
+	c->due_ms = tick_ms() + policy->limit_ms[state];
+	c->next = NULL;
+	c->prev = l->last;
+	if (l->last == NULL)
+		l->first = c;
+	else
+		l->last->next = c;
+	l->last = c;
+}
+
+static void
+link_out(struct conn *c)
+{
+	struct list *l = &lists[c->state];
+
+	if (c->prev == NULL)
+		l->first = c->next;
+	else
+		c->prev->next = c->next;
+	if (c->next == NULL)
+		l->last = c->prev;
+	else
+		c->next->prev = c->prev;
+}
+
+static void
+linger(struct conn *c)
+{
+	shutdown(c->watch.fd, SHUT_WR);
+	buf_free(&c->in);
+	enter(c, CONN_LINGERING, EPOLLIN);
+}
+
+int64_t
+conn_deadline(void)
+{
+	int64_t due = answered.first == NULL ? FDIO_FOREVER : 0;
+
+	for (int s = 0; s < CONN_STATES; s++)
+		if (s != CONN_WAITING && lists[s].first != NULL &&
+		    lists[s].first->due_ms < due)
+			due = lists[s].first->due_ms;
+	return due;
+}
+
+void
+conn_tick(int64_t now_ms)
+{
+	for (int s = 0; s < CONN_STATES; s++)
+		while (s != CONN_WAITING && lists[s].first != NULL &&
+		       lists[s].first->due_ms <= now_ms)
+			expire(lists[s].first);
+}
+
+static void
+expire(struct conn *c)
+{
+	switch ((enum conn_state)c->state) {
+	case CONN_HEAD:
+	case CONN_BODY:
+		refuse(c, &(struct answer){.status = 408,
+			      .code = "request-timeout",
+			      .detail = "the request took too long"});
+		enter(c, CONN_WAITING, 0);
+		return;
+	case CONN_WAITING:
+	case CONN_IDLE:
+	case CONN_WRITING:
+	case CONN_LINGERING:
+	case CONN_STATES: destroy(c); return;
+	}
+}
+
+/* Exchanges that wait for verdicts live on without it. */
+static void
+destroy(struct conn *c)
+{
+	for (struct exchange *x = c->first, *next; x != NULL; x = next) {
+		next = x->next;
+		x->conn = NULL;
+		if (x->pending == 0)
+			exchange_free(x);
+	}
+	link_out(c);
+	count--;
+	close(c->watch.fd); /* which also ends watching it */
+	buf_free(&c->in);
+	buf_free(&c->body);
+	buf_free(&c->out);
+	c->gone = true;
+	if (!c->marked)
+		free(c);
+}

@@ -1,0 +1,88 @@
+/*
+ * HTTP connections and the requests on them (layer 3).
+ *
+ * Reads requests, calls the policy for each, sends the answers in the order
+ * the requests came, whenever they are given.  A request is an exchange: one
+ * that has no answer yet lives on when its client goes.
+ */
+#ifndef INCR_CONN_H
+#define INCR_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "answer.h"
+#include "http.h"
+
+struct conn;
+
+struct exchange {
+	struct exchange *next; /* of the same connection */
+	struct conn *conn;     /* NULL: the client has gone */
+	int64_t began_us;      /* tick_us() at the end of the head */
+	struct answer answer;
+	size_t limit;     /* bytes of body that are taken */
+	size_t seen;      /* bytes of body so far */
+	uint32_t pending; /* lines without verdict; the policy counts */
+	uint8_t route;    /* the policy's */
+	bool answered;
+	bool whole;     /* nothing more is read of it */
+	bool close;     /* its answer is the connection's last */
+	bool head_only; /* HEAD: an answer without body */
+};
+
+enum conn_state {
+	CONN_IDLE,      /* between requests; holds no buffer */
+	CONN_HEAD,      /* in a head */
+	CONN_BODY,      /* in a body */
+	CONN_WAITING,   /* for verdicts */
+	CONN_WRITING,   /* for the client to read */
+	CONN_LINGERING, /* the last answer was sent: what the client still
+			 * sends is read, lest a reset destroy the answer */
+	CONN_STATES
+};
+
+struct conn_policy {
+	int64_t limit_ms[CONN_STATES]; /* of a state; WAITING has none */
+	bool closing; /* every answer ends its connection, if it can */
+
+	/* The head is there: set x->route and x->limit, or answer at once. */
+	void (*head)(
+	    struct exchange *x, const struct http_request *r, const char *head);
+	/* The request is there, and not answered yet.  body is borrowed. */
+	void (*body)(struct exchange *x, const char *body, size_t len);
+	/* It was answered. */
+	void (*answered)(const struct exchange *x);
+};
+
+/* Borrows p for ever; it may change closing. */
+void conn_use(const struct conn_policy *p);
+
+/* Takes an accepted, non-blocking socket, also on failure.  role is for
+ * the policy.  0, or -1 with errno. */
+int conn_open(int fd, uint8_t role);
+
+/* The role of the connection of an exchange, while in policy calls. */
+uint8_t conn_role(const struct exchange *x);
+
+/*
+ * Gives the answer to x, takes its text.  pending must be 0: x may be gone
+ * afterwards.  The first answer counts.
+ */
+void conn_answer(struct exchange *x, const struct answer *a);
+
+/* Sends the answers given since the last call.  Once per turn of the loop,
+ * after everything that answers. */
+void conn_flush(void);
+
+/* When conn_tick is due, FDIO_FOREVER if never. */
+int64_t conn_deadline(void);
+/* Ends what has taken too long; answers it if there is something to say. */
+void conn_tick(int64_t now_ms);
+
+size_t conn_count(void);
+/* Connections whose last answers are still on their way. */
+size_t conn_unsent(void);
+
+#endif

@@ -1,0 +1,149 @@
+#include "ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fdio.h"
+
+static void hand_over(struct ring *r, size_t n);
+
+int
+ring_open(struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
+{
+	*r = (struct ring){
+	    .cap = max_lines, .max_bytes = max_bytes, .tagged = tagged};
+	r->sent = calloc(max_lines, sizeof *r->sent);
+	r->held = calloc(max_lines, sizeof *r->held);
+	return r->sent == NULL || r->held == NULL ? -1 : 0;
+}
+
+int
+ring_add(
+    struct ring *r, void *owner, const char *body, size_t len, int64_t now_ms)
+{
+	size_t tag_len = r->tagged ? 1 : 0;
+	char *to;
+
+	if (ring_full(r))
+		return -1;
+	to = buf_room(&r->out, tag_len + len + 1);
+	if (to == NULL)
+		return -1;
+	if (r->tagged)
+		*to++ = '\t';
+	for (size_t i = 0; i < len; i++)
+		to[i] = body[i] == '\n' || body[i] == '\r' ? ' ' : body[i];
+	to[len] = '\n';
+	buf_grow(&r->out, tag_len + len + 1);
+	r->held[r->added++ % r->cap] = (struct ring_line){.owner = owner,
+	    .at_ms = now_ms,
+	    .len = (uint32_t)(tag_len + len + 1)};
+	return 0;
+}
+
+int
+ring_write(struct ring *r, int fd)
+{
+	while (r->out.len > 0) {
+		int64_t n = fdio_write_some(fd, buf_ptr(&r->out), r->out.len);
+
+		if (n < 0)
+			return -1;
+		hand_over(r, (size_t)n);
+	}
+	return 0;
+}
+
+static void
+hand_over(struct ring *r, size_t n)
+{
+	size_t of_rest = n < r->rest ? n : r->rest;
+
+	buf_drop(&r->out, n);
+	r->rest -= of_rest;
+	n -= of_rest;
+	while (n > 0) {
+		struct ring_line *l = &r->held[r->first++ % r->cap];
+		size_t len = l->len;
+
+		r->sent[r->begun++ % r->cap] = *l;
+		if (len > n)
+			r->rest = len - n;
+		n -= len < n ? len : n;
+	}
+}
+
+int
+ring_verdict(struct ring *r, void **ret_owner, uint64_t *ret_number)
+{
+	if (r->answered == r->begun ||
+	    (r->answered + 1 == r->begun && r->rest > 0))
+		return -1;
+	*ret_owner = r->sent[r->answered % r->cap].owner;
+	*ret_number = ++r->answered;
+	if (r->expired < r->answered)
+		r->expired = r->answered;
+	return 0;
+}
+
+enum ring_expired
+ring_expire(struct ring *r, int64_t then_ms, void **ret_owner)
+{
+	struct ring_line *sent = &r->sent[r->expired % r->cap];
+
+	if (ring_next(r) > then_ms)
+		return RING_NONE;
+	if (r->expired < r->begun) {
+		*ret_owner = sent->owner;
+		sent->owner = NULL;
+		r->expired++;
+		return RING_UNKNOWN;
+	}
+	return ring_withdraw(r, ret_owner) ? RING_WITHDRAWN : RING_NONE;
+}
+
+bool
+ring_withdraw(struct ring *r, void **ret_owner)
+{
+	const struct ring_line *l = &r->held[r->first % r->cap];
+	char *from = buf_ptr(&r->out);
+
+	if (r->first == r->added)
+		return false;
+	*ret_owner = l->owner;
+	/* The rest of the line before it moves up. */
+	memmove(from + l->len, from, r->rest);
+	buf_drop(&r->out, l->len);
+	r->first++;
+	return true;
+}
+
+bool
+ring_full(const struct ring *r)
+{
+	return ring_count(r) >= r->cap || r->out.len >= r->max_bytes;
+}
+
+int64_t
+ring_next(const struct ring *r)
+{
+	if (r->expired < r->begun)
+		return r->sent[r->expired % r->cap].at_ms;
+	return r->first == r->added ? FDIO_FOREVER
+				    : r->held[r->first % r->cap].at_ms;
+}
+
+int64_t
+ring_oldest(const struct ring *r)
+{
+	if (r->answered < r->begun)
+		return r->sent[r->answered % r->cap].at_ms;
+	return r->first == r->added ? FDIO_FOREVER
+				    : r->held[r->first % r->cap].at_ms;
+}
+
+uint64_t
+ring_count(const struct ring *r)
+{
+	return r->begun - r->answered + r->added - r->first;
+}
