@@ -24,16 +24,18 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db
 
 # What each program is made of: modules of lib/, then libraries.
 BASE = msg num buf tick fdio url lines options
-QUEUE = backoff resp redis owner sightings queue
+QUEUE = backoff resp redis resolve fitness greeting session owner sightings \
+	queue
 incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
 incr-publish = $(BASE) fault id increment record metrics $(QUEUE) \
 	outbox courier -ljansson -luuid -lhiredis
 incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
 incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
-	sums store -ljansson -luuid -lhiredis -lpq
+	sums arrays postgres store window intake receipts ledger claims \
+	retire flusher -ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) fault id record metrics http answer listener watch conn \
-	door ring served scrape -ljansson -luuid
+	due exchange door ring relay routes served scrape -ljansson -luuid
 incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "owner.h"
-#include "redis.h"
+#include "session.h"
 #include "sightings.h"
 #include "tick.h"
 
@@ -65,7 +65,7 @@ enum {
 static const char queues_key[] = "rmq::queues";
 
 struct queue {
-	struct redis *redis;
+	struct session *session;
 	char name[NAME_LEN_MAX + 1];
 	enum call call; /* the last one begun */
 	struct resp_args args;
@@ -104,7 +104,7 @@ static bool state_is(const struct redis_reply *reply, const char *word);
 struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
 {
-	static const struct redis_options options = {
+	static const struct session_options options = {
 	    scripts, N_SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS};
 	struct queue *q;
 
@@ -117,8 +117,8 @@ queue_open(const char *url, const char *name, const char **ret_why)
 		return NULL;
 	memcpy(q->name, name, strlen(name) + 1);
 	q->call = CALL_NONE;
-	q->redis = redis_open(url, &options, ret_why);
-	if (q->redis == NULL) {
+	q->session = session_open(url, &options, ret_why);
+	if (q->session == NULL) {
 		free(q);
 		return NULL;
 	}
@@ -130,7 +130,7 @@ queue_close(struct queue *q)
 {
 	if (q == NULL)
 		return;
-	redis_close(q->redis);
+	session_close(q->session);
 	resp_args_free(&q->args);
 	sightings_free(&q->sightings);
 	free(q->payloads);
@@ -140,20 +140,20 @@ queue_close(struct queue *q)
 int64_t
 queue_wait(const struct queue *q, struct pollfd *ret_pfd)
 {
-	return redis_wait(q->redis, ret_pfd);
+	return session_wait(q->session, ret_pfd);
 }
 
 enum queue_state
 queue_step(struct queue *q, short revents)
 {
-	switch (redis_step(q->redis, revents)) {
-	case REDIS_DOWN: break;
-	case REDIS_IDLE: return QUEUE_IDLE;
-	case REDIS_CALLING: return QUEUE_CALLING;
-	case REDIS_REPLIED: return digest(q);
-	case REDIS_REFUSED: return QUEUE_REFUSED;
-	case REDIS_LOST: return QUEUE_LOST;
-	case REDIS_FAULT: return QUEUE_FAULT;
+	switch (session_step(q->session, revents)) {
+	case SESSION_DOWN: break;
+	case SESSION_IDLE: return QUEUE_IDLE;
+	case SESSION_CALLING: return QUEUE_CALLING;
+	case SESSION_REPLIED: return digest(q);
+	case SESSION_REFUSED: return QUEUE_REFUSED;
+	case SESSION_LOST: return QUEUE_LOST;
+	case SESSION_FAULT: return QUEUE_FAULT;
 	}
 	return QUEUE_DOWN;
 }
@@ -161,38 +161,38 @@ queue_step(struct queue *q, short revents)
 bool
 queue_idle(const struct queue *q)
 {
-	return redis_idle(q->redis);
+	return session_idle(q->session);
 }
 
 bool
 queue_sent(const struct queue *q)
 {
-	return redis_sent(q->redis);
+	return session_sent(q->session);
 }
 
 const char *
 queue_why(const struct queue *q)
 {
-	return redis_why(q->redis);
+	return session_why(q->session);
 }
 
 uint64_t
 queue_run(const struct queue *q)
 {
-	return redis_run(q->redis);
+	return session_run(q->session);
 }
 
 void
 queue_hang_up(struct queue *q)
 {
-	redis_hang_up(q->redis);
+	session_hang_up(q->session);
 }
 
 /* A reply that no script gives: what was done is not known. */
 static enum queue_state
 digest(struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 	bool good = true;
 
 	switch (q->call) {
@@ -211,7 +211,7 @@ digest(struct queue *q)
 	}
 	if (good)
 		return QUEUE_DONE;
-	redis_hang_up(q->redis);
+	session_hang_up(q->session);
 	return QUEUE_LOST;
 }
 
@@ -270,14 +270,14 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, window_s);
 	q->call = CALL_PUBLISH;
-	return redis_eval(q->redis, CALL_PUBLISH, 3, &q->args, &lines->resp,
+	return session_eval(q->session, CALL_PUBLISH, 3, &q->args, &lines->resp,
 	    lines->tagged ? 2 * lines->n : lines->n);
 }
 
 enum queue_published
 queue_published(const struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 
 	switch (redis_reply_int(redis_reply_at(reply, 0), 0)) {
 	case 1: return QUEUE_PUSHED;
@@ -290,7 +290,7 @@ queue_published(const struct queue *q)
 bool
 queue_reused(const struct queue *q, size_t i)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 	size_t low = 1, high = redis_reply_count(reply);
 
 	while (low < high) {
@@ -348,7 +348,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 enum queue_taken
 queue_taken(const struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 
 	if (state_is(reply, "taken"))
 		return QUEUE_TAKEN;
@@ -390,7 +390,7 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 static int
 digest_batch(struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 
 	if (redis_reply_count(reply) == 0)
 		return -1;
@@ -446,7 +446,7 @@ queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
 enum queue_renewed
 queue_renewed(const struct queue *q, size_t i)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 
 	switch (redis_reply_int(redis_reply_at(reply, i), 0)) {
 	case 1: return QUEUE_OWNED;
@@ -480,11 +480,11 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 int
 queue_adopt(struct queue *q, const struct id *self)
 {
-	if (!redis_idle(q->redis))
+	if (!session_idle(q->session))
 		return -1;
-	if (q->sightings_connection != redis_connection(q->redis))
+	if (q->sightings_connection != session_connection(q->session))
 		sightings_forget(&q->sightings);
-	q->sightings_connection = redis_connection(q->redis);
+	q->sightings_connection = session_connection(q->session);
 	q->adopter = *self;
 	q->second_round = false;
 	return send_adopt(q);
@@ -521,7 +521,7 @@ digest_adopt(struct queue *q)
 	size_t i = 0;
 
 	if (digest_look(q) < 0) {
-		redis_hang_up(q->redis);
+		session_hang_up(q->session);
 		return QUEUE_LOST;
 	}
 	if (queue_adopted(q, NULL) > 0 || q->second_round ||
@@ -535,7 +535,7 @@ digest_adopt(struct queue *q)
 static int
 digest_look(struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 	int64_t now_ms = tick_ms();
 
 	if (redis_reply_count(reply) != 4 || sightings_begin(&q->sightings) < 0)
@@ -577,7 +577,7 @@ note(struct queue *q, const struct redis_reply *list, size_t step,
 size_t
 queue_adopted(const struct queue *q, struct id *ret_consumer)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 	size_t n = redis_reply_count(redis_reply_at(reply, 1));
 
 	if (n > 0 && ret_consumer != NULL)
@@ -589,7 +589,7 @@ uint64_t
 queue_adopted_seq(const struct queue *q, size_t i)
 {
 	const struct redis_reply *seqs =
-	    redis_reply_at(redis_reply(q->redis), 1);
+	    redis_reply_at(session_reply(q->session), 1);
 
 	return (uint64_t)redis_reply_int(redis_reply_at(seqs, i), 0);
 }
@@ -615,13 +615,13 @@ queue_ask(struct queue *q, const struct id *consumer)
 	own_key(q, "consumers");
 	id_arg(q, consumer);
 	q->call = CALL_ASK;
-	return redis_command(q->redis, &q->args);
+	return session_command(q->session, &q->args);
 }
 
 bool
 queue_registered(const struct queue *q)
 {
-	return redis_reply_int(redis_reply(q->redis), 0) == 1;
+	return redis_reply_int(session_reply(q->session), 0) == 1;
 }
 
 int
@@ -639,7 +639,7 @@ queue_measure(struct queue *q)
 struct queue_lengths
 queue_lengths(const struct queue *q)
 {
-	const struct redis_reply *reply = redis_reply(q->redis);
+	const struct redis_reply *reply = session_reply(q->session);
 	uint64_t n[3];
 
 	for (size_t i = 0; i < 3; i++)
@@ -653,14 +653,14 @@ static bool
 start(struct queue *q)
 {
 	resp_args_clear(&q->args);
-	return redis_idle(q->redis);
+	return session_idle(q->session);
 }
 
 static int
 eval(struct queue *q, enum call call, size_t n_keys)
 {
 	q->call = call;
-	return redis_eval(q->redis, call, n_keys, &q->args, NULL, 0);
+	return session_eval(q->session, call, n_keys, &q->args, NULL, 0);
 }
 
 static void
