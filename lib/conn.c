@@ -1,12 +1,14 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "buf.h"
+#include "due.h"
 #include "fdio.h"
 #include "tick.h"
 #include "watch.h"
@@ -19,21 +21,18 @@ enum {
 };
 
 struct conn {
-	struct watch watch;       /* first, so that its address is the conn's */
-	struct conn *prev, *next; /* in the same state */
-	struct conn *next_answered; /* to be flushed */
-	int64_t due_ms;
-	struct exchange *first, *last; /* in the order they came */
-	struct exchange *reading;      /* the last, until it is whole */
-	struct buf in;                 /* not parsed yet */
-	struct buf body;               /* of reading */
-	struct buf out;                /* not sent yet */
+	struct watch watch; /* first, so that its address is the conn's */
+	struct due due;     /* in the list of its state */
+	struct conn *next_marked;
+	struct exchanges asked;
+	struct buf in;   /* not parsed yet */
+	struct buf body; /* of the request being read */
+	struct buf out;  /* not sent yet */
 	struct http http;
-	uint16_t n_exchanges;
 	uint8_t state; /* enum conn_state */
 	uint8_t role;
-	bool marked;        /* is in the list of those to be flushed */
-	bool gone;          /* and is to be freed instead */
+	bool marked;        /* is to be flushed */
+	bool gone;          /* and then to be freed instead */
 	bool deaf;          /* nothing is parsed any more */
 	bool unread;        /* the client may still be sending */
 	bool ended;         /* the client's output ended */
@@ -41,13 +40,9 @@ struct conn {
 	bool fresh;         /* the state begins anew */
 };
 
-struct list {
-	struct conn *first, *last;
-};
-
 static const struct conn_policy *policy;
-static struct list lists[CONN_STATES]; /* each by due_ms */
-static struct list answered;           /* by next_answered */
+static struct due_list lists[CONN_STATES];
+static struct conn *first_marked, *last_marked;
 static size_t count;
 
 static void be_ready(struct watch *w, uint32_t events);
@@ -59,18 +54,15 @@ static void take_head(struct conn *c, const char *head);
 static void take_data(struct conn *c, const char *p, size_t len);
 static void take_end(struct conn *c);
 static void refuse(struct conn *c, const struct answer *a);
-static struct exchange *exchange_new(struct conn *c);
-static void exchange_free(struct exchange *x);
-static void forget_reading(struct conn *c);
 static void mark(struct conn *c);
 static void flush(struct conn *c);
+static struct exchange *begin(struct conn *c);
+static bool is_full(const struct conn *c);
 static bool gather(struct conn *c, struct buf *reply);
 static int send_reply(struct conn *c, struct buf *reply);
 static void go_on(struct conn *c);
 static void settle(struct conn *c);
 static void enter(struct conn *c, enum conn_state state, uint32_t events);
-static void link_in(struct conn *c, enum conn_state state);
-static void link_out(struct conn *c);
 static void linger(struct conn *c);
 static void expire(struct conn *c);
 static void destroy(struct conn *c);
@@ -93,7 +85,8 @@ conn_open(int fd, uint8_t role)
 	c->watch = (struct watch){.ready = be_ready, .fd = fd};
 	c->role = role;
 	count++;
-	link_in(c, CONN_IDLE);
+	due_add(&lists[CONN_IDLE], &c->due,
+	    tick_ms() + policy->limit_ms[CONN_IDLE]);
 	if (watch_set(&c->watch, EPOLLIN) < 0) {
 		int saved = errno;
 
@@ -119,13 +112,7 @@ conn_count(void)
 size_t
 conn_unsent(void)
 {
-	size_t n = 0;
-
-	for (struct conn *c = lists[CONN_WRITING].first; c; c = c->next)
-		n++;
-	for (struct conn *c = lists[CONN_LINGERING].first; c; c = c->next)
-		n++;
-	return n;
+	return lists[CONN_WRITING].n + lists[CONN_LINGERING].n;
 }
 
 /* -- reading ------------------------------------------------------------- */
@@ -195,7 +182,8 @@ static void
 end_input(struct conn *c)
 {
 	c->ended = true;
-	forget_reading(c);
+	exchange_forget(&c->asked);
+	buf_free(&c->body);
 	buf_free(&c->in);
 	c->deaf = true;
 	mark(c);
@@ -217,7 +205,7 @@ consume(struct conn *c, const char *p, size_t len)
 {
 	size_t used = 0, eaten;
 
-	while (!c->deaf && c->n_exchanges < PIPELINE_MAX + !!c->reading) {
+	while (!c->deaf && !is_full(c)) {
 		enum http_event e =
 		    http_step(&c->http, p + used, len - used, &eaten);
 
@@ -242,7 +230,7 @@ static void
 take_head(struct conn *c, const char *head)
 {
 	const struct http_request *r = &c->http.request;
-	struct exchange *x = exchange_new(c);
+	struct exchange *x = begin(c);
 	struct answer too_long = answer_fault(FAULT_TOO_LONG);
 
 	if (x == NULL)
@@ -264,7 +252,7 @@ take_head(struct conn *c, const char *head)
 static void
 take_data(struct conn *c, const char *p, size_t len)
 {
-	struct exchange *x = c->reading;
+	struct exchange *x = c->asked.reading;
 	struct answer too_long = answer_fault(FAULT_TOO_LONG);
 
 	c->want_continue = false;
@@ -281,9 +269,9 @@ take_data(struct conn *c, const char *p, size_t len)
 static void
 take_end(struct conn *c)
 {
-	struct exchange *x = c->reading;
+	struct exchange *x = c->asked.reading;
 
-	c->reading = NULL;
+	c->asked.reading = NULL;
 	c->fresh = true;
 	x->whole = true;
 	c->deaf = x->close;
@@ -299,11 +287,12 @@ take_end(struct conn *c)
 static void
 refuse(struct conn *c, const struct answer *a)
 {
-	struct exchange *x = c->reading == NULL ? exchange_new(c) : c->reading;
+	struct exchange *x =
+	    c->asked.reading == NULL ? begin(c) : c->asked.reading;
 
 	if (x == NULL)
 		return;
-	c->reading = NULL;
+	c->asked.reading = NULL;
 	c->want_continue = false;
 	c->deaf = c->unread = true;
 	buf_free(&c->body);
@@ -313,53 +302,26 @@ refuse(struct conn *c, const struct answer *a)
 	mark(c);
 }
 
-/* -- exchanges ----------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------- */
 
-/* The last of c, which is being read.  NULL if memory is gone: then c ends. */
+/* NULL if memory is gone: then c ends, too. */
 static struct exchange *
-exchange_new(struct conn *c)
+begin(struct conn *c)
 {
-	struct exchange *x = calloc(1, sizeof *x);
+	struct exchange *x = exchange_begin(&c->asked, c);
 
 	if (x == NULL) {
 		c->deaf = c->unread = true;
 		mark(c);
-		return NULL;
 	}
-	x->conn = c;
-	x->began_us = tick_us();
-	if (c->last == NULL)
-		c->first = x;
-	else
-		c->last->next = x;
-	c->last = c->reading = x;
-	c->n_exchanges++;
 	return x;
 }
 
-static void
-exchange_free(struct exchange *x)
+/* Must answers leave before more is read? */
+static bool
+is_full(const struct conn *c)
 {
-	free(x->answer.text);
-	free(x);
-}
-
-/* Drops a request that will never be whole; it is the last of c. */
-static void
-forget_reading(struct conn *c)
-{
-	struct exchange **to = &c->first, *before = NULL;
-
-	if (c->reading == NULL)
-		return;
-	for (; *to != c->reading; to = &(*to)->next)
-		before = *to;
-	*to = NULL;
-	c->last = before;
-	c->n_exchanges--;
-	exchange_free(c->reading);
-	c->reading = NULL;
-	buf_free(&c->body);
+	return c->asked.reading == NULL && c->asked.n >= PIPELINE_MAX;
 }
 
 void
@@ -378,31 +340,27 @@ conn_answer(struct exchange *x, const struct answer *a)
 		mark(x->conn);
 }
 
-/* -- writing ------------------------------------------------------------- */
-
 static void
 mark(struct conn *c)
 {
 	if (c->marked)
 		return;
 	c->marked = true;
-	c->next_answered = NULL;
-	if (answered.last == NULL)
-		answered.first = c;
+	c->next_marked = NULL;
+	if (first_marked == NULL)
+		first_marked = c;
 	else
-		answered.last->next_answered = c;
-	answered.last = c;
+		last_marked->next_marked = c;
+	last_marked = c;
 }
 
 void
 conn_flush(void)
 {
-	while (answered.first != NULL) {
-		struct conn *c = answered.first;
+	while (first_marked != NULL) {
+		struct conn *c = first_marked;
 
-		answered.first = c->next_answered;
-		if (answered.first == NULL)
-			answered.last = NULL;
+		first_marked = c->next_marked;
 		c->marked = false;
 		if (c->gone)
 			free(c);
@@ -432,28 +390,18 @@ static bool
 gather(struct conn *c, struct buf *reply)
 {
 	static const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct exchange *x;
-	bool good = true;
+	bool last;
 
 	buf_clear(reply);
-	while (good && (x = c->first) != NULL && x->answered && x->whole) {
-		bool last = x->close || (policy->closing && x->next == NULL &&
-					    c->in.len == 0);
-
-		good = answer_add(reply, &x->answer, last, x->head_only) == 0;
-		c->deaf = c->deaf || last;
-		c->unread = c->unread || (last && policy->closing);
-		c->first = x->next;
-		if (c->first == NULL)
-			c->last = NULL;
-		c->n_exchanges--;
-		exchange_free(x);
-	}
-	if (good && c->want_continue && c->first == c->reading) {
-		c->want_continue = false;
-		good = buf_add(reply, go, sizeof go - 1) == 0;
-	}
-	return good;
+	if (exchange_collect(
+		&c->asked, reply, policy->closing && c->in.len == 0, &last) < 0)
+		return false;
+	c->deaf = c->deaf || last;
+	c->unread = c->unread || (last && policy->closing);
+	if (!c->want_continue || c->asked.first != c->asked.reading)
+		return true;
+	c->want_continue = false;
+	return buf_add(reply, go, sizeof go - 1) == 0;
 }
 
 /* Sends what was left, or else reply; keeps what does not go.  0 or -1. */
@@ -482,25 +430,27 @@ send_reply(struct conn *c, struct buf *reply)
 
 /* -- states -------------------------------------------------------------- */
 
-/* The one place where a connection moves from state to state. */
+/* The one place that says in which state a connection is. */
 static void
 settle(struct conn *c)
 {
+	bool done = c->deaf && c->asked.first == NULL;
+
 	if (c->state == CONN_LINGERING)
 		return;
 	if (c->out.len > 0)
 		enter(c, CONN_WRITING, EPOLLOUT);
-	else if (c->first == NULL && c->deaf && c->unread && !c->ended)
+	else if (done && c->unread && !c->ended)
 		linger(c);
-	else if (c->first == NULL && c->deaf)
+	else if (done)
 		destroy(c);
-	else if (c->deaf || c->n_exchanges >= PIPELINE_MAX + !!c->reading)
+	else if (c->deaf || is_full(c))
 		enter(c, CONN_WAITING, 0);
-	else if (c->reading != NULL)
+	else if (c->asked.reading != NULL)
 		enter(c, CONN_BODY, EPOLLIN);
 	else if (c->in.len > 0)
 		enter(c, CONN_HEAD, EPOLLIN);
-	else if (c->first != NULL)
+	else if (c->asked.first != NULL)
 		enter(c, CONN_WAITING, EPOLLIN);
 	else
 		enter(c, CONN_IDLE, EPOLLIN);
@@ -510,43 +460,14 @@ static void
 enter(struct conn *c, enum conn_state state, uint32_t events)
 {
 	if (c->state != state || c->fresh) {
-		link_out(c);
-		link_in(c, state);
+		due_remove(&lists[c->state], &c->due);
+		due_add(&lists[state], &c->due,
+		    tick_ms() + policy->limit_ms[state]);
+		c->state = (uint8_t)state;
+		c->fresh = false;
 	}
 	if (watch_set(&c->watch, events) < 0)
 		destroy(c);
-}
-
-static void
-link_in(struct conn *c, enum conn_state state)
-{
-	struct list *l = &lists[state];
-
-	c->state = (uint8_t)state;
-	c->fresh = false;
-	c->due_ms = tick_ms() + policy->limit_ms[state];
-	c->next = NULL;
-	c->prev = l->last;
-	if (l->last == NULL)
-		l->first = c;
-	else
-		l->last->next = c;
-	l->last = c;
-}
-
-static void
-link_out(struct conn *c)
-{
-	struct list *l = &lists[c->state];
-
-	if (c->prev == NULL)
-		l->first = c->next;
-	else
-		c->prev->next = c->next;
-	if (c->next == NULL)
-		l->last = c->prev;
-	else
-		c->next->prev = c->prev;
 }
 
 static void
@@ -558,24 +479,22 @@ linger(struct conn *c)
 }
 
 int64_t
-conn_deadline(void)
-{
-	int64_t due = answered.first == NULL ? FDIO_FOREVER : 0;
-
-	for (int s = 0; s < CONN_STATES; s++)
-		if (s != CONN_WAITING && lists[s].first != NULL &&
-		    lists[s].first->due_ms < due)
-			due = lists[s].first->due_ms;
-	return due;
-}
-
-void
 conn_tick(int64_t now_ms)
 {
-	for (int s = 0; s < CONN_STATES; s++)
-		while (s != CONN_WAITING && lists[s].first != NULL &&
-		       lists[s].first->due_ms <= now_ms)
-			expire(lists[s].first);
+	int64_t next_ms = FDIO_FOREVER;
+
+	for (int state = 0; state < CONN_STATES; state++) {
+		struct due_list *l = &lists[state];
+
+		if (state == CONN_WAITING) /* the verdicts have their own */
+			continue;
+		while (due_next(l) <= now_ms)
+			expire((struct conn *)((char *)l->first -
+					       offsetof(struct conn, due)));
+		if (due_next(l) < next_ms)
+			next_ms = due_next(l);
+	}
+	return first_marked == NULL ? next_ms : now_ms;
 }
 
 static void
@@ -597,17 +516,12 @@ expire(struct conn *c)
 	}
 }
 
-/* Exchanges that wait for verdicts live on without it. */
+/* Requests that wait for verdicts live on without it. */
 static void
 destroy(struct conn *c)
 {
-	for (struct exchange *x = c->first, *next; x != NULL; x = next) {
-		next = x->next;
-		x->conn = NULL;
-		if (x->pending == 0)
-			exchange_free(x);
-	}
-	link_out(c);
+	exchange_leave(&c->asked);
+	due_remove(&lists[c->state], &c->due);
 	count--;
 	close(c->watch.fd); /* which also ends watching it */
 	buf_free(&c->in);

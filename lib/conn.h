@@ -2,8 +2,7 @@
  * HTTP connections and the requests on them (layer 3).
  *
  * Reads requests, calls the policy for each, sends the answers in the order
- * the requests came, whenever they are given.  A request is an exchange: one
- * that has no answer yet lives on when its client goes.
+ * the requests came, whenever they are given.
  */
 #ifndef INCR_CONN_H
 #define INCR_CONN_H
@@ -12,25 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "answer.h"
+#include "exchange.h"
 #include "http.h"
-
-struct conn;
-
-struct exchange {
-	struct exchange *next; /* of the same connection */
-	struct conn *conn;     /* NULL: the client has gone */
-	int64_t began_us;      /* tick_us() at the end of the head */
-	struct answer answer;
-	size_t limit;     /* bytes of body that are taken */
-	size_t seen;      /* bytes of body so far */
-	uint32_t pending; /* lines without verdict; the policy counts */
-	uint8_t route;    /* the policy's */
-	bool answered;
-	bool whole;     /* nothing more is read of it */
-	bool close;     /* its answer is the connection's last */
-	bool head_only; /* HEAD: an answer without body */
-};
 
 enum conn_state {
 	CONN_IDLE,      /* between requests; holds no buffer */
@@ -76,10 +58,9 @@ void conn_answer(struct exchange *x, const struct answer *a);
  * after everything that answers. */
 void conn_flush(void);
 
-/* When conn_tick is due, FDIO_FOREVER if never. */
-int64_t conn_deadline(void);
-/* Ends what has taken too long; answers it if there is something to say. */
-void conn_tick(int64_t now_ms);
+/* Ends what has taken too long; answers it if there is something to say.
+ * When it is due again, FDIO_FOREVER if never. */
+int64_t conn_tick(int64_t now_ms);
 
 size_t conn_count(void);
 /* Connections whose last answers are still on their way. */

@@ -23,41 +23,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "answer.h"
 #include "buf.h"
 #include "conn.h"
 #include "door.h"
-#include "fault.h"
 #include "fdio.h"
-#include "lines.h"
 #include "msg.h"
 #include "options.h"
-#include "record.h"
-#include "ring.h"
+#include "relay.h"
+#include "routes.h"
 #include "served.h"
 #include "tick.h"
 #include "watch.h"
 
 enum {
 	LISTEN_MAX = 16,
-	OUT_MAX = 1 << 20, /* bytes that wait for the pipe */
-	FRESH_MS = 1000,   /* verdicts arrive: the oldest line is younger */
 	FAREWELL_MS = 1000 /* for last answers to leave */
-};
-
-enum role { ROLE_INCREMENTS, ROLE_METRICS };
-
-enum route { ROUTE_INCREMENT, ROUTE_LIVE, ROUTE_READY, ROUTE_METRICS, ROUTES };
-
-static const struct {
-	const char *path;
-	enum role role;
-	bool posts; /* POST, else GET and HEAD */
-} routes[ROUTES] = {
-    [ROUTE_INCREMENT] = {"/increment", ROLE_INCREMENTS, true},
-    [ROUTE_LIVE] = {"/health/live", ROLE_INCREMENTS, false},
-    [ROUTE_READY] = {"/health/ready", ROLE_INCREMENTS, false},
-    [ROUTE_METRICS] = {"/metrics", ROLE_METRICS, false},
 };
 
 static struct {
@@ -65,9 +45,9 @@ static struct {
 	size_t n_listen;
 	bool listen_given; /* by option or environment, not by default */
 	const char *metrics, *port_file;
-	bool tagged;
-	uint64_t max_connections, max_in_flight;
-	int64_t grace_ms, linger_ms, verdict_ms;
+	uint64_t max_connections;
+	int64_t grace_ms, linger_ms;
+	struct relay_options relay;
 } opt;
 
 enum stage {
@@ -79,16 +59,10 @@ enum stage {
 
 static struct {
 	enum stage stage;
-	int64_t stage_due_ms;
+	int64_t stage_due_ms; /* when time ends the stage */
 	int64_t grace_due_ms;
-	int status;         /* to exit with */
-	int64_t refused_ms; /* of the last unavailable or unknown, or 0 */
-	int64_t now_ms;     /* of this turn of the loop */
-	bool stdin_is_file; /* always readable */
-	bool stdout_closed;
-	struct ring ring;
-	struct lines verdicts;
-	struct watch in, out, signals;
+	int status; /* to exit with */
+	struct watch signals;
 } s = {.status = EXIT_DELIVERED,
     .stage_due_ms = FDIO_FOREVER,
     .grace_due_ms = FDIO_FOREVER};
@@ -96,43 +70,23 @@ static struct {
 static int add_listen(void *dest, const char *text);
 static void open_service(void);
 static void open_doors(void);
-static void open_door(const char *addr, enum role role);
+static void open_door(const char *addr, uint8_t role);
 static void write_ports(void);
 static void run(void);
 static int64_t next_deadline(void);
-static void take_head(
-    struct exchange *x, const struct http_request *r, const char *head);
-static void answer_problem(struct exchange *x, uint16_t status,
-    const char *code, const char *detail, const char *allow);
-static void take_body(struct exchange *x, const char *body, size_t len);
-static void refuse(struct exchange *x);
-static void answer_text(struct exchange *x, const char *text);
-static void answer_metrics(struct exchange *x);
-static bool is_ready(void);
-static void count_answer(const struct exchange *x);
-static void write_lines(void);
-static void lose_output(const char *why);
-static void close_output(void);
-static void read_verdicts(struct watch *w, uint32_t events);
-static void take_verdict(const char *line, size_t len);
-static int read_fault(
-    const char *line, size_t len, uint64_t number, enum fault *ret);
-static void end_verdicts(void);
-static void expire_lines(int64_t then_ms);
-static void tell(struct exchange *x, enum fault f);
 static void take_signal(struct watch *w, uint32_t events);
-static void look_at_output(struct watch *w, uint32_t events);
 static void advance(void);
+static void look_at_relay(void);
+static void look_at_time(void);
+static void break_off(int status, const char *why);
 static void move(enum stage stage);
-static void fail(int status);
-static void break_off(int status);
 static bool has_left(void);
 
 static struct conn_policy policy = {
     .limit_ms = {[CONN_LINGERING] = FAREWELL_MS},
-    .head = take_head,
-    .body = take_body,
-    .answered = count_answer};
+    .head = routes_head,
+    .body = routes_body,
+    .answered = routes_answered};
 
 #define SECONDS(name_, def_, dest_, min_, help_) \
 	{ \
@@ -154,7 +108,7 @@ static const struct option_def defs[] = {
 	.name = "tagged",
 	.help = "lines and verdicts start with a tag and a TAB",
 	.kind = OPTIONS_FLAG,
-	.dest = &opt.tagged},
+	.dest = &opt.relay.tagged},
     {.letter = 'g',
 	.name = "grace",
 	.arg = "SECONDS",
@@ -186,7 +140,7 @@ static const struct option_def defs[] = {
 	.def = "16384",
 	.help = "lines without verdict; more are answered 503",
 	.kind = OPTIONS_NUMBER,
-	.dest = &opt.max_in_flight,
+	.dest = &opt.relay.max_lines,
 	.min = 1,
 	.max = 1000000},
     SECONDS("linger", "2", &opt.linger_ms, 0,
@@ -195,7 +149,7 @@ static const struct option_def defs[] = {
 	"time for a head"),
     SECONDS("body-timeout", "10", &policy.limit_ms[CONN_BODY], 10,
 	"time for a body"),
-    SECONDS("verdict-timeout", "6", &opt.verdict_ms, 10,
+    SECONDS("verdict-timeout", "6", &opt.relay.verdict_ms, 10,
 	"time for a verdict; longer than incr-publish waits"),
     SECONDS("write-timeout", "10", &policy.limit_ms[CONN_WRITING], 10,
 	"time for a client to read on"),
@@ -216,7 +170,6 @@ main(int argc, char **argv)
 	open_service();
 	open_doors();
 	run();
-	door_close();
 	served_close();
 	return s.status;
 }
@@ -256,27 +209,14 @@ add_listen(void *dest, const char *text)
 static void
 open_service(void)
 {
+	const char *why;
 	int fd = fdio_signals(NULL);
 
-	if (fd < 0 || watch_open() < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	s.signals = (struct watch){.ready = take_signal, .fd = fd};
-	s.in = (struct watch){.ready = read_verdicts, .fd = STDIN_FILENO};
-	s.out = (struct watch){.ready = look_at_output, .fd = STDOUT_FILENO};
-	if (lines_open(&s.verdicts, STDIN_FILENO,
-		LINES_JSON_MAX + LINES_TAG_MAX + 1) < 0 ||
-	    ring_open(&s.ring, opt.max_in_flight, OUT_MAX, opt.tagged) < 0)
-		msg_die(EXIT_TEMPFAIL, "memory is short");
-	fdio_output(STDOUT_FILENO);
-	if (watch_set(&s.signals, EPOLLIN) < 0)
+	if (fd < 0 || watch_open() < 0 || watch_set(&s.signals, EPOLLIN) < 0)
 		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
-	if (watch_set(&s.in, EPOLLIN) < 0) {
-		if (errno != EPERM)
-			msg_die(EXIT_TEMPFAIL, "stdin: %s", strerror(errno));
-		s.stdin_is_file = true;
-	}
-	if (watch_set(&s.out, 0) < 0 && errno != EPERM)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	if (relay_open(&opt.relay, &why) < 0)
+		msg_die(EXIT_TEMPFAIL, "%s", why);
 	if (served_open(prog.name) < 0)
 		msg_say("metrics: %s", strerror(errno));
 	conn_use(&policy);
@@ -289,25 +229,25 @@ open_doors(void)
 	int inherited;
 
 	door_limit(opt.max_connections);
-	inherited = door_inherit(ROLE_INCREMENTS, &why);
+	inherited = door_inherit(ROUTES_FRONT, &why);
 	if (inherited < 0)
 		msg_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
 	if (inherited > 0 && !opt.listen_given)
 		opt.n_listen = 0;
 	for (size_t i = 0; i < opt.n_listen; i++)
-		open_door(opt.listen[i], ROLE_INCREMENTS);
+		open_door(opt.listen[i], ROUTES_FRONT);
 	if (opt.metrics != NULL)
-		open_door(opt.metrics, ROLE_METRICS);
+		open_door(opt.metrics, ROUTES_METRICS);
 	if (opt.port_file != NULL)
 		write_ports();
 }
 
 static void
-open_door(const char *addr, enum role role)
+open_door(const char *addr, uint8_t role)
 {
 	const char *why;
 
-	if (door_open(addr, (uint8_t)role, &why) == 0)
+	if (door_open(addr, role, &why) == 0)
 		return;
 	door_close();
 	msg_die(EXIT_CONFIG, "%s: %s", addr, why);
@@ -339,324 +279,31 @@ write_ports(void)
 static void
 run(void)
 {
-	s.now_ms = tick_ms();
-	if (s.stdin_is_file)
-		read_verdicts(&s.in, EPOLLIN);
-	while (!has_left()) {
-		if (watch_wait(next_deadline()) < 0)
-			msg_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
-		s.now_ms = tick_ms();
-		conn_tick(s.now_ms);
-		expire_lines(s.now_ms - opt.verdict_ms);
-		write_lines();
+	for (;;) {
 		advance();
 		conn_flush();
-		write_lines(); /* of requests that had to wait their turn */
+		relay_write();
+		if (s.stage == STAGE_DRAINING && relay_written())
+			relay_close_output();
+		if (has_left())
+			return;
+		if (watch_wait(next_deadline()) < 0)
+			msg_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
 	}
 }
 
+/* Whoever has something to do with time does it; when the next has. */
 static int64_t
 next_deadline(void)
 {
-	int64_t line_ms = ring_next(&s.ring), first = FDIO_FOREVER;
-	int64_t due[] = {conn_deadline(), door_tick(s.now_ms),
-	    served_tick(s.now_ms, conn_count(), ring_count(&s.ring)),
-	    s.stage_due_ms, s.grace_due_ms,
-	    line_ms == FDIO_FOREVER ? line_ms : line_ms + opt.verdict_ms};
+	int64_t now_ms = tick_ms(), first = FDIO_FOREVER;
+	int64_t due[] = {relay_tick(now_ms), conn_tick(now_ms),
+	    door_tick(now_ms), served_tick(now_ms, conn_count(), relay_count()),
+	    s.stage_due_ms, s.grace_due_ms};
 
 	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
 		first = due[i] < first ? due[i] : first;
 	return first;
-}
-
-/* -- requests ------------------------------------------------------------ */
-
-static void
-take_head(struct exchange *x, const struct http_request *r, const char *head)
-{
-	static const char posts[] = "POST", gets[] = "GET, HEAD";
-	const char *path = head + r->path_at;
-	enum role role = (enum role)conn_role(x);
-	size_t i = 0;
-
-	while (
-	    i < ROUTES &&
-	    (routes[i].role != role || strlen(routes[i].path) != r->path_len ||
-		memcmp(routes[i].path, path, r->path_len) != 0))
-		i++;
-	if (i == ROUTES) {
-		answer_problem(
-		    x, 404, "not-found", "there is nothing here", NULL);
-		return;
-	}
-	x->route = (uint8_t)i;
-	x->limit = LINES_JSON_MAX;
-	if (routes[i].posts
-		? r->method != HTTP_METHOD_POST
-		: r->method != HTTP_METHOD_GET && r->method != HTTP_METHOD_HEAD)
-		answer_problem(x, 405, "method-not-allowed",
-		    "the field Allow names the methods of this resource",
-		    routes[i].posts ? posts : gets);
-	else if (i == ROUTE_INCREMENT &&
-		 (s.stdout_closed || ring_full(&s.ring)))
-		refuse(x);
-}
-
-static void
-answer_problem(struct exchange *x, uint16_t status, const char *code,
-    const char *detail, const char *allow)
-{
-	conn_answer(x, &(struct answer){.status = status,
-			   .code = code,
-			   .detail = detail,
-			   .allow = allow});
-}
-
-static void
-take_body(struct exchange *x, const char *body, size_t len)
-{
-	switch ((enum route)x->route) {
-	case ROUTE_INCREMENT:
-		if (s.stdout_closed ||
-		    ring_add(&s.ring, x, body, len, s.now_ms) < 0)
-			refuse(x);
-		else
-			x->pending++;
-		return;
-	case ROUTE_LIVE: answer_text(x, "live\n"); return;
-	case ROUTE_READY:
-		if (is_ready())
-			answer_text(x, "ready\n");
-		else
-			answer_problem(x, 503, "not-ready",
-			    "verdicts do not arrive, or the server is stopping",
-			    NULL);
-		return;
-	case ROUTE_METRICS: answer_metrics(x); return;
-	case ROUTES: return;
-	}
-}
-
-/* Certainly not counted: no byte of it was written. */
-static void
-refuse(struct exchange *x)
-{
-	struct answer a = answer_fault(FAULT_UNAVAILABLE);
-
-	conn_answer(x, &a);
-}
-
-static void
-answer_text(struct exchange *x, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		refuse(x);
-	else
-		conn_answer(x, &(struct answer){.status = 200,
-				   .type = "text/plain; charset=utf-8",
-				   .text = copy,
-				   .text_len = strlen(copy)});
-}
-
-static void
-answer_metrics(struct exchange *x)
-{
-	struct buf text = {0};
-
-	if (served_scrape(&text) < 0) {
-		buf_free(&text);
-		refuse(x);
-		return;
-	}
-	conn_answer(x, &(struct answer){.status = 200,
-			   .type = "text/plain; version=0.0.4; charset=utf-8",
-			   .text = text.data,
-			   .text_len = text.len});
-}
-
-/*
- * Verdicts arrive if the oldest line without one is young, and the last one
- * did not say that Redis is away.  A second after that it is ready again,
- * so that a real request can find out: no increment is made up for it.
- */
-static bool
-is_ready(void)
-{
-	int64_t oldest_ms = ring_oldest(&s.ring);
-
-	return s.stage == STAGE_RUNNING &&
-	       (oldest_ms == FDIO_FOREVER || s.now_ms - oldest_ms < FRESH_MS) &&
-	       (s.refused_ms == 0 || s.now_ms - s.refused_ms >= FRESH_MS);
-}
-
-static void
-count_answer(const struct exchange *x)
-{
-	served_count(x->answer.status, tick_us() - x->began_us);
-}
-
-/* -- lines and verdicts -------------------------------------------------- */
-
-static void
-write_lines(void)
-{
-	if (s.stdout_closed)
-		return;
-	if (ring_write(&s.ring, STDOUT_FILENO) == 0)
-		(void)watch_set(&s.out, 0);
-	else if (errno != EAGAIN)
-		lose_output(strerror(errno));
-	else if (watch_set(&s.out, EPOLLOUT) < 0)
-		lose_output(strerror(errno));
-}
-
-/* Nobody reads the lines any more: what was not written is not counted; what
- * was may still get its verdicts. */
-static void
-lose_output(const char *why)
-{
-	msg_say("stdout: %s", why);
-	fail(EXIT_TEMPFAIL);
-	move(STAGE_DRAINING);
-	close_output();
-}
-
-/* The end of our output is the drain signal of those behind it. */
-static void
-close_output(void)
-{
-	void *x;
-
-	if (s.stdout_closed)
-		return;
-	s.stdout_closed = true;
-	while (ring_withdraw(&s.ring, &x))
-		tell(x, FAULT_UNAVAILABLE);
-	watch_forget(&s.out);
-	if (lines_finish(STDOUT_FILENO) < 0) {
-		msg_say("stdout: %s", strerror(errno));
-		fail(EXIT_TEMPFAIL);
-	}
-}
-
-static void
-look_at_output(struct watch *w, uint32_t events)
-{
-	(void)w;
-	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-		lose_output(strerror(EPIPE));
-}
-
-static void
-read_verdicts(struct watch *w, uint32_t events)
-{
-	enum lines_result got = LINES_LINE;
-	const char *line;
-	size_t len;
-
-	(void)w;
-	(void)events;
-	if (lines_fill(&s.verdicts) < 0) {
-		if (errno == EAGAIN)
-			return;
-		msg_say("stdin: %s", strerror(errno));
-		break_off(EXIT_TEMPFAIL);
-		return;
-	}
-	while (got == LINES_LINE && s.stage != STAGE_LEAVING) {
-		got = lines_next(&s.verdicts, &line, &len);
-		if (got == LINES_LINE)
-			take_verdict(line, len);
-	}
-	if (got == LINES_TOO_LONG) {
-		msg_say("stdin: a line is too long for a verdict");
-		break_off(EXIT_BUG);
-	}
-	if (got == LINES_END)
-		end_verdicts();
-}
-
-static void
-take_verdict(const char *line, size_t len)
-{
-	enum fault f;
-	uint64_t number;
-	void *x = NULL;
-
-	if (ring_verdict(&s.ring, &x, &number) < 0 ||
-	    read_fault(line, len, number, &f) < 0) {
-		msg_say("stdin: a verdict is not the one awaited");
-		tell(x, FAULT_UNKNOWN);
-		break_off(EXIT_BUG);
-		return;
-	}
-	if (f == FAULT_UNAVAILABLE || f == FAULT_UNKNOWN)
-		s.refused_ms = s.now_ms;
-	else if (f == FAULT_NONE)
-		s.refused_ms = 0;
-	tell(x, f);
-}
-
-/* What the verdict on line number says.  0, or -1 if it can't be one. */
-static int
-read_fault(const char *line, size_t len, uint64_t number, enum fault *ret)
-{
-	struct record_error e;
-	size_t tag_len;
-
-	if (opt.tagged) {
-		if (lines_split_tag(line, len, &tag_len) < 0)
-			return -1;
-		line += tag_len + 1;
-		len -= tag_len + 1;
-	}
-	*ret = FAULT_NONE;
-	if (record_kind(line, len) != RECORD_ERROR)
-		return 0;
-	if (record_parse_error(line, len, &e) < 0 || e.line != number)
-		return -1;
-	*ret = e.fault;
-	return 0;
-}
-
-static void
-end_verdicts(void)
-{
-	watch_forget(&s.in);
-	if (s.stage == STAGE_LEAVING)
-		return;
-	if (s.stdout_closed && ring_count(&s.ring) == 0) {
-		move(STAGE_LEAVING);
-		return;
-	}
-	msg_say("stdin: the verdicts ended, %ju lines have none",
-	    (uintmax_t)ring_count(&s.ring));
-	break_off(EXIT_TEMPFAIL);
-}
-
-/* Answers the lines written at or before then_ms that have no verdict. */
-static void
-expire_lines(int64_t then_ms)
-{
-	enum ring_expired e;
-	void *x;
-
-	while ((e = ring_expire(&s.ring, then_ms, &x)) != RING_NONE)
-		tell(x, e == RING_UNKNOWN ? FAULT_UNKNOWN : FAULT_UNAVAILABLE);
-}
-
-/* Gives a line's outcome to its request, if that still waits. */
-static void
-tell(struct exchange *x, enum fault f)
-{
-	struct answer a = answer_fault(f);
-
-	if (x == NULL)
-		return;
-	x->pending--;
-	conn_answer(x, &a);
 }
 
 /* -- leaving ------------------------------------------------------------- */
@@ -666,51 +313,76 @@ take_signal(struct watch *w, uint32_t events)
 {
 	(void)events;
 	while (fdio_signal(w->fd) > 0)
-		move(STAGE_UNREADY);
+		if (s.stage == STAGE_RUNNING)
+			move(STAGE_UNREADY);
 }
 
-/* What time or an empty pipe changes. */
 static void
 advance(void)
 {
-	switch (s.stage) {
-	case STAGE_RUNNING:
-	case STAGE_LEAVING: return;
-	case STAGE_UNREADY:
-		if (s.now_ms < s.stage_due_ms)
-			return;
-		move(STAGE_DRAINING);
-		break;
-	case STAGE_DRAINING: break;
-	}
-	if (s.ring.out.len == 0)
-		close_output();
-	if (s.now_ms < s.grace_due_ms)
-		return;
-	msg_say("stdin: the verdicts did not end within the grace, "
-		"%ju lines have none",
-	    (uintmax_t)ring_count(&s.ring));
-	break_off(EXIT_TEMPFAIL);
+	if (s.stage != STAGE_LEAVING)
+		look_at_relay();
+	if (s.stage != STAGE_LEAVING)
+		look_at_time();
 }
 
-/* The one place where the stage changes; never back. */
+static void
+look_at_relay(void)
+{
+	switch (relay_state()) {
+	case RELAY_RUNNING: return;
+	case RELAY_UNREAD:
+		if (s.status != EXIT_TEMPFAIL)
+			msg_say("%s", relay_why());
+		s.status = EXIT_TEMPFAIL;
+		if (s.stage != STAGE_DRAINING)
+			move(STAGE_DRAINING);
+		return;
+	case RELAY_ENDED:
+		if (s.stage != STAGE_DRAINING || relay_count() > 0)
+			break_off(EXIT_TEMPFAIL, relay_why());
+		else
+			move(STAGE_LEAVING);
+		return;
+	case RELAY_FAILED: break_off(EXIT_TEMPFAIL, relay_why()); return;
+	case RELAY_CONFUSED: break_off(EXIT_BUG, relay_why()); return;
+	}
+}
+
+static void
+look_at_time(void)
+{
+	if (s.stage == STAGE_UNREADY && tick_ms() >= s.stage_due_ms)
+		move(STAGE_DRAINING);
+	if (tick_ms() >= s.grace_due_ms)
+		break_off(EXIT_TEMPFAIL,
+		    "stdin: the verdicts did not end within the grace");
+}
+
+/* Nothing more is learnt about the lines that have no verdict. */
+static void
+break_off(int status, const char *why)
+{
+	msg_say(
+	    "%s, %ju requests without verdict", why, (uintmax_t)relay_count());
+	relay_give_up();
+	s.status = status;
+	move(STAGE_LEAVING);
+}
+
+/* The one place where the stage changes; only forward. */
 static void
 move(enum stage stage)
 {
-	if (stage <= s.stage)
-		return;
 	s.stage = stage;
 	s.stage_due_ms = FDIO_FOREVER;
 	policy.closing = true;
+	routes_unready();
 	if (s.grace_due_ms == FDIO_FOREVER)
 		s.grace_due_ms = tick_ms() + opt.grace_ms;
 	switch (stage) {
 	case STAGE_RUNNING: return;
-	case STAGE_UNREADY:
-		s.stage_due_ms = tick_ms() + opt.linger_ms;
-		if (s.stage_due_ms > s.grace_due_ms)
-			s.stage_due_ms = s.grace_due_ms;
-		return;
+	case STAGE_UNREADY: s.stage_due_ms = tick_ms() + opt.linger_ms; return;
 	case STAGE_DRAINING: door_close(); return;
 	case STAGE_LEAVING:
 		door_close();
@@ -720,27 +392,10 @@ move(enum stage stage)
 	}
 }
 
-/* The first failure is the one that counts, but for a bug. */
-static void
-fail(int status)
-{
-	if (s.status == EXIT_DELIVERED || status == EXIT_BUG)
-		s.status = status;
-}
-
-/* No verdict can be relied on any more. */
-static void
-break_off(int status)
-{
-	fail(status);
-	expire_lines(INT64_MAX - 1);
-	move(STAGE_LEAVING);
-}
-
 /* All was answered, and the answers have left or had their time. */
 static bool
 has_left(void)
 {
 	return s.stage == STAGE_LEAVING &&
-	       (s.now_ms >= s.stage_due_ms || conn_unsent() == 0);
+	       (tick_ms() >= s.stage_due_ms || conn_unsent() == 0);
 }

@@ -1,0 +1,70 @@
+/*
+ * Requests as lines on standard output, verdicts on standard input as their
+ * answers (layer 3).  Its own are the ring of lines and both descriptors.
+ */
+#ifndef INCR_RELAY_H
+#define INCR_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conn.h"
+
+struct relay_options {
+	bool tagged;
+	uint64_t max_lines; /* without verdict */
+	int64_t verdict_ms; /* to wait for one */
+};
+
+/* Descriptors 0 and 1 from now on.  0, or -1 with *ret_why. */
+int relay_open(const struct relay_options *o, const char **ret_why);
+
+/*
+ * Writes a body as a line; its verdict, or the lack of one, answers x, whose
+ * pending it counts.  0, or -1: not taken, not a byte of it will be written.
+ */
+int relay_add(struct exchange *x, const char *body, size_t len);
+
+/* Would relay_add refuse now? */
+bool relay_full(void);
+
+/*
+ * Do verdicts arrive?  True if the oldest line without one is younger than a
+ * second, and no verdict of the last second said that Redis is away.  A
+ * second after that it is true again, so that a real request can find
+ * out: no increment is made up for it.
+ */
+bool relay_fresh(int64_t now_ms);
+
+/* Lines without verdict. */
+uint64_t relay_count(void);
+
+/* Writes what goes without blocking. */
+void relay_write(void);
+
+/* Answers what has waited too long.  When it is due again. */
+int64_t relay_tick(int64_t now_ms);
+
+/* Ends the output, which tells those behind it to drain; lines of which
+ * nothing was written are answered as not counted. */
+void relay_close_output(void);
+/* Nothing waits to be written. */
+bool relay_written(void);
+
+/* Answers all lines without verdict: no more is read. */
+void relay_give_up(void);
+
+enum relay_state {
+	RELAY_RUNNING,
+	RELAY_UNREAD,  /* nobody reads the lines; verdicts may still come */
+	RELAY_ENDED,   /* the verdicts ended */
+	RELAY_FAILED,  /* they can't be read, or a line not be proved */
+	RELAY_CONFUSED /* one was not the one awaited */
+};
+
+enum relay_state relay_state(void);
+/* Why it is not running: "object: reason", constant or strerror's. */
+const char *relay_why(void);
+
+#endif

@@ -1,0 +1,143 @@
+#include "routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lines.h"
+#include "relay.h"
+#include "served.h"
+#include "tick.h"
+
+enum route { ROUTE_INCREMENT, ROUTE_LIVE, ROUTE_READY, ROUTE_METRICS, ROUTES };
+
+static const struct {
+	const char *path;
+	uint8_t role;
+	bool posts; /* POST, else GET and HEAD */
+} routes[ROUTES] = {
+    [ROUTE_INCREMENT] = {"/increment", ROUTES_FRONT, true},
+    [ROUTE_LIVE] = {"/health/live", ROUTES_FRONT, false},
+    [ROUTE_READY] = {"/health/ready", ROUTES_FRONT, false},
+    [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false},
+};
+
+static bool unready;
+
+static void answer_problem(struct exchange *x, uint16_t status,
+    const char *code, const char *detail, const char *allow);
+static void refuse(struct exchange *x);
+static void answer_text(struct exchange *x, const char *text);
+static void answer_metrics(struct exchange *x);
+
+void
+routes_head(struct exchange *x, const struct http_request *r, const char *head)
+{
+	static const char posts[] = "POST", gets[] = "GET, HEAD";
+	const char *path = head + r->path_at;
+	uint8_t role = conn_role(x);
+	size_t i = 0;
+
+	while (
+	    i < ROUTES &&
+	    (routes[i].role != role || strlen(routes[i].path) != r->path_len ||
+		memcmp(routes[i].path, path, r->path_len) != 0))
+		i++;
+	if (i == ROUTES) {
+		answer_problem(
+		    x, 404, "not-found", "there is nothing here", NULL);
+		return;
+	}
+	x->route = (uint8_t)i;
+	x->limit = LINES_JSON_MAX;
+	if (routes[i].posts
+		? r->method != HTTP_METHOD_POST
+		: r->method != HTTP_METHOD_GET && r->method != HTTP_METHOD_HEAD)
+		answer_problem(x, 405, "method-not-allowed",
+		    "the field Allow names the methods of this resource",
+		    routes[i].posts ? posts : gets);
+	else if (i == ROUTE_INCREMENT && relay_full())
+		refuse(x);
+}
+
+static void
+answer_problem(struct exchange *x, uint16_t status, const char *code,
+    const char *detail, const char *allow)
+{
+	conn_answer(x, &(struct answer){.status = status,
+			   .code = code,
+			   .detail = detail,
+			   .allow = allow});
+}
+
+void
+routes_body(struct exchange *x, const char *body, size_t len)
+{
+	switch ((enum route)x->route) {
+	case ROUTE_INCREMENT:
+		if (relay_add(x, body, len) < 0)
+			refuse(x);
+		return;
+	case ROUTE_LIVE: answer_text(x, "live\n"); return;
+	case ROUTE_READY:
+		if (!unready && relay_fresh(tick_ms()))
+			answer_text(x, "ready\n");
+		else
+			answer_problem(x, 503, "not-ready",
+			    "verdicts do not arrive, or the server is stopping",
+			    NULL);
+		return;
+	case ROUTE_METRICS: answer_metrics(x); return;
+	case ROUTES: return;
+	}
+}
+
+/* Certainly not counted: no byte of it was written. */
+static void
+refuse(struct exchange *x)
+{
+	struct answer a = answer_fault(FAULT_UNAVAILABLE);
+
+	conn_answer(x, &a);
+}
+
+static void
+answer_text(struct exchange *x, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		refuse(x);
+	else
+		conn_answer(x, &(struct answer){.status = 200,
+				   .type = "text/plain; charset=utf-8",
+				   .text = copy,
+				   .text_len = strlen(copy)});
+}
+
+static void
+answer_metrics(struct exchange *x)
+{
+	struct buf text = {0};
+
+	if (served_scrape(&text) < 0) {
+		buf_free(&text);
+		refuse(x);
+		return;
+	}
+	conn_answer(x, &(struct answer){.status = 200,
+			   .type = "text/plain; version=0.0.4; charset=utf-8",
+			   .text = text.data,
+			   .text_len = text.len});
+}
+
+void
+routes_answered(const struct exchange *x)
+{
+	served_count(x->answer.status, tick_us() - x->began_us);
+}
+
+void
+routes_unready(void)
+{
+	unready = true;
+}

@@ -1,0 +1,21 @@
+/*
+ * What incr-serve answers to which request (layer 3).
+ */
+#ifndef INCR_ROUTES_H
+#define INCR_ROUTES_H
+
+#include "conn.h"
+
+/* Roles of connections. */
+enum { ROUTES_FRONT, ROUTES_METRICS };
+
+/* The policy's calls, conn.h. */
+void routes_head(
+    struct exchange *x, const struct http_request *r, const char *head);
+void routes_body(struct exchange *x, const char *body, size_t len);
+void routes_answered(const struct exchange *x);
+
+/* From now on /health/ready says no. */
+void routes_unready(void);
+
+#endif
