@@ -11,7 +11,6 @@
  * without a verdict.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,47 +74,25 @@ static struct post_settings settings;
 static uint64_t concurrency;
 static int64_t wait_ms;
 
+/* clang-format off */
 static const struct option_def options[] = {
-    {.letter = 'u',
-	.name = "url",
-	.arg = "URL",
-	.env = "INCR_URL",
+    {.letter = 'u', .name = "url", .arg = "URL", .env = "INCR_URL",
 	.def = "http://localhost:3333/increment",
-	.help = "where to send",
-	.kind = OPTIONS_URL,
-	.dest = &settings.url},
-    {.letter = 'c',
-	.name = "concurrency",
-	.arg = "N",
-	.def = "32",
-	.help = "requests in flight",
-	.kind = OPTIONS_NUMBER,
-	.dest = &concurrency,
-	.min = 1,
-	.max = 512},
-    {.letter = 'w',
-	.name = "wait",
-	.arg = "SECONDS",
-	.def = "30",
+	.help = "where to send", .kind = OPTIONS_URL, .dest = &settings.url},
+    {.letter = 'c', .name = "concurrency", .arg = "N", .def = "32",
+	.help = "requests in flight", .kind = OPTIONS_NUMBER,
+	.dest = &concurrency, .min = 1, .max = 512},
+    {.letter = 'w', .name = "wait", .arg = "SECONDS", .def = "30",
 	.help = "how long to repeat what was not taken",
-	.kind = OPTIONS_SECONDS,
-	.dest = &wait_ms,
-	.max = 86400000},
-    {.name = "timeout",
-	.arg = "SECONDS",
-	.def = "20",
-	.help = "how long to wait for an answer",
-	.kind = OPTIONS_SECONDS,
-	.dest = &settings.timeout_ms,
-	.min = 100,
-	.max = 600000},
-    {.name = "cacert",
-	.arg = "FILE",
-	.env = "CURL_CA_BUNDLE",
-	.help = "authorities for https",
-	.kind = OPTIONS_TEXT,
+	.kind = OPTIONS_SECONDS, .dest = &wait_ms, .max = 86400000},
+    {.name = "timeout", .arg = "SECONDS", .def = "20",
+	.help = "how long to wait for an answer", .kind = OPTIONS_SECONDS,
+	.dest = &settings.timeout_ms, .min = 100, .max = 600000},
+    {.name = "cacert", .arg = "FILE", .env = "CURL_CA_BUNDLE",
+	.help = "authorities for https", .kind = OPTIONS_TEXT,
 	.dest = &settings.cacert},
 };
+/* clang-format on */
 
 static const struct options_prog prog = {.name = "incr-send",
     .purpose = "Sends increments over HTTP, answers every line with one line.",
@@ -147,7 +124,6 @@ static struct metric series[] = {
 };
 
 static void open_all(struct sender *s);
-static void need_descriptor(int fd, const char *name);
 static void run(struct sender *s);
 static void take_lines(struct sender *s);
 static void take_line(
@@ -186,8 +162,6 @@ open_all(struct sender *s)
 {
 	const char *why;
 
-	need_descriptor(STDIN_FILENO, "stdin");
-	need_descriptor(STDOUT_FILENO, "stdout");
 	fdio_output(STDOUT_FILENO);
 	s->signals = fdio_signals(NULL);
 	if (s->signals < 0)
@@ -204,14 +178,6 @@ open_all(struct sender *s)
 	if (s->window == NULL ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		msg_die(EXIT_TEMPFAIL, "out of memory");
-}
-
-/* A closed one would be taken by the next socket. */
-static void
-need_descriptor(int fd, const char *name)
-{
-	if (fcntl(fd, F_GETFD) < 0)
-		msg_die(EXIT_TEMPFAIL, "%s: %s", name, strerror(errno));
 }
 
 static void
