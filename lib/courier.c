@@ -227,6 +227,10 @@ courier_send(struct courier *c, int64_t now_ms)
 {
 	const struct queue_lines *lines;
 
+	/* Error lines with nothing before them wait for nothing. */
+	if (c->set.echo && c->state == FLIGHT_NONE &&
+	    expire(c, c->filling, INT64_MIN) != COURIER_WELL)
+		return COURIER_NO_MEMORY;
 	if (!queue_idle(c->queue) || now_ms < c->retry_ms || !take_next(c))
 		return COURIER_WELL;
 	if (c->state == FLIGHT_WAITING) {
@@ -290,7 +294,6 @@ give_up(struct courier *c, int64_t now_ms)
 		result =
 		    maybe ? unknown(c, NULL) : expire(c, c->flight, limit_ms);
 	}
-	/* Error lines with nothing before them wait for nothing. */
 	if (result == COURIER_WELL && c->state == FLIGHT_NONE)
 		result = expire(c, c->filling, limit_ms);
 	return result;
