@@ -1,0 +1,95 @@
+/*
+ * A connection to Postgres (layer 2) that makes itself, carries one
+ * statement at a time and comes back with back-off when it is lost.  It
+ * never blocks (but for the lookup of a host name, which libpq does in
+ * line), prints nothing, and knows no table.  The only module that includes
+ * libpq.  A program's loop:
+ *
+ *	deadline = postgres_wait(pg, &pfd);         what to poll for
+ *	... fdio_poll ...
+ *	switch (postgres_step(pg, pfd.revents)) ... what became of the call
+ */
+#ifndef INCR_POSTGRES_H
+#define INCR_POSTGRES_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	POSTGRES_CONNECT_MS = 10000, /* for all hosts together */
+	POSTGRES_SILENCE_MS = 5000,  /* without a TCP acknowledgement: lost */
+	POSTGRES_REPLY_MS = 300000,  /* a statement may wait for a lock */
+	POSTGRES_REST_MS = 20000     /* idle: memory is given back */
+};
+
+struct postgres;
+
+enum postgres_state {
+	POSTGRES_DOWN,    /* not connected (yet); tried again by itself */
+	POSTGRES_IDLE,    /* connected; a call may begin if postgres_idle */
+	POSTGRES_CALLING, /* a call is under way */
+	POSTGRES_DONE,    /* the call's rows may be read */
+	POSTGRES_FAILED,  /* the call may have been done, now or later; the
+			   * next may begin when postgres_idle */
+	POSTGRES_FAULT    /* configuration: trying again is of no use */
+};
+
+/*
+ * url: a connection string or URL as libpq takes it, NULL for the PG*
+ * variables; borrowed for ever.  No input or output yet.  NULL with
+ * *ret_why, constant text without the URL.  Caller closes.
+ */
+struct postgres *postgres_open(const char *url, const char **ret_why);
+void postgres_close(struct postgres *pg);
+
+/*
+ * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
+ * tick_ms() at which postgres_step is due even if nothing is ready.
+ */
+int64_t postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd);
+
+/*
+ * Does what can be done now; revents are those of the pollfd, 0 if none.
+ * POSTGRES_DONE and POSTGRES_FAILED are returned once per call.
+ */
+enum postgres_state postgres_step(struct postgres *pg, short revents);
+
+/* Connected, no call under way, and the back-off after a failure is over. */
+bool postgres_idle(const struct postgres *pg);
+
+/* Why it is down, failed or faulty (then with the remedy): one line,
+ * borrowed until the next step, without URL and password.  NULL if nothing
+ * failed since the last POSTGRES_DONE. */
+const char *postgres_why(const struct postgres *pg);
+
+/* -- calls --------------------------------------------------------------- */
+
+enum { POSTGRES_PARAMS_MAX = 6 };
+
+/* All zero: none.  Binary values, borrowed until the call has begun. */
+struct postgres_params {
+	int n;
+	unsigned types[POSTGRES_PARAMS_MAX]; /* object ids */
+	const char *values[POSTGRES_PARAMS_MAX];
+	int lengths[POSTGRES_PARAMS_MAX];
+};
+
+void postgres_put(
+    struct postgres_params *p, unsigned type, const void *value, size_t len);
+
+/*
+ * Begins one statement, with rows in binary; name (constant text) is what
+ * messages call it.  0, or -1 if not idle.  A connection that is found
+ * broken is 0, too: POSTGRES_DOWN follows, and the call was not begun.
+ */
+int postgres_call(struct postgres *pg, const char *name, const char *statement,
+    const struct postgres_params *p);
+
+/* Rows of the last call that was done, and the first column of row i,
+ * borrowed until the next call begins; NULL if it has not len bytes. */
+size_t postgres_rows(const struct postgres *pg);
+const char *postgres_value(const struct postgres *pg, size_t i, size_t len);
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * incr-flush: increments, added up by key, into Postgres.
+ *
+ * In	increments, one per line: a consumer's stream with checkpoints, as
+ *	incr-consume writes it, or plain.
+ * Out	in Postgres the sums, one statement per window and at least one
+ *	window every --interval seconds; then, in Redis, the acknowledgement
+ *	of every batch of the window.
+ *
+ * Redis owns every payload until its window is committed.  Killed at any
+ * line: what was not committed is still in Redis, and its batches are
+ * delivered again under their names; what was committed is in the ledger
+ * under these names, in the same transaction, and is not counted again.
+ * Plain input has no such copy: what was not committed is still the
+ * caller's to repeat, at most two windows of it.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fdio.h"
+#include "flusher.h"
+#include "lines.h"
+#include "metrics.h"
+#include "msg.h"
+#include "options.h"
+#include "postgres.h"
+#include "tick.h"
+
+enum {
+	SAY_MS = 200,         /* trouble that is shorter is not worth a word */
+	SAID_MAX = 10,        /* bad lines that are said one by one */
+	LEAVE_MS = 1000,      /* to commit after --grace, at least */
+	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
+};
+
+static const char *queue_name, *redis_url, *database_url;
+static int64_t wait_ms = FDIO_FOREVER, interval_ms, grace_ms;
+static uint64_t max_keys;
+
+/* clang-format off */
+static const struct option_def defs[] = {
+    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
+	"the queue of the batches", OPTIONS_NAME, &queue_name, 0, 0, NULL},
+    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
+	"acknowledge there", OPTIONS_URL, &redis_url, 0, 0, NULL},
+    {'d', "database", "URL", "DATABASE_URL", "(PG*)",
+	"count there", OPTIONS_URL, &database_url, 0, 0, NULL},
+    {'i', "interval", "SECONDS", NULL, "9",
+	"one statement at least that often", OPTIONS_SECONDS, &interval_ms,
+	100, 20000, NULL},
+    {'m', "max-keys", "N", NULL, "1000000",
+	"hold at most about N keys", OPTIONS_NUMBER, &max_keys,
+	1, 10000000, NULL},
+    {'w', "wait", "SECONDS", NULL, "(for ever)",
+	"wait this long for a service", OPTIONS_SECONDS, &wait_ms,
+	0, 86400000, NULL},
+    {'g', "grace", "SECONDS", NULL, "10",
+	"after SIGTERM read on for so long", OPTIONS_SECONDS, &grace_ms,
+	0, 3600000, NULL},
+};
+
+/* The series of the metrics. */
+enum { M_FLUSHED, M_REPLAYED, M_SECONDS, M_KEYS, M_STALENESS, M_SUCCESS,
+	M_REJECTED, M_COUNT = M_REJECTED + FAULT_COUNT - 1 };
+
+static struct metric series[M_COUNT] = {
+    [M_FLUSHED] = {"incr_flushed_total",
+	"Increments added to the table.", NULL, METRICS_COUNTER, 0, {0}},
+    [M_REPLAYED] = {"incr_replayed_batches_total",
+	"Batches that were in the table before.", NULL, METRICS_COUNTER,
+	0, {0}},
+    [M_SECONDS] = {"incr_flush_duration_seconds",
+	"Duration of a statement that was committed.", NULL,
+	METRICS_HISTOGRAM, 0, {0}},
+    [M_KEYS] = {"incr_flush_keys",
+	"Keys of the last statement.", NULL, METRICS_GAUGE, 0, {0}},
+    [M_STALENESS] = {"incr_flush_staleness_seconds",
+	"Age of the oldest batch of a window when it was committed.", NULL,
+	METRICS_GAUGE, 0, {0}},
+    [M_SUCCESS] = {"incr_flush_last_success_timestamp_seconds",
+	"When a window was last committed.", NULL, METRICS_GAUGE, 0, {0}},
+};
+/* clang-format on */
+
+static struct lines input;
+static int exit_status; /* what is to be said at the end: 0, 1 or 111 */
+static uint64_t bad_lines;
+
+static void begin(struct flusher *f, int argc, char **argv);
+static void name_rejected(void);
+static void run(struct flusher *f, int signals);
+static bool read_lines(struct flusher *f);
+static void take_bad(const struct flusher *f);
+static void end_input(struct flusher *f);
+static void fill(struct flusher *f);
+static void stop_reading(struct flusher *f, int64_t signal_ms);
+static int64_t next_event(const struct flusher *f, int64_t signal_ms);
+static int64_t leave_ms(int64_t signal_ms);
+static void look_after(struct flusher *f);
+static void look_after_one(const char *object, const char *why, bool failed,
+    int64_t down_ms, bool *said);
+static void count(const struct flusher *f);
+static int finish(struct flusher *f);
+
+int
+main(int argc, char **argv)
+{
+	static struct flusher f;
+	int signals;
+
+	msg_name("incr-flush");
+	begin(&f, argc, argv);
+	signals = fdio_signals(NULL);
+	if (signals < 0)
+		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	run(&f, signals);
+	return finish(&f);
+}
+
+static void
+begin(struct flusher *f, int argc, char **argv)
+{
+	static const struct options_prog prog = {"incr-flush", NULL,
+	    "Adds increments up by key and counts them in Postgres.", defs,
+	    sizeof defs / sizeof *defs};
+	struct flusher_options options;
+	struct postgres *pg;
+	const char *why;
+
+	options_parse(&prog, argc, argv);
+	/* A large table must not stay with us after a large window. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	pg = postgres_open(database_url, &why);
+	if (pg == NULL)
+		msg_die(EXIT_CONFIG, "postgres: %s", why);
+	options = (struct flusher_options){.queue = queue_name,
+	    .redis = redis_url,
+	    .interval_ms = interval_ms,
+	    .max_keys = max_keys};
+	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0 ||
+	    flusher_open(f, pg, &options) < 0)
+		msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	name_rejected();
+	if (metrics_open("incr-flush", series, M_COUNT) < 0)
+		msg_say("metrics: %s", strerror(errno));
+}
+
+/* One series per code. */
+static void
+name_rejected(void)
+{
+	static char labels[FAULT_COUNT][48];
+
+	for (int i = 1; i < FAULT_COUNT; i++) {
+		snprintf(labels[i], sizeof labels[i], "code=\"%s\"",
+		    fault_code((enum fault)i));
+		series[M_REJECTED + i - 1] =
+		    (struct metric){.name = "incr_rejected_total",
+			.help = "Lines that were no increments.",
+			.labels = labels[i],
+			.kind = METRICS_COUNTER};
+	}
+}
+
+static void
+run(struct flusher *f, int signals)
+{
+	struct pollfd fds[4] = {
+	    [2] = {.events = POLLIN}, [3] = {.fd = signals, .events = POLLIN}};
+	int64_t signal_ms = FDIO_FOREVER;
+
+	for (;;) {
+		int64_t until_ms, next_ms;
+
+		fds[2].fd = read_lines(f) ? STDIN_FILENO : -1;
+		look_after(f);
+		if (flusher_done(f))
+			return;
+		until_ms = flusher_wait(f, fds);
+		next_ms = next_event(f, signal_ms);
+		if (fdio_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
+		    0)
+			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		while (fdio_signal(signals) != 0)
+			if (signal_ms == FDIO_FOREVER)
+				signal_ms = tick_ms();
+		if (fds[2].fd >= 0 && fds[2].revents != 0)
+			fill(f);
+		flusher_step(f, fds);
+		stop_reading(f, signal_ms);
+		count(f);
+	}
+}
+
+/* Hands on what was read.  True if more may be read. */
+static bool
+read_lines(struct flusher *f)
+{
+	const char *line;
+	size_t len;
+
+	while (flusher_takes(f)) {
+		enum lines_result result = lines_next(&input, &line, &len);
+
+		if (result == LINES_MORE)
+			return true;
+		if (result == LINES_END)
+			end_input(f);
+		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
+			 INTAKE_BAD)
+			take_bad(f);
+	}
+	return false;
+}
+
+/* In a consumer's stream it becomes a dead letter: Redis has the rest. */
+static void
+take_bad(const struct flusher *f)
+{
+	enum fault fault = f->intake.fault;
+
+	series[M_REJECTED + fault - 1].value++;
+	if (exit_status == EXIT_DELIVERED)
+		exit_status = EXIT_REJECTED;
+	if (f->remote || ++bad_lines > SAID_MAX)
+		return;
+	msg_say("line %ju: %s: %s", (uintmax_t)input.number, fault_code(fault),
+	    fault_detail(fault));
+	if (bad_lines == SAID_MAX)
+		msg_say("line %ju: the bad lines behind it are only counted",
+		    (uintmax_t)input.number);
+}
+
+static void
+end_input(struct flusher *f)
+{
+	if (f->remote && !f->intake.ended) {
+		msg_say("stdin: ended, but the consumer did not");
+		exit_status = EXIT_TEMPFAIL;
+	}
+	flusher_end(f);
+}
+
+static void
+fill(struct flusher *f)
+{
+	if (lines_fill(&input) >= 0 || errno == EAGAIN)
+		return;
+	msg_say("stdin: %s", strerror(errno));
+	exit_status = EXIT_TEMPFAIL;
+	flusher_end(f);
+}
+
+/* A filter reads on to the end of its input, but not for ever. */
+static void
+stop_reading(struct flusher *f, int64_t signal_ms)
+{
+	int64_t now_ms = tick_ms();
+
+	if (signal_ms == FDIO_FOREVER || now_ms < signal_ms + grace_ms)
+		return;
+	if (!f->ended) {
+		msg_say("stdin: not at its end %g s after the signal",
+		    (double)grace_ms / 1000);
+		exit_status = EXIT_TEMPFAIL;
+		flusher_end(f);
+	}
+	if (now_ms >= leave_ms(signal_ms) && !flusher_done(f))
+		msg_die(EXIT_TEMPFAIL, "window: not committed in time");
+}
+
+/* What was read has as long again to be committed. */
+static int64_t
+leave_ms(int64_t signal_ms)
+{
+	return signal_ms + grace_ms +
+	       (grace_ms > LEAVE_MS ? grace_ms : LEAVE_MS);
+}
+
+/* -- messages and metrics ------------------------------------------------- */
+
+static struct said {
+	bool postgres, redis;
+} said;
+
+/* When this file has something to do. */
+static int64_t
+next_event(const struct flusher *f, int64_t signal_ms)
+{
+	int64_t now_ms = tick_ms(), next_ms = metrics_tick(now_ms);
+	const int64_t down_ms[] = {
+	    f->ledger.down_ms, f->remote ? f->claims.down_ms : 0};
+	const bool quiet[] = {said.postgres || !f->ledger.failed,
+	    said.redis || !f->claims.failed};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (down_ms[i] == 0)
+			continue;
+		if (!quiet[i] && down_ms[i] + SAY_MS < next_ms)
+			next_ms = down_ms[i] + SAY_MS;
+		if (wait_ms != FDIO_FOREVER && down_ms[i] + wait_ms < next_ms)
+			next_ms = down_ms[i] + wait_ms;
+	}
+	if (signal_ms == FDIO_FOREVER)
+		return next_ms;
+	if (!f->ended && signal_ms + grace_ms < next_ms)
+		next_ms = signal_ms + grace_ms;
+	return leave_ms(signal_ms) < next_ms ? leave_ms(signal_ms) : next_ms;
+}
+
+/* Trouble with a service is said once, when it lasts, and ends us when it
+ * lasts too long. */
+static void
+look_after(struct flusher *f)
+{
+	const char *why = postgres_why(f->ledger.pg);
+
+	if (f->status != 0)
+		msg_die(f->status, "%s: %s", f->object, f->why);
+	look_after_one("postgres", why == NULL ? "no connection yet" : why,
+	    f->ledger.failed, f->ledger.down_ms, &said.postgres);
+	if (f->remote)
+		look_after_one("redis", queue_why(f->claims.q),
+		    f->claims.failed, f->claims.down_ms, &said.redis);
+}
+
+static void
+look_after_one(const char *object, const char *why, bool failed,
+    int64_t down_ms, bool *ret_said)
+{
+	int64_t now_ms = tick_ms();
+
+	if (down_ms == 0) {
+		*ret_said = false;
+		return;
+	}
+	if (wait_ms != FDIO_FOREVER && now_ms >= down_ms + wait_ms)
+		msg_die(EXIT_TEMPFAIL, "%s: %s", object, why);
+	if (!failed || *ret_said || now_ms < down_ms + SAY_MS)
+		return;
+	msg_say("%s: %s, waiting", object, why);
+	*ret_said = true;
+}
+
+static void
+count(const struct flusher *f)
+{
+	static uint64_t commits;
+
+	series[M_REPLAYED].value = (double)f->replayed;
+	if (commits == f->commits)
+		return;
+	commits = f->commits;
+	series[M_FLUSHED].value = (double)f->flushed;
+	series[M_KEYS].value = (double)f->keys;
+	series[M_SUCCESS].value = (double)tick_unix_ms() / 1000;
+	if (f->staleness_ms >= 0)
+		series[M_STALENESS].value = (double)f->staleness_ms / 1000;
+	metrics_observe(&series[M_SECONDS], (double)f->took_us / 1e6);
+}
+
+static int
+finish(struct flusher *f)
+{
+	if (bad_lines > SAID_MAX)
+		msg_say("stdin: %ju bad lines", (uintmax_t)bad_lines);
+	count(f);
+	metrics_close();
+	flusher_close(f);
+	lines_close(&input);
+	return exit_status;
+}
