@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# The Caddyfile: where it listens, what it forwards, that it never repeats.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR" || return
+	sockets=$(mktemp -d /tmp/incr-caddy.XXXXXX)
+	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
+	export INCR_UPSTREAMS="unix/$sockets/1.sock unix/$sockets/2.sock"
+	port=$(free_port)
+	export INCR_SITE=http://:$port
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+free_port() {
+	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
+		Listen => 1, LocalAddr => "127.0.0.1")->sockport'
+}
+
+caddy_start() {
+	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
+		>caddy.log 2>&1
+	caddy=$!
+	wait_for 10 listening "$port"
+}
+
+listening() { curl -ks -o answer "http://127.0.0.1:$1/"; }
+
+# ingest N: one server; its group is $ingest.
+ingest() {
+	background setsid incr-ingest -l "$sockets/$1.sock" 2>>ingest.log
+	ingest=$!
+	wait_for 10 curl -fs --unix-socket "$sockets/$1.sock" \
+		http://localhost/health/ready
+}
+
+healthy() { curl -fs "http://127.0.0.1:$port/health/ready"; }
+
+# Addresses that a process listens on.
+bound() { ss -Hltnp | grep "pid=$1," | awk '{ print $4 }' | sort; }
+
+@test "the Caddyfile is valid and well formatted" {
+	caddy validate --config "$ROOT/Caddyfile" --adapter caddyfile
+	caddy fmt "$ROOT/Caddyfile" | cmp - "$ROOT/Caddyfile"
+}
+
+@test "the Caddyfile has no directive that repeats a request" {
+	run -1 grep -E '^[^#]*(lb_try|lb_retr|buffer_requests)' "$ROOT/Caddyfile"
+}
+
+@test "without INCR_BIND it listens on loopback only, and has no admin port" {
+	caddy_start
+	[ "$(bound "$caddy")" = "127.0.0.1:$port" ]
+}
+
+@test "INCR_BIND adds addresses" {
+	export INCR_BIND='127.0.0.1 127.0.0.2'
+	caddy_start
+	[ "$(bound "$caddy")" = "127.0.0.1:$port
+127.0.0.2:$port" ]
+}
+
+@test "without a server: 503, certainly not counted, problem+json" {
+	caddy_start
+	wait_for 5 refused
+	grep -qi '^content-type: application/problem+json' headers
+	grep -qi '^retry-after: ' headers
+	grep -q '"code":"unavailable"' answer
+}
+
+refused() {
+	[ "$(curl -s -D headers -o answer -w '%{http_code}' -d x \
+		"http://127.0.0.1:$port/increment")" = 503 ]
+}
+
+# A stand-in, always ready; it reads all of a POST (sink) or only its first
+# line (dies), and closes without an answer.
+stand_in() {
+	INCR_UPSTREAMS=unix/$sockets/1.sock
+	cat >stand_in.pl <<-'EOF'
+	use IO::Socket::UNIX;
+	my ($path, $way) = @ARGV;
+	my $l = IO::Socket::UNIX->new(Local => $path, Listen => 9);
+	while (my $c = $l->accept) {
+		my $line = <$c>;
+		if ($line =~ /^GET/) {
+			print $c "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+		} elsif ($way eq "sink") {
+			1 while read($c, my $part, 4096);
+		}
+	}
+	EOF
+	background perl stand_in.pl "$sockets/1.sock" "$1"
+	caddy_start
+	wait_for 5 healthy
+}
+
+@test "a server that dies with the request in hand: 502, unknown" {
+	stand_in dies
+	run curl -s -D headers -w ' %{http_code}' -d x \
+		"http://127.0.0.1:$port/increment"
+	[[ "$output" == *'"code":"unknown"'*' 502' ]]
+	grep -qi '^content-type: application/problem+json' headers
+}
+
+@test "a body that is too large: 413, problem+json" {
+	stand_in sink
+	head -c 1100000 /dev/zero >large
+	run curl -s -w ' %{http_code} %{content_type}' --data-binary @large \
+		"http://127.0.0.1:$port/increments"
+	[[ "$output" == *'"code":"too-long"'*' 413 application/problem+json' ]]
+}
+
+# 100 clients, each request with a value of its own.
+requests() { # FROM TO
+	local i
+	for ((i = $1; i <= $2; i++)); do
+		[ "$i" -eq "$1" ] || echo next
+		printf 'url = "http://127.0.0.1:%s/increment"\n' "$port"
+		printf 'data = "{\\"key\\":\\"%s\\",\\"value\\":%s}"\n' "$KEY" "$i"
+		printf 'write-out = "%s %%{http_code}\\n"\noutput = /dev/null\n' "$i"
+	done
+}
+
+some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
+
+@test "a server killed under 100 clients: every body arrives as it was sent" {
+	ingest 2
+	ingest 1
+	caddy_start
+	wait_for 5 healthy
+	requests 1 6000 >requests
+	background curl -s -Z --parallel-max 100 -K requests >answers
+	curl=$!
+	wait_for 10 some_answered 300
+	kill -9 -- "-$ingest"
+	wait "$curl" || :
+
+	# Each was answered, once, and taken or certainly or perhaps not.
+	[ "$(cut -d' ' -f1 answers | sort -n | uniq | wc -l)" -eq 6000 ]
+	cut -d' ' -f2 answers | sort | uniq -c
+	run ! grep -vE ' (202|502|503)$' answers
+	grep -q ' 502$' answers # else nothing was tried on the dead one
+
+	# What arrived was sent, no more than once, and all that got a 202.
+	rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 >arrived
+	run ! grep -vE "^\{\"key\":\"$KEY\",\"value\":[0-9]+\}$" arrived
+	sed 's/.*://; s/}//' arrived | sort >values
+	[ -z "$(uniq -d values)" ]
+	awk '$2 == 202 { print $1 }' answers | sort >taken
+	[ -z "$(comm -23 taken values)" ]
+}
+
+@test "the other server takes everything after one health check" {
+	ingest 2
+	ingest 1
+	caddy_start
+	wait_for 5 healthy
+	kill -9 -- "-$ingest"
+	wait_for 5 all_taken
+}
+
+all_taken() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 1)" \
+			"http://127.0.0.1:$port/increment")" = 202 ] || return
+	done
+}
+
+@test "HTTPS with a site name, here with Caddy's own authority" {
+	export INCR_HTTP_PORT
+	INCR_HTTP_PORT=$(free_port)
+	INCR_SITE=https://localhost:$port
+	ingest 1
+	caddy_start
+	authority=$XDG_DATA_HOME/caddy/pki/authorities/local/root.crt
+	wait_for 5 curl -fs --cacert "$authority" \
+		"https://localhost:$port/health/ready"
+	run curl -s -o answer -w '%{http_code}' -d "$(increment 3)" \
+		--cacert "$authority" "https://localhost:$port/increment"
+	[ "$output" = 202 ]
+	[ "$(ready)" = 1 ]
+}

@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# incr-ingest and incr-drain: options, ends of pipes, signals, deaths.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR" || return
+	export TMPDIR=$PWD
+	sockets=$(mktemp -d /tmp/incr-wiring.XXXXXX)
+	socket=$sockets/s
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+# In a session of its own, as from a terminal: SIGINT is not ignored.
+ingest() {
+	background env --default-signal=INT setsid \
+		incr-ingest -l "$socket" "$@" 2>err
+	main=$!
+	wait_for 10 healthy
+}
+
+drain() {
+	background env --default-signal=INT setsid incr-drain "$@" 2>err
+	main=$!
+	wait_for 10 has_part incr-consume
+	wait_for 10 has_part incr-flush
+}
+
+healthy() {
+	curl -fs --unix-socket "$socket" http://localhost/health/ready
+}
+
+post() { # VALUE: the status
+	curl -s -o answer -w '%{http_code}' --unix-socket "$socket" \
+		-d "$(increment "$1")" http://localhost/increment
+}
+
+# part NAME: its pid in the session of $main.
+part() { pgrep -s "$main" -f "(^|/)$1( |\$)"; }
+has_part() { [ -n "$(part "$1")" ]; }
+session_gone() { ! pgrep -s "$main" >/dev/null; }
+ends_with() {
+	local status=0
+	wait "$main" || status=$?
+	[ "$status" -eq "$1" ]
+}
+
+@test "the wirings have --help and --version, and report a full disk" {
+	for name in incr-ingest incr-drain incr-up; do
+		"$name" --help | grep -q "^usage: $name "
+		"$name" -V | grep -qE "^$name [0-9]+\.[0-9]+\.[0-9]+$"
+		run sh -c "$name --help >/dev/full 2>/dev/null"
+		[ "$status" -eq 111 ]
+	done
+}
+
+@test "a wrong option of any part ends the wiring with 100 before it starts" {
+	for wrong in --no-such-option '-q bad/name' '-w x' '-g x' \
+		-q; do
+		# shellcheck disable=SC2086
+		run -100 incr-ingest -l "$socket" $wrong
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	for wrong in --no-such-option '-q bad/name' '-n x' '-- -i x' '-i 3' \
+		'-- -n 3' -r '-- --'; do
+		# shellcheck disable=SC2086
+		run -100 incr-drain $wrong
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	[ ! -e "$socket" ]
+}
+
+@test "a password is refused as an argument, taken from the environment" {
+	run -100 incr-ingest -l "$socket" -r "redis://:secret@127.0.0.1:1"
+	[[ "$output" != *secret* ]]
+	run -100 incr-drain -- --redis="redis://:secret@127.0.0.1:1"
+	[[ "$output" != *secret* ]]
+	export REDIS_URL=redis://:secret@127.0.0.1:1
+	background setsid incr-ingest -l "$socket" 2>err
+	main=$!
+	wait_for 5 has_part incr-publish
+	run ! pgrep -s "$main" -f secret
+}
+
+@test "options are told apart: each program gets what is its own" {
+	unset INCR_QUEUE
+	drain -n 7 --queue=told-apart -- -i 3 -r "$REDIS_URL"
+	args() { tr '\0' ' ' <"/proc/$(part "$1")/cmdline"; }
+	[ "$(args incr-consume)" = \
+		"incr-consume -q told-apart -r $REDIS_URL -n 7 " ]
+	[ "$(args incr-flush)" = "incr-flush -q told-apart -r $REDIS_URL -i 3 " ]
+}
+
+@test "ingest: 202 when Redis has it; the pid is that of incr-serve" {
+	ingest
+	[ "$(post 3)" = 202 ]
+	[ "$(rcli lindex "rmq::queue::[$INCR_QUEUE]::ready" 0)" = \
+		"$(increment 3)" ]
+	[ "$(cat "/proc/$main/comm")" = incr-serve ]
+}
+
+@test "ingest: each end of each pipe has one holder, the folder is gone" {
+	ingest
+	declare -A writers readers
+	for pid in $(pgrep -s "$main"); do
+		for fd in /proc/"$pid"/fd/*; do
+			pipe=$(stat -L -c '%F %i' "$fd" 2>&1) || continue
+			[[ "$pipe" == fifo* ]] || continue
+			# the access mode: 0 reads, 1 writes
+			mode=$(sed -n 's/^flags:.*\(.\)$/\1/p' \
+				"/proc/$pid/fdinfo/${fd##*/}")
+			[ "${fd##*/}" -le 2 ] || [ "$mode" = 1 ] || mode=x
+			case $mode in
+			1) writers[$pipe]+=" $pid" ;;
+			0) readers[$pipe]+=" $pid" ;;
+			esac
+		done
+	done
+	rings=0
+	for pipe in "${!writers[@]}"; do
+		[ -n "${readers[$pipe]:-}" ] || continue
+		# one process, however many descriptors it has of it
+		[ "$(tr ' ' '\n' <<<"${writers[$pipe]# }" | sort -u | wc -l)" = 1 ]
+		[ "$(tr ' ' '\n' <<<"${readers[$pipe]# }" | sort -u | wc -l)" = 1 ]
+		rings=$((rings + 1))
+	done
+	[ "$rings" -eq 3 ]
+	[ -z "$(ls -d incr-ingest.* 2>/dev/null)" ]
+}
+
+@test "ingest: inherited sockets are incr-serve's, and nobody else's" {
+	cat >activate.pl <<-'EOF'
+	use IO::Socket::UNIX; use POSIX;
+	BEGIN { $^F = 9 } # not closed by exec
+	my $l = IO::Socket::UNIX->new(Local => shift, Listen => 9);
+	POSIX::dup2(fileno($l), 3);
+	POSIX::close(fileno($l)) if fileno($l) != 3;
+	$ENV{LISTEN_FDS} = 1; $ENV{LISTEN_PID} = $$;
+	exec @ARGV;
+	EOF
+	background setsid perl activate.pl "$socket" incr-ingest 2>err
+	main=$!
+	wait_for 5 healthy
+	[ "$(post 1)" = 202 ]
+	inherited=$(readlink "/proc/$main/fd/3")
+	for filter in incr-validate incr-publish; do
+		run ! grep -F "$inherited" <(readlink "/proc/$(part "$filter")"/fd/*)
+	done
+	run -100 env LISTEN_FDS=5 incr-ingest
+}
+
+@test "ingest: kill -9 of any part makes the others leave with 111" {
+	for victim in incr-publish incr-validate; do
+		ingest
+		kill -9 "$(part "$victim")"
+		wait_for 5 session_gone
+		ends_with 111
+	done
+	ingest
+	kill -9 "$main"
+	wait_for 5 session_gone
+	ends_with 137
+}
+
+@test "ingest: SIGTERM and Ctrl-C for the group drain it, exit 0" {
+	for signal in TERM INT; do
+		ingest
+		[ "$(post 1)" = 202 ]
+		kill -s "$signal" -- "-$main"
+		wait_for 8 session_gone
+		ends_with 0
+	done
+	[ ! -s err ]
+	[ "$(ready)" = 2 ]
+}
+
+@test "drain: rows appear; SIGTERM and Ctrl-C flush what is in hand, exit 0" {
+	for signal in TERM INT; do
+		drain
+		[ "$(cat "/proc/$main/comm")" = incr-flush ]
+		increments 1 100 | incr-publish
+		wait_for 5 has_ready 0
+		kill -s "$signal" -- "-$main"
+		wait_for 8 session_gone
+		ends_with 0
+	done
+	[ ! -s err ]
+	sum_is 10100
+	no_batches
+	[ -z "$(ls -d incr-drain.* 2>/dev/null)" ]
+}
+
+@test "drain: SIGINT that was ignored at start stays ignored" {
+	background setsid incr-drain 2>err # bats' own jobs ignore it
+	main=$!
+	wait_for 5 has_part incr-consume
+	wait_for 5 has_part incr-flush
+	kill -s INT -- "-$main"
+	increments 1 10 | incr-publish
+	wait_for 5 has_ready 0
+	has_part incr-consume
+}
+
+@test "drain: kill -9 of either part makes the other leave; sums stay right" {
+	drain
+	increments 1 100 | incr-publish
+	wait_for 5 has_ready 0
+	kill -9 "$(part incr-consume)"
+	wait_for 5 session_gone
+	ends_with 111
+	drain
+	kill -9 "$main"
+	wait_for 5 session_gone
+	ends_with 137
+	incr-drain -o
+	sum_is 5050
+	no_batches
+}
