@@ -1,0 +1,616 @@
+#!/usr/bin/env bats
+# The scripts of lib/lua one by one, as Redis runs them: called twice because
+# a reply was lost, late from an old connection, with owners missing or
+# changed, at maxmemory, and with a key of the wrong type.
+
+load helper
+
+A=aaaaaaaa-0000-4000-8000-000000000001
+B=bbbbbbbb-0000-4000-8000-000000000002
+C=cccccccc-0000-4000-8000-000000000003
+LIFE=60000 # of owners, ms: longer than any test
+
+setup() {
+	use_redis
+	name_keys
+}
+
+teardown() {
+	end_background
+	redis_stop "$BATS_TEST_TMPDIR/r"
+}
+
+name_keys() {
+	P="incr::queue::[$INCR_QUEUE]::"
+	READY="rmq::queue::[$INCR_QUEUE]::ready"
+	REJECTED="rmq::queue::[$INCR_QUEUE]::rejected"
+}
+
+# own_redis: a private one instead of the suite's.
+own_redis() {
+	redis_start "$BATS_TEST_TMPDIR/r"
+	export REDIS_URL=unix://$BATS_TEST_TMPDIR/r/redis.sock
+}
+
+# script NAME NUMKEYS [KEY|ARG]...: its reply, words on one line; what is
+# empty does not show.  QUIET=1: no reply, too large for a shell.
+script() {
+	local name=$1 words
+	shift
+	if [ "${QUIET:-}" = 1 ]; then
+		rcli --raw eval "$(<"$ROOT/lib/lua/$name.lua")" "$@" >/dev/null
+		return
+	fi
+	mapfile -t words < <(rcli --raw eval "$(<"$ROOT/lib/lua/$name.lua")" "$@")
+	read -ra words <<<"${words[*]}"
+	echo "${words[*]}"
+}
+
+publish() { # ID SEQ LINE...
+	local id=$1 seq=$2
+	shift 2
+	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
+		86400 "$INCR_QUEUE" '' 0 "$@"
+}
+
+tagged() { # ID SEQ [TAG LINE]...
+	local id=$1 seq=$2
+	shift 2
+	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
+		86400 "$INCR_QUEUE" "${P}seen::" 100 "$@"
+}
+
+record() { echo "$1 boot ${2:-1} 100"; }
+owner_key() { echo "${P}consumer::$1::owner"; }
+owner() { rcli --raw get "$(owner_key "$1")"; }
+disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
+
+register() { # ID
+	script register 4 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+		"${P}consumer::$1::last" "$INCR_QUEUE" "$1" "$(record "$1")" $LIFE
+}
+
+take() { # ID SEQ [N [BYTES [BATCHES [AGE]]]]
+	script take 6 "$READY" "${P}consumers" "$(owner_key "$1")" \
+		"${P}consumer::$1::last" "${P}consumer::$1::batches" \
+		"${P}consumer::$1::batch::$2" "$1" "$2" "${3:-100}" \
+		"${4:-16777216}" "${5:-1000}" "${6:-30000}"
+}
+
+renew() { # SELF CLAIM ID...
+	local self=$1 claim=$2
+	shift 2
+	script renew 1 "${P}consumers" "${P}consumer::" "$self" \
+		"$(record "$self" 2)" $LIFE "$claim" "$@"
+}
+
+adopt() { # SELF [ID EXPECTED]...
+	local self=$1
+	shift
+	script adopt 1 "${P}consumers" "${P}consumer::" "$self" \
+		"$(record "$self")" $LIFE boot 1000 "$@"
+}
+
+acknowledge() { # ID N SEQ... [SEQ INDEX]...
+	local id=$1
+	shift
+	script acknowledge 2 "$REJECTED" "${P}consumer::$id::batches" \
+		"${P}consumer::$id::batch::" "$@"
+}
+
+batch() { rcli --raw lrange "${P}consumer::$1::batch::$2" 0 -1 | tr '\n' ' '; }
+last() { rcli --raw get "${P}consumer::$1::last"; }
+list() { rcli --raw lrange "$1" 0 -1 | tr '\n' ' '; }
+
+# state: every key of the queue with its value
+state() {
+	rcli --raw eval 'local all = {}
+	for _, k in ipairs(redis.call("KEYS", "*")) do
+		if string.find(k, ARGV[1], 1, true) then
+			local t, v = redis.call("TYPE", k).ok
+			if t == "string" then v = {redis.call("GET", k)}
+			elseif t == "list" then v = redis.call("LRANGE", k, 0, -1)
+			elseif t == "zset" then v = redis.call("ZRANGE", k, 0, -1)
+			else v = redis.call("SMEMBERS", k) table.sort(v) end
+			all[#all + 1] = k .. "=" .. table.concat(v, ",")
+		end
+	end
+	table.sort(all)
+	return all' 0 "$INCR_QUEUE"
+}
+
+# unchanged COMMAND...: it must fail or say so, but change nothing.
+unchanged() {
+	local before
+	before=$(state)
+	reply=$("$@")
+	[ "$(state)" = "$before" ]
+}
+
+# -- publish ----------------------------------------------------------------
+
+@test "publish: pushes in order, names the queue, keeps the number a day" {
+	[ "$(publish $A 1 a b)" = 1 ]
+	[ "$(publish $A 2 c)" = 1 ]
+	[ "$(list "$READY")" = "c b a " ]
+	[ "$(rcli sismember rmq::queues "$INCR_QUEUE")" = 1 ]
+	[ "$(rcli get "${P}publisher::$A")" = 2 ]
+	ttl=$(rcli ttl "${P}publisher::$A")
+	((ttl > 86000 && ttl <= 86400))
+}
+
+@test "publish: a lost reply repeated pushes nothing" {
+	publish $A 1 a b
+	unchanged publish $A 1 a b
+	[ "$reply" = 2 ]
+}
+
+@test "publish: late from an old connection it pushes nothing" {
+	publish $A 1 a
+	publish $A 2 b
+	unchanged publish $A 1 a
+	[ "$reply" = 2 ]
+	unchanged publish $A 2 b
+	[ "$reply" = 2 ]
+}
+
+@test "publish: a gap, also by a lost key, pushes nothing" {
+	unchanged publish $A 2 x
+	[ "$reply" = 0 ]
+	publish $A 1 a
+	unchanged publish $A 3 x
+	[ "$reply" = 0 ]
+	rcli del "${P}publisher::$A"
+	unchanged publish $A 2 x
+	[ "$reply" = 0 ]
+}
+
+@test "publish: takes more lines than fit on the stack" {
+	seq 15000 >"$BATS_TEST_TMPDIR/lines"
+	[ "$(publish $A 1 $(cat "$BATS_TEST_TMPDIR/lines"))" = 1 ]
+	rcli --raw lrange "$READY" 0 -1 | tac | cmp - "$BATS_TEST_TMPDIR/lines"
+}
+
+@test "publish: bytes stay as they are" {
+	publish $A 1 $'a\xff\xc3\r\nb' >/dev/null
+	rcli --raw lindex "$READY" 0 | cmp - <(printf 'a\xff\xc3\r\nb\n')
+}
+
+@test "publish: an error means that nothing was pushed, repeating pushes once" {
+	rcli set "$READY" no-list
+	[[ "$(publish $A 1 a)" == *WRONGTYPE* ]]
+	rcli del "$READY"
+	[ "$(publish $A 1 a)" = 1 ]
+	[ "$(list "$READY")" = "a " ]
+	# The same in the middle of a series.
+	rcli set "$READY" no-list
+	[[ "$(publish $A 2 b)" == *WRONGTYPE* ]]
+	rcli del "$READY"
+	[ "$(publish $A 2 b)" = 1 ]
+	[ "$(list "$READY")" = "b " ]
+}
+
+@test "publish: a tag is pushed once, and refused with another increment" {
+	[ "$(tagged $A 1 t x u y t x t z '' w '' w)" = "1 3" ]
+	[ "$(list "$READY")" = "w w y x " ]
+	[ "$(tagged $B 1 t x u z v q)" = "1 1" ]
+	[ "$(list "$READY")" = "q w w y x " ]
+	ttl=$(rcli ttl "${P}seen::t")
+	((ttl > 90 && ttl <= 100))
+}
+
+@test "publish: verdicts on tags are worked out again for a lost reply" {
+	tagged $A 1 t x u y t z
+	unchanged tagged $A 1 t x u y t z
+	[ "$reply" = "2 2" ]
+}
+
+@test "publish: a batch of refused lines only uses its number" {
+	tagged $A 1 t x
+	[ "$(tagged $A 2 t y)" = "1 0" ]
+	[ "$(tagged $A 3 u z)" = 1 ]
+	[ "$(list "$READY")" = "z x " ]
+}
+
+@test "publish: an error with tags leaves no mark" {
+	rcli set "$READY" no-list
+	[[ "$(tagged $A 1 t x)" == *WRONGTYPE* ]]
+	[ "$(rcli exists "${P}seen::t")" = 0 ]
+	rcli del "$READY"
+	[ "$(tagged $A 1 t x)" = 1 ]
+	[ "$(list "$READY")" = "x " ]
+}
+
+# -- register ----------------------------------------------------------------
+
+@test "register: set, owner and number at once" {
+	[ "$(register $A)" = OK ]
+	[ "$(rcli sismember "${P}consumers" $A)" = 1 ]
+	[ "$(owner $A)" = "$(record $A)" ]
+	[ "$(last $A)" = 0 ]
+	[ "$(rcli sismember rmq::queues "$INCR_QUEUE")" = 1 ]
+	((0 < $(rcli pttl "$(owner_key $A)")))
+}
+
+@test "register: a second time is an error and changes nothing" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	disown_consumer $A
+	unchanged register $A
+	[[ "$reply" == *"registered already"* ]]
+}
+
+@test "register: an error changes nothing" {
+	rcli set "${P}consumers" no-set
+	unchanged register $A
+	[[ "$reply" == *WRONGTYPE* ]]
+}
+
+@test "register: late, it makes a ghost that is swept without a trace" {
+	register $A
+	disown_consumer $A
+	adopt $B $A '' # A is swept
+	before=$(state)
+	register $A # late
+	disown_consumer $A
+	[[ "$(adopt $B)" == *"$A" ]]
+	adopt $B $A ''
+	[ "$(state)" = "$before" ]
+}
+
+# -- take ---------------------------------------------------------------------
+
+@test "take: the oldest, all of it or a part, in the order of the list" {
+	register $A
+	publish $B 1 a b c d e
+	[[ "$(take $A 1 2)" =~ ^taken\ [0-9]{13}\ b\ a$ ]]
+	[ "$(batch $A 1)" = "b a " ]
+	[ "$(list "$READY")" = "e d c " ]
+	[[ "$(take $A 2 3)" == taken\ *\ "e d c" ]]
+	[ "$(batch $A 2)" = "e d c " ]
+	[ "$(rcli exists "$READY")" = 0 ]
+	[ "$(last $A)" = 2 ]
+	[ "$(rcli --raw zrange "${P}consumer::$A::batches" 0 -1 | tr '\n' ' ')" = "1 2 " ]
+	[ "$(take $A 3)" = empty ]
+	[ "$(last $A)" = 2 ]
+}
+
+@test "take: many chunks keep the order, whether all or a part is taken" {
+	register $A
+	publish $B 1 $(seq 5000) >/dev/null
+	take $A 1 3333 >/dev/null
+	[ "$(batch $A 1 | tr ' ' '\n' | sed '/^$/d' | tac | tr '\n' ' ')" = "$(seq 3333 | tr '\n' ' ')" ]
+	take $A 2 3333 >/dev/null
+	[ "$(batch $A 2 | tr ' ' '\n' | sed '/^$/d' | tac | tr '\n' ' ')" = "$(seq 3334 5000 | tr '\n' ' ')" ]
+}
+
+@test "take: a lost reply repeated gives the same batch with its time" {
+	register $A
+	publish $B 1 a b c
+	first=$(take $A 1 2)
+	publish $B 2 d
+	unchanged take $A 1 2
+	[ "$reply" = "$first" ]
+	unchanged take $A 1 1
+	[ "$reply" = "$first" ]
+}
+
+@test "take: late, after the batch was acknowledged, it takes nothing" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	take $A 2 1
+	acknowledge $A 1 1
+	unchanged take $A 1 1
+	[ "$reply" = gone ]
+}
+
+@test "take: a number that is not the next one takes nothing" {
+	register $A
+	publish $B 1 a
+	unchanged take $A 2
+	[ "$reply" = gone ]
+	unchanged take $A 0
+	[ "$reply" = gone ]
+}
+
+@test "take: only for a registered consumer that owns itself" {
+	publish $B 1 a
+	unchanged take $A 1
+	[ "$reply" = gone ]
+	register $A
+	disown_consumer $A
+	unchanged take $A 1
+	[ "$reply" = notowner ]
+	rcli set "$(owner_key $A)" "$(record $C)"
+	unchanged take $A 1
+	[ "$reply" = notowner ]
+	# Also not a batch that is there: it is another's to deliver.
+	rcli set "$(owner_key $A)" "$(record $A)"
+	take $A 1
+	rcli set "$(owner_key $A)" "$(record $C)"
+	unchanged take $A 1
+	[ "$reply" = notowner ]
+}
+
+@test "take: at most so many bytes, but one payload in any case" {
+	register $A
+	publish $B 1 aaaa bbbb cccc dddd
+	[[ "$(take $A 1 100 9)" == *" bbbb aaaa" ]]
+	[[ "$(take $A 2 100 1)" == *" cccc" ]]
+	[[ "$(take $A 3 100 4)" == *" dddd" ]]
+	[ "$(take $A 4)" = empty ]
+}
+
+@test "take: sixteen of twenty payloads of 1 MiB, and one of 17 MiB, whole" {
+	register $A
+	for i in $(seq 20); do
+		head -c 1048576 /dev/zero | tr '\0' "\\$((60 + i))" |
+			rcli -x lpush "$READY"
+	done >/dev/null
+	head -c 17825792 /dev/urandom >"$BATS_TEST_TMPDIR/large"
+	rcli -x lpush "$READY" <"$BATS_TEST_TMPDIR/large"
+	QUIET=1 take $A 1
+	[ "$(rcli llen "${P}consumer::$A::batch::1")" = 16 ]
+	QUIET=1 take $A 2
+	[ "$(rcli llen "${P}consumer::$A::batch::2")" = 4 ]
+	QUIET=1 take $A 3
+	rcli --raw lindex "${P}consumer::$A::batch::3" 0 | head -c -1 |
+		cmp - "$BATS_TEST_TMPDIR/large"
+	for i in 1 2 3; do rcli unlink "${P}consumer::$A::batch::$i"; done
+}
+
+@test "take: refuses with too many batches, or one that is too old" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	take $A 2 1
+	unchanged take $A 3 1 100 2
+	[ "$reply" = full ]
+	rcli zadd "${P}consumer::$A::batches" xx $((${EPOCHREALTIME%.*} * 1000 - 40000)) 1
+	unchanged take $A 3 1
+	[ "$reply" = full ]
+	acknowledge $A 1 1
+	[[ "$(take $A 3 1)" == taken* ]]
+}
+
+@test "take: an error takes nothing, repeating takes it all" {
+	register $A
+	publish $B 1 a b
+	rcli set "${P}consumer::$A::batches" no-zset
+	unchanged take $A 1
+	[[ "$reply" == *WRONGTYPE* ]]
+	rcli del "${P}consumer::$A::batches"
+	[[ "$(take $A 1)" == *" b a" ]]
+}
+
+# -- renew ---------------------------------------------------------------------
+
+@test "renew: tells owned, bare and disowned" {
+	register $A
+	register $B
+	publish $C 1 a
+	take $A 1
+	[ "$(renew $A '' $A)" = 1 ]
+	acknowledge $A 1 1
+	[ "$(renew $A '' $A $B $C)" = "2 0 0" ]
+	[ "$(rcli exists "$(owner_key $C)")" = 0 ]
+	[ "$(owner $B)" = "$(record $B)" ]
+}
+
+@test "renew: refreshes the life, names another process only on a claim" {
+	register $A
+	rcli pexpire "$(owner_key $A)" 1000
+	renew $A '' $A
+	(($(rcli pttl "$(owner_key $A)") > 10000))
+	[ "$(owner $A)" = "$(record $A 1)" ]
+	rcli pexpire "$(owner_key $A)" 1000
+	renew $A 1 $A
+	(($(rcli pttl "$(owner_key $A)") > 10000))
+	[ "$(owner $A)" = "$(record $A 2)" ]
+}
+
+@test "renew: makes a missing owner again, not one of the unregistered" {
+	register $A
+	disown_consumer $A
+	[ "$(renew $A '' $A)" = 2 ]
+	[ "$(owner $A)" = "$(record $A 2)" ]
+	unchanged renew $C '' $C
+	[ "$reply" = 0 ]
+}
+
+@test "renew: late, after an adoption or a sweep, it changes nothing" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	disown_consumer $A
+	adopt $B $A ''
+	unchanged renew $A 1 $A
+	[ "$reply" = 0 ]
+	[ "$(owner $A)" = "$(record $B)" ]
+	[ "$(renew $B 1 $A)" = 1 ]
+	acknowledge $A 1 1
+	disown_consumer $A
+	adopt $B $A ''
+	unchanged renew $B 1 $A
+	[ "$reply" = 0 ]
+}
+
+# -- adopt ---------------------------------------------------------------------
+
+@test "adopt: a look alone tells who has no owner and who is near" {
+	register $A
+	register $B
+	register $C
+	disown_consumer $A
+	rcli set "$(owner_key $C)" "$C elsewhere 1 1"
+	unchanged adopt $B
+	# Nobody adopted, A without owner, B itself not told, C far away.
+	[ "$reply" = "$A" ]
+	rcli set "$(owner_key $C)" "$(record $C)"
+	[ "$(adopt $B)" = "$A $C $(record $C)" ]
+	rcli set "$(owner_key $C)" "$B elsewhere 1 1"
+	[ "$(adopt $B)" = "$A $C $B elsewhere 1 1" ]
+}
+
+@test "adopt: takes over one with batches, its numbers in order" {
+	register $A
+	publish $B 1 $(seq 12)
+	for i in $(seq 12); do take $A "$i" 1; done
+	disown_consumer $A
+	[[ "$(adopt $B $A '')" == "$A 1 2 3 4 5 6 7 8 9 10 11 12 "* ]]
+	[ "$(owner $A)" = "$(record $B)" ]
+	((0 < $(rcli pttl "$(owner_key $A)")))
+	[[ "$(batch $A 12)" == "12 " ]]
+}
+
+@test "adopt: one with a dead process only as it was seen" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	dead=$(record $A)
+	rcli set "$(owner_key $A)" "$(record $A 7)" # meanwhile
+	unchanged adopt $B $A "$dead"
+	[[ "$reply" != "$A 1"* ]]
+	[[ "$(adopt $B $A "$(record $A 7)")" == "$A 1"* ]]
+}
+
+@test "adopt: renewed or adopted meanwhile, nothing changes" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	unchanged adopt $B $A '' # seen without owner, renewed since
+	disown_consumer $A
+	adopt $C $A ''
+	unchanged adopt $B $A ''
+	[ "$(owner $A)" = "$(record $C)" ]
+}
+
+@test "adopt: a lost reply is found, and repeated" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	disown_consumer $A
+	adopt $B $A ''
+	# The look tells what B owns without knowing; so it asks for it.
+	[ "$(adopt $B)" = "$A $(record $B)" ]
+	[[ "$(adopt $B $A "$(record $B)")" == "$A 1"* ]]
+}
+
+@test "adopt: sweeps one without batches, no key is left" {
+	before=$(state)
+	register $A
+	publish $B 1 a
+	take $A 1
+	acknowledge $A 1 1
+	disown_consumer $A
+	adopt $B $A ''
+	rcli del "${P}publisher::$B"
+	[ "$(state)" = "$before" ]
+}
+
+@test "adopt: never itself, one at a time, sweeping those before it" {
+	register $A
+	register $B
+	register $C
+	publish $B 1 a b
+	take $B 1 1
+	take $C 1 1
+	disown_consumer $A
+	disown_consumer $B
+	disown_consumer $C
+	[[ "$(adopt $B $B '' $A '' $C '')" == "$C 1 "* ]]
+	[ "$(rcli sismember "${P}consumers" $A)" = 0 ]
+	[ "$(rcli exists "$(owner_key $B)")" = 0 ]
+}
+
+@test "adopt: late, when the consumer was swept, nothing changes" {
+	register $A
+	disown_consumer $A
+	adopt $B $A ''
+	unchanged adopt $B $A ''
+}
+
+# -- acknowledge ----------------------------------------------------------------
+
+@test "acknowledge: deletes the batch and copies what was rejected" {
+	register $A
+	publish $B 1 a b c d
+	take $A 1 2
+	take $A 2 2
+	[ "$(acknowledge $A 2 1 2 1 1 2 0)" = 2 ]
+	[ "$(list "$REJECTED")" = "c b " ]
+	[ "$(rcli exists "${P}consumer::$A::batches" \
+		"${P}consumer::$A::batch::1" "${P}consumer::$A::batch::2")" = 0 ]
+}
+
+@test "acknowledge: repeated or late it copies and deletes nothing" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 2
+	take $A 2 2
+	acknowledge $A 1 1 1 0
+	unchanged acknowledge $A 1 1 1 0
+	[ "$reply" = 0 ]
+	[ "$(acknowledge $A 2 1 2 1 0 2 0)" = 1 ]
+	[ "$(list "$REJECTED")" = "c a " ]
+}
+
+@test "acknowledge: an index that is none is no harm" {
+	register $A
+	publish $B 1 a
+	take $A 1
+	[ "$(acknowledge $A 1 1 1 7)" = 1 ]
+	[ "$(rcli exists "$REJECTED")" = 0 ]
+}
+
+@test "acknowledge: many rejects, byte for byte and in order" {
+	register $A
+	publish $B 1 $'x\xff\ny' $(seq 100) >/dev/null
+	take $A 1 200 >/dev/null
+	acknowledge $A 1 1 $(for i in $(seq 0 100); do echo "1 $i"; done)
+	[ "$(rcli llen "$REJECTED")" = 101 ]
+	rcli --raw lindex "$REJECTED" -1 | cmp - <(printf 'x\xff\ny\n')
+	[ "$(rcli --raw lrange "$REJECTED" 0 99)" = "$(seq 100 -1 1)" ]
+}
+
+@test "acknowledge: an error deletes nothing, not even batches without rejects" {
+	register $A
+	publish $B 1 a b
+	take $A 1 1
+	take $A 2 1
+	rcli set "$REJECTED" no-list
+	unchanged acknowledge $A 2 1 2 2 0
+	[[ "$reply" == *WRONGTYPE* ]]
+	rcli del "$REJECTED"
+	rcli rename "${P}consumer::$A::batches" "$P"kept
+	rcli set "${P}consumer::$A::batches" no-zset
+	unchanged acknowledge $A 2 1 2 2 0
+	[[ "$reply" == *WRONGTYPE* ]]
+}
+
+# -- maxmemory ------------------------------------------------------------------
+
+@test "at maxmemory: publish is refused and does nothing, all others work" {
+	own_redis
+	register $A
+	register $B
+	publish $C 1 a b c
+	take $B 1 1
+	rcli config set maxmemory 1
+	unchanged publish $C 2 d
+	[[ "$reply" == *OOM* ]]
+	unchanged tagged $C 2 t d
+	[[ "$reply" == *OOM* ]]
+	[[ "$(take $A 1 1)" == *" b" ]]
+	[[ "$(take $A 2 1)" == *" c" ]]
+	[ "$(register $C)" = OK ]
+	[ "$(renew $A 1 $A)" = 1 ]
+	disown_consumer $B
+	[[ "$(adopt $A $B '')" == "$B 1"* ]]
+	[ "$(acknowledge $B 1 1 1 0)" = 1 ]
+	[ "$(list "$REJECTED")" = "a " ]
+	rcli config set maxmemory 0
+	[ "$(publish $C 2 d)" = 1 ]
+}
