@@ -1,0 +1,586 @@
+#!/usr/bin/env bats
+# incr-serve: HTTP in, lines out, verdicts in.
+
+load helper
+
+# BATS' folders can be too long for the path of a socket.
+setup() {
+	DIR=$(mktemp -d /tmp/incr-serve.XXXXXX)
+	SOCK=$DIR/s
+	PORTS=$DIR/ports
+	LINES_OUT=$DIR/lines
+	mkfifo "$DIR/l" "$DIR/v"
+	BODY=$(increment 3)
+}
+
+teardown() {
+	end_background
+	[ ! -f "$DIR/pid" ] || wait_for 2 exited
+	rm -rf "$DIR"
+}
+
+# ring VERDICTS ARG...: incr-serve ARG... on a Unix socket and a TCP port,
+# its lines to and its verdicts from the function or command VERDICTS.
+# SERVE is its pid, DIR/err its messages, DIR/status later its status.
+ring() {
+	local verdicts=$1 pids
+	shift
+	exec {rw}<>"$DIR/l" {lr}<"$DIR/l" {lw}>"$DIR/l" {rw}>&-
+	exec {rw}<>"$DIR/v" {vr}<"$DIR/v" {vw}>"$DIR/v" {rw}>&-
+	$verdicts <&$lr >&$vw {vr}<&- {vw}>&- {lr}<&- {lw}>&- 3>&- &
+	VERDICTS=$!
+	(
+		[ -z "${FDS-}" ] || ulimit -n "$FDS"
+		env --default-signal=INT incr-serve -l "$SOCK" -l 127.0.0.1:0 --port-file "$PORTS" \
+			--linger 0 "$@" <&$vr >&$lw 2>"$DIR/err" \
+			{vr}<&- {vw}>&- {lr}<&- {lw}>&- 3>&- &
+		echo $! >"$DIR/pid"
+		exec {vr}<&- {vw}>&- {lr}<&- {lw}>&-
+		status=0
+		wait $! || status=$?
+		echo $status >"$DIR/status"
+	) 3>&- &
+	exec {vr}<&- {vw}>&- {lr}<&- {lw}>&-
+	wait_for 5 test -s "$PORTS"
+	SERVE=$(cat "$DIR/pid")
+	PORT=$(head -n 1 "$PORTS")
+	remember "$SERVE"
+	remember "$VERDICTS"
+}
+
+# Verdict functions.
+judge() { exec incr-validate -e; }
+keep() { exec tee "$LINES_OUT"; }
+nothing() { exec sleep 60; }
+# The verdicts are the lines put into DIR/say by hand.
+by_hand() {
+	exec {in}<&0 # a background job would get /dev/null
+	cat <&$in >"$LINES_OUT" &
+	exec tail -n +1 -s 0.01 -f "$DIR/say"
+}
+hand() {
+	: >"$DIR/say"
+	ring by_hand "$@"
+}
+lines_are() { [ "$(wc -l <"$LINES_OUT")" = "$1" ]; }
+
+ask() { curl -s -m 10 -o "$DIR/body" -w '%{http_code}' --unix-socket "$SOCK" "$@"; }
+post() { ask http://x/increment -d "${1-$BODY}"; }
+ready_is() { [ "$(ask http://x/health/ready)" = "$1" ]; }
+exited() { test -s "$DIR/status"; }
+status_is() { wait_for 8 exited && [ "$(cat "$DIR/status")" = "$1" ]; }
+
+# raw TEXT: sends bytes (printf's escapes) on a connection of its own, shows
+# what comes back until the server closes.
+raw() {
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf "$1" >&$tcp
+	timeout 10 cat <&$tcp
+	exec {tcp}>&-
+}
+# The status lines of raw's answers, in a line.
+codes() { raw "$1" | sed -n 's/^HTTP\/1.1 \([0-9]*\).*/\1/p' | paste -sd ' '; }
+
+POST='POST /increment HTTP/1.1\r\nHost: x\r\n'
+CLOSE='Connection: close\r\n'
+
+# -- requests and answers -----------------------------------------------------
+
+@test "202 with an empty body, and the body was one line" {
+	ring keep
+	[ "$(post)" = 202 ]
+	[ ! -s "$DIR/body" ]
+	[ "$(post $'{"a":\r\n1}')" = 202 ]
+	[ "$(post '')" = 202 ]
+	[ "$(cat "$LINES_OUT")" = "$BODY"$'\n''{"a":  1}'$'\n' ] || {
+		cat -A "$LINES_OUT"
+		diff "$LINES_OUT" <(printf '%s\n{"a":  1}\n\n' "$BODY")
+	}
+}
+
+@test "a bad body gets the verdict's code as a problem, without its bytes" {
+	ring judge
+	[ "$(post)" = 202 ]
+	[ "$(post '<secret>')" = 400 ]
+	grep -q '"code":"not-json"' "$DIR/body"
+	! grep -q secret "$DIR/body" "$DIR/err"
+	[ "$(post '')" = 400 ]
+	[ "$(post '{"key":"x","value":1}')" = 400 ]
+	grep -q '"code":"key-not-a-uuid"' "$DIR/body"
+	[ "$(post '{"error":{"code":"not-json","detail":"","line":1}}')" = 400 ]
+	grep -q '"code":"control-line"' "$DIR/body"
+	[ "$(post)" = 202 ]
+}
+
+@test "problems are application/problem+json with status, code, detail" {
+	ring judge
+	[ "$(ask -D "$DIR/head" http://x/increment -d x)" = 400 ]
+	grep -qi '^content-type: application/problem+json' "$DIR/head"
+	[ "$(cat "$DIR/body")" = '{"type":"about:blank","title":"Bad Request","status":400,"code":"not-json","detail":"the line must be one JSON text"}' ]
+}
+
+@test "404, 405 with Allow, HEAD without body, queries ignored" {
+	ring cat
+	[ "$(ask http://x/)" = 404 ]
+	[ "$(ask http://x/increment/ -d x)" = 404 ]
+	[ "$(ask -D "$DIR/head" http://x/increment)" = 405 ]
+	grep -q '^Allow: POST.$' "$DIR/head"
+	[ "$(ask -D "$DIR/head" -X BREW http://x/health/live)" = 405 ]
+	grep -q '^Allow: GET, HEAD.$' "$DIR/head"
+	[ "$(ask -I http://x/health/live)" = 200 ]
+	[ "$(ask "http://x/increment?a=b" -d "$BODY")" = 202 ]
+	[ "$(raw "HEAD /nothing HTTP/1.1\r\nHost: x\r\n$CLOSE\r\n" | sed '1,/^.$/d')" = "" ]
+}
+
+@test "a body of 4096 bytes is taken, 4097 are 413 without a line" {
+	ring keep
+	[ "$(post "$(printf '%4096s' x)")" = 202 ]
+	[ "$(post "$(printf '%4097s' x)")" = 413 ]
+	grep -q '"code":"too-long"' "$DIR/body"
+	[ "$(printf '%4097s' x | ask -H 'Transfer-Encoding: chunked' -T - -X POST http://x/increment)" = 413 ]
+	lines_are 1
+}
+
+@test "a long head is 431, a faulty one 400, another version 505: and close" {
+	ring cat
+	run codes "$POST$(printf 'X: %8192s' x)\r\n\r\n"
+	[ "$output" = 431 ]
+	run codes "${POST}Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi$POST\r\n"
+	[ "$output" = 400 ]
+	run codes "GET / HTTP/2.0\r\n\r\n"
+	[ "$output" = 505 ]
+	run codes "${POST}Transfer-Encoding: chunked\r\n\r\nz\r\n"
+	[ "$output" = 400 ]
+	[ ! -s "$DIR/err" ]
+}
+
+@test "pipelined requests are answered in order, also early answers" {
+	ring judge
+	local good="${POST}Content-Length: ${#BODY}\r\n\r\n$BODY"
+	local bad="${POST}Content-Length: 1\r\n\r\nx"
+	local live='GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n'
+	local last="GET /no HTTP/1.1\r\nHost: x\r\n$CLOSE\r\n"
+	run codes "$good$bad$live$good$bad$last"
+	[ "$output" = "202 400 200 202 400 404" ]
+}
+
+@test "more pipelined requests than are taken at once are all answered" {
+	ring cat
+	local i all=
+	for i in $(seq 200); do
+		all+="${POST}Content-Length: 1\r\n\r\nx"
+	done
+	run codes "$all${POST}${CLOSE}\r\n"
+	[ "$(wc -w <<<"$output")" -eq 201 ]
+	[ "$(tr ' ' '\n' <<<"$output" | sort -u)" = 202 ]
+}
+
+@test "a request may come byte by byte, chunked too" {
+	ring keep
+	local text="${POST}Transfer-Encoding: chunked\r\n$CLOSE\r\n1\r\n{\r\n1;x\r\n}\r\n0\r\nT: x\r\n\r\n"
+	local all i
+	all=$(printf "$text" | od -An -v -tx1 | tr -d '\n')
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	for i in $all; do
+		printf "\x$i" >&$tcp
+	done
+	timeout 5 cat <&$tcp | grep -q '^HTTP/1.1 202 '
+	exec {tcp}>&-
+	[ "$(cat "$LINES_OUT")" = '{}' ]
+}
+
+@test "100-continue is sent once, before the body, and only if it is wanted" {
+	ring cat
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf "${POST}Expect: 100-continue\r\nContent-Length: 2\r\n$CLOSE\r\n" >&$tcp
+	read -r -t 5 line <&$tcp
+	[ "$line" = $'HTTP/1.1 100 Continue\r' ]
+	printf '{}' >&$tcp
+	[ "$(timeout 5 cat <&$tcp | grep -c '^HTTP/1.1 202 ')" = 1 ]
+	exec {tcp}>&-
+	run codes "${POST}Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n"
+	[ "$output" = 413 ]
+	run codes "${POST}Expect: 100-continue\r\nContent-Length: 2\r\n$CLOSE\r\n{}"
+	[ "$output" = 202 ]
+	run codes "${POST}Expect: tea\r\n\r\n"
+	[ "$output" = 417 ]
+}
+
+@test "a client that shuts down its sending side is still answered" {
+	hand
+	printf "${POST}Content-Length: 1\r\n\r\nx" | perl -MIO::Socket::INET -e '
+		my $c = IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die;
+		print $c $_ while <STDIN>;
+		$c->flush;
+		$c->shutdown(1);
+		print while <$c>' "$PORT" >"$DIR/got" &
+	local client=$!
+	wait_for 5 lines_are 1
+	echo fine >>"$DIR/say"
+	wait $client
+	grep -q '^HTTP/1.1 202 ' "$DIR/got"
+}
+
+@test "HTTP/1.0 is answered and closed" {
+	ring cat
+	run codes "POST /increment HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"
+	[ "$output" = 202 ]
+}
+
+# -- verdicts -------------------------------------------------------------------
+
+@test "codes of verdicts are statuses of answers" {
+	hand
+	local code want n=0
+	for want in too-long:413 idempotency-key-reused:422 unavailable:503 \
+		unknown:504 value-out-of-range:400; do
+		code=${want%:*}
+		echo "{\"error\":{\"code\":\"$code\",\"detail\":\"\",\"line\":$((++n))}}" >"$DIR/next"
+		post >"$DIR/code" &
+		wait_for 5 lines_are "$n"
+		cat "$DIR/next" >>"$DIR/say"
+		wait $!
+		[ "$(cat "$DIR/code")" = "${want#*:}" ]
+		grep -q "\"code\":\"$code\"" "$DIR/body"
+	done
+}
+
+@test "no verdict in time: 504, and its place in the order is kept" {
+	hand --verdict-timeout 0.3
+	[ "$(post '{"first":1}')" = 504 ]
+	grep -q '"code":"unknown"' "$DIR/body"
+	post '{"second":2}' >"$DIR/code" &
+	local second=$!
+	wait_for 5 lines_are 2
+	echo '{"error":{"code":"unknown","detail":"","line":1}}' >>"$DIR/say"
+	echo '{"error":{"code":"not-json","detail":"","line":2}}' >>"$DIR/say"
+	wait $second
+	[ "$(cat "$DIR/code")" = 400 ]
+}
+
+@test "a verdict with another line number: 504 for all in flight, exit 101" {
+	hand
+	post '{"a":1}' >"$DIR/1" &
+	post '{"b":2}' >"$DIR/2" &
+	wait_for 5 lines_are 2
+	echo '{"error":{"code":"not-json","detail":"","line":2}}' >>"$DIR/say"
+	status_is 101
+	[ "$(cat "$DIR/1")" = 504 ]
+	[ "$(cat "$DIR/2")" = 504 ]
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+}
+
+@test "a verdict for no line: exit 101" {
+	hand
+	echo '{}' >>"$DIR/say"
+	status_is 101
+}
+
+@test "the end of the verdicts: 504 for what was written, exit 111" {
+	ring nothing
+	post >"$DIR/1" &
+	local client=$!
+	wait_for 5 ready_is 503 # the line is older than a second
+	kill "$VERDICTS"
+	wait $client
+	[ "$(cat "$DIR/1")" = 504 ]
+	status_is 111
+}
+
+@test "a line reader that goes: unread lines are not lost in silence, exit 111" {
+	closes() {
+		exec <&-
+		exec sleep 0.3
+	}
+	ring closes
+	status_is 111
+	grep -q '^incr-serve: stdout: Broken pipe' "$DIR/err"
+}
+
+@test "a full pipe: 503 for what certainly was not written, then it recovers" {
+	ring nothing --verdict-timeout 1
+	local n=700 big
+	big=$(printf '%4000s' x)
+	for i in $(seq $n); do
+		printf "${POST}Content-Length: 4000\r\n\r\n%s" "$big"
+	done >"$DIR/many"
+	for i in $(seq 12); do
+		(
+			exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+			head -c 240000 "$DIR/many" >&$tcp
+			timeout 4 cat <&$tcp | grep -a '^HTTP' >"$DIR/codes.$i"
+		) 3>&- &
+		remember $!
+	done
+	enough() { [ "$(cat "$DIR"/codes.* | wc -l)" -ge 650 ]; }
+	wait_for 5 enough
+	grep -hq ' 503 ' "$DIR"/codes.*
+	grep -hq ' 504 ' "$DIR"/codes.*
+	[ "$(ask http://x/health/live)" = 200 ]
+}
+
+@test "requests in flight are bounded: 503 with Retry-After" {
+	ring nothing --max-in-flight 1
+	post >/dev/null &
+	refused() { [ "$(ask -D "$DIR/head" http://x/increment -d x -m 0.3)" = 503 ]; }
+	wait_for 5 refused
+	grep -qi '^retry-after: 1' "$DIR/head"
+}
+
+@test "tagged: an empty tag and a TAB before each line and each verdict" {
+	hand -t
+	post >"$DIR/code" &
+	wait_for 5 lines_are 1
+	[ "$(cat "$LINES_OUT")" = $'\t'"$BODY" ]
+	printf '\t%s\n' "$BODY" >>"$DIR/say"
+	wait $!
+	[ "$(cat "$DIR/code")" = 202 ]
+	post >"$DIR/code" &
+	wait_for 5 lines_are 2
+	printf '%s\n' "$BODY" >>"$DIR/say"
+	status_is 101
+}
+
+# -- readiness ------------------------------------------------------------------
+
+@test "unready while a line waits for long or Redis is away; live always" {
+	hand
+	ready_is 200
+	post >"$DIR/code" &
+	wait_for 5 lines_are 1
+	wait_for 5 ready_is 503
+	[ "$(ask http://x/health/live)" = 200 ]
+	echo fine >>"$DIR/say"
+	wait_for 5 ready_is 200
+	post >"$DIR/code" &
+	wait_for 5 lines_are 2
+	echo '{"error":{"code":"unavailable","detail":"","line":2}}' >>"$DIR/say"
+	wait_for 5 ready_is 503
+	wait_for 5 ready_is 200 # tries again after a second
+}
+
+# -- time -----------------------------------------------------------------------
+
+@test "a slow head is 408, a slow body too, an idle connection just closed" {
+	ring cat --head-timeout 0.2 --body-timeout 0.2 --idle-timeout 0.4
+	run codes "POST /incr"
+	[ "$output" = 408 ]
+	run codes "${POST}Content-Length: 10\r\n\r\nabc"
+	[ "$output" = 408 ]
+	run codes ""
+	[ "$output" = "" ]
+}
+
+@test "a client that never reads is cut off" {
+	ring cat --write-timeout 0.3
+	reads_nothing() {
+		exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+		while printf 'GET /no HTTP/1.1\r\nHost: x\r\n\r\n%.0s' {1..400} >&$tcp; do :; done
+	}
+	reads_nothing 2>/dev/null 3>&- &
+	remember $!
+	wait $! || :
+	[ "$(post)" = 202 ]
+}
+
+# -- sockets --------------------------------------------------------------------
+
+@test "the Unix socket has mode 0660 and goes with the server" {
+	ring cat
+	[ "$(stat -c %a "$SOCK")" = 660 ]
+	kill "$SERVE"
+	status_is 0
+	[ ! -e "$SOCK" ]
+}
+
+@test "a stale socket is replaced, a held one and a file are not" {
+	ring cat
+	run incr-serve -l "$SOCK" </dev/null
+	[ "$status" -eq 100 ]
+	[[ "$output" == "incr-serve: $SOCK: "* ]]
+	[ "$(post)" = 202 ]
+	kill -9 "$SERVE"
+	wait_for 5 exited
+	[ -S "$SOCK" ]
+	rm -f "$PORTS" "$DIR/status"
+	ring cat
+	[ "$(post)" = 202 ]
+	touch "$DIR/file"
+	run incr-serve -l "$DIR/file" </dev/null
+	[ "$status" -eq 100 ]
+	[ -f "$DIR/file" ]
+}
+
+@test "a socket that another has put in the place is left to it" {
+	ring cat
+	mv "$SOCK" "$DIR/old"
+	touch "$SOCK"
+	kill "$SERVE"
+	status_is 0
+	[ -f "$SOCK" ]
+}
+
+@test "addresses: IPv6, all, a list in the environment; wrong ones are 100" {
+	ring cat -l '[::1]:0' -l :0
+	[ "$(wc -l <"$PORTS")" = 3 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://[::1]:$(sed -n 2p "$PORTS")/health/live")" = 200 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(sed -n 3p "$PORTS")/health/live")" = 200 ]
+	for bad in 127.0.0.1 127.0.0.1:65536 :x '::1:80' "127.0.0.1:$PORT" \
+		/no/such/folder/s 203.0.113.1:0; do
+		run incr-serve -l "$bad" </dev/null
+		[ "$status" -eq 100 ]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	INCR_LISTEN="127.0.0.1:1x, $DIR/other" run incr-serve </dev/null
+	[ "$status" -eq 100 ]
+}
+
+@test "sockets of LISTEN_FDS are taken over, whatever they are else refused" {
+	LISTEN_FDS=1 run sh -c 'LISTEN_PID=$$ exec incr-serve 3</dev/null </dev/null'
+	[ "$status" -eq 100 ]
+	[[ "$output" == "incr-serve: LISTEN_FDS: "* ]]
+}
+
+@test "out of descriptors: clients wait, nothing spins, then it goes on" {
+	FDS=90 ring cat --max-connections 1000
+	local i fds=()
+	for i in $(seq 100); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+		fds+=("$fd")
+	done
+	local before after
+	before=$(ticks)
+	sleep 0.5
+	after=$(ticks)
+	[ $((after - before)) -le 3 ]
+	for fd in "${fds[@]}"; do
+		exec {fd}>&-
+	done
+	wait_for 5 ready_is 200
+}
+ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
+
+@test "an idle connection costs little memory" {
+	ring cat
+	local i before after
+	ulimit -n 4096
+	[ "$(post)" = 202 ]
+	before=$(resident)
+	for i in $(seq 2000); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+		printf 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n' >&$fd
+	done
+	all_live() { [ "$(ask http://x/health/live)" = 200 ]; }
+	wait_for 5 all_live
+	after=$(resident)
+	echo "# $(((after - before) * 1024 / 2000)) bytes per idle connection" >&3
+	[ $(((after - before) * 1024 / 2000)) -le 300 ]
+}
+resident() { awk '/VmRSS/ { print $2 }' "/proc/$SERVE/status"; }
+
+# -- leaving --------------------------------------------------------------------
+
+@test "SIGTERM: unready first, then in-flight requests are finished, exit 0" {
+	hand --linger 1
+	post >"$DIR/code" &
+	local client=$!
+	wait_for 5 lines_are 1
+	kill "$SERVE"
+	wait_for 1 ready_is 503
+	[ "$(ask http://x/health/live)" = 200 ]
+	wait_for 5 test ! -e "$SOCK"
+	echo fine >>"$DIR/say"
+	wait $client
+	[ "$(cat "$DIR/code")" = 202 ]
+	kill "$VERDICTS" # tail never ends by itself
+	status_is 0
+	[ ! -s "$DIR/err" ]
+}
+
+@test "while stopping, answers close their connections" {
+	hand --linger 5
+	kill "$SERVE"
+	wait_for 1 ready_is 503
+	ask -D "$DIR/head" http://x/health/live
+	grep -qi '^connection: close' "$DIR/head"
+}
+
+@test "SIGTERM: verdicts that end too early are 111" {
+	hand
+	post >"$DIR/code" &
+	wait_for 5 lines_are 1
+	kill "$SERVE"
+	wait_for 5 test ! -e "$SOCK"
+	kill "$VERDICTS"
+	wait $!
+	status_is 111
+	[ "$(cat "$DIR/code")" = 504 ]
+}
+
+@test "SIGTERM: after the grace what has no verdict is 504, exit 111" {
+	hand --grace 0.3
+	post >"$DIR/code" &
+	local client=$!
+	wait_for 5 lines_are 1
+	kill "$SERVE"
+	wait $client
+	[ "$(cat "$DIR/code")" = 504 ]
+	status_is 111
+}
+
+@test "the real neighbours drain and end by themselves" {
+	ring judge
+	[ "$(post)" = 202 ]
+	kill -INT "$SERVE"
+	status_is 0
+	[ ! -s "$DIR/err" ]
+}
+
+@test "a second SIGINT ends at once" {
+	ring nothing --linger 5
+	kill -INT "$SERVE"
+	wait_for 1 ready_is 503
+	kill -INT "$SERVE"
+	status_is 130
+}
+
+@test "a directory or nothing as verdicts is said, exit 111" {
+	run incr-serve -l "$SOCK" <"$DIR"
+	[ "$status" -eq 111 ]
+	[[ "$output" == "incr-serve: stdin: Is a directory"* ]]
+	run incr-serve -l "$SOCK" </dev/null
+	[ "$status" -eq 111 ]
+	[ ! -e "$SOCK" ]
+}
+
+# -- metrics --------------------------------------------------------------------
+
+@test "--metrics serves this server's series, or all of the folder's" {
+	ring cat --metrics "$DIR/m"
+	[ "$(post)" = 202 ]
+	[ "$(ask http://x/metrics)" = 404 ]
+	curl -s --unix-socket "$DIR/m" http://x/metrics >"$DIR/text"
+	grep -q '^incr_http_requests_total{code="202",program="incr-serve",pid="'"$SERVE"'"} 1$' "$DIR/text"
+	grep -q '^incr_http_request_duration_seconds_count{.*} 2$' "$DIR/text"
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/m" http://x/increment -d x)" = 404 ]
+}
+
+@test "--metrics merges the files of INCR_METRICS_DIR, HELP and TYPE once" {
+	export INCR_METRICS_DIR=$DIR/metrics
+	mkdir "$INCR_METRICS_DIR"
+	cat >"$INCR_METRICS_DIR/incr-other-1.prom" <<-'END'
+		# HELP incr_http_connections Open connections.
+		# TYPE incr_http_connections gauge
+		incr_http_connections{program="incr-other",pid="1"} 7
+		# HELP incr_other Another.
+		# TYPE incr_other gauge
+		incr_other{program="incr-other",pid="1"} 8
+	END
+	ring cat --metrics "$DIR/m"
+	curl -s --unix-socket "$DIR/m" http://x/metrics >"$DIR/text"
+	[ "$(grep -c '^# HELP incr_http_connections ' "$DIR/text")" = 1 ]
+	[ "$(grep -c '^# TYPE incr_http_connections ' "$DIR/text")" = 1 ]
+	[ "$(grep -c '^incr_http_connections{' "$DIR/text")" = 2 ]
+	[ "$(grep -A 3 '^# HELP incr_http_connections ' "$DIR/text" | grep -c '^incr_http_connections{')" = 2 ]
+	grep -q '^incr_other{' "$DIR/text"
+}
