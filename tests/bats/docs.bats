@@ -1,0 +1,324 @@
+#!/usr/bin/env bats
+# What is written about the programs is true: options, examples, layers.
+#
+# A page says by a comment what a block is: run (it runs, exits 0 and says
+# nothing on standard error), serve (it runs until SIGTERM), sql, redis.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	MAN=$ROOT/man
+	cd "$BATS_TEST_TMPDIR"
+	PROGRAMS=$(sed -e ':a' -e '/\\$/{ N; s/\\\n//; ba' -e '}' \
+		"$ROOT/Makefile" | sed -nE 's/^(PROGRAMS|SCRIPTS) = //p' | xargs)
+}
+
+teardown() {
+	[ -z "${session:-}" ] || pkill -9 -s "$session" || :
+	end_background
+}
+
+# help_options PROGRAM: "letter long ARGUMENT" of each line of --help
+help_options() {
+	"$1" --help | sed -nE \
+		's/^  (    |-(.), )--([a-z-]+)( ([A-Z]+))?.*/\2 \3 \5/p'
+}
+
+# page_options PROGRAM: the same of each item of its page
+page_options() {
+	sed -nE -e 's/^\.It Fl (.) , Fl -([a-z-]+)( Ar ([A-Z]+))?$/\1 \2 \4/p' \
+		-e 's/^\.It Fl -([a-z-]+)( Ar ([A-Z]+))?$/ \1 \3/p' "$MAN/$1.1"
+}
+
+# as_synopsis: those lines as the SYNOPSIS has them
+as_synopsis() {
+	sed -E -e '/^[hV] /d' -e 's/^ ([a-z-]+) ?/-\1 /' \
+		-e 's/^([^-]) [a-z-]+ ?/\1 /' -e 's/ ([A-Z]+)$/ Ar \1/' \
+		-e 's/^/.Op Fl /; s/ +$//'
+}
+
+synopsis() {
+	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$MAN/$1.1" |
+		grep '^\.Op Fl' | grep -v '^\.Op Fl - '
+}
+
+# item PROGRAM LONG: the text of an option's item, on one line
+item() {
+	sed -nE "/^\.It Fl (. , Fl )?-$2( |$)/,/^\.(It Fl|El)/p" \
+		"$MAN/$1.1" | sed '1d;$d' | tr '\n' ' '
+}
+
+@test "every program and script has a page, and every page is clean" {
+	for p in $PROGRAMS; do
+		[ -e "$MAN/$p.1" ]
+	done
+	mandoc -T lint -W warning "$MAN"/*.[1-8]
+	for page in "$MAN"/*.1; do
+		p=${page##*/}
+		[[ " $PROGRAMS " == *" ${p%.1} "* ]]
+		for section in NAME SYNOPSIS DESCRIPTION ENVIRONMENT \
+			'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+			grep -qx "\.Sh $section" "$page"
+		done
+	done
+}
+
+@test "--help, the SYNOPSIS and the page name the same options" {
+	for p in $PROGRAMS; do
+		[ "$(help_options "$p" | wc -l)" -ge 3 ]
+		diff <(help_options "$p") <(page_options "$p")
+		diff <(help_options "$p" | as_synopsis) <(synopsis "$p")
+	done
+}
+
+@test "the page has the default and the variable of every option" {
+	for p in $PROGRAMS; do
+		"$p" --help | sed -nE \
+			's/^  .{4}--([a-z-]+).*, default (.*)$/\1\t\2/p' |
+			while IFS=$'\t' read -r long default; do
+				default=${default% \[*}
+				[[ "$(item "$p" "$long")" == *"$default"* ]] || {
+					echo "$p --$long: $default"
+					false
+				}
+			done
+		"$p" --help | sed -nE 's/^  .*\[([A-Z_]+)\]$/\1/p' |
+			while read -r variable; do
+				grep -q "Ev $variable\>" "$MAN/$p.1"
+			done
+	done
+}
+
+@test "incr(7) names every metric" {
+	sed -nE 's/.*"(incr_[a-z_]+)".*/\1/p' "$ROOT"/src/*.c \
+		"$ROOT"/lib/*.c | sort -u >names
+	[ -s names ]
+	while read -r name; do
+		grep -qw "$name" "$MAN/incr.7"
+	done <names
+}
+
+@test "incr-record(5) has every code and its meaning in no other list" {
+	sed -nE 's/^ *\[FAULT_[A-Z_]+\] = \{"([a-z-]+)".*/\1/p' \
+		"$ROOT/lib/fault.c" | grep -v '^none$' | sort >codes
+	sed -nE 's/^\.It Li ([a-z]+(-[a-z]+)*)$/\1/p' "$MAN/incr-record.5" |
+		grep -vxE 'key|value' | sort | diff codes -
+}
+
+# -- examples ------------------------------------------------------------------
+
+# blocks KIND PAGE: each block of a kind into KIND.N, or its first lines
+blocks() {
+	awk -v kind="$1" '
+		$0 == ".\\\" " kind { marked = 1; next }
+		marked && /^\.Bd/ { marked = 0; file = kind "." ++n; next }
+		file && /^\.Ed/ { close(file); file = "" }
+		file { gsub(/\\e/, "\\"); gsub(/\\&/, ""); print >file }
+	' "$2"
+}
+
+# A place where examples run: a queue, a database, a server at INCR_URL.
+place() {
+	use_redis
+	use_postgres
+	increments 1 20 >increments.ndjson
+	background incr-ingest -l 127.0.0.1:0 --port-file "$PWD/port" \
+		--linger 0
+	wait_for 5 test -s port
+	export INCR_URL=http://127.0.0.1:$(cat port)/increment
+	wait_for 5 curl -sf "${INCR_URL%/increment}/health/ready"
+}
+
+run_blocks() {
+	for block in run.*; do
+		sh -eu "$block" >out 2>err
+		[ -s err ] || continue
+		cat "$block" err
+		false
+	done
+}
+
+@test "every example of every page is marked, and those that run do" {
+	place
+	for page in "$MAN"/*.[157]; do
+		rm -f run.*
+		blocks run "$page"
+		[ -e run.1 ] || grep -q '^\.\\" serve' "$page"
+		[ ! -e run.1 ] || run_blocks
+	done
+	# Nothing else stands in a section of examples of a program.
+	! awk '/^\.Sh/ { inside = /EXAMPLES/ }
+		inside && /^\.Bd/ && last !~ /^\.\\" (run|serve)$/ {
+			print FILENAME ": " $0; found = 1 }
+		{ last = $0 }
+		END { exit !found }' "$MAN"/*.[15]
+}
+
+@test "every example that stays runs until SIGTERM" {
+	place
+	for page in "$MAN"/*.[17]; do
+		rm -f serve.[0-9]*
+		blocks serve "$page"
+		for block in serve.[0-9]*; do
+			[ -e "$block" ] || continue
+			rm -f ./*.sock verdicts
+			stays "$block"
+		done
+	done
+}
+
+# stays BLOCK: in a session of its own
+stays() {
+	setsid sh -eu "$1" >out 2>err 3>&- &
+	session=$!
+	remember "$session"
+	wait_for 30 is_up
+	if pgrep -s "$session" -x incr-up; then
+		pkill -TERM -s "$session" -o -x incr-up
+	else
+		pkill -TERM -s "$session" -x "$filters"
+	fi
+	wait "$session"
+	! pgrep -s "$session"
+	[ ! -s err ]
+	session=
+}
+
+filters='incr-(serve|validate|publish|consume|flush)'
+
+# All programs of the session hold SIGTERM for themselves by now (or the
+# supervisor has told what to type).
+is_up() {
+	local pid pids
+	! grep -q '^Ctrl-C' out || return 0
+	! pgrep -s "$session" -x incr-up || return 1
+	pids=$(pgrep -s "$session" -x "$filters")
+	[ "$(wc -w <<<"$pids")" -ge 2 ] || return 1
+	for pid in $pids; do
+		grep -qE '^SigBlk:	.{12}[4-7c-f]' "/proc/$pid/status" || return 1
+	done
+}
+
+@test "the README is short and its pipes run" {
+	[ "$(wc -l <"$ROOT/README.md")" -le 150 ]
+	place
+	awk '/^<!-- run -->$/ { marked = 1; next }
+		marked && /^```sh$/ { marked = 0; file = "run." ++n; next }
+		file && /^```$/ { close(file); file = "" }
+		file { print >file }' "$ROOT/README.md"
+	[ -e run.5 ]
+	run_blocks
+	for p in $PROGRAMS; do
+		grep -q "\*\*$p\*\*" "$ROOT/README.md"
+	done
+	# By incr-consume, and past the queue; sent but not published: none.
+	[ "$(sum_of)" = $((3 * 500500)) ]
+}
+
+@test "the role of incr(7) is enough for incr-flush, in SQL and no more" {
+	use_redis
+	use_postgres
+	blocks sql "$MAN/incr.7"
+	sed -i 's/incr_flush/'"flush_$BATS_SUITE_TEST_NUMBER"'/g' sql.1
+	psql -Xq -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f sql.1
+	owner=$DATABASE_URL
+	DATABASE_URL=${owner/user=postgres/user=flush_$BATS_SUITE_TEST_NUMBER}
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	increments 1 10 | incr-flush
+	# What it does to rows of thirty days ago.
+	sql "delete from incr_ledger where committed_at < now()"
+	run sql 'delete from increments'
+	[[ "$output" == *"permission denied"* ]]
+	DATABASE_URL=$owner
+	[ "$(sum_of)" = 110 ]
+}
+
+@test "the user of incr(7) is enough for the queue, and no more" {
+	use_redis
+	use_postgres
+	INCR_QUEUE=increments
+	redis_start "$BATS_TEST_TMPDIR/r" --maxmemory-policy noeviction
+	remember "$(cat r/redis.pid)"
+	blocks redis "$MAN/incr.7"
+	[ "$(redis-cli -s r/redis.sock <redis.1)" = OK ]
+	export REDIS_URL=unix://incr:SECRET@$BATS_TEST_TMPDIR/r/redis.sock
+	{
+		increments 1 10
+		echo '{"error":{' # passes incr-publish -t as data? it is refused
+	} | incr-validate -e | incr-publish -e >answers
+	redis-cli -s r/redis.sock lpush 'rmq::queue::[increments]::ready' bad
+	awk '{ print "t" NR "\t" $0 }' <(increments 1 10) | incr-publish -t
+	# A consumer that is gone: its batch is adopted.
+	incr-consume >/dev/null 2>&1 &
+	consumer=$!
+	remember "$consumer"
+	wait_for 5 has_batches
+	kill -9 "$consumer"
+	run incr-flush < <(incr-consume -o)
+	echo "$output"
+	[ "$(sum_of)" = 110 ]
+	[ "$(redis-cli -s r/redis.sock llen 'rmq::queue::[increments]::rejected')" = 1 ]
+	run redis-cli -s r/redis.sock --user incr --pass SECRET --no-auth-warning \
+		get other
+	[[ "$output" == *NOPERM* ]]
+}
+
+has_batches() {
+	redis-cli -s r/redis.sock keys '*::batch::*' | grep -q .
+}
+
+# -- the house -----------------------------------------------------------------
+
+@test "no lower layer includes a higher one" {
+	cd "$ROOT/lib"
+	for header in *.h; do
+		grep -q '(layer [0-9])' "$header"
+	done
+	# A module of several files (queue_batch.c) has the layer of its header.
+	awk '
+		FNR == 1 { name = FILENAME; sub(/\.[ch]$/, "", name) }
+		FILENAME ~ /h$/ && match($0, /\(layer [0-9]\)/) && !(name in layer) {
+			layer[name] = substr($0, RSTART + 7, 1)
+		}
+		$1 == "#include" && /"[a-z_]+\.h"/ {
+			split($0, part, /["."]/)
+			from[++n] = FILENAME; own[n] = name; to[n] = part[2]
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				if (!(own[i] in layer))
+					sub(/_.*/, "", own[i])
+				if (layer[to[i]] > layer[own[i]]) {
+					print from[i] " includes " to[i] ".h"
+					bad = 1
+				}
+			}
+			exit bad || n < 50
+		}' *.h *.c
+}
+
+@test "a vendor's header is included where the table says, and in no header" {
+	cd "$ROOT"
+	{
+		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
+		grep -lE '#include <hiredis' -r lib src | sed 's/$/ hiredis/'
+		grep -lE '#include <(libpq|postgresql)' -r lib src | sed 's/$/ libpq/'
+		grep -lE '#include <uuid' -r lib src | sed 's/$/ uuid/'
+		grep -lE '#include <curl' -r lib src | sed 's/$/ curl/'
+	} | sort | diff - <(
+		cat <<-'END'
+			lib/id.c uuid
+			lib/increment.c jansson
+			lib/payload.c jansson
+			lib/post.c curl
+			lib/postgres.c libpq
+			lib/record.c jansson
+			lib/redis.c hiredis
+		END
+	)
+	ldd "$BIN/incr-validate" >"$BATS_TEST_TMPDIR/libraries"
+	grep -q jansson "$BATS_TEST_TMPDIR/libraries"
+	! grep -qE 'hiredis|libpq|curl' "$BATS_TEST_TMPDIR/libraries"
+}
