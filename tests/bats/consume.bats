@@ -1,0 +1,453 @@
+#!/usr/bin/env bats
+# incr-consume: from the queue to lines and checkpoints.
+
+load helper
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR"
+	READY="rmq::queue::[$INCR_QUEUE]::ready"
+	OWN="incr::queue::[$INCR_QUEUE]::"
+}
+
+teardown() {
+	end_background
+	[ ! -d "$BATS_TEST_TMPDIR/redis" ] || redis_stop "$BATS_TEST_TMPDIR/redis"
+}
+
+# put PAYLOAD...: on the queue, the first is the oldest
+put() { rcli lpush "$READY" "$@" >/dev/null; }
+# put_stdin: standard input as one payload, byte for byte
+put_stdin() { rcli -x lpush "$READY" >/dev/null; }
+# put_numbers FROM TO: payloads n1, n2, ...
+put_numbers() { seq -f n%.0f "$1" "$2" | xargs -n 5000 redis-cli -s "${REDIS_URL#unix://}" lpush "$READY" >/dev/null; }
+
+# start FILE [ARG...]: incr-consume into FILE, begun. $! is it.
+start() {
+	local file=$1
+	shift
+	background incr-consume "$@" >"$file" 2>"$file.err"
+	wait_for 5 test -s "$file"
+}
+
+# member NAME: of each checkpoint on standard input
+member() { sed -n 's/^{"checkpoint":{.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p'; }
+data() { grep -v '^{"checkpoint":{'; }
+# first_id FILE: the consumer of the stream's beginning
+first_id() { member consumer <"$1" | head -n 1; }
+ids_begun() { grep -c '"seq":0,"lines":0,"taken":0,"adopted":false}}' "$1"; }
+has() { grep -qF "$1" "$2"; }
+has_line() { grep -qxF "$1" "$2"; }
+
+# check_stream FILE: every checkpoint counts the lines before it, none are
+# left over, and it begins with seq 0
+check_stream() {
+	head -n 1 "$1" | grep -q '^{"checkpoint":{.*"seq":0,"lines":0,'
+	awk 'index($0, "{\"checkpoint\":{") == 1 {
+			match($0, /"lines":[0-9]+/)
+			if (n + 0 != substr($0, RSTART + 8, RLENGTH - 8) + 0)
+				exit 1
+			n = 0
+			next
+		}
+		{ n++ }
+		END { if (n > 0) exit 1 }' "$1"
+}
+
+elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
+owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
+
+@test "payloads come out oldest first, each batch with its checkpoint" {
+	put_numbers 1 25000
+	incr-consume -o >out
+	data <out | cmp - <(seq -f n%.0f 1 25000)
+	check_stream out
+	[ "$(member seq <out | xargs)" = "0 1 2 3 3" ]
+	[ "$(member lines <out | xargs)" = "0 10000 10000 5000 0" ]
+	[ "$(member queue <out | uniq)" = "$INCR_QUEUE" ]
+	[ "$(member consumer <out | uniq | wc -l)" -eq 1 ]
+	[ "$(grep -c '"adopted":true' out)" -eq 0 ]
+	tail -n 1 out | grep -q '"end":true}}$'
+	[ "$(member taken <out | tail -n 1)" -gt 1700000000000 ]
+}
+
+@test "-n says how much a batch holds at most" {
+	put_numbers 1 2500
+	incr-consume -o -n 1000 >out
+	check_stream out
+	[ "$(member lines <out | xargs)" = "0 1000 1000 500 0" ]
+	run incr-consume -n 0
+	[ "$status" -eq 100 ]
+	run incr-consume -n 100001
+	[ "$status" -eq 100 ]
+}
+
+@test "a header is stripped, newlines are spaces, one line per payload" {
+	printf '\377\0\276\276J{"a":["b","c"]}\n{"key":1}' | put_stdin
+	put $'a\n\nb\n' ''
+	incr-consume -o >out
+	check_stream out
+	data <out | cmp - <(printf '{"key":1}\na  b \n\n')
+}
+
+@test "what is no data becomes an error line in its place" {
+	put a
+	printf '\377\0\276\276J{"a":1}\nb' | put_stdin
+	put '{"checkpoint":{"queue":"q","end":true}}' '{"error":{' b
+	head -c 4097 /dev/zero | tr '\0' x | put_stdin
+	printf '\377\0\276\276J{}\n{"error":{"code":"unknown"}}' | put_stdin
+	put c
+	INCR_METRICS_DIR=. incr-consume -o >out
+	check_stream out
+	grep -c '' out | grep -qx 11
+	data <out | sed 's/"detail":"[^"]*"/D/' | cmp - <(cat <<-'END'
+		a
+		{"error":{"code":"faulty-header",D,"line":2}}
+		{"error":{"code":"control-line",D,"line":3}}
+		{"error":{"code":"control-line",D,"line":4}}
+		b
+		{"error":{"code":"too-long",D,"line":6}}
+		{"error":{"code":"control-line",D,"line":7}}
+		c
+		END
+	)
+	grep -q '^incr_rejected_total{.*code="control-line".*} 3$' ./*.prom
+	grep -q '^incr_rejected_total{.*code="too-long".*} 1$' ./*.prom
+	grep -q '^incr_rejected_total{.*code="faulty-header".*} 1$' ./*.prom
+	grep -q '^incr_consumed_total{.*} 8$' ./*.prom
+	grep -q '^incr_consume_batches_total{.*} 1$' ./*.prom
+}
+
+@test "payloads of 1 and 17 MiB are taken and kept byte for byte" {
+	for i in 1 17 1; do
+		head -c $((i << 20)) /dev/urandom >"$i"
+		put_stdin <"$i"
+	done
+	put last
+	incr-consume -o >out
+	check_stream out
+	[ "$(grep -c '"too-long"' out)" -eq 3 ]
+	has_line last out
+	# The 17 MiB are a batch of their own: more than one holds.
+	[ "$(member lines <out | xargs)" = "0 1 1 2 0" ]
+	key=$(batches | grep 'batch::2$')
+	rcli --raw lindex "$key" 0 | head -c $((17 << 20)) | cmp - 17
+}
+
+@test "memory is given back after large batches" {
+	! grep -q __asan_init "$BIN/incr-consume" || skip "sanitizer"
+	for _ in 1 2 3; do
+		head -c $((17 << 20)) /dev/zero | put_stdin
+	done
+	put_numbers 1 100000
+	start out -n 100000
+	pid=$!
+	wait_for 10 has_line n100000 out
+	small() { [ "$(awk '/^VmRSS/ { print $2 }' "/proc/$1/status")" -lt 8192 ]; }
+	wait_for 5 small "$pid"
+}
+
+@test "a reader that goes is noticed at once, also while nothing comes" {
+	put_numbers 1 100000
+	set +o pipefail
+	incr-consume 2>err | head -n 2 >/dev/null
+	[ "${PIPESTATUS[0]}" -eq 111 ]
+	grep -qx 'incr-consume: stdout: Broken pipe' err
+	[ -n "$(batches)" ]
+
+	export INCR_QUEUE=${INCR_QUEUE}-empty
+	before=${EPOCHREALTIME/./}
+	incr-consume 2>err | head -n 1 >/dev/null
+	[ "${PIPESTATUS[0]}" -eq 111 ]
+	! elapsed "$before" 1000000
+}
+
+@test "a full disk and a closed output are 111, the batch stays" {
+	put a
+	run sh -c 'incr-consume -o >/dev/full'
+	[ "$status" -eq 111 ]
+	[ "$output" = "incr-consume: stdout: No space left on device" ]
+	run sh -c 'incr-consume -o >&-'
+	[ "$status" -eq 111 ]
+	[ "$(ready)" -eq 0 ] || [ "$(ready)" -eq 1 ]
+	incr-consume -o >out
+	has_line a out
+}
+
+@test "a typed payload is there within 150 ms" {
+	start out
+	for i in 1 2 3 4 5; do
+		before=${EPOCHREALTIME/./}
+		put "t$i"
+		wait_for 5 has_line "t$i" out
+		elapsed "$before" 150000 || echo "$i" >>quick
+	done
+	# The rest may have had to wait for a processor.
+	[ "$(wc -l <quick)" -ge 3 ]
+}
+
+@test "--once leaves an empty queue at once, with seq 0 and end" {
+	before=${EPOCHREALTIME/./}
+	incr-consume -o >out
+	! elapsed "$before" 1000000
+	[ "$(wc -l <out)" -eq 2 ]
+	[ "$(member seq <out | xargs)" = "0 0" ]
+	tail -n 1 out | grep -q '"lines":0,"taken":0,"adopted":false,"end":true}}$'
+}
+
+@test "--once takes what was there at the start, no more" {
+	# More than a pipe and its writer hold: it has to wait in the middle.
+	put_numbers 1 400000
+	mkfifo fifo
+	# background would open the FIFO here, and wait.
+	incr-consume -o >fifo 3>&- &
+	pid=$!
+	remember "$pid"
+	exec 5<fifo
+	read -r first <&5
+	[[ $first == '{"checkpoint":{'* ]]
+	wait_for 5 sh -c "[ -n '$(batches)' ]"
+	[ "$(ready)" -gt 0 ]
+	put_numbers 400001 400500
+	{ echo "$first"; cat <&5; } >out
+	exec 5<&-
+	wait_for 5 gone "$pid"
+	check_stream out
+	data <out | cmp - <(seq -f n%.0f 1 400000)
+	[ "$(ready)" -eq 500 ]
+	tail -n 1 out | grep -q '"end":true}}$'
+}
+
+@test "SIGTERM: what is in hand is finished, then end, exit 0" {
+	put_numbers 1 300000
+	mkfifo fifo
+	incr-consume >fifo 3>&- &
+	pid=$!
+	remember "$pid"
+	exec 5<fifo
+	read -r first <&5
+	kill -TERM "$pid"
+	kill -TERM "$pid"
+	{ echo "$first"; cat <&5; } >out
+	exec 5<&-
+	wait "$pid"
+	check_stream out
+	tail -n 1 out | grep -q '"lines":0,.*"end":true}}$'
+	[ "$(member seq <out | tail -n 2 | uniq | wc -l)" -eq 1 ]
+	# All that was taken was delivered.
+	[ $(($(data <out | wc -l) + $(ready))) -eq 300000 ]
+}
+
+@test "SIGINT: the second ends it at once" {
+	put_numbers 1 300000
+	mkfifo fifo
+	set -m # an interactive shell: SIGINT is not ignored in the background
+	incr-consume >fifo 3>&- &
+	pid=$!
+	set +m
+	remember "$pid"
+	exec 5<fifo
+	read -r _ <&5
+	kill -INT "$pid"
+	taken_in() { grep -q '^ShdPnd:.*0000$' "/proc/$1/status"; }
+	wait_for 5 taken_in "$pid"
+	! gone "$pid" # it still has what it took
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 130 ]
+	exec 5<&-
+}
+
+@test "kill -9: another on this machine adopts at once, under the old name" {
+	put_numbers 1 2500
+	start first -n 1000
+	pid=$!
+	wait_for 5 has '"seq":3' first
+	kill -9 "$pid"
+	before=${EPOCHREALTIME/./}
+	incr-consume -o >second
+	! elapsed "$before" 800000
+	check_stream second
+	grep '"adopted":true' second >adopted
+	[ "$(member consumer <adopted | uniq)" = "$(first_id first)" ]
+	[ "$(member seq <adopted | xargs)" = "1 2 3" ]
+	[ "$(member lines <adopted | xargs)" = "1000 1000 500" ]
+	[ "$(member taken <adopted | xargs)" = "$(member taken <first | tail -n 3 | xargs)" ]
+	data <second | cmp - <(seq -f n%.0f 1 2500)
+}
+
+@test "kill -9 on another machine: adopted when the ownership is over" {
+	put a b
+	start first
+	pid=$!
+	wait_for 5 has '"seq":1' first
+	id=$(first_id first)
+	kill -9 "$pid"
+	rcli set "${OWN}consumer::$id::owner" "$id elsewhere-1 1 1" px 1000
+	before=${EPOCHREALTIME/./}
+	start second
+	wait_for 5 has '"adopted":true' second
+	elapsed "$before" 1000000
+	! elapsed "$before" 2500000
+	grep '"adopted":true' second | grep -qF "\"consumer\":\"$id\",\"seq\":1,\"lines\":2,"
+	[ "$(data <second | xargs)" = "a b" ]
+	# It speaks for it from now on, until the batch is acknowledged.
+	[[ "$(owner "$id")" == "$(first_id second) "* ]]
+}
+
+@test "--once waits for the second look at a consumer without owner" {
+	put a
+	start first
+	wait_for 5 has '"seq":1' first
+	kill -9 $!
+	rcli del "${OWN}consumer::$(first_id first)::owner"
+	incr-consume -o >second
+	has '"adopted":true' second
+	has_line a second
+}
+
+@test "a full pipe for five ownership periods: renewed, not adopted" {
+	put_numbers 1 300000
+	mkfifo fifo
+	incr-consume >fifo 3>&- &
+	remember $!
+	exec 5<fifo
+	read -r first <&5
+	id=$(member consumer <<<"$first")
+	before=${EPOCHREALTIME/./}
+	start second
+	wait_for 8 elapsed "$before" 5000000
+	exec 5<&-
+	! has '"adopted":true' second
+	[[ "$(owner "$id")" == "$id "* ]]
+}
+
+@test "a batch that was acknowledged before it was read is skipped" {
+	put a
+	start first
+	wait_for 5 has '"seq":1' first
+	kill -9 $!
+	# The list is gone, its name is not yet.
+	rcli del "$(batches)"
+	incr-consume -o >second
+	check_stream second
+	[ "$(wc -l <second)" -eq 2 ]
+}
+
+@test "stopped for longer than ownership lasts: goes on under a new id" {
+	put a
+	start first
+	pid=$!
+	wait_for 5 has '"seq":1' first
+	old=$(first_id first)
+	kill -STOP "$pid"
+	start second
+	wait_for 5 has '"adopted":true' second
+	kill -CONT "$pid"
+	two_begun() { [ "$(ids_begun first)" -eq 2 ]; }
+	wait_for 5 two_begun
+	check_stream first
+	new=$(member consumer <first | tail -n 1)
+	[ "$new" != "$old" ]
+	[[ "$(owner "$old")" == "$(first_id second) "* ]]
+	[[ "$(owner "$new")" == "$new "* ]]
+}
+
+@test "no longer registered: goes on under a new id" {
+	start out
+	old=$(first_id out)
+	rcli srem "${OWN}consumers" "$old"
+	put a
+	wait_for 5 has_line a out
+	check_stream out
+	[ "$(ids_begun out)" -eq 2 ]
+	[ "$(member consumer <out | tail -n 1)" != "$old" ]
+}
+
+@test "Redis restarted: a new id, and the old one's batches are adopted" {
+	redis_start "$PWD/redis"
+	export REDIS_URL=unix://$PWD/redis/redis.sock
+	put a
+	start out
+	wait_for 5 has '"seq":1' out
+	old=$(first_id out)
+	redis_stop redis
+	redis_start "$PWD/redis"
+	put b
+	wait_for 5 has_line b out
+	check_stream out
+	[ "$(ids_begun out)" -eq 2 ]
+	new=$(grep -A1 -x b out | member consumer)
+	[ "$new" != "$old" ]
+	wait_for 5 has "\"consumer\":\"$old\",\"seq\":1,\"lines\":1," out
+	wait_for 5 has '"adopted":true' out
+}
+
+@test "two consumers share a queue, no line twice" {
+	start one -n 100
+	start two -n 100
+	put_numbers 1 20000 &
+	all() { [ "$(cat one two | data | wc -l)" -ge 20000 ]; }
+	wait_for 10 all
+	cat one two | data | sort | cmp - <(seq -f n%.0f 1 20000 | sort)
+	check_stream one
+	check_stream two
+	[ -n "$(data <one | head -n 1)" ]
+	[ -n "$(data <two | head -n 1)" ]
+}
+
+@test "a thousand unacknowledged batches are enough; it goes on when some go" {
+	put_numbers 1 1010
+	start out -n 1
+	wait_for 10 has '"seq":1000' out
+	has_ready 10
+	id=$(first_id out)
+	[[ "$(owner "$id")" == "$id "* ]]
+	rcli zremrangebyrank "${OWN}consumer::$id::batches" 0 99
+	wait_for 5 has_ready 0
+	wait_for 5 has_line n1010 out
+	check_stream out
+}
+
+@test "no Redis: said once, waited for, 111 after --wait" {
+	export REDIS_URL=unix://$PWD/redis/redis.sock
+	run incr-consume -w 1
+	[ "$status" -eq 111 ]
+	[ "${#lines[@]}" -eq 2 ]
+	[[ "${lines[0]}" == "incr-consume: redis: "*", waiting" ]]
+	[[ "${lines[1]}" == "incr-consume: redis: "* ]]
+
+	background incr-consume >out 2>err
+	wait_for 5 test -s err
+	redis_start "$PWD/redis"
+	put a
+	wait_for 5 has_line a out
+	[ "$(wc -l <err)" -eq 1 ]
+	check_stream out
+}
+
+@test "a Redis that cannot serve is a configuration error" {
+	redis_start "$PWD/redis" --maxmemory 100mb --maxmemory-policy allkeys-lru
+	REDIS_URL=unix://$PWD/redis/redis.sock run incr-consume
+	[ "$status" -eq 100 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == "incr-consume: redis: "*noeviction* ]]
+	run incr-consume -r http://localhost
+	[ "$status" -eq 100 ]
+}
+
+@test "the metrics show the queue" {
+	export INCR_METRICS_DIR=$PWD
+	put a b c
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" x y
+	start out -n 2
+	shown() { grep -q "^$1{.*} $2\$" incr-consume-*.prom; }
+	wait_for 5 shown incr_queue_unacked 2
+	wait_for 5 shown incr_queue_ready 0
+	wait_for 5 shown incr_queue_rejected 2
+	wait_for 5 shown incr_consumed_total 3
+	kill -9 $!
+	start second
+	wait_for 5 shown incr_adopted_batches_total 2
+}
