@@ -53,7 +53,11 @@ end_background() {
 	done <"$BATS_TEST_TMPDIR/pids"
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# gone PID: also if it only waits to be reaped
+gone() {
+	! kill -0 "$1" 2>/dev/null ||
+		grep -q "^State:	Z" "/proc/$1/status" 2>/dev/null
+}
 
 # -- Redis ------------------------------------------------------------------
 
@@ -119,8 +123,9 @@ pg_start() {
 	done
 	as_postgres "$PG_BIN/postgres" -D "$dir/data" "${settings[@]}" \
 		>>"$dir.log" 2>&1 3>&- </dev/null &
-	echo $! >"$dir.pid"
 	wait_for 20 "$PG_BIN/pg_isready" -q -h "$dir" -U postgres
+	# Not $!, which is a shell in between.
+	head -n 1 "$dir/data/postmaster.pid" >"$dir.pid"
 }
 
 # pg_stop DIR [SIGNAL]: fast shutdown, unless told otherwise.
