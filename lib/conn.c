@@ -11,6 +11,7 @@
 #include "due.h"
 #include "fdio.h"
 #include "tick.h"
+#include "unsent.h"
 #include "watch.h"
 
 enum {
@@ -59,7 +60,6 @@ static void flush(struct conn *c);
 static struct exchange *begin(struct conn *c);
 static bool is_full(const struct conn *c);
 static bool gather(struct conn *c, struct buf *reply);
-static int send_reply(struct conn *c, struct buf *reply);
 static void go_on(struct conn *c);
 static void settle(struct conn *c);
 static void enter(struct conn *c, enum conn_state state, uint32_t events);
@@ -254,16 +254,14 @@ take_data(struct conn *c, const char *p, size_t len)
 {
 	struct exchange *x = c->asked.reading;
 	struct answer too_long = answer_fault(FAULT_TOO_LONG);
+	struct answer no_memory = answer_fault(FAULT_UNAVAILABLE);
 
 	c->want_continue = false;
 	x->seen += len;
 	if (x->seen > x->limit)
 		refuse(c, &too_long);
 	else if (!x->answered && buf_add(&c->body, p, len) < 0)
-		refuse(c, &(struct answer){.status = 503,
-			      .retry_s = 1,
-			      .code = "unavailable",
-			      .detail = "memory is short"});
+		refuse(c, &no_memory);
 }
 
 static void
@@ -373,14 +371,17 @@ static void
 flush(struct conn *c)
 {
 	static struct buf reply;
+	int64_t sent =
+	    !gather(c, &reply) ? -1 : unsent_send(&c->out, &reply, c->watch.fd);
 
-	if (!gather(c, &reply) || send_reply(c, &reply) < 0) {
+	if (sent < 0) {
 		destroy(c);
 		return;
 	}
+	c->fresh = c->fresh || sent > 0;
 	if (reply.cap > KEEP_REPLY)
 		buf_free(&reply);
-	if (c->out.len == 0 && c->state != CONN_LINGERING)
+	if (c->out.len == 0)
 		go_on(c);
 	settle(c);
 }
@@ -402,30 +403,6 @@ gather(struct conn *c, struct buf *reply)
 		return true;
 	c->want_continue = false;
 	return buf_add(reply, go, sizeof go - 1) == 0;
-}
-
-/* Sends what was left, or else reply; keeps what does not go.  0 or -1. */
-static int
-send_reply(struct conn *c, struct buf *reply)
-{
-	struct buf *from = c->out.len > 0 ? &c->out : reply;
-	ssize_t n = 0;
-
-	if (c->out.len > 0 && buf_add(&c->out, buf_ptr(reply), reply->len) < 0)
-		return -1;
-	if (from->len > 0)
-		n = send(c->watch.fd, buf_ptr(from), from->len, MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return -1;
-	if (n > 0) {
-		c->fresh = true;
-		buf_drop(from, (size_t)n);
-	}
-	if (from == reply && from->len > 0)
-		return buf_add(&c->out, buf_ptr(from), from->len);
-	if (c->out.len == 0)
-		buf_free(&c->out);
-	return 0;
 }
 
 /* -- states -------------------------------------------------------------- */

@@ -263,6 +263,7 @@ relay_tick(int64_t now_ms)
 void
 relay_give_up(void)
 {
+	relay_close_output();
 	watch_forget(&r.in);
 	(void)relay_tick(FDIO_FOREVER - 1);
 }

@@ -52,7 +52,7 @@ void relay_close_output(void);
 /* Nothing waits to be written. */
 bool relay_written(void);
 
-/* Answers all lines without verdict: no more is read. */
+/* Answers all lines without verdict; nothing is written or read any more. */
 void relay_give_up(void);
 
 enum relay_state {

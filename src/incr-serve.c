@@ -364,7 +364,7 @@ static void
 break_off(int status, const char *why)
 {
 	msg_say(
-	    "%s, %ju requests without verdict", why, (uintmax_t)relay_count());
+	    "%s, %ju lines without verdict", why, (uintmax_t)relay_count());
 	relay_give_up();
 	s.status = status;
 	move(STAGE_LEAVING);

@@ -1,0 +1,18 @@
+/*
+ * Bytes for a socket, kept while it takes no more (layer 1).
+ */
+#ifndef INCR_UNSENT_H
+#define INCR_UNSENT_H
+
+#include <stdint.h>
+
+#include "buf.h"
+
+/*
+ * Sends what is left from before, then what is in more, as far as it goes
+ * without blocking; keeps the rest in left, which owns no memory when it is
+ * empty.  The number of bytes sent, -1 if the socket or memory is gone.
+ */
+int64_t unsent_send(struct buf *left, struct buf *more, int fd);
+
+#endif
