@@ -6,7 +6,8 @@
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
-	DOWN_MS = 200 /* a shorter interruption is not worth a word */
+	DOWN_MS = 200,   /* a shorter interruption is not worth a word */
+	REFUSED_MS = 200 /* between two sendings of what was refused */
 };
 
 static enum courier_state hear(struct courier *c, enum queue_state state);
@@ -28,7 +29,8 @@ int
 courier_open(struct courier *c, const struct courier_settings *settings,
     const char **ret_why)
 {
-	*c = (struct courier){.set = *settings};
+	*c = (struct courier){
+	    .set = *settings, .backoff = {.max_ms = REFUSED_MS}};
 	c->flight = &c->boxes[0];
 	c->filling = &c->boxes[1];
 	c->queue = queue_open(settings->url, settings->queue, ret_why);

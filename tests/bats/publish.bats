@@ -1,0 +1,625 @@
+#!/usr/bin/env bats
+# incr-publish: every line on the queue once, whatever happens to it, to
+# Redis or to the connection.
+
+load helper
+
+setup() {
+	use_redis
+	dir=$BATS_TEST_TMPDIR
+}
+
+teardown() {
+	end_background
+	[ ! -d "$dir/redis" ] || redis_stop "$dir/redis"
+}
+
+# A Redis of the test's own, to be stopped, filled or misconfigured.
+use_own_redis() {
+	redis_start "$dir/redis" --maxmemory-policy noeviction "$@" \
+		7>&- 8>&- 9>&-
+	export REDIS_URL=unix://$dir/redis/redis.sock
+}
+
+redis_pid() { cat "$dir/redis/redis.pid"; }
+
+# What is on the queue, oldest first.
+queue() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | tac; }
+
+# queue_is_exactly FROM TO: those values, each once, in any order.
+queue_is_exactly() {
+	cmp <(increments "$1" "$2" | sort) <(queue | sort)
+}
+
+publishers() { rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*"; }
+publishers_are() { [ "$(publishers | wc -l)" = "$1" ]; }
+
+# open_publish [ARG...]: fed through descriptor 7, answers in $dir/out (or
+# that FIFO), messages in $dir/err; sets pid.
+open_publish() {
+	mkfifo "$dir/in"
+	exec 7<>"$dir/in" # a FIFO opened for both does not wait
+	[ -p "$dir/out" ] || : >"$dir/out"
+	publish "$@" <"$dir/in"
+}
+
+# publish [ARG...]: in the background, with the input and without the
+# descriptors of the test, SIGINT as in a terminal; sets pid.
+publish() {
+	env --default-signal=INT incr-publish "$@" <&0 >"$dir/out" 2>"$dir/err" 3>&- 7>&- 8>&- 9>&- &
+	pid=$!
+	remember "$pid"
+}
+
+close_input() { exec 7>&-; }
+
+# open_answers: $dir/out is a FIFO, read through descriptor 8.
+open_answers() {
+	mkfifo "$dir/out"
+	exec 9<>"$dir/out" 8<"$dir/out"
+}
+
+answered() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
+
+# leaves STATUS: the publisher ends by itself, with this status.
+leaves() {
+	local status=0
+	wait_for 10 gone "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq "$1" ]
+}
+
+# -- the plain case ----------------------------------------------------------
+
+@test "lines are put on the queue in order, in canonical form" {
+	{
+		increment 1
+		echo ' { "value" : 2, "key" : "6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11" } '
+		printf '{"key":"%s","value":3}' "$KEY"
+	} | incr-publish
+	increments 1 3 | cmp - <(queue)
+	[ "$(rcli sismember rmq::queues "$INCR_QUEUE")" = 1 ]
+}
+
+@test "no input: nothing is published, exit 0" {
+	incr-publish </dev/null
+	has_ready 0
+}
+
+@test "a typed line is answered within 10 ms, while input stays open" {
+	local i line from best=1000000 took
+	open_answers
+	open_publish -e
+	# Others use the machine, too: what would wait for more to come
+	# would be late every time.
+	for i in {1..20}; do
+		from=${EPOCHREALTIME/./}
+		increment "$i" >&7
+		read -r -t 5 line <&8
+		took=$((${EPOCHREALTIME/./} - from))
+		[ "$line" = "$(increment "$i")" ]
+		[ "$took" -ge "$best" ] || best=$took
+	done
+	close_input
+	[ "$best" -le 10000 ]
+}
+
+@test "100,000 lines from a file are about 100 calls" {
+	increments 1 100000 >"$dir/lines"
+	background rcli monitor >"$dir/monitor"
+	wait_for 5 grep -q OK "$dir/monitor"
+	incr-publish <"$dir/lines"
+	rcli echo "end of $INCR_QUEUE" >/dev/null
+	wait_for 10 grep -q "end of $INCR_QUEUE" "$dir/monitor"
+	run grep -ci "\"evalsha\".*\[$INCR_QUEUE\]::ready" "$dir/monitor"
+	[ "$output" -ge 100 ]
+	[ "$output" -le 110 ]
+	has_ready 100000
+}
+
+@test "a line written in pieces is one line" {
+	open_publish -e
+	printf '{"key":"%s",' "$KEY" >&7
+	wait_for 5 kill -0 "$pid"
+	printf '"value":1}\n' >&7
+	wait_for 5 answered 1
+	close_input
+	leaves 0
+	increment 1 | cmp - <(queue)
+}
+
+# -- bad lines ---------------------------------------------------------------
+
+bad_lines() {
+	increment 1
+	echo
+	echo '{"key":"x","value":1}'
+	increment 2
+	head -c 5000 /dev/zero | tr '\0' x
+	echo
+	echo '{"checkpoint":{}}'
+	increment 3
+}
+
+@test "without -e bad lines are named, the rest is published, exit 1" {
+	run incr-publish < <(bad_lines)
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 4 ]
+	[[ "${lines[0]}" == "incr-publish: line 2: not-json: "* ]]
+	[[ "${lines[1]}" == "incr-publish: line 3: key-not-a-uuid: "* ]]
+	[[ "${lines[2]}" == "incr-publish: line 5: too-long: "* ]]
+	[[ "${lines[3]}" == "incr-publish: line 6: control-line: "* ]]
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "only the first ten bad lines are named, all are counted" {
+	run incr-publish < <(seq 2000)
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 11 ]
+	[[ "${lines[10]}" == *" 2000 lines rejected"* ]]
+}
+
+@test "with -e every line is answered in order, bad ones by errors in place" {
+	run incr-publish -e < <(bad_lines)
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 7 ]
+	[ "${lines[0]}" = "$(increment 1)" ]
+	[[ "${lines[1]}" == '{"error":{"code":"not-json",'*',"line":2}}' ]]
+	[[ "${lines[2]}" == '{"error":{"code":"key-not-a-uuid",'*',"line":3}}' ]]
+	[ "${lines[3]}" = "$(increment 2)" ]
+	[[ "${lines[4]}" == '{"error":{"code":"too-long",'*',"line":5}}' ]]
+	[[ "${lines[5]}" == '{"error":{"code":"control-line",'*',"line":6}}' ]]
+	[ "${lines[6]}" = "$(increment 3)" ]
+}
+
+@test "with -e order is kept over many batches with errors between" {
+	seq 20000 | awk -v k="$KEY" '$1 % 7 { printf "{\"key\":\"%s\",\"value\":%d}\n", k, $1; next }
+		{ print "bad" }' >"$dir/lines"
+	incr-publish -e <"$dir/lines" >"$dir/out"
+	awk '$1 == "bad" { print NR }' "$dir/lines" >"$dir/bad"
+	sed -n 's/.*"not-json".*"line":\([0-9]*\)}}/\1/p' "$dir/out" | cmp - "$dir/bad"
+	cmp <(grep -v '^bad' "$dir/lines") <(grep -v '"error"' "$dir/out")
+	grep -n '"error"' "$dir/out" | cut -d: -f1 | cmp - "$dir/bad"
+	grep -v '^bad' "$dir/lines" | cmp - <(queue)
+}
+
+@test "an error line is passed on with its own number, never published" {
+	local error='{"error":{"code":"not-json","detail":"no","line":77}}'
+	run incr-publish -e < <(increment 1; echo "$error"; increment 2)
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = "$error" ]
+	[ "${#lines[@]}" -eq 3 ]
+	has_ready 2
+	run incr-publish <<<"$error"
+	[ "$status" -eq 1 ]
+	[[ "$output" == "incr-publish: line 77: not-json: "* ]]
+	has_ready 2
+}
+
+@test "an error line needs no Redis to be passed on" {
+	export REDIS_URL=unix://$dir/nobody
+	run timeout 3 incr-publish -e -w 60 \
+		<<<'{"error":{"code":"not-json","detail":"no","line":1}}'
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+# -- input, output, signals --------------------------------------------------
+
+@test "standard input that can't be read is 111, not its end" {
+	run incr-publish </
+	[ "$status" -eq 111 ]
+	[ "$output" = "incr-publish: stdin: Is a directory" ]
+	run sh -c 'incr-publish <&-'
+	[ "$status" -eq 111 ]
+}
+
+@test "a full disk is 111, and so is a reader that has gone" {
+	run sh -c "incr-publish -e >/dev/full" < <(increment 1)
+	[ "$status" -eq 111 ]
+	[[ "$output" == "incr-publish: stdout: "* ]]
+	run bash -c 'incr-publish -e | true; exit "${PIPESTATUS[0]}"' \
+		< <(increments 1 100000)
+	[ "$status" -eq 111 ]
+}
+
+@test "a reader that goes is noticed with nothing to write" {
+	open_answers
+	open_publish -e
+	increment 1 >&7
+	read -r -t 5 <&8
+	exec 8<&- 9>&-
+	leaves 111
+	close_input
+}
+
+@test "answers that nobody reads stop the reading of input, none is lost" {
+	local read_before
+	increments 1 100000 >"$dir/lines"
+	open_answers
+	publish -e -w 60 <"$dir/lines"
+	exec 9>&-
+	wait_for 5 asleep "$pid"
+	read_before=$(awk '/^rchar/ { print $2 }' "/proc/$pid/io")
+	[ "$read_before" -lt "$(stat -c %s "$dir/lines")" ]
+	cmp "$dir/lines" - <&8
+	exec 8<&-
+	leaves 0
+	has_ready 100000
+}
+
+# asleep PID: it has something on the queue and does nothing any more.
+asleep() {
+	local before after
+	[ "$(ready)" -gt 0 ]
+	before=$(cat "/proc/$1/io")
+	sleep 0.1
+	after=$(cat "/proc/$1/io")
+	[ "$before" = "$after" ]
+}
+
+@test "after SIGTERM input is taken to its end, exit 0" {
+	open_publish -e
+	increment 1 >&7
+	wait_for 5 answered 1
+	kill "$pid"
+	kill "$pid"
+	increments 2 5 >&7
+	wait_for 5 answered 5
+	close_input
+	leaves 0
+	increments 1 5 | cmp - <(queue)
+}
+
+@test "after SIGTERM input that does not end is waited for --grace, then 111" {
+	open_publish -e -g 0.2
+	increment 1 >&7
+	wait_for 5 answered 1
+	kill "$pid"
+	leaves 111
+	[ "$(cat "$dir/err")" = "incr-publish: stdin: no end within 0.2 s of a signal, 0 lines not delivered" ]
+	close_input
+}
+
+@test "after SIGTERM lines that Redis does not take are counted, 111" {
+	export REDIS_URL=unix://$dir/nobody
+	open_publish -g 0.5
+	increments 1 500 >&7
+	wait_for 5 grep -q waiting "$dir/err"
+	kill "$pid"
+	leaves 111
+	grep -q ' 500 lines not delivered' "$dir/err"
+	close_input
+}
+
+@test "a second SIGINT ends at once" {
+	open_publish -e
+	increment 1 >&7
+	wait_for 5 answered 1
+	kill -INT "$pid"
+	increment 2 >&7
+	wait_for 5 answered 2
+	kill -INT "$pid"
+	leaves 130
+	close_input
+}
+
+@test "kill -9: what was answered is on the queue, nothing is there twice" {
+	local n
+	open_publish -e
+	increments 1 1000000 >"$dir/in" 2>/dev/null 3>&- 7>&- &
+	remember $!
+	wait_for 10 answered 3000
+	kill -9 "$pid"
+	wait_for 5 gone "$pid"
+	close_input
+	wait_for 5 queue_at_rest
+	n=$(ready)
+	queue_is_exactly 1 "$n"
+	head -n "$(wc -l <"$dir/out")" <(queue) | cmp - "$dir/out"
+}
+
+# Redis has done what was still on its way: it goes by the round.
+queue_at_rest() {
+	local before
+	before=$(ready)
+	rcli ping
+	[ "$(ready)" = "$before" ]
+}
+
+# -- Redis goes away ---------------------------------------------------------
+
+@test "without Redis lines wait, this is said once, and so is its return" {
+	export REDIS_URL=unix://$dir/redis/redis.sock
+	increments 1 3000 >"$dir/lines"
+	publish <"$dir/lines"
+	wait_for 5 grep -q waiting "$dir/err"
+	use_own_redis
+	leaves 0
+	[ "$(wc -l <"$dir/err")" = 2 ]
+	grep -q '^incr-publish: redis: .*, waiting$' "$dir/err"
+	grep -q '^incr-publish: redis: back$' "$dir/err"
+	increments 1 3000 | cmp - <(queue)
+}
+
+@test "without Redis --wait without -e ends with 111" {
+	export REDIS_URL=unix://$dir/nobody
+	run timeout 5 incr-publish -w 0.3 < <(increments 1 5)
+	[ "$status" -eq 111 ]
+	[[ "${lines[-1]}" == "incr-publish: redis: "*" 5 lines not delivered, of which 0 perhaps" ]]
+}
+
+@test "a stopped Redis: unavailable after the wait, published after a restart" {
+	use_own_redis
+	open_publish -e -w 0.5
+	increment 1 >&7
+	wait_for 5 answered 1
+	redis_stop "$dir/redis"
+	{ increment 2; echo bad; increment 3; } >&7
+	wait_for 5 answered 4
+	sed -n 2,4p "$dir/out" | grep -o '"code":"[a-z-]*".*"line":[0-9]*' |
+		sed 's/,.*,/ /' >"$dir/codes"
+	cmp "$dir/codes" - <<-END
+		"code":"unavailable" "line":2
+		"code":"not-json" "line":3
+		"code":"unavailable" "line":4
+	END
+	use_own_redis
+	increment 5 >&7
+	wait_for 5 answered 5
+	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
+	close_input
+	leaves 111
+	{ increment 1; increment 5; } | cmp - <(queue)
+}
+
+@test "lines are unavailable each after its own wait, younger ones are not" {
+	use_own_redis --maxmemory 1
+	open_publish -e -w 1.5
+	increment 1 >&7
+	sleep 0.8 # what passes is time: the others are younger by that much
+	increments 2 3 >&7
+	wait_for 5 answered 1
+	rcli config set maxmemory 0 >/dev/null
+	grep -q '"unavailable".*"line":1}' "$dir/out"
+	wait_for 5 answered 3
+	close_input
+	leaves 111
+	increments 2 3 | cmp - <(sed 1d "$dir/out")
+	increments 2 3 | cmp - <(queue)
+}
+
+@test "a Redis that stops in the middle of a call: unknown, never sent again" {
+	local n
+	use_own_redis
+	open_publish -e -w 0.5
+	increment 1 >&7
+	wait_for 5 answered 1
+	kill -STOP "$(redis_pid)"
+	increments 2 4 >&7
+	wait_for 5 answered 4
+	[ "$(sed 1d "$dir/out" | grep -c '"unknown"')" = 3 ]
+	kill -CONT "$(redis_pid)"
+	increment 5 >&7
+	wait_for 5 answered 5
+	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
+	close_input
+	leaves 111
+	# The old connection's bytes were there: done late, once, under the
+	# old id; the last line has another.
+	n=$(ready)
+	[ "$n" = 2 ] || [ "$n" = 5 ]
+	[ "$(queue | sort | uniq -d | wc -l)" = 0 ]
+	publishers_are 2
+}
+
+@test "a Redis that stops and goes on within the wait: once, and answered" {
+	use_own_redis
+	open_publish -e -w 20
+	increment 1 >&7
+	wait_for 5 answered 1
+	kill -STOP "$(redis_pid)"
+	increments 2 4 >&7
+	wait_for 8 hung_up
+	kill -CONT "$(redis_pid)"
+	wait_for 8 answered 4
+	close_input
+	leaves 0
+	increments 1 4 | cmp - <(queue)
+	publishers_are 1
+}
+
+# hung_up: the publisher's answer did not come in time (two seconds).
+hung_up() { grep -q waiting "$dir/err"; }
+
+@test "connections killed between and in sendings: every line once" {
+	use_own_redis
+	increments 1 100000 >"$dir/lines"
+	publish -e -w 60 <"$dir/lines"
+	while kill -0 "$pid" 2>/dev/null; do
+		rcli client kill type normal skipme yes >/dev/null
+	done
+	leaves 0
+	cmp "$dir/lines" "$dir/out"
+	queue_is_exactly 1 100000
+}
+
+@test "Redis killed and restarted from its AOF in the middle: every line once" {
+	local i
+	use_own_redis
+	increments 1 150000 >"$dir/lines"
+	publish -e -w 60 <"$dir/lines"
+	for i in 1 2; do
+		wait_for 10 answered $((i * 30000))
+		kill -9 "$(redis_pid)"
+		wait_for 5 gone "$(redis_pid)"
+		use_own_redis
+	done
+	leaves 0
+	cmp "$dir/lines" "$dir/out"
+	queue_is_exactly 1 150000
+}
+
+@test "after a restart of Redis lines go under a new id" {
+	use_own_redis
+	open_publish -e
+	increment 1 >&7
+	wait_for 5 answered 1
+	redis_stop "$dir/redis"
+	use_own_redis
+	increment 2 >&7
+	wait_for 5 answered 2
+	publishers_are 2
+	close_input
+	leaves 0
+}
+
+@test "a publisher whose key is gone goes on under a new id" {
+	open_publish -e
+	increment 1 >&7
+	wait_for 5 answered 1
+	increment 2 >&7
+	wait_for 5 answered 2
+	rcli del "$(publishers)"
+	increment 3 >&7
+	wait_for 5 answered 3
+	close_input
+	leaves 0
+	increments 1 3 | cmp - <(queue)
+	publishers_are 1
+}
+
+@test "a full Redis: unavailable, and taken again once there is room" {
+	use_own_redis
+	open_publish -e -w 0.5
+	increment 1 >&7
+	wait_for 5 answered 1
+	rcli config set maxmemory 1 >/dev/null
+	increment 2 >&7
+	wait_for 5 answered 2
+	grep -q '"unavailable".*"line":2}' "$dir/out"
+	[ "$(grep -c OOM "$dir/err")" = 1 ]
+	increment 3 >&7
+	rcli config set maxmemory 0 >/dev/null
+	wait_for 5 answered 3
+	close_input
+	leaves 111
+	{ increment 1; increment 3; } | cmp - <(queue)
+	grep -q '^incr-publish: redis: back$' "$dir/err"
+}
+
+# -- configuration -----------------------------------------------------------
+
+@test "a wrong URL, a password in an argument, an evicting Redis: 100" {
+	run incr-publish -r nonsense </dev/null
+	[ "$status" -eq 100 ]
+	run incr-publish -r redis://:secret@localhost </dev/null
+	[ "$status" -eq 100 ]
+	[[ "$output" != *secret* ]]
+	run incr-publish -w 0 </dev/null
+	[ "$status" -eq 100 ]
+	run incr-publish --idempotency-window 86401 </dev/null
+	[ "$status" -eq 100 ]
+	use_own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
+	run timeout 5 incr-publish < <(increment 1)
+	[ "$status" -eq 100 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+# -- tags --------------------------------------------------------------------
+
+tagged() { printf '%s\t' "$1"; increment "$2"; }
+
+@test "a tag counts once, with another increment it is refused" {
+	run incr-publish -e -t < <(
+		tagged a 1
+		tagged b 1
+		tagged a 1
+		tagged a 2
+		tagged '' 3
+		tagged '' 3
+	)
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(tagged a 1)" ]
+	[ "${lines[2]}" = "$(tagged a 1)" ]
+	[[ "${lines[3]}" == a$'\t{"error":{"code":"idempotency-key-reused",'*',"line":4}}' ]]
+	[ "${lines[4]}" = "$(tagged '' 3)" ]
+	[ "${#lines[@]}" -eq 6 ]
+	{ increment 1; increment 1; increment 3; increment 3; } | cmp - <(queue)
+	# Later, from another process, written another way.
+	run incr-publish -t < <(
+		printf 'a\t{"value":1,"key":"%s"}\n' "$KEY"
+		tagged b 7
+	)
+	[ "$status" -eq 1 ]
+	[[ "$output" == "incr-publish: line 2: idempotency-key-reused: "* ]]
+	has_ready 4
+}
+
+@test "errors keep their tag, lines without one are not-tagged" {
+	run incr-publish -e -t < <(
+		printf 'x\tbad\n'
+		increment 1
+		printf 'y\t{"error":{"code":"not-json","detail":"no","line":9}}\n'
+		tagged z 1
+	)
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == x$'\t{"error":{"code":"not-json",'*',"line":1}}' ]]
+	[[ "${lines[1]}" == $'\t{"error":{"code":"not-tagged",'*',"line":2}}' ]]
+	[ "${lines[2]}" = $'y\t{"error":{"code":"not-json","detail":"no","line":9}}' ]
+	[ "${lines[3]}" = "$(tagged z 1)" ]
+	has_ready 1
+}
+
+@test "a tag is remembered for the idempotency window" {
+	local left
+	tagged w 1 | incr-publish -t --idempotency-window 600
+	left=$(rcli ttl "incr::queue::[$INCR_QUEUE]::seen::w")
+	[ "$left" -gt 500 ]
+	[ "$left" -le 600 ]
+}
+
+@test "tagged lines, connections killed: every tag once, none refused" {
+	use_own_redis
+	seq 20000 | sed 's/.*/t&\t{"key":"'"$KEY"'","value":&}/' >"$dir/lines"
+	publish -e -t -w 60 <"$dir/lines"
+	while kill -0 "$pid" 2>/dev/null; do
+		rcli client kill type normal skipme yes >/dev/null
+	done
+	leaves 0
+	cmp "$dir/lines" "$dir/out"
+	queue_is_exactly 1 20000
+}
+
+# -- size, metrics -----------------------------------------------------------
+
+@test "memory stays below 8 MB over 100,000 lines" {
+	increments 1 100000 >"$dir/lines"
+	open_publish -e
+	cat "$dir/lines" >&7
+	wait_for 20 answered 100000
+	[ "$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 8192 ]
+	close_input
+	leaves 0
+}
+
+@test "metrics: published, batches, rejected by code" {
+	export INCR_METRICS_DIR=$dir/metrics
+	mkdir "$INCR_METRICS_DIR"
+	bad_lines >"$dir/lines"
+	incr-publish -e <"$dir/lines" >"$dir/out"
+	cat "$INCR_METRICS_DIR"/incr-publish-*.prom >"$dir/prom"
+	grep -qE '^incr_published_total\{program="incr-publish",pid="[0-9]+"\} 3$' "$dir/prom"
+	grep -qE '^incr_rejected_total\{code="too-long",.*\} 1$' "$dir/prom"
+	grep -qE '^incr_rejected_total\{code="unknown",.*\} 0$' "$dir/prom"
+	grep -qE '^incr_publish_seconds_count\{.*\} 1$' "$dir/prom"
+	[ "$(grep -c '^# TYPE incr_rejected_total counter$' "$dir/prom")" = 1 ]
+	[ "$(ls -A "$INCR_METRICS_DIR" | wc -l)" = 1 ]
+}
+
+@test "metrics that can't be written are said once, the lines are published" {
+	INCR_METRICS_DIR=$dir/missing run incr-publish < <(increment 1)
+	[ "$status" -eq 0 ]
+	[ "$output" = "incr-publish: metrics: No such file or directory" ]
+	has_ready 1
+}
