@@ -79,8 +79,8 @@ step(struct queue *q, int64_t deadline_ms)
 	struct pollfd pfd;
 	int64_t due = queue_wait(q, &pfd);
 
-	fdio_poll(&pfd, pfd.fd < 0 ? 0 : 1,
-	    due < deadline_ms ? due : deadline_ms);
+	fdio_poll(
+	    &pfd, pfd.fd < 0 ? 0 : 1, due < deadline_ms ? due : deadline_ms);
 	return queue_step(q, pfd.fd < 0 ? 0 : pfd.revents);
 }
 
@@ -88,10 +88,11 @@ static int
 connect_queue(struct queue *q)
 {
 	int64_t deadline = tick_ms() + CONNECT_WAIT_MS;
-
 	/* One look at the connection: it may have been closed meanwhile. */
-	while (step(q, tick_ms()) != QUEUE_IDLE || !queue_idle(q)) {
-		if (step(q, deadline) == QUEUE_FAULT) {
+	enum queue_state state = step(q, tick_ms());
+
+	while (state != QUEUE_IDLE) {
+		if (state == QUEUE_FAULT) {
 			printf("fault: %s\n", queue_why(q));
 			return -1;
 		}
@@ -99,6 +100,7 @@ connect_queue(struct queue *q)
 			printf("down: %s\n", queue_why(q));
 			return -1;
 		}
+		state = step(q, deadline);
 	}
 	return 0;
 }
@@ -149,8 +151,7 @@ begin_publish(struct queue *q, bool tagged)
 
 		queue_lines_add(&lines, w, tag, text, strlen(text));
 	}
-	return queue_publish(
-	    q, &id, strtoull(words[2], NULL, 10), &lines, 100);
+	return queue_publish(q, &id, strtoull(words[2], NULL, 10), &lines, 100);
 }
 
 static int
@@ -175,8 +176,8 @@ begin_acknowledge(struct queue *q)
 static void
 print_result(struct queue *q)
 {
-	static const char *const taken[] = {"taken", "empty", "full",
-	    "notowner", "gone"};
+	static const char *const taken[] = {
+	    "taken", "empty", "full", "notowner", "gone"};
 	static const char *const published[] = {"pushed", "before", "gap"};
 	static const char *const renewed[] = {"owned", "bare", "disowned"};
 	enum queue_state state;
@@ -187,9 +188,9 @@ print_result(struct queue *q)
 		;
 	if (state != QUEUE_DONE) {
 		printf("%s%s: %s\n",
-		    state == QUEUE_REFUSED    ? "refused"
-			: state == QUEUE_LOST ? "lost"
-					      : "other",
+		    state == QUEUE_REFUSED ? "refused"
+		    : state == QUEUE_LOST  ? "lost"
+					   : "other",
 		    queue_sent(q) ? " sent" : "", queue_why(q));
 		return;
 	}
