@@ -41,7 +41,7 @@ enum {
 };
 
 static struct {
-	const char *listen[LISTEN_MAX];
+	char *listen[LISTEN_MAX]; /* owned */
 	size_t n_listen;
 	bool listen_given; /* by option or environment, not by default */
 	const char *metrics, *port_file;
@@ -68,6 +68,7 @@ static struct {
     .grace_due_ms = FDIO_FOREVER};
 
 static int add_listen(void *dest, const char *text);
+static void drop_listens(void);
 static void open_service(void);
 static void open_doors(void);
 static void open_door(const char *addr, uint8_t role);
@@ -187,7 +188,7 @@ add_listen(void *dest, const char *text)
 	(void)dest;
 	if (optind > 1 && !by_argument) {
 		by_argument = true;
-		opt.n_listen = 0;
+		drop_listens();
 	}
 	opt.listen_given = by_argument || getenv("INCR_LISTEN") != NULL;
 	text += strspn(text, separators);
@@ -204,6 +205,13 @@ add_listen(void *dest, const char *text)
 		text += len + strspn(text + len, separators);
 	}
 	return 0;
+}
+
+static void
+drop_listens(void)
+{
+	while (opt.n_listen > 0)
+		free(opt.listen[--opt.n_listen]);
 }
 
 static void
@@ -233,7 +241,7 @@ open_doors(void)
 	if (inherited < 0)
 		msg_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
 	if (inherited > 0 && !opt.listen_given)
-		opt.n_listen = 0;
+		drop_listens();
 	for (size_t i = 0; i < opt.n_listen; i++)
 		open_door(opt.listen[i], ROUTES_FRONT);
 	if (opt.metrics != NULL)
@@ -363,8 +371,7 @@ look_at_time(void)
 static void
 break_off(int status, const char *why)
 {
-	msg_say(
-	    "%s, %ju lines without verdict", why, (uintmax_t)relay_count());
+	msg_say("%s, %ju lines without verdict", why, (uintmax_t)relay_count());
 	relay_give_up();
 	s.status = status;
 	move(STAGE_LEAVING);
