@@ -1,4 +1,5 @@
-# Unit tests (tests/unit/test_X.c) and fuzz targets (tests/fuzz/X.c).  The
+# Unit tests (tests/unit/test_X.c), fuzz targets (tests/fuzz/X.c) and bench
+# programs (tests/bench/X.c: make build/bench/X, run with bin in PATH).  The
 # first comment of each file names what it is linked with:
 #
 #	/* modules: increment record id fault; libs: -ljansson -luuid */
@@ -59,5 +60,10 @@ fuzz: $(fuzz_targets:%=$(BUILD)/fuzz/%)
 			{ tail -n 40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
 		grep number_of_executed $(BUILD)/fuzz/$$t.log; \
 	done
+
+$(BUILD)/bench/%: tests/bench/%.c $$(call test_objects,tests/bench/$$*.c)
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call test_libs,$<)
 
 -include $(wildcard $(BUILD)/unit/*.d)
