@@ -35,7 +35,7 @@ wait_for() {
 
 # background COMMAND...: in the background, ended with the test. $! is it.
 background() {
-	"$@" 3>&- &
+	"$@" <&0 3>&- & # <&0: else its input would be /dev/null
 	echo $! >>"$BATS_TEST_TMPDIR/pids"
 }
 

@@ -109,14 +109,16 @@ start_valve() {
 	local dir=$BATS_TEST_TMPDIR
 	increments 1 "$LINES" | incr-publish
 	mkfifo "$dir/a" "$dir/b" "$dir/gate"
-	background valve "$1"
-	background incr-flush -i 20 <"$dir/b"
+	exec 8<>"$dir/b" # nobody waits for the other end
+	background incr-flush -i 20 <"$dir/b" 8>&-
 	flush=$!
+	background valve "$1" 8>&-
 	wait_for 5 sleeping "$flush"
 	base=$(bytes_read "$flush")
-	background incr-consume -n "$LINES" >"$dir/a"
+	background incr-consume -n "$LINES" >"$dir/a" 8>&-
 	consume=$!
 	wait_for 10 test -e "$dir/passed"
+	exec 8>&-
 	wait_for 10 has_read "$flush" $((base + $(stat -c %s "$dir/copy")))
 	has_ready 0
 }
@@ -128,7 +130,7 @@ valve() {
 		touch "$dir/passed"
 		read -r _ <"$dir/gate" || :
 		cat
-	} <"$dir/a" >"$dir/b"
+	} >"$dir/b" <"$dir/a"
 }
 
 sleeping() { grep -q '^State:.*S' "/proc/$1/status"; }
