@@ -1,0 +1,142 @@
+/* modules: metrics buf fdio num tick */
+/*
+ * The metrics file: its text, and whose files are removed.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fdio.h"
+#include "metrics.h"
+
+static struct metric series[] = {
+    {.name = "incr_a_total", .help = "An a.", .labels = "code=\"400\""},
+    {.name = "incr_a_total", .help = "An a.", .labels = "code=\"404\""},
+    {.name = "incr_b_seconds", .help = "A b.", .kind = METRICS_HISTOGRAM},
+};
+
+static char dir[] = "/tmp/incr-metrics.XXXXXX";
+
+static char *
+path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	return path;
+}
+
+static char *
+own_file(void)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "incr-x-%ju.prom", (uintmax_t)getpid());
+	return path_of(name);
+}
+
+static void
+check_text(void)
+{
+	char text[8192], line[256];
+	FILE *f;
+	size_t len;
+
+	series[0].value = 9007199254740991; /* 2^53 - 1 */
+	metrics_observe(&series[2], 0.0005);
+	metrics_observe(&series[2], 0.003);
+	metrics_observe(&series[2], 99);
+	metrics_tick(INT64_MAX / 2);
+	f = fopen(own_file(), "r");
+	check(f != NULL, "%s", own_file());
+	if (f == NULL)
+		return;
+	len = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[len] = '\0';
+#define HAS(...) \
+	do { \
+		snprintf(line, sizeof line, __VA_ARGS__); \
+		check(strstr(text, line) != NULL, "%s", line); \
+	} while (0)
+	HAS("# HELP incr_a_total An a.\n# TYPE incr_a_total counter\n");
+	check(
+	    strstr(strstr(text, "# TYPE incr_a") + 1, "# TYPE incr_a") == NULL,
+	    "TYPE twice");
+	HAS("incr_a_total{code=\"400\",program=\"incr-x\",pid=\"%ju\"} "
+	    "9007199254740991\n",
+	    (uintmax_t)getpid());
+	HAS("incr_b_seconds_bucket{le=\"0.0005\",program=\"incr-x\",pid=\"%"
+	    "ju\"} "
+	    "1\n",
+	    (uintmax_t)getpid());
+	HAS("incr_b_seconds_bucket{le=\"10\",program=\"incr-x\",pid=\"%ju\"} "
+	    "2\n",
+	    (uintmax_t)getpid());
+	HAS("incr_b_seconds_bucket{le=\"+Inf\",program=\"incr-x\",pid=\"%ju\"} "
+	    "3\n",
+	    (uintmax_t)getpid());
+	HAS("incr_b_seconds_sum{program=\"incr-x\",pid=\"%ju\"} 99.0035\n",
+	    (uintmax_t)getpid());
+	HAS("incr_build_info{version=\"");
+}
+
+/* Files as old as age_s, and whether the sweep leaves them. */
+static const struct {
+	const char *name;
+	int age_s;
+	int stays;
+} files[] = {
+    {"incr-y-99999999.prom", 600, 0},
+    {".incr-y-99999999.prom.new", 600, 0},
+    {"incr-y-99999998.prom", 200, 1}, /* not for five minutes yet */
+    {"incr-y-x.prom", 600, 1},        /* no pid */
+    {"other-99999999.prom", 600, 1},  /* not ours */
+    {"incr-y-99999999.txt", 600, 1},
+};
+
+static void
+check_sweep(void)
+{
+	for (size_t i = 0; i < check_n(files); i++) {
+		struct timespec old[2] = {
+		    {.tv_sec = time(NULL) - files[i].age_s},
+		    {.tv_sec = time(NULL) - files[i].age_s}};
+		int fd = open(path_of(files[i].name), O_WRONLY | O_CREAT, 0644);
+
+		check(fd >= 0 && futimens(fd, old) == 0, "%s", files[i].name);
+		close(fd);
+	}
+	metrics_tick(INT64_MAX / 2 + 3600000);
+	for (size_t i = 0; i < check_n(files); i++) {
+		int there = access(path_of(files[i].name), F_OK) == 0;
+
+		check(there == files[i].stays, "%s", files[i].name);
+		unlink(path_of(files[i].name));
+	}
+}
+
+int
+main(void)
+{
+	unsetenv("INCR_METRICS_DIR");
+	check(metrics_open("incr-x", series, check_n(series)) == 0, "off");
+	check(metrics_tick(0) == FDIO_FOREVER, "off");
+	setenv("INCR_METRICS_DIR", "/nonexistent", 1);
+	check(metrics_open("incr-x", series, check_n(series)) < 0, "missing");
+	check(metrics_tick(0) == FDIO_FOREVER, "missing");
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	setenv("INCR_METRICS_DIR", dir, 1);
+	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
+	check_text();
+	check_sweep();
+	metrics_close();
+	unlink(own_file());
+	check(rmdir(dir) == 0, "something else was left in %s", dir);
+	return check_end();
+}
