@@ -9,7 +9,7 @@ load helper
 
 setup() {
 	MAN=$ROOT/man
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	PROGRAMS=$(sed -e ':a' -e '/\\$/{ N; s/\\\n//; ba' -e '}' \
 		"$ROOT/Makefile" | sed -nE 's/^(PROGRAMS|SCRIPTS) = //p' | xargs)
 }
@@ -126,7 +126,8 @@ place() {
 	background incr-ingest -l 127.0.0.1:0 --port-file "$PWD/port" \
 		--linger 0
 	wait_for 5 test -s port
-	export INCR_URL=http://127.0.0.1:$(cat port)/increment
+	INCR_URL=http://127.0.0.1:$(cat port)/increment
+	export INCR_URL
 	wait_for 5 curl -sf "${INCR_URL%/increment}/health/ready"
 }
 
@@ -148,7 +149,7 @@ run_blocks() {
 		[ ! -e run.1 ] || run_blocks
 	done
 	# Nothing else stands in a section of examples of a program.
-	! awk '/^\.Sh/ { inside = /EXAMPLES/ }
+	run ! awk '/^\.Sh/ { inside = /EXAMPLES/ }
 		inside && /^\.Bd/ && last !~ /^\.\\" (run|serve)$/ {
 			print FILENAME ": " $0; found = 1 }
 		{ last = $0 }
@@ -180,9 +181,13 @@ stays() {
 		pkill -TERM -s "$session" -x "$filters"
 	fi
 	wait "$session"
-	! pgrep -s "$session"
+	wait_for 5 session_gone
 	[ ! -s err ]
 	session=
+}
+
+session_gone() {
+	! pgrep -s "$session"
 }
 
 filters='incr-(serve|validate|publish|consume|flush)'
@@ -238,7 +243,7 @@ is_up() {
 @test "the user of incr(7) is enough for the queue, and no more" {
 	use_redis
 	use_postgres
-	INCR_QUEUE=increments
+	export INCR_QUEUE=increments
 	redis_start "$BATS_TEST_TMPDIR/r" --maxmemory-policy noeviction
 	remember "$(cat r/redis.pid)"
 	blocks redis "$MAN/incr.7"
@@ -278,7 +283,7 @@ has_batches() {
 	done
 	# A module of several files (queue_batch.c) has the layer of its header.
 	awk '
-		FNR == 1 { name = FILENAME; sub(/\.[ch]$/, "", name) }
+		FNR == 1 { name = FILENAME; sub(/^.\//, "", name); sub(/\.[ch]$/, "", name) }
 		FILENAME ~ /h$/ && match($0, /\(layer [0-9]\)/) && !(name in layer) {
 			layer[name] = substr($0, RSTART + 7, 1)
 		}
@@ -296,7 +301,7 @@ has_batches() {
 				}
 			}
 			exit bad || n < 50
-		}' *.h *.c
+		}' ./*.h ./*.c
 }
 
 @test "a vendor's header is included where the table says, and in no header" {
@@ -320,5 +325,5 @@ has_batches() {
 	)
 	ldd "$BIN/incr-validate" >"$BATS_TEST_TMPDIR/libraries"
 	grep -q jansson "$BATS_TEST_TMPDIR/libraries"
-	! grep -qE 'hiredis|libpq|curl' "$BATS_TEST_TMPDIR/libraries"
+	run ! grep -qE 'hiredis|libpq|curl' "$BATS_TEST_TMPDIR/libraries"
 }

@@ -92,7 +92,8 @@ teardown_file() {
 setup() {
 	path=t$BATS_TEST_NUMBER
 	flag=$caddy/flags/$path
-	export INCR_URL=http://127.0.0.1:$(cat "$caddy/port")/$path
+	INCR_URL=http://127.0.0.1:$(cat "$caddy/port")/$path
+	export INCR_URL
 }
 
 teardown() { end_background; }
@@ -118,7 +119,7 @@ is_error() {
 
 # open_input: incr-send in the background on descriptor 9, verdicts in out.
 open_input() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	mkfifo in
 	background env --default-signal=INT sh -c \
 		'exec incr-send "$@" <in >out 2>err' sh "$@"
@@ -209,15 +210,16 @@ open_input() {
 
 @test "a server that can't be reached is one message, and no long wait" {
 	increments 1 100000 >"$BATS_TEST_TMPDIR/in"
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	run -100 incr-send -u http://user:secret@127.0.0.1:9/ <in
-	export INCR_URL=http://user:secret@127.0.0.1:9/
+	INCR_URL=http://user:secret@127.0.0.1:9/
+	export INCR_URL
 	run -111 timeout 5 sh -c 'incr-send -w 0.3 <in 2>err >out'
 	has_lines out 100000
-	! grep -vq '"code":"unavailable"' out
+	run ! grep -vq '"code":"unavailable"' out
 	has_lines err 1
 	grep -q '^incr-send: http://127.0.0.1:9: ' err
-	! grep -q secret err
+	run ! grep -q secret err
 }
 
 @test "429 waits as long as Retry-After says, but not beyond --wait" {
@@ -327,11 +329,11 @@ no_pending() {
 	kill -TERM "$sender"
 	exits 111 "$sender"
 	has_lines out 3
-	! grep -vq '"code":"unavailable"' out
+	run ! grep -vq '"code":"unavailable"' out
 }
 
 @test "a reader that has gone ends it, also when nothing comes in" {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	mkfifo in out
 	background sh -c 'exec incr-send <in >out 2>err'
 	exec 9>in 8<out
@@ -352,7 +354,7 @@ no_pending() {
 }
 
 @test "a slow reader stops the input, not memory" {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	mkfifo out
 	yes x | head -n 1000000 >in
 	background sh -c 'exec incr-send <in >out 2>err'
@@ -375,7 +377,7 @@ asleep() {
 		'--timeout 0' '-w -1'; do
 		# shellcheck disable=SC2086 # an option and its value
 		run -100 --separate-stderr incr-send $args </dev/null
-		[ "${#stderr_lines[@]}" -eq 1 ]
+		[ "$(wc -l <<<"$stderr")" -eq 1 ]
 	done
 }
 
