@@ -118,8 +118,6 @@ session_close(struct session *s)
 	free(s);
 }
 
-/* -- the loop ------------------------------------------------------------ */
-
 int64_t
 session_wait(const struct session *s, struct pollfd *ret_pfd)
 {
@@ -215,8 +213,6 @@ state(const struct session *s)
 	}
 	return SESSION_DOWN;
 }
-
-/* -- connecting ---------------------------------------------------------- */
 
 static void
 advance(struct session *s, short revents)

@@ -17,20 +17,12 @@ local rejected, batches = KEYS[1], KEYS[2]
 local prefix, n = ARGV[1], tonumber(ARGV[2])
 local CHUNK = 16 -- payloads copied at once
 
-local function exists(seq)
-    return redis.call('EXISTS', prefix .. seq) == 1
-end
-
--- A batch list's right end is its oldest payload.
+-- A batch list's right end is its oldest payload.  One that is gone has none.
 local function copy_rejects()
-    local payloads, known, there = {}, nil, false
+    local payloads = {}
     for i = 3 + n, #ARGV, 2 do
-        local seq, index = ARGV[i], tonumber(ARGV[i + 1])
-        if seq ~= known then
-            known, there = seq, exists(seq)
-        end
-        local payload = there
-            and redis.call('LINDEX', prefix .. seq, -1 - index)
+        local payload = redis.call('LINDEX', prefix .. ARGV[i],
+            -1 - ARGV[i + 1])
         if payload then
             payloads[#payloads + 1] = payload
         end

@@ -530,6 +530,9 @@ unchanged() {
 	disown_consumer $A
 	adopt $B $A ''
 	unchanged adopt $B $A ''
+	# Nor of one that somebody took off the list with its batches.
+	rcli zadd "${P}consumer::$A::batches" 1 1
+	unchanged adopt $B $A ''
 }
 
 # -- acknowledge ----------------------------------------------------------------

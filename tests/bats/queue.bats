@@ -382,7 +382,8 @@ none" ]
 	rcli eval 'for i = 1, 10000 do
 		redis.call("SADD", KEYS[1], string.format("%08x-0000-4000-8000-000000000000", i))
 	end' 1 "incr::queue::[$INCR_QUEUE]::consumers"
-	rcli config set slowlog-log-slower-than 500000
+	rcli config set slowlog-log-slower-than 400000
+	rcli slowlog reset
 	dial
 	call 'adopt 2'
 	[ "$reply" = more ]
