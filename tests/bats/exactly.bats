@@ -1,0 +1,238 @@
+#!/usr/bin/env bats
+# incr-flush with a consumer's stream: batches, the ledger, adoption,
+# acknowledgement.  Streams are made by hand; the consumers are registered.
+
+load helper
+
+A=aaaaaaaa-0000-4000-8000-00000000000a
+B=bbbbbbbb-0000-4000-8000-00000000000b
+
+setup() {
+	use_redis
+	use_postgres
+	DIR=$BATS_TEST_TMPDIR
+	registered "$A"
+	registered "$B"
+}
+
+teardown() {
+	end_background
+	exec 8>&-
+}
+
+registered() { rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$1" >/dev/null; }
+
+# point CONSUMER SEQ LINES [ADOPTED [END]]: a checkpoint
+point() {
+	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s,"adopted":%s%s}}\n' \
+		"$INCR_QUEUE" "$1" "$2" "$3" "$(date +%s%3N)" "${4:-false}" \
+		"${5:+,\"end\":true}"
+}
+start() { point "$1" 0 0; }
+end() { point "$1" 0 0 false end; }
+# batch CONSUMER SEQ VALUE [ADOPTED]: of one line
+batch() { increment "$3"; point "$1" "$2" 1 "${4:-false}"; }
+ledger() { sql "select seq from incr_ledger where consumer = '$1'"; }
+# in_ledger CONSUMER SEQ
+in_ledger() { sql "insert into incr_ledger (consumer, queue, seq) values ('$1', '$INCR_QUEUE', $2)"; }
+
+# flush_stream COMMAND: its output is the stream; status and output as run.
+flush_stream() { run incr-flush -i 20 < <("$@"); }
+
+waits_for_lock() {
+	[ "$(sql "select count(*) from pg_stat_activity where datname =
+		current_database() and application_name = 'incr-flush'
+		and wait_event_type = 'Lock'")" = "$1" ]
+}
+lock() {
+	mkfifo "$DIR/lock"
+	exec 8<>"$DIR/lock"
+	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
+	echo "begin; lock table $1 in exclusive mode; select 1;" >&8
+	wait_for 5 grep -q 1 "$DIR/locked"
+}
+unlock() { echo 'commit;' >&8; }
+
+three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
+
+@test "a stream is counted, in one statement" {
+	flush_stream three
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	sum_is 7
+	[ "$(ledger $A)" = 3 ]
+}
+
+@test "the same stream again counts nothing" {
+	flush_stream three
+	flush_stream three
+	[ "$status" -eq 0 ]
+	sum_is 7
+}
+
+@test "a gap is a bug, nothing of it counted" {
+	stream() { start $A; batch $A 1 1; batch $A 3 2; end $A; }
+	flush_stream stream
+	[ "$status" -eq 101 ]
+	[ "$output" = "incr-flush: stdin: batch 3 follows batch 1" ]
+	sum_is 0
+}
+
+@test "a wrong line count is a bug, nothing of it counted" {
+	stream() { start $A; increment 1; increment 2; point $A 1 1; end $A; }
+	flush_stream stream
+	[ "$status" -eq 101 ]
+	sum_is 0
+}
+
+@test "a consumer that is not registered is a configuration error" {
+	rcli srem "incr::queue::[$INCR_QUEUE]::consumers" $A
+	flush_stream three
+	[ "$status" -eq 100 ]
+	[[ "$output" == *"consumer $A is not registered here"* ]]
+	sum_is 0
+	stream() { start $A; end $A; }
+	flush_stream stream
+	[ "$status" -eq 0 ]
+}
+
+@test "another queue than --queue is a configuration error" {
+	three >"$DIR/s"
+	run incr-flush -q other <"$DIR/s"
+	[ "$status" -eq 100 ]
+	sum_is 0
+}
+
+@test "a stream without end: what is complete is counted, status 111" {
+	stream() { start $A; batch $A 1 1; increment 2; }
+	flush_stream stream
+	[ "$status" -eq 111 ]
+	sum_is 1
+	[ "$(ledger $A)" = 1 ]
+}
+
+@test "a second consumer in one stream" {
+	stream() { start $A; batch $A 1 1; start $B; batch $B 1 2; end $B; }
+	flush_stream stream
+	[ "$status" -eq 0 ]
+	sum_is 3
+	[ "$(ledger $A)$(ledger $B)" = 11 ]
+}
+
+@test "adopted batches: only what is above the ledger is counted" {
+	in_ledger $B 4
+	stream() {
+		start $A
+		batch $A 1 1
+		batch $B 3 100 true
+		batch $B 4 100 true
+		batch $B 5 2 true
+		batch $B 6 4 true
+		batch $A 2 8
+		end $A
+	}
+	flush_stream stream
+	[ "$status" -eq 0 ]
+	sum_is 15
+	[ "$(ledger $A)" = 2 ]
+	[ "$(ledger $B)" = 6 ]
+}
+
+@test "an adopted range that another commits a part of is trimmed" {
+	in_ledger $B 2
+	lock increments
+	stream() { start $A; batch $B 3 1 true; batch $B 4 2 true; end $A; }
+	stream >"$DIR/s"
+	other() { start $B; batch $B 3 1 true; end $B; }
+	other >"$DIR/other"
+	background incr-flush <"$DIR/other"
+	wait_for 5 waits_for_lock 1
+	background incr-flush <"$DIR/s"
+	flush=$!
+	wait_for 5 waits_for_lock 2
+	unlock
+	wait "$flush"
+	sum_is 3
+	[ "$(ledger $B)" = 4 ]
+}
+
+@test "an own range that is partly there is dropped with 111" {
+	in_ledger $A 2
+	flush_stream three
+	[ "$status" -eq 111 ]
+	sum_is 0
+}
+
+@test "a ledger that is lower than it can be is a bug" {
+	in_ledger $B 1
+	stream() { start $A; batch $B 4 1 true; end $A; }
+	flush_stream stream
+	[ "$status" -eq 101 ]
+	sum_is 0
+}
+
+@test "a paused writer that wakes up late counts nothing twice" {
+	three >"$DIR/s"
+	lock increments
+	background incr-flush <"$DIR/s"
+	paused=$!
+	wait_for 5 waits_for_lock 1
+	kill -STOP "$paused"
+	background incr-flush <"$DIR/s"
+	other=$!
+	wait_for 5 waits_for_lock 2
+	unlock
+	wait "$other"
+	sum_is 7
+	kill -CONT "$paused"
+	wait "$paused"
+	sum_is 7
+}
+
+@test "dead letters go to the rejected list byte for byte, status 1" {
+	increment 1 | incr-publish
+	printf 'no\tjson\377\nx' | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready"
+	increment 2 | incr-publish
+	incr-consume -o >"$DIR/s"
+	run incr-flush <"$DIR/s"
+	[ "$status" -eq 1 ]
+	sum_is 3
+	no_batches
+	printf 'no\tjson\377\nx\n' >"$DIR/want"
+	rcli --raw lindex "rmq::queue::[$INCR_QUEUE]::rejected" 0 >"$DIR/got"
+	cmp "$DIR/want" "$DIR/got"
+}
+
+@test "a lock held for five ownership periods causes no adoption" {
+	increment 1 | incr-publish
+	lock increments
+	incr-consume -o >"$DIR/s"
+	background incr-flush <"$DIR/s"
+	flush=$!
+	wait_for 5 waits_for_lock 1
+	background sh -c 'exec incr-consume' >"$DIR/second"
+	sleep 5 # five ownership periods
+	[ "$(grep -c adopted.:true "$DIR/second")" -eq 0 ]
+	unlock
+	wait "$flush"
+	sum_is 1
+	no_batches
+}
+
+@test "old ledger rows go, if of our queue and not registered" {
+	in_ledger 00000000-0000-4000-8000-000000000001 1
+	in_ledger $B 1
+	sql "update incr_ledger set committed_at = now() - interval '31 days'"
+	in_ledger 00000000-0000-4000-8000-000000000002 1
+	sql "insert into incr_ledger values ('00000000-0000-4000-8000-000000000003',
+		'other', 1, now() - interval '31 days')"
+	mkfifo "$DIR/in"
+	exec 8<>"$DIR/in"
+	background incr-flush <"$DIR/in" 8>&-
+	start $A >&8
+	left() { [ "$(sql 'select count(*) from incr_ledger')" = "$1" ]; }
+	wait_for 5 left 3
+	[ "$(sql "select count(*) from incr_ledger where consumer in ('$B',
+		'00000000-0000-4000-8000-000000000002',
+		'00000000-0000-4000-8000-000000000003')")" = 3 ]
+}
