@@ -1,0 +1,373 @@
+#!/usr/bin/env bats
+# incr-up: from one command to counted increments, whatever dies.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# Making a Postgres cluster takes seconds: it is made once, and copied.
+setup_file() {
+	cluster=$(mktemp -d /tmp/incr-up-cluster.XXXXXX)
+	export cluster
+	chmod 755 "$cluster"
+	[ "$(id -u)" != 0 ] || chown postgres "$cluster"
+	as_postgres "$PG_BIN/initdb" -D "$cluster/data" -U postgres -A trust \
+		-E UTF8 --locale=C --no-sync >/dev/null 2>&1
+}
+
+teardown_file() {
+	rm -rf "$cluster"
+}
+
+setup() {
+	unset REDIS_URL DATABASE_URL INCR_QUEUE
+	cd "$BATS_TEST_TMPDIR" || return
+	mkdir -p "$BATS_TEST_TMPDIR/postgres"
+	INCR_PORT=$(free_port)
+	INCR_STATE=$(mktemp -d /tmp/incr-up.XXXXXX)
+	export INCR_PORT INCR_STATE
+	url=http://localhost:$INCR_PORT/increment
+	up=
+}
+
+# A test that failed half-way leaves nothing behind either: by its pid files.
+teardown() {
+	[ -z "$up" ] || kill -9 "$up" 2>/dev/null || :
+	for file in "$INCR_STATE"/run/*.keeper; do
+		read -r pid _ <"$file" && kill -9 "$pid"
+	done 2>/dev/null
+	for file in "$INCR_STATE"/run/*.pid; do
+		read -r pid _ <"$file" && kill -9 -- "-$pid"
+	done 2>/dev/null
+	if read -r sockets <"$INCR_STATE/run/sockets"; then
+		rm -rf "$sockets"
+	fi 2>/dev/null
+	end_background
+	rm -rf "$INCR_STATE"
+}
+
+free_port() {
+	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
+		Listen => 1, LocalAddr => "127.0.0.1")->sockport'
+}
+
+use_cluster() { # STATE
+	chmod 755 "$1"
+	mkdir -p "$1/postgres"
+	cp -a "$cluster/data" "$1/postgres/"
+}
+
+# The suite's servers, to be quick.
+use_given() {
+	use_redis
+	use_postgres
+}
+
+up_start() {
+	background "${up_program:-incr-up}" "$@" >out 2>err
+	up=$!
+	wait_for 30 is_up || { cat err; return 1; }
+}
+
+is_up() { grep -q '^Ctrl-C ends' out; }
+
+up_stop() {
+	local status=0
+	kill "$up"
+	wait "$up" || status=$?
+	[ "$status" -eq 0 ]
+	up=
+}
+
+# Everything that descends from a process.
+descendants() {
+	ps -eo pid=,ppid= | awk -v top="$1" '
+		{ parent[$1] = $2; pids[NR] = $1 }
+		END {
+			for (i = 1; i <= NR; i++)
+				for (q = pids[i]; q in parent; q = parent[q])
+					if (parent[q] == top)
+						print pids[i]
+		}'
+}
+
+# A zombie that nobody has asked for is not running.
+none_left() { # PIDS
+	local pid state
+	for pid in $1; do
+		state=$(ps -o stat= -p "$pid") || continue
+		[[ "$state" == Z* ]] || { ps -fp "$pid"; return 1; }
+	done
+}
+
+post() { curl -s -o answer -w '%{http_code}' -d "$(increment "$1")" "$url"; }
+
+# Posts until it is taken: the sum of what got a 202 is in $posted.
+take() {
+	wait_for 10 taken "$1" || return
+	posted=$((${posted:-0} + $1))
+}
+
+taken() { [ "$(post "$1")" = 202 ]; }
+
+# part NAME: its pid
+part() { cut -d' ' -f1 "$INCR_STATE/run/$1.pid"; }
+replaced() { # NAME OLD
+	local pid
+	pid=$(part "$1") && [ "$pid" != "$2" ] && kill -0 "$pid"
+}
+
+@test "one command: parts are told, a POST is counted, nothing is left" {
+	use_cluster "$INCR_STATE"
+	up_start
+	for name in redis postgres ingest-1 ingest-2 drain-1 drain-2 caddy; do
+		[ "$(grep -c "^$name " out)" = 1 ]
+	done
+	[ "$(stat -c %a "$INCR_STATE/env")" = 600 ]
+	everything=$(descendants "$up")
+	# What it says to paste does what it says.
+	(
+		unset INCR_STATE
+		grep -F ". '$INCR_STATE/env'" out >paste
+		grep -o 'curl .*' out | sed 's/-i/-s -w %{http_code}/' >>paste
+		[ "$(sh ./paste)" = 202 ]
+	)
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	[ "$INCR_URL" = "$url" ]
+	[ -d "$INCR_METRICS_DIR" ]
+	wait_for 10 sum_is 3
+	incr-db show | grep -q "$KEY"
+	[ "$(rcli config get appendfsync | tail -1)" = always ]
+	[ "$(rcli config get maxmemory-policy | tail -1)" = noeviction ]
+	[ "$(rcli config get appendonly | tail -1)" = yes ]
+	sockets=$(cat "$INCR_STATE/run/sockets")
+	up_stop
+	none_left "$everything"
+	[ ! -e "$sockets" ]
+	[ ! -s err ]
+
+	# A shell that has sourced STATE/env starts it again as before.
+	up_start
+	grep -q '^redis ' out
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	sum_is 3
+	up_stop
+}
+
+@test "wrong options end it with 100, in one line" {
+	for wrong in --no-such-option '--port 0' '--port x' '--ingests 0' \
+		'--drains 65' --port operand; do
+		# shellcheck disable=SC2086
+		run -100 incr-up $wrong
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
+
+@test "a port that is taken ends it with 100" {
+	use_given
+	background perl -MIO::Socket::INET -e '
+		my $l = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+			LocalAddr => "127.0.0.1:$ARGV[0]");
+		while (my $c = $l->accept) { }' "$INCR_PORT"
+	wait_for 5 curl_finds
+	run -100 incr-up
+	[[ "$output" == *"port $INCR_PORT: "* ]]
+}
+
+curl_finds() { [ "$(curl -s "$url" || echo $?)" != 7 ]; }
+
+@test "a second incr-up says who holds the state folder, exits 100" {
+	use_given
+	up_start --ingests 1 --drains 1
+	run -100 incr-up
+	[[ "$output" == *"$INCR_STATE: held by incr-up, pid $up" ]]
+	up_stop
+}
+
+@test "REDIS_URL and DATABASE_URL are used; N parts, on loopback only" {
+	use_given
+	up_start --ingests 3 --drains=1
+	run ! grep -E '^(redis|postgres|ingest-4|drain-2) ' out
+	grep -q '^ingest-3 ' out
+	grep -qF "export DATABASE_URL='$DATABASE_URL'" "$INCR_STATE/env"
+	run ! grep -F 'its own' "$INCR_STATE/env"
+	ss -Hltn "sport = :$INCR_PORT" | awk '{ print $4 }' >bound
+	grep -q "^127.0.0.1:" bound
+	run ! grep -vE '^(127\.0\.0\.1|\[::1\]):' bound
+	take 7
+	wait_for 10 sum_is 7
+	up_stop
+}
+
+@test "kill -9 of each part in turn: back in seconds, the sums are right" {
+	use_cluster "$INCR_STATE"
+	up_start
+	posted=0
+	for name in drain-1 ingest-1 caddy redis postgres ingest-2 drain-2; do
+		take 10
+		pid=$(part "$name")
+		kill -9 "$pid"
+		wait_for 5 replaced "$name" "$pid"
+		take 10
+	done
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	up_stop
+	up_start
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	# A request that got no 202 may have been counted all the same.
+	[ "$(sum_of)" -ge "$posted" ]
+	[ $(($(sum_of) - posted)) -le "$(grep -c 'exit status' err)0" ]
+	up_stop
+}
+
+# copy_of FOLDER: a clone's programs, scripts and files.
+copy_of() {
+	mkdir -p "$1/bin"
+	cp -r "$ROOT/Caddyfile" "$ROOT/sql" "$1/"
+	cp -L "$BIN"/incr-* "$1/bin/"
+}
+
+@test "a part that exits 100 stays down, and it is said" {
+	use_given
+	copy_of copy
+	cat >copy/bin/incr-drain <<-'EOF'
+	#!/bin/sh
+	[ "${1:-}" != -o ] || exit 0
+	echo "$$" >>drains
+	[ -e broken ] && exit 100
+	exec sleep 60
+	EOF
+	up_program=copy/bin/incr-up
+	up_start --drains 1 --ingests 1
+	touch broken
+	kill -9 "$(part drain-1)"
+	wait_for 5 grep -q 'drain-1: exit status 100: stays down' err
+	[ "$(wc -l <drains)" = 2 ]
+	[ "$(post 1)" = 202 ]
+	[ ! -e "$INCR_STATE/run/drain-1.pid" ]
+	up_stop
+	[ "$(wc -l <drains)" = 2 ]
+}
+
+@test "a part that leaves with 0 or dies is started again, at once at first" {
+	use_given
+	copy_of copy
+	cat >copy/bin/incr-drain <<-'EOF'
+	#!/bin/sh
+	[ "${1:-}" != -o ] || exit 0
+	echo "$$" >>drains
+	[ "$(wc -l <drains)" -ge 5 ] || exit $(($(wc -l <drains) - 1))
+	exec sleep 60
+	EOF
+	up_program=copy/bin/incr-up
+	up_start --drains 1 --ingests 1
+	wait_for 5 has_lines drains 5
+	grep -o 'in [0-9]* ms' err >delays
+	printf 'in %d ms\n' 0 100 200 400 | cmp - delays
+	up_stop
+}
+
+has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
+@test "Ctrl-C in a terminal: everything is counted, nothing is left" {
+	use_cluster "$INCR_STATE"
+	cat >pty.exp <<-'EOF'
+	set timeout 40
+	log_file -a out
+	spawn incr-up
+	expect "Ctrl-C ends"
+	exec touch is-up
+	while {![file exists press]} { after 20 }
+	send "\003"
+	expect eof
+	lassign [wait] pid spawn error status
+	exit $status
+	EOF
+	background expect pty.exp >expect.log
+	pty=$!
+	wait_for 30 test -e is-up
+	up=$(cat "$INCR_STATE/lock")
+	everything=$(descendants "$up")
+	increments 1 5000 | INCR_URL=$url incr-send >/dev/null
+	touch press
+	wait "$pty"
+	none_left "$up $everything"
+	up=
+	[ ! -s err ]
+	up_start
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	sum_is 12502500
+	up_stop
+}
+
+@test "a second Ctrl-C ends everything at once, and loses nothing" {
+	use_cluster "$INCR_STATE"
+	background env --default-signal=INT setsid incr-up >out 2>err
+	up=$!
+	wait_for 30 is_up
+	everything=$(descendants "$up")
+	take 5
+	kill -STOP "$(part caddy)" # which would take long to leave
+	kill -INT "$up"
+	sleep 0.1
+	kill -INT "$up"
+	local status=0
+	wait "$up" || status=$?
+	[ "$status" -eq 111 ]
+	none_left "$everything"
+	up_start
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	wait_for 10 sum_is 5
+	up_stop
+}
+
+@test "after kill -9 of incr-up the next start ends what it left" {
+	use_given
+	up_start
+	everything=$(descendants "$up")
+	take 5
+	sockets=$(cat "$INCR_STATE/run/sockets")
+	kill -9 "$up"
+	# A stranger has got the pid that a file names: it is let alone.
+	background setsid sleep 60
+	stranger=$!
+	sed "s/^[0-9]*/$stranger/" "$INCR_STATE/run/caddy.pid" \
+		>"$INCR_STATE/run/drain-9.pid"
+	: >out
+	up_start
+	grep -q 'ending pid' err
+	none_left "$everything"
+	kill -0 "$stranger"
+	[ ! -e "$sockets" ]
+	take 6
+	wait_for 10 sum_is 11
+	up_stop
+}
+
+@test "it works from below /root and from a path of 120 characters" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	below_root=$(mktemp -d /root/incr-up.XXXXXX)
+	printf -v deep '%0100d' 0
+	use_cluster "$INCR_STATE"
+	for folder in "$below_root/clone" "$PWD/$deep/clone"; do
+		copy_of "$folder"
+		(
+			cd "$folder"
+			up_program=bin/incr-up
+			out=$BATS_TEST_TMPDIR/out
+			: >"$out"
+			background bin/incr-up >"$out" 2>&1
+			cd "$BATS_TEST_TMPDIR"
+			up=$!
+			wait_for 30 is_up
+			take 1
+			up_stop
+		)
+	done
+	rm -rf "$below_root"
+}
