@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# The goals of the Makefile, in a copy of the tree.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	unset MAKEFLAGS MAKELEVEL
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	end_background
+	[ -z "${INCR_STATE:-}" ] || rm -rf "$INCR_STATE"
+}
+
+# The tree as it is, with what is built in bin/, so that make has no work.
+copy_tree() {
+	mkdir copy
+	tar -C "$ROOT" -cf - --exclude=./.git --exclude=./var \
+		--exclude='./build/?*/*' . | tar -C copy -xf -
+}
+
+listing() { (cd "$1" && find . | LC_ALL=C sort); }
+
+@test "install honours PREFIX and DESTDIR, uninstall leaves it as before" {
+	mkdir -p stage/opt/x/bin stage/opt/x/share/man
+	touch stage/opt/x/bin/other
+	listing stage >before
+	for _ in 1 2; do
+		BIN=$BIN PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/install" \
+			incr-up incr-drain incr-validate
+	done
+	for file in bin/incr-up bin/incr-validate share/incr/Caddyfile \
+		share/incr/schema.sql share/man/man1/incr-up.1 \
+		share/man/man7/incr.7; do
+		[ -s "stage/opt/x/$file" ]
+	done
+	[ ! -L stage/opt/x/bin/incr-up ]
+	stage/opt/x/bin/incr-up --help >/dev/null
+	PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/uninstall"
+	listing stage | diff before -
+	PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/uninstall"
+}
+
+@test "uninstall keeps what somebody else has put into its folders" {
+	PREFIX=$PWD/p "$ROOT/etc/install" incr-up
+	touch p/share/incr/theirs
+	PREFIX=$PWD/p "$ROOT/etc/uninstall"
+	[ "$(listing p | tail -1)" = ./share/incr/theirs ]
+	[ ! -e p/bin ]
+}
+
+@test "make install, make uninstall" {
+	copy_tree
+	make -s -C copy -o build install PREFIX=/usr "DESTDIR=$PWD/d" >log
+	[ -x d/usr/bin/incr-serve ]
+	[ -x d/usr/bin/incr-db ]
+	make -s -C copy uninstall PREFIX=/usr "DESTDIR=$PWD/d"
+	[ -z "$(ls -A d)" ]
+}
+
+@test "db-clear and bench use the running system of INCR_STATE" {
+	INCR_STATE=$PWD/state run -100 "$ROOT/etc/with-env" true
+	mkdir state
+	echo "export INCR_URL='x y'" >state/env
+	export INCR_STATE=$PWD/state
+	# shellcheck disable=SC2016
+	[ "$("$ROOT/etc/with-env" sh -c 'echo "$INCR_URL"')" = 'x y' ]
+	make -n -C "$ROOT" db-clear | grep -q 'with-env bin/incr-db clear'
+}
+
+# A machine that lacks two packages, with a stand-in for apt-get and sudo.
+machine() {
+	mkdir -p m/bin m/root/usr/sbin
+	cat >m/bin/dpkg-query <<-'EOF'
+	#!/bin/sh
+	for p; do
+		case $p in
+		-*|caddy|hey|'${'*) ;;
+		*) echo "$p installed" ;;
+		esac
+	done
+	EOF
+	cat >m/bin/apt-get <<-'EOF'
+	#!/bin/sh
+	echo "$*" >>calls
+	cat "$INCR_DEPS_ROOT/usr/sbin/policy-rc.d" \
+		"$INCR_DEPS_ROOT/etc/postgresql-common/createcluster.conf" >during
+	exit "${APT_STATUS:-0}"
+	EOF
+	chmod +x m/bin/*
+	PATH=$PWD/m/bin:$PATH
+	export INCR_DEPS_ROOT=$PWD/m/root
+}
+
+@test "deps installs what is missing, says what, starts no service" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	machine
+	echo theirs >m/root/usr/sbin/policy-rc.d
+	run -0 "$ROOT/etc/deps"
+	[ "$output" = 'deps: installing: caddy hey' ]
+	[ "$(cut -d' ' -f2 calls | head -1)" = update ]
+	grep -q 'install caddy hey$' calls
+	grep -qx 'exit 101' during
+	grep -qx 'create_main_cluster = false' during
+	[ "$(cat m/root/usr/sbin/policy-rc.d)" = theirs ]
+	[ ! -e m/root/etc/postgresql-common/createcluster.conf ]
+}
+
+@test "deps that fails puts the machine's files back, too" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	machine
+	mkdir -p m/root/etc/postgresql-common
+	echo theirs >m/root/etc/postgresql-common/createcluster.conf
+	APT_STATUS=7 run -7 "$ROOT/etc/deps"
+	[ "$(cat m/root/etc/postgresql-common/createcluster.conf)" = theirs ]
+	[ ! -e m/root/usr/sbin/policy-rc.d ]
+}
+
+@test "deps does nothing where nothing is missing" {
+	machine
+	sed -i 's/|caddy|hey//' m/bin/dpkg-query
+	run -0 "$ROOT/etc/deps"
+	[ -z "$output" ]
+	[ ! -e calls ]
+}
+
+@test "dev builds, runs, and builds and runs again after a change" {
+	copy_tree
+	# What is to be run is a stand-in that says that it was.
+	cat >copy/bin/incr-up <<-'EOF'
+	#!/bin/sh
+	trap 'echo ended >>log; exit 0' TERM
+	echo "up $(cat src/word)" >>log
+	while :; do sleep 0.05; done
+	EOF
+	rm -f copy/src/*.c
+	echo one >copy/src/word
+	printf 'build:\n\t@echo built >>log\n' >copy/Makefile
+	background setsid copy/etc/dev
+	dev=$!
+	wait_for 5 grep -qx 'up one' copy/log
+	echo two >copy/src/word
+	wait_for 5 grep -qx 'up two' copy/log
+	printf '%s\n' built 'up one' ended built 'up two' | cmp - copy/log
+	kill -TERM -- "-$dev"
+	kill "$dev" 2>/dev/null || :
+	wait_for 5 grep -c '^ended' copy/log
+}
