@@ -74,9 +74,6 @@ check_stream() {
 		END { if (n > 0) exit 1 }' "$1"
 }
 
-# not COMMAND...: a test goes on after "! COMMAND"
-not() { ! "$@"; }
-
 elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
 owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 

@@ -54,6 +54,9 @@ end_background() {
 }
 
 # gone PID: also if it only waits to be reaped
+# not COMMAND...: a test goes on after "! COMMAND".
+not() { ! "$@"; }
+
 gone() {
 	! kill -0 "$1" 2>/dev/null ||
 		grep -q "^State:	Z" "/proc/$1/status" 2>/dev/null

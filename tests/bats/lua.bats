@@ -167,6 +167,7 @@ unchanged() {
 
 @test "publish: takes more lines than fit on the stack" {
 	seq 15000 >"$BATS_TEST_TMPDIR/lines"
+	# shellcheck disable=SC2046 # one word per line
 	[ "$(publish $A 1 $(cat "$BATS_TEST_TMPDIR/lines"))" = 1 ]
 	rcli --raw lrange "$READY" 0 -1 | tac | cmp - "$BATS_TEST_TMPDIR/lines"
 }
@@ -572,6 +573,7 @@ unchanged() {
 	register $A
 	publish $B 1 $'x\xff\ny' $(seq 100) >/dev/null
 	take $A 1 200 >/dev/null
+	# shellcheck disable=SC2046 # one word each
 	acknowledge $A 1 1 $(for i in $(seq 0 100); do echo "1 $i"; done)
 	[ "$(rcli llen "$REJECTED")" = 101 ]
 	rcli --raw lindex "$REJECTED" -1 | cmp - <(printf 'x\xff\ny\n')

@@ -103,7 +103,7 @@ CLOSE='Connection: close\r\n'
 	[ "$(post)" = 202 ]
 	[ "$(post '<secret>')" = 400 ]
 	grep -q '"code":"not-json"' "$DIR/body"
-	! grep -q secret "$DIR/body" "$DIR/err"
+	not grep -q secret "$DIR/body" "$DIR/err"
 	[ "$(post '')" = 400 ]
 	[ "$(post '{"key":"x","value":1}')" = 400 ]
 	grep -q '"code":"key-not-a-uuid"' "$DIR/body"

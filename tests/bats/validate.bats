@@ -4,7 +4,7 @@
 
 load helper
 
-setup() { cd "$BATS_TEST_TMPDIR"; }
+setup() { cd "$BATS_TEST_TMPDIR" || return; }
 teardown() {
 	exec 7>&- 8<&-
 	end_background
