@@ -23,7 +23,7 @@ enum fault {
 	FAULT_CONTROL_LINE,
 	FAULT_IDEMPOTENCY_KEY_REUSED,
 	FAULT_UNAVAILABLE, /* certainly not counted */
-	FAULT_UNKNOWN,	   /* may have been counted */
+	FAULT_UNKNOWN,     /* may have been counted */
 	FAULT_COUNT
 };
 

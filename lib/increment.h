@@ -47,12 +47,10 @@ int increment_recognise(const char *text, size_t len, struct increment *ret);
  *
  * unavailable: memory is gone, the line may be an increment.
  */
-enum fault increment_parse(
-    const char *text, size_t len, struct increment *ret);
+enum fault increment_parse(const char *text, size_t len, struct increment *ret);
 
 /* The same without the recogniser: the authority, for tests. */
-enum fault increment_judge(
-    const char *text, size_t len, struct increment *ret);
+enum fault increment_judge(const char *text, size_t len, struct increment *ret);
 
 /* Writes the canonical form, no newline and no NUL; its length. */
 size_t increment_format(const struct increment *inc, char ret[INCREMENT_TEXT]);

@@ -17,16 +17,16 @@ enum { LINES_JSON_MAX = 4096 };
 enum { LINES_TAG_MAX = 255 };
 
 enum lines_result {
-	LINES_LINE,	/* a whole line */
+	LINES_LINE,     /* a whole line */
 	LINES_TOO_LONG, /* a line of more than max bytes; its rest is skipped */
-	LINES_MORE,	/* nothing yet: lines_fill */
-	LINES_END	/* end of input, and everything was returned */
+	LINES_MORE,     /* nothing yet: lines_fill */
+	LINES_END       /* end of input, and everything was returned */
 };
 
 /* A reader.  Memory: one fixed buffer, whatever comes in. */
 struct lines {
 	int fd;
-	size_t max;	 /* bytes of a line without its newline */
+	size_t max;      /* bytes of a line without its newline */
 	uint64_t number; /* of the line last returned, from 1 */
 	struct buf in;
 	bool skipping; /* inside a line that was too long */

@@ -27,7 +27,7 @@ struct metric {
 	const char *help;   /* one sentence */
 	const char *labels; /* code="400", or NULL; never a key */
 	enum metrics_kind kind;
-	double value;			    /* of a histogram: the sum */
+	double value;                          /* of a histogram: the sum */
 	uint64_t buckets[METRICS_BUCKETS + 1]; /* of a histogram only */
 };
 

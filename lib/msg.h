@@ -14,7 +14,7 @@ enum {
 	EXIT_DELIVERED = 0, /* everything that came in was delivered */
 	EXIT_REJECTED = 1,  /* ran to the end, rejected some of its input */
 	EXIT_CONFIG = 100,  /* usage or configuration */
-	EXIT_BUG = 101,	    /* a broken invariant; nothing was counted */
+	EXIT_BUG = 101,     /* a broken invariant; nothing was counted */
 	EXIT_TEMPFAIL = 111 /* system, service or neighbour failed */
 };
 

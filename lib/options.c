@@ -29,8 +29,8 @@ static const struct option_def common[] = {
 };
 
 static void take_defaults(const struct options_prog *prog);
-static void build(const struct options_prog *prog, char *ret_short,
-    struct option *ret_long);
+static void build(
+    const struct options_prog *prog, char *ret_short, struct option *ret_long);
 static const struct option_def *find(const struct options_prog *prog, int c);
 static _Noreturn void wrong(
     const struct options_prog *prog, int c, const char *word);
@@ -88,8 +88,8 @@ options_check_name(const char *text)
 	size_t len = strlen(text);
 
 	return len >= 1 && len <= NAME_MAX_LEN && strspn(text, allowed) == len
-	    ? 0
-	    : -1;
+		   ? 0
+		   : -1;
 }
 
 static void
@@ -107,8 +107,7 @@ take_defaults(const struct options_prog *prog)
 }
 
 static void
-build(
-    const struct options_prog *prog, char *ret_short, struct option *ret_long)
+build(const struct options_prog *prog, char *ret_short, struct option *ret_long)
 {
 	char *s = ret_short;
 	size_t n = prog->n_defs;
@@ -155,9 +154,8 @@ wrong(const struct options_prog *prog, int c, const char *word)
 	if (optopt > 0 && optopt < LONG_ONLY)
 		word = letter;
 	/* Its value may be a secret. */
-	msg_die(EXIT_CONFIG, "%.*s: %s; see %s --help",
-	    (int)strcspn(word, "="), word,
-	    c == ':' ? "needs a value" : "no such option", prog->name);
+	msg_die(EXIT_CONFIG, "%.*s: %s; see %s --help", (int)strcspn(word, "="),
+	    word, c == ':' ? "needs a value" : "no such option", prog->name);
 }
 
 static void
@@ -171,8 +169,8 @@ store(const struct option_def *d, const char *text, const char *where,
 			bad(d, where, text);
 		return;
 	case OPTIONS_SECONDS:
-		if (num_seconds(text, (int64_t)d->min, (int64_t)d->max,
-			d->dest) < 0)
+		if (num_seconds(
+			text, (int64_t)d->min, (int64_t)d->max, d->dest) < 0)
 			bad(d, where, text);
 		return;
 	case OPTIONS_TEXT:
@@ -220,9 +218,10 @@ read_first_line(const char *path, const char *where)
 
 	n_kept++;
 	if (f == NULL)
-		msg_die(EXIT_CONFIG, "%s: %s: %s", where, path,
-		    strerror(errno));
-	if (fgets(line, SECRET_MAX, f) == NULL || strlen(line) >= SECRET_MAX - 1)
+		msg_die(
+		    EXIT_CONFIG, "%s: %s: %s", where, path, strerror(errno));
+	if (fgets(line, SECRET_MAX, f) == NULL ||
+	    strlen(line) >= SECRET_MAX - 1)
 		msg_die(EXIT_CONFIG, "%s: %s: no line of at most %d bytes",
 		    where, path, SECRET_MAX - 2);
 	fclose(f);

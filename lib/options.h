@@ -9,18 +9,18 @@
 #include <stdint.h>
 
 enum options_kind {
-	OPTIONS_FLAG,	 /* bool *dest: true */
-	OPTIONS_NUMBER,	 /* uint64_t *dest, in [min, max] */
+	OPTIONS_FLAG,    /* bool *dest: true */
+	OPTIONS_NUMBER,  /* uint64_t *dest, in [min, max] */
 	OPTIONS_SECONDS, /* int64_t *dest: milliseconds, in [min, max] ms */
-	OPTIONS_TEXT,	 /* const char **dest, not empty */
-	OPTIONS_NAME,	 /* const char **dest: a queue's name */
-	OPTIONS_URL,	 /* const char **dest: a URL; as an argument without
+	OPTIONS_TEXT,    /* const char **dest, not empty */
+	OPTIONS_NAME,    /* const char **dest: a queue's name */
+	OPTIONS_URL,     /* const char **dest: a URL; as an argument without
 			  * password, or @FILE: the file's first line */
-	OPTIONS_CALL	 /* call(dest, text): 0, or -1 if text is no good */
+	OPTIONS_CALL     /* call(dest, text): 0, or -1 if text is no good */
 };
 
 struct option_def {
-	int letter;	  /* one character, or 0: only the long form */
+	int letter;       /* one character, or 0: only the long form */
 	const char *name; /* the long form, without dashes */
 	const char *arg;  /* its argument's name, NULL for a flag */
 	const char *env;  /* the variable behind it, or NULL */

@@ -31,12 +31,13 @@
 enum {
 	QUEUE_CONNECT_MS = 2000,
 	QUEUE_REPLY_MS = 2000,
-	QUEUE_OWNER_MS = 1000, /* life of an owner key; renew four times in it */
+	QUEUE_OWNER_MS =
+	    1000, /* life of an owner key; renew four times in it */
 	QUEUE_TAKE_BYTES = 16 << 20,  /* of payloads in one batch */
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
 	QUEUE_PUBLISHER_S = 86400,    /* life of a publisher key */
-	QUEUE_LINES_MAX = 1000	      /* lines of one publish */
+	QUEUE_LINES_MAX = 1000        /* lines of one publish */
 };
 
 struct queue;
@@ -131,19 +132,19 @@ int queue_take(
     struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n);
 
 enum queue_taken {
-	QUEUE_TAKEN,	/* the batch is there: queue_batch, queue_payload */
-	QUEUE_EMPTY,	/* nothing ready; seq was not used */
-	QUEUE_FULL,	/* too many unacknowledged batches, or too old ones */
-	QUEUE_NOT_OWNER,/* not its own owner just now: renew, then repeat */
-	QUEUE_GONE	/* not registered, or seq can't be had: go on under
-			 * a new id */
+	QUEUE_TAKEN,     /* the batch is there: queue_batch, queue_payload */
+	QUEUE_EMPTY,     /* nothing ready; seq was not used */
+	QUEUE_FULL,      /* too many unacknowledged batches, or too old ones */
+	QUEUE_NOT_OWNER, /* not its own owner just now: renew, then repeat */
+	QUEUE_GONE       /* not registered, or seq can't be had: go on under
+			  * a new id */
 };
 enum queue_taken queue_taken(const struct queue *q);
 
 struct queue_batch {
 	uint64_t seq;
 	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
-	size_t n;	  /* payloads; 0: it is gone (acknowledged) */
+	size_t n;         /* payloads; 0: it is gone (acknowledged) */
 };
 struct queue_batch queue_batch(const struct queue *q);
 /* Payload i (from 0, oldest first), borrowed until the next call. */
@@ -163,9 +164,9 @@ int queue_renew(struct queue *q, const struct id *self,
     const struct id *consumers, size_t n, bool claim);
 
 enum queue_renewed {
-	QUEUE_OWNED,	/* by self, with batches unacknowledged */
+	QUEUE_OWNED,      /* by self, with batches unacknowledged */
 	QUEUE_OWNED_BARE, /* by self, without */
-	QUEUE_DISOWNED	/* another owns it, or it is not registered */
+	QUEUE_DISOWNED    /* another owns it, or it is not registered */
 };
 enum queue_renewed queue_renewed(const struct queue *q, size_t i);
 

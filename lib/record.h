@@ -33,8 +33,8 @@ enum { RECORD_QUEUE_MAX = 128 };
 struct record_checkpoint {
 	char queue[RECORD_QUEUE_MAX + 1];
 	struct id consumer;
-	uint64_t seq;	  /* 0: the stream of this consumer begins */
-	uint64_t lines;	  /* since the last checkpoint */
+	uint64_t seq;     /* 0: the stream of this consumer begins */
+	uint64_t lines;   /* since the last checkpoint */
 	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
 	bool adopted;
 	bool end; /* the consumer left in order; nothing follows */
@@ -46,8 +46,7 @@ int record_parse_checkpoint(
 
 /* Adds the line with its newline ("end" only if true).  0, or -1 if memory
  * is gone. */
-int record_add_checkpoint(
-    struct buf *out, const struct record_checkpoint *c);
+int record_add_checkpoint(struct buf *out, const struct record_checkpoint *c);
 
 struct record_error {
 	enum fault fault;

@@ -36,7 +36,7 @@ url_has_password(const char *text)
 		if (*p == '@')
 			at = p;
 	return at != NULL &&
-	    memchr(authority, ':', (size_t)(at - authority)) != NULL;
+	       memchr(authority, ':', (size_t)(at - authority)) != NULL;
 }
 
 int
@@ -68,7 +68,8 @@ parse_unix(const char *from, struct url_redis *ret, const char **ret_why)
 	if (slash > from) {
 		if (slash[-1] != '@')
 			return -1;
-		if (parse_user(from, (size_t)(slash - 1 - from), ret, ret_why) < 0)
+		if (parse_user(from, (size_t)(slash - 1 - from), ret, ret_why) <
+		    0)
 			return -1;
 	}
 	query = slash + strcspn(slash, "?");

@@ -53,10 +53,10 @@ end_background() {
 	done <"$BATS_TEST_TMPDIR/pids"
 }
 
-# gone PID: also if it only waits to be reaped
 # not COMMAND...: a test goes on after "! COMMAND".
 not() { ! "$@"; }
 
+# gone PID: also if it only waits to be reaped
 gone() {
 	! kill -0 "$1" 2>/dev/null ||
 		grep -q "^State:	Z" "/proc/$1/status" 2>/dev/null
