@@ -125,9 +125,9 @@ replaced() { # NAME OLD
 	[ "$(stat -c %a "$INCR_STATE/env")" = 600 ]
 	everything=$(descendants "$up")
 	# What it says to paste does what it says.
-	grep -F ". '$INCR_STATE/env'" out >paste
-	grep -o 'curl .*' out | sed 's/-i/-s -w %{http_code}/' >>paste
-	[ "$(env -u INCR_STATE sh ./paste)" = 202 ]
+	grep -F ". '$INCR_STATE/env'" out >to-paste
+	grep -o 'curl .*' out | sed 's/-i/-s -w %{http_code}/' >>to-paste
+	[ "$(env -u INCR_STATE sh ./to-paste)" = 202 ]
 	# shellcheck source=/dev/null
 	. "$INCR_STATE/env"
 	[ "$INCR_URL" = "$url" ]
