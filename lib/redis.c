@@ -24,6 +24,7 @@ enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
 
 static struct redis *checked(redisContext *c, char *ret_why, size_t why_size);
 static redisContext *context(const struct redis *r);
+static void skip_bytes(struct iovec *part, size_t n);
 static const redisReply *inside(const struct redis_reply *p);
 
 size_t
@@ -100,11 +101,8 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 		size_t skip = *done < first ? *done : first;
 		ssize_t n;
 
-		iov[0].iov_base = (char *)iov[0].iov_base + skip;
-		iov[0].iov_len -= skip;
-		skip = *done - skip;
-		iov[1].iov_base = (char *)iov[1].iov_base + skip;
-		iov[1].iov_len -= skip;
+		skip_bytes(&iov[0], skip);
+		skip_bytes(&iov[1], *done - skip);
 		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -118,6 +116,16 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 		*done += (size_t)n;
 	}
 	return 0;
+}
+
+/* A part without bytes may be NULL, to which not even 0 may be added. */
+static void
+skip_bytes(struct iovec *part, size_t n)
+{
+	if (n == 0)
+		return;
+	part->iov_base = (char *)part->iov_base + n;
+	part->iov_len -= n;
 }
 
 int
