@@ -81,7 +81,7 @@ static struct metric series[M_COUNT] = {
     [M_REJECTED] = {"incr_queue_rejected",
 	"Dead letters.", NULL, METRICS_GAUGE, 0, {0}},
 #define REJECTED(code) {"incr_rejected_total", \
-	"Lines that were no increments.", "code=\"" code "\"", \
+	METRICS_REJECTED_HELP, "code=\"" code "\"", \
 	METRICS_COUNTER, 0, {0}}
     [M_CONTROL_LINE] = REJECTED("control-line"),
     [M_TOO_LONG] = REJECTED("too-long"),

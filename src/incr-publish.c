@@ -188,7 +188,7 @@ open_metrics(void)
 		    fault_code((enum fault)f));
 		series[REJECTED + f] =
 		    (struct metric){.name = "incr_rejected_total",
-			.help = "Lines that were not put on the queue.",
+			.help = METRICS_REJECTED_HELP,
 			.labels = labels[f]};
 	}
 	settings.published = &series[PUBLISHED];

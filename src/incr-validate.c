@@ -145,7 +145,7 @@ open_metrics(void)
 		snprintf(labels[i], sizeof labels[i], "code=\"%s\"",
 		    fault_code(codes[i]));
 		*m = (struct metric){.name = "incr_rejected_total",
-		    .help = "Lines that were not.",
+		    .help = METRICS_REJECTED_HELP,
 		    .labels = labels[i],
 		    .kind = METRICS_COUNTER};
 		rejected[codes[i]] = m;
