@@ -127,7 +127,10 @@ replaced() { # NAME OLD
 	# What it says to paste does what it says.
 	grep -F ". '$INCR_STATE/env'" out >to-paste
 	grep -o 'curl .*' out | sed 's/-i/-s -w %{http_code}/' >>to-paste
-	[ "$(env -u INCR_STATE sh ./to-paste)" = 202 ]
+	grep -o 'incr-db show' out >>to-paste
+	run -0 env -u INCR_STATE PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		sh ./to-paste
+	[[ "$output" == 202*updated_at* ]]
 	# shellcheck source=/dev/null
 	. "$INCR_STATE/env"
 	[ "$INCR_URL" = "$url" ]
