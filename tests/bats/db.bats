@@ -1,0 +1,311 @@
+#!/usr/bin/env bats
+# incr-db: make the tables, compare their shape, empty and show the counts.
+
+load helper
+
+OTHER=00000000-0000-0000-0000-000000000001
+
+setup() {
+	use_postgres
+	DIR=$BATS_TEST_TMPDIR
+}
+
+teardown() { end_background; }
+
+shape() { sql "select string_agg(format('%s %s', relname, reloptions), ',' order by 1)
+	from pg_class where relname in ('increments', 'incr_ledger')"; }
+counts() {
+	sql "insert into increments values ('$KEY', 3, '2026-01-02 03:04:05Z'),
+		('$OTHER', 18446744073709551616, '2026-01-01 00:00:00Z')"
+	sql "insert into incr_ledger values ('$OTHER', 'q', 7)"
+}
+rows() { sql 'select (select count(*) from increments),
+	(select count(*) from incr_ledger)'; }
+
+# typed ANSWER COMMAND...: on a terminal, where ANSWER is typed
+typed() {
+	cat >"$DIR/typed" <<-'EXPECT'
+		set timeout 5
+		set answer [lindex $argv 0]
+		eval spawn -noecho [lrange $argv 1 end]
+		expect "y/N" { send "$answer\r" }
+		expect eof
+		exit [lindex [wait] 3]
+	EXPECT
+	expect "$DIR/typed" "$@"
+}
+
+# -- create ----------------------------------------------------------------------
+
+@test "create makes both tables, and again changes nothing" {
+	local before
+	before=$(shape)
+	sql 'drop table increments, incr_ledger'
+	run incr-db create
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$(shape)" = "$before" ]
+	[[ "$before" == *'increments {fillfactor=70}'* ]]
+	counts
+	run incr-db create
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$(rows)" = '2|1' ]
+	increment 1 | incr-flush
+	sum_is 4
+}
+
+@test "create makes the table that is missing" {
+	counts
+	sql 'drop table incr_ledger'
+	incr-db create
+	[ "$(rows)" = '2|0' ]
+}
+
+@test "several creates at the same time" {
+	local pids=()
+	sql 'drop table increments, incr_ledger'
+	for _ in 1 2 3; do
+		background incr-db create
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid"; done
+	[ "$(rows)" = '0|0' ]
+}
+
+# differs CHANGE MESSAGE: after CHANGE, create says MESSAGE first
+differs() {
+	sql 'drop table if exists increments, incr_ledger'
+	incr-db create
+	sql "$1"
+	run incr-db create
+	[ "$status" -eq 100 ] && [ "${lines[0]}" = "incr-db: $2" ] || {
+		echo "$1: $status: $output"
+		return 1
+	}
+}
+
+@test "create names what is different and ends with 100" {
+	differs 'alter table increments drop updated_at' \
+		'increments: column updated_at is missing, must be timestamp with time zone not null default now()'
+	differs 'alter table increments alter value type bigint' \
+		'increments: column value is bigint not null, must be numeric not null'
+	differs 'alter table increments alter value drop not null' \
+		'increments: column value is numeric, must be numeric not null'
+	differs 'alter table increments alter updated_at drop default' \
+		'increments: column updated_at is timestamp with time zone not null, must be timestamp with time zone not null default now()'
+	differs 'alter table increments drop constraint increments_pkey' \
+		'increments: primary key is missing, must be PRIMARY KEY (key)'
+	differs 'alter table increments drop constraint increments_value_check' \
+		"increments: constraint is missing, must be CHECK ((value > (0)::numeric))"
+	differs 'alter table increments add note text not null' \
+		'increments: column note does not belong there: text not null'
+	differs 'alter table incr_ledger alter seq type integer' \
+		'incr_ledger: column seq is integer not null, must be bigint not null'
+	differs 'alter table incr_ledger drop constraint incr_ledger_pkey' \
+		'incr_ledger: primary key is missing, must be PRIMARY KEY (consumer)'
+}
+
+@test "create names every difference, and a view is no table" {
+	sql 'alter table increments alter value drop not null, drop updated_at'
+	sql 'alter table incr_ledger drop queue'
+	run incr-db create
+	[ "$status" -eq 100 ]
+	[ "${#lines[@]}" -eq 3 ]
+	sql 'drop table increments'
+	sql 'create view increments as select 1 as key'
+	run incr-db create
+	[ "$status" -eq 100 ]
+	[[ "$output" == *'increments: table is no table, must be a table'* ]]
+}
+
+# -- clear -----------------------------------------------------------------------
+
+@test "clear --yes deletes all counts and leaves the ledger" {
+	counts
+	run incr-db --yes clear
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$(rows)" = '0|1' ]
+	run incr-db clear -y
+	[ "$status" -eq 0 ]
+}
+
+@test "clear asks on a terminal" {
+	counts
+	run typed n incr-db clear
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'Delete all counts? [y/N]'* ]]
+	[[ "$output" == *'incr-db: clear: nothing deleted'* ]]
+	run typed '' incr-db clear
+	[ "$status" -eq 1 ]
+	[ "$(rows)" = '2|1' ]
+	run typed y incr-db clear
+	[ "$status" -eq 0 ]
+	[ "$(rows)" = '0|1' ]
+}
+
+@test "clear refuses without a terminal and without --yes" {
+	counts
+	echo y >"$DIR/y"
+	run incr-db clear <"$DIR/y"
+	[ "$status" -eq 100 ]
+	[ "$output" = 'incr-db: clear: standard input is no terminal; say --yes' ]
+	[ "$(rows)" = '2|1' ]
+}
+
+# -- show ------------------------------------------------------------------------
+
+@test "show: all, newest first; some keys; plain" {
+	export PGTZ=UTC
+	counts
+	run incr-db show
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == *key*value*updated_at* ]]
+	[[ "${lines[2]}" == *"$KEY"*3*2026-01-02* ]]
+	[[ "${lines[3]}" == *"$OTHER"*18446744073709551616*2026-01-01* ]]
+	[ "${#lines[@]}" -eq 4 ]
+	run incr-db show "$OTHER"
+	[ "${#lines[@]}" -eq 3 ]
+	[[ "${lines[2]}" == *"$OTHER"* ]]
+	run incr-db -p show "${KEY^^}"
+	[ "$output" = "$KEY	3	2026-01-02 03:04:05+00" ]
+	run incr-db show --plain "$KEY" "$OTHER"
+	[ "${#lines[@]}" -eq 2 ]
+	run incr-db -p show 00000000-0000-0000-0000-000000000000
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "show: a key that is none is not asked for" {
+	for key in x "$KEY'" "$KEY " "${KEY%?}g" "' or 1 = 1 or '12345678901234567890123"; do
+		run incr-db show "$key"
+		[ "$status" -eq 100 ]
+		[[ "$output" == *'not a UUID of 36 characters' ]]
+	done
+}
+
+@test "show: a full disk is not a success" {
+	counts
+	run sh -c 'incr-db -p show >/dev/full'
+	[ "$status" -eq 111 ]
+	[ "$output" = 'incr-db: postgres: could not print result table: No space left on device' ]
+}
+
+@test "show: no table is said" {
+	sql 'drop table increments'
+	run incr-db show
+	[ "$status" -eq 100 ]
+	[ "$output" = 'incr-db: postgres: relation "increments" does not exist' ]
+}
+
+# -- options ---------------------------------------------------------------------
+
+@test "help and version; on a full disk 111" {
+	run incr-db --help
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == 'usage: incr-db '* ]]
+	run incr-db -V
+	[ "$status" -eq 0 ]
+	[[ "$output" == 'incr-db '[0-9]* ]]
+	for option in -h --help -V; do
+		run sh -c "incr-db $option >/dev/full 2>/dev/null"
+		[ "$status" -eq 111 ]
+	done
+}
+
+# refused ARG...: a usage error
+refused() {
+	run incr-db "$@"
+	[ "$status" -eq 100 ] && [[ "$output" == "incr-db: "* ]] || {
+		echo "$*: $status: $output"
+		return 1
+	}
+}
+
+@test "usage errors end with 100 and change nothing" {
+	counts
+	refused
+	refused --nonsense show
+	refused -x
+	refused drop
+	refused create now
+	refused clear "$KEY" --yes
+	refused show -d
+	refused -d '' show
+	refused -d http://localhost/ show
+	[ "$(rows)" = '2|1' ]
+}
+
+@test "a password in an argument is refused, and not shown" {
+	for url in postgresql://u:s3cret@host/db \
+		'postgresql://host/db?user=u&password=s3cret' \
+		'host=h password=s3cret' "host=h password = 's3 cret'"; do
+		for form in "-d$url" "--database=$url"; do
+			refused "$form" show
+			[[ "$output" == *'a password does not belong'* ]]
+			[[ "$output" != *s3*cret* ]]
+		done
+		refused -d "$url" show
+		[[ "$output" != *s3*cret* ]]
+	done
+}
+
+# psql_seen: puts a psql in front that notes its arguments and PGPASSWORD
+psql_seen() {
+	mkdir "$DIR/bin"
+	{
+		echo '#!/bin/sh'
+		echo "echo \"\$PGPASSWORD\" >'$DIR/password'"
+		echo "echo \"\$*\" >'$DIR/arguments'"
+		echo "exec '$(command -v psql)' \"\$@\""
+	} >"$DIR/bin/psql"
+	chmod +x "$DIR/bin/psql"
+	PATH=$DIR/bin:$PATH
+}
+
+@test "psql gets the password in its environment, decoded, wherever it stands" {
+	local db socket=$INCR_SUITE/pg
+	db=$(sql 'select current_database()')
+	counts
+	psql_seen
+	for url in "postgresql://postgres:s3%2Fcret%40@/$db?host=$socket" \
+		"postgresql:///$db?host=$socket&user=postgres&password=s3%2Fcret%40" \
+		"postgresql:///$db?password=s3%2Fcret%40&host=$socket&user=postgres" \
+		"dbname=$db password='s3/cret@' host=$socket user=postgres" \
+		"password=s3/cret@ dbname=$db host=$socket user=postgres"; do
+		DATABASE_URL=$url run incr-db -p show "$KEY"
+		[ "$status" -eq 0 ]
+		[[ "$output" == "$KEY	3	"* ]]
+		[ "$(cat "$DIR/password")" = 's3/cret@' ]
+		[[ "$(cat "$DIR/arguments")" != *s3*cret* ]]
+	done
+}
+
+@test "--database @FILE: its first line, with a password, too" {
+	local url=$DATABASE_URL
+	counts
+	psql_seen
+	printf '%s&password=s3cret\nmore\n' "$url" >"$DIR/url"
+	unset DATABASE_URL
+	run incr-db -d "@$DIR/url" -p show "$KEY"
+	[ "$status" -eq 0 ]
+	[[ "$output" == "$KEY	3	"* ]]
+	[ "$(cat "$DIR/password")" = s3cret ]
+	DATABASE_URL=@$DIR/url run incr-db -p show "$KEY"
+	[[ "$output" == "$KEY	3	"* ]]
+	refused -d "@$DIR/none" show
+}
+
+# -- services --------------------------------------------------------------------
+
+@test "a database that is away is 111, said in one line" {
+	export DATABASE_URL="postgresql:///x?host=$DIR"
+	for command in create 'clear -y' show; do
+		# shellcheck disable=SC2086 # two words
+		run incr-db $command
+		[ "$status" -eq 111 ]
+		[[ "${lines[0]}" == 'incr-db: postgres: '* ]]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
