@@ -18,6 +18,7 @@ setup() {
 teardown() {
 	end_background
 	exec 8>&-
+	[ -z "${OWN_REDIS-}" ] || redis_stop "$OWN_REDIS"
 }
 
 registered() { rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$1" >/dev/null; }
@@ -44,21 +45,33 @@ waits_for_lock() {
 		current_database() and application_name = 'incr-flush'
 		and wait_event_type = 'Lock'")" = "$1" ]
 }
-lock() {
+# hold STATEMENT: what it locks, until unlock
+hold() {
 	mkfifo "$DIR/lock"
 	exec 8<>"$DIR/lock"
 	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
-	echo "begin; lock table $1 in exclusive mode; select 1;" >&8
+	echo "begin; $1; select 1;" >&8
 	wait_for 5 grep -q 1 "$DIR/locked"
 }
-unlock() { echo 'commit;' >&8; }
+lock() { hold "lock table $1 in exclusive mode"; }
+unlock() { echo 'rollback;' >&8; }
 
 three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
 
+# logged: notes all statements of this test's database from now on
+logged() {
+	sql "alter database $(sql 'select current_database()') set log_statement = 'all'"
+	LOG_FROM=$(stat -c %s "$INCR_SUITE/pg.log")
+}
+# statements TEXT: how many with TEXT were noted, or DETAILs of one
+statements() { tail -c "+$((LOG_FROM + 1))" "$INCR_SUITE/pg.log" | grep -c "$1" || :; }
+
 @test "a stream is counted, in one statement" {
+	logged
 	flush_stream three
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
+	[ "$(statements 'insert into increments')" -eq 1 ]
 	sum_is 7
 	[ "$(ledger $A)" = 3 ]
 }
@@ -138,13 +151,15 @@ three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
 	[ "$(ledger $B)" = 6 ]
 }
 
+# The other has moved the ledger row, not committed, and waits for the key.
 @test "an adopted range that another commits a part of is trimmed" {
 	in_ledger $B 2
-	lock increments
+	hold "insert into increments values ('$KEY', 100)"
 	stream() { start $A; batch $B 3 1 true; batch $B 4 2 true; end $A; }
 	stream >"$DIR/s"
 	other() { start $B; batch $B 3 1 true; end $B; }
 	other >"$DIR/other"
+	logged
 	background incr-flush <"$DIR/other"
 	wait_for 5 waits_for_lock 1
 	background incr-flush <"$DIR/s"
@@ -154,6 +169,9 @@ three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
 	wait "$flush"
 	sum_is 3
 	[ "$(ledger $B)" = 4 ]
+	# Sent as batches 3 to 4, then as 4 to 4.
+	[ "$(statements "\$1 = '$B'.*\$3 = '3', \$4 = '4'")" -eq 1 ]
+	[ "$(statements "\$1 = '$B'.*\$3 = '4', \$4 = '4'")" -eq 1 ]
 }
 
 @test "an own range that is partly there is dropped with 111" {
@@ -203,20 +221,71 @@ three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
 	cmp "$DIR/want" "$DIR/got"
 }
 
+# renewals ID: how often the log of MONITOR shows that flush made ID's owner
+renewals() { grep -c "lua\] \"SET\" \"incr::queue::\[$INCR_QUEUE\]::consumer::$1::owner\"" "$DIR/monitor"; }
+# looks: how often somebody looked for orphans
+looks() { grep -c "lua\] \"SMEMBERS\" \"incr::queue::\[$INCR_QUEUE\]::consumers\"" "$DIR/monitor"; }
+at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
+
+# Nobody else renews: the consumer has left.  A renewal is due every quarter
+# of the life of an owner key.
 @test "a lock held for five ownership periods causes no adoption" {
+	local id
+	increment 1 | incr-publish
+	lock increments
+	incr-consume -o >"$DIR/s"
+	id=$(head -n 1 "$DIR/s" | grep -o '[0-9a-f-]\{36\}')
+	background redis-cli -s "${REDIS_URL#unix://}" monitor >"$DIR/monitor"
+	background incr-flush <"$DIR/s"
+	flush=$!
+	wait_for 5 waits_for_lock 1
+	background sh -c 'exec incr-consume' >"$DIR/second"
+	wait_for 10 at_least 20 renewals "$id"
+	at_least 5 looks
+	[ "$(grep -c checkpoint "$DIR/second")" -eq 1 ] # its own beginning
+	[ -n "$(batches)" ]
+	unlock
+	wait "$flush"
+	sum_is 1
+	no_batches
+}
+
+@test "once flush is gone, the next consumer adopts what it held" {
 	increment 1 | incr-publish
 	lock increments
 	incr-consume -o >"$DIR/s"
 	background incr-flush <"$DIR/s"
 	flush=$!
 	wait_for 5 waits_for_lock 1
-	background sh -c 'exec incr-consume' >"$DIR/second"
-	sleep 5 # five ownership periods
-	[ "$(grep -c adopted.:true "$DIR/second")" -eq 0 ]
+	kill -9 "$flush"
 	unlock
-	wait "$flush"
+	background sh -c 'incr-consume | incr-flush -i 0.1'
+	wait_for 5 no_batches
 	sum_is 1
+}
+
+@test "Redis away at the acknowledgement: done when it is back" {
+	local dir=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
+	OWN_REDIS=$dir
+	redis_start "$dir" --appendfsync always
+	export REDIS_URL=unix://$dir/redis.sock
+	increments 1 3 | incr-publish
+	echo nonsense | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready"
+	incr-consume -o >"$DIR/s"
+	lock increments
+	background incr-flush <"$DIR/s" 2>"$DIR/err"
+	flush=$!
+	wait_for 5 waits_for_lock 1
+	redis_stop "$dir"
+	unlock
+	wait_for 5 sum_is 6
+	wait_for 5 grep -q '^incr-flush: redis: .*, waiting$' "$DIR/err"
+	redis_start "$dir" --appendfsync always
+	wait_for 5 gone "$flush"
 	no_batches
+	[ "$(rejected)" -eq 1 ]
+	[ "$(wc -l <"$DIR/err")" -eq 1 ]
+	sum_is 6
 }
 
 @test "old ledger rows go, if of our queue and not registered" {
