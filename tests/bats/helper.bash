@@ -33,6 +33,11 @@ wait_for() {
 	done
 }
 
+# sanitized PROGRAM: what it is built with needs memory of its own.
+sanitized() {
+	grep -qE '__asan_init|^exec valgrind' "$BIN/$1"
+}
+
 # background COMMAND...: in the background, ended with the test. $! is it.
 background() {
 	"$@" <&0 3>&- & # <&0: else its input would be /dev/null
@@ -62,6 +67,16 @@ gone() {
 		grep -q "^State:	Z" "/proc/$1/status" 2>/dev/null
 }
 
+# alone COMMAND...: with the standard descriptors only. A server that keeps a
+# FIFO of the test open hides its end.
+alone() (
+	for fd in "/proc/$BASHPID/fd"/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || exec {fd}>&-
+	done
+	"$@"
+)
+
 # -- Redis ------------------------------------------------------------------
 
 # redis_start DIR [ARG...]: a private server at DIR/redis.sock; pid in
@@ -70,10 +85,10 @@ redis_start() {
 	local dir=$1
 	shift
 	mkdir -p "$dir"
-	redis-server --port 0 --unixsocket "$dir/redis.sock" --dir "$dir" \
+	alone redis-server --port 0 --unixsocket "$dir/redis.sock" --dir "$dir" \
 		--appendonly yes --appendfsync everysec --save '' \
 		--daemonize yes --pidfile "$dir/redis.pid" \
-		--logfile "$dir/redis.log" "$@" >/dev/null 3>&-
+		--logfile "$dir/redis.log" "$@" >/dev/null
 	wait_for 10 redis-cli -s "$dir/redis.sock" ping
 }
 
@@ -124,8 +139,8 @@ pg_start() {
 		max_connections=50 "$@"; do
 		settings+=(-c "$s")
 	done
-	as_postgres "$PG_BIN/postgres" -D "$dir/data" "${settings[@]}" \
-		>>"$dir.log" 2>&1 3>&- </dev/null &
+	alone as_postgres "$PG_BIN/postgres" -D "$dir/data" "${settings[@]}" \
+		>>"$dir.log" 2>&1 </dev/null &
 	wait_for 20 "$PG_BIN/pg_isready" -q -h "$dir" -U postgres
 	# Not $!, which is a shell in between.
 	head -n 1 "$dir/data/postmaster.pid" >"$dir.pid"

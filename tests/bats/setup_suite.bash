@@ -9,6 +9,7 @@ setup_suite() {
 	INCR_SUITE=$(mktemp -d /tmp/incr-suite.XXXXXX)
 	export INCR_SUITE
 	chmod 755 "$INCR_SUITE"
+	collect_reports
 	redis_start "$INCR_SUITE/redis" --maxmemory-policy noeviction
 	pg_start "$INCR_SUITE/pg"
 	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
@@ -20,5 +21,29 @@ setup_suite() {
 teardown_suite() {
 	redis_stop "$INCR_SUITE/redis"
 	pg_stop "$INCR_SUITE/pg"
+	show_reports || failed=1
 	rm -rf "$INCR_SUITE"
+	return "${failed:-0}"
+}
+
+# What sanitizers and valgrind (the wrappers of tests/ci/check) find goes into
+# a folder: nobody sees the output or the status of every program.
+collect_reports() {
+	export INCR_REPORTS=$INCR_SUITE/reports
+	mkdir "$INCR_REPORTS"
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$INCR_REPORTS/asan
+	UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1
+	UBSAN_OPTIONS+=:log_path=$INCR_REPORTS/ubsan
+	export ASAN_OPTIONS UBSAN_OPTIONS
+}
+
+# show_reports: 1 if there are any
+show_reports() {
+	local report found=0
+	for report in "$INCR_REPORTS"/*; do
+		[ -s "$report" ] || continue # also valgrind with nothing to say
+		found=1
+		head -n 40 "$report" >&2
+	done
+	return "$found"
 }
