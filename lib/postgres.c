@@ -38,6 +38,7 @@ struct postgres {
 };
 
 static void connect_now(struct postgres *pg);
+static void ignore(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
 static bool only_wrong_credentials(const char *text);
 static enum postgres_state step_up(struct postgres *pg, short revents);
@@ -144,11 +145,20 @@ connect_now(struct postgres *pg)
 					  : PQerrorMessage(pg->conn));
 		return;
 	}
+	PQsetNoticeReceiver(pg->conn, ignore, NULL);
 	/* The only way to the SQLSTATE of a refused connection. */
 	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
 	pg->link = LINK_CONNECTING;
 	pg->polling = PGRES_POLLING_WRITING;
 	pg->deadline_ms = tick_ms() + POSTGRES_CONNECT_MS;
+}
+
+/* libpq would print it; what matters comes as an error, too. */
+static void
+ignore(void *arg, const PGresult *notice)
+{
+	(void)arg;
+	(void)notice;
 }
 
 static void

@@ -264,6 +264,7 @@ statements() {
 	ended 0
 	sum_is 3
 	[ "$(sql 'select seq from incr_ledger')" = 2 ]
+	[ "$(wc -l <"$DIR/err")" -eq 1 ] # also of what libpq would say itself
 	pg_stop "$DIR_PG"
 }
 
