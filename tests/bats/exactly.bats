@@ -264,6 +264,21 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	sum_is 1
 }
 
+@test "a window older than three intervals is left to others" {
+	increment 1 | incr-publish
+	lock increments
+	incr-consume -o >"$DIR/s"
+	background incr-flush -i 0.2 <"$DIR/s"
+	flush=$!
+	wait_for 5 waits_for_lock 1
+	background sh -c 'incr-consume | incr-flush -i 0.1'
+	wait_for 5 waits_for_lock 2 # its first look at the ledger went through
+	unlock
+	wait "$flush"
+	wait_for 5 no_batches
+	sum_is 1
+}
+
 @test "Redis away at the acknowledgement: done when it is back" {
 	local dir=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
 	OWN_REDIS=$dir

@@ -137,6 +137,20 @@ unlock() {
 	[ "$(sum_of "$OTHER")" = 1 ]
 }
 
+@test "where int64 ends nothing changes" {
+	local max=9223372036854775807
+	{
+		increment $max
+		increment $max "$OTHER"
+		increment 1 "$OTHER"
+		increment 5000000000000000000 00000000-0000-0000-0000-000000000002
+		increment 5000000000000000000 00000000-0000-0000-0000-000000000002
+	} | incr-flush
+	sum_is $max
+	[ "$(sum_of "$OTHER")" = 9223372036854775808 ]
+	[ "$(sum_of 00000000-0000-0000-0000-000000000002)" = 10000000000000000000 ]
+}
+
 @test "a standard input that can't be read is not its end" {
 	run incr-flush <"$DIR"
 	[ "$status" -eq 111 ]
