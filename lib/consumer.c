@@ -192,9 +192,13 @@ finish_take(struct consumer *c)
 	case QUEUE_TAKEN: return finish_batch(c);
 	case QUEUE_EMPTY:
 		c->left = 0;
+		c->full_ms = 0;
 		stream_shrink(&c->stream);
 		break;
-	case QUEUE_FULL: break;
+	case QUEUE_FULL:
+		if (c->once && c->full_ms == 0)
+			c->full_ms = now_ms;
+		break;
 	case QUEUE_NOT_OWNER:
 		c->due_ms[CONSUMER_RENEW] = c->due_ms[CONSUMER_TAKE] = now_ms;
 		break;
@@ -210,6 +214,7 @@ finish_batch(struct consumer *c)
 
 	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
 		return -1;
+	c->full_ms = 0;
 	c->left -= n < c->left ? n : c->left;
 	/* There is more where a full batch came from. */
 	if (n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)
@@ -220,9 +225,14 @@ finish_batch(struct consumer *c)
 static int
 finish_measure(struct consumer *c)
 {
+	uint64_t unacked = c->lengths.unacked;
+
 	c->lengths = queue_lengths(c->queue);
-	if (!c->measured)
+	/* Refused as full nobody says that it is empty. */
+	if (!c->measured || c->lengths.ready == 0)
 		c->left = c->lengths.ready;
+	if (c->full_ms != 0 && c->lengths.unacked != unacked)
+		c->full_ms = tick_ms();
 	c->measured = true;
 	c->due_ms[CONSUMER_MEASURE] = tick_ms() + MEASURE_MS;
 	return 0;
@@ -292,7 +302,9 @@ is_of_use(const struct consumer *c, enum consumer_call call)
 	case CONSUMER_READ: return taking && room && has_unread(c);
 	case CONSUMER_TAKE: return taking && room && (!c->once || c->left > 0);
 	case CONSUMER_MEASURE:
-		return taking && (c->measure || (c->once && !c->measured));
+		return taking &&
+		       (c->measure ||
+			   (c->once && (!c->measured || c->full_ms != 0)));
 	case CONSUMER_NO_CALL: break;
 	}
 	return false;

@@ -58,6 +58,9 @@ struct consumer {
 	struct queue_lengths lengths; /* about a second old */
 	int64_t trouble_ms; /* tick_ms() since Redis has done nothing for us
 			     * that was wanted; 0: all is well */
+	int64_t full_ms;    /* once: tick_ms() since a batch was refused because
+			     * too many are not acknowledged, and none was since;
+			     * 0: nothing is refused */
 
 	/* Its own: */
 	enum consumer_call call;          /* under way */

@@ -49,6 +49,7 @@ static const char *url, *queue_name;
 static uint64_t batch_max;
 static bool once;
 static int64_t wait_ms = FDIO_FOREVER;
+static int exit_status; /* what is to be said at the end: 0 or 111 */
 
 /* clang-format off */
 static const struct option_def defs[] = {
@@ -93,6 +94,7 @@ static void begin(struct consumer *c, int argc, char **argv);
 static void consume(struct consumer *c, int signals);
 static int64_t next_event(const struct consumer *c, bool said);
 static bool look_after(struct consumer *c, enum queue_state state, bool said);
+static void leave_full(struct consumer *c);
 static void count(const struct consumer *c);
 static int finish(struct consumer *c);
 
@@ -159,6 +161,7 @@ consume(struct consumer *c, int signals)
 		if (consumer_step(c, fds[0].revents, &state) < 0)
 			msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 		said = look_after(c, state, said);
+		leave_full(c);
 		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
 			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		count(c);
@@ -171,6 +174,8 @@ next_event(const struct consumer *c, bool said)
 {
 	int64_t next_ms = metrics_tick(tick_ms());
 
+	if (c->full_ms != 0 && !c->stop && c->full_ms + wait_ms < next_ms)
+		next_ms = c->full_ms + wait_ms;
 	if (c->trouble_ms == 0 || c->phase == CONSUMER_LEAVING)
 		return next_ms;
 	if (!said && c->trouble_ms + SAY_MS < next_ms)
@@ -203,6 +208,20 @@ look_after(struct consumer *c, enum queue_state state, bool said)
 	return said;
 }
 
+/* With --once somebody waits for the end, and who acknowledges may not be
+ * there at all: into a file it would never come. */
+static void
+leave_full(struct consumer *c)
+{
+	if (c->full_ms == 0 || c->stop || tick_ms() < c->full_ms + wait_ms)
+		return;
+	msg_say("redis: too many batches wait to be acknowledged, and for "
+		"%g s none was",
+	    (double)wait_ms / 1000);
+	c->stop = true;
+	exit_status = EXIT_TEMPFAIL;
+}
+
 /* What the metrics show. */
 static void
 count(const struct consumer *c)
@@ -229,5 +248,5 @@ finish(struct consumer *c)
 	metrics_close();
 	queue_close(c->queue);
 	consumer_free(c);
-	return EXIT_DELIVERED;
+	return exit_status;
 }
