@@ -1,7 +1,9 @@
 #include "record.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lines.h"
@@ -10,8 +12,13 @@
 static const char checkpoint_start[] = "{\"checkpoint\":{";
 static const char error_start[] = "{\"error\":{";
 
+/* As in increment.c: without memory jansson may go on with a byte less, and
+ * batch 12 would be batch 1. */
+static bool out_of_memory;
+
 static bool begins(const char *line, size_t len, const char *start);
 static json_t *load(const char *line, size_t len);
+static void *allocate(size_t n);
 static int unpack_checkpoint(json_t *root, struct record_checkpoint *ret);
 
 enum record_kind
@@ -40,6 +47,7 @@ record_parse_checkpoint(
 	json_t *root;
 	int result;
 
+	errno = EINVAL;
 	if (record_kind(line, len) != RECORD_CHECKPOINT)
 		return -1;
 	root = load(line, len);
@@ -54,11 +62,29 @@ static json_t *
 load(const char *line, size_t len)
 {
 	json_error_t error;
+	json_t *root;
 
 	/* jansson skips a NUL behind a number. */
 	if (len > LINES_JSON_MAX || memchr(line, '\0', len) != NULL)
 		return NULL;
-	return json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	out_of_memory = false;
+	json_set_alloc_funcs(allocate, free);
+	root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	if (!out_of_memory)
+		return root;
+	json_decref(root);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void *
+allocate(size_t n)
+{
+	void *p = malloc(n);
+
+	if (p == NULL)
+		out_of_memory = true;
+	return p;
 }
 
 static int
@@ -110,6 +136,7 @@ record_parse_error(const char *line, size_t len, struct record_error *ret)
 	json_int_t number = 0;
 	json_t *root;
 
+	errno = EINVAL;
 	if (record_kind(line, len) != RECORD_ERROR)
 		return -1;
 	root = load(line, len);

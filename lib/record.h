@@ -40,7 +40,8 @@ struct record_checkpoint {
 	bool end; /* the consumer left in order; nothing follows */
 };
 
-/* 0, or -1 if line is not a well-formed checkpoint ("end" may be absent). */
+/* 0, or -1 if line is not a well-formed checkpoint ("end" may be absent), or,
+ * with errno ENOMEM, memory is gone. */
 int record_parse_checkpoint(
     const char *line, size_t len, struct record_checkpoint *ret);
 
@@ -53,7 +54,8 @@ struct record_error {
 	uint64_t line; /* number of the input line, from 1 */
 };
 
-/* 0, or -1 if line is not a well-formed error with a known code. */
+/* 0, or -1 if line is not a well-formed error with a known code, or, with
+ * errno ENOMEM, memory is gone. */
 int record_parse_error(const char *line, size_t len, struct record_error *ret);
 
 /* Adds the line with its newline.  0, or -1 if memory is gone. */

@@ -211,7 +211,12 @@ refuse_batches(const struct filter *f, const char *line, size_t len)
 {
 	struct record_checkpoint c;
 
-	if (record_parse_checkpoint(line, len, &c) == 0 && c.seq == 0)
+	if (record_parse_checkpoint(line, len, &c) < 0) {
+		if (errno == ENOMEM)
+			msg_die(EXIT_TEMPFAIL, "stdin: out of memory");
+		return;
+	}
+	if (c.seq == 0)
 		msg_die(EXIT_CONFIG,
 		    "stdin: line %ju: batches of incr-consume; incr-flush "
 		    "judges them itself, leave %s out",
