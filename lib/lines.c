@@ -67,6 +67,7 @@ take(struct lines *l, size_t len, size_t eaten, const char **ret_line,
 	bool fits = len <= l->max;
 
 	l->number++;
+	l->torn = l->ended && eaten == len;
 	*ret_line = buf_ptr(&l->in);
 	*ret_len = fits ? len : l->max;
 	buf_drop(&l->in, eaten);

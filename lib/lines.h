@@ -31,6 +31,8 @@ struct lines {
 	struct buf in;
 	bool skipping; /* inside a line that was too long */
 	bool ended;    /* read(2) said end of input */
+	bool torn;     /* the line last returned has no newline: the writer
+			* wants it so, or was killed inside it */
 };
 
 /* Reads lines of at most max bytes from fd (borrowed).  0, or -1 if memory

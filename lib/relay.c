@@ -179,6 +179,9 @@ read_verdicts(struct watch *w, uint32_t events)
 	}
 	while (got == LINES_LINE && r.state <= RELAY_UNREAD) {
 		got = lines_next(&r.verdicts, &line, &len);
+		/* Half an error line must not be taken for a success. */
+		if (got != LINES_MORE && r.verdicts.torn)
+			got = LINES_END;
 		if (got == LINES_LINE)
 			take_verdict(line, len);
 	}

@@ -285,6 +285,16 @@ CLOSE='Connection: close\r\n'
 	status_is 111
 }
 
+@test "half a verdict is none: 504, exit 111" {
+	half() {
+		read -r line
+		printf '{"erro'
+	}
+	ring half
+	[ "$(post)" = 504 ]
+	status_is 111
+}
+
 @test "a line reader that goes: unread lines are not lost in silence, exit 111" {
 	closes() {
 		exec <&-
