@@ -207,6 +207,9 @@ read_lines(struct flusher *f)
 
 		if (result == LINES_MORE)
 			return true;
+		/* A consumer that was killed leaves half a checkpoint. */
+		if (f->remote && input.torn)
+			result = LINES_END;
 		if (result == LINES_END)
 			end_input(f);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==

@@ -124,6 +124,19 @@ statements() { tail -c "+$((LOG_FROM + 1))" "$INCR_SUITE/pg.log" | grep -c "$1" 
 	[ "$(ledger $A)" = 1 ]
 }
 
+@test "a consumer killed inside a checkpoint: no fault of ours, status 111" {
+	stream() {
+		start $A
+		batch $A 1 1
+		increment 2
+		point $A 2 1 | head -c 30
+	}
+	flush_stream stream
+	[ "$status" -eq 111 ]
+	sum_is 1
+	[ "$(ledger $A)" = 1 ]
+}
+
 @test "a second consumer in one stream" {
 	stream() { start $A; batch $A 1 1; start $B; batch $B 1 2; end $B; }
 	flush_stream stream
