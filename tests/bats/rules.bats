@@ -96,7 +96,7 @@ has() { grep -qF -e "$1" "$2"; }
 			<in >out 2>err 7>&-
 		pid=$!
 		# It has its signals as a descriptor once it is set up.
-		takes_signals() { ls -l "/proc/$pid/fd" | grep -q signalfd; }
+		takes_signals() { readlink "/proc/$pid/fd/"* | grep -q signalfd; }
 		wait_for 5 takes_signals || {
 			echo "$program: $(cat err)"
 			return 1
@@ -173,7 +173,7 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 			--data-binary "$1" http://x/increment
 	}
 	for body in '{"error":{"code":"unknown","detail":"x","line":1}}' \
-		"$(point "$INCR_QUEUE" $KEY 0 0)" $'\n{"error":{' \
+		"$(point "$INCR_QUEUE" "$KEY" 0 0)" $'\n{"error":{' \
 		"$(increment 1)"$'\n'"$(increment 2)" \
 		$'tag\t'"$(increment 1)"; do
 		[ "$(post "$body")" = 400 ]

@@ -1,8 +1,19 @@
 /* modules: record id fault buf lines options fdio tick url num msg;
  * libs: -ljansson -luuid */
 /* Control lines: by their first bytes; well-formed to the last. */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "check.h"
 #include "record.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
 
 #define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 #define TEN "abcdefghij"
@@ -141,6 +152,57 @@ errors(void)
 	}
 }
 
+#ifndef SANITIZED
+/* The allocation that fails, counted down; 0: none does. */
+static int failing;
+
+void *__libc_malloc(size_t n);
+
+void *
+malloc(size_t n)
+{
+	if (failing > 0 && --failing == 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_malloc(n);
+}
+#endif
+
+/* Whichever allocation fails: the truth, or nothing and the reason. */
+static void
+memory_gone(void)
+{
+#ifndef SANITIZED
+	static const char text[] =
+	    CHECKPOINT("\"" TEN TEN "\"", "\"" K "\"", "1234567890123456789",
+		"9223372036854775807", "1795451234567", "true", "");
+	struct record_checkpoint whole, c;
+	int failed = 0, left;
+
+	check(record_parse_checkpoint(text, strlen(text), &whole) == 0, "good");
+	for (int i = 1; i < 1000; i++) {
+		int result, why;
+
+		failing = i;
+		result = record_parse_checkpoint(text, strlen(text), &c);
+		why = errno;
+		left = failing;
+		failing = 0;
+		if (result < 0)
+			check(why == ENOMEM, "%d: %s", i, strerror(why));
+		else
+			check(c.seq == whole.seq && c.lines == whole.lines &&
+				  c.taken_ms == whole.taken_ms,
+			    "%d: seq %ju", i, (uintmax_t)c.seq);
+		failed += result < 0;
+		if (left > 0)
+			break;
+	}
+	check(failed > 5, "%d", failed);
+#endif
+}
+
 int
 main(void)
 {
@@ -154,6 +216,7 @@ main(void)
 		    "%s", kinds[i].text);
 	checkpoints();
 	errors();
+	memory_gone();
 	check(record_parse_checkpoint(nul, sizeof nul - 1, &c) < 0, "a NUL");
 	return check_end();
 }
