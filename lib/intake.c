@@ -1,10 +1,13 @@
 #include "intake.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+static enum intake_event first_line(struct intake *s, const char *line,
+    size_t len, bool too_long, int64_t now_ms);
 static enum intake_event begin(struct intake *s, int64_t now_ms);
 static enum intake_event plain_line(
     struct intake *s, const char *line, size_t len, bool too_long);
@@ -22,21 +25,32 @@ intake_line(struct intake *s, const char *line, size_t len, bool too_long,
     int64_t now_ms)
 {
 	switch (s->kind) {
-	case INTAKE_UNKNOWN:
-		s->kind = INTAKE_PLAIN;
-		if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT &&
-		    record_parse_checkpoint(line, len, &s->point) == 0 &&
-		    s->point.seq == 0 && !s->point.end) {
-			s->kind = INTAKE_CONSUMER;
-			return begin(s, now_ms);
-		}
-		return plain_line(s, line, len, too_long);
+	case INTAKE_UNKNOWN: return first_line(s, line, len, too_long, now_ms);
 	case INTAKE_PLAIN: return plain_line(s, line, len, too_long);
 	case INTAKE_CONSUMER: break;
 	}
 	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT)
 		return checkpoint(s, line, len, now_ms);
 	return batch_line(s, line, len, too_long, now_ms);
+}
+
+/* What memory hides must not be counted as plain input. */
+static enum intake_event
+first_line(struct intake *s, const char *line, size_t len, bool too_long,
+    int64_t now_ms)
+{
+	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT) {
+		int result = record_parse_checkpoint(line, len, &s->point);
+
+		if (result < 0 && errno == ENOMEM)
+			return INTAKE_MEMORY;
+		if (result == 0 && s->point.seq == 0 && !s->point.end) {
+			s->kind = INTAKE_CONSUMER;
+			return begin(s, now_ms);
+		}
+	}
+	s->kind = INTAKE_PLAIN;
+	return plain_line(s, line, len, too_long);
 }
 
 static enum intake_event
@@ -80,10 +94,9 @@ read_error(const char *line, size_t len)
 	struct record_error e;
 
 	/* Unavailable is what increment_parse says of memory. */
-	if (record_parse_error(line, len, &e) < 0 ||
-	    e.fault == FAULT_UNAVAILABLE)
-		return FAULT_CONTROL_LINE;
-	return e.fault;
+	if (record_parse_error(line, len, &e) < 0)
+		return errno == ENOMEM ? FAULT_UNAVAILABLE : FAULT_CONTROL_LINE;
+	return e.fault == FAULT_UNAVAILABLE ? FAULT_CONTROL_LINE : e.fault;
 }
 
 static enum intake_event
@@ -92,7 +105,9 @@ checkpoint(struct intake *s, const char *line, size_t len, int64_t now_ms)
 	struct record_checkpoint *p = &s->point;
 
 	if (record_parse_checkpoint(line, len, p) < 0)
-		return stop(s, INTAKE_BUG, "a malformed checkpoint");
+		return errno == ENOMEM
+			   ? INTAKE_MEMORY
+			   : stop(s, INTAKE_BUG, "a malformed checkpoint");
 	if (p->lines != s->batch.lines)
 		return stop(s, INTAKE_BUG,
 		    "batch %" PRIu64 " has %" PRIu64 " lines, its checkpoint "

@@ -159,7 +159,7 @@ name_rejected(void)
 		    fault_code((enum fault)i));
 		series[M_REJECTED + i - 1] =
 		    (struct metric){.name = "incr_rejected_total",
-			.help = "Lines that were no increments.",
+			.help = METRICS_REJECTED_HELP,
 			.labels = labels[i],
 			.kind = METRICS_COUNTER};
 	}
