@@ -40,8 +40,9 @@ claims_wait(const struct claims *c, struct pollfd *ret_pfd)
 		return due_ms;
 	if (next_task(c) != CLAIMS_NO_TASK)
 		return 0;
-	if (c->pause_ms > now_ms && c->pause_ms < due_ms)
-		due_ms = c->pause_ms;
+	/* Also renewals wait: a round that is due would wake us for nothing. */
+	if (c->pause_ms > now_ms)
+		return c->pause_ms < due_ms ? c->pause_ms : due_ms;
 	if (holds_anything(c) && c->round_ms < due_ms)
 		due_ms = c->round_ms;
 	return due_ms;

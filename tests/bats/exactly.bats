@@ -316,6 +316,28 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	sum_is 6
 }
 
+# used PID: its CPU time so far, in ticks of 10 ms
+used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+refusals() { rcli info errorstats | grep -o 'WRONGTYPE:count=[0-9]*' | cut -d= -f2; }
+
+@test "Redis refuses the acknowledgement: tried with back-off, then done" {
+	local list="rmq::queue::[$INCR_QUEUE]::rejected" before
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" nonsense
+	incr-consume -o >"$DIR/s"
+	rcli set "$list" x
+	rcli config resetstat
+	background incr-flush <"$DIR/s" 2>"$DIR/err"
+	flush=$!
+	wait_for 5 grep -q 'redis: WRONGTYPE .*, waiting$' "$DIR/err"
+	before=$(used "$flush")
+	wait_for 10 at_least 7 refusals
+	[ $(($(used "$flush") - before)) -lt 20 ]
+	rcli del "$list"
+	wait_for 5 gone "$flush"
+	[ "$(rejected)" -eq 1 ]
+	no_batches
+}
+
 @test "old ledger rows go, if of our queue and not registered" {
 	in_ledger 00000000-0000-4000-8000-000000000001 1
 	in_ledger $B 1

@@ -227,8 +227,8 @@ statements() {
 }
 
 @test "workers side by side lose nothing and do not deadlock" {
-	local i pids=()
-	for i in 1 2 3 4; do
+	local pids=()
+	for _ in 1 2 3 4; do
 		background sh -c 'incr-flush <"$1"' - <(keys 1 2000; keys 2000 -1 1)
 		pids+=($!)
 	done
@@ -239,7 +239,6 @@ statements() {
 # -- Postgres in trouble ------------------------------------------------------------
 
 @test "Postgres stopped and started in the middle: every line counts once" {
-	local url
 	# The socket's folder is short: its path is limited.
 	DIR_PG=$INCR_SUITE/own$BATS_SUITE_TEST_NUMBER
 	pg_start "$DIR_PG"
