@@ -32,7 +32,7 @@ session_gone() { ! pgrep -s "$main" >/dev/null; }
 signal() {
 	local pid
 	for pid in $(pgrep -s "$main" -f '(^|/)incr-'); do
-		[ "$pid" = "$main" ] || kill -s "$1" "$pid"
+		[ "$pid" = "$main" ] || kill -s "$1" "$pid" || gone "$pid"
 	done
 }
 in_session() { pgrep -s "$main" -x "$1"; }
