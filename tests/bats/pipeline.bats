@@ -21,7 +21,7 @@ drain_once() {
 # start_ingest: a server on $BATS_TEST_TMPDIR/s, ready. $! is it.
 start_ingest() {
 	background incr-ingest -l "$BATS_TEST_TMPDIR/s"
-	wait_for 10 ask health/ready -f
+	wait_for 30 ask health/ready -f
 }
 
 # ask PATH [CURL-ARG...]
