@@ -134,8 +134,9 @@ place() {
 run_blocks() {
 	for block in run.*; do
 		sh -eu "$block" >out 2>err
-		[ -s err ] || continue
-		cat "$block" err
+		# A slow machine may have to wait for a service.
+		grep -v 'waiting$' err >said || continue
+		cat "$block" said
 		false
 	done
 }

@@ -64,7 +64,7 @@ logged() {
 	LOG_FROM=$(stat -c %s "$INCR_SUITE/pg.log")
 }
 # statements TEXT: how many with TEXT were noted, or DETAILs of one
-statements() { tail -c "+$((LOG_FROM + 1))" "$INCR_SUITE/pg.log" | grep -c "$1" || :; }
+statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 
 @test "a stream is counted, in one statement" {
 	logged

@@ -193,8 +193,7 @@ unlock() {
 
 # statements FROM: how many the server got since byte FROM of its log.
 statements() {
-	tail -c "+$(($1 + 1))" "$INCR_SUITE/pg.log" |
-		grep -c 'LOG:  \(execute\|statement\)' || :
+	log_since "$1" | grep -c 'LOG:  \(execute\|statement\)' || :
 }
 
 @test "a window is exactly one statement, with 1 key and with 100,000" {

@@ -178,3 +178,9 @@ use_postgres() {
 		-c "create database $db template incr_template" >/dev/null
 	export DATABASE_URL="postgresql:///$db?host=$INCR_SUITE/pg&user=postgres"
 }
+
+# log_since BYTE: what the suite's server said of this test's database.
+log_since() {
+	local db=${DATABASE_URL#postgresql:///}
+	tail -c "+$(($1 + 1))" "$INCR_SUITE/pg.log" | grep "^${db%%\?*} " || :
+}
