@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "buf.h"
+#include "client.h"
 
 struct conn;
 
@@ -21,6 +22,7 @@ struct exchange {
 	struct conn *conn;     /* NULL: the client has gone */
 	int64_t began_us;      /* tick_us() at the end of the head */
 	struct answer answer;
+	struct client client;
 	size_t limit;     /* bytes of body that are taken */
 	size_t seen;      /* bytes of body so far */
 	uint32_t pending; /* lines without verdict; their owner counts */

@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,8 +19,8 @@ static bool read_target(
 static bool read_version(struct http *h, const char *version, size_t len);
 static size_t read_field(struct http *h, const char *line, size_t len,
     const char **ret_value, size_t *ret_value_len);
-static bool take_field(struct http *h, const char *name, size_t name_len,
-    const char *value, size_t len);
+static bool take_field(struct http *h, const char *p, const char *name,
+    size_t name_len, const char *value, size_t len);
 static bool take_host(struct http *h, const char *value, size_t len);
 static bool take_length(struct http *h, const char *value, size_t len);
 static bool take_encoding(struct http *h, const char *value, size_t len);
@@ -48,6 +49,17 @@ static const struct {
     {"transfer-encoding", take_encoding},
     {"connection", take_connection},
     {"expect", take_expect},
+};
+
+/* Fields whose values are read by others. */
+static const struct {
+	const char *name;
+	size_t offset;        /* of a struct http_value in the request */
+	const char *repeated; /* the fault, or NULL: the last line counts */
+} values[] = {
+    {"authorization", offsetof(struct http_request, authorization),
+	"the field Authorization is repeated"},
+    {"x-forwarded-for", offsetof(struct http_request, forwarded), NULL},
 };
 
 enum http_event
@@ -117,7 +129,8 @@ read_head_line(struct http *h, const char *p, size_t len)
 		return true;
 	}
 	name_len = read_field(h, line, n, &value, &value_len);
-	return name_len > 0 && take_field(h, line, name_len, value, value_len);
+	return name_len > 0 &&
+	       take_field(h, p, line, name_len, value, value_len);
 }
 
 static enum http_event
@@ -244,12 +257,23 @@ read_field(struct http *h, const char *line, size_t len, const char **ret_value,
 }
 
 static bool
-take_field(struct http *h, const char *name, size_t name_len, const char *value,
-    size_t len)
+take_field(struct http *h, const char *p, const char *name, size_t name_len,
+    const char *value, size_t len)
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (equals(name, name_len, fields[i].name))
 			return fields[i].take(h, value, len);
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		struct http_value *v =
+		    (struct http_value *)((char *)&h->request +
+					  values[i].offset);
+
+		if (!equals(name, name_len, values[i].name))
+			continue;
+		if (v->at != 0 && values[i].repeated != NULL)
+			return fault(h, 400, values[i].repeated);
+		*v = (struct http_value){(uint16_t)(value - p), (uint16_t)len};
+	}
 	return true;
 }
 

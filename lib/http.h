@@ -32,6 +32,11 @@ enum http_method {
 	HTTP_METHOD_POST
 };
 
+/* Where in the head the value of a field is; at 0: there is no such field. */
+struct http_value {
+	uint16_t at, len;
+};
+
 /* What a head says. */
 struct http_request {
 	enum http_method method;
@@ -44,6 +49,9 @@ struct http_request {
 	bool expects;    /* Expect: 100-continue, and a body follows */
 	uint64_t length; /* of the body; 0 if chunked; from 9e17 on only that
 			    much is true */
+	struct http_value authorization;
+	struct http_value forwarded; /* X-Forwarded-For; the last such line,
+				      * which the nearest proxy wrote */
 };
 
 enum http_state {

@@ -18,6 +18,7 @@ enum { TEXT_MAX = 20000 };
 struct outcome {
 	int requests, status;
 	char path[64], body[256]; /* of the last one, and of all */
+	char values[128];         /* "[authorization][forwarded]" */
 	size_t body_len;
 	enum http_method method;
 	bool keep_alive, expects;
@@ -138,6 +139,8 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400},
     {POST "Expect: 200-ok\r\n\r\n", 417},
+    {POST "Authorization: a\r\nauthorization: a\r\n\r\n", 400},
+    {POST "Authorization:\r\nAuthorization: a\r\n\r\n", 400},
     /* chunks */
     {CHUNKED "\r\n", 400},
     {CHUNKED "g\r\n", 400},
@@ -160,6 +163,19 @@ static const struct {
     {CHUNKED "0\r\nX: y\n\r\n", 400},
     {CHUNKED "0\r\n\n", 400},
 };
+
+static void
+show_values(struct outcome *o, const struct http_request *r, const char *p)
+{
+	const struct http_value *v[] = {&r->authorization, &r->forwarded};
+	size_t at = 0;
+
+	for (size_t i = 0; i < check_n(v); i++)
+		if (v[i]->at != 0)
+			at += (size_t)snprintf(o->values + at,
+			    sizeof o->values - at, "[%.*s]", v[i]->len,
+			    p + v[i]->at);
+}
 
 /* Feeds text, which the parser may look at only up to a limit that grows
  * from each of the cuts to the next. */
@@ -187,6 +203,7 @@ feed(const char *text, size_t len, const size_t *cuts, size_t n_cuts)
 				o.expects = h.request.expects;
 				snprintf(o.path, sizeof o.path, "%.*s",
 				    h.request.path_len, p + h.request.path_at);
+				show_values(&o, &h.request, p);
 			}
 			if (e == HTTP_DATA &&
 			    o.body_len + eaten < sizeof o.body) {
@@ -211,7 +228,8 @@ same(const struct outcome *a, const struct outcome *b)
 	       a->body_len == b->body_len &&
 	       memcmp(a->body, b->body, a->body_len) == 0 &&
 	       strcmp(a->path, b->path) == 0 && a->method == b->method &&
-	       a->keep_alive == b->keep_alive && a->expects == b->expects;
+	       a->keep_alive == b->keep_alive && a->expects == b->expects &&
+	       strcmp(a->values, b->values) == 0;
 }
 
 /* The outcome, which must not depend on how the text arrives. */
@@ -277,6 +295,23 @@ test_meaning(void)
 	check(!o.expects, "100-continue without a body");
 }
 
+static void
+test_values(void)
+{
+	struct outcome o = feed_cut("\r\n" POST "Authorization: Bearer a \r\n"
+				    "X-Forwarded-For: 1.1.1.1\r\n"
+				    "x-forwarded-for:2.2.2.2, 3.3.3.3\r\n\r\n");
+
+	check(strcmp(o.values, "[Bearer a][2.2.2.2, 3.3.3.3]") == 0, "%s",
+	    o.values);
+	o = feed_cut(POST "Authorization:\r\n\r\n");
+	check(strcmp(o.values, "[]") == 0, "%s", o.values);
+	o = feed_cut(POST "Authorizations: a\r\nX-Forwarded: b\r\n\r\n");
+	check(strcmp(o.values, "") == 0, "%s", o.values);
+	o = feed_cut(POST "Authorization: a\r\n\r\n" POST "\r\n");
+	check(o.requests == 2, "the next one has its own");
+}
+
 /* text times n behind a beginning. */
 static struct outcome
 feed_long(const char *begin, const char *text, size_t n, const char *end)
@@ -329,6 +364,7 @@ main(void)
 {
 	test_tables();
 	test_meaning();
+	test_values();
 	test_limits();
 	return check_end();
 }
