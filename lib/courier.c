@@ -10,11 +10,14 @@ enum {
 	REFUSED_MS = 200 /* between two sendings of what was refused */
 };
 
+static bool is_refused(const struct courier *c, enum queue_state state);
 static enum courier_state hear(struct courier *c, enum queue_state state);
 static bool is_waiting(
     struct courier *c, enum queue_state state, int64_t now_ms);
 static enum courier_state replied(struct courier *c);
+static enum courier_state turn_away(struct courier *c);
 static enum courier_state delivered(struct courier *c);
+static void refuse_reused(struct courier *c, size_t i);
 static enum courier_state unknown(struct courier *c, const char *why);
 static enum courier_state release(struct courier *c);
 static void new_id(struct courier *c);
@@ -103,14 +106,23 @@ courier_step(struct courier *c, short revents, int64_t now_ms)
 	enum queue_state state = queue_step(c->queue, revents);
 	enum courier_state result;
 
-	if (state == QUEUE_REFUSED)
-		c->retry_ms = now_ms + backoff_next(&c->backoff);
 	result = hear(c, state);
+	if (is_refused(c, state))
+		c->retry_ms = now_ms + backoff_next(&c->backoff);
 	if (result == COURIER_WELL)
 		result = give_up(c, now_ms);
 	if (result == COURIER_WELL && is_waiting(c, state, now_ms))
 		result = COURIER_WAITING;
 	return result;
+}
+
+/* Did a sending end that has done nothing and is to be repeated? */
+static bool
+is_refused(const struct courier *c, enum queue_state state)
+{
+	return state == QUEUE_REFUSED ||
+	       (state == QUEUE_DONE && c->state != FLIGHT_NONE &&
+		   queue_published(c->queue) == QUEUE_HIGH);
 }
 
 /* The one place where a sending ends. */
@@ -146,18 +158,26 @@ is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
 		c->down_ms = 0;
 	else if (c->down_ms == 0)
 		c->down_ms = now_ms;
-	if (state == QUEUE_REFUSED || state == QUEUE_DONE)
-		c->refused = state == QUEUE_REFUSED;
+	if (down)
+		c->why = NULL;
+	if (state == QUEUE_REFUSED || state == QUEUE_DONE) {
+		c->refused = is_refused(c, state);
+		c->why = c->refused && state == QUEUE_DONE
+			     ? "as much is waiting as may"
+			     : NULL;
+	}
 	return c->refused || (down && now_ms >= c->down_ms + DOWN_MS);
 }
 
 static enum courier_state
 replied(struct courier *c)
 {
-	backoff_reset(&c->backoff);
+	if (queue_published(c->queue) != QUEUE_HIGH)
+		backoff_reset(&c->backoff);
 	switch (queue_published(c->queue)) {
 	case QUEUE_PUSHED:
 	case QUEUE_BEFORE: return delivered(c);
+	case QUEUE_HIGH: return turn_away(c);
 	case QUEUE_GAP: break;
 	}
 	if (c->state == FLIGHT_REPEATING)
@@ -171,6 +191,32 @@ replied(struct courier *c)
 	return COURIER_WELL;
 }
 
+/*
+ * Enough is ready.  A sending before this one may yet be done, when there is
+ * room; without echo nobody waits for an answer.
+ */
+static enum courier_state
+turn_away(struct courier *c)
+{
+	size_t n = c->flight->n_data;
+
+	if (c->state == FLIGHT_REPEATING || !c->set.echo) {
+		c->state = c->state == FLIGHT_REPEATING ? FLIGHT_MAYBE
+							: FLIGHT_WAITING;
+		return COURIER_WELL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (queue_reused(c->queue, i)) {
+			refuse_reused(c, i);
+		} else if (!queue_known(c->queue, i)) {
+			outbox_refuse(c->flight, i, FAULT_UNAVAILABLE);
+			c->set.rejected[FAULT_UNAVAILABLE].value++;
+			c->failed = true;
+		}
+	}
+	return release(c);
+}
+
 static enum courier_state
 delivered(struct courier *c)
 {
@@ -180,15 +226,21 @@ delivered(struct courier *c)
 		if (!queue_reused(c->queue, i))
 			continue;
 		reused++;
-		c->set.reused(
-		    outbox_refuse(c->flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
+		refuse_reused(c, i);
 	}
 	c->seq++;
-	c->set.rejected[FAULT_IDEMPOTENCY_KEY_REUSED].value += (double)reused;
 	c->set.published->value += (double)(n - reused);
 	c->set.batches->value++;
 	metrics_observe(c->set.seconds, (double)(tick_us() - c->sent_us) / 1e6);
 	return release(c);
+}
+
+static void
+refuse_reused(struct courier *c, size_t i)
+{
+	c->set.rejected[FAULT_IDEMPOTENCY_KEY_REUSED].value++;
+	c->set.reused(
+	    outbox_refuse(c->flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
 }
 
 /* Redis may have the batch or get it yet, so nobody sends it again. */
@@ -249,7 +301,7 @@ courier_send(struct courier *c, int64_t now_ms)
 	}
 	lines = outbox_encode(c->flight);
 	if (lines == NULL || queue_publish(c->queue, &c->id, c->seq + 1, lines,
-				 c->set.window_s) < 0)
+				 c->set.window_s, c->set.high_water) < 0)
 		return COURIER_NO_MEMORY;
 	c->state = c->state == FLIGHT_MAYBE ? FLIGHT_REPEATING : FLIGHT_CALLING;
 	return COURIER_WELL;

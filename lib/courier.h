@@ -26,9 +26,10 @@
 
 struct courier_settings {
 	const char *url, *queue;
-	bool echo, tagged; /* of outbox.h */
-	int64_t wait_ms;   /* from a line's arrival; 0: for ever */
-	uint64_t window_s; /* for which tags are remembered */
+	bool echo, tagged;   /* of outbox.h */
+	int64_t wait_ms;     /* from a line's arrival; 0: for ever */
+	uint64_t window_s;   /* for which tags are remembered */
+	uint64_t high_water; /* messages ready at most, 0: any number */
 	/* Counted up. */
 	struct metric *published, *batches, *seconds;
 	struct metric *rejected; /* FAULT_COUNT of them */

@@ -40,6 +40,7 @@ static const char *const scripts[CALL_SCRIPTS] = {
 static const char queues_key[] = "rmq::queues";
 
 static enum queue_state digest(struct queue *q);
+static bool lists(const struct redis_reply *reply, int64_t index);
 
 struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
@@ -190,7 +191,7 @@ queue_lines_free(struct queue_lines *l)
 
 int
 queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
-    const struct queue_lines *lines, uint64_t window_s)
+    const struct queue_lines *lines, uint64_t window_s, uint64_t high_water)
 {
 	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
 
@@ -209,6 +210,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	else
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, window_s);
+	resp_arg_u64(&q->args, high_water);
 	q->call = CALL_PUBLISH;
 	return session_eval(q->session, CALL_PUBLISH, 3, &q->args, &lines->resp,
 	    lines->tagged ? 2 * lines->n : lines->n);
@@ -222,24 +224,36 @@ queue_published(const struct queue *q)
 	switch (redis_reply_int(redis_reply_at(reply, 0), 0)) {
 	case 1: return QUEUE_PUSHED;
 	case 2: return QUEUE_BEFORE;
+	case 3: return QUEUE_HIGH;
 	}
 	return QUEUE_GAP;
 }
 
-/* The reply's indexes ascend. */
 bool
 queue_reused(const struct queue *q, size_t i)
 {
-	const struct redis_reply *reply = session_reply(q->session);
+	return lists(session_reply(q->session), (int64_t)i);
+}
+
+bool
+queue_known(const struct queue *q, size_t i)
+{
+	return lists(session_reply(q->session), -1 - (int64_t)i);
+}
+
+/* The reply's indexes ascend. */
+static bool
+lists(const struct redis_reply *reply, int64_t index)
+{
 	size_t low = 1, high = redis_reply_count(reply);
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int64_t at = redis_reply_int(redis_reply_at(reply, mid), -1);
+		int64_t at = redis_reply_int(redis_reply_at(reply, mid), 0);
 
-		if (at == (int64_t)i)
+		if (at == index)
 			return true;
-		if (at < (int64_t)i)
+		if (at < index)
 			low = mid + 1;
 		else
 			high = mid;

@@ -109,20 +109,24 @@ int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 void queue_lines_clear(struct queue_lines *l);
 void queue_lines_free(struct queue_lines *l);
 
-/* Pushes lines (borrowed for the call) as batch seq (from 1) of publisher;
- * tags are remembered for window_s seconds. */
+/* Pushes lines (borrowed for the call) as batch seq (from 1) of publisher,
+ * unless high_water messages (0: any number) are ready; tags are remembered
+ * for window_s seconds. */
 int queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
-    const struct queue_lines *lines, uint64_t window_s);
+    const struct queue_lines *lines, uint64_t window_s, uint64_t high_water);
 
 enum queue_published {
 	QUEUE_PUSHED, /* now */
 	QUEUE_BEFORE, /* by an earlier sending */
-	QUEUE_GAP     /* not pushed: the publisher's key is missing, or seq
+	QUEUE_GAP,    /* not pushed: the publisher's key is missing, or seq
 		       * is not the next one */
+	QUEUE_HIGH    /* not pushed, seq is not used: enough is ready */
 };
 enum queue_published queue_published(const struct queue *q);
 /* Was line i (from 0) refused: its tag is marked with another increment? */
 bool queue_reused(const struct queue *q, size_t i);
+/* Of QUEUE_HIGH: was line i pushed before, by its tag? */
+bool queue_known(const struct queue *q, size_t i);
 
 /* Registers a consumer, which must be new: never repeated under one id. */
 int queue_register(struct queue *q, const struct id *consumer);

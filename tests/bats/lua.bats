@@ -50,14 +50,14 @@ publish() { # ID SEQ LINE...
 	local id=$1 seq=$2
 	shift 2
 	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" '' 0 "$@"
+		86400 "$INCR_QUEUE" '' 0 "${HIGH:-0}" "$@"
 }
 
 tagged() { # ID SEQ [TAG LINE]...
 	local id=$1 seq=$2
 	shift 2
 	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" "${P}seen::" 100 "$@"
+		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "$@"
 }
 
 record() { echo "$1 boot ${2:-1} 100"; }
@@ -220,6 +220,30 @@ unchanged() {
 	rcli del "$READY"
 	[ "$(tagged $A 1 t x)" = 1 ]
 	[ "$(list "$READY")" = "x " ]
+}
+
+@test "publish: at the high-water mark nothing is done, below it everything" {
+	HIGH=3 publish $A 1 a b
+	[ "$(HIGH=3 publish $A 2 c d)" = 1 ]
+	HIGH=3 unchanged publish $A 3 e
+	[ "$reply" = 3 ]
+	# A lost reply is still found; with room the same call is done.
+	HIGH=3 unchanged publish $A 2 c d
+	[ "$reply" = 2 ]
+	HIGH=4 unchanged publish $A 3 e
+	[ "$reply" = 3 ]
+	[ "$(HIGH=5 publish $A 3 e)" = 1 ]
+	[ "$(list "$READY")" = "e d c b a " ]
+}
+
+@test "publish: at the mark tags tell what was pushed before, and by whom" {
+	tagged $A 1 t x u y
+	HIGH=2 unchanged tagged $A 2 n z t x t q '' w u y n r
+	[ "$reply" = "3 -5 -2 2" ]
+	# Nothing to push is no reason to refuse.
+	[ "$(HIGH=2 tagged $A 2 t x u q)" = "1 1" ]
+	HIGH=2 unchanged tagged $A 2 t x u q
+	[ "$reply" = "2 1" ]
 }
 
 # -- register ----------------------------------------------------------------

@@ -508,6 +508,62 @@ hung_up() { grep -q waiting "$dir/err"; }
 	grep -q '^incr-publish: redis: back$' "$dir/err"
 }
 
+@test "at the high-water mark: unavailable at once, taken again below it" {
+	open_publish -e --high-water 2
+	increments 1 2 >&7
+	wait_for 5 answered 2
+	began=$EPOCHREALTIME
+	increments 3 4 >&7
+	wait_for 5 answered 4
+	# No waiting for room: --wait is 5 s.
+	((${EPOCHREALTIME/./} - ${began/./} < 2000000))
+	[ "$(grep -c '"unavailable".*"line":[34]}' "$dir/out")" = 2 ]
+	rcli rpop "rmq::queue::[$INCR_QUEUE]::ready" >/dev/null
+	increment 5 >&7
+	wait_for 5 answered 5
+	close_input
+	leaves 111
+	{ increment 2; increment 5; } | cmp - <(queue)
+	publishers_are 1
+}
+
+@test "at the high-water mark without -e: waits, says so, and loses nothing" {
+	open_publish --high-water 1000
+	increments 1 2500 >&7
+	close_input
+	wait_for 5 grep -q 'redis: as much is waiting as may, waiting$' \
+		"$dir/err"
+	not gone "$pid"
+	not has_ready 2500
+	wait_for 10 make_room
+	leaves 0
+	increments 1 2500 | cmp - <(cat "$dir/taken")
+	grep -q 'redis: back$' "$dir/err"
+}
+
+# Empties the queue; true once nothing more can come.
+make_room() {
+	local over=0
+	gone "$pid" && over=1
+	rcli rename "rmq::queue::[$INCR_QUEUE]::ready" taken 2>&1 |
+		grep -q OK || [ "$over" = 1 ] || return 1
+	rcli --raw lrange taken 0 -1 | tac | grep . >>"$dir/taken"
+	rcli del taken
+	[ "$over" = 1 ]
+}
+
+@test "at the high-water mark a tag that was counted is still known" {
+	{ tagged a 1; tagged b 2; } | incr-publish -t
+	export INCR_HIGH_WATER=2
+	run incr-publish -e -t < <(tagged n 3; tagged a 1; tagged b 9)
+	[ "$status" -eq 111 ]
+	[[ "${lines[0]}" == n$'\t{"error":{"code":"unavailable",'*',"line":1}}' ]]
+	[ "${lines[1]}" = "$(tagged a 1)" ]
+	[[ "${lines[2]}" == b$'\t{"error":{"code":"idempotency-key-reused",'*',"line":3}}' ]]
+	[ "${#lines[@]}" -eq 3 ]
+	has_ready 2
+}
+
 # -- configuration -----------------------------------------------------------
 
 @test "a wrong URL, a password in an argument, an evicting Redis: 100" {
@@ -519,6 +575,8 @@ hung_up() { grep -q waiting "$dir/err"; }
 	run incr-publish -w 0 </dev/null
 	[ "$status" -eq 100 ]
 	run incr-publish --idempotency-window 86401 </dev/null
+	[ "$status" -eq 100 ]
+	INCR_HIGH_WATER=0 run incr-publish </dev/null
 	[ "$status" -eq 100 ]
 	use_own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
 	run timeout 5 incr-publish < <(increment 1)

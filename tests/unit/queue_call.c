@@ -151,7 +151,8 @@ begin_publish(struct queue *q, bool tagged)
 
 		queue_lines_add(&lines, w, tag, text, strlen(text));
 	}
-	return queue_publish(q, &id, strtoull(words[2], NULL, 10), &lines, 100);
+	return queue_publish(
+	    q, &id, strtoull(words[2], NULL, 10), &lines, 100, 0);
 }
 
 static int
@@ -178,7 +179,8 @@ print_result(struct queue *q)
 {
 	static const char *const taken[] = {
 	    "taken", "empty", "full", "notowner", "gone"};
-	static const char *const published[] = {"pushed", "before", "gap"};
+	static const char *const published[] = {
+	    "pushed", "before", "gap", "high"};
 	static const char *const renewed[] = {"owned", "bare", "disowned"};
 	enum queue_state state;
 	const char *verb = words[0];
