@@ -24,7 +24,7 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db
 
 # What each program is made of: modules of lib/, then libraries.
 BASE = msg num buf tick fdio url lines options
-QUEUE = backoff resp redis resolve fitness greeting session owner sightings \
+QUEUE = backoff resp pack redis resolve fitness greeting session owner sightings \
 	queue_call queue_batch queue_adopt queue
 incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
 incr-publish = $(BASE) fault id increment record metrics $(QUEUE) \

@@ -55,7 +55,7 @@ bool
 outbox_full(const struct outbox *b)
 {
 	return b->end == OUTBOX_LINES || b->text.len >= OUTBOX_BYTES ||
-	       b->encoded.resp.len >= OUTBOX_BYTES;
+	       b->encoded.packed.len >= OUTBOX_BYTES;
 }
 
 enum outbox_taken

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pack.h"
 #include "queue_call.h"
 
 #include "lua/acknowledge.h"
@@ -38,6 +39,7 @@ static const char *const scripts[CALL_SCRIPTS] = {
 };
 
 static const char queues_key[] = "rmq::queues";
+enum { LINE_END = 2 }; /* CR LF */
 
 static enum queue_state digest(struct queue *q);
 static bool lists(const struct redis_reply *reply, int64_t index);
@@ -162,13 +164,16 @@ int
 queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len)
 {
-	size_t before = l->resp.len;
+	size_t before = l->packed.len;
 
-	if (l->n == QUEUE_LINES_MAX ||
-	    (l->tagged && resp_encode(&l->resp, tag, tag_len) < 0))
+	if (l->n == QUEUE_LINES_MAX)
 		return -1;
-	if (resp_encode(&l->resp, line, len) < 0) {
-		l->resp.len = before;
+	if (before > 0)
+		l->packed.len -= LINE_END;
+	if ((l->tagged && pack_add(&l->packed, tag, tag_len) < 0) ||
+	    pack_add(&l->packed, line, len) < 0 ||
+	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
+		l->packed.len = before;
 		return -1;
 	}
 	l->n++;
@@ -178,14 +183,14 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 void
 queue_lines_clear(struct queue_lines *l)
 {
-	buf_clear(&l->resp);
+	buf_clear(&l->packed);
 	l->n = 0;
 }
 
 void
 queue_lines_free(struct queue_lines *l)
 {
-	buf_free(&l->resp);
+	buf_free(&l->packed);
 	l->n = 0;
 }
 
@@ -194,8 +199,9 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, uint64_t window_s, uint64_t high_water)
 {
 	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
+	unsigned char head[PACK_HEAD];
 
-	if (!call_start(q))
+	if (lines->n == 0 || !call_start(q))
 		return -1;
 	id_format(publisher, text);
 	snprintf(rest, sizeof rest, "publisher::%s", text);
@@ -211,9 +217,12 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, window_s);
 	resp_arg_u64(&q->args, high_water);
+	pack_head((uint32_t)(lines->tagged ? 2 * lines->n : lines->n), head);
+	resp_arg_begin(&q->args, head, PACK_HEAD,
+	    PACK_HEAD + lines->packed.len - LINE_END);
 	q->call = CALL_PUBLISH;
-	return session_eval(q->session, CALL_PUBLISH, 3, &q->args, &lines->resp,
-	    lines->tagged ? 2 * lines->n : lines->n);
+	return session_eval(
+	    q->session, CALL_PUBLISH, 3, &q->args, &lines->packed);
 }
 
 enum queue_published

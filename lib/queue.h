@@ -98,12 +98,13 @@ void queue_hang_up(struct queue *q);
 
 /* The lines of one publish, encoded once; frozen when it was sent. */
 struct queue_lines {
-	struct buf resp;
+	struct buf packed; /* strings as in pack.h, then CR LF */
 	size_t n;
 	bool tagged; /* set before the first line: every line has a tag,
 		      * maybe an empty one, which marks nothing */
 };
 
+/* 0, or -1 if there are QUEUE_LINES_MAX or memory is gone: unchanged. */
 int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len);
 void queue_lines_clear(struct queue_lines *l);

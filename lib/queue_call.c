@@ -21,7 +21,7 @@ int
 call_eval(struct queue *q, enum call call, size_t n_keys)
 {
 	q->call = call;
-	return session_eval(q->session, call, n_keys, &q->args, NULL, 0);
+	return session_eval(q->session, call, n_keys, &q->args, NULL);
 }
 
 void

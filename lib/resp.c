@@ -27,6 +27,15 @@ resp_arg_u64(struct resp_args *a, uint64_t n)
 }
 
 void
+resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len)
+{
+	if (buf_addf(&a->resp, "$%zu\r\n", len) < 0 ||
+	    buf_add(&a->resp, p, n) < 0)
+		a->failed = true;
+	a->n++;
+}
+
+void
 resp_args_clear(struct resp_args *a)
 {
 	buf_clear(&a->resp);

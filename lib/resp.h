@@ -23,6 +23,9 @@ struct resp_args {
 void resp_arg(struct resp_args *a, const void *p, size_t len);
 void resp_arg_text(struct resp_args *a, const char *text);
 void resp_arg_u64(struct resp_args *a, uint64_t n);
+/* The last argument, of len bytes: p is the first n of them, the others and
+ * CR LF are sent behind the arguments. */
+void resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len);
 void resp_args_clear(struct resp_args *a);
 void resp_args_free(struct resp_args *a);
 

@@ -431,7 +431,7 @@ disconnect(struct session *s)
 
 int
 session_eval(struct session *s, size_t script, size_t n_keys,
-    const struct resp_args *args, const struct buf *more, size_t n_more)
+    const struct resp_args *args, const struct buf *more)
 {
 	enum { HEAD = 3 };
 	struct buf *call = &s->call;
@@ -442,8 +442,7 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 		return -1;
 	buf_clear(call);
 	snprintf(keys, sizeof keys, "%zu", n_keys);
-	failed = buf_addf(
-	    call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n + n_more);
+	failed = buf_addf(call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n);
 	failed |= resp_encode(call, s->greeting.shas[script], GREETING_SHA);
 	failed |= resp_encode(call, keys, strlen(keys));
 	failed |= buf_add(call, buf_ptr(&args->resp), args->resp.len);

@@ -76,13 +76,13 @@ void session_hang_up(struct session *s);
 
 /*
  * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args
- * are copied; n_more further arguments, already encoded, are sent from more
- * (may be NULL), which is borrowed until the call ends.  A script that
+ * are copied; more (may be NULL), the rest of the last one, is borrowed
+ * until the call ends.  A script that
  * Redis has forgotten is loaded and called again without a word.
  * 0, or -1 if not idle or memory is gone.
  */
 int session_eval(struct session *s, size_t script, size_t n_keys,
-    const struct resp_args *args, const struct buf *more, size_t n_more);
+    const struct resp_args *args, const struct buf *more);
 
 /* Begins a command: its name and arguments. */
 int session_command(struct session *s, const struct resp_args *args);

@@ -35,15 +35,28 @@ own_redis() {
 # script NAME NUMKEYS [KEY|ARG]...: its reply, words on one line; what is
 # empty does not show.  QUIET=1: no reply, too large for a shell.
 script() {
-	local name=$1 words
+	local words text
+	text=$(script_text "$1")
 	shift
 	if [ "${QUIET:-}" = 1 ]; then
-		rcli --raw eval "$(<"$ROOT/lib/lua/$name.lua")" "$@" >/dev/null
+		rcli --raw eval "$text" "$@" >/dev/null
 		return
 	fi
-	mapfile -t words < <(rcli --raw eval "$(<"$ROOT/lib/lua/$name.lua")" "$@")
+	mapfile -t words < <(rcli --raw eval "$text" "$@")
 	read -ra words <<<"${words[*]}"
 	echo "${words[*]}"
+}
+
+# script_text NAME: publish reads its lines as MessagePack, which no argument
+# of a shell can be: here it packs them first.
+script_text() {
+	local pack='
+		local lines = {}
+		for i = 7, #ARGV do lines[i - 6] = ARGV[i] end
+		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
+		    ARGV[6], cmsgpack.pack(lines)}'
+	[ "$1" = publish ] || pack=
+	sed "1r "<(echo "$pack") "$ROOT/lib/lua/$1.lua"
 }
 
 publish() { # ID SEQ LINE...

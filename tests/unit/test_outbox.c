@@ -1,5 +1,5 @@
 /* modules: outbox queue queue_call queue_batch queue_adopt owner sightings
- * redis resolve fitness greeting session resp backoff increment record id
+ * redis pack resolve fitness greeting session resp backoff increment record id
  * fault lines buf fdio tick url num options msg; libs: -lhiredis -ljansson
  * -luuid */
 /*
