@@ -14,6 +14,7 @@
 #include "answer.h"
 #include "buf.h"
 #include "client.h"
+#include "tag.h"
 
 struct conn;
 
@@ -23,6 +24,7 @@ struct exchange {
 	int64_t began_us;      /* tick_us() at the end of the head */
 	struct answer answer;
 	struct client client;
+	struct tag tag;   /* of its idempotency key */
 	size_t limit;     /* bytes of body that are taken */
 	size_t seen;      /* bytes of body so far */
 	uint32_t pending; /* lines without verdict; their owner counts */

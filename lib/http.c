@@ -59,6 +59,8 @@ static const struct {
 } values[] = {
     {"authorization", offsetof(struct http_request, authorization),
 	"the field Authorization is repeated"},
+    {"idempotency-key", offsetof(struct http_request, idempotency_key),
+	"the field Idempotency-Key is repeated"},
     {"x-forwarded-for", offsetof(struct http_request, forwarded), NULL},
 };
 

@@ -50,6 +50,7 @@ struct http_request {
 	uint64_t length; /* of the body; 0 if chunked; from 9e17 on only that
 			    much is true */
 	struct http_value authorization;
+	struct http_value idempotency_key;
 	struct http_value forwarded; /* X-Forwarded-For; the last such line,
 				      * which the nearest proxy wrote */
 };

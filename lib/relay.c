@@ -23,6 +23,7 @@ static struct {
 	char why[128];
 	bool tagged;
 	int64_t verdict_ms;
+	void (*told)(struct exchange *x, const struct relay_verdict *v);
 	int64_t refused_ms; /* of the last unavailable or unknown, or 0 */
 	bool out_closed;
 	struct ring ring;
@@ -34,9 +35,10 @@ static void look_at_output(struct watch *w, uint32_t events);
 static void lose_output(int error);
 static void read_verdicts(struct watch *w, uint32_t events);
 static void take_verdict(const char *line, size_t len);
-static int read_fault(
-    const char *line, size_t len, uint64_t number, enum fault *ret);
-static void tell(struct exchange *x, enum fault f);
+static int read_verdict(
+    const char *line, size_t len, uint64_t number, struct relay_verdict *ret);
+static void tell(const struct ring_line *l, struct relay_verdict *v);
+static void tell_fault(const struct ring_line *l, enum fault f);
 static void end(enum relay_state state, const char *object, const char *why);
 
 int
@@ -44,6 +46,7 @@ relay_open(const struct relay_options *o, const char **ret_why)
 {
 	r.tagged = o->tagged;
 	r.verdict_ms = o->verdict_ms;
+	r.told = o->told;
 	r.in = (struct watch){.ready = read_verdicts, .fd = STDIN_FILENO};
 	r.out = (struct watch){.ready = look_at_output, .fd = STDOUT_FILENO};
 	if (lines_open(&r.verdicts, STDIN_FILENO,
@@ -69,12 +72,23 @@ relay_open(const struct relay_options *o, const char **ret_why)
 }
 
 int
-relay_add(struct exchange *x, const char *body, size_t len)
+relay_add(struct exchange *x, uint32_t number, const char *body, size_t len)
 {
-	if (relay_full() || ring_add(&r.ring, x, body, len, tick_ms()) < 0)
+	char tag[TAG_TEXT];
+	struct ring_text text = {.tag = tag, .body = body, .len = len};
+
+	if (r.tagged)
+		text.tag_len = tag_format(&x->tag, number, tag);
+	if (relay_full() || ring_add(&r.ring, x, number, &text, tick_ms()) < 0)
 		return -1;
 	x->pending++;
 	return 0;
+}
+
+bool
+relay_tagged(void)
+{
+	return r.tagged;
 }
 
 bool
@@ -150,13 +164,13 @@ lose_output(int error)
 void
 relay_close_output(void)
 {
-	void *x;
+	struct ring_line l;
 
 	if (r.out_closed)
 		return;
 	r.out_closed = true;
-	while (ring_withdraw(&r.ring, &x))
-		tell(x, FAULT_UNAVAILABLE);
+	while (ring_withdraw(&r.ring, &l))
+		tell_fault(&l, FAULT_UNAVAILABLE);
 	watch_forget(&r.out);
 	if (lines_finish(STDOUT_FILENO) < 0)
 		end(RELAY_FAILED, "stdout", strerror(errno));
@@ -196,56 +210,64 @@ read_verdicts(struct watch *w, uint32_t events)
 static void
 take_verdict(const char *line, size_t len)
 {
-	enum fault f;
+	struct ring_line l = {.owner = NULL};
+	struct relay_verdict v;
 	uint64_t number;
-	void *x = NULL;
 
-	if (ring_verdict(&r.ring, &x, &number) < 0 ||
-	    read_fault(line, len, number, &f) < 0) {
+	if (ring_verdict(&r.ring, &l, &number) < 0 ||
+	    read_verdict(line, len, number, &v) < 0) {
 		end(RELAY_CONFUSED, "stdin",
 		    "a verdict is not the one awaited");
-		tell(x, FAULT_UNKNOWN);
+		tell_fault(&l, FAULT_UNKNOWN);
 		return;
 	}
-	if (f == FAULT_UNAVAILABLE || f == FAULT_UNKNOWN)
+	if (v.fault == FAULT_UNAVAILABLE || v.fault == FAULT_UNKNOWN)
 		r.refused_ms = tick_ms();
-	else if (f == FAULT_NONE)
+	else if (v.fault == FAULT_NONE)
 		r.refused_ms = 0;
-	tell(x, f);
+	tell(&l, &v);
 }
 
 /* What the verdict on line number says.  0, or -1 if it can't be one. */
 static int
-read_fault(const char *line, size_t len, uint64_t number, enum fault *ret)
+read_verdict(
+    const char *line, size_t len, uint64_t number, struct relay_verdict *ret)
 {
 	struct record_error e;
 	size_t tag_len;
 
 	if (r.tagged) {
-		if (lines_split_tag(line, len, &tag_len) < 0 || tag_len > 0)
+		if (lines_split_tag(line, len, &tag_len) < 0)
 			return -1;
-		line++;
-		len--;
+		line += tag_len + 1;
+		len -= tag_len + 1;
 	}
-	*ret = FAULT_NONE;
+	*ret = (struct relay_verdict){.text = line, .len = len};
 	if (record_kind(line, len) != RECORD_ERROR)
 		return 0;
 	if (record_parse_error(line, len, &e) < 0 || e.line != number)
 		return -1;
-	*ret = e.fault;
+	ret->fault = e.fault;
 	return 0;
 }
 
 /* Gives a line's outcome to its request, if that still waits. */
 static void
-tell(struct exchange *x, enum fault f)
+tell(const struct ring_line *l, struct relay_verdict *v)
 {
-	struct answer a = answer_fault(f);
+	struct exchange *x = l->owner;
 
 	if (x == NULL)
 		return;
+	v->number = l->number;
 	x->pending--;
-	conn_answer(x, &a);
+	r.told(x, v);
+}
+
+static void
+tell_fault(const struct ring_line *l, enum fault f)
+{
+	tell(l, &(struct relay_verdict){.fault = f});
 }
 
 int64_t
@@ -253,10 +275,11 @@ relay_tick(int64_t now_ms)
 {
 	int64_t then_ms = now_ms - r.verdict_ms, next_ms;
 	enum ring_expired e;
-	void *x;
+	struct ring_line l;
 
-	while ((e = ring_expire(&r.ring, then_ms, &x)) != RING_NONE)
-		tell(x, e == RING_UNKNOWN ? FAULT_UNKNOWN : FAULT_UNAVAILABLE);
+	while ((e = ring_expire(&r.ring, then_ms, &l)) != RING_NONE)
+		tell_fault(
+		    &l, e == RING_UNKNOWN ? FAULT_UNKNOWN : FAULT_UNAVAILABLE);
 	next_ms = ring_next(&r.ring);
 	if (!r.seen)
 		return now_ms;

@@ -11,20 +11,36 @@
 
 #include "conn.h"
 
+/* What has become of a line.  Borrowed for the call. */
+struct relay_verdict {
+	uint32_t number; /* of relay_add */
+	enum fault fault;
+	const char *text; /* FAULT_NONE: the increment, canonical */
+	size_t len;
+};
+
 struct relay_options {
 	bool tagged;
 	uint64_t max_lines; /* without verdict */
 	int64_t verdict_ms; /* to wait for one */
+	/* Called for each line, its owner's pending counted down. */
+	void (*told)(struct exchange *x, const struct relay_verdict *v);
 };
 
 /* Descriptors 0 and 1 from now on.  0, or -1 with *ret_why. */
 int relay_open(const struct relay_options *o, const char **ret_why);
 
 /*
- * Writes a body as a line; its verdict, or the lack of one, answers x, whose
- * pending it counts.  0, or -1: not taken, not a byte of it will be written.
+ * Writes a body as line number (from 1) of x, behind its tag if tagged.  Its
+ * verdict, or the lack of one, is told x, whose pending it counts: in the
+ * order of the lines, but that lines taken back come before those that have
+ * no verdict yet.  0, or -1: not taken, not a byte of it will be written.
  */
-int relay_add(struct exchange *x, const char *body, size_t len);
+int relay_add(
+    struct exchange *x, uint32_t number, const char *body, size_t len);
+
+/* Does a line with a tag get it? */
+bool relay_tagged(void);
 
 /* Would relay_add refuse now? */
 bool relay_full(void);

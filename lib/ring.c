@@ -18,26 +18,31 @@ ring_open(struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
 }
 
 int
-ring_add(
-    struct ring *r, void *owner, const char *body, size_t len, int64_t now_ms)
+ring_add(struct ring *r, void *owner, uint32_t number,
+    const struct ring_text *text, int64_t now_ms)
 {
-	size_t tag_len = r->tagged ? 1 : 0;
+	size_t prefix = r->tagged ? text->tag_len + 1 : 0, len = text->len;
+	const char *body = text->body;
 	char *to;
 
 	if (ring_full(r))
 		return -1;
-	to = buf_room(&r->out, tag_len + len + 1);
+	to = buf_room(&r->out, prefix + len + 1);
 	if (to == NULL)
 		return -1;
-	if (r->tagged)
+	if (r->tagged) {
+		memcpy(to, text->tag, text->tag_len);
+		to += text->tag_len;
 		*to++ = '\t';
+	}
 	for (size_t i = 0; i < len; i++)
 		to[i] = body[i] == '\n' || body[i] == '\r' ? ' ' : body[i];
 	to[len] = '\n';
-	buf_grow(&r->out, tag_len + len + 1);
+	buf_grow(&r->out, prefix + len + 1);
 	r->held[r->added++ % r->cap] = (struct ring_line){.owner = owner,
 	    .at_ms = now_ms,
-	    .len = (uint32_t)(tag_len + len + 1)};
+	    .len = (uint32_t)(prefix + len + 1),
+	    .number = number};
 	return 0;
 }
 
@@ -74,12 +79,12 @@ hand_over(struct ring *r, size_t n)
 }
 
 int
-ring_verdict(struct ring *r, void **ret_owner, uint64_t *ret_number)
+ring_verdict(struct ring *r, struct ring_line *ret_line, uint64_t *ret_number)
 {
 	if (r->answered == r->begun ||
 	    (r->answered + 1 == r->begun && r->rest > 0))
 		return -1;
-	*ret_owner = r->sent[r->answered % r->cap].owner;
+	*ret_line = r->sent[r->answered % r->cap];
 	*ret_number = ++r->answered;
 	if (r->expired < r->answered)
 		r->expired = r->answered;
@@ -87,30 +92,30 @@ ring_verdict(struct ring *r, void **ret_owner, uint64_t *ret_number)
 }
 
 enum ring_expired
-ring_expire(struct ring *r, int64_t then_ms, void **ret_owner)
+ring_expire(struct ring *r, int64_t then_ms, struct ring_line *ret_line)
 {
 	struct ring_line *sent = &r->sent[r->expired % r->cap];
 
 	if (ring_next(r) > then_ms)
 		return RING_NONE;
 	if (r->expired < r->begun) {
-		*ret_owner = sent->owner;
+		*ret_line = *sent;
 		sent->owner = NULL;
 		r->expired++;
 		return RING_UNKNOWN;
 	}
-	return ring_withdraw(r, ret_owner) ? RING_WITHDRAWN : RING_NONE;
+	return ring_withdraw(r, ret_line) ? RING_WITHDRAWN : RING_NONE;
 }
 
 bool
-ring_withdraw(struct ring *r, void **ret_owner)
+ring_withdraw(struct ring *r, struct ring_line *ret_line)
 {
 	const struct ring_line *l = &r->held[r->first % r->cap];
 	char *from = buf_ptr(&r->out);
 
 	if (r->first == r->added)
 		return false;
-	*ret_owner = l->owner;
+	*ret_line = *l;
 	/* The rest of the line before it moves up. */
 	memmove(from + l->len, from, r->rest);
 	buf_drop(&r->out, l->len);

@@ -22,7 +22,8 @@
 struct ring_line {
 	void *owner; /* NULL: has been answered already */
 	int64_t at_ms;
-	uint32_t len; /* bytes, newline included */
+	uint32_t len;    /* bytes, newline included */
+	uint32_t number; /* among the lines of its owner; the owner's */
 };
 
 /* Counters run on and are taken modulo the capacity. */
@@ -43,21 +44,27 @@ struct ring {
 int ring_open(
     struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
 
+struct ring_text {
+	const char *tag, *body;
+	size_t tag_len, len;
+};
+
 /*
- * Adds a body as one line of owner, CR and LF as spaces; if tagged, behind an
- * empty tag.  0, or -1 if the ring is full or memory is gone.
+ * Adds a body as one line of owner, CR and LF as spaces; if tagged, behind
+ * its tag and a TAB.  0, or -1 if the ring is full or memory is gone.
  */
-int ring_add(
-    struct ring *r, void *owner, const char *body, size_t len, int64_t now_ms);
+int ring_add(struct ring *r, void *owner, uint32_t number,
+    const struct ring_text *text, int64_t now_ms);
 
 /* Hands over to fd what goes without blocking.  0, or -1 with errno. */
 int ring_write(struct ring *r, int fd);
 
 /*
- * The verdict of the next line has come.  *ret_owner (NULL: no longer
- * waiting) and the number of the line, from 1.  -1 if none was awaited.
+ * The verdict of the next line has come.  *ret_line (owner NULL: no longer
+ * waiting) and its number among all, from 1.  -1 if none was awaited.
  */
-int ring_verdict(struct ring *r, void **ret_owner, uint64_t *ret_number);
+int ring_verdict(
+    struct ring *r, struct ring_line *ret_line, uint64_t *ret_number);
 
 enum ring_expired {
 	RING_NONE,
@@ -65,14 +72,14 @@ enum ring_expired {
 	RING_WITHDRAWN /* no byte of it was handed over, nor will be */
 };
 
-/* Gives up one line added at or before then_ms, oldest first; *ret_owner is
+/* Gives up one line added at or before then_ms, oldest first; its owner is
  * to be told.  Called until RING_NONE. */
 enum ring_expired ring_expire(
-    struct ring *r, int64_t then_ms, void **ret_owner);
+    struct ring *r, int64_t then_ms, struct ring_line *ret_line);
 
-/* Takes back the oldest line of which no byte was handed over; *ret_owner is
+/* Takes back the oldest line of which no byte was handed over; its owner is
  * to be told that it was not counted.  False if there is none. */
-bool ring_withdraw(struct ring *r, void **ret_owner);
+bool ring_withdraw(struct ring *r, struct ring_line *ret_line);
 
 /* When the next line to be given up was added, FDIO_FOREVER if none. */
 int64_t ring_next(const struct ring *r);

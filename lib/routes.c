@@ -25,6 +25,8 @@ static bool unready;
 
 static void answer_problem(struct exchange *x, uint16_t status,
     const char *code, const char *detail, const char *allow);
+static void take_key(
+    struct exchange *x, const struct http_request *r, const char *head);
 static void refuse(struct exchange *x);
 static void answer_text(struct exchange *x, const char *text);
 static void answer_metrics(struct exchange *x);
@@ -57,6 +59,28 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		    routes[i].posts ? posts : gets);
 	else if (i == ROUTE_INCREMENT && relay_full())
 		refuse(x);
+	else if (i == ROUTE_INCREMENT && r->idempotency_key.at != 0)
+		take_key(x, r, head);
+}
+
+/* A key that would be forgotten is no promise: it is refused. */
+static void
+take_key(struct exchange *x, const struct http_request *r, const char *head)
+{
+	static const char code[] = "faulty-idempotency-key";
+	struct tag_key key;
+
+	if (!relay_tagged())
+		answer_problem(x, 400, code,
+		    "this server runs without --tagged, it remembers no keys",
+		    NULL);
+	else if (tag_read(head + r->idempotency_key.at, r->idempotency_key.len,
+		     &key) < 0)
+		answer_problem(x, 400, code,
+		    "the key must be a string of 1 to 255 visible characters",
+		    NULL);
+	else if (tag_make(x->client.name, &key, &x->tag) < 0)
+		refuse(x);
 }
 
 static void
@@ -74,7 +98,7 @@ routes_body(struct exchange *x, const char *body, size_t len)
 {
 	switch ((enum route)x->route) {
 	case ROUTE_INCREMENT:
-		if (relay_add(x, body, len) < 0)
+		if (relay_add(x, 1, body, len) < 0)
 			refuse(x);
 		return;
 	case ROUTE_LIVE: answer_text(x, "live\n"); return;
@@ -128,6 +152,14 @@ answer_metrics(struct exchange *x)
 			   .type = "text/plain; version=0.0.4; charset=utf-8",
 			   .text = text.data,
 			   .text_len = text.len});
+}
+
+void
+routes_told(struct exchange *x, const struct relay_verdict *v)
+{
+	struct answer a = answer_fault(v->fault);
+
+	conn_answer(x, &a);
 }
 
 void

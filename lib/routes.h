@@ -5,6 +5,7 @@
 #define INCR_ROUTES_H
 
 #include "conn.h"
+#include "relay.h"
 
 /* Roles of connections. */
 enum { ROUTES_FRONT, ROUTES_METRICS };
@@ -14,6 +15,9 @@ void routes_head(
     struct exchange *x, const struct http_request *r, const char *head);
 void routes_body(struct exchange *x, const char *body, size_t len);
 void routes_answered(const struct exchange *x);
+
+/* The relay's, relay.h. */
+void routes_told(struct exchange *x, const struct relay_verdict *v);
 
 /* From now on /health/ready says no. */
 void routes_unready(void);

@@ -223,6 +223,7 @@ open_service(void)
 	s.signals = (struct watch){.ready = take_signal, .fd = fd};
 	if (fd < 0 || watch_open() < 0 || watch_set(&s.signals, EPOLLIN) < 0)
 		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	opt.relay.told = routes_told;
 	if (relay_open(&opt.relay, &why) < 0)
 		msg_die(EXIT_TEMPFAIL, "%s", why);
 	if (served_open(prog.name) < 0)

@@ -313,8 +313,10 @@ has_batches() {
 		grep -lE '#include <(libpq|postgresql)' -r lib src | sed 's/$/ libpq/'
 		grep -lE '#include <uuid' -r lib src | sed 's/$/ uuid/'
 		grep -lE '#include <curl' -r lib src | sed 's/$/ curl/'
+		grep -lE '#include <openssl' -r lib src | sed 's/$/ openssl/'
 	} | sort | diff - <(
 		cat <<-'END'
+			lib/digest.c openssl
 			lib/id.c uuid
 			lib/increment.c jansson
 			lib/payload.c jansson

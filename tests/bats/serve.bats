@@ -335,6 +335,24 @@ CLOSE='Connection: close\r\n'
 	grep -qi '^retry-after: 1' "$DIR/head"
 }
 
+@test "a key is refused where it would be forgotten" {
+	ring keep
+	[ "$(ask http://x/increment -H 'Idempotency-Key: k' -d "$BODY")" = 400 ]
+	grep -q '"code":"faulty-idempotency-key".*--tagged' "$DIR/body"
+	[ "$(post)" = 202 ]
+	lines_are 1
+}
+
+@test "tagged: a key becomes the tag of the line, the verdict may have it" {
+	ring keep -t
+	[ "$(ask http://x/increment -H 'Idempotency-Key: k1' -d "$BODY")" = 202 ]
+	[ "$(ask http://x/increment -H 'Idempotency-Key: "k1"' -d "$BODY")" = 202 ]
+	[ "$(post)" = 202 ]
+	# SHA-256 of an empty name, a NUL and the key
+	tagged=l4LB_9BHYgoBjfym_-C1LLv2.1$'\t'$BODY
+	[ "$(cat "$LINES_OUT")" = "$tagged"$'\n'"$tagged"$'\n\t'"$BODY" ]
+}
+
 @test "tagged: an empty tag and a TAB before each line and each verdict" {
 	hand -t
 	post >"$DIR/code" &

@@ -18,7 +18,7 @@ enum { TEXT_MAX = 20000 };
 struct outcome {
 	int requests, status;
 	char path[64], body[256]; /* of the last one, and of all */
-	char values[128];         /* "[authorization][forwarded]" */
+	char values[128];         /* "[authorization][forwarded][key]" */
 	size_t body_len;
 	enum http_method method;
 	bool keep_alive, expects;
@@ -140,6 +140,7 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400},
     {POST "Expect: 200-ok\r\n\r\n", 417},
     {POST "Authorization: a\r\nauthorization: a\r\n\r\n", 400},
+    {POST "Idempotency-Key: a\r\nidempotency-key: a\r\n\r\n", 400},
     {POST "Authorization:\r\nAuthorization: a\r\n\r\n", 400},
     /* chunks */
     {CHUNKED "\r\n", 400},
@@ -167,7 +168,8 @@ static const struct {
 static void
 show_values(struct outcome *o, const struct http_request *r, const char *p)
 {
-	const struct http_value *v[] = {&r->authorization, &r->forwarded};
+	const struct http_value *v[] = {
+	    &r->authorization, &r->forwarded, &r->idempotency_key};
 	size_t at = 0;
 
 	for (size_t i = 0; i < check_n(v); i++)
@@ -304,6 +306,8 @@ test_values(void)
 
 	check(strcmp(o.values, "[Bearer a][2.2.2.2, 3.3.3.3]") == 0, "%s",
 	    o.values);
+	o = feed_cut(POST "IDEMPOTENCY-Key: \"a b\"\r\n\r\n");
+	check(strcmp(o.values, "[\"a b\"]") == 0, "%s", o.values);
 	o = feed_cut(POST "Authorization:\r\n\r\n");
 	check(strcmp(o.values, "[]") == 0, "%s", o.values);
 	o = feed_cut(POST "Authorizations: a\r\nX-Forwarded: b\r\n\r\n");

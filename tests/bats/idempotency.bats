@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# Idempotency-Key: an increment that is sent again is counted once.
+
+load helper
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR" || return
+	sockets=$(mktemp -d /tmp/incr-idempotency.XXXXXX)
+	PREFIX="incr::queue::[$INCR_QUEUE]::seen::"
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+# server NAME [ARG...]: a whole ring on the socket NAME; SERVER is its pid.
+server() {
+	local name=$1
+	shift
+	background setsid incr-ingest -l "$sockets/$name" --linger 0 "$@" \
+		2>"err.$name"
+	SERVER=$!
+	wait_for 10 healthy "$name"
+	for pid in $(pgrep -s "$SERVER"); do remember "$pid"; done
+}
+healthy() { curl -fs --unix-socket "$sockets/$1" http://x/health/ready; }
+
+# post NAME VALUE [KEY]: the status; the body in answer.
+post() {
+	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$1" \
+		${3+-H "Idempotency-Key: $3"} -d "$(increment "$2")" \
+		http://x/increment
+}
+seen() { rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::seen::*"; }
+none_seen() { [ -z "$(seen)" ]; }
+
+@test "a repeat is answered 202 and counted once, at any server" {
+	server a
+	server b
+	[ "$(post a 3 '"k 1"')" = 202 ]
+	[ "$(post a 3 '"k 1"')" = 202 ]
+	[ "$(post b 3 '"k 1"')" = 202 ]
+	[ "$(ready)" = 1 ]
+	# A string and a bare word are the same key.
+	[ "$(post a 3 '"k2"')" = 202 ]
+	[ "$(post b 3 k2)" = 202 ]
+	[ "$(ready)" = 2 ]
+	# Whoever writes it differently sends the same increment.
+	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/b" \
+		-H 'Idempotency-Key: k2' -d "{ \"value\": 3, \"key\": \"${KEY^^}\" }" \
+		http://x/increment)" = 202 ]
+	[ "$(ready)" = 2 ]
+}
+
+@test "without a key every request counts" {
+	server a
+	[ "$(post a 3)" = 202 ]
+	[ "$(post a 3)" = 202 ]
+	[ "$(ready)" = 2 ]
+	none_seen
+}
+
+@test "a key used for another increment is 422, and says so" {
+	server a
+	server b
+	[ "$(post a 3 k)" = 202 ]
+	[ "$(post b 4 k)" = 422 ]
+	grep -q '"code":"idempotency-key-reused"' answer
+	[ "$(post a 3 k)" = 202 ]
+	[ "$(ready)" = 1 ]
+}
+
+@test "a refused increment does not use its key up" {
+	server a
+	[ "$(post a 0 k)" = 400 ]
+	[ "$(post a 1 k)" = 202 ]
+	[ "$(ready)" = 1 ]
+}
+
+@test "two that arrive together at two servers count once" {
+	server a
+	server b
+	hundred() {
+		local n
+		for n in $(seq 100); do
+			printf 'next\nurl = http://x/increment\n'
+			printf 'unix-socket = %s\noutput = /dev/null\n' "$sockets/$1"
+			printf 'write-out = "%%{http_code}\\n"\nsilent\n'
+			printf 'header = "Idempotency-Key: k%s"\n' "$n"
+			printf 'data = "%s"\n' "$(increment "$n" | sed 's/"/\\"/g')"
+		done | tail -n +2 | curl -s -K - >"codes.$1"
+	}
+	hundred a &
+	first=$!
+	hundred b &
+	wait $! "$first"
+	[ "$(sort codes.a codes.b | uniq -c | tr -s ' ')" = ' 200 202' ]
+	[ "$(ready)" = 100 ]
+	[ "$(rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 |
+		sort -u | wc -l)" = 100 ]
+}
+
+@test "a request whose answer was lost is counted once when it is repeated" {
+	server a
+	publish=$(pgrep -s "$SERVER" incr-publish)
+	kill -STOP "$publish"
+	run curl -s -m 0.3 --unix-socket "$sockets/a" -H 'Idempotency-Key: k' \
+		-d "$(increment 3)" http://x/increment
+	[ "$status" -eq 28 ]
+	kill -CONT "$publish"
+	[ "$(post a 3 k)" = 202 ]
+	[ "$(ready)" = 1 ]
+	[ "$(post a 4 k)" = 422 ]
+}
+
+@test "faulty keys are 400 and reach nobody" {
+	server a
+	for key in '""' '"a' 'a b' '"a";x=1' '"ä"' '"a\b"' \
+		"$(printf '%256s' '' | tr ' ' x)"; do
+		[ "$(post a 3 "$key")" = 400 ]
+		grep -q '"code":"faulty-idempotency-key"' answer
+	done
+	# An empty field is no request without a key.
+	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/a" \
+		-H 'Idempotency-Key;' -d "$(increment 3)" http://x/increment)" = 400 ]
+	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/a" \
+		-H 'Idempotency-Key: a' -H 'Idempotency-Key: a' \
+		-d "$(increment 3)" http://x/increment)" = 400 ]
+	[ "$(ready)" = 0 ]
+	[ "$(post a 3 "$(printf '%255s' '' | tr ' ' x)")" = 202 ]
+	# It does not stand in Redis as it came.
+	[ "$(seen | tr -d '\n')" = "$PREFIX$(seen | sed 's/.*:://')" ]
+	[ "$(seen | wc -c)" -lt 100 ]
+}
+
+@test "a key is remembered for --idempotency-window, then forgotten" {
+	server a --idempotency-window 1
+	[ "$(post a 3 k)" = 202 ]
+	ttl=$(rcli pttl "$(seen)")
+	((ttl > 0 && ttl <= 1000))
+	wait_for 5 none_seen
+	[ "$(post a 3 k)" = 202 ]
+	[ "$(ready)" = 2 ]
+	run incr-ingest -l "$sockets/b" --idempotency-window 86401
+	[ "$status" -eq 100 ]
+}
