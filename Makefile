@@ -35,7 +35,7 @@ incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
 	sums arrays postgres store window intake receipts ledger claims \
 	retire flusher -ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) fault id record metrics http answer digest tag listener \
-	watch conn due exchange door unsent ring relay routes served scrape \
+	watch conn conn_parse due exchange door unsent ring relay routes served scrape \
 	-ljansson -luuid -lcrypto
 incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl

@@ -7,8 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "due.h"
+#include "conn_parse.h"
 #include "fdio.h"
 #include "tick.h"
 #include "unsent.h"
@@ -16,32 +15,10 @@
 
 enum {
 	READ_SIZE = 16384,
-	PIPELINE_MAX = 64,  /* requests of one connection without answer */
-	DISCARD_MAX = 4096, /* bytes of body read after an early answer */
-	KEEP_REPLY = 65536  /* memory kept for answers */
+	KEEP_REPLY = 65536 /* memory kept for answers */
 };
 
-struct conn {
-	struct watch watch; /* first, so that its address is the conn's */
-	struct due due;     /* in the list of its state */
-	struct conn *next_marked;
-	struct exchanges asked;
-	struct buf in;   /* not parsed yet */
-	struct buf body; /* of the request being read */
-	struct buf out;  /* not sent yet */
-	struct http http;
-	uint8_t state; /* enum conn_state */
-	uint8_t role;
-	bool marked;        /* is to be flushed */
-	bool gone;          /* and then to be freed instead */
-	bool deaf;          /* nothing is parsed any more */
-	bool unread;        /* the client may still be sending */
-	bool ended;         /* the client's output ended */
-	bool want_continue; /* 100 is to be sent */
-	bool fresh;         /* the state begins anew */
-};
-
-static const struct conn_policy *policy;
+const struct conn_policy *conn_policy;
 static struct due_list lists[CONN_STATES];
 static struct conn *first_marked, *last_marked;
 static size_t count;
@@ -50,15 +27,7 @@ static void be_ready(struct watch *w, uint32_t events);
 static void receive(struct conn *c);
 static void end_input(struct conn *c);
 static void discard(struct conn *c);
-static size_t consume(struct conn *c, const char *p, size_t len);
-static void take_head(struct conn *c, const char *head);
-static void take_data(struct conn *c, const char *p, size_t len);
-static void take_end(struct conn *c);
-static void refuse(struct conn *c, const struct answer *a);
-static void mark(struct conn *c);
 static void flush(struct conn *c);
-static struct exchange *begin(struct conn *c);
-static bool is_full(const struct conn *c);
 static bool gather(struct conn *c, struct buf *reply);
 static void go_on(struct conn *c);
 static void settle(struct conn *c);
@@ -70,7 +39,7 @@ static void destroy(struct conn *c);
 void
 conn_use(const struct conn_policy *p)
 {
-	policy = p;
+	conn_policy = p;
 }
 
 int
@@ -86,7 +55,7 @@ conn_open(int fd, uint8_t role)
 	c->role = role;
 	count++;
 	due_add(&lists[CONN_IDLE], &c->due,
-	    tick_ms() + policy->limit_ms[CONN_IDLE]);
+	    tick_ms() + conn_policy->limit_ms[CONN_IDLE]);
 	if (watch_set(&c->watch, EPOLLIN) < 0) {
 		int saved = errno;
 
@@ -125,7 +94,7 @@ be_ready(struct watch *w, uint32_t events)
 	if (c->state == CONN_LINGERING)
 		discard(c);
 	else if (c->state == CONN_WRITING)
-		mark(c);
+		conn_mark(c);
 	else if ((w->events & EPOLLIN) != 0)
 		receive(c);
 	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
@@ -155,7 +124,7 @@ receive(struct conn *c)
 		buf_grow(&c->in, len);
 		go_on(c);
 	} else {
-		used = consume(c, shared, len);
+		used = conn_parse(c, shared, len);
 		if (used < len && !c->deaf &&
 		    buf_add(&c->in, shared + used, len - used) < 0) {
 			destroy(c);
@@ -171,7 +140,7 @@ static void
 go_on(struct conn *c)
 {
 	if (c->in.len > 0)
-		buf_drop(&c->in, consume(c, buf_ptr(&c->in), c->in.len));
+		buf_drop(&c->in, conn_parse(c, buf_ptr(&c->in), c->in.len));
 	if (c->deaf || c->in.len == 0)
 		buf_free(&c->in);
 }
@@ -186,7 +155,7 @@ end_input(struct conn *c)
 	buf_free(&c->body);
 	buf_free(&c->in);
 	c->deaf = true;
-	mark(c);
+	conn_mark(c);
 }
 
 static void
@@ -199,128 +168,7 @@ discard(struct conn *c)
 		destroy(c);
 }
 
-/* Parses as much as may be answered; the number of bytes eaten. */
-static size_t
-consume(struct conn *c, const char *p, size_t len)
-{
-	size_t used = 0, eaten;
-
-	while (!c->deaf && !is_full(c)) {
-		enum http_event e =
-		    http_step(&c->http, p + used, len - used, &eaten);
-
-		switch (e) {
-		case HTTP_MORE: return used;
-		case HTTP_HEAD: take_head(c, p + used); break;
-		case HTTP_DATA: take_data(c, p + used, eaten); break;
-		case HTTP_FRAMING: break;
-		case HTTP_END: take_end(c); break;
-		case HTTP_FAULT:
-			refuse(c, &(struct answer){.status = c->http.status,
-				      .code = "faulty-request",
-				      .detail = c->http.why});
-			break;
-		}
-		used += eaten;
-	}
-	return used;
-}
-
-static void
-take_head(struct conn *c, const char *head)
-{
-	const struct http_request *r = &c->http.request;
-	struct exchange *x = begin(c);
-	struct answer too_long = answer_fault(FAULT_TOO_LONG);
-
-	if (x == NULL)
-		return;
-	x->head_only = r->method == HTTP_METHOD_HEAD;
-	x->close = !r->keep_alive;
-	c->fresh = true;
-	policy->head(x, r, head);
-	if (x->answered)
-		x->limit = r->expects ? 0 : DISCARD_MAX;
-	if (r->length > x->limit || (x->answered && r->expects))
-		refuse(c, &too_long);
-	else if (r->expects) {
-		c->want_continue = true;
-		mark(c);
-	}
-}
-
-static void
-take_data(struct conn *c, const char *p, size_t len)
-{
-	struct exchange *x = c->asked.reading;
-	struct answer too_long = answer_fault(FAULT_TOO_LONG);
-	struct answer no_memory = answer_fault(FAULT_UNAVAILABLE);
-
-	c->want_continue = false;
-	x->seen += len;
-	if (x->seen > x->limit)
-		refuse(c, &too_long);
-	else if (!x->answered && buf_add(&c->body, p, len) < 0)
-		refuse(c, &no_memory);
-}
-
-static void
-take_end(struct conn *c)
-{
-	struct exchange *x = c->asked.reading;
-
-	c->asked.reading = NULL;
-	c->fresh = true;
-	x->whole = true;
-	c->deaf = x->close;
-	if (x->answered)
-		mark(c);
-	else
-		policy->body(
-		    x, c->body.len == 0 ? "" : buf_ptr(&c->body), c->body.len);
-	buf_free(&c->body);
-}
-
-/* Answers the request being read, if it was not, and reads no further. */
-static void
-refuse(struct conn *c, const struct answer *a)
-{
-	struct exchange *x =
-	    c->asked.reading == NULL ? begin(c) : c->asked.reading;
-
-	if (x == NULL)
-		return;
-	c->asked.reading = NULL;
-	c->want_continue = false;
-	c->deaf = c->unread = true;
-	buf_free(&c->body);
-	x->close = x->whole = true;
-	if (!x->answered)
-		conn_answer(x, a);
-	mark(c);
-}
-
 /* -- answers ------------------------------------------------------------- */
-
-/* NULL if memory is gone: then c ends, too. */
-static struct exchange *
-begin(struct conn *c)
-{
-	struct exchange *x = exchange_begin(&c->asked, c);
-
-	if (x == NULL) {
-		c->deaf = c->unread = true;
-		mark(c);
-	}
-	return x;
-}
-
-/* Must answers leave before more is read? */
-static bool
-is_full(const struct conn *c)
-{
-	return c->asked.reading == NULL && c->asked.n >= PIPELINE_MAX;
-}
 
 void
 conn_answer(struct exchange *x, const struct answer *a)
@@ -331,15 +179,15 @@ conn_answer(struct exchange *x, const struct answer *a)
 	}
 	x->answered = true;
 	x->answer = *a;
-	policy->answered(x);
+	conn_policy->answered(x);
 	if (x->conn == NULL)
 		exchange_free(x);
 	else if (x->whole)
-		mark(x->conn);
+		conn_mark(x->conn);
 }
 
-static void
-mark(struct conn *c)
+void
+conn_mark(struct conn *c)
 {
 	if (c->marked)
 		return;
@@ -394,11 +242,11 @@ gather(struct conn *c, struct buf *reply)
 	bool last;
 
 	buf_clear(reply);
-	if (exchange_collect(
-		&c->asked, reply, policy->closing && c->in.len == 0, &last) < 0)
+	if (exchange_collect(&c->asked, reply,
+		conn_policy->closing && c->in.len == 0, &last) < 0)
 		return false;
 	c->deaf = c->deaf || last;
-	c->unread = c->unread || (last && policy->closing);
+	c->unread = c->unread || (last && conn_policy->closing);
 	if (!c->want_continue || c->asked.first != c->asked.reading)
 		return true;
 	c->want_continue = false;
@@ -421,7 +269,7 @@ settle(struct conn *c)
 		linger(c);
 	else if (done)
 		destroy(c);
-	else if (c->deaf || is_full(c))
+	else if (c->deaf || conn_is_full(c))
 		enter(c, CONN_WAITING, 0);
 	else if (c->asked.reading != NULL)
 		enter(c, CONN_BODY, EPOLLIN);
@@ -439,7 +287,7 @@ enter(struct conn *c, enum conn_state state, uint32_t events)
 	if (c->state != state || c->fresh) {
 		due_remove(&lists[c->state], &c->due);
 		due_add(&lists[state], &c->due,
-		    tick_ms() + policy->limit_ms[state]);
+		    tick_ms() + conn_policy->limit_ms[state]);
 		c->state = (uint8_t)state;
 		c->fresh = false;
 	}
@@ -480,9 +328,9 @@ expire(struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_HEAD:
 	case CONN_BODY:
-		refuse(c, &(struct answer){.status = 408,
-			      .code = "request-timeout",
-			      .detail = "the request took too long"});
+		conn_refuse(c, &(struct answer){.status = 408,
+				   .code = "request-timeout",
+				   .detail = "the request took too long"});
 		enter(c, CONN_WAITING, 0);
 		return;
 	case CONN_WAITING:

@@ -1,0 +1,54 @@
+/*
+ * The inside of a connection, and its bytes as requests (layer 3).  For
+ * conn.c and conn_parse.c alone.
+ */
+#ifndef INCR_CONN_PARSE_H
+#define INCR_CONN_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "conn.h"
+#include "due.h"
+#include "exchange.h"
+#include "http.h"
+#include "watch.h"
+
+struct conn {
+	struct watch watch; /* first, so that its address is the conn's */
+	struct due due;     /* in the list of its state */
+	struct conn *next_marked;
+	struct exchanges asked;
+	struct buf in;   /* not parsed yet */
+	struct buf body; /* of the request being read */
+	struct buf out;  /* not sent yet */
+	struct http http;
+	uint8_t state; /* enum conn_state */
+	uint8_t role;
+	bool marked;        /* is to be flushed */
+	bool gone;          /* and then to be freed instead */
+	bool deaf;          /* nothing is parsed any more */
+	bool unread;        /* the client may still be sending */
+	bool ended;         /* the client's output ended */
+	bool want_continue; /* 100 is to be sent */
+	bool fresh;         /* the state begins anew */
+};
+
+extern const struct conn_policy *conn_policy;
+
+/* Parses as much as may be answered, calls the policy; the number of bytes
+ * eaten. */
+size_t conn_parse(struct conn *c, const char *p, size_t len);
+
+/* Answers the request being read, if it was not, and reads no further. */
+void conn_refuse(struct conn *c, const struct answer *a);
+
+/* Must answers leave before more is read? */
+bool conn_is_full(const struct conn *c);
+
+/* conn.c: c has something for conn_flush. */
+void conn_mark(struct conn *c);
+
+#endif
