@@ -76,7 +76,6 @@ queue_close(struct queue *q)
 	session_close(q->session);
 	resp_args_free(&q->args);
 	sightings_free(&q->sightings);
-	free(q->payloads);
 	free(q);
 }
 
@@ -111,7 +110,8 @@ digest(struct queue *q)
 	switch (q->call) {
 	case CALL_ADOPT: return call_digest_adopt(q);
 	case CALL_TAKE:
-	case CALL_READ: good = call_digest_batch(q) == 0; break;
+	case CALL_READ: return call_digest_batch(q);
+	case CALL_LIST: good = call_digest_list(q); break;
 	case CALL_PUBLISH:
 		good = redis_reply_int(redis_reply_at(reply, 0), -1) >= 0;
 		break;

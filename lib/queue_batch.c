@@ -6,11 +6,10 @@
  */
 #include "queue_call.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static int gather(struct queue *q, const struct redis_reply *chunk);
-static bool state_is(const struct redis_reply *reply, const char *word);
+static int send_list(struct queue *q);
+static enum queue_taken taken(const struct redis_reply *reply);
 
 int
 queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
@@ -30,23 +29,14 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	resp_arg_u64(&q->args, QUEUE_UNACKED_MAX);
 	resp_arg_u64(&q->args, QUEUE_UNACKED_AGE_MS);
 	q->batch = (struct queue_batch){.seq = seq};
+	q->batch_of = *consumer;
 	return call_eval(q, CALL_TAKE, 6);
 }
 
 enum queue_taken
 queue_taken(const struct queue *q)
 {
-	const struct redis_reply *reply = session_reply(q->session);
-
-	if (state_is(reply, "taken"))
-		return QUEUE_TAKEN;
-	if (state_is(reply, "empty"))
-		return QUEUE_EMPTY;
-	if (state_is(reply, "full"))
-		return QUEUE_FULL;
-	if (state_is(reply, "notowner"))
-		return QUEUE_NOT_OWNER;
-	return QUEUE_GONE;
+	return q->taken;
 }
 
 struct queue_batch
@@ -58,7 +48,10 @@ queue_batch(const struct queue *q)
 const char *
 queue_payload(const struct queue *q, size_t i, size_t *ret_len)
 {
-	return redis_reply_text(q->payloads[i], ret_len);
+	const struct redis_reply *list = session_reply(q->session);
+
+	return redis_reply_text(
+	    redis_reply_at(list, q->batch.n - 1 - i), ret_len);
 }
 
 int
@@ -70,49 +63,70 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 	call_consumer_key(q, consumer, "batch", &seq);
 	resp_arg_u64(&q->args, seq);
 	q->batch = (struct queue_batch){.seq = seq};
+	q->batch_of = *consumer;
 	return call_eval(q, CALL_READ, 2);
 }
 
-/* The time, then parts of the list, right to left: puts all payloads in
- * order, oldest first. */
-int
+/* Of a batch that is there, the list is asked for by the same call. */
+enum queue_state
 call_digest_batch(struct queue *q)
 {
 	const struct redis_reply *reply = session_reply(q->session);
 
-	if (redis_reply_count(reply) == 0)
-		return -1;
-	q->batch.n = 0;
+	q->taken = taken(reply);
+	if (redis_reply_count(reply) > 0 && q->taken != QUEUE_TAKEN)
+		return QUEUE_DONE;
 	q->batch.taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
-	for (size_t i = 2; i < redis_reply_count(reply); i++)
-		if (gather(q, redis_reply_at(reply, i)) < 0)
-			return -1;
-	return 0;
+	if (redis_reply_count(reply) > 0 && send_list(q) == 0)
+		return QUEUE_CALLING;
+	session_hang_up(q->session);
+	return QUEUE_LOST;
+}
+
+static enum queue_taken
+taken(const struct redis_reply *reply)
+{
+	static const char *const words[] = {[QUEUE_TAKEN] = "taken",
+	    [QUEUE_EMPTY] = "empty",
+	    [QUEUE_FULL] = "full",
+	    [QUEUE_NOT_OWNER] = "notowner"};
+	size_t len;
+	const char *word = redis_reply_text(redis_reply_at(reply, 0), &len);
+
+	for (int i = 0; word != NULL && i < QUEUE_GONE; i++)
+		if (strcmp(word, words[i]) == 0)
+			return (enum queue_taken)i;
+	return QUEUE_GONE;
 }
 
 static int
-gather(struct queue *q, const struct redis_reply *chunk)
+send_list(struct queue *q)
 {
-	size_t n = redis_reply_count(chunk), cap = q->batch.n + n;
-	const struct redis_reply **more;
+	if (!call_start(q))
+		return -1;
+	resp_arg_text(&q->args, "LRANGE");
+	call_consumer_key(q, &q->batch_of, "batch", &q->batch.seq);
+	resp_arg_text(&q->args, "0");
+	resp_arg_text(&q->args, "-1");
+	q->call = CALL_LIST;
+	return session_command(q->session, &q->args);
+}
 
-	if (cap > q->payloads_cap) {
-		cap *= 2;
-		more = realloc(q->payloads, cap * sizeof *more);
-		if (more == NULL)
-			return -1;
-		q->payloads = more;
-		q->payloads_cap = cap;
-	}
-	while (n-- > 0) {
-		const struct redis_reply *one = redis_reply_at(chunk, n);
-		size_t len;
+/* The right end is the oldest.  Without payloads the batch has gone between
+ * the two replies: adopted meanwhile, counted, acknowledged. */
+bool
+call_digest_list(struct queue *q)
+{
+	const struct redis_reply *list = session_reply(q->session);
+	size_t len;
 
-		if (redis_reply_text(one, &len) == NULL)
-			return -1;
-		q->payloads[q->batch.n++] = one;
-	}
-	return 0;
+	q->batch.n = redis_reply_count(list);
+	for (size_t i = 0; i < q->batch.n; i++)
+		if (redis_reply_text(redis_reply_at(list, i), &len) == NULL)
+			return false;
+	if (q->batch.n == 0)
+		q->taken = QUEUE_GONE;
+	return true;
 }
 
 int
@@ -133,13 +147,4 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
 	return call_eval(q, CALL_ACKNOWLEDGE, 2);
-}
-
-static bool
-state_is(const struct redis_reply *reply, const char *word)
-{
-	size_t len;
-	const char *text = redis_reply_text(redis_reply_at(reply, 0), &len);
-
-	return text != NULL && strcmp(text, word) == 0;
 }

@@ -25,7 +25,8 @@ enum call {
 	CALL_ADOPT,
 	CALL_ACKNOWLEDGE,
 	CALL_MEASURE,
-	CALL_ASK, /* a plain command, as are those behind it */
+	CALL_LIST, /* a plain command, as are those behind it */
+	CALL_ASK,
 	CALL_NONE
 };
 
@@ -38,8 +39,8 @@ struct queue {
 	struct resp_args args;
 
 	struct queue_batch batch; /* of take and read */
-	const struct redis_reply **payloads;
-	size_t payloads_cap;
+	struct id batch_of;
+	enum queue_taken taken;
 
 	struct sightings sightings;
 	uint64_t sightings_connection;
@@ -65,8 +66,9 @@ void call_id(struct queue *q, const struct id *id);
 /* Two: the owner record of this process for speaker, and its life. */
 void call_record(struct queue *q, const struct id *speaker);
 
-/* What a reply makes of a call.  0, or -1 if no script replies so. */
-int call_digest_batch(struct queue *q);
+/* What a reply makes of a call; false if there is no such reply. */
+enum queue_state call_digest_batch(struct queue *q);
+bool call_digest_list(struct queue *q);
 enum queue_state call_digest_adopt(struct queue *q);
 
 #endif

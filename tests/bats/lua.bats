@@ -83,11 +83,15 @@ register() { # ID
 		"${P}consumer::$1::last" "$INCR_QUEUE" "$1" "$(record "$1")" $LIFE
 }
 
+# Its reply, and the payloads of the batch if it is there.
 take() { # ID SEQ [N [BYTES [BATCHES [AGE]]]]
-	script take 6 "$READY" "${P}consumers" "$(owner_key "$1")" \
+	local reply
+	reply=$(script take 6 "$READY" "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}consumer::$1::batches" \
 		"${P}consumer::$1::batch::$2" "$1" "$2" "${3:-100}" \
-		"${4:-16777216}" "${5:-1000}" "${6:-30000}"
+		"${4:-16777216}" "${5:-1000}" "${6:-30000}")
+	[[ "$reply" != taken* || "${QUIET:-}" ]] || reply+=" $(batch "$1" "$2")"
+	echo "${reply% }"
 }
 
 renew() { # SELF CLAIM ID...
