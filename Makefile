@@ -34,9 +34,9 @@ incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
 incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
 	sums arrays postgres store window intake receipts ledger claims \
 	retire flusher -ljansson -luuid -lhiredis -lpq
-incr-serve = $(BASE) fault id record metrics http answer digest tag listener \
-	watch conn conn_parse due exchange door unsent ring relay routes served scrape \
-	-ljansson -luuid -lcrypto
+incr-serve = $(BASE) fault id record metrics http answer digest tag peer \
+	listener watch conn conn_parse due exchange door unsent ring relay \
+	rate tokens gate routes served scrape -ljansson -luuid -lcrypto
 incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl
 

@@ -6,9 +6,10 @@
 
 #include "tick.h"
 
-enum { PROBLEM_MAX = 512, RETRY_S = 1 };
+enum { PROBLEM_MAX = 512, FIELDS_MAX = 512, RETRY_S = 1 };
 
 static int add_accepted(struct buf *out);
+static void format_fields(const struct answer *a, char *ret_text, size_t size);
 static size_t format_problem(
     const struct answer *a, char *ret_text, size_t size);
 static const char *date(void);
@@ -52,12 +53,15 @@ answer_phrase(uint16_t status)
 	case 200: return "OK";
 	case 202: return "Accepted";
 	case 400: return "Bad Request";
+	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
 	case 408: return "Request Timeout";
 	case 413: return "Content Too Large";
 	case 417: return "Expectation Failed";
 	case 422: return "Unprocessable Content";
+	case 429: return "Too Many Requests";
 	case 431: return "Request Header Fields Too Large";
 	case 503: return "Service Unavailable";
 	case 504: return "Gateway Timeout";
@@ -69,7 +73,7 @@ answer_phrase(uint16_t status)
 int
 answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
 {
-	char problem[PROBLEM_MAX], retry[32] = "", allow[64] = "";
+	char problem[PROBLEM_MAX], fields[FIELDS_MAX];
 	const char *text = a->text, *type = a->type;
 	size_t len = a->text_len, before = out->len;
 
@@ -80,16 +84,12 @@ answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
 		text = problem;
 		type = "application/problem+json";
 	}
-	if (a->retry_s > 0)
-		snprintf(retry, sizeof retry, "Retry-After: %u\r\n",
-		    (unsigned)a->retry_s);
-	if (a->allow != NULL)
-		snprintf(allow, sizeof allow, "Allow: %s\r\n", a->allow);
+	format_fields(a, fields, sizeof fields);
 	if (buf_addf(out,
-		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s%s"
+		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s"
 		"Content-Length: %zu\r\n\r\n",
-		(unsigned)a->status, answer_phrase(a->status), date(), allow,
-		retry, close ? "Connection: close\r\n" : "",
+		(unsigned)a->status, answer_phrase(a->status), date(), fields,
+		close ? "Connection: close\r\n" : "",
 		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
 		type == NULL ? "" : "\r\n", len) == 0 &&
 	    (head_only || buf_add(out, text, len) == 0))
@@ -118,14 +118,45 @@ add_accepted(struct buf *out)
 	return buf_add(out, text, (size_t)len);
 }
 
+/* Those that an answer may have besides its body's; all are constants or
+ * numbers, and fit. */
+static void
+format_fields(const struct answer *a, char *ret_text, size_t size)
+{
+	char *to = ret_text, *end = ret_text + size;
+
+	*to = '\0';
+	if (a->allow != NULL)
+		to +=
+		    snprintf(to, (size_t)(end - to), "Allow: %s\r\n", a->allow);
+	if (a->challenge != NULL)
+		to += snprintf(to, (size_t)(end - to),
+		    "WWW-Authenticate: %s\r\n", a->challenge);
+	if (a->retry_s > 0)
+		to += snprintf(to, (size_t)(end - to), "Retry-After: %ju\r\n",
+		    (uintmax_t)a->retry_s);
+	if (a->policy != NULL)
+		snprintf(to, (size_t)(end - to),
+		    "RateLimit-Policy: \"%s\";q=%ju;w=1\r\n"
+		    "RateLimit: \"%s\";r=%ju;t=%ju\r\n",
+		    a->policy, (uintmax_t)a->quota, a->policy,
+		    (uintmax_t)a->left, (uintmax_t)a->retry_s);
+}
+
 /* Its members are constants without characters that JSON escapes. */
 static size_t
 format_problem(const struct answer *a, char *ret_text, size_t size)
 {
+	static const char quota[] =
+	    "https://iana.org/assignments/http-problem-types#quota-exceeded";
+	bool limited = a->policy != NULL;
 	int n = snprintf(ret_text, size,
-	    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-	    "\"code\":\"%s\",\"detail\":\"%s\"}\n",
-	    answer_phrase(a->status), (unsigned)a->status, a->code, a->detail);
+	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
+	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s}\n",
+	    limited ? quota : "about:blank", answer_phrase(a->status),
+	    (unsigned)a->status, a->code, a->detail,
+	    limited ? ",\"violated-policies\":[\"" : "",
+	    limited ? a->policy : "", limited ? "\"]" : "");
 
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }

@@ -14,11 +14,16 @@
 /*
  * One response.  code and detail (constants, never a client's bytes) make a
  * problem; type and text another body; none of them no body.
+ * policy makes it the problem of draft-ietf-httpapi-ratelimit-headers-10,
+ * with its fields RateLimit and RateLimit-Policy.
  */
 struct answer {
 	uint16_t status;
-	uint16_t retry_s;  /* Retry-After, 0: none */
-	const char *allow; /* Allow, or NULL */
+	const char *allow;     /* Allow, or NULL */
+	uint32_t retry_s;      /* Retry-After, 0: none */
+	uint32_t quota, left;  /* of policy: units per second, and now */
+	const char *policy;    /* the rate limit that refuses, or NULL */
+	const char *challenge; /* WWW-Authenticate, or NULL */
 	const char *code, *detail;
 	const char *type; /* Content-Type of text */
 	char *text;       /* whoever holds the answer frees it */

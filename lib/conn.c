@@ -43,7 +43,7 @@ conn_use(const struct conn_policy *p)
 }
 
 int
-conn_open(int fd, uint8_t role)
+conn_open(int fd, const struct conn_from *from)
 {
 	struct conn *c = calloc(1, sizeof *c);
 
@@ -52,7 +52,7 @@ conn_open(int fd, uint8_t role)
 		return -1;
 	}
 	c->watch = (struct watch){.ready = be_ready, .fd = fd};
-	c->role = role;
+	c->from = *from;
 	count++;
 	due_add(&lists[CONN_IDLE], &c->due,
 	    tick_ms() + conn_policy->limit_ms[CONN_IDLE]);
@@ -66,10 +66,10 @@ conn_open(int fd, uint8_t role)
 	return 0;
 }
 
-uint8_t
-conn_role(const struct exchange *x)
+const struct conn_from *
+conn_from(const struct exchange *x)
 {
-	return x->conn->role;
+	return &x->conn->from;
 }
 
 size_t

@@ -13,6 +13,7 @@
 
 #include "exchange.h"
 #include "http.h"
+#include "peer.h"
 
 enum conn_state {
 	CONN_IDLE,      /* between requests; holds no buffer */
@@ -41,12 +42,18 @@ struct conn_policy {
 /* Borrows p for ever; it may change closing. */
 void conn_use(const struct conn_policy *p);
 
-/* Takes an accepted, non-blocking socket, also on failure.  role is for
- * the policy.  0, or -1 with errno. */
-int conn_open(int fd, uint8_t role);
+/* Where a connection comes from, for the policy. */
+struct conn_from {
+	struct peer peer;
+	uint8_t role; /* of the socket that listened */
+};
 
-/* The role of the connection of an exchange, while in policy calls. */
-uint8_t conn_role(const struct exchange *x);
+/* Takes an accepted, non-blocking socket, also on failure.  0, or -1 with
+ * errno. */
+int conn_open(int fd, const struct conn_from *from);
+
+/* That of the connection of an exchange, while in policy calls. */
+const struct conn_from *conn_from(const struct exchange *x);
 
 /*
  * Gives the answer to x, takes its text.  pending must be 0: x may be gone

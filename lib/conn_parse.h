@@ -25,10 +25,10 @@ struct conn {
 	struct buf body; /* of the request being read */
 	struct buf out;  /* not sent yet */
 	struct http http;
-	uint8_t state; /* enum conn_state */
-	uint8_t role;
-	bool marked;        /* is to be flushed */
-	bool gone;          /* and then to be freed instead */
+	struct conn_from from;
+	uint8_t state;      /* enum conn_state */
+	bool marked : 1;    /* is to be flushed */
+	bool gone : 1;      /* and then to be freed instead */
 	bool deaf;          /* nothing is parsed any more */
 	bool unread;        /* the client may still be sending */
 	bool ended;         /* the client's output ended */

@@ -87,6 +87,15 @@ admit_to(const struct listener *l, int n, uint8_t role, const char **ret_why)
 	return 0;
 }
 
+bool
+door_is_local(void)
+{
+	for (size_t i = 0; i < n_doors; i++)
+		if (!listener_is_local(&doors[i].listener))
+			return false;
+	return true;
+}
+
 int
 door_ports(struct buf *out)
 {
@@ -125,9 +134,14 @@ be_ready(struct watch *w, uint32_t events)
 static int
 admit(struct door *d)
 {
-	int fd = accept4(d->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
+	struct sockaddr *addr = (struct sockaddr *)&at;
+	socklen_t len = sizeof at;
+	int fd = accept4(d->watch.fd, addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	return fd < 0 ? -1 : conn_open(fd, d->role);
+	return fd < 0 ? -1
+		      : conn_open(fd, &(struct conn_from){.peer = peer_of(addr),
+					  .role = d->role});
 }
 
 int64_t

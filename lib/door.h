@@ -7,6 +7,7 @@
 #ifndef INCR_DOOR_H
 #define INCR_DOOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ int door_open(const char *addr, uint8_t role, const char **ret_why);
 
 /* The same for the sockets handed over; their number, or -1. */
 int door_inherit(uint8_t role, const char **ret_why);
+
+/* Do all sockets so far only let this machine in: Unix sockets, loopback? */
+bool door_is_local(void);
 
 /* Adds the TCP ports, one per line, in the order they were opened.  0, or -1
  * if memory is gone. */

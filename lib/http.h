@@ -39,20 +39,20 @@ struct http_value {
 
 /* What a head says. */
 struct http_request {
-	enum http_method method;
-	uint16_t path_at, path_len; /* in the head, without the query; length
-				     * 0 is the path / of an absolute form */
-	bool http_1_0;
-	bool keep_alive;
-	bool chunked;
-	bool has_length;
-	bool expects;    /* Expect: 100-continue, and a body follows */
 	uint64_t length; /* of the body; 0 if chunked; from 9e17 on only that
 			    much is true */
+	uint16_t path_at, path_len; /* in the head, without the query; length
+				     * 0 is the path / of an absolute form */
 	struct http_value authorization;
 	struct http_value idempotency_key;
 	struct http_value forwarded; /* X-Forwarded-For; the last such line,
 				      * which the nearest proxy wrote */
+	uint8_t method;              /* enum http_method */
+	bool http_1_0;
+	bool keep_alive;
+	bool chunked;
+	bool has_length;
+	bool expects; /* Expect: 100-continue, and a body follows */
 };
 
 enum http_state {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "num.h"
+#include "peer.h"
 
 enum { BACKLOG = 4096, INHERITED_FD = 3, HOST_MAX = 256 };
 
@@ -294,6 +295,19 @@ listener_port(const struct listener *l)
 	if (at.ss_family == AF_INET6)
 		return ntohs(((struct sockaddr_in6 *)&at)->sin6_port);
 	return 0;
+}
+
+bool
+listener_is_local(const struct listener *l)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof at;
+	struct peer p;
+
+	if (getsockname(l->fd, (struct sockaddr *)&at, &len) < 0)
+		return false;
+	p = peer_of((struct sockaddr *)&at);
+	return peer_is_local(&p);
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef INCR_LISTENER_H
 #define INCR_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,9 @@ int listener_inherit(struct listener *ret, int n, const char **ret_why);
 
 /* The port of a TCP socket, 0 of a Unix socket. */
 int listener_port(const struct listener *l);
+
+/* Does it only let this machine in: a Unix socket, or loopback? */
+bool listener_is_local(const struct listener *l);
 
 /* Closes; unlinks the path if it is still the socket made here. */
 void listener_close(struct listener *l);

@@ -162,6 +162,8 @@ static void
 store(const struct option_def *d, const char *text, const char *where,
     bool is_argument)
 {
+	const char *what;
+
 	switch (d->kind) {
 	case OPTIONS_FLAG: *(bool *)d->dest = true; return;
 	case OPTIONS_NUMBER:
@@ -185,8 +187,10 @@ store(const struct option_def *d, const char *text, const char *where,
 		return;
 	case OPTIONS_URL: store_url(d, text, where, is_argument); return;
 	case OPTIONS_CALL:
-		if (d->call(d->dest, text) < 0)
-			bad(d, where, text);
+		what = d->call(d->dest, text);
+		if (what != NULL)
+			msg_die(
+			    EXIT_CONFIG, "%s: %s: not %s", where, text, what);
 		return;
 	}
 }

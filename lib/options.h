@@ -16,7 +16,7 @@ enum options_kind {
 	OPTIONS_NAME,    /* const char **dest: a queue's name */
 	OPTIONS_URL,     /* const char **dest: a URL; as an argument without
 			  * password, or @FILE: the file's first line */
-	OPTIONS_CALL     /* call(dest, text): 0, or -1 if text is no good */
+	OPTIONS_CALL     /* call(dest, text): NULL, or what a good one is */
 };
 
 struct option_def {
@@ -30,7 +30,7 @@ struct option_def {
 	enum options_kind kind;
 	void *dest;
 	uint64_t min, max;
-	int (*call)(void *dest, const char *text);
+	const char *(*call)(void *dest, const char *text);
 };
 
 struct options_prog {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "lines.h"
 #include "relay.h"
 #include "served.h"
@@ -25,6 +26,8 @@ static bool unready;
 
 static void answer_problem(struct exchange *x, uint16_t status,
     const char *code, const char *detail, const char *allow);
+static void admit(
+    struct exchange *x, const struct http_request *r, const char *head);
 static void take_key(
     struct exchange *x, const struct http_request *r, const char *head);
 static void refuse(struct exchange *x);
@@ -36,7 +39,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 {
 	static const char posts[] = "POST", gets[] = "GET, HEAD";
 	const char *path = head + r->path_at;
-	uint8_t role = conn_role(x);
+	uint8_t role = conn_from(x)->role;
 	size_t i = 0;
 
 	while (
@@ -57,10 +60,22 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		answer_problem(x, 405, "method-not-allowed",
 		    "the field Allow names the methods of this resource",
 		    routes[i].posts ? posts : gets);
-	else if (i == ROUTE_INCREMENT && relay_full())
+	else if (i == ROUTE_INCREMENT)
+		admit(x, r, head);
+}
+
+/* Those whose body is worth being read; the others are answered. */
+static void
+admit(struct exchange *x, const struct http_request *r, const char *head)
+{
+	if (!gate_enter(x, r, head))
+		return;
+	if (relay_full())
 		refuse(x);
-	else if (i == ROUTE_INCREMENT && r->idempotency_key.at != 0)
+	else if (r->idempotency_key.at != 0)
 		take_key(x, r, head);
+	if (!x->answered)
+		(void)gate_take(x, 1);
 }
 
 /* A key that would be forgotten is no promise: it is refused. */

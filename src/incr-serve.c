@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include "conn.h"
 #include "door.h"
 #include "fdio.h"
+#include "gate.h"
 #include "msg.h"
 #include "options.h"
 #include "relay.h"
@@ -48,6 +50,8 @@ static struct {
 	uint64_t max_connections;
 	int64_t grace_ms, linger_ms;
 	struct relay_options relay;
+	struct gate_options gate;
+	bool open; /* to everybody, wherever it listens */
 } opt;
 
 enum stage {
@@ -67,15 +71,19 @@ static struct {
     .stage_due_ms = FDIO_FOREVER,
     .grace_due_ms = FDIO_FOREVER};
 
-static int add_listen(void *dest, const char *text);
+static const char *add_listen(void *dest, const char *text);
+static const char *set_rate(void *dest, const char *text);
+static const char *add_trust(void *dest, const char *text);
 static void drop_listens(void);
 static void open_service(void);
 static void open_doors(void);
 static void open_door(const char *addr, uint8_t role);
+static void refuse_exposure(const char *where);
 static void write_ports(void);
 static void run(void);
 static int64_t next_deadline(void);
 static void take_signal(struct watch *w, uint32_t events);
+static void reload(void);
 static void advance(void);
 static void look_at_relay(void);
 static void look_at_time(void);
@@ -118,6 +126,30 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_SECONDS,
 	.dest = &opt.grace_ms,
 	.max = 3600000},
+    {.name = "tokens",
+	.arg = "FILE",
+	.env = "INCR_TOKENS",
+	.help = "who may send: name, sha256, rate per line",
+	.kind = OPTIONS_TEXT,
+	.dest = &opt.gate.tokens},
+    {.name = "open",
+	.help = "no tokens, though others reach the address",
+	.kind = OPTIONS_FLAG,
+	.dest = &opt.open},
+    {.name = "rate",
+	.arg = "RATE",
+	.env = "INCR_RATE",
+	.help = "N/s[:BURST] for each client without its own",
+	.kind = OPTIONS_CALL,
+	.dest = &opt.gate.rate,
+	.call = set_rate},
+    {.name = "trust",
+	.arg = "PEER",
+	.env = "INCR_TRUST",
+	.help = "CIDR or unix: its X-Forwarded-For counts; repeatable",
+	.kind = OPTIONS_CALL,
+	.dest = &opt.gate.trust,
+	.call = add_trust},
     {.name = "metrics",
 	.arg = "ADDR",
 	.help = "serve GET /metrics there",
@@ -172,6 +204,7 @@ main(int argc, char **argv)
 	open_doors();
 	run();
 	served_close();
+	gate_close();
 	return s.status;
 }
 
@@ -179,10 +212,11 @@ main(int argc, char **argv)
 
 /* Called for the default, the environment, then each -l; arguments take the
  * place of what came before them. */
-static int
+static const char *
 add_listen(void *dest, const char *text)
 {
 	static const char separators[] = ", \t\n";
+	static const char what[] = "ADDR, 16 at most";
 	static bool by_argument;
 
 	(void)dest;
@@ -193,18 +227,18 @@ add_listen(void *dest, const char *text)
 	opt.listen_given = by_argument || getenv("INCR_LISTEN") != NULL;
 	text += strspn(text, separators);
 	if (*text == '\0')
-		return -1;
+		return what;
 	while (*text != '\0') {
 		size_t len = strcspn(text, separators);
 		char *addr =
 		    opt.n_listen == LISTEN_MAX ? NULL : strndup(text, len);
 
 		if (addr == NULL)
-			return -1;
+			return what;
 		opt.listen[opt.n_listen++] = addr;
 		text += len + strspn(text + len, separators);
 	}
-	return 0;
+	return NULL;
 }
 
 static void
@@ -214,15 +248,57 @@ drop_listens(void)
 		free(opt.listen[--opt.n_listen]);
 }
 
+static const char *
+set_rate(void *dest, const char *text)
+{
+	return rate_parse(text, dest) == 0
+		   ? NULL
+		   : "N/s or N/s:BURST, 1 to 1000000 each";
+}
+
+/* One, or several separated by spaces or commas; arguments take the place of
+ * the environment. */
+static const char *
+add_trust(void *dest, const char *text)
+{
+	static const char separators[] = ", \t\n";
+	static const char what[] =
+	    "an address, a CIDR block or unix, at most 32";
+	static bool by_argument;
+	char one[64];
+
+	if (optind > 1 && !by_argument) {
+		by_argument = true;
+		*(struct peer_trust *)dest = (struct peer_trust){0};
+	}
+	text += strspn(text, separators);
+	do {
+		size_t len = strcspn(text, separators);
+
+		if (len >= sizeof one)
+			return what;
+		memcpy(one, text, len);
+		one[len] = '\0';
+		if (peer_trust(dest, one) < 0)
+			return what;
+		text += len + strspn(text + len, separators);
+	} while (*text != '\0');
+	return NULL;
+}
+
 static void
 open_service(void)
 {
+	static const int hang_up[] = {SIGHUP, 0};
+	char reason[MSG_MAX];
 	const char *why;
-	int fd = fdio_signals(NULL);
+	int fd = fdio_signals(opt.gate.tokens == NULL ? NULL : hang_up);
 
 	s.signals = (struct watch){.ready = take_signal, .fd = fd};
 	if (fd < 0 || watch_open() < 0 || watch_set(&s.signals, EPOLLIN) < 0)
 		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	if (gate_open(&opt.gate, reason, sizeof reason) < 0)
+		msg_die(EXIT_CONFIG, "%s", reason);
 	opt.relay.told = routes_told;
 	if (relay_open(&opt.relay, &why) < 0)
 		msg_die(EXIT_TEMPFAIL, "%s", why);
@@ -241,10 +317,14 @@ open_doors(void)
 	inherited = door_inherit(ROUTES_FRONT, &why);
 	if (inherited < 0)
 		msg_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
+	if (inherited > 0)
+		refuse_exposure("LISTEN_FDS");
 	if (inherited > 0 && !opt.listen_given)
 		drop_listens();
-	for (size_t i = 0; i < opt.n_listen; i++)
+	for (size_t i = 0; i < opt.n_listen; i++) {
 		open_door(opt.listen[i], ROUTES_FRONT);
+		refuse_exposure(opt.listen[i]);
+	}
 	if (opt.metrics != NULL)
 		open_door(opt.metrics, ROUTES_METRICS);
 	if (opt.port_file != NULL)
@@ -260,6 +340,18 @@ open_door(const char *addr, uint8_t role)
 		return;
 	door_close();
 	msg_die(EXIT_CONFIG, "%s: %s", addr, why);
+}
+
+/* Who takes increments from everybody must have said so. */
+static void
+refuse_exposure(const char *where)
+{
+	if (opt.open || opt.gate.tokens != NULL || door_is_local())
+		return;
+	door_close();
+	msg_die(EXIT_CONFIG,
+	    "%s: others reach this address: give --tokens, or say --open",
+	    where);
 }
 
 /* Written aside and renamed: whoever sees the file sees all of it, after the
@@ -320,10 +412,24 @@ next_deadline(void)
 static void
 take_signal(struct watch *w, uint32_t events)
 {
+	int sig;
+
 	(void)events;
-	while (fdio_signal(w->fd) > 0)
-		if (s.stage == STAGE_RUNNING)
+	while ((sig = fdio_signal(w->fd)) > 0)
+		if (sig == SIGHUP)
+			reload();
+		else if (s.stage == STAGE_RUNNING)
 			move(STAGE_UNREADY);
+}
+
+/* Between two requests: none meets half a set of tokens. */
+static void
+reload(void)
+{
+	char why[MSG_MAX];
+
+	if (gate_reload(why, sizeof why) < 0)
+		msg_say("%s; the tokens stay as they were", why);
 }
 
 static void

@@ -447,7 +447,7 @@ CLOSE='Connection: close\r\n'
 }
 
 @test "addresses: IPv6, all, a list in the environment; wrong ones are 100" {
-	ring cat -l '[::1]:0' -l :0
+	ring cat -l '[::1]:0' -l :0 --open
 	[ "$(wc -l <"$PORTS")" = 3 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://[::1]:$(sed -n 2p "$PORTS")/health/live")" = 200 ]
 	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(sed -n 3p "$PORTS")/health/live")" = 200 ]

@@ -1,0 +1,344 @@
+#!/usr/bin/env bats
+# Who may send increments to incr-serve, and how many.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	DIR=$(mktemp -d /tmp/incr-gate.XXXXXX)
+	cd "$DIR" || return
+	BODY=$(increment 3)
+	{
+		echo '# who may'
+		echo
+		token_line shop shop-secret
+		echo "  $(token_line own own-secret) 1/s:50	# slow"
+		token_line barred barred-secret -
+	} >tokens
+}
+
+teardown() {
+	end_background
+	rm -rf "$DIR"
+}
+
+# token_line NAME TOKEN [RATE]
+token_line() {
+	printf '%s %s %s\n' "$1" "$(printf %s "$2" | sha256sum | cut -c1-64)" \
+		"${3-}"
+}
+
+# serve ARG...: incr-serve on ./s and a TCP port; every line is taken, and
+# kept in ./lines. Its pid is $serve.
+serve() {
+	mkfifo l v
+	exec {l}<>l {v}<>v
+	background tee lines <&$l >&$v
+	background incr-serve -l ./s -l 127.0.0.1:0 --port-file ports \
+		--linger 0 -g 0.2 "$@" <&$v >&$l 2>err {l}<&- {v}<&-
+	serve=$!
+	exec {l}<&- {v}<&-
+	wait_for 5 test -s ports
+	port=$(head -n 1 ports)
+}
+
+# again: ends what serve started, for another one.
+again() {
+	end_background
+	rm "$BATS_TEST_TMPDIR/pids" l v ports
+}
+
+ask() { curl -s -m 10 -D head -o body -w '%{http_code}' --unix-socket ./s "$@"; }
+# post [CURL'S ARGUMENT...]
+post() { ask http://x/increment -d "$BODY" "$@"; }
+# as TOKEN [ARGUMENT...]: post with a token, which is in no argument
+as() {
+	printf 'header = "Authorization: Bearer %s"\n' "$1" >config
+	post -K config "${@:2}"
+}
+# taken N [CURL'S ARGUMENT...]: how many of N requests in a row are taken
+taken() {
+	curl -s -m 10 -o body -w '%{http_code}\n' -d "$BODY" "${@:2}" \
+		--unix-socket ./s "http://x/increment?[1-$1]" | grep -c '^202$' || :
+}
+# taken_as N TOKEN
+taken_as() {
+	printf 'header = "Authorization: Bearer %s"\n' "$2" >config
+	taken "$1" -K config
+}
+field() { grep -i "^$1: " head | tr -d '\r' | sed 's/^[^:]*: //'; }
+lines_are() { [ "$(wc -l <lines)" = "$1" ]; }
+answered() { [ "$("${@:2}")" = "$1" ]; }
+
+# -- tokens -------------------------------------------------------------------
+
+@test "with --tokens: 202 with a token of the file, 401 and 403 without" {
+	serve --tokens tokens
+	[ "$(as shop-secret)" = 202 ]
+	[ "$(post)" = 401 ]
+	[ "$(field WWW-Authenticate)" = 'Bearer realm="incr"' ]
+	[ "$(field Content-Type)" = application/problem+json ]
+	[ "$(cat body)" = '{"type":"about:blank","title":"Unauthorized","status":401,"code":"unauthorized","detail":"a bearer token is needed"}' ]
+	[ "$(post -u shop:shop-secret)" = 401 ]
+	[ "$(field WWW-Authenticate)" = 'Bearer realm="incr"' ]
+	for wrong in wrong shop-secret2 shop-secre 'shop-secret x' \
+		"$(printf %300s x | tr ' ' x)" "$(sed -n 3p tokens | cut -d' ' -f2)"; do
+		[ "$(as "$wrong")" = 401 ]
+		[ "$(field WWW-Authenticate)" = 'Bearer realm="incr", error="invalid_token"' ]
+	done
+	[ "$(as barred-secret)" = 403 ]
+	[ "$(field WWW-Authenticate)" = 'Bearer realm="incr", error="insufficient_scope"' ]
+	grep -q '"code":"forbidden"' body
+	# Any case, and more than one space (RFC 9110, section 11.1).
+	[ "$(post -H 'authorization: bEARER   shop-secret')" = 202 ]
+	lines_are 2
+}
+
+@test "health and metrics need no token" {
+	serve --tokens tokens --metrics ./m
+	[ "$(ask http://x/health/live)" = 200 ]
+	[ "$(ask http://x/health/ready)" = 200 ]
+	[ "$(post)" = 401 ]
+	curl -s --unix-socket ./m http://x/metrics >metrics
+	grep -q '^incr_http_requests_total{.*code="401".*} 1$' metrics
+	[ "$(ask http://x/increment)" = 405 ]
+	[ "$(ask http://x/ -d x)" = 404 ]
+}
+
+@test "a refused body is read and dropped, or the connection closes" {
+	serve --tokens tokens
+	[ "$(as wrong --next -s -o body -w ' %{http_code} %{num_connects}' \
+		-K config --unix-socket ./s http://x/increment -d "$BODY")" = \
+		'401 401 0' ]
+	head -c 5000 /dev/zero >large
+	[ "$(as wrong --data-binary @large)" = 401 ]
+	[ "$(field Connection)" = close ]
+	# No 100 for a body that is not wanted.
+	[ "$(as wrong -H 'Expect: 100-continue')" = 401 ]
+	[ "$(field Connection)" = close ]
+	not grep -q '^HTTP/1.1 100' head
+	[ "$(as shop-secret)" = 202 ]
+	lines_are 1
+}
+
+@test "a faulty file of tokens is 100, with its line" {
+	local digest text
+	digest=$(sed -n 3p tokens | cut -d' ' -f2)
+	while IFS= read -r text; do
+		printf '# one\n%b\n' "${text//SHA/$digest}" >bad
+		run -100 incr-serve -l ./s --tokens bad </dev/null
+		[[ "$output" == "incr-serve: bad:"[23]": "* ]] || {
+			echo "$text: $output"
+			return 1
+		}
+		[ "${#lines[@]}" -eq 1 ]
+	done <<-'END'
+		a
+		SHA
+		a SHA 0/s
+		a SHA 1/m
+		a SHA 1/s 1/s
+		a xSHA
+		a:b SHA
+		a SHA\r
+		a SHA\nb SHA
+		a SHA\na 0000000000000000000000000000000000000000000000000000000000000000
+	END
+	mkfifo fifo
+	for file in missing . fifo; do
+		run -100 timeout 5 incr-serve -l ./s --tokens "$file" </dev/null
+		[[ "$output" == "incr-serve: $file: "* ]]
+	done
+	printf '#%s\n' "$(head -c 4200000 /dev/zero | tr '\0' x)" >large
+	run -100 incr-serve -l ./s --tokens large </dev/null
+	[[ "$output" == *'longer than'* ]]
+}
+
+@test "SIGHUP: the file is read again, a faulty one is said and ignored" {
+	serve --tokens tokens
+	[ "$(as shop-secret)" = 202 ]
+	token_line new new-secret >tokens.new
+	mv tokens.new tokens
+	[ "$(as new-secret)" = 401 ]
+	kill -HUP "$serve"
+	wait_for 5 answered 202 as new-secret
+	[ "$(as shop-secret)" = 401 ]
+	[ ! -s err ]
+	echo bad >>tokens
+	kill -HUP "$serve"
+	wait_for 5 test -s err
+	[ "$(cat err)" = 'incr-serve: tokens:2: not: name sha256 [rate]; the tokens stay as they were' ]
+	[ "$(as new-secret)" = 202 ]
+	rm tokens
+	kill -HUP "$serve"
+	wait_for 5 grep -q 'No such file' err
+	[ "$(as new-secret)" = 202 ]
+	# In order to its end, with everything given back.
+	kill "$serve"
+	wait_for 5 gone "$serve"
+}
+
+@test "no request is dropped while the tokens are read again" {
+	local i
+	serve --tokens tokens
+	for i in $(seq 2 2000); do
+		printf 'n%d %064x 5/s\n' "$i" "$i"
+	done >>tokens
+	printf 'wrk.method = "POST"\nwrk.body = [[%s]]\nwrk.headers["Authorization"] = "Bearer shop-secret"\n' \
+		"$BODY" >post.lua
+	background wrk -t 1 -c 20 -d 2 -s post.lua \
+		"http://127.0.0.1:$port/increment" >report
+	wrk=$!
+	i=0
+	until gone $wrk; do
+		kill -HUP "$serve"
+		i=$((i + 1))
+		sleep "$POLL"
+	done
+	[ "$i" -gt 10 ]
+	grep -q 'requests in' report
+	not grep -qE 'Non-2xx|Socket errors' report
+	[ ! -s err ]
+}
+
+@test "no token is in the messages, the answers, the metrics or ps" {
+	serve --tokens tokens --metrics ./m
+	[ "$(as shop-secret)" = 202 ]
+	[ "$(as own-secret)" = 202 ]
+	[ "$(as barred-secret)" = 403 ]
+	cat head body >seen
+	[ "$(as wrong-secret)" = 401 ]
+	echo shop-secret >>tokens # by mistake
+	kill -HUP "$serve"
+	wait_for 5 test -s err
+	curl -s --unix-socket ./m http://x/metrics >metrics
+	tr '\0' '\n' <"/proc/$serve/cmdline" >ps
+	not grep -q secret seen head body metrics ps err lines
+	not grep -q -e '[0-9a-f]\{64\}' seen head body metrics ps err
+}
+
+@test "an address that others reach needs --tokens or --open" {
+	for address in :0 0.0.0.0:0 '[::]:0'; do
+		run -100 incr-serve -l ./s -l "$address" </dev/null
+		[[ "$output" == "incr-serve: $address: others reach"* ]]
+		[ "${#lines[@]}" -eq 1 ]
+		[ ! -e s ]
+	done
+	INCR_LISTEN=:0 run -100 incr-serve </dev/null
+	# The metrics may be seen; with either word it starts.
+	serve -l :0 --tokens tokens --metrics :0
+	[ "$(curl -s -o body -w '%{http_code}' -d "$BODY" \
+		"http://127.0.0.1:$(sed -n 2p ports)/increment")" = 401 ]
+	again
+	serve -l :0 --open
+	[ "$(curl -s -o body -w '%{http_code}' -d "$BODY" \
+		"http://127.0.0.1:$(sed -n 2p ports)/increment")" = 202 ]
+}
+
+@test "a socket handed over that others reach needs them, too" {
+	run -100 perl -MIO::Socket::INET -MPOSIX -e '
+		$^F = 20; # kept over exec
+		my $s = IO::Socket::INET->new(LocalAddr => "0.0.0.0",
+			Listen => 5);
+		POSIX::dup2(fileno $s, 3);
+		$ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1;
+		exec "incr-serve"' </dev/null
+	[[ "$output" == "incr-serve: LISTEN_FDS: others reach"* ]]
+}
+
+# -- rates --------------------------------------------------------------------
+
+# A rate of one a second is used up for as long as a test needs: what is
+# refused is told from what is taken by ten requests in a row.
+used_up() { [ "$(taken 10 "$@")" -lt 8 ]; }
+
+@test "over the rate: 429 with Retry-After and the RateLimit fields" {
+	serve --rate 1/s:30
+	[ "$(taken 30)" -eq 30 ]
+	wait_for 2 answered 429 post
+	[ "$(field Retry-After)" = 1 ]
+	[ "$(field RateLimit-Policy)" = '"default";q=1;w=1' ]
+	[ "$(field RateLimit)" = '"default";r=0;t=1' ]
+	[ "$(field Content-Type)" = application/problem+json ]
+	[ "$(cat body)" = '{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Too Many Requests","status":429,"code":"quota-exceeded","detail":"the rate of this client is used up for now, nothing was counted","violated-policies":["default"]}' ]
+	# What was refused is in no line; what was paid for is taken again.
+	[ "$(wc -l <lines)" -lt 35 ]
+	wait_for 3 answered 202 post
+	# Health is not counted.
+	used_up
+	for _ in 1 2 3 4 5; do
+		[ "$(ask http://x/health/live)" = 200 ]
+	done
+}
+
+@test "a client's own rate wins, and no client uses up another's" {
+	serve --tokens tokens --rate 1000/s
+	[ "$(taken_as 50 own-secret)" -eq 50 ]
+	[ "$(taken_as 10 own-secret)" -lt 8 ]
+	wait_for 2 answered 429 as own-secret
+	[ "$(field RateLimit-Policy)" = '"token";q=1;w=1' ]
+	grep -q '"violated-policies":\["token"\]' body
+	[ "$(taken_as 100 shop-secret)" -eq 100 ]
+	# Another token of the same client begins with what the client owes.
+	sed -i 's/^  own [0-9a-f]*/'"$(token_line own other-secret)"'/' tokens
+	kill -HUP "$serve"
+	wait_for 5 answered 401 as own-secret
+	[ "$(taken_as 50 other-secret)" -lt 40 ]
+}
+
+@test "who was refused by token costs nobody's rate" {
+	serve --tokens tokens --rate 1/s:10
+	[ "$(taken_as 30 barred-secret)" -eq 0 ]
+	[ "$(taken_as 30 wrong)" -eq 0 ]
+	[ "$(taken_as 10 shop-secret)" -eq 10 ]
+	[ "$(taken_as 10 shop-secret)" -lt 8 ]
+}
+
+@test "behind a trusted proxy the client is who it says, IPv6 by /64" {
+	serve --rate 1/s:10 --trust unix
+	via() { echo "X-Forwarded-For: $1"; }
+	[ "$(taken 10 -H "$(via 192.0.2.1)")" -eq 10 ]
+	used_up -H "$(via 192.0.2.1)"
+	[ "$(taken 10 -H "$(via 192.0.2.2)")" -eq 10 ]
+	# What the client wrote itself stands in front, or in a line before.
+	used_up -H "$(via '192.0.2.9, 192.0.2.1')"
+	used_up -H "$(via 192.0.2.9)" -H "$(via 192.0.2.1)"
+	[ "$(taken 10 -H "$(via 2001:db8:0:1::5)")" -eq 10 ]
+	used_up -H "$(via 2001:db8:0:1:ffff::7)"
+	[ "$(taken 10 -H "$(via 2001:db8:0:2::5)")" -eq 10 ]
+}
+
+@test "who is not trusted is one client, whatever it says" {
+	serve --rate 1/s:10 --trust 127.0.0.1
+	[ "$(taken 10 -H "X-Forwarded-For: 192.0.2.7")" -eq 10 ]
+	used_up -H "X-Forwarded-For: 192.0.2.8"
+	used_up
+}
+
+@test "--trust: addresses of the environment, replaced by those of arguments" {
+	tcp() {
+		curl -s -o body -w '%{http_code}\n' -d "$BODY" \
+			-H "X-Forwarded-For: $1" \
+			"http://127.0.0.1:$port/increment?[1-10]" |
+			grep -c '^202$' || :
+	}
+	INCR_TRUST='10.0.0.0/8, 127.0.0.1' serve --rate 1/s:10
+	[ "$(tcp '192.0.2.1, 10.9.8.7')" -eq 10 ]
+	[ "$(tcp 192.0.2.2)" -eq 10 ]
+	[ "$(tcp '192.0.2.1, 10.0.0.1')" -lt 8 ]
+	again
+	INCR_TRUST=127.0.0.1 serve --rate 1/s:10 --trust 10.0.0.0/8
+	[ "$(tcp 192.0.2.1)" -eq 10 ]
+	[ "$(tcp 192.0.2.2)" -lt 8 ]
+}
+
+@test "wrong rates and peers are usage errors" {
+	for rate in '' 0/s 1 1/m 1/s:0 1000001/s 1/s:1000001 -1/s; do
+		run -100 incr-serve --rate "$rate" </dev/null
+		[[ "$output" == *'not N/s or N/s:BURST, 1 to 1000000 each' ]]
+	done
+	for peer in '' Unix 1.2.3.4/33 1.2.3.4/8 host '[::1]'; do
+		run -100 incr-serve --trust "$peer" </dev/null
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
