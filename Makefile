@@ -33,10 +33,10 @@ incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
 incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
 	sums arrays postgres store window intake receipts ledger claims \
-	retire flusher -ljansson -luuid -lhiredis -lpq
+	retire flusher kin -ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) fault id record metrics http answer digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
-	rate tokens gate routes served scrape -ljansson -luuid -lcrypto
+	rate tokens gate routes served scrape kin -ljansson -luuid -lcrypto
 incr-send = $(BASE) fault id increment record metrics backoff outage post \
 	-ljansson -luuid -lcurl
 

@@ -22,6 +22,7 @@
 
 #include "fdio.h"
 #include "flusher.h"
+#include "kin.h"
 #include "lines.h"
 #include "metrics.h"
 #include "msg.h"
@@ -33,6 +34,7 @@ enum {
 	SAY_MS = 200,         /* trouble that is shorter is not worth a word */
 	SAID_MAX = 10,        /* bad lines that are said one by one */
 	LEAVE_MS = 1000,      /* to commit after --grace, at least */
+	KIN_MS = 1000,        /* for the neighbour to leave */
 	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
 };
 
@@ -374,5 +376,5 @@ finish(struct flusher *f)
 	metrics_close();
 	flusher_close(f);
 	lines_close(&input);
-	return exit_status;
+	return kin_status(exit_status, KIN_MS);
 }

@@ -29,6 +29,7 @@
 #include "door.h"
 #include "fdio.h"
 #include "gate.h"
+#include "kin.h"
 #include "msg.h"
 #include "options.h"
 #include "relay.h"
@@ -39,7 +40,8 @@
 
 enum {
 	LISTEN_MAX = 16,
-	FAREWELL_MS = 1000 /* for last answers to leave */
+	FAREWELL_MS = 1000, /* for last answers to leave */
+	KIN_MS = 1000       /* for the neighbours to leave */
 };
 
 static struct {
@@ -205,7 +207,7 @@ main(int argc, char **argv)
 	run();
 	served_close();
 	gate_close();
-	return s.status;
+	return kin_status(s.status, KIN_MS);
 }
 
 /* -- start --------------------------------------------------------------- */

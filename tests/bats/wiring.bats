@@ -223,3 +223,23 @@ ends_with() {
 	sum_is 5050
 	no_batches
 }
+
+@test "a Redis that is of no use ends either wiring with 100, as its reader says" {
+	redis_start "$sockets/r" --maxmemory 100mb --maxmemory-policy allkeys-lru
+	export REDIS_URL=unix://$sockets/r/redis.sock
+	run -100 incr-ingest -l "$socket"
+	[[ "$output" == *"incr-publish: "*noeviction* ]]
+	run -100 incr-drain </dev/null
+	[[ "$output" == *"incr-consume: "*noeviction* ]]
+	redis_stop "$sockets/r"
+}
+
+@test "a program that is not there ends the wiring with 100" {
+	mkdir bin
+	ln -s "$(command -v incr-serve)" "$(command -v incr-validate)" \
+		"$(command -v incr-ingest)" bin/
+	printf '#!/bin/sh\n[ "$*" = "${*%%--help}" ] || exit 0\nexit 126\n' \
+		>bin/incr-publish
+	chmod +x bin/incr-publish
+	run -100 bin/incr-ingest -l "$socket"
+}
