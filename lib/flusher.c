@@ -17,7 +17,9 @@ enum {
 };
 
 static void begin_consumer(struct flusher *f);
+static void check(struct flusher *f, const struct id *consumer);
 static void place(struct flusher *f);
+static bool is_known(struct flusher *f);
 static bool place_own(struct flusher *f);
 static bool place_adopted(struct flusher *f);
 static bool continues(const struct flusher *f, bool adopted);
@@ -131,17 +133,26 @@ begin_consumer(struct flusher *f)
 		return;
 	}
 	claims_open(&f->claims, q, f->windows, 3 * f->options.interval_ms);
-	f->remote = f->checking = true;
-	claims_ask(&f->claims, &f->intake.consumer);
+	f->remote = true;
+	check(f, &f->intake.consumer);
+}
+
+static void
+check(struct flusher *f, const struct id *consumer)
+{
+	f->asked = *consumer;
+	f->checking = true;
+	claims_ask(&f->claims, consumer);
 }
 
 void
 flusher_end(struct flusher *f)
 {
 	f->ended = true;
+	if (f->pending)
+		return;
 	f->checking = false;
-	if (!f->pending)
-		batch_clear(&f->intake.batch);
+	batch_clear(&f->intake.batch);
 }
 
 /* -- batches -------------------------------------------------------------- */
@@ -150,23 +161,43 @@ flusher_end(struct flusher *f)
 static void
 place(struct flusher *f)
 {
-	char consumer[ID_TEXT + 1];
-
-	if (!f->pending || f->status != 0)
+	if (!f->pending || f->checking || f->status != 0)
 		return;
-	/* Not said before: one that left without a batch may be gone. */
-	if (f->stranger) {
-		id_format(&f->intake.consumer, consumer);
-		fail(f, EXIT_CONFIG, "redis",
-		    "consumer %s is not registered here; is --redis that of "
-		    "incr-consume?",
-		    consumer);
+	if (f->stranger && !is_known(f))
 		return;
-	}
 	if (f->intake.point.adopted ? !place_adopted(f) : !place_own(f))
 		return;
 	f->pending = false;
 	batch_clear(&f->intake.batch);
+}
+
+/*
+ * The stream's consumer is not registered.  Asked at once, that would be
+ * another Redis; by now it may have been taken for dead and swept.  Then the
+ * batch's own consumer is registered, or the ledger has the batch.
+ */
+static bool
+is_known(struct flusher *f)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+	const struct flusher_known *k = &f->known;
+	char consumer[ID_TEXT + 1];
+
+	if (!id_equal(&f->asked, &p->consumer)) {
+		if (f->retire.state == RETIRE_WAIT)
+			check(f, &p->consumer);
+		return false;
+	}
+	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
+		return look(f);
+	if (p->seq <= k->row)
+		return true;
+	id_format(&p->consumer, consumer);
+	fail(f, EXIT_CONFIG, "redis",
+	    "consumer %s is not registered here; is --redis that of "
+	    "incr-consume?",
+	    consumer);
+	return false;
 }
 
 static bool
@@ -263,7 +294,7 @@ row_known(struct flusher *f)
 
 	f->known = (struct flusher_known){
 	    .valid = true, .consumer = p->consumer, .row = row, .last = row};
-	if (p->seq > row + 1)
+	if (p->seq > row + 1 && !f->stranger)
 		fail(f, EXIT_BUG, "ledger",
 		    "stands at batch %" PRIu64 " where %" PRIu64 " is due", row,
 		    p->seq - 1);

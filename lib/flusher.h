@@ -44,10 +44,11 @@ struct flusher {
 	struct retire retire;
 	bool remote;   /* the input is a consumer's stream */
 	bool pending;  /* intake's batch is complete and not yet in a window */
-	bool checking; /* is the first consumer registered? */
+	bool checking; /* is asked registered? */
 	bool stranger; /* it is not */
-	bool hurry;    /* filling closes as soon as it can */
-	bool ended;    /* no line will follow */
+	struct id asked;
+	bool hurry; /* filling closes as soon as it can */
+	bool ended; /* no line will follow */
 
 	struct flusher_plain { /* our own numbering of a plain input */
 		struct id consumer;

@@ -109,6 +109,26 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	[ "$status" -eq 0 ]
 }
 
+@test "a consumer swept before it was asked about is no other Redis" {
+	rcli srem "incr::queue::[$INCR_QUEUE]::consumers" $A
+	# It went on under a new id.
+	stream() { start $A; start $B; batch $B 1 1; end $B; }
+	flush_stream stream
+	[ "$status" -eq 0 ]
+	sum_is 1
+	# What it took was counted by another, or it adopted, and was killed.
+	in_ledger $A 2
+	stream() { start $A; batch $A 1 2; batch $A 2 4; end $A; }
+	flush_stream stream
+	[ "$status" -eq 0 ]
+	sum_is 1
+	stream() { start $A; batch $B 2 8 true; end $A; }
+	flush_stream stream
+	[ "$status" -eq 0 ]
+	sum_is 9
+	[ "$(ledger $B)" = 2 ]
+}
+
 @test "another queue than --queue is a configuration error" {
 	three >"$DIR/s"
 	run incr-flush -q other <"$DIR/s"
