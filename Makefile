@@ -24,20 +24,21 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db
 
 # What each program is made of: modules of lib/, then libraries.
 BASE = msg num buf tick fdio url lines options
-QUEUE = backoff resp pack redis resolve fitness greeting session owner sightings \
-	queue_call queue_batch queue_adopt queue
-incr-validate = $(BASE) fault id increment record metrics -ljansson -luuid
-incr-publish = $(BASE) fault id increment record metrics $(QUEUE) \
+LINES = fault id record jsonheap metrics
+QUEUE = backoff resp pack redis resolve fitness greeting session owner \
+	sightings queue_call queue_batch queue_adopt queue
+incr-validate = $(BASE) $(LINES) increment -ljansson -luuid
+incr-publish = $(BASE) $(LINES) increment $(QUEUE) \
 	outbox courier -ljansson -luuid -lhiredis
-incr-consume = $(BASE) fault id record metrics $(QUEUE) payload \
+incr-consume = $(BASE) $(LINES) $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
-incr-flush = $(BASE) fault id increment record metrics $(QUEUE) \
+incr-flush = $(BASE) $(LINES) increment $(QUEUE) \
 	sums arrays postgres store window intake receipts ledger claims \
 	retire flusher kin -ljansson -luuid -lhiredis -lpq
-incr-serve = $(BASE) fault id record metrics http answer digest tag peer \
+incr-serve = $(BASE) $(LINES) http answer digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
 	rate tokens gate routes served scrape kin -ljansson -luuid -lcrypto
-incr-send = $(BASE) fault id increment record metrics backoff outage post \
+incr-send = $(BASE) $(LINES) increment backoff outage post \
 	-ljansson -luuid -lcurl
 
 include build.mk

@@ -2,9 +2,9 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "jsonheap.h"
 #include "lines.h"
 #include "record.h"
 
@@ -22,16 +22,11 @@ static enum fault load(
     const char *text, size_t len, json_t **ret, bool *ret_repeated);
 static json_t *attempt(const char *text, size_t len, bool *ret_repeated,
     enum json_error_code *ret_code);
-static void *allocate(size_t n);
 static size_t tame(const char *text, size_t len, char *ret);
 static size_t tame_escape(const char *text, size_t len, char *ret);
 static bool in_exponent(const char *text, size_t at);
 static size_t digits(const char *text, size_t len);
 static enum fault check(json_t *root, bool repeated, struct increment *ret);
-
-/* Did jansson ask for memory in vain?  It does not always say so, and goes
- * on without the byte that it could not keep. */
-static bool out_of_memory;
 
 int
 increment_recognise(const char *text, size_t len, struct increment *ret)
@@ -118,15 +113,14 @@ load(const char *text, size_t len, json_t **ret, bool *ret_repeated)
 	/* jansson skips a NUL behind a number. */
 	if (len == 0 || memchr(text, '\0', len) != NULL)
 		return FAULT_NOT_JSON;
-	out_of_memory = false;
-	json_set_alloc_funcs(allocate, free);
+	jsonheap_watch();
 	root = attempt(text, len, ret_repeated, &code);
 	if (root == NULL && (code == json_error_numeric_overflow ||
 				code == json_error_null_byte_in_key)) {
 		len = tame(text, len, tamed);
 		root = attempt(tamed, len, ret_repeated, &code);
 	}
-	if (out_of_memory) {
+	if (jsonheap_failed()) {
 		json_decref(root);
 		return FAULT_UNAVAILABLE;
 	}
@@ -152,16 +146,6 @@ attempt(const char *text, size_t len, bool *ret_repeated,
 	if (root == NULL)
 		*ret_code = json_error_code(&error);
 	return root;
-}
-
-static void *
-allocate(size_t n)
-{
-	void *p = malloc(n);
-
-	if (p == NULL)
-		out_of_memory = true;
-	return p;
 }
 
 /*

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "jsonheap.h"
 #include "lines.h"
 #include "record.h"
 
@@ -60,16 +61,16 @@ payload_add_line(struct buf *out, const char *raw, size_t len, uint64_t number)
 static enum fault
 judge_header(const char *json, size_t len)
 {
-	json_error_t error = {0};
-	json_t *header = json_loadb(json, len, JSON_ALLOW_NUL, &error);
-	bool good = header != NULL && is_header(header);
+	json_error_t error;
+	json_t *header;
+	bool good;
 
-	/* Without memory jansson fails without naming a cause. */
-	if (header == NULL &&
-	    (json_error_code(&error) == json_error_unknown ||
-		json_error_code(&error) == json_error_out_of_memory))
-		return FAULT_UNAVAILABLE;
+	jsonheap_watch();
+	header = json_loadb(json, len, JSON_ALLOW_NUL, &error);
+	good = header != NULL && is_header(header);
 	json_decref(header);
+	if (jsonheap_failed())
+		return FAULT_UNAVAILABLE;
 	return good ? FAULT_NONE : FAULT_FAULTY_HEADER;
 }
 

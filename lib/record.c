@@ -3,22 +3,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "jsonheap.h"
 #include "lines.h"
 #include "options.h"
 
 static const char checkpoint_start[] = "{\"checkpoint\":{";
 static const char error_start[] = "{\"error\":{";
 
-/* As in increment.c: without memory jansson may go on with a byte less, and
- * batch 12 would be batch 1. */
-static bool out_of_memory;
-
 static bool begins(const char *line, size_t len, const char *start);
 static json_t *load(const char *line, size_t len);
-static void *allocate(size_t n);
 static int unpack_checkpoint(json_t *root, struct record_checkpoint *ret);
 
 enum record_kind
@@ -67,24 +62,13 @@ load(const char *line, size_t len)
 	/* jansson skips a NUL behind a number. */
 	if (len > LINES_JSON_MAX || memchr(line, '\0', len) != NULL)
 		return NULL;
-	out_of_memory = false;
-	json_set_alloc_funcs(allocate, free);
+	jsonheap_watch();
 	root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-	if (!out_of_memory)
+	if (!jsonheap_failed())
 		return root;
 	json_decref(root);
 	errno = ENOMEM;
 	return NULL;
-}
-
-static void *
-allocate(size_t n)
-{
-	void *p = malloc(n);
-
-	if (p == NULL)
-		out_of_memory = true;
-	return p;
 }
 
 static int

@@ -319,6 +319,7 @@ has_batches() {
 			lib/digest.c openssl
 			lib/id.c uuid
 			lib/increment.c jansson
+			lib/jsonheap.c jansson
 			lib/payload.c jansson
 			lib/post.c curl
 			lib/postgres.c libpq
