@@ -127,7 +127,8 @@ finish_register(struct consumer *c)
 	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	c->orphaned = true;
-	return stream_begin(&c->stream, c->queue_name, &c->candidate);
+	return stream_begin(&c->stream, c->queue_name, &c->candidate,
+	    queue_registered_ms(c->queue));
 }
 
 static int

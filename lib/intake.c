@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* More is no age, but a number out of bounds. */
+#define AGE_MAX_MS (INT64_MAX / 4)
+
 static enum intake_event first_line(struct intake *s, const char *line,
     size_t len, bool too_long, int64_t now_ms);
 static enum intake_event begin(struct intake *s, int64_t now_ms);
@@ -183,5 +186,9 @@ intake_age_ms(const struct intake *s, int64_t now_ms, int64_t unix_ms)
 
 	if (s->point.taken_ms >= s->begun_taken_ms && by_stream_ms < age_ms)
 		age_ms = by_stream_ms;
-	return age_ms < 0 ? 0 : age_ms;
+	if (age_ms < 0)
+		age_ms = 0;
+	if (s->point.since_ms > 0)
+		age_ms += s->point.taken_ms - s->point.since_ms;
+	return age_ms > AGE_MAX_MS ? AGE_MAX_MS : age_ms;
 }

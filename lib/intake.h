@@ -55,10 +55,11 @@ enum intake_event intake_line(struct intake *s, const char *line, size_t len,
     bool too_long, int64_t now_ms);
 
 /*
- * The age of the batch that point names, at now_ms, unix_ms by this
- * machine's clock: the difference of the clocks, but no more than the time
- * since the stream began if it began after the batch was taken; so a
- * clock that is wrong against Redis's can't make everything look old.
+ * The age of the oldest increment of the batch that point names, at now_ms,
+ * unix_ms by this machine's clock.  Since it was taken: the difference of
+ * the clocks, but no more than the time since the stream began if it began
+ * before; so a clock that is wrong against Redis's can't make everything
+ * look old.  Before that: what point says, by Redis's clock alone.
  */
 int64_t intake_age_ms(const struct intake *s, int64_t now_ms, int64_t unix_ms);
 

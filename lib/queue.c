@@ -119,7 +119,7 @@ digest(struct queue *q)
 	case CALL_ASK: good = redis_reply_int(reply, -1) >= 0; break;
 	case CALL_RENEW:
 	case CALL_MEASURE: good = redis_reply_count(reply) > 0; break;
-	case CALL_REGISTER:
+	case CALL_REGISTER: good = redis_reply_int(reply, -1) >= 0; break;
 	case CALL_NONE: break;
 	}
 	if (good)
@@ -285,6 +285,12 @@ queue_register(struct queue *q, const struct id *consumer)
 	call_id(q, consumer);
 	call_record(q, consumer);
 	return call_eval(q, CALL_REGISTER, 4);
+}
+
+int64_t
+queue_registered_ms(const struct queue *q)
+{
+	return redis_reply_int(session_reply(q->session), 0);
 }
 
 int

@@ -131,6 +131,8 @@ bool queue_known(const struct queue *q, size_t i);
 
 /* Registers a consumer, which must be new: never repeated under one id. */
 int queue_register(struct queue *q, const struct id *consumer);
+/* When that was: Unix milliseconds by Redis's clock. */
+int64_t queue_registered_ms(const struct queue *q);
 
 /* Takes batch seq (from 1), at most n payloads. */
 int queue_take(
@@ -149,6 +151,8 @@ enum queue_taken queue_taken(const struct queue *q);
 struct queue_batch {
 	uint64_t seq;
 	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
+	int64_t since_ms; /* it has waited since then at most; taken_ms if
+			   * that is not known (read, repeated) */
 	size_t n;         /* payloads; 0: it is gone (acknowledged) */
 };
 struct queue_batch queue_batch(const struct queue *q);
@@ -171,7 +175,7 @@ int queue_renew(struct queue *q, const struct id *self,
 enum queue_renewed {
 	QUEUE_OWNED,      /* by self, with batches unacknowledged */
 	QUEUE_OWNED_BARE, /* by self, without */
-	QUEUE_DISOWNED /* another or nobody owns it, or it is not registered */
+	QUEUE_DISOWNED    /* another owns it, or it is not registered */
 };
 enum queue_renewed queue_renewed(const struct queue *q, size_t i);
 

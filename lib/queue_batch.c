@@ -22,6 +22,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	call_consumer_key(q, consumer, "last", NULL);
 	call_consumer_key(q, consumer, "batches", NULL);
 	call_consumer_key(q, consumer, "batch", &seq);
+	call_own_key(q, "emptied");
 	call_id(q, consumer);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, n);
@@ -30,7 +31,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	resp_arg_u64(&q->args, QUEUE_UNACKED_AGE_MS);
 	q->batch = (struct queue_batch){.seq = seq};
 	q->batch_of = *consumer;
-	return call_eval(q, CALL_TAKE, 6);
+	return call_eval(q, CALL_TAKE, 7);
 }
 
 enum queue_taken
@@ -77,6 +78,8 @@ call_digest_batch(struct queue *q)
 	if (redis_reply_count(reply) > 0 && q->taken != QUEUE_TAKEN)
 		return QUEUE_DONE;
 	q->batch.taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
+	q->batch.since_ms =
+	    redis_reply_int(redis_reply_at(reply, 2), q->batch.taken_ms);
 	if (redis_reply_count(reply) > 0 && send_list(q) == 0)
 		return QUEUE_CALLING;
 	session_hang_up(q->session);

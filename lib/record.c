@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "jsonheap.h"
@@ -76,23 +77,24 @@ unpack_checkpoint(json_t *root, struct record_checkpoint *ret)
 {
 	const char *queue, *consumer;
 	size_t queue_len, consumer_len;
-	json_int_t seq, lines, taken;
+	json_int_t seq, lines, taken, since = 0;
 	int adopted, end = 0;
 
 	/* Strict (!): no other members at either level. */
 	if (json_unpack_ex(root, NULL, 0,
-		"{s:{s:s%,s:s%,s:I,s:I,s:I,s:b,s?b!}!}", "checkpoint", "queue",
-		&queue, &queue_len, "consumer", &consumer, &consumer_len, "seq",
-		&seq, "lines", &lines, "taken", &taken, "adopted", &adopted,
-		"end", &end) < 0)
+		"{s:{s:s%,s:s%,s:I,s:I,s:I,s?I,s:b,s?b!}!}", "checkpoint",
+		"queue", &queue, &queue_len, "consumer", &consumer,
+		&consumer_len, "seq", &seq, "lines", &lines, "taken", &taken,
+		"since", &since, "adopted", &adopted, "end", &end) < 0)
 		return -1;
 	*ret = (struct record_checkpoint){.seq = (uint64_t)seq,
 	    .lines = (uint64_t)lines,
 	    .taken_ms = taken,
+	    .since_ms = since,
 	    .adopted = adopted,
 	    .end = end};
-	if (seq < 0 || lines < 0 || taken < 0 || queue_len > RECORD_QUEUE_MAX ||
-	    options_check_name(queue) < 0 ||
+	if (seq < 0 || lines < 0 || taken < 0 || since < 0 || since > taken ||
+	    queue_len > RECORD_QUEUE_MAX || options_check_name(queue) < 0 ||
 	    id_parse(consumer, consumer_len, &ret->consumer) < 0)
 		return -1;
 	memcpy(ret->queue, queue, queue_len + 1);
@@ -102,14 +104,19 @@ unpack_checkpoint(json_t *root, struct record_checkpoint *ret)
 int
 record_add_checkpoint(struct buf *out, const struct record_checkpoint *c)
 {
-	char consumer[ID_TEXT + 1];
+	char consumer[ID_TEXT + 1], since[32] = "";
 
 	id_format(&c->consumer, consumer);
+	if (c->since_ms > 0)
+		snprintf(
+		    since, sizeof since, ",\"since\":%" PRId64, c->since_ms);
 	return buf_addf(out,
 	    "%s\"queue\":\"%s\",\"consumer\":\"%s\",\"seq\":%" PRIu64
-	    ",\"lines\":%" PRIu64 ",\"taken\":%" PRId64 ",\"adopted\":%s%s}}\n",
+	    ",\"lines\":%" PRIu64 ",\"taken\":%" PRId64
+	    "%s,\"adopted\":%s%s}}\n",
 	    checkpoint_start, c->queue, consumer, c->seq, c->lines, c->taken_ms,
-	    c->adopted ? "true" : "false", c->end ? ",\"end\":true" : "");
+	    since, c->adopted ? "true" : "false",
+	    c->end ? ",\"end\":true" : "");
 }
 
 int

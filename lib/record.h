@@ -3,6 +3,7 @@
  *
  *	{"checkpoint":{"queue":"increments","consumer":"<uuid>","seq":7,
  *	    "lines":512,"taken":1795451234567,"adopted":false}}   (one line)
+ *	    behind taken maybe "since":1795451230000, last maybe "end":true
  *	{"error":{"code":"not-json","detail":"…","line":7}}
  *
  * A control line begins with exactly {"checkpoint":{ or {"error":{ .
@@ -36,17 +37,20 @@ struct record_checkpoint {
 	uint64_t seq;     /* 0: the stream of this consumer begins */
 	uint64_t lines;   /* since the last checkpoint */
 	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
+	int64_t since_ms; /* published then at the earliest; 0: not said, and
+			   * then not long before it was taken */
 	bool adopted;
 	bool end; /* the consumer left in order; nothing follows */
 };
 
-/* 0, or -1 if line is not a well-formed checkpoint ("end" may be absent), or,
+/* 0, or -1 if line is not a well-formed checkpoint ("since" and "end" may be
+ * absent), or,
  * with errno ENOMEM, memory is gone. */
 int record_parse_checkpoint(
     const char *line, size_t len, struct record_checkpoint *ret);
 
-/* Adds the line with its newline ("end" only if true).  0, or -1 if memory
- * is gone. */
+/* Adds the line with its newline ("since" and "end" only if said).  0, or -1 if
+ * memory is gone. */
 int record_add_checkpoint(struct buf *out, const struct record_checkpoint *c);
 
 struct record_error {

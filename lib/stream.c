@@ -9,18 +9,21 @@
 
 enum {
 	WRITE_MAX = 1 << 20, /* bytes, then others get their turn */
-	KEEP_MAX = 1 << 16   /* bytes of memory kept while idle */
+	KEEP_MAX = 1 << 16,  /* bytes of memory kept while idle */
+	UNSAID_MS = 400      /* waiting that is usual is not worth a word */
 };
 
 static int add_lines(
     struct stream *s, const struct queue *q, uint64_t *ret_bytes);
 
 int
-stream_begin(struct stream *s, const char *queue, const struct id *consumer)
+stream_begin(struct stream *s, const char *queue, const struct id *consumer,
+    int64_t now_ms)
 {
 	size_t len = strlen(queue);
 
-	s->last = (struct record_checkpoint){.consumer = *consumer};
+	s->last = (struct record_checkpoint){
+	    .consumer = *consumer, .taken_ms = now_ms};
 	memcpy(s->last.queue, queue,
 	    len > RECORD_QUEUE_MAX ? RECORD_QUEUE_MAX : len);
 	return record_add_checkpoint(&s->out, &s->last);
@@ -44,6 +47,7 @@ stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
 	c.seq = b.seq;
 	c.lines = b.n;
 	c.taken_ms = b.taken_ms;
+	c.since_ms = b.taken_ms - b.since_ms > UNSAID_MS ? b.since_ms : 0;
 	if (adopted != NULL) {
 		c.consumer = *adopted;
 		c.adopted = true;
@@ -82,6 +86,7 @@ stream_end(struct stream *s)
 	if (!stream_begun(s))
 		return 0;
 	s->last.lines = 0;
+	s->last.since_ms = 0;
 	s->last.end = true;
 	return record_add_checkpoint(&s->out, &s->last);
 }

@@ -27,9 +27,10 @@ struct stream {
 
 /* All of these: 0, or -1 if memory is gone: the stream is of no more use. */
 
-/* Begins, or goes on, under a new id: the checkpoint of seq 0. */
-int stream_begin(
-    struct stream *s, const char *queue, const struct id *consumer);
+/* Begins, or goes on, under a new id: the checkpoint of seq 0, at now_ms by
+ * Redis's clock. */
+int stream_begin(struct stream *s, const char *queue, const struct id *consumer,
+    int64_t now_ms);
 
 /* Was it ever begun? */
 bool stream_begun(const struct stream *s);

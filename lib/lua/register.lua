@@ -5,7 +5,7 @@
 --        3 the consumer's owner key   4 its last sequence number
 -- ARGV   1 the queue's name   2 the consumer's id
 --        3 its owner record   4 life of the owner key, milliseconds
--- Reply  OK
+-- Reply  now (Unix milliseconds)
 --
 -- Once per id: a second call is an error and changes nothing.  Late from an
 -- old connection it makes a consumer that nobody renews, and that the next
@@ -21,4 +21,5 @@ redis.call('SADD', queues, queue)
 redis.call('SADD', consumers, id)
 redis.call('SET', last, 0)
 redis.call('SET', owner, record, 'PX', life)
-return redis.status_reply('OK')
+local time = redis.call('TIME')
+return time[1] * 1000 + math.floor(time[2] / 1000)

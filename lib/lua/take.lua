@@ -3,11 +3,13 @@
 --
 -- KEYS   1 the ready list   2 the set of consumers   3 the owner key
 --        4 last sequence number   5 batches   6 the list of batch seq
+--        7 when the ready list was last known to be empty
 -- ARGV   1 the consumer's id   2 seq, from 1   3 payloads at most
 --        4 bytes at most, but at least one payload is taken
 --        5 unacknowledged batches at most
 --        6 age of the oldest of them at most, milliseconds
--- Reply  'taken', when (Unix milliseconds): the list of batch seq is there
+-- Reply  'taken', when, since when its payloads may have waited at most
+--        (Unix milliseconds): the list of batch seq is there
 --        'empty' nothing waits, seq is not used
 --        'full' too many unacknowledged batches, or too old ones
 --        'notowner' registered, but not its own owner just now
@@ -17,18 +19,24 @@
 -- oldest payload.  LRANGE reads it, at a quarter of what a script would cost
 -- that returned it.
 --
+-- Payloads have no time of their own, whoever published them: what waits
+-- was published after the list was last empty, if that is known.
+--
 -- Repeated while the batch is there: the same batch, with the time it was
--- taken.  Repeated after it was acknowledged, or late: 'gone', nothing done.
--- An error means that nothing was taken.  Allowed at maxmemory: it only
--- moves what is there, and lets it be acknowledged.
+-- taken for both.  Repeated after it was acknowledged, or late: 'gone',
+-- nothing done.  An error means that nothing was taken.  Allowed at
+-- maxmemory: it only moves what is there, and lets it be acknowledged.
 
-local ready, consumers, owner, last, batches, batch = unpack(KEYS)
+local ready, consumers, owner, last, batches, batch, emptied = unpack(KEYS)
 local id, seq, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_bytes = tonumber(ARGV[4])
 local max_batches, max_age = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Payloads read at once: few enough that large ones don't fill the memory
 -- before they are counted, more while they are small.
 local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
+-- An idle queue is noted as empty that often (milliseconds), and for that
+-- long (seconds).
+local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
 
 local function now()
     local t = redis.call('TIME')
@@ -100,7 +108,8 @@ if not record or string.sub(record, 1, #id) ~= id then
     return {'notowner'}
 end
 if redis.call('EXISTS', batch) == 1 then
-    return {'taken', redis.call('ZSCORE', batches, seq)}
+    local taken = redis.call('ZSCORE', batches, seq)
+    return {'taken', taken, taken}
 end
 if seq ~= tonumber(redis.call('GET', last) or -1) + 1 then
     return {'gone'}
@@ -110,8 +119,13 @@ local reason = refusal(time)
 if reason then
     return {reason}
 end
+local since = tonumber(redis.call('GET', emptied) or time)
 local waiting = redis.call('LLEN', ready)
 if waiting == 0 then
+    -- Also if it never was, or by a clock that was set back.
+    if since >= time or time - since >= EMPTY_EVERY then
+        redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
+    end
     return {'empty'}
 end
 
@@ -124,6 +138,7 @@ redis.call('ZADD', batches, time, seq)
 if whole or count == waiting then
     redis.call('SET', last, seq)
     redis.call('RENAME', ready, batch)
+    redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
 else
     for i = #chunks, 1, -1 do
         redis.call('RPUSH', batch, unpack(chunks[i]))
@@ -131,4 +146,4 @@ else
     redis.call('SET', last, seq)
     redis.call('LTRIM', ready, 0, -count - 1)
 end
-return {'taken', time}
+return {'taken', time, math.min(since, time)}

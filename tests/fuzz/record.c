@@ -25,6 +25,7 @@ checkpoint(const char *line, size_t len)
 	promise(strcmp(c.queue, again.queue) == 0 &&
 		id_equal(&c.consumer, &again.consumer) && c.seq == again.seq &&
 		c.lines == again.lines && c.taken_ms == again.taken_ms &&
+		c.since_ms == again.since_ms && c.since_ms <= c.taken_ms &&
 		c.adopted == again.adopted && c.end == again.end);
 	buf_free(&out);
 }

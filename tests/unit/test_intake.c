@@ -198,15 +198,21 @@ ages(void)
 {
 	static const struct {
 		const char *name;
-		int64_t begun_taken_ms, taken_ms, unix_ms, age_ms;
+		int64_t begun_taken_ms, taken_ms, unix_ms, age_ms, since_ms;
 	} cases[] = {
-	    {"clocks agree", 101000, 107000, 109000, 2000},
-	    {"ours is an hour ahead", 101000, 107000, 3709000, 2000},
-	    {"ours is behind", 101000, 107000, 1000, 0},
-	    {"taken with the beginning", 101000, 101000, 109000, 8000},
-	    {"read late: the stream says more", 101000, 103000, 105000, 2000},
-	    {"adopted, taken before", 101000, 51000, 109000, 58000},
-	    {"taken in the future", 101000, 120000, 109000, 0},
+	    {"clocks agree", 101000, 107000, 109000, 2000, 0},
+	    {"ours is an hour ahead", 101000, 107000, 3709000, 2000, 0},
+	    {"ours is behind", 101000, 107000, 1000, 0, 0},
+	    {"taken with the beginning", 101000, 101000, 109000, 8000, 0},
+	    {"read late: the stream says more", 101000, 103000, 105000, 2000,
+		0},
+	    {"adopted, taken before", 101000, 51000, 109000, 58000, 0},
+	    {"taken in the future", 101000, 120000, 109000, 0, 0},
+	    {"waited before it was taken", 101000, 107000, 109000, 5000,
+		104000},
+	    {"before we were there", 101000, 107000, 109000, 59000, 50000},
+	    {"our clock has no say in that", 101000, 107000, 1000, 3000,
+		104000},
 	};
 
 	start();
@@ -216,6 +222,7 @@ ages(void)
 		s.begun_ms = 1000;
 		s.begun_taken_ms = cases[i].begun_taken_ms;
 		s.point.taken_ms = cases[i].taken_ms;
+		s.point.since_ms = cases[i].since_ms;
 		age_ms = intake_age_ms(&s, 9000, cases[i].unix_ms);
 		check(age_ms == cases[i].age_ms, "%s: %jd", cases[i].name,
 		    (intmax_t)age_ms);

@@ -49,6 +49,9 @@ static const char *const good[] = {
 	"9223372036854775807", "9223372036854775807", "9223372036854775807",
 	"true", ",\"end\":true"),
     CHECKPOINT("\"q\"", "\"" K "\"", "0", "0", "0", "false", ""),
+    CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "9,\"since\":8", "false", ""),
+    CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "9,\"since\":9", "true",
+	",\"end\":true"),
 };
 
 static const char *const bad_checkpoints[] = {
@@ -67,6 +70,10 @@ static const char *const bad_checkpoints[] = {
 	"\"q\"", "\"" K "\"", "9223372036854775808", "5", "1", "false", ""),
     CHECKPOINT("\"q\"", "\"" K "\"", "7", "-5", "1", "false", ""),
     CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "-1", "false", ""),
+    CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "8,\"since\":9", "false", ""),
+    CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "8,\"since\":-1", "false", ""),
+    CHECKPOINT(
+	"\"q\"", "\"" K "\"", "7", "5", "8,\"since\":\"7\"", "false", ""),
     CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "1", "0", ""),
     CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "1", "false", ",\"end\":1"),
     CHECKPOINT("\"q\"", "\"" K "\"", "7", "5", "1", "false", ",\"x\":1"),
