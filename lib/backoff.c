@@ -9,13 +9,12 @@ backoff_next(struct backoff *b)
 {
 	int64_t min = b->min_ms > 0 ? b->min_ms : MIN_MS;
 	int64_t max = b->max_ms > 0 ? b->max_ms : MAX_MS;
-	/* The microseconds differ between processes enough for jitter. */
-	uint64_t noise = (uint64_t)tick_us() * 6364136223846793005u >> 33;
 
 	b->last_ms = b->last_ms == 0 ? min : 2 * b->last_ms;
 	if (b->last_ms > max)
 		b->last_ms = max;
-	return b->last_ms - (int64_t)(noise % (uint64_t)(b->last_ms / 4 + 1));
+	return b->last_ms -
+	       (int64_t)(tick_noise() % (uint64_t)(b->last_ms / 4 + 1));
 }
 
 void

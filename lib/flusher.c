@@ -12,8 +12,7 @@
 
 enum {
 	/* Places for receipts kept for the windows and the pending batch. */
-	RECEIPTS_KEPT = 3,
-	PLAIN_ID_MS = 86400000 /* a ledger row must not grow old in use */
+	RECEIPTS_KEPT = 3
 };
 
 static void begin_consumer(struct flusher *f);
@@ -28,9 +27,7 @@ static bool acknowledge(struct flusher *f);
 static bool look(struct flusher *f);
 static int64_t due_ms(const struct flusher *f);
 static bool freeze(struct flusher *f);
-static bool name_plain(struct flusher *f);
 static void open_plain(struct flusher *f, int64_t now_ms);
-static void set_jitter(struct flusher *f);
 static void hear_ledger(struct flusher *f, enum ledger_news news);
 static void committed(struct flusher *f);
 static void row_known(struct flusher *f);
@@ -47,13 +44,14 @@ flusher_open(struct flusher *f, struct postgres *pg,
 
 	*f = (struct flusher){.options = *options,
 	    .intake = {.queue = options->queue},
-	    .plain = {.next = 1},
+	    .schedule = {.interval_ms = options->interval_ms,
+		.max_keys = options->max_keys},
 	    .staleness_ms = -1};
 	f->filling = &f->windows[0];
 	id_make(&seed);
 	sums_open(&f->windows[0].sums, &seed);
 	sums_open(&f->windows[1].sums, &seed);
-	id_make(&f->plain.consumer);
+	plain_init(&f->plain);
 	return ledger_open(&f->ledger, pg, options->queue);
 }
 
@@ -75,7 +73,8 @@ flusher_takes(const struct flusher *f)
 {
 	size_t size = window_size(f->filling);
 
-	if (f->ended || f->pending || f->checking || f->status != 0)
+	if (schedule_full(&f->schedule, f->filling, &f->ledger.pace) ||
+	    f->ended || f->pending || f->checking || f->status != 0)
 		return false;
 	/* Both windows together stay below the bound. */
 	if (f->ledger.window != NULL)
@@ -134,6 +133,7 @@ begin_consumer(struct flusher *f)
 	}
 	claims_open(&f->claims, q, f->windows, 3 * f->options.interval_ms);
 	f->remote = true;
+	schedule_promise(&f->schedule);
 	check(f, &f->intake.consumer);
 }
 
@@ -248,15 +248,15 @@ merge(struct flusher *f, bool adopted)
 	const struct record_checkpoint *p = &f->intake.point;
 	struct window *w = f->filling;
 	int64_t now_ms = tick_ms();
+	int64_t age_ms = intake_age_ms(&f->intake, now_ms, tick_unix_ms());
 
 	if (!w->open) {
 		window_open(w, &p->consumer, &f->intake.consumer, adopted,
 		    f->intake.batch.lines > 0 ? f->intake.batch.opened_ms
 					      : now_ms);
-		set_jitter(f);
+		schedule_open(&f->schedule, w, tick_noise());
 	}
-	if (window_add_batch(w, &f->intake.batch, p->seq, p->taken_ms,
-		intake_age_ms(&f->intake, now_ms, tick_unix_ms()), now_ms) < 0)
+	if (window_add_batch(w, &f->intake.batch, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
 	return true;
 }
@@ -309,16 +309,7 @@ open_plain(struct flusher *f, int64_t now_ms)
 	if (f->filling->open)
 		return;
 	window_open_plain(f->filling, now_ms);
-	set_jitter(f);
-}
-
-static void
-set_jitter(struct flusher *f)
-{
-	uint64_t noise = (uint64_t)tick_us() * 6364136223846793005u >> 33;
-
-	f->jitter_ms =
-	    (int64_t)(noise % (uint64_t)(f->options.interval_ms / 20 + 1));
+	schedule_open(&f->schedule, f->filling, tick_noise());
 }
 
 static int64_t
@@ -328,10 +319,9 @@ due_ms(const struct flusher *f)
 
 	if (!w->open || f->ledger.state != LEDGER_REST)
 		return FDIO_FOREVER;
-	if (f->hurry || f->ended || window_size(w) >= f->options.max_keys)
+	if (f->hurry || f->ended)
 		return 0;
-	return window_due(w, f->options.interval_ms, f->jitter_ms,
-	    ledger_expected_ms(&f->ledger, w->sums.n));
+	return schedule_due(&f->schedule, w, &f->ledger.pace);
 }
 
 /* The window that fills goes to Postgres.  False if another is there. */
@@ -343,30 +333,15 @@ freeze(struct flusher *f)
 	if (f->ledger.state != LEDGER_REST)
 		return false;
 	f->hurry = false;
-	if (w->plain && !name_plain(f))
-		return true;
+	if (w->plain) {
+		if (w->sums.n == 0) { /* only bad lines */
+			window_clear(w);
+			return true;
+		}
+		plain_name(&f->plain, w, tick_ms());
+	}
 	ledger_commit(&f->ledger, w);
 	f->filling = &f->windows[w == &f->windows[0]];
-	return true;
-}
-
-/* False if there is nothing in it to be counted: it is empty again. */
-static bool
-name_plain(struct flusher *f)
-{
-	struct flusher_plain *p = &f->plain;
-	struct window *w = f->filling;
-
-	if (w->sums.n == 0) {
-		window_clear(w);
-		return false;
-	}
-	if (p->committed_ms > 0 && tick_ms() - p->committed_ms > PLAIN_ID_MS) {
-		id_make(&p->consumer);
-		p->next = 1;
-	}
-	w->consumer = w->self = p->consumer;
-	w->from = w->first = w->last = p->next++;
 	return true;
 }
 
@@ -449,7 +424,7 @@ committed(struct flusher *f)
 	f->took_us = f->ledger.took_us;
 	f->keys = w->sums.n;
 	f->staleness_ms =
-	    w->taken_ms == INT64_MAX ? -1 : tick_unix_ms() - w->taken_ms;
+	    w->oldest_ms == INT64_MAX ? -1 : tick_ms() - w->oldest_ms;
 	if (w->plain)
 		f->plain.committed_ms = tick_ms();
 	else
@@ -476,6 +451,23 @@ hear_claims(struct flusher *f, enum claims_news news)
 	} else if (f->retire.state == RETIRE_ASK) {
 		retire_answer(&f->retire, &f->ledger, &f->claims);
 	}
+}
+
+int64_t
+flusher_oldest(const struct flusher *f)
+{
+	int64_t oldest_ms = FDIO_FOREVER, now_ms = tick_ms();
+
+	for (size_t i = 0; i < 2; i++)
+		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
+			oldest_ms = f->windows[i].oldest_ms;
+	if (f->pending) {
+		int64_t at_ms =
+		    now_ms - intake_age_ms(&f->intake, now_ms, tick_unix_ms());
+
+		oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+	}
+	return oldest_ms;
 }
 
 bool

@@ -25,7 +25,9 @@
 #include "claims.h"
 #include "intake.h"
 #include "ledger.h"
+#include "plain.h"
 #include "retire.h"
+#include "schedule.h"
 #include "window.h"
 
 struct flusher_options {
@@ -38,7 +40,7 @@ struct flusher {
 	struct flusher_options options;
 	struct intake intake;
 	struct window windows[2], *filling;
-	int64_t jitter_ms; /* of filling: several flushes drift apart */
+	struct schedule schedule; /* of filling */
 	struct ledger ledger;
 	struct claims claims; /* open if remote */
 	struct retire retire;
@@ -50,11 +52,7 @@ struct flusher {
 	bool hurry; /* filling closes as soon as it can */
 	bool ended; /* no line will follow */
 
-	struct flusher_plain { /* our own numbering of a plain input */
-		struct id consumer;
-		uint64_t next;
-		int64_t committed_ms; /* tick_ms() of the last, 0 */
-	} plain;
+	struct plain plain;
 
 	/* The ledger row of the consumer whose adopted batches come. */
 	struct flusher_known {
@@ -67,7 +65,8 @@ struct flusher {
 	/* For the metrics. */
 	uint64_t flushed, replayed; /* increments; batches */
 	uint64_t commits;
-	int64_t took_us, staleness_ms; /* of the last one; -1: unknown */
+	int64_t took_us;
+	int64_t staleness_ms; /* of its oldest increment; -1: unknown */
 	size_t keys;
 
 	int status;         /* 0, or the exit status of a failure */
@@ -95,6 +94,10 @@ void flusher_end(struct flusher *f);
  * flusher_step is due. */
 int64_t flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[2]);
+
+/* The tick_ms() of the oldest increment that waits to be committed,
+ * FDIO_FOREVER if none does whose age is known. */
+int64_t flusher_oldest(const struct flusher *f);
 
 /* The input has ended, and all that was complete is committed and
  * acknowledged. */

@@ -5,11 +5,6 @@
 #include "store.h"
 #include "tick.h"
 
-enum {
-	FEW_KEYS = 1000,      /* below, a statement's time is constant */
-	FIRST_US_PER_KEY = 10 /* the estimate before the first one */
-};
-
 static enum ledger_news finish(struct ledger *l);
 static enum ledger_news applied(struct ledger *l);
 static enum ledger_news row_read(struct ledger *l);
@@ -24,9 +19,9 @@ ledger_open(struct ledger *l, struct postgres *pg, const char *queue)
 {
 	*l = (struct ledger){.pg = pg,
 	    .queue = queue,
-	    .us_per_key = FIRST_US_PER_KEY,
 	    .old = calloc(STORE_OLD_MAX, sizeof *l->old),
 	    .down_ms = tick_ms()};
+	pace_init(&l->pace);
 	return l->old == NULL ? -1 : 0;
 }
 
@@ -91,20 +86,12 @@ finish(struct ledger *l)
 static enum ledger_news
 applied(struct ledger *l)
 {
-	size_t keys = l->window->sums.n;
-	double us_per_key;
-
 	if (!store_moved(l->pg)) {
 		l->state = LEDGER_READ;
 		return LEDGER_NOTHING;
 	}
 	l->took_us = tick_us() - l->started_us;
-	us_per_key =
-	    (double)l->took_us / (double)(keys < FEW_KEYS ? FEW_KEYS : keys);
-	/* Slower is believed at once, faster by and by. */
-	l->us_per_key = us_per_key > l->us_per_key
-			    ? us_per_key
-			    : (3 * l->us_per_key + us_per_key) / 4;
+	pace_learn(&l->pace, l->window->sums.n, l->took_us);
 	l->replayed = false;
 	return LEDGER_COMMITTED;
 }
@@ -256,12 +243,4 @@ ledger_forget(struct ledger *l, const struct id *consumers, size_t n)
 		l->old[i] = consumers[i];
 	l->old_n = n;
 	l->forget = true;
-}
-
-int64_t
-ledger_expected_ms(const struct ledger *l, size_t keys)
-{
-	return (int64_t)((double)(keys < FEW_KEYS ? FEW_KEYS : keys) *
-			 l->us_per_key) /
-	       1000;
 }

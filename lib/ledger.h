@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "id.h"
+#include "pace.h"
 #include "postgres.h"
 #include "window.h"
 
@@ -58,7 +59,7 @@ struct ledger {
 	bool replayed;      /* the window was there before */
 	int64_t started_us; /* tick_us() of the statement under way */
 	int64_t took_us;    /* the last statement that committed */
-	double us_per_key;  /* a running estimate */
+	struct pace pace;   /* and what the next one may take */
 	bool looking;       /* for look's row */
 	struct id look;
 	uint64_t row;
@@ -90,8 +91,5 @@ void ledger_look(struct ledger *l, const struct id *consumer);
  * STORE_OLD_MAX, copied).  Both when nothing else is to be done. */
 void ledger_find_old(struct ledger *l, const struct id *after);
 void ledger_forget(struct ledger *l, const struct id *consumers, size_t n);
-
-/* How long the statement of keys keys is expected to take. */
-int64_t ledger_expected_ms(const struct ledger *l, size_t keys);
 
 #endif

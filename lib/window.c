@@ -71,8 +71,7 @@ open_window(struct window *w, int64_t now_ms)
 	w->lines = 0;
 	w->opened_ms = now_ms;
 	w->sent_ms = 0;
-	w->taken_tick_ms = INT64_MAX;
-	w->taken_ms = INT64_MAX;
+	w->oldest_ms = INT64_MAX;
 }
 
 int
@@ -83,7 +82,7 @@ window_add(struct window *w, const struct increment *inc)
 
 int
 window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
-    int64_t taken_ms, int64_t age_ms, int64_t now_ms)
+    int64_t age_ms, int64_t now_ms)
 {
 	size_t n = b->increments.len / sizeof(struct increment), end;
 	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
@@ -91,10 +90,8 @@ window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 	if (w->first == 0)
 		w->from = w->first = seq;
 	w->last = seq;
-	if (now_ms - age_ms < w->taken_tick_ms)
-		w->taken_tick_ms = now_ms - age_ms;
-	if (taken_ms < w->taken_ms)
-		w->taken_ms = taken_ms;
+	if (now_ms - age_ms < w->oldest_ms)
+		w->oldest_ms = now_ms - age_ms;
 	for (size_t i = 0; i < b->bad.len / sizeof *bad; i++) {
 		struct queue_reject reject = {seq, bad[i]};
 
@@ -131,18 +128,17 @@ int64_t
 window_due(const struct window *w, int64_t interval_ms, int64_t jitter_ms,
     int64_t expected_ms)
 {
-	int64_t due_ms = w->opened_ms + (w->adopted ? WINDOW_LINGER_MS
-						    : interval_ms - jitter_ms);
+	int64_t due_ms =
+	    w->opened_ms + (w->adopted ? WINDOW_LINGER_MS : interval_ms);
 	int64_t promised_ms;
 
-	if (w->taken_tick_ms == INT64_MAX)
-		return due_ms;
-	promised_ms = w->taken_tick_ms + WINDOW_PROMISE_MS -
-		      WINDOW_RECOVERY_MS - expected_ms;
 	/* A longer interval is a promise given up by choice. */
-	if (interval_ms > WINDOW_PROMISE_MS)
-		return due_ms;
-	return promised_ms < due_ms ? promised_ms : due_ms;
+	if (w->oldest_ms != INT64_MAX && interval_ms <= WINDOW_PROMISE_MS) {
+		promised_ms = w->oldest_ms + WINDOW_PROMISE_MS -
+			      WINDOW_RECOVERY_MS - expected_ms;
+		due_ms = promised_ms < due_ms ? promised_ms : due_ms;
+	}
+	return w->adopted ? due_ms : due_ms - jitter_ms;
 }
 
 bool

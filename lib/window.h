@@ -19,11 +19,14 @@
 #include "sums.h"
 
 enum {
-	WINDOW_PROMISE_MS = 10000, /* from taken to visible, at most */
-	WINDOW_RECOVERY_MS = 500,  /* of these for a kill -9 at the end */
-	WINDOW_LINGER_MS = 100,    /* an adopted range waits for its next */
-	WINDOW_LOG_MAX = 100000,   /* lines of an adopted range, and then
-				    * the rest of its batch */
+	WINDOW_PROMISE_MS = 10000, /* from published to visible, at most */
+	/* Of these for a kill -9 at the end, when another machine takes over:
+	 * the owner key expires (QUEUE_OWNER_MS), two looks, reading,
+	 * WINDOW_LINGER_MS, a connection; and the wait before the take. */
+	WINDOW_RECOVERY_MS = 1750,
+	WINDOW_LINGER_MS = 100,  /* an adopted range waits for its next */
+	WINDOW_LOG_MAX = 100000, /* lines of an adopted range, and then
+				  * the rest of its batch */
 	WINDOW_DAY_MS = 86400000
 };
 
@@ -48,14 +51,14 @@ struct window {
 	struct id self; /* who owns the consumer: itself or its adopter */
 	uint64_t from, first, last; /* from..first-1 were there before */
 	struct sums sums;
-	uint64_t lines;        /* increments in sums */
-	struct buf rejects;    /* struct queue_reject, sorted */
-	struct buf log;        /* struct increment, if adopted */
-	struct buf ends;       /* size_t: where each batch ends in log */
-	int64_t opened_ms;     /* tick_ms() of the first line */
-	int64_t sent_ms;       /* of the first statement, 0: none yet */
-	int64_t taken_tick_ms; /* when the oldest batch was taken */
-	int64_t taken_ms;      /* the same in Unix ms by Redis's clock */
+	uint64_t lines;     /* increments in sums */
+	struct buf rejects; /* struct queue_reject, sorted */
+	struct buf log;     /* struct increment, if adopted */
+	struct buf ends;    /* size_t: where each batch ends in log */
+	int64_t opened_ms;  /* tick_ms() of the first line */
+	int64_t sent_ms;    /* of the first statement, 0: none yet */
+	int64_t oldest_ms;  /* tick_ms() of its oldest increment;
+			     * INT64_MAX: not known */
 };
 
 /* Opens w (not open) for batches of consumer. */
@@ -68,17 +71,17 @@ void window_open_plain(struct window *w, int64_t now_ms);
 int window_add(struct window *w, const struct increment *inc);
 
 /*
- * Adds batch seq, the next one of w or its first.  age_ms is the time since
- * it was taken, at taken_ms.  0, or -1 if memory is gone: w is spoilt.
+ * Adds batch seq, the next one of w or its first.  age_ms is that of its
+ * oldest increment.  0, or -1 if memory is gone: w is spoilt.
  */
 int window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
-    int64_t taken_ms, int64_t age_ms, int64_t now_ms);
+    int64_t age_ms, int64_t now_ms);
 
 /* Keys and bad lines: what max-keys bounds. */
 size_t window_size(const struct window *w);
 
 /* The tick_ms() at which w must close; expected_ms is what its statement
- * will take, jitter_ms comes off the interval. */
+ * will take, jitter_ms earlier than need be if it is of our own. */
 int64_t window_due(const struct window *w, int64_t interval_ms,
     int64_t jitter_ms, int64_t expected_ms);
 

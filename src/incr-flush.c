@@ -80,8 +80,8 @@ static struct metric series[M_COUNT] = {
     [M_KEYS] = {"incr_flush_keys",
 	"Keys of the last statement.", NULL, METRICS_GAUGE, 0, {0}},
     [M_STALENESS] = {"incr_flush_staleness_seconds",
-	"Age of the oldest batch of a window when it was committed.", NULL,
-	METRICS_GAUGE, 0, {0}},
+	"Age of the oldest increment when it was last committed, or of one "
+	"that waits, if that is older.", NULL, METRICS_GAUGE, 0, {0}},
     [M_SUCCESS] = {"incr_flush_last_success_timestamp_seconds",
 	"When a window was last committed.", NULL, METRICS_GAUGE, 0, {0}},
 };
@@ -102,6 +102,7 @@ static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t leave_ms(int64_t signal_ms);
 static void look_after(struct flusher *f);
+static void look_after_promise(const struct flusher *f);
 static void look_after_one(const char *object, const char *why, bool failed,
     int64_t down_ms, bool *said);
 static void count(const struct flusher *f);
@@ -172,7 +173,7 @@ run(struct flusher *f, int signals)
 {
 	struct pollfd fds[4] = {
 	    [2] = {.events = POLLIN}, [3] = {.fd = signals, .events = POLLIN}};
-	int64_t signal_ms = FDIO_FOREVER, round_ms = 0;
+	int64_t signal_ms = FDIO_FOREVER;
 
 	for (;;) {
 		int64_t until_ms, next_ms;
@@ -186,9 +187,6 @@ run(struct flusher *f, int signals)
 		if (fdio_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
 			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-		if (tick_paused(&round_ms) && f->remote)
-			msg_die(EXIT_TEMPFAIL, "window: paused for a week, "
-					       "not committed");
 		while (fdio_signal(signals) != 0)
 			if (signal_ms == FDIO_FOREVER)
 				signal_ms = tick_ms();
@@ -291,21 +289,23 @@ leave_ms(int64_t signal_ms)
 /* -- messages and metrics ------------------------------------------------- */
 
 static struct said {
-	bool postgres, redis;
+	bool postgres, redis, late;
 } said;
 
 /* When this file has something to do. */
 static int64_t
 next_event(const struct flusher *f, int64_t signal_ms)
 {
-	int64_t now_ms = tick_ms(), round_ms = now_ms + TICK_HOUR_MS;
-	int64_t metrics_ms = metrics_tick(now_ms);
-	int64_t next_ms = metrics_ms < round_ms ? metrics_ms : round_ms;
+	int64_t now_ms = tick_ms(), next_ms = metrics_tick(now_ms);
 	const int64_t down_ms[] = {
 	    f->ledger.down_ms, f->remote ? f->claims.down_ms : 0};
 	const bool quiet[] = {said.postgres || !f->ledger.failed,
 	    said.redis || !f->claims.failed};
 
+	if (f->schedule.promises && !said.late &&
+	    flusher_oldest(f) != FDIO_FOREVER &&
+	    flusher_oldest(f) + WINDOW_PROMISE_MS + 1 < next_ms)
+		next_ms = flusher_oldest(f) + WINDOW_PROMISE_MS + 1;
 	for (size_t i = 0; i < 2; i++) {
 		if (down_ms[i] == 0)
 			continue;
@@ -335,6 +335,27 @@ look_after(struct flusher *f)
 	if (f->remote)
 		look_after_one("redis", queue_why(f->claims.q),
 		    f->claims.failed, f->claims.down_ms, &said.redis);
+	if (f->schedule.promises)
+		look_after_promise(f);
+}
+
+/* Whatever the reason; until a window is in time again. */
+static void
+look_after_promise(const struct flusher *f)
+{
+	static uint64_t commits;
+	bool committed = f->commits != commits;
+
+	commits = f->commits;
+	if (tick_ms() - flusher_oldest(f) > WINDOW_PROMISE_MS ||
+	    (committed && f->staleness_ms > WINDOW_PROMISE_MS)) {
+		if (!said.late)
+			msg_say("window: increments wait for more than %d s",
+			    WINDOW_PROMISE_MS / 1000);
+		said.late = true;
+	} else if (committed) {
+		said.late = false;
+	}
 }
 
 static void
@@ -359,7 +380,12 @@ static void
 count(const struct flusher *f)
 {
 	static uint64_t commits;
+	int64_t staleness_ms = tick_ms() - flusher_oldest(f);
 
+	if (staleness_ms < f->staleness_ms)
+		staleness_ms = f->staleness_ms;
+	if (staleness_ms >= 0)
+		series[M_STALENESS].value = (double)staleness_ms / 1000;
 	series[M_REPLAYED].value = (double)f->replayed;
 	if (commits == f->commits)
 		return;
@@ -367,8 +393,6 @@ count(const struct flusher *f)
 	series[M_FLUSHED].value = (double)f->flushed;
 	series[M_KEYS].value = (double)f->keys;
 	series[M_SUCCESS].value = (double)tick_unix_ms() / 1000;
-	if (f->staleness_ms >= 0)
-		series[M_STALENESS].value = (double)f->staleness_ms / 1000;
 	metrics_observe(&series[M_SECONDS], (double)f->took_us / 1e6);
 }
 

@@ -7,7 +7,10 @@
 #include "queue.h"
 #include "window.h"
 
-enum { T = 1000000 }; /* a tick_ms() */
+enum {
+	T = 1000000, /* a tick_ms() */
+	LEFT = WINDOW_PROMISE_MS - WINDOW_RECOVERY_MS
+};
 
 static const struct id A = {{0xa}}, B = {{0xb}};
 static struct window w;
@@ -34,8 +37,7 @@ add(uint64_t seq, uint8_t key, size_t n, int64_t v, size_t bad)
 	struct batch b = {0};
 
 	fill(&b, key, n, v, bad);
-	check(window_add_batch(&w, &b, seq, 5000 + (int64_t)seq, 10, T) == 0,
-	    "memory");
+	check(window_add_batch(&w, &b, seq, 10, T) == 0, "memory");
 	batch_free(&b);
 }
 
@@ -85,7 +87,7 @@ adding(void)
 	check(w.sums.n == 3 && w.lines == 4 && sum() == 14, "sums");
 	check(
 	    window_size(&w) == 3 + 3, "bad lines count: %zu", window_size(&w));
-	check(w.taken_ms == 5004 && w.taken_tick_ms == T - 10, "the oldest");
+	check(w.oldest_ms == T - 10, "the oldest");
 	rejects = (const void *)buf_ptr(&w.rejects);
 	check(w.rejects.len == 3 * sizeof *rejects && rejects[0].seq == 4 &&
 		  rejects[0].index == 2 && rejects[1].seq == 6 &&
@@ -123,23 +125,24 @@ closing(void)
 
 	window_open(&w, &A, &A, false, T);
 	fill(&b, 1, 1, 1, 0);
-	check(window_add_batch(&w, &b, 1, 1, 100, T) == 0, "memory");
-	check(due(9000, 0, 0) == 9000, "fresh: %jd", (intmax_t)due(9000, 0, 0));
-	check(due(9000, 0, 1000) == 8400, "a slow statement");
-	check(due(10000, 0, 0) == 9400, "recovery comes off ten seconds");
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
+	check(due(5000, 0, 0) == 5000, "an interval after the first line");
+	check(due(5000, 200, 0) == 4800, "less the jitter");
+	check(due(9000, 0, 0) == LEFT, "recovery comes off ten seconds");
+	check(due(9000, 0, 1000) == LEFT - 1000, "so does a statement");
+	check(due(9000, 300, 1000) == LEFT - 1300, "and the jitter");
 	check(due(10001, 0, 0) == 10001, "longer is a promise given up");
-	check(window_add_batch(&w, &b, 2, 1, 4000, T + 1000) == 0, "memory");
-	check(due(9000, 0, 0) == 6500, "the oldest decides");
-	check(window_add_batch(&w, &b, 3, 1, 0, T + 2000) == 0, "memory");
-	check(due(9000, 0, 0) == 6500, "a younger one changes nothing");
-	check(due(9000, 9000, 0) == 0, "whichever is earlier");
-	check(window_add_batch(&w, &b, 4, 1, 60000, T + 2000) == 0, "memory");
+	check(window_add_batch(&w, &b, 2, 4000, T + 1000) == 0, "memory");
+	check(due(9000, 0, 0) == LEFT - 3000, "the oldest decides");
+	check(window_add_batch(&w, &b, 3, 0, T + 2000) == 0, "memory");
+	check(due(9000, 0, 0) == LEFT - 3000, "a younger changes nothing");
+	check(window_add_batch(&w, &b, 4, 60000, T + 2000) == 0, "memory");
 	check(due(9000, 0, 0) < 0, "a very old one: at once");
 	check(due(20000, 0, 0) == 20000, "but not with a long interval");
 	window_clear(&w);
 
 	window_open(&w, &A, &B, true, T);
-	check(window_add_batch(&w, &b, 1, 1, 0, T) == 0, "memory");
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
 	check(due(9000, 400, 0) == WINDOW_LINGER_MS, "adopted");
 	window_clear(&w);
 	batch_free(&b);
@@ -264,7 +267,7 @@ memory(void)
 	window_open(&w, &A, &B, true, T);
 	for (int i = 0; i < 20000; i++)
 		check(batch_add(&b, &(struct increment){A, 1}, T) == 0, "add");
-	check(window_add_batch(&w, &b, 1, 1, 0, T) == 0, "memory");
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
 	check(w.log.cap >= b.increments.len, "log");
 	window_clear(&w);
 	check(w.log.cap == 0, "a large log is given back");

@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# Ten seconds from the 202: what makes a window close early, and what is said
+# when it was not early enough.  Streams are made by hand, and older than they
+# are; tests/bench/staleness measures the real thing.
+
+load helper
+
+A=aaaaaaaa-0000-4000-8000-00000000000a
+
+setup() {
+	use_redis
+	use_postgres
+	DIR=$BATS_TEST_TMPDIR
+	export INCR_METRICS_DIR=$DIR
+	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $A >/dev/null
+	seq=0
+}
+
+teardown() {
+	end_background
+	exec 7>&- 8>&-
+}
+
+# fed [OPTION...]: incr-flush in the background, its input is descriptor 8.
+fed() {
+	mkfifo "$DIR/in"
+	exec 8<>"$DIR/in"
+	background incr-flush "$@" <"$DIR/in" 2>"$DIR/err" 8>&-
+	flush=$!
+	point 0 >&8
+}
+
+point() { # LINES [AGE_MS]
+	local now
+	now=$(date +%s%3N)
+	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s%s,"adopted":false}}\n' \
+		"$INCR_QUEUE" $A $seq "$1" "$now" "${2:+,\"since\":$((now - $2))}"
+}
+
+# batch VALUE [AGE_MS]: of one line that has waited so long before the take
+batch() {
+	seq=$((seq + 1))
+	increment "$1" >&8
+	point 1 "${2-}" >&8
+}
+
+metric() { awk -v n="^$1{" '$0 ~ n { print $2 }' "$DIR/incr-flush-$flush.prom"; }
+# exceeds METRIC VALUE
+exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
+has() { grep -qF -e "$1" "$2"; }
+
+# lock: until unlock
+lock() {
+	mkfifo "$DIR/lock"
+	exec 7<>"$DIR/lock"
+	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
+	echo 'begin; lock table increments in exclusive mode; select 1;' >&7
+	wait_for 5 has 1 "$DIR/locked"
+}
+unlock() { echo 'commit;' >&7; }
+
+@test "what has waited in the queue is told with its batch" {
+	local emptied="incr::queue::[$INCR_QUEUE]::emptied" past
+	past=$(($(date +%s%3N) - 5000))
+	increment 1 | incr-publish
+	rcli set "$emptied" $past
+	incr-consume -o >"$DIR/out"
+	has ",\"since\":$past,\"adopted\":false" "$DIR/out"
+	# Not of its beginning and its end, nor of what has not.
+	[ "$(grep -c since "$DIR/out")" = 1 ]
+	increment 1 | incr-publish
+	incr-consume -o -n 1 >"$DIR/out"
+	has '"seq":1,' "$DIR/out"
+	not has since "$DIR/out"
+}
+
+@test "a window closes for its oldest increment, also if that was not taken" {
+	fed
+	batch 1 20000
+	wait_for 5 sum_is 1
+	batch 2
+	batch 4 8500
+	wait_for 4 sum_is 7
+	# Without it, it goes on filling.
+	batch 8
+	touch "$DIR/mark"
+	wait_for 3 test "$DIR/incr-flush-$flush.prom" -nt "$DIR/mark"
+	sum_is 7
+}
+
+@test "a statement that was slow is begun earlier the next time" {
+	sql "create function slow() returns trigger language plpgsql as
+		'begin perform pg_sleep(3); return null; end';
+		create trigger slow after insert on increments
+		execute function slow()"
+	fed
+	batch 1 20000
+	wait_for 8 sum_is 1
+	batch 2 4900 # 3.35 s to go, without the statement
+	runs() {
+		[ "$(sql "select 1 from pg_stat_activity where
+			datname = current_database() and state = 'active' and
+			application_name = 'incr-flush'")" ]
+	}
+	wait_for 2 runs
+	sum_is 1
+}
+
+@test "what is late is said once, and shown as long as it waits" {
+	lock
+	fed
+	batch 1 9000
+	wait_for 4 has 'window: increments wait for more than 10 s' "$DIR/err"
+	wait_for 4 exceeds incr_flush_staleness_seconds 10.5
+	wait_for 4 exceeds incr_flush_staleness_seconds 11.5
+	sum_is 0
+	batch 2 9000
+	unlock
+	wait_for 4 sum_is 3
+	# Another episode after one that was in time.
+	batch 4 8500
+	wait_for 4 sum_is 7
+	in_time() { not exceeds incr_flush_staleness_seconds 10; }
+	wait_for 4 in_time
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+	batch 8 10500
+	wait_for 4 sum_is 15
+	exceeds_again() { exceeds incr_flush_staleness_seconds 10; }
+	wait_for 4 exceeds_again
+	[ "$(grep -cxF 'incr-flush: window: increments wait for more than 10 s' \
+		"$DIR/err")" = 2 ]
+	[ "$(wc -l <"$DIR/err")" = 2 ]
+}
+
+@test "an interval beyond ten seconds is a promise given up by choice" {
+	fed -i 11
+	batch 1 20000
+	wait_for 4 exceeds incr_flush_staleness_seconds 20
+	sum_is 0
+	kill "$flush"
+	[ ! -s "$DIR/err" ]
+}
