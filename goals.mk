@@ -5,12 +5,14 @@
 #	dev      all, again after every change
 #	check    every test;  test: deps first
 #	bench    hey against the running system
+#	staleness  how long after its 202 an increment is in Postgres, with
+#	         faults, on servers of its own: tests/bench/staleness
 #	db-clear empty the table of the running system
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
-.PHONY: all run dev deps check test bench db-clear install uninstall \
+.PHONY: all run dev deps check test bench staleness db-clear install uninstall \
 	format lint
 
 all: build
@@ -37,6 +39,10 @@ lint:
 
 bench: build
 	@tests/bench/bench
+
+staleness: build
+	@$(MAKE) --no-print-directory $(BUILD)/bench/stamp
+	@tests/bench/staleness
 
 db-clear: build
 	@etc/with-env bin/incr-db clear
