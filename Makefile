@@ -34,10 +34,11 @@ incr-consume = $(BASE) $(LINES) $(QUEUE) payload \
 	orphans stream consumer -ljansson -luuid -lhiredis
 incr-flush = $(BASE) $(LINES) increment $(QUEUE) \
 	sums arrays postgres store pace window schedule plain \
-	intake receipts ledger claims retire flusher kin -ljansson -luuid -lhiredis -lpq
-incr-serve = $(BASE) $(LINES) http answer digest tag peer \
+	intake receipts ledger claims retire flusher kin \
+	-ljansson -luuid -lhiredis -lpq
+incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
-	rate tokens gate routes served scrape kin -ljansson -luuid -lcrypto
+	rate tokens gate bulks routes served scrape kin -ljansson -luuid -lcrypto
 incr-send = $(BASE) $(LINES) increment backoff outage post \
 	-ljansson -luuid -lcurl
 

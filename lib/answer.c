@@ -52,6 +52,7 @@ answer_phrase(uint16_t status)
 	switch (status) {
 	case 200: return "OK";
 	case 202: return "Accepted";
+	case 207: return "Multi-Status";
 	case 400: return "Bad Request";
 	case 401: return "Unauthorized";
 	case 403: return "Forbidden";
@@ -77,7 +78,7 @@ answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
 	const char *text = a->text, *type = a->type;
 	size_t len = a->text_len, before = out->len;
 
-	if (a->status == 202 && !close)
+	if (a->status == 202 && a->text == NULL && !close)
 		return add_accepted(out);
 	if (a->code != NULL) {
 		len = format_problem(a, problem, sizeof problem);

@@ -21,7 +21,7 @@ enum {
 const struct conn_policy *conn_policy;
 static struct due_list lists[CONN_STATES];
 static struct conn *first_marked, *last_marked;
-static size_t count;
+static size_t count, unsent_bytes;
 
 static void be_ready(struct watch *w, uint32_t events);
 static void receive(struct conn *c);
@@ -29,7 +29,7 @@ static void end_input(struct conn *c);
 static void discard(struct conn *c);
 static void flush(struct conn *c);
 static bool gather(struct conn *c, struct buf *reply);
-static void go_on(struct conn *c);
+static void parse_on(struct conn *c);
 static void settle(struct conn *c);
 static void enter(struct conn *c, enum conn_state state, uint32_t events);
 static void linger(struct conn *c);
@@ -84,6 +84,12 @@ conn_unsent(void)
 	return lists[CONN_WRITING].n + lists[CONN_LINGERING].n;
 }
 
+size_t
+conn_unsent_bytes(void)
+{
+	return unsent_bytes;
+}
+
 /* -- reading ------------------------------------------------------------- */
 
 static void
@@ -122,7 +128,7 @@ receive(struct conn *c)
 	}
 	if (keeps) {
 		buf_grow(&c->in, len);
-		go_on(c);
+		parse_on(c);
 	} else {
 		used = conn_parse(c, shared, len);
 		if (used < len && !c->deaf &&
@@ -137,10 +143,12 @@ receive(struct conn *c)
 
 /* Parses what was kept; an idle connection holds no buffer. */
 static void
-go_on(struct conn *c)
+parse_on(struct conn *c)
 {
 	if (c->in.len > 0)
 		buf_drop(&c->in, conn_parse(c, buf_ptr(&c->in), c->in.len));
+	else if (c->asked.reading != NULL)
+		(void)conn_parse(c, "", 0); /* the end may be all there is */
 	if (c->deaf || c->in.len == 0)
 		buf_free(&c->in);
 }
@@ -151,6 +159,8 @@ static void
 end_input(struct conn *c)
 {
 	c->ended = true;
+	if (c->asked.reading != NULL && c->asked.reading->bulk != NULL)
+		conn_policy->left(c->asked.reading);
 	exchange_forget(&c->asked);
 	buf_free(&c->body);
 	buf_free(&c->in);
@@ -187,6 +197,26 @@ conn_answer(struct exchange *x, const struct answer *a)
 }
 
 void
+conn_hold(struct exchange *x)
+{
+	x->conn->held = true;
+}
+
+void
+conn_go_on(struct exchange *x)
+{
+	x->conn->held = false;
+	x->conn->fresh = true;
+	conn_mark(x->conn);
+}
+
+void
+conn_refuse(struct exchange *x, const struct answer *a)
+{
+	conn_parse_no_more(x->conn, a);
+}
+
+void
 conn_mark(struct conn *c)
 {
 	if (c->marked)
@@ -219,9 +249,11 @@ static void
 flush(struct conn *c)
 {
 	static struct buf reply;
+	size_t before = c->out.len;
 	int64_t sent =
 	    !gather(c, &reply) ? -1 : unsent_send(&c->out, &reply, c->watch.fd);
 
+	unsent_bytes += c->out.len - before;
 	if (sent < 0) {
 		destroy(c);
 		return;
@@ -230,7 +262,7 @@ flush(struct conn *c)
 	if (reply.cap > KEEP_REPLY)
 		buf_free(&reply);
 	if (c->out.len == 0)
-		go_on(c);
+		parse_on(c);
 	settle(c);
 }
 
@@ -269,7 +301,7 @@ settle(struct conn *c)
 		linger(c);
 	else if (done)
 		destroy(c);
-	else if (c->deaf || conn_is_full(c))
+	else if (c->deaf || c->held || conn_is_full(c))
 		enter(c, CONN_WAITING, 0);
 	else if (c->asked.reading != NULL)
 		enter(c, CONN_BODY, EPOLLIN);
@@ -328,9 +360,10 @@ expire(struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_HEAD:
 	case CONN_BODY:
-		conn_refuse(c, &(struct answer){.status = 408,
-				   .code = "request-timeout",
-				   .detail = "the request took too long"});
+		conn_parse_no_more(
+		    c, &(struct answer){.status = 408,
+			   .code = "request-timeout",
+			   .detail = "the request took too long"});
 		enter(c, CONN_WAITING, 0);
 		return;
 	case CONN_WAITING:
@@ -345,7 +378,11 @@ expire(struct conn *c)
 static void
 destroy(struct conn *c)
 {
+	for (struct exchange *x = c->asked.first; x != NULL; x = x->next)
+		if (x->bulk != NULL && !x->answered)
+			conn_policy->left(x);
 	exchange_leave(&c->asked);
+	unsent_bytes -= c->out.len;
 	due_remove(&lists[c->state], &c->due);
 	count--;
 	close(c->watch.fd); /* which also ends watching it */

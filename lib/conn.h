@@ -35,6 +35,13 @@ struct conn_policy {
 	    struct exchange *x, const struct http_request *r, const char *head);
 	/* The request is there, and not answered yet.  body is borrowed. */
 	void (*body)(struct exchange *x, const char *body, size_t len);
+	/* The same for a request with x->bulk: a piece of the body; body() is
+	 * then called without one. */
+	void (*data)(struct exchange *x, const char *p, size_t len);
+	/* No more is read of it: answer it, with a or later. */
+	void (*cut)(struct exchange *x, const struct answer *a);
+	/* The client of a request with x->bulk has gone. */
+	void (*left)(struct exchange *x);
 	/* It was answered. */
 	void (*answered)(const struct exchange *x);
 };
@@ -61,6 +68,12 @@ const struct conn_from *conn_from(const struct exchange *x);
  */
 void conn_answer(struct exchange *x, const struct answer *a);
 
+/* For a request being read: reads no more until conn_go_on, or never again,
+ * which cuts it. */
+void conn_hold(struct exchange *x);
+void conn_go_on(struct exchange *x);
+void conn_refuse(struct exchange *x, const struct answer *a);
+
 /* Sends the answers given since the last call.  Once per turn of the loop,
  * after everything that answers. */
 void conn_flush(void);
@@ -70,6 +83,8 @@ void conn_flush(void);
 int64_t conn_tick(int64_t now_ms);
 
 size_t conn_count(void);
+/* Bytes of answers that their clients did not read so far. */
+size_t conn_unsent_bytes(void);
 /* Connections whose last answers are still on their way. */
 size_t conn_unsent(void);
 

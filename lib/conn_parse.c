@@ -15,7 +15,7 @@ conn_parse(struct conn *c, const char *p, size_t len)
 {
 	size_t used = 0, eaten;
 
-	while (!c->deaf && !conn_is_full(c)) {
+	while (!c->deaf && !c->held && !conn_is_full(c)) {
 		enum http_event e =
 		    http_step(&c->http, p + used, len - used, &eaten);
 
@@ -26,7 +26,7 @@ conn_parse(struct conn *c, const char *p, size_t len)
 		case HTTP_FRAMING: break;
 		case HTTP_END: take_end(c); break;
 		case HTTP_FAULT:
-			conn_refuse(
+			conn_parse_no_more(
 			    c, &(struct answer){.status = c->http.status,
 				   .code = "faulty-request",
 				   .detail = c->http.why});
@@ -53,7 +53,7 @@ take_head(struct conn *c, const char *head)
 	if (x->answered)
 		x->limit = r->expects ? 0 : DISCARD_MAX;
 	if (r->length > x->limit || (x->answered && r->expects))
-		conn_refuse(c, &too_long);
+		conn_parse_no_more(c, &too_long);
 	else if (r->expects) {
 		c->want_continue = true;
 		conn_mark(c);
@@ -70,9 +70,11 @@ take_data(struct conn *c, const char *p, size_t len)
 	c->want_continue = false;
 	x->seen += len;
 	if (x->seen > x->limit)
-		conn_refuse(c, &too_long);
+		conn_parse_no_more(c, &too_long);
+	else if (x->bulk != NULL)
+		conn_policy->data(x, p, len);
 	else if (!x->answered && buf_add(&c->body, p, len) < 0)
-		conn_refuse(c, &no_memory);
+		conn_parse_no_more(c, &no_memory);
 }
 
 static void
@@ -93,7 +95,7 @@ take_end(struct conn *c)
 }
 
 void
-conn_refuse(struct conn *c, const struct answer *a)
+conn_parse_no_more(struct conn *c, const struct answer *a)
 {
 	struct exchange *x =
 	    c->asked.reading == NULL ? begin(c) : c->asked.reading;
@@ -106,7 +108,7 @@ conn_refuse(struct conn *c, const struct answer *a)
 	buf_free(&c->body);
 	x->close = x->whole = true;
 	if (!x->answered)
-		conn_answer(x, a);
+		conn_policy->cut(x, a);
 	conn_mark(c);
 }
 

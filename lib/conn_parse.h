@@ -29,6 +29,7 @@ struct conn {
 	uint8_t state;      /* enum conn_state */
 	bool marked : 1;    /* is to be flushed */
 	bool gone : 1;      /* and then to be freed instead */
+	bool held : 1;      /* nothing is parsed for now */
 	bool deaf;          /* nothing is parsed any more */
 	bool unread;        /* the client may still be sending */
 	bool ended;         /* the client's output ended */
@@ -43,7 +44,7 @@ extern const struct conn_policy *conn_policy;
 size_t conn_parse(struct conn *c, const char *p, size_t len);
 
 /* Answers the request being read, if it was not, and reads no further. */
-void conn_refuse(struct conn *c, const struct answer *a);
+void conn_parse_no_more(struct conn *c, const struct answer *a);
 
 /* Must answers leave before more is read? */
 bool conn_is_full(const struct conn *c);

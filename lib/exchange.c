@@ -34,7 +34,9 @@ exchange_forget(struct exchanges *q)
 	*at = NULL;
 	q->last = before;
 	q->n--;
-	exchange_free(q->reading);
+	q->reading->conn = NULL;
+	if (q->reading->pending == 0)
+		exchange_free(q->reading);
 	q->reading = NULL;
 }
 
@@ -77,6 +79,7 @@ exchange_leave(struct exchanges *q)
 void
 exchange_free(struct exchange *x)
 {
+	bulk_free(x->bulk);
 	free(x->answer.text);
 	free(x);
 }

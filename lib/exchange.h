@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "buf.h"
+#include "bulk.h"
 #include "client.h"
 #include "tag.h"
 
@@ -23,6 +24,7 @@ struct exchange {
 	struct conn *conn;     /* NULL: the client has gone */
 	int64_t began_us;      /* tick_us() at the end of the head */
 	struct answer answer;
+	struct bulk *bulk; /* of a request of many lines; freed with it */
 	struct client client;
 	struct tag tag;   /* of its idempotency key */
 	size_t limit;     /* bytes of body that are taken */
@@ -45,7 +47,8 @@ struct exchanges {
 /* A new last one, which is being read.  NULL if memory is gone. */
 struct exchange *exchange_begin(struct exchanges *q, struct conn *c);
 
-/* Drops the one being read, if any: it will never be whole. */
+/* Drops the one being read, if any: it will never be whole.  Its lines that
+ * wait for verdicts keep it, without a connection. */
 void exchange_forget(struct exchanges *q);
 
 /*

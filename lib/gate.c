@@ -151,3 +151,12 @@ gate_take(struct exchange *x, uint32_t n)
 		.left = left.units});
 	return false;
 }
+
+void
+gate_owe(const struct exchange *x, uint32_t n)
+{
+	const struct client *c = &x->client;
+
+	if (c->limit.per_s != 0 && n > 0)
+		rate_owe(&rates, &c->key, &c->limit, n, tick_us() * 1000);
+}

@@ -38,4 +38,8 @@ bool gate_enter(
  * n increments.  False: x was answered, 429. */
 bool gate_take(struct exchange *x, uint32_t n);
 
+/* x has n more increments than were known when it was let in: they are paid
+ * for afterwards. */
+void gate_owe(const struct exchange *x, uint32_t n);
+
 #endif

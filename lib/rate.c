@@ -76,6 +76,17 @@ rate_take(struct rate *r, const struct rate_key *key,
 }
 
 void
+rate_owe(struct rate *r, const struct rate_key *key,
+    const struct rate_limit *limit, uint32_t n, int64_t now_ns)
+{
+	struct rate_slot *s = find(r, key, now_ns);
+
+	if (s->tat_ns < now_ns)
+		s->tat_ns = now_ns;
+	s->tat_ns += n * (SECOND / limit->per_s);
+}
+
+void
 rate_raise(
     struct rate *r, const struct rate_key *key, int64_t tat_ns, int64_t now_ns)
 {

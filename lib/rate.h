@@ -66,6 +66,10 @@ bool rate_take(struct rate *r, const struct rate_key *key,
     const struct rate_limit *limit, uint32_t n, int64_t now_ns,
     struct rate_left *ret);
 
+/* Takes n units whether there are any or not. */
+void rate_owe(struct rate *r, const struct rate_key *key,
+    const struct rate_limit *limit, uint32_t n, int64_t now_ns);
+
 /* Others have taken, too: key's TAT is at least tat_ns. */
 void rate_raise(
     struct rate *r, const struct rate_key *key, int64_t tat_ns, int64_t now_ns);

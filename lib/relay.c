@@ -14,6 +14,7 @@
 
 enum {
 	OUT_MAX = 1 << 20, /* bytes that wait for the pipe */
+	CROWD = OUT_MAX / 4,
 	FRESH_MS = 1000
 };
 
@@ -94,7 +95,19 @@ relay_tagged(void)
 bool
 relay_full(void)
 {
-	return r.out_closed || r.state != RELAY_RUNNING || ring_full(&r.ring);
+	return relay_closed() || ring_full(&r.ring);
+}
+
+bool
+relay_closed(void)
+{
+	return r.out_closed || r.state != RELAY_RUNNING;
+}
+
+bool
+relay_crowded(void)
+{
+	return r.ring.out.len >= CROWD;
 }
 
 bool

@@ -45,6 +45,12 @@ bool relay_tagged(void);
 /* Would relay_add refuse now? */
 bool relay_full(void);
 
+/* Will it refuse for ever? */
+bool relay_closed(void);
+
+/* Does so much wait for the pipe that who is not in a hurry should wait? */
+bool relay_crowded(void);
+
 /*
  * Do verdicts arrive?  True if the oldest line without one is younger than a
  * second, and no verdict of the last second said that Redis is away.  A

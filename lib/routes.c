@@ -3,13 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulks.h"
 #include "gate.h"
 #include "lines.h"
 #include "relay.h"
 #include "served.h"
 #include "tick.h"
 
-enum route { ROUTE_INCREMENT, ROUTE_LIVE, ROUTE_READY, ROUTE_METRICS, ROUTES };
+enum route {
+	ROUTE_INCREMENT,
+	ROUTE_INCREMENTS,
+	ROUTE_LIVE,
+	ROUTE_READY,
+	ROUTE_METRICS,
+	ROUTES
+};
 
 static const struct {
 	const char *path;
@@ -17,6 +25,7 @@ static const struct {
 	bool posts; /* POST, else GET and HEAD */
 } routes[ROUTES] = {
     [ROUTE_INCREMENT] = {"/increment", ROUTES_FRONT, true},
+    [ROUTE_INCREMENTS] = {"/increments", ROUTES_FRONT, true},
     [ROUTE_LIVE] = {"/health/live", ROUTES_FRONT, false},
     [ROUTE_READY] = {"/health/ready", ROUTES_FRONT, false},
     [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false},
@@ -60,7 +69,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		answer_problem(x, 405, "method-not-allowed",
 		    "the field Allow names the methods of this resource",
 		    routes[i].posts ? posts : gets);
-	else if (i == ROUTE_INCREMENT)
+	else if (routes[i].posts)
 		admit(x, r, head);
 }
 
@@ -74,8 +83,11 @@ admit(struct exchange *x, const struct http_request *r, const char *head)
 		refuse(x);
 	else if (r->idempotency_key.at != 0)
 		take_key(x, r, head);
-	if (!x->answered)
-		(void)gate_take(x, 1);
+	if (x->answered || !gate_take(x, 1) || x->route != ROUTE_INCREMENTS)
+		return;
+	x->limit = BULK_BYTES;
+	if (bulks_begin(x) < 0)
+		refuse(x);
 }
 
 /* A key that would be forgotten is no promise: it is refused. */
@@ -116,6 +128,7 @@ routes_body(struct exchange *x, const char *body, size_t len)
 		if (relay_add(x, 1, body, len) < 0)
 			refuse(x);
 		return;
+	case ROUTE_INCREMENTS: bulks_end(x); return;
 	case ROUTE_LIVE: answer_text(x, "live\n"); return;
 	case ROUTE_READY:
 		if (!unready && relay_fresh(tick_ms()))
@@ -174,7 +187,25 @@ routes_told(struct exchange *x, const struct relay_verdict *v)
 {
 	struct answer a = answer_fault(v->fault);
 
-	conn_answer(x, &a);
+	if (x->bulk != NULL)
+		bulks_told(x, v);
+	else
+		conn_answer(x, &a);
+}
+
+void
+routes_cut(struct exchange *x, const struct answer *a)
+{
+	struct answer too_long = *a;
+
+	if (x->bulk == NULL) {
+		conn_answer(x, a);
+		return;
+	}
+	if (a->status == 413)
+		too_long.detail =
+		    "the body must not exceed 1 MiB and 10000 lines";
+	bulks_cut(x, &too_long);
 }
 
 void

@@ -14,6 +14,7 @@ enum { ROUTES_FRONT, ROUTES_METRICS };
 void routes_head(
     struct exchange *x, const struct http_request *r, const char *head);
 void routes_body(struct exchange *x, const char *body, size_t len);
+void routes_cut(struct exchange *x, const struct answer *a);
 void routes_answered(const struct exchange *x);
 
 /* The relay's, relay.h. */

@@ -6,7 +6,7 @@
 #include "scrape.h"
 
 enum {
-	N_STATUSES = 16,
+	N_STATUSES = 17,
 	DURATION = N_STATUSES,
 	CONNECTIONS,
 	IN_FLIGHT,
@@ -20,13 +20,13 @@ enum {
 		.labels = "code=\"" #code_ "\"", .kind = METRICS_COUNTER \
 	}
 
-static const uint16_t statuses[N_STATUSES] = {202, 200, 400, 401, 403, 404, 405,
-    408, 413, 417, 422, 429, 431, 503, 504, 505};
+static const uint16_t statuses[N_STATUSES] = {202, 207, 200, 400, 401, 403, 404,
+    405, 408, 413, 417, 422, 429, 431, 503, 504, 505};
 
-static struct metric series[N_SERIES] = {STATUS(202), STATUS(200), STATUS(400),
-    STATUS(401), STATUS(403), STATUS(404), STATUS(405), STATUS(408),
-    STATUS(413), STATUS(417), STATUS(422), STATUS(429), STATUS(431),
-    STATUS(503), STATUS(504), STATUS(505),
+static struct metric series[N_SERIES] = {STATUS(202), STATUS(207), STATUS(200),
+    STATUS(400), STATUS(401), STATUS(403), STATUS(404), STATUS(405),
+    STATUS(408), STATUS(413), STATUS(417), STATUS(422), STATUS(429),
+    STATUS(431), STATUS(503), STATUS(504), STATUS(505),
     [DURATION] = {.name = "incr_http_request_duration_seconds",
 	.help = "From the end of a request's head to its answer.",
 	.kind = METRICS_HISTOGRAM},

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "bulks.h"
 #include "conn.h"
 #include "door.h"
 #include "fdio.h"
@@ -51,6 +52,7 @@ static struct {
 	const char *metrics, *port_file;
 	uint64_t max_connections;
 	int64_t grace_ms, linger_ms;
+	uint64_t max_bulks;
 	struct relay_options relay;
 	struct gate_options gate;
 	bool open; /* to everybody, wherever it listens */
@@ -97,6 +99,9 @@ static struct conn_policy policy = {
     .limit_ms = {[CONN_LINGERING] = FAREWELL_MS},
     .head = routes_head,
     .body = routes_body,
+    .data = bulks_data,
+    .cut = routes_cut,
+    .left = bulks_leave,
     .answered = routes_answered};
 
 #define SECONDS(name_, def_, dest_, min_, help_) \
@@ -178,6 +183,14 @@ static const struct option_def defs[] = {
 	.dest = &opt.relay.max_lines,
 	.min = 1,
 	.max = 1000000},
+    {.name = "max-batches",
+	.arg = "N",
+	.def = "64",
+	.help = "requests of many lines; more are answered 503",
+	.kind = OPTIONS_NUMBER,
+	.dest = &opt.max_bulks,
+	.min = 1,
+	.max = 10000},
     SECONDS("linger", "2", &opt.linger_ms, 0,
 	"say unready for so long before stopping"),
     SECONDS("head-timeout", "10", &policy.limit_ms[CONN_HEAD], 10,
@@ -306,6 +319,9 @@ open_service(void)
 		msg_die(EXIT_TEMPFAIL, "%s", why);
 	if (served_open(prog.name) < 0)
 		msg_say("metrics: %s", strerror(errno));
+	bulks_use(&(struct bulks_options){.max = opt.max_bulks,
+	    .max_lines = opt.relay.max_lines,
+	    .wait_ms = opt.relay.verdict_ms});
 	conn_use(&policy);
 }
 
@@ -384,6 +400,7 @@ run(void)
 {
 	for (;;) {
 		advance();
+		(void)bulks_tick(tick_ms());
 		conn_flush();
 		relay_write();
 		if (s.stage == STAGE_DRAINING && relay_written())
@@ -400,9 +417,10 @@ static int64_t
 next_deadline(void)
 {
 	int64_t now_ms = tick_ms(), first = FDIO_FOREVER;
-	int64_t due[] = {relay_tick(now_ms), conn_tick(now_ms),
-	    door_tick(now_ms), served_tick(now_ms, conn_count(), relay_count()),
-	    s.stage_due_ms, s.grace_due_ms};
+	int64_t due[] = {relay_tick(now_ms), bulks_tick(now_ms),
+	    conn_tick(now_ms), door_tick(now_ms),
+	    served_tick(now_ms, conn_count(), relay_count()), s.stage_due_ms,
+	    s.grace_due_ms};
 
 	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
 		first = due[i] < first ? due[i] : first;

@@ -112,10 +112,32 @@ stand_in() {
 
 @test "a body that is too large: 413, problem+json" {
 	stand_in sink
-	head -c 1100000 /dev/zero >large
+	head -c 2200000 /dev/zero >large
 	run curl -s -w ' %{http_code} %{content_type}' --data-binary @large \
 		"http://127.0.0.1:$port/increments"
 	[[ "$output" == *'"code":"too-long"'*' 413 application/problem+json' ]]
+}
+
+@test "many increments in one request, and what is said of one too long" {
+	ingest 1
+	caddy_start
+	wait_for 5 healthy
+	increments 1 10001 >asked
+	batch() {
+		curl -s -o answer -w '%{http_code}' -H 'Idempotency-Key: k' "$@" \
+			"http://127.0.0.1:$port/increments"
+	}
+	for _ in 1 2; do
+		[ "$(head -n 10000 asked | batch --data-binary @-)" = 202 ]
+		head -n 10000 asked | cmp - answer
+	done
+	[ "$(ready)" = 10000 ]
+	# Caddy lets the server say what it has taken of it.
+	sed 's/$/      /' asked | head -c 1048577 >long
+	[ "$(batch -X POST -H 'Transfer-Encoding: chunked' -T - <long)" = 207 ]
+	tail -n 1 answer | grep -q '"too-long"'
+	[ "$(ready)" = 10000 ]
+	[ "$(batch --data-binary @<(head -c 1048577 /dev/zero))" = 413 ]
 }
 
 # 100 clients, each request with a value of its own.

@@ -135,6 +135,68 @@ none_seen() { [ -z "$(seen)" ]; }
 	[ "$(seen | wc -c)" -lt 100 ]
 }
 
+# batch NAME KEY: the status of a request of many lines, standard input
+batch() {
+	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$1" \
+		-H "Idempotency-Key: $2" --data-binary @- http://x/increments
+}
+
+@test "many lines under one key: each is counted once, at any server" {
+	server a
+	server b
+	increments 1 3000 >asked
+	[ "$(batch a k <asked)" = 202 ]
+	[ "$(batch b k <asked)" = 202 ]
+	cmp asked answer
+	[ "$(ready)" = 3000 ]
+	# One line is another now: that one alone is refused.
+	[ "$(sed '7s/:7}/:8}/' asked | batch a k)" = 207 ]
+	[ "$(grep -c error answer)" = 1 ]
+	sed -n 7p answer | grep -q '"idempotency-key-reused",.*"line":7}}'
+	# What was not taken the first time is taken now.
+	[ "$({
+		cat asked
+		increments 1 2
+	} | batch b k)" = 202 ]
+	[ "$(ready)" = 3002 ]
+	# A single increment is line 1.
+	[ "$(post a 1 k)" = 202 ]
+	[ "$(post a 2 k)" = 422 ]
+	[ "$(ready)" = 3002 ]
+	# Under another key they are others.
+	[ "$(batch a k2 <asked)" = 202 ]
+	[ "$(ready)" = 6002 ]
+}
+
+@test "two batches under one key that arrive together count once" {
+	server a
+	server b
+	increments 1 3000 >asked
+	batch a k <asked >code.a &
+	first=$!
+	curl -s -o answer.b -w '%{http_code}' --unix-socket "$sockets/b" \
+		-H "Idempotency-Key: k" --data-binary @asked \
+		http://x/increments >code.b &
+	wait $! "$first"
+	[ "$(cat code.a code.b)" = 202202 ]
+	cmp asked answer
+	cmp asked answer.b
+	[ "$(ready)" = 3000 ]
+}
+
+@test "a batch that was cut off is counted once when it is repeated" {
+	server a
+	increments 1 3000 >asked
+	(
+		printf 'POST /increments HTTP/1.1\r\nHost: x\r\n'
+		printf 'Idempotency-Key: k\r\nContent-Length: 999999\r\n\r\n'
+		head -n 1000 asked
+	) | curl -s --unix-socket "$sockets/a" telnet://x -m 0.5 >cut 2>&1 || :
+	wait_for 5 has_ready 1000
+	[ "$(batch a k <asked)" = 202 ]
+	[ "$(ready)" = 3000 ]
+}
+
 @test "a key is remembered for --idempotency-window, then forgotten" {
 	server a --idempotency-window 1
 	[ "$(post a 3 k)" = 202 ]

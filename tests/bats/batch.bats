@@ -1,0 +1,352 @@
+#!/usr/bin/env bats
+# POST /increments: many lines in one request.
+
+load helper
+load ring
+
+# batch [ARG...]: the status of a request whose lines are standard input
+batch() { ask "$@" --data-binary @- http://x/increments; }
+chunked() { ask -H 'Transfer-Encoding: chunked' "$@" -X POST -T - http://x/increments; }
+# error CODE LINE: does the answer have it in its place?
+has_error() { sed -n "$2p" "$DIR/body" | grep -q "^{\"error\":{\"code\":\"$1\".*\"line\":$2}}$"; }
+answer_lines_are() { [ "$(wc -l <"$DIR/body")" = "$1" ]; }
+
+# open_batch: a request whose body is what is written to descriptor 9, its
+# status in DIR/code.
+open_batch() {
+	mkfifo "$DIR/in"
+	(ask -H 'Transfer-Encoding: chunked' -X POST -T "$DIR/in" \
+		http://x/increments >"$DIR/code" 9>&- 3>&-) &
+	ASKER=$!
+	remember "$ASKER"
+	exec 9>"$DIR/in"
+}
+code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
+
+# -- the answer -----------------------------------------------------------------
+
+@test "202 with every line, in order, if all were taken" {
+	ring judge
+	increments 1 3000 >"$DIR/asked"
+	[ "$(batch -D "$DIR/head" <"$DIR/asked")" = 202 ]
+	grep -qi '^content-type: application/x-ndjson' "$DIR/head"
+	cmp "$DIR/asked" "$DIR/body"
+	[ "$(chunked <"$DIR/asked")" = 202 ]
+	cmp "$DIR/asked" "$DIR/body"
+	# Another form is answered in the canonical one; no last newline.
+	[ "$(printf '{ "value": 3,\t"key": "%s" }\r\n%s' "${KEY^^}" "$BODY" |
+		batch -H 'Content-Type: text/plain')" = 202 ]
+	printf '%s\n%s\n' "$BODY" "$BODY" | cmp - "$DIR/body"
+}
+
+@test "207 with an error in the place of each bad line, also blank ones" {
+	ring judge
+	{
+		increment 1
+		echo
+		echo '{"key":"x","value":1}'
+		printf '%4096s\n%4097s\n%9000s\n' x x x
+		echo '{"error":{"code":"not-json","detail":"","line":1}}'
+		increment 2
+		printf '[]'
+	} >"$DIR/asked"
+	for how in batch chunked; do
+		[ "$($how <"$DIR/asked")" = 207 ]
+		answer_lines_are 9
+		[ "$(sed -n 1p "$DIR/body")" = "$(increment 1)" ]
+		has_error not-json 2
+		has_error key-not-a-uuid 3
+		has_error not-json 4
+		has_error too-long 5
+		has_error too-long 6
+		has_error control-line 7
+		[ "$(sed -n 8p "$DIR/body")" = "$(increment 2)" ]
+		has_error not-an-object 9
+	done
+	[ "$(post)" = 202 ]
+}
+
+@test "a problem if nothing was taken, all for one reason" {
+	ring judge
+	[ "$(printf 'x\ny\n' | batch)" = 400 ]
+	grep -q '^{"type".*"code":"not-json"' "$DIR/body"
+	[ "$(batch </dev/null)" = 400 ]
+	[ "$(chunked </dev/null)" = 400 ]
+	grep -q '"detail":"the body has no lines"' "$DIR/body"
+	[ "$(printf 'x\n[]\n' | batch)" = 207 ]
+	answer_lines_are 2
+}
+
+@test "only POST, and a key needs --tagged" {
+	ring judge
+	[ "$(ask http://x/increments)" = 405 ]
+	[ "$(increment 1 | batch -H 'Idempotency-Key: k')" = 400 ]
+	grep -q -e --tagged "$DIR/body"
+}
+
+@test "a key makes a tag for each line" {
+	ring keep -t
+	[ "$(increments 1 12 | batch -H 'Idempotency-Key: k1')" = 202 ]
+	increments 1 12 | awk '{ print "l4LB_9BHYgoBjfym_-C1LLv2." NR "\t" $0 }' |
+		cmp - "$LINES_OUT"
+	increments 1 12 | cmp - "$DIR/body"
+}
+
+@test "batches and single requests in one pipeline are answered in order" {
+	ring judge
+	local two="$BODY\nx\n" n=$((${#BODY} + 3))
+	run raw "POST /increments HTTP/1.1\r\nHost: x\r\nContent-Length: $n\r\n\r\n$two${POST}Content-Length: 1\r\n\r\nx${POST}${CLOSE}Content-Length: ${#BODY}\r\n\r\n$BODY"
+	[ "$(grep -o '^HTTP/1.1 [0-9]*' <<<"$output" | cut -d ' ' -f 2 | paste -sd ' ')" = "207 400 202" ]
+}
+
+# -- limits -----------------------------------------------------------------------
+
+@test "10000 lines are taken, the next one ends the request" {
+	ring judge
+	increments 1 10001 >"$DIR/asked"
+	[ "$(head -n 10000 "$DIR/asked" | batch)" = 202 ]
+	head -n 10000 "$DIR/asked" | cmp - "$DIR/body"
+	for how in batch chunked; do
+		[ "$($how -D "$DIR/head" <"$DIR/asked")" = 207 ]
+		answer_lines_are 10001
+		head -n 10000 "$DIR/asked" | cmp - <(head -n 10000 "$DIR/body")
+		has_error too-long 10001
+		grep -qi '^connection: close' "$DIR/head"
+	done
+}
+
+@test "more than 1 MiB is 413 if it is said, else ends the request" {
+	ring keep
+	head -c 1048577 /dev/zero | tr '\0' 1 | fold -w 1023 >"$DIR/asked"
+	[ "$(batch <"$DIR/asked")" = 413 ]
+	grep -q '"code":"too-long","detail":"the body must not exceed 1 MiB' "$DIR/body"
+	lines_are 0
+	[ "$(chunked <"$DIR/asked")" = 207 ]
+	# What was read was taken: all of it is in the answer, and no more.
+	n=$(wc -l <"$LINES_OUT")
+	[ "$n" -gt 900 ]
+	answer_lines_are $((n + 1))
+	has_error too-long $((n + 1))
+	head -n "$n" "$DIR/body" | cmp - "$LINES_OUT"
+	# Exactly 1 MiB
+	head -c 1048576 "$DIR/asked" | batch >"$DIR/code"
+	[ "$(cat "$DIR/code")" = 202 ]
+}
+
+@test "more batches than --max-batches are 503, and taken later" {
+	ring judge --max-batches 1
+	open_batch
+	increment 1 >&9
+	busy() { [ "$(increment 2 | batch -D "$DIR/head")" = 503 ]; }
+	wait_for 5 busy
+	grep -qi '^retry-after: 1' "$DIR/head"
+	[ "$(post)" = 202 ]
+	exec 9>&-
+	code_is 202
+	[ "$(increment 2 | batch)" = 202 ]
+}
+
+@test "answers that nobody reads count as batches" {
+	ring judge --max-batches 2
+	seq 1 5000 | sed 's/.*/x\n[]/' >"$DIR/asked" # answered at length
+	unread() {
+		curl -s --limit-rate 1 --unix-socket "$SOCK" -o /dev/null \
+			--data-binary @"$DIR/asked" http://x/increments 3>&- &
+		remember $!
+	}
+	busy() {
+		unread
+		[ "$(increment 2 | batch)" = 503 ]
+	}
+	wait_for 8 busy
+	# It is no matter of requests in hand: those have their answers.
+	[ "$(post)" = 202 ]
+	while read -r pid; do
+		[ "$pid" = "$SERVE" ] || [ "$pid" = "$VERDICTS" ] ||
+			kill "$pid" 2>/dev/null || :
+	done <"$BATS_TEST_TMPDIR/pids"
+	free() { [ "$(increment 2 | batch)" = 202 ]; }
+	wait_for 8 free
+}
+
+@test "each line of a batch counts against the rate" {
+	ring judge --rate 1/s:100
+	[ "$(increments 1 300 | batch)" = 202 ] # let in, and paid for afterwards
+	[ "$(increments 1 2 | batch -D "$DIR/head")" = 429 ]
+	[ "$(post)" = 429 ]
+	wait_s=$(sed -n 's/^Retry-After: \([0-9]*\).$/\1/pI' "$DIR/head")
+	((wait_s > 190 && wait_s <= 201))
+}
+
+# -- in the middle ----------------------------------------------------------------
+
+@test "lines are handed on while the rest is still on its way" {
+	ring keep
+	open_batch
+	increments 1 3 >&9
+	wait_for 5 lines_are 3
+	printf '{"key"' >&9
+	[ "$(post)" = 202 ]
+	printf ':1}' >&9
+	exec 9>&-
+	code_is 202
+	lines_are 5
+	answer_lines_are 4
+	[ "$(tail -n 1 "$DIR/body")" = '{"key":1}' ]
+}
+
+@test "a client that goes in the middle: what was written is counted, in order" {
+	hand
+	open_batch
+	increments 1 3 >&9
+	printf '{"half' >&9
+	wait_for 5 lines_are 3
+	kill -9 "$(pgrep -P "$ASKER" curl || echo "$ASKER")"
+	exec 9>&-
+	post >"$DIR/code2" &
+	wait_for 5 lines_are 4
+	{
+		increments 1 2
+		echo '{"error":{"code":"not-json","detail":"","line":3}}'
+		increment 3
+	} >>"$DIR/say"
+	wait $!
+	[ "$(cat "$DIR/code2")" = 202 ]
+	[ "$(tail -n 1 "$LINES_OUT")" = "$BODY" ]
+	[ ! -s "$DIR/err" ]
+}
+
+@test "a body that does not go on is cut: its lines keep their verdicts" {
+	ring judge --body-timeout 0.3
+	local many='POST /increments HTTP/1.1\r\nHost: x\r\n'
+	raw "${many}Content-Length: 999\r\n\r\n$BODY\nx\n[" >"$DIR/answer"
+	grep -q '^HTTP/1.1 207 ' "$DIR/answer"
+	grep -qi '^connection: close' "$DIR/answer"
+	sed '1,/^.$/d' "$DIR/answer" >"$DIR/body"
+	answer_lines_are 3
+	[ "$(head -n 1 "$DIR/body")" = "$BODY" ]
+	has_error not-json 2
+	has_error unavailable 3
+	run codes "${many}Content-Length: 9\r\n\r\nabc"
+	[ "$output" = 408 ]
+	# The same for one that is faulty.
+	run codes "${many}Transfer-Encoding: chunked\r\n\r\n2\r\nx\n\r\nz"
+	[ "$output" = 207 ]
+	run codes "${many}Transfer-Encoding: chunked\r\n\r\nz\r\n"
+	[ "$output" = 400 ]
+}
+
+@test "lines without a verdict are unknown, those behind them not tried" {
+	hand --verdict-timeout 0.3
+	open_batch
+	increments 1 3 >&9
+	wait_for 5 lines_are 3
+	increment 1 >>"$DIR/say"
+	wait_for 5 ready_is 503 # after a second
+	increment 4 >&9
+	exec 9>&-
+	code_is 207
+	answer_lines_are 4
+	[ "$(head -n 1 "$DIR/body")" = "$(increment 1)" ]
+	has_error unknown 2
+	has_error unknown 3
+	has_error unavailable 4
+	lines_are 3
+}
+
+@test "after one that failed the others are not tried" {
+	ring nothing --verdict-timeout 0.3
+	increments 1 5000 >"$DIR/asked"
+	[ "$(batch <"$DIR/asked")" = 207 ]
+	answer_lines_are 5000
+	# As many as one request may have in flight.
+	[ "$(grep -c '"code":"unknown"' "$DIR/body")" = 1024 ]
+	[ "$(grep -c '"code":"unavailable"' "$DIR/body")" = 3976 ]
+	has_error unknown 1024
+	has_error unavailable 1025
+}
+
+@test "SIGTERM in the middle: what was written is answered, the rest refused" {
+	hand
+	open_batch
+	increments 1 2 >&9
+	wait_for 5 lines_are 2
+	kill "$SERVE"
+	wait_for 5 not curl -s --unix-socket "$SOCK" http://x/health/live
+	increments 3 4 >&9
+	exec 9>&-
+	increments 1 2 >>"$DIR/say"
+	code_is 207
+	answer_lines_are 4
+	[ "$(head -n 2 "$DIR/body")" = "$(increments 1 2)" ]
+	has_error unavailable 3
+	has_error unavailable 4
+	kill "$VERDICTS" # the verdicts end
+	status_is 0
+}
+
+# -- fairness ---------------------------------------------------------------------
+
+# answer_all: verdicts for what was written, as it comes.
+answer_all() {
+	tail -n +1 -s 0.01 -f "$LINES_OUT" >>"$DIR/say" 3>&- &
+	remember $!
+}
+
+@test "a batch leaves room for others" {
+	hand --max-in-flight 400
+	increments 1 5000 >"$DIR/asked"
+	(batch <"$DIR/asked" >"$DIR/code" 3>&-) &
+	remember $!
+	wait_for 5 lines_are 101
+	# Its share is used up; a single request goes on at once.
+	curl -s -m 10 -o "$DIR/single" -w '%{http_code}' --unix-socket "$SOCK" \
+		-d '{"single":1}' http://x/increment >"$DIR/code2" 3>&- &
+	remember $!
+	wait_for 5 lines_are 102
+	[ "$(tail -n 1 "$LINES_OUT")" = '{"single":1}' ]
+	answer_all
+	code_is 202
+	[ "$(cat "$DIR/code2")" = 202 ]
+	cmp "$DIR/asked" "$DIR/body"
+}
+
+@test "batches take turns" {
+	hand --max-in-flight 400
+	big() { # LETTER
+		increments 1 5000 | sed "s/}/,\"$1\":1}/" |
+			curl -sv -o "$DIR/$1" -w '%{http_code}' --unix-socket "$SOCK" \
+				--data-binary @- http://x/increments \
+				>"$DIR/code.$1" 2>"$DIR/log.$1"
+	}
+	big a 3>&- &
+	remember $!
+	wait_for 5 lines_are 101
+	big b 3>&- &
+	remember $!
+	wait_for 5 grep -q '^> POST' "$DIR/log.b"
+	[ "$(ask http://x/health/live)" = 200 ] # and it was read before this
+	answer_all
+	for letter in a b; do
+		wait_for 8 test -s "$DIR/code.$letter"
+		[ "$(cat "$DIR/code.$letter")" = 202 ]
+		[ "$(grep -c "\"$letter\":1" "$DIR/$letter")" = 5000 ]
+	done
+	# The second one did not wait for the end of the first.
+	first_b=$(grep -n '"b":1' "$LINES_OUT" | head -n 1 | cut -d : -f 1)
+	[ "$first_b" -lt 1000 ]
+}
+
+@test "a batch that finds no room for too long is refused" {
+	ring nothing --max-in-flight 1 --verdict-timeout 0.3
+	open_batch
+	live() { [ "$(ask http://x/health/live)" = 200 ]; }
+	wait_for 5 live
+	post >"$DIR/code2" 3>&- &
+	remember $!
+	full() { [ "$(increment 1 | batch)" = 503 ]; }
+	wait_for 5 full
+	increments 1 9 >&9
+	exec 9>&-
+	code_is 503
+}
