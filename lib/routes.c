@@ -19,16 +19,19 @@ enum route {
 	ROUTES
 };
 
+/* Caddy 2.6 keeps the connections of its health checks as if all Unix sockets
+ * were one host: kept open, it would ask one server how another one is. */
 static const struct {
 	const char *path;
 	uint8_t role;
-	bool posts; /* POST, else GET and HEAD */
+	bool posts;  /* POST, else GET and HEAD */
+	bool closes; /* its answer ends the connection, see above */
 } routes[ROUTES] = {
-    [ROUTE_INCREMENT] = {"/increment", ROUTES_FRONT, true},
-    [ROUTE_INCREMENTS] = {"/increments", ROUTES_FRONT, true},
-    [ROUTE_LIVE] = {"/health/live", ROUTES_FRONT, false},
-    [ROUTE_READY] = {"/health/ready", ROUTES_FRONT, false},
-    [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false},
+    [ROUTE_INCREMENT] = {"/increment", ROUTES_FRONT, true, false},
+    [ROUTE_INCREMENTS] = {"/increments", ROUTES_FRONT, true, false},
+    [ROUTE_LIVE] = {"/health/live", ROUTES_FRONT, false, true},
+    [ROUTE_READY] = {"/health/ready", ROUTES_FRONT, false, true},
+    [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false, false},
 };
 
 static bool unready;
@@ -63,6 +66,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 	}
 	x->route = (uint8_t)i;
 	x->limit = LINES_JSON_MAX;
+	x->close |= routes[i].closes;
 	if (routes[i].posts
 		? r->method != HTTP_METHOD_POST
 		: r->method != HTTP_METHOD_GET && r->method != HTTP_METHOD_HEAD)

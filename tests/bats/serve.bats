@@ -78,10 +78,19 @@ load ring
 	ring judge
 	local good="${POST}Content-Length: ${#BODY}\r\n\r\n$BODY"
 	local bad="${POST}Content-Length: 1\r\n\r\nx"
-	local live='GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n'
+	local early='GET /increment HTTP/1.1\r\nHost: x\r\n\r\n'
 	local last="GET /no HTTP/1.1\r\nHost: x\r\n$CLOSE\r\n"
-	run codes "$good$bad$live$good$bad$last"
-	[ "$output" = "202 400 200 202 400 404" ]
+	run codes "$good$bad$early$good$bad$last"
+	[ "$output" = "202 400 405 202 400 404" ]
+}
+
+@test "a health answer ends its connection: Caddy would ask the wrong server" {
+	ring cat
+	for path in live ready; do
+		local check="GET /health/$path HTTP/1.1\r\nHost: x\r\n\r\n"
+		run codes "$check$check"
+		[ "$output" = 200 ]
+	done
 }
 
 @test "more pipelined requests than are taken at once are all answered" {
@@ -429,7 +438,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 	before=$(resident)
 	for i in $(seq 2000); do
 		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
-		printf 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n' >&$fd
+		printf 'GET /no HTTP/1.1\r\nHost: x\r\n\r\n' >&$fd
 	done
 	all_live() { [ "$(ask http://x/health/live)" = 200 ]; }
 	wait_for 5 all_live

@@ -272,6 +272,73 @@ copy_of() {
 
 has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
+# load CLIENTS: into Caddy, until SIGINT; hey says at its end how many got what
+load_start() {
+	background env --default-signal=INT hey -z 60s -c "$1" -m POST -t 10 \
+		-d "$(increment 1)" "$url" >hey.out 2>&1
+	hey=$!
+}
+
+load_stop() {
+	kill -INT "$hey"
+	wait "$hey"
+}
+
+answered() { # STATUS: how many
+	awk -v s="[$1]" '$1 == s && /responses/ { n = $2 } END { print n + 0 }' \
+		hey.out
+}
+
+# again INGEST SIGNAL: ends a server, and waits for the next one to be ready
+again() {
+	local was
+	read -r was _ <"$INCR_STATE/run/$1.pid"
+	kill "-$2" "$was"
+	wait_for 15 is_another "$1" "$was"
+}
+
+is_another() {
+	local pid
+	read -r pid _ <"$INCR_STATE/run/$1.pid" && [ "$pid" != "$2" ] &&
+		curl -fs --unix-socket "$(cat "$INCR_STATE/run/sockets")/$1.sock" \
+			http://localhost/health/ready
+}
+
+@test "each server restarted in turn under load: nobody gets anything but 202" {
+	use_given
+	up_start --ingests 2 --drains 1
+	load_start 20
+	again ingest-1 TERM
+	again ingest-2 TERM
+	load_stop
+	cat hey.out err >&2
+	[ "$(grep -c responses hey.out)" = 1 ]
+	not grep -q 'Error distribution' hey.out
+	[ "$(answered 202)" -gt 1000 ]
+	up_stop
+	sum_is "$(answered 202)"
+}
+
+@test "servers killed under load: the sum is that of the 202s, or a 502 more" {
+	use_given
+	up_start --ingests 2 --drains 1
+	load_start 20
+	for _ in 1 2; do
+		again ingest-1 KILL
+		again ingest-2 KILL
+	done
+	load_stop
+	cat hey.out err >&2
+	up_stop
+	counted=$(answered 202)
+	unknown=$(($(answered 502) + $(answered 504)))
+	echo "# four servers killed: $counted x 202, $unknown x 502 or 504," \
+		"$(answered 503) x 503" >&3
+	not grep -q 'Error distribution' hey.out
+	sum=$(sql 'select value from increments')
+	((counted > 100 && sum >= counted && sum <= counted + unknown))
+}
+
 @test "Ctrl-C in a terminal: everything is counted, nothing is left" {
 	use_cluster "$INCR_STATE"
 	cat >pty.exp <<-'EOF'
