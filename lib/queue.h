@@ -175,7 +175,7 @@ int queue_renew(struct queue *q, const struct id *self,
 enum queue_renewed {
 	QUEUE_OWNED,      /* by self, with batches unacknowledged */
 	QUEUE_OWNED_BARE, /* by self, without */
-	QUEUE_DISOWNED    /* another owns it, or it is not registered */
+	QUEUE_DISOWNED /* another or nobody owns it, or it is not registered */
 };
 enum queue_renewed queue_renewed(const struct queue *q, size_t i);
 

@@ -6,11 +6,14 @@
 --        3 its owner record   4 life of an owner key, milliseconds
 --        5 '1': the record is to name this process, '' it stays
 --        6 ... the consumers' ids
--- Reply  for each consumer: 0 another owns it, or it is not registered
+-- Reply  for each consumer: 0 another or nobody owns it, or it is not
+--          registered
 --        1 owned by the speaker, with unacknowledged batches   2 without
 --
--- A missing owner of a registered consumer is made again.  Repeated or
--- late: at most an owner key lives one life longer.
+-- A missing owner of a registered consumer is made again by the consumer
+-- itself; an adopter adopts again, for since he did it may have taken
+-- batches that he does not know of.  Repeated or late: at most an owner key
+-- lives one life longer.
 
 local consumers = KEYS[1]
 local prefix, speaker, record, life, claim = unpack(ARGV, 1, 5)
@@ -21,7 +24,8 @@ local function renew(id)
         return 0
     end
     local was = redis.call('GET', owner)
-    if was and string.sub(was, 1, #speaker) ~= speaker then
+    if was and string.sub(was, 1, #speaker) ~= speaker
+        or not was and id ~= speaker then
         return 0
     end
     if was and claim == '' then

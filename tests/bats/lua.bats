@@ -508,6 +508,28 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$reply" = 0 ]
 }
 
+# The adopter's list would not have what was taken since.
+@test "renew: an adopter does not make a missing owner, it adopts again" {
+	register $A
+	register $B
+	publish $C 1 a
+	take $A 1
+	disown_consumer $A
+	adopt $B $A '' >/dev/null
+	[ "$(renew $B '' $A)" = 1 ]
+	disown_consumer $A
+	unchanged renew $B 1 $A
+	[ "$reply" = 0 ]
+	# Its own speaker lived, took another, and is gone again.
+	renew $A '' $A
+	publish $C 2 b
+	take $A 2
+	disown_consumer $A
+	unchanged renew $B '' $A
+	[ "$reply" = 0 ]
+	[[ "$(adopt $B $A '')" = "$A 1 2"* ]]
+}
+
 @test "renew: late, after an adoption or a sweep, it changes nothing" {
 	register $A
 	publish $B 1 a
