@@ -38,3 +38,12 @@ read_us(clockid_t clock)
 		return 0;
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
+
+bool
+tick_paused(int64_t *last_ms)
+{
+	int64_t now_ms = tick_ms(), before_ms = *last_ms;
+
+	*last_ms = now_ms;
+	return before_ms != 0 && now_ms - before_ms > TICK_WEEK_MS;
+}

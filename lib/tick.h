@@ -4,7 +4,10 @@
 #ifndef INCR_TICK_H
 #define INCR_TICK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+enum { TICK_HOUR_MS = 3600000, TICK_WEEK_MS = 604800000 };
 
 /*
  * Milliseconds since boot, suspended time included (CLOCK_BOOTTIME): for
@@ -14,6 +17,14 @@ int64_t tick_ms(void);
 
 /* Microseconds of the same clock: for durations. */
 int64_t tick_us(void);
+
+/*
+ * Was the process, whose loop comes round every hour, paused for a week?
+ * *last_ms is 0 at first, then the time of the last call.  What was read
+ * from the queue before may have been counted since, and even the ledger
+ * may have forgotten it.
+ */
+bool tick_paused(int64_t *last_ms);
 
 /* Milliseconds since 1970 by the machine's clock, which may step: for
  * time stamps only. */

@@ -144,6 +144,7 @@ consume(struct consumer *c, int signals)
 	struct pollfd fds[3] = {{.fd = -1}, {.fd = STDOUT_FILENO},
 	    {.fd = signals, .events = POLLIN}};
 	enum queue_state state;
+	int64_t round_ms = 0;
 	bool said = false;
 
 	while (c->phase != CONSUMER_LEAVING || c->stream.out.len > 0) {
@@ -154,6 +155,9 @@ consume(struct consumer *c, int signals)
 		if (fdio_poll(fds, 3, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
 			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		if (tick_paused(&round_ms))
+			msg_die(EXIT_TEMPFAIL, "stdout: paused for a week, "
+					       "not written");
 		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 		while (fdio_signal(signals) != 0)
@@ -172,8 +176,10 @@ consume(struct consumer *c, int signals)
 static int64_t
 next_event(const struct consumer *c, bool said)
 {
-	int64_t next_ms = metrics_tick(tick_ms());
+	int64_t now_ms = tick_ms(), next_ms = metrics_tick(now_ms);
 
+	if (now_ms + TICK_HOUR_MS < next_ms)
+		next_ms = now_ms + TICK_HOUR_MS;
 	if (c->full_ms != 0 && !c->stop && c->full_ms + wait_ms < next_ms)
 		next_ms = c->full_ms + wait_ms;
 	if (c->trouble_ms == 0 || c->phase == CONSUMER_LEAVING)

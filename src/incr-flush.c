@@ -173,7 +173,7 @@ run(struct flusher *f, int signals)
 {
 	struct pollfd fds[4] = {
 	    [2] = {.events = POLLIN}, [3] = {.fd = signals, .events = POLLIN}};
-	int64_t signal_ms = FDIO_FOREVER;
+	int64_t signal_ms = FDIO_FOREVER, round_ms = 0;
 
 	for (;;) {
 		int64_t until_ms, next_ms;
@@ -187,6 +187,9 @@ run(struct flusher *f, int signals)
 		if (fdio_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
 			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		if (tick_paused(&round_ms) && f->remote)
+			msg_die(EXIT_TEMPFAIL, "window: paused for a week, "
+					       "not committed");
 		while (fdio_signal(signals) != 0)
 			if (signal_ms == FDIO_FOREVER)
 				signal_ms = tick_ms();
@@ -296,7 +299,9 @@ static struct said {
 static int64_t
 next_event(const struct flusher *f, int64_t signal_ms)
 {
-	int64_t now_ms = tick_ms(), next_ms = metrics_tick(now_ms);
+	int64_t now_ms = tick_ms(), round_ms = now_ms + TICK_HOUR_MS;
+	int64_t metrics_ms = metrics_tick(now_ms);
+	int64_t next_ms = metrics_ms < round_ms ? metrics_ms : round_ms;
 	const int64_t down_ms[] = {
 	    f->ledger.down_ms, f->remote ? f->claims.down_ms : 0};
 	const bool quiet[] = {said.postgres || !f->ledger.failed,

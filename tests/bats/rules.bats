@@ -356,6 +356,51 @@ has_read() {
 	sum_is 8
 }
 
+# After thirty days even the ledger may have forgotten what others counted.
+@test "who was paused for a week delivers and commits nothing it holds" {
+	local id=dddddddd-0000-4000-8000-000000000003 status=0
+	not sanitized incr-flush || skip "what is preloaded must be first"
+	build_clock
+	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$id" >/dev/null
+	mkfifo in
+	exec 7<>in
+	LD_PRELOAD=$PWD/clock.so background incr-flush -i 20 <in 2>err 7>&-
+	pid=$!
+	point "$INCR_QUEUE" "$id" 0 0 >&7
+	echo >&7
+	wait_for 5 connected
+	kill -STOP "$pid"
+	{
+		increment 7
+		point "$INCR_QUEUE" "$id" 1 1
+		echo
+		point "$INCR_QUEUE" "$id" 0 0 ',"end":true'
+		echo
+	} >&7
+	exec 7>&-
+	echo 604801 >ahead
+	kill -CONT "$pid"
+	wait_for 5 gone "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 111 ]
+	[ "$(cat err)" = "incr-flush: window: paused for a week, not committed" ]
+	total_is 0
+
+	rm ahead
+	LD_PRELOAD=$PWD/clock.so background incr-consume >out 2>err
+	pid=$!
+	wait_for 5 test -s out
+	increment 1 | incr-publish
+	wait_for 5 has_ready 0
+	echo 604801 >ahead
+	wait_for 5 gone "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 111 ]
+	[ "$(cat err)" = "incr-consume: stdout: paused for a week, not written" ]
+}
+connected() { grep -q 'socket' < <(ls -l "/proc/$pid/fd") && [ "$(bytes_read)" -gt 0 ]; }
+
 # -- ten seconds ---------------------------------------------------------------------------
 
 @test "ten seconds also when incr-consume and incr-flush are killed" {
