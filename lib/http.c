@@ -6,6 +6,36 @@
 
 enum { HEX_DIGITS_MAX = 8 };
 
+/* Where a character may stand. */
+enum place {
+	TOKEN = 1,  /* tchar of RFC 9110, section 5.6.2 */
+	TEXT = 2,   /* a value: visible, space, tab, or beyond ASCII */
+	TARGET = 4, /* visible, but no # */
+	NAME = 8    /* of a host, RFC 3986; without the comma, which in a
+		     * field may part two of them */
+};
+
+#define ALL (TOKEN | TEXT | TARGET | NAME)
+#define NO_NAME (TOKEN | TEXT | TARGET)
+#define NO_TOKEN (TEXT | TARGET | NAME)
+#define VISIBLE (TEXT | TARGET)
+
+/* clang-format off */
+static const uint8_t classes[256] = {
+	['\t'] = TEXT, [' '] = TEXT, ['!'] = ALL, ['"'] = VISIBLE,
+	['#'] = TOKEN | TEXT, ['$'] = ALL, ['%'] = ALL, ['&'] = ALL,
+	['\''] = ALL, ['('] = NO_TOKEN, [')'] = NO_TOKEN, ['*'] = ALL,
+	['+'] = ALL, [','] = VISIBLE, ['-'] = ALL, ['.'] = ALL,
+	['/'] = VISIBLE, ['0' ... '9'] = ALL, [':'] = VISIBLE,
+	[';'] = NO_TOKEN, ['<'] = VISIBLE, ['='] = NO_TOKEN,
+	['>' ... '@'] = VISIBLE, ['A' ... 'Z'] = ALL,
+	['[' ... ']'] = VISIBLE, ['^'] = NO_NAME, ['_'] = ALL,
+	['`'] = NO_NAME, ['a' ... 'z'] = ALL, ['{'] = VISIBLE,
+	['|'] = NO_NAME, ['}'] = VISIBLE, ['~'] = ALL,
+	[0x80 ... 0xff] = TEXT,
+};
+/* clang-format on */
+
 static enum http_event read_head(
     struct http *h, const char *p, size_t len, size_t *ret_eaten);
 static void begin(struct http *h);
@@ -35,33 +65,39 @@ static enum http_event read_newline(
 static enum http_event read_trailer(
     struct http *h, const char *p, size_t len, size_t *ret_eaten);
 static bool equals(const char *p, size_t len, const char *word);
-static bool is_token(char c);
-static bool is_text(char c);
+static bool is_authority(const char *p, size_t len);
+static bool is_known(const char *name, size_t len);
+static bool is(char c, enum place place);
 static int hex(char c);
 static bool fault(struct http *h, uint16_t status, const char *why);
 
+/* The name of a field in lower case, and its length. */
+#define FIELD(name_) .name = name_, .name_len = sizeof name_ - 1
+
 static const struct {
 	const char *name;
+	size_t name_len;
 	bool (*take)(struct http *h, const char *value, size_t len);
 } fields[] = {
-    {"host", take_host},
-    {"content-length", take_length},
-    {"transfer-encoding", take_encoding},
-    {"connection", take_connection},
-    {"expect", take_expect},
+    {FIELD("host"), take_host},
+    {FIELD("content-length"), take_length},
+    {FIELD("transfer-encoding"), take_encoding},
+    {FIELD("connection"), take_connection},
+    {FIELD("expect"), take_expect},
 };
 
 /* Fields whose values are read by others. */
 static const struct {
 	const char *name;
+	size_t name_len;
 	size_t offset;        /* of a struct http_value in the request */
 	const char *repeated; /* the fault, or NULL: the last line counts */
 } values[] = {
-    {"authorization", offsetof(struct http_request, authorization),
+    {FIELD("authorization"), offsetof(struct http_request, authorization),
 	"the field Authorization is repeated"},
-    {"idempotency-key", offsetof(struct http_request, idempotency_key),
+    {FIELD("idempotency-key"), offsetof(struct http_request, idempotency_key),
 	"the field Idempotency-Key is repeated"},
-    {"x-forwarded-for", offsetof(struct http_request, forwarded), NULL},
+    {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL},
 };
 
 enum http_event
@@ -94,7 +130,7 @@ static enum http_event
 read_head(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	/* What can't become a request (TLS, say) is not waited for. */
-	if (len > 0 && !is_token(p[0]) && p[0] != '\r') {
+	if (len > 0 && !is(p[0], TOKEN) && p[0] != '\r') {
 		fault(h, 400, "the request line is faulty");
 		return HTTP_FAULT;
 	}
@@ -164,7 +200,7 @@ read_request_line(struct http *h, const char *p, const char *line, size_t len)
 	const char *end = line + len, *space, *target;
 	size_t method_len = 0;
 
-	while (method_len < len && is_token(line[method_len]))
+	while (method_len < len && is(line[method_len], TOKEN))
 		method_len++;
 	target = line + method_len + 1;
 	space = method_len > 0 && method_len < len && line[method_len] == ' '
@@ -186,18 +222,24 @@ find_method(const char *name, size_t len)
 		return HTTP_METHOD_GET;
 	if (len == 4 && memcmp(name, "HEAD", 4) == 0)
 		return HTTP_METHOD_HEAD;
+	if (len == 7 && memcmp(name, "OPTIONS", 7) == 0)
+		return HTTP_METHOD_OPTIONS;
+	if (len == 7 && memcmp(name, "CONNECT", 7) == 0)
+		return HTTP_METHOD_CONNECT;
 	return HTTP_METHOD_OTHER;
 }
 
-/* /path[?query], http://authority[/path][?query] or * */
+/* /path[?query], http://authority[/path][?query], for OPTIONS also * */
 static bool
 read_target(struct http *h, const char *p, const char *target, size_t len)
 {
 	static const char why[] = "the target of the request is faulty";
 	const char *path = target, *end = target + len, *authority = NULL;
 
+	if (h->request.method == HTTP_METHOD_CONNECT)
+		return fault(h, 400, "tunnels are not made here");
 	for (size_t i = 0; i < len; i++)
-		if (target[i] <= ' ' || target[i] > '~' || target[i] == '#')
+		if (!is(target[i], TARGET))
 			return fault(h, 400, why);
 	if (len > 7 && strncasecmp(target, "http://", 7) == 0)
 		authority = target + 7;
@@ -208,8 +250,12 @@ read_target(struct http *h, const char *p, const char *target, size_t len)
 		while (path < end && *path != '/' && *path != '?')
 			path++;
 	}
-	if (len == 0 || path == authority ||
-	    (authority == NULL && *path != '/' && !equals(path, len, "*")))
+	if (len == 0 ||
+	    !(authority != NULL
+		    ? is_authority(authority, (size_t)(path - authority))
+		    : *path == '/' ||
+			  (h->request.method == HTTP_METHOD_OPTIONS &&
+			      equals(path, len, "*"))))
 		return fault(h, 400, why);
 	h->request.path_at = (uint16_t)(path - p);
 	while (path < end && *path != '?')
@@ -241,13 +287,13 @@ read_field(struct http *h, const char *line, size_t len, const char **ret_value,
 
 	if (++h->fields > HTTP_FIELDS_MAX)
 		return fault(h, 431, "the head has more than 100 fields");
-	while (name_len < len && is_token(line[name_len]))
+	while (name_len < len && is(line[name_len], TOKEN))
 		name_len++;
 	if (name_len == 0 || name_len == len || line[name_len] != ':')
 		return fault(h, 400, "a field of the head is faulty");
 	value = line + name_len + 1;
 	for (const char *c = value; c < end; c++)
-		if (!is_text(*c))
+		if (!is(*c, TEXT))
 			return fault(h, 400, "a field of the head is faulty");
 	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;
@@ -263,14 +309,16 @@ take_field(struct http *h, const char *p, const char *name, size_t name_len,
     const char *value, size_t len)
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		if (equals(name, name_len, fields[i].name))
+		if (fields[i].name_len == name_len &&
+		    equals(name, name_len, fields[i].name))
 			return fields[i].take(h, value, len);
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
 		struct http_value *v =
 		    (struct http_value *)((char *)&h->request +
 					  values[i].offset);
 
-		if (!equals(name, name_len, values[i].name))
+		if (values[i].name_len != name_len ||
+		    !equals(name, name_len, values[i].name))
 			continue;
 		if (v->at != 0 && values[i].repeated != NULL)
 			return fault(h, 400, values[i].repeated);
@@ -282,17 +330,10 @@ take_field(struct http *h, const char *p, const char *name, size_t name_len,
 static bool
 take_host(struct http *h, const char *value, size_t len)
 {
-	static const char others[] = "-._~!$&'()*+;=:[]%";
-
 	if (++h->hosts > 1)
 		return fault(h, 400, "the field Host is repeated");
-	for (size_t i = 0; i < len; i++) {
-		char c = value[i], low = (char)(c | 0x20);
-
-		if (!((low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
-			(c != '\0' && strchr(others, c) != NULL)))
-			return fault(h, 400, "the field Host is faulty");
-	}
+	if (!is_authority(value, len))
+		return fault(h, 400, "the field Host is faulty");
 	return true;
 }
 
@@ -334,11 +375,11 @@ take_connection(struct http *h, const char *value, size_t len)
 	while (value < end) {
 		const char *from = value;
 
-		while (value < end && is_token(*value))
+		while (value < end && is(*value, TOKEN))
 			value++;
 		if (equals(from, (size_t)(value - from), "close"))
 			h->close = true;
-		while (value < end && !is_token(*value))
+		while (value < end && !is(*value, TOKEN))
 			value++;
 	}
 	return true;
@@ -386,7 +427,7 @@ read_size(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 		h->left = h->left << 4 | (uint64_t)hex(p[i]);
 	good = i > 0 && i <= HEX_DIGITS_MAX && (i == n || p[i] == ';');
 	for (; i < n; i++)
-		good = good && is_text(p[i]);
+		good = good && is(p[i], TEXT);
 	if (!good) {
 		fault(h, 400, "the size of a chunk is faulty");
 		return HTTP_FAULT;
@@ -410,19 +451,22 @@ read_newline(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 	return HTTP_FRAMING;
 }
 
-/* Fields that nobody asked for: checked and dropped. */
+/* Fields that nobody asked for: checked and dropped.  What means something in
+ * a head would mean it to some and not to others. */
 static enum http_event
 read_trailer(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	const char *lf = len == 0 ? NULL : memchr(p, '\n', len), *value;
-	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len;
+	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len, name_len;
 
 	if (h->trailers + n > HTTP_HEAD_MAX)
 		fault(h, 431, "the trailers must not exceed 8192 bytes");
 	else if (lf != NULL && (n < 2 || lf[-1] != '\r'))
 		fault(h, 400, "lines of the trailer must end with CRLF");
-	else if (lf != NULL && n > 2)
-		read_field(h, p, n - 2, &value, &value_len);
+	else if (lf != NULL && n > 2 &&
+		 (name_len = read_field(h, p, n - 2, &value, &value_len)) > 0 &&
+		 is_known(p, name_len))
+		fault(h, 400, "a trailer has a field of the head");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
 	if (lf == NULL)
@@ -450,21 +494,50 @@ equals(const char *p, size_t len, const char *word)
 	return word[len] == '\0';
 }
 
-/* tchar of RFC 9110, section 5.6.2 */
+/* host [":" port], RFC 3986, section 3.2; the host not empty */
 static bool
-is_token(char c)
+is_authority(const char *p, size_t len)
 {
-	char low = (char)(c | 0x20);
+	const char *end = p + len, *name = p;
 
-	return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '-' || (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
+	if (p < end && *p == '[') {
+		name = ++p;
+		while (p < end && (is(*p, NAME) || *p == ':'))
+			p++;
+		if (p == name || p == end || *p++ != ']')
+			return false;
+	} else {
+		for (; p < end && is(*p, NAME); p++)
+			if (*p == '%' &&
+			    (end - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0))
+				return false;
+		if (p == name)
+			return false;
+	}
+	if (p < end && *p++ != ':')
+		return false;
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p == end;
 }
 
-/* Visible, space, tab, or beyond ASCII. */
+/* One that means something in a head. */
 static bool
-is_text(char c)
+is_known(const char *name, size_t len)
 {
-	return (unsigned char)c >= ' ' ? c != 0x7f : c == '\t';
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (equals(name, len, fields[i].name))
+			return true;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		if (equals(name, len, values[i].name))
+			return true;
+	return false;
+}
+
+static bool
+is(char c, enum place place)
+{
+	return (classes[(unsigned char)c] & place) != 0;
 }
 
 static int

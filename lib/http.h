@@ -10,7 +10,8 @@
  * No wider than incr-serve needs, and strict where leniency lets two
  * servers disagree about where a request ends (RFC 9112, section 11):
  * both lengths, repeated or signed ones, folded lines, bare LF, white space
- * before a colon, bad chunk sizes are faults.  Pure: no input or output.
+ * before a colon, bad chunk sizes, an empty Host, trailers that mean something
+ * in a head are faults.  Pure: no input or output.
  */
 #ifndef INCR_HTTP_H
 #define INCR_HTTP_H
@@ -29,7 +30,9 @@ enum http_method {
 	HTTP_METHOD_OTHER,
 	HTTP_METHOD_GET,
 	HTTP_METHOD_HEAD,
-	HTTP_METHOD_POST
+	HTTP_METHOD_POST,
+	HTTP_METHOD_OPTIONS,
+	HTTP_METHOD_CONNECT /* never accepted */
 };
 
 /* Where in the head the value of a field is; at 0: there is no such field. */
