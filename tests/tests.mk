@@ -24,7 +24,7 @@ test_objects = $(patsubst %,$(BUILD)/%.o,$(call test_modules,$(1)))
 test_sources = $(patsubst %,lib/%.c,$(call test_modules,$(1)))
 
 units: $(unit_tests:%=$(BUILD)/unit/%) \
-	$(fuzz_targets:%=$(BUILD)/unit/replay_%)
+	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive
 
 $(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
 		$$(call test_objects,tests/unit/$$*.c)
@@ -39,6 +39,11 @@ $(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
 	@mkdir -p $(@D)
 	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call test_libs,$<)
+
+# Sends the requests of tests/http/table to a server.
+$(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 # The targets' modules are built again, to be instrumented.
 $(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \

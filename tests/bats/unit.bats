@@ -19,7 +19,7 @@ each() {
 	return "$failed"
 }
 
-unit() { "$UNIT/$1"; }
+unit() (cd "$ROOT" && "$UNIT/$1")
 
 corpus() { "$UNIT/replay_$1" "$ROOT/tests/fuzz/corpus/$1"/*; }
 

@@ -1,0 +1,54 @@
+#!/usr/bin/env bats
+# HTTP/1.1, strictly: the requests of tests/http/table to the whole ring, past
+# and through Caddy.  However it is read, what is counted is what got a 202.
+
+load helper
+
+DRIVE=${INCR_BUILD:-$ROOT/build}/unit/http_drive
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR" || return
+	sockets=$(mktemp -d /tmp/incr-http.XXXXXX)
+	background incr-ingest -l "$sockets/s" -l 127.0.0.1:0 --port-file ports \
+		2>err
+	wait_for 10 curl -fs --unix-socket "$sockets/s" http://x/health/ready
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+# drive PORT [any]: the table; what got a 202 into the file answered
+drive() { (cd "$ROOT" && "$DRIVE" "$@") >answered; }
+
+# What is in the queue, as the table's lines: each increment's value names it.
+counted() {
+	rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 |
+		sed 's/.*"value":\([0-9]*\)}$/\1/' |
+		awk '{ n[($1 >= 5000 ? $1 - 5000 : $1 - 1000)]++ }
+			END { for (line in n) print line, n[line] }' | sort
+}
+all_counted() { diff <(counted) <(grep -v ' 0$' answered | sort); }
+
+@test "each request of the table is answered as it says, what got 202 counts" {
+	drive "$(head -n 1 ports)"
+	all_counted
+	[ ! -s err ]
+}
+
+@test "the same through Caddy: exactly what got 202 is counted" {
+	local port
+	port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
+		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
+	export INCR_UPSTREAMS=unix/$sockets/s INCR_SITE=http://:$port
+	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
+		>caddy.log 2>&1
+	wait_for 10 curl -fs "http://127.0.0.1:$port/health/ready"
+	drive "$port" any
+	all_counted
+	# Enough came through to say something.
+	[ "$(awk '{ n += $2 } END { print n }' answered)" -ge 100 ]
+}
