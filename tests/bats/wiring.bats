@@ -156,6 +156,62 @@ ends_with() {
 	run -100 env LISTEN_FDS=5 incr-ingest
 }
 
+# A socket of nobody's, on which all that it starts may listen: COMMAND... is
+# run for each line of standard input, and is told of the socket.
+listen_for() {
+	perl -MIO::Socket::INET -MPOSIX -e '
+		BEGIN { $^F = 9 } # not closed by exec
+		$s = IO::Socket::INET->new(Listen => 1024,
+		    LocalAddr => "127.0.0.1") or die;
+		POSIX::dup2(fileno($s), 3) or die;
+		open($p, ">", "port") && print $p $s->sockport, "\n";
+		close($p);
+		while (<STDIN>) {
+			next if fork;
+			$ENV{LISTEN_FDS} = 1;
+			$ENV{LISTEN_PID} = $$;
+			open(STDIN, "<", "/dev/null");
+			exec @ARGV;
+		}' "$@"
+}
+
+@test "ingest: servers on one inherited socket, replaced under load: only 202" {
+	mkfifo more
+	exec {more}<>more
+	background listen_for setsid incr-ingest --linger 0.2 <more 2>err
+	local perl=$!
+	wait_for 5 test -s port
+	echo >&$more
+	echo >&$more
+	wait_for 5 servers_are 2
+	background env --default-signal=INT hey -z 60s -c 20 -m POST \
+		-d "$(increment 1)" "http://127.0.0.1:$(cat port)/increment" >hey.out
+	local hey=$!
+	for old in $(servers); do
+		echo >&$more
+		wait_for 5 servers_are 3
+		kill "$old"
+		wait_for 5 servers_are 2
+	done
+	kill -INT "$hey"
+	wait "$hey"
+	kill "$perl"
+	for main in $(servers); do kill "$main"; done
+	wait_for 5 servers_are 0
+	cat hey.out err >&2
+	[ "$(grep -c responses hey.out)" = 1 ]
+	not grep -q 'Error distribution' hey.out
+	n=$(awk '$1 == "[202]" { print $2 }' hey.out)
+	((n > 100 && n == $(ready)))
+}
+# Those of this test: their folder is ours.
+servers() {
+	for pid in $(pgrep -x incr-serve); do
+		[ "$(readlink "/proc/$pid/cwd")" != "$PWD" ] || echo "$pid"
+	done
+}
+servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
+
 @test "ingest: kill -9 of any part makes the others leave with 111" {
 	for victim in incr-publish incr-validate; do
 		ingest
