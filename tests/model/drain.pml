@@ -1,0 +1,845 @@
+/*
+ * From the ready list to the table: register, take, adopt, read, renew,
+ * acknowledge (lib/lua) and the ledger (lib/store.c, lib/ledger.c,
+ * lib/window.c, lib/flusher.c), with one or two pipes of incr-consume and
+ * incr-flush, two payloads and a few faults (kinds below):
+ *
+ *	KILL	a process ends between any two steps; its pipe starts anew
+ *	PAUSE	an owner key runs out although its owner lives
+ *	LOST	a call is done, its answer lost: the caller repeats
+ *	LATE	a call is done at any time after its caller went on
+ *	MONTH	thirty days pass: old rows of the ledger are deleted
+ *	RESTORE	Redis dies and comes back as it was at some time before
+ *
+ * A pause needs no step of its own: every process may wait as long as it
+ * likes between two steps while others go on.  A call and its script are one
+ * step, for nobody but the caller knows its arguments before.  What the
+ * network keeps is gone after a month, and after a death of Redis.
+ *
+ * What is checked, in every interleaving:
+ *	no payload is added to the table twice (assert in apply)
+ *	no program ends with 100 or 101 (assert at FAIL)
+ *	where nothing can happen any more (timeout): every payload is counted,
+ *	its dead letter is there once, no batch list is left, and nobody is
+ *	registered but those who live (process monitor)
+ *
+ * Each payload stands for a line that is counted and one that is rejected.
+ * Simpler than the programs: one window and one receipt in incr-flush, one
+ * adopted consumer in incr-consume, a pipe of two batches, one host: an owner
+ * whose process is gone may run out at once, which is what a look at its pid
+ * comes to.  An empty look, or a call that would change nothing, is no step.
+ *
+ * Run by tests/model/check: WORKERS, FAULTS, KINDS and BROKEN, the rule to be
+ * left out, come from the environment.
+ */
+#define WORKERS		2	/* at most */
+#define PAYLOADS	2
+#define IDS	8				/* register: enough */
+#define SEQS	(PAYLOADS + 1)			/* 1..PAYLOADS */
+#define NONE	255
+#define LATER	4				/* calls under way at most */
+
+#define FAIL	assert(false)
+
+/* Kinds of faults. */
+#define KILL	1
+#define PAUSE	2
+#define LOST	4
+#define LATE	8
+#define MONTH	16
+#define RESTORE	32
+
+/* Rules, each left out once. */
+#define TAKE_REGISTERED		1
+#define TAKE_OWNER		2
+#define TAKE_AGAIN		3
+#define TAKE_NEXT		4
+#define ADOPT_AS_SEEN		5
+#define SWEEP_EMPTY		6
+#define RENEW_REGISTERED	8
+#define RENEW_OWN		9
+#define LEDGER		10
+#define OLDEST_FIRST		11
+#define ASK_AGAIN		12
+#define SWEPT_ROW		13
+#define LOOK		14
+#define DAY		15
+#define AWAY		16
+#define ACK_AFTER		17
+#define TRIM		18
+#define RETIRE_ASK		19
+#define RUN		20
+#define ACK_FROM	21
+#define RENEW_MISSING	22
+
+c_decl {
+static long
+number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text == NULL ? otherwise : strtol(text, NULL, 10);
+}
+}
+
+mtype = { BEGIN, OWN, ADOPTED, REGISTER, TAKE, ADOPT, RENEW, ACK, APPLY };
+
+/* -- Redis and Postgres ------------------------------------------------- */
+
+typedef consumer {
+	bool registered;	/* consumers, ::last and ::batches exist */
+	byte owner;		/* who speaks for it, or NONE */
+	byte last;
+	byte batch[SEQS];	/* payloads, a bit each; 0: no such list */
+}
+consumer redis[2 * IDS];	/* the second half: a copy */
+byte ready;			/* the oldest payload that waits */
+byte fresh;			/* the next id */
+byte rejected[PAYLOADS];
+
+byte row[IDS];			/* incr_ledger; 0: no row */
+byte counted[PAYLOADS];		/* increments */
+
+byte faults;			/* still to come */
+byte workers;
+byte kinds;			/* of these */
+bool passed, restored;		/* these came, once each */
+hidden byte broken;		/* the rule that is left out, 0: none */
+#define RULE(r)	(broken != r)
+
+/* A call that is done late: what, three arguments, and for apply what each
+ * batch of the window holds. */
+chan late = [LATER] of { mtype, byte, byte, byte, byte, byte };
+
+#define HAS_BATCHES(c)	(redis[c].batch[1] || redis[c].batch[SEQS - 1])
+/* A condition on ids: of any, and a choice among those. */
+#define ANY_ID(p)	(p(0) || p(1) || p(2) || p(3) || p(4) || p(5) || \
+			 p(6) || p(7))
+#define EACH_ID(p, x)	:: p(0) -> x = 0 :: p(1) -> x = 1 \
+			:: p(2) -> x = 2 :: p(3) -> x = 3 \
+			:: p(4) -> x = 4 :: p(5) -> x = 5 \
+			:: p(6) -> x = 6 :: p(7) -> x = 7
+#define FAULT(kind)	(faults > 0 && kinds & kind) -> faults--
+
+/* register.lua: from SISMEMBER to SET owner */
+inline register(who) {
+	redis[who].registered = true;
+	redis[who].owner = who;
+	redis[who].last = 0
+}
+
+/* take.lua.  took: 0 refused or empty, else the payloads. */
+inline take(who, nr) {
+	took = 0;
+	if
+	/* SISMEMBER consumers */
+	:: RULE(TAKE_REGISTERED) && !redis[who].registered
+	/* string.sub(record, 1, #id) ~= id */
+	:: RULE(TAKE_OWNER) && redis[who].owner != who
+	:: else ->
+		if
+		/* EXISTS batch */
+		:: RULE(TAKE_AGAIN) && redis[who].batch[nr] != 0 ->
+			took = redis[who].batch[nr]
+		/* seq ~= last + 1 */
+		:: RULE(TAKE_NEXT) && nr != redis[who].last + 1 &&
+		   redis[who].batch[nr] == 0
+		:: !RULE(TAKE_AGAIN) && RULE(TAKE_NEXT) &&
+		   nr != redis[who].last + 1 && redis[who].batch[nr] != 0
+		:: else ->
+			/* count of them: as many as have been published, or
+			 * as -n allows */
+			if
+			:: ready < PAYLOADS -> took = 1 << ready; ready++
+			:: ready + 1 < PAYLOADS ->
+				took = 3 << ready;
+				ready = ready + 2
+			:: ready == PAYLOADS
+			fi;
+			if
+			:: took != 0 ->
+				redis[who].batch[nr] = took;
+				redis[who].last = nr
+			:: else
+			fi
+		fi
+	fi
+}
+
+/* adopt.lua, take_over: got: the numbers of the batches, a bit each */
+inline adopt(who, speaker) {
+	got = 0;
+	if
+	:: who == speaker || !redis[who].registered
+	/* GET owner ~= expected, which is none here */
+	:: RULE(ADOPT_AS_SEEN) && redis[who].owner != NONE
+	:: else ->
+		if
+		:: RULE(SWEEP_EMPTY) && HAS_BATCHES(who) ->
+			redis[who].owner = speaker;
+			s = 1;
+			do
+			:: s < SEQS ->
+				if
+				:: redis[who].batch[s] != 0 -> got = got | 1 << s
+				:: else
+				fi;
+				s++
+			:: else -> break
+			od
+		:: else ->	/* #seqs == 0: sweep */
+			redis[who].registered = false;
+			redis[who].last = 0;
+			redis[who].owner = NONE;
+			s = 1;
+			do
+			:: s < SEQS -> redis[who].batch[s] = 0; s++
+			:: else -> break
+			od
+		fi
+	fi;
+	s = 0
+}
+
+/* renew.lua, renew */
+inline renew(who, speaker) {
+	if
+	:: RULE(RENEW_REGISTERED) && !redis[who].registered
+	/* string.sub(was, 1, #speaker) ~= speaker */
+	:: RULE(RENEW_OWN) && redis[who].owner != NONE &&
+	   redis[who].owner != speaker
+	/* not was and id ~= speaker */
+	:: RULE(RENEW_MISSING) && redis[who].owner == NONE && who != speaker
+	:: else -> redis[who].owner = speaker
+	fi
+}
+
+/* acknowledge.lua: lo..hi.  Copies come from the list itself. */
+inline acknowledge(who, lo, hi) {
+	s = lo;
+	do
+	:: s <= hi ->
+		i = 0;
+		do
+		:: i < PAYLOADS ->
+			if
+			:: redis[who].batch[s] & 1 << i -> rejected[i]++
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		redis[who].batch[s] = 0;
+		s++
+	:: else -> break
+	od;
+	s = 0;
+	i = 0
+}
+
+/* store.c, APPLY(FIRST or NEXT): moved, and the sums only if it moved */
+inline apply(who, lo, hi, m_lo, m_hi) {
+	moved = false;
+	if
+	/* seq = $3 - 1, on conflict do nothing */
+	:: RULE(LEDGER) && row[who] != lo - 1
+	:: else ->
+		moved = true;
+		row[who] = hi;
+		i = 0;
+		do
+		:: i < PAYLOADS ->
+			if
+			:: (m_lo | m_hi) & 1 << i ->
+				/* what came back to ready counts again */
+				assert(counted[i] == 0 || restored);
+				counted[i] = 1
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od
+	fi;
+	i = 0
+}
+
+/* What the network kept, and delivers when it likes. */
+active proctype network()
+{
+	mtype what;
+	byte a, b, c, m1, m2, s, i, took, got;
+	bool moved;
+
+end:	do
+	:: atomic { nempty(late) ->
+		if
+		:: late ?? [REGISTER, a, b, c, m1, m2] ->
+			late ?? REGISTER, a, b, c, m1, m2;
+			register(a)
+		:: late ?? [TAKE, a, b, c, m1, m2] ->
+			late ?? TAKE, a, b, c, m1, m2;
+			take(a, b)
+		:: late ?? [ADOPT, a, b, c, m1, m2] ->
+			late ?? ADOPT, a, b, c, m1, m2;
+			adopt(a, b)
+		:: late ?? [RENEW, a, b, c, m1, m2] ->
+			late ?? RENEW, a, b, c, m1, m2;
+			renew(a, b)
+		:: late ?? [ACK, a, b, c, m1, m2] ->
+			late ?? ACK, a, b, c, m1, m2;
+			acknowledge(a, b, c)
+		:: late ?? [APPLY, a, b, c, m1, m2] ->
+			late ?? APPLY, a, b, c, m1, m2;
+			apply(a, b, c, m1, m2)
+		fi;
+		a = 0; b = 0; c = 0; m1 = 0; m2 = 0; took = 0; got = 0;
+		moved = false }
+	od
+}
+
+/* -- incr-consume -------------------------------------------------------- */
+
+chan pipe[WORKERS] = [2] of { mtype, byte, byte, byte };
+
+typedef consume {
+	bool up;
+	byte me;		/* NONE: nameless */
+	byte seq;		/* stream.last */
+	byte orphan, unread;	/* adopted, and what of it is to be read */
+}
+consume cons[WORKERS];
+
+typedef flush {
+	bool up;
+	byte self;		/* intake.consumer */
+	byte asked;		/* 0 yet to be, 1 registered, 2 a stranger */
+	bool pending;		/* intake.point */
+	mtype kind;
+	byte pc, pseq, pmask;
+	bool open;		/* the window */
+	bool adopted, read;	/* LEDGER_READ instead of LEDGER_SEND */
+	byte wc, wself, from, first, last, m[SEQS];
+	bool due;		/* frozen */
+	byte rc, rself, rfirst, rlast;	/* receipt; rc NONE: none */
+	byte kc, krow, klast;	/* known; kc NONE: not valid */
+	bool old, paused;	/* after MONTH */
+}
+flush fl[WORKERS];
+
+#define C	cons[w]
+#define F	fl[w]
+
+inline lose_name() {
+	C.me = NONE;
+	C.seq = 0;
+	C.orphan = NONE;
+	C.unread = 0
+}
+
+inline consume_gone() {
+	C.up = false;
+	lose_name()
+}
+
+#define CANDIDATE(x)	(redis[x].registered && x != C.me && \
+			 (redis[x].owner == NONE || \
+			  !RULE(ADOPT_AS_SEEN) && redis[x].owner != C.me))
+
+proctype incr_consume(byte w)
+{
+	byte x, s, took, got;
+
+end:	do
+	/* CONSUMER_REGISTER: a new id each time */
+	:: atomic { C.up && F.up && C.me == NONE && nfull(pipe[w]) ->
+		x = fresh;
+		assert(x < IDS);
+		fresh++;
+		if
+		:: register(x);
+		   C.me = x;
+		   pipe[w] ! BEGIN, x, 0, 0
+		:: FAULT(LOST); register(x)
+		:: FAULT(LATE); late ! REGISTER, x, 0, 0, 0, 0
+		fi;
+		x = 0 }
+
+	/* CONSUMER_TAKE */
+	:: atomic { C.up && F.up && C.me != NONE && nfull(pipe[w]) &&
+	   redis[C.me].registered &&
+	   (redis[C.me].owner == C.me || !RULE(TAKE_OWNER)) &&
+	   C.seq + 1 < SEQS &&
+	   (ready < PAYLOADS || redis[C.me].batch[C.seq + 1] != 0) ->
+		if
+		:: take(C.me, C.seq + 1);
+		   if
+		   :: took != 0 ->
+			C.seq++;
+			pipe[w] ! OWN, C.me, C.seq, took
+		   :: else -> lose_name()	/* QUEUE_GONE */
+		   fi
+		:: FAULT(LOST); take(C.me, C.seq + 1)
+		:: FAULT(LATE); late ! TAKE, C.me, C.seq + 1, 0, 0, 0
+		fi;
+		took = 0 }
+
+	/* CONSUMER_RENEW, itself (also after QUEUE_NOT_OWNER) */
+	:: atomic { C.up && C.me != NONE &&
+	   (!redis[C.me].registered || redis[C.me].owner != C.me) ->
+		if
+		:: renew(C.me, C.me);
+		   if
+		   :: redis[C.me].registered && redis[C.me].owner == C.me
+		   :: else -> lose_name()	/* QUEUE_DISOWNED */
+		   fi
+		:: FAULT(LOST); renew(C.me, C.me)
+		:: FAULT(LATE); late ! RENEW, C.me, C.me, 0, 0, 0
+		fi }
+
+	/* CONSUMER_RENEW, the one adopted */
+	:: atomic { C.up && C.me != NONE && C.orphan != NONE &&
+	   (redis[C.orphan].owner != C.me || !redis[C.orphan].registered ||
+	    !HAS_BATCHES(C.orphan)) ->
+		renew(C.orphan, C.me);
+		if
+		:: redis[C.orphan].registered &&
+		   redis[C.orphan].owner == C.me && HAS_BATCHES(C.orphan)
+		:: else -> C.orphan = NONE; C.unread = 0
+		fi }
+
+	/* CONSUMER_ADOPT: anyone who is a candidate */
+	:: atomic { C.up && F.up && C.me != NONE && C.orphan == NONE &&
+	   ANY_ID(CANDIDATE) ->
+		if
+		EACH_ID(CANDIDATE, x)
+		fi;
+		if
+		:: adopt(x, C.me);
+		   if
+		   :: got != 0 -> C.orphan = x; C.unread = got
+		   :: else
+		   fi
+		:: FAULT(LOST); adopt(x, C.me)
+		:: FAULT(LATE); late ! ADOPT, x, C.me, 0, 0, 0
+		fi;
+		x = 0; got = 0 }
+
+	/* CONSUMER_READ: read.lua; oldest first */
+	:: atomic { C.up && F.up && C.orphan != NONE && C.unread != 0 &&
+	   nfull(pipe[w]) ->
+		s = (RULE(OLDEST_FIRST) -> 1 : SEQS - 1);
+		do
+		:: C.unread & 1 << s -> break
+		:: else -> s = (RULE(OLDEST_FIRST) -> s + 1 : s - 1)
+		od;
+		if
+		:: redis[C.orphan].batch[s] != 0 ->
+			pipe[w] ! ADOPTED, C.orphan, s,
+			    redis[C.orphan].batch[s]
+		:: else
+		fi;
+		C.unread = C.unread & ~(1 << s);
+		s = 0 }
+
+	/* its reader has gone; kill -9 */
+	:: atomic { C.up && !F.up -> consume_gone() }
+	:: atomic { C.up && F.up && FAULT(KILL); consume_gone() }
+	od
+}
+
+/* -- incr-flush ----------------------------------------------------------- */
+
+inline flush_gone() {
+	F.up = false;
+	F.self = NONE;
+	F.asked = 0;
+	F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0;
+	F.kc = NONE; F.krow = 0; F.klast = 0;
+	F.paused = false;
+	done_pending();
+	close_window();
+	do
+	:: nempty(pipe[w]) -> pipe[w] ? _, _, _, _
+	:: empty(pipe[w]) -> break
+	od
+}
+
+inline done_pending() {
+	F.pending = false;
+	F.kind = 0; F.pc = 0; F.pseq = 0; F.pmask = 0
+}
+
+inline close_window() {
+	F.open = false; F.adopted = false; F.read = false; F.due = false;
+	F.old = false;
+	F.wc = NONE; F.wself = 0; F.first = 0; F.last = 0;
+	F.from = 0;
+	s = 0;
+	do
+	:: s < SEQS -> F.m[s] = 0; s++
+	:: else -> break
+	od;
+	s = 0
+}
+
+/* window_open, window_add_batch; here the window fits */
+inline merge() {
+	if
+	:: !F.open ->
+		F.open = true;
+		F.wc = F.pc;
+		F.wself = F.self;
+		F.adopted = F.kind == ADOPTED;
+		F.first = F.pseq;
+		F.from = F.pseq
+	:: else
+	fi;
+	F.last = F.pseq;
+	F.m[F.pseq] = F.pmask;
+	done_pending()
+}
+
+#define CONTINUES (F.wc == F.pc && F.adopted == (F.kind == ADOPTED) && \
+	F.last + 1 == F.pseq)
+#define FREE	(F.rc == NONE)
+
+inline committed() {
+	F.rc = F.wc; F.rself = F.wself;
+	F.rfirst = (RULE(ACK_FROM) -> F.from : F.first);
+	F.rlast = F.last;
+	if
+	:: F.adopted && F.kc == F.wc && F.krow < F.last -> F.krow = F.last
+	:: else
+	fi;
+	close_window()
+}
+
+#define AWAKE	(F.up && !(F.paused && RULE(AWAY)))
+
+proctype incr_flush(byte w)
+{
+	byte s, i;
+	bool moved;
+
+end:	do
+	/* flusher_step: paused for a day */
+	:: atomic { F.up && F.paused && RULE(AWAY) -> flush_gone() }
+
+	:: atomic { AWAKE && !F.pending && !F.due && nempty(pipe[w]) &&
+	   (F.asked > 0 || F.self == NONE) ->
+		pipe[w] ? F.kind, F.pc, F.pseq, F.pmask;
+		if
+		:: F.kind == BEGIN ->	/* begin_consumer */
+			F.self = F.pc;
+			done_pending()
+		:: else ->
+			if
+			:: F.asked != 2 -> F.pending = true
+			/* is_known: of the batch's own consumer is asked,
+			 * too; one that was swept is in the ledger */
+			:: RULE(ASK_AGAIN) && F.asked == 2 &&
+			   redis[F.pc].registered ->
+				F.asked = 1;
+				F.pending = true
+			:: RULE(SWEPT_ROW) && F.asked == 2 &&
+			   !redis[F.pc].registered && row[F.pc] >= F.pseq ->
+				F.pending = true
+			:: else ->
+				if
+				:: F.paused || restored -> flush_gone()
+				:: else -> FAIL		/* 100 */
+				fi
+			fi
+		fi }
+
+	/* CLAIMS_ASK */
+	:: atomic { AWAKE && F.self != NONE && F.asked == 0 ->
+		F.asked = (redis[F.self].registered -> 1 : 2) }
+
+	/* place_own */
+	:: atomic { AWAKE && F.pending && F.kind == OWN && !F.due ->
+		if
+		:: F.open && !CONTINUES -> F.due = true
+		:: else -> merge()
+		fi }
+
+	/* place_adopted, look, row_known, acknowledge */
+	:: atomic { AWAKE && F.pending && F.kind == ADOPTED && !F.due &&
+	   (FREE || F.kc == F.pc && F.pseq > F.krow) ->
+		if
+		:: !RULE(LOOK) && F.open && !CONTINUES -> F.due = true
+		:: !RULE(LOOK) && !(F.open && !CONTINUES) -> merge()
+		:: RULE(LOOK) && F.kc == F.pc && F.pseq <= F.krow ->
+			F.rc = F.pc; F.rself = F.self;
+			F.rfirst = F.pseq; F.rlast = F.pseq;
+			done_pending()
+		:: RULE(LOOK) && F.kc == F.pc && F.pseq > F.krow &&
+		   F.pseq == F.klast + 1 ->
+			if
+			:: F.open && !CONTINUES -> F.due = true
+			:: else -> F.klast = F.pseq; merge()
+			fi
+		:: else ->
+			if
+			:: F.open -> F.due = true
+			:: else ->
+				F.kc = F.pc;
+				F.krow = row[F.pc];
+				F.klast = F.krow;
+				if
+				:: F.pseq > F.krow + 1 -> FAIL	/* 101 */
+				:: else
+				fi
+			fi
+		fi }
+
+	/* the interval is over, or the input */
+	:: atomic { AWAKE && F.open && !F.due -> F.due = true }
+
+	/* LEDGER_APPLY */
+	:: atomic { AWAKE && F.due && !F.read && FREE ->
+		if
+		/* window_too_old */
+		:: RULE(DAY) && F.old && F.first == 1 -> flush_gone()
+		:: else ->
+			if
+			:: !RULE(ACK_AFTER) ->
+				acknowledge(F.wc, F.first, F.last)
+			:: else
+			fi;
+			if
+			:: apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   if
+			   :: moved -> committed()
+			   :: else -> F.read = true
+			   fi
+			:: FAULT(LOST);
+			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1])
+			:: FAULT(LATE);
+			   late ! APPLY, F.wc, F.first, F.last, F.m[1],
+			       F.m[SEQS - 1]
+			fi
+		fi;
+		moved = false }
+
+	/* LEDGER_READ_ROW: row_read, window_judge */
+	:: atomic { AWAKE && F.due && F.read ->
+		F.read = false;
+		if
+		:: row[F.wc] >= F.last -> committed()
+		:: row[F.wc] < F.last && row[F.wc] >= F.first ->
+			if
+			:: !F.adopted -> flush_gone()	/* 111 */
+			:: !RULE(TRIM) && F.adopted ->
+				F.first = row[F.wc] + 1
+			:: RULE(TRIM) && F.adopted ->	/* window_trim */
+				F.first = row[F.wc] + 1;
+				s = 0;
+				do
+				:: s < F.first -> F.m[s] = 0; s++
+				:: else -> break
+				od;
+				s = 0
+			fi
+		:: row[F.wc] == F.first - 1
+		:: row[F.wc] < F.first - 1 ->
+			if
+			:: F.old || F.paused || restored -> flush_gone()
+			:: else -> FAIL			/* 101 */
+			fi
+		fi }
+
+	/* CLAIMS_ACKNOWLEDGE, until there is an answer */
+	:: atomic { AWAKE && F.rc != NONE ->
+		if
+		:: acknowledge(F.rc, F.rfirst, F.rlast);
+		   F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0
+		:: FAULT(LOST); acknowledge(F.rc, F.rfirst, F.rlast)
+		:: FAULT(LATE); late ! ACK, F.rc, F.rfirst, F.rlast, 0, 0
+		fi }
+
+	/* CLAIMS_RENEW: whatever is held */
+	:: atomic { AWAKE && F.open && redis[F.wc].owner == NONE &&
+	   redis[F.wc].registered &&
+	   (F.wc == F.wself || !RULE(RENEW_MISSING)) ->
+		renew(F.wc, F.wself) }
+	:: atomic { AWAKE && F.rc != NONE && redis[F.rc].owner == NONE &&
+	   redis[F.rc].registered &&
+	   (F.rc == F.rself || !RULE(RENEW_MISSING)) ->
+		renew(F.rc, F.rself) }
+
+	/* all is done after the end of input; kill -9 */
+	:: atomic { AWAKE && !C.up && empty(pipe[w]) && !F.pending && !F.open &&
+	   F.rc == NONE -> flush_gone() }
+	:: atomic { F.up && FAULT(KILL); flush_gone() }
+
+	/* the supervisor */
+	:: atomic { !F.up && !C.up -> F.up = true; C.up = true }
+	od
+}
+
+/* -- time, and the end ------------------------------------------------------ */
+
+#define KEEPS(w, c) \
+	(cons[w].up && cons[w].me != NONE && redis[c].owner == cons[w].me && \
+	 (c == cons[w].me || c == cons[w].orphan) || \
+	 fl[w].up && fl[w].open && fl[w].wc == c && \
+	 redis[c].owner == fl[w].wself || \
+	 fl[w].up && fl[w].rc == c && redis[c].owner == fl[w].rself)
+#define KEPT(c)	(KEEPS(0, c) || KEEPS(1, c))
+
+#define RUNS_OUT(c) (redis[c].owner != NONE && (!KEPT(c) || \
+			 faults > 0 && kinds & PAUSE))
+
+active proctype clock()
+{
+	byte c, w;
+
+end:	do
+	:: atomic { ANY_ID(RUNS_OUT) -> /* whose owner key? */
+		if
+		EACH_ID(RUNS_OUT, c)
+		fi;
+		if
+		:: KEPT(c) -> faults--
+		:: else
+		fi;
+		redis[c].owner = NONE;
+		c = 0 }
+	/* lib/retire.c.  Nothing stays in the network for that long; who
+	 * was paused may have lines in its pipe. */
+	:: atomic { !passed && empty(late) && FAULT(MONTH);
+		passed = true;
+		c = 0;
+		do
+		:: c < IDS ->
+			if
+			/* CLAIMS_ASK: registered? */
+			:: RULE(RETIRE_ASK) && redis[c].registered
+			:: else -> row[c] = 0
+			fi;
+			c++
+		:: else -> break
+		od;
+		c = 0;
+		w = 0;
+		do
+		:: w < workers ->
+			F.old = F.open;
+			F.paused = len(pipe[w]) > 0 || F.pending;
+			w++
+		:: else -> break
+		od;
+		w = 0 }
+	od
+}
+
+/* Redis dies and comes back as it was at some time before.  incr-consume
+ * sees another run_id (begin_call) and goes on under a new id. */
+byte copy_ready;
+
+/* An owner key does not live long enough to come back. */
+inline copy_consumers(to, from) {
+	c = 0;
+	do
+	:: c < IDS ->
+		redis[to + c].registered = redis[from + c].registered;
+		redis[to + c].last = redis[from + c].last;
+		s = 1;
+		do
+		:: s < SEQS ->
+			redis[to + c].batch[s] = redis[from + c].batch[s];
+			s++
+		:: else -> break
+		od;
+		s = 0;
+		c++
+	:: else -> break
+	od;
+	c = 0
+}
+
+active proctype operator()
+{
+	byte c, s, w;
+
+end:	atomic { kinds & RESTORE ->
+		copy_consumers(IDS, 0);
+		copy_ready = ready };
+end2:	atomic { FAULT(RESTORE);
+		copy_consumers(0, IDS);
+		ready = copy_ready;
+		do	/* no connection outlives it */
+		:: nempty(late) -> late ? _, _, _, _, _, _
+		:: empty(late) -> break
+		od;
+		do
+		:: c < IDS -> redis[c].owner = NONE; c++
+		:: else -> break
+		od;
+		c = 0;
+		restored = true;
+		do
+		:: RULE(RUN) && w < workers -> lose_name(); w++
+		:: else -> break
+		od;
+		w = 0
+	}
+}
+
+active proctype monitor()
+{
+	byte i, s;
+	bool lives;
+
+	timeout;
+	i = 0;
+	do
+	:: i < PAYLOADS ->
+		assert(counted[i] == 1);
+		assert(rejected[i] == 1 || restored && rejected[i] > 0);
+		i++
+	:: else -> break
+	od;
+	i = 0;
+	do
+	:: i < IDS ->
+		assert(!HAS_BATCHES(i));
+		lives = cons[0].me == i ||
+		    workers > 1 && cons[1].me == i;
+		assert(redis[i].registered == lives);
+		assert(redis[i].owner == (lives -> i : NONE));
+		i++
+	:: else -> break
+	od
+}
+
+init {
+	byte w, s;
+
+	atomic {
+		c_code {
+			now.faults = (uchar)number("FAULTS", 1);
+			now.workers = (uchar)number("WORKERS", 2);
+			now.kinds = (uchar)number("KINDS", 31);
+			broken = (uchar)number("BROKEN", 0);
+		};
+		do
+		:: s < IDS -> redis[s].owner = NONE; s++
+		:: else -> break
+		od;
+		s = 0;
+		do
+		:: w < workers ->
+			F.up = true;
+			F.self = NONE; F.rc = NONE; F.kc = NONE; F.wc = NONE;
+			C.up = true;
+			C.me = NONE;
+			C.orphan = NONE;
+			run incr_consume(w);
+			run incr_flush(w);
+			w++
+		:: else -> break
+		od
+	}
+}
