@@ -31,7 +31,6 @@ int
 outbox_open(struct outbox *b, bool echo, bool tagged)
 {
 	*b = (struct outbox){.echo = echo, .tagged = tagged};
-	b->encoded.tagged = tagged;
 	b->entries = calloc(OUTBOX_LINES, sizeof *b->entries);
 	return b->entries == NULL ? -1 : 0;
 }
@@ -157,7 +156,6 @@ outbox_encode(struct outbox *b)
 	if (!b->stale)
 		return &b->encoded;
 	queue_lines_clear(&b->encoded);
-	b->encoded.tagged = b->tagged;
 	for (size_t i = b->first; i < b->end; i++) {
 		const struct outbox_entry *e = &b->entries[i];
 		size_t json = b->tagged ? e->tag_len + 1u : 0;
@@ -262,7 +260,6 @@ static void
 forget(struct outbox *b)
 {
 	queue_lines_clear(&b->encoded);
-	b->encoded.tagged = b->tagged;
 	buf_clear(&b->text);
 	b->first = b->end = b->n_data = b->n_faults = 0;
 	b->stale = false;

@@ -165,18 +165,22 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len)
 {
 	size_t before = l->packed.len;
+	char mark[1 + QUEUE_TAG_MAX] = "\t"; /* no increment begins so */
 
-	if (l->n == QUEUE_LINES_MAX)
+	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX)
 		return -1;
+	if (tag_len > 0)
+		memcpy(mark + 1, tag, tag_len);
 	if (before > 0)
 		l->packed.len -= LINE_END;
-	if ((l->tagged && pack_add(&l->packed, tag, tag_len) < 0) ||
+	if ((tag_len > 0 && pack_add(&l->packed, mark, 1 + tag_len) < 0) ||
 	    pack_add(&l->packed, line, len) < 0 ||
 	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
 		l->packed.len = before;
 		return -1;
 	}
 	l->n++;
+	l->tags += tag_len > 0;
 	return 0;
 }
 
@@ -184,14 +188,14 @@ void
 queue_lines_clear(struct queue_lines *l)
 {
 	buf_clear(&l->packed);
-	l->n = 0;
+	l->n = l->tags = 0;
 }
 
 void
 queue_lines_free(struct queue_lines *l)
 {
 	buf_free(&l->packed);
-	l->n = 0;
+	l->n = l->tags = 0;
 }
 
 int
@@ -211,13 +215,13 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, q->name);
-	if (lines->tagged)
+	if (lines->tags > 0)
 		call_own_key(q, "seen::");
 	else
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, window_s);
 	resp_arg_u64(&q->args, high_water);
-	pack_head((uint32_t)(lines->tagged ? 2 * lines->n : lines->n), head);
+	pack_head((uint32_t)(lines->n + lines->tags), head);
 	resp_arg_begin(&q->args, head, PACK_HEAD,
 	    PACK_HEAD + lines->packed.len - LINE_END);
 	q->call = CALL_PUBLISH;

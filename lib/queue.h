@@ -99,12 +99,14 @@ void queue_hang_up(struct queue *q);
 /* The lines of one publish, encoded once; frozen when it was sent. */
 struct queue_lines {
 	struct buf packed; /* strings as in pack.h, then CR LF */
-	size_t n;
-	bool tagged; /* set before the first line: every line has a tag,
-		      * maybe an empty one, which marks nothing */
+	size_t n, tags;    /* lines; those of them that have a tag */
 };
 
-/* 0, or -1 if there are QUEUE_LINES_MAX or memory is gone: unchanged. */
+enum { QUEUE_TAG_MAX = 255 };
+
+/* Adds a line, with a tag unless it is empty; one without costs Redis as much
+ * as if there were none.  0, or -1 if there are QUEUE_LINES_MAX, the tag is
+ * too long or memory is gone: unchanged. */
 int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len);
 void queue_lines_clear(struct queue_lines *l);

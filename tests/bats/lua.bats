@@ -67,10 +67,15 @@ publish() { # ID SEQ LINE...
 }
 
 tagged() { # ID SEQ [TAG LINE]...
-	local id=$1 seq=$2
+	local id=$1 seq=$2 words=()
 	shift 2
+	while [ $# -gt 0 ]; do
+		[ -z "$1" ] || words+=($'\t'"$1")
+		words+=("$2")
+		shift 2
+	done
 	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "$@"
+		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "${words[@]}"
 }
 
 record() { echo "$1 boot ${2:-1} 100"; }
@@ -237,6 +242,12 @@ unchanged() {
 	rcli del "$READY"
 	[ "$(tagged $A 1 t x)" = 1 ]
 	[ "$(list "$READY")" = "x " ]
+	# Nor does it take away what was marked before.
+	rcli del "$READY"
+	rcli set "$READY" no-list
+	[[ "$(tagged $A 2 t x u y)" == *WRONGTYPE* ]]
+	[ "$(rcli get "${P}seen::t")" = x ]
+	[ "$(rcli exists "${P}seen::u")" = 0 ]
 }
 
 @test "publish: at the high-water mark nothing is done, below it everything" {

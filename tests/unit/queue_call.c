@@ -143,7 +143,6 @@ begin_publish(struct queue *q, bool tagged)
 	struct id id = id_of(words[1]);
 
 	queue_lines_clear(&lines);
-	lines.tagged = tagged;
 	for (size_t i = 3; i < n_words; i++) {
 		char *w = words[i];
 		size_t tag = tagged ? strcspn(w, "=") : 0;
