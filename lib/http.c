@@ -65,6 +65,7 @@ static enum http_event read_newline(
 static enum http_event read_trailer(
     struct http *h, const char *p, size_t len, size_t *ret_eaten);
 static bool equals(const char *p, size_t len, const char *word);
+static bool has_tab(const char *value, size_t len);
 static bool is_authority(const char *p, size_t len);
 static bool is_known(const char *name, size_t len);
 static bool is(char c, enum place place);
@@ -208,7 +209,7 @@ read_request_line(struct http *h, const char *p, const char *line, size_t len)
 		    : NULL;
 	if (space == NULL)
 		return fault(h, 400, "the request line is faulty");
-	h->request.method = find_method(line, method_len);
+	h->request.method = (uint8_t)find_method(line, method_len);
 	return read_version(h, space + 1, (size_t)(end - space - 1)) &&
 	       read_target(h, p, target, (size_t)(space - target));
 }
@@ -351,7 +352,7 @@ take_length(struct http *h, const char *value, size_t len)
 		else if (n < UINT64_MAX / 20)
 			n = n * 10 + (uint64_t)(value[i] - '0');
 	}
-	if (len == 0)
+	if (len == 0 || has_tab(value, len))
 		return fault(h, 400, "the field Content-Length is faulty");
 	h->request.length = n;
 	return true;
@@ -360,7 +361,8 @@ take_length(struct http *h, const char *value, size_t len)
 static bool
 take_encoding(struct http *h, const char *value, size_t len)
 {
-	if (h->request.chunked || !equals(value, len, "chunked"))
+	if (h->request.chunked || !equals(value, len, "chunked") ||
+	    has_tab(value, len))
 		return fault(h, 400, "Transfer-Encoding can only be chunked");
 	h->request.chunked = true;
 	return true;
@@ -492,6 +494,22 @@ equals(const char *p, size_t len, const char *word)
 			return false;
 	}
 	return word[len] == '\0';
+}
+
+/* Around the value of a field, on its line?  To some parsers a tab belongs to
+ * the value: a length must not be read in two ways. */
+static bool
+has_tab(const char *value, size_t len)
+{
+	const char *from = value, *to = value + len;
+
+	while (from[-1] != ':')
+		if (*--from == '\t')
+			return true;
+	for (; *to != '\r'; to++)
+		if (*to == '\t')
+			return true;
+	return false;
 }
 
 /* host [":" port], RFC 3986, section 3.2; the host not empty */

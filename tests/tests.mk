@@ -6,7 +6,8 @@
 
 .PHONY: units fuzz
 
-FUZZ_SECONDS = 20
+FUZZ_TOTAL = 100 # seconds of all targets together
+FUZZ_SECONDS = $(shell expr $(FUZZ_TOTAL) / $(words $(fuzz_targets)))
 FUZZ_CC = clang
 FUZZ_CFLAGS = -O1 -g -fno-sanitize-recover=all \
 	-fsanitize=fuzzer,address,undefined
@@ -23,6 +24,18 @@ test_modules = $(filter $(basename $(notdir $(wildcard lib/*.c))),\
 test_objects = $(patsubst %,$(BUILD)/%.o,$(call test_modules,$(1)))
 test_sources = $(patsubst %,lib/%.c,$(call test_modules,$(1)))
 
+# The word llhttp: the parser of the package node-llhttp, to compare with.
+LLHTTP = /usr/share/llhttp
+test_llhttp = $(and $(filter llhttp,$(call head_words,$(1))),\
+	$(addprefix $(BUILD)/llhttp/,api.o http.o llhttp.o))
+test_flags = $(and $(filter llhttp,$(call head_words,$(1))),\
+	-isystem $(LLHTTP)/../include)
+
+$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	@$(CC) -O1 -w -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP)/../include/llhttp \
+		-c -o $@ $<
+
 units: $(unit_tests:%=$(BUILD)/unit/%) \
 	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive
 
@@ -35,10 +48,11 @@ $(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
 # A fuzz target with a main that reads files: any compiler can run it.
 $(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
 		tests/fuzz/%.c tests/fuzz/replay.c \
-		$$(call test_objects,tests/fuzz/$$*.c)
+		$$(call test_objects,tests/fuzz/$$*.c) \
+		$$(call test_llhttp,tests/fuzz/$$*.c)
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
-		$(call test_libs,$<)
+	@$(CC) $(STD) $(WARN) $(call test_flags,$<) $(CPPFLAGS) $(CFLAGS) \
+		$(LDFLAGS) -o $@ $^ $(call test_libs,$<)
 
 # Sends the requests of tests/http/table to a server.
 $(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
@@ -47,10 +61,11 @@ $(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
 
 # The targets' modules are built again, to be instrumented.
 $(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \
-		$$(call test_sources,tests/fuzz/$$*.c) $(wildcard lib/*.h)
+		$$(call test_sources,tests/fuzz/$$*.c) \
+		$$(call test_llhttp,tests/fuzz/$$*.c) $(wildcard lib/*.h)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(STD) $(WARN) $(FUZZ_CFLAGS) -o $@ $(filter %.c,$^) \
-		$(call test_libs,$<)
+	@$(FUZZ_CC) $(STD) $(WARN) $(call test_flags,$<) $(FUZZ_CFLAGS) -o $@ \
+		$(filter %.c %.o,$^) $(call test_libs,$<)
 
 # Every target for FUZZ_SECONDS; what it finds new stays in the build folder.
 fuzz: $(fuzz_targets:%=$(BUILD)/fuzz/%)
