@@ -38,8 +38,8 @@ all_counted() { diff <(counted) <(grep -v ' 0$' answered | sort); }
 	[ ! -s err ]
 }
 
-@test "the same through Caddy: exactly what got 202 is counted" {
-	local port
+# Sets port.
+start_caddy() {
 	port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
 		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
 	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
@@ -47,8 +47,27 @@ all_counted() { diff <(counted) <(grep -v ' 0$' answered | sort); }
 	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
 		>caddy.log 2>&1
 	wait_for 10 curl -fs "http://127.0.0.1:$port/health/ready"
+}
+
+@test "the same through Caddy: exactly what got 202 is counted" {
+	start_caddy
 	drive "$port" any
 	all_counted
 	# Enough came through to say something.
 	[ "$(awk '{ n += $2 } END { print n }' answered)" -ge 100 ]
+}
+
+# To Caddy, what a client does wrong in a body looks like a server's failure.
+@test "through Caddy: faulty clients do not take the server from the others" {
+	local chunks='Host: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+	start_caddy
+	for i in 1 2 3 4 5; do
+		exec {tcp}<>"/dev/tcp/127.0.0.1/$port"
+		printf "POST /increment HTTP/1.1\r\n${chunks}5\r\nab\r\nzz\r\n" >&$tcp
+		timeout 5 cat <&$tcp >faulty
+		exec {tcp}>&-
+		grep -q '^HTTP/1.1 [45]' faulty
+		[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 1)" \
+			"http://127.0.0.1:$port/increment")" = 202 ]
+	done
 }
