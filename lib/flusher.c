@@ -73,8 +73,7 @@ flusher_takes(const struct flusher *f)
 {
 	size_t size = window_size(f->filling);
 
-	if (schedule_full(&f->schedule, f->filling, &f->ledger.pace) ||
-	    f->ended || f->pending || f->checking || f->status != 0)
+	if (f->ended || f->pending || f->checking || f->status != 0)
 		return false;
 	/* Both windows together stay below the bound. */
 	if (f->ledger.window != NULL)

@@ -5,9 +5,9 @@
  *	expected = base + keys * rate
  *
  * base is what does not depend on the keys: the way there and back, a lock
- * that is waited for, a trigger.  rate is what one key costs a server that
- * is not hindered, so that a lock does not make large windows look too
- * large for ever.
+ * that is waited for, a trigger.  rate is what a key costs, learnt slowly
+ * and from large statements only: a lock must not make large windows look
+ * too large for ever, nor a few keys look cheap because they were few.
  */
 #ifndef INCR_PACE_H
 #define INCR_PACE_H
@@ -30,7 +30,7 @@ void pace_learn(struct pace *p, size_t keys, int64_t took_us);
 /* What the statement of keys keys is expected to take. */
 int64_t pace_expected_ms(const struct pace *p, size_t keys);
 
-/* How many keys go into within_ms of a server that is not hindered. */
+/* How many keys go into within_ms, if nothing hinders the server. */
 size_t pace_keys(const struct pace *p, int64_t within_ms);
 
 #endif

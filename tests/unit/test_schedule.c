@@ -43,27 +43,35 @@ jitter(void)
 }
 
 static void
+add(size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		struct increment inc = {
+		    {{(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}}, 1};
+
+		check(window_add(&w, &inc) == 0, "memory");
+	}
+}
+
+static void
 full(void)
 {
 	struct schedule s = with(9000),
 			plain = {.interval_ms = 9000, .max_keys = 1000};
 
+	size_t n;
+
 	pace_init(&pace);
-	pace_learn(&pace, 100000, 100000 * 40);
-	pace_learn(&pace, 100000, 100000 * 40);
-	pace_learn(&pace, 100000, 100000 * 40);
-	pace_learn(&pace, 100000, 100000 * 40);
+	n = pace_keys(&pace, SCHEDULE_STATEMENT_MS);
+	check(n > 1000, "%zu", n);
 	window_open(&w, &A, &A, false, 50000);
 	check(schedule_due(&plain, &w, &pace) > 50000, "empty");
-	for (unsigned i = 0; i < SCHEDULE_STATEMENT_MS * 25; i++) {
-		struct increment inc = {
-		    {{(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}}, 1};
-
-		check(!schedule_full(&s, &w, &pace), "%u", i);
-		check(window_add(&w, &inc) == 0, "memory");
-		if (i == 998)
-			check(!schedule_full(&plain, &w, &pace), "max-keys");
-	}
+	add(0, 999);
+	check(!schedule_full(&plain, &w, &pace), "max-keys");
+	add(999, n - 1);
+	check(!schedule_full(&s, &w, &pace), "one key less");
+	check(schedule_due(&s, &w, &pace) > 0, "stays open");
+	add(n - 1, n);
 	check(schedule_full(&plain, &w, &pace), "max-keys");
 	check(schedule_full(&s, &w, &pace), "a statement of half the time");
 	check(schedule_due(&s, &w, &pace) == 0, "closes at once");
