@@ -96,7 +96,8 @@ static void name_rejected(void);
 static void run(struct flusher *f, int signals);
 static bool read_lines(struct flusher *f);
 static void take_bad(const struct flusher *f);
-static void end_input(struct flusher *f);
+static bool is_torn(const struct flusher *f, const char *line, size_t len);
+static void end_input(struct flusher *f, bool in_order);
 static void fill(struct flusher *f);
 static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
@@ -213,11 +214,10 @@ read_lines(struct flusher *f)
 
 		if (result == LINES_MORE)
 			return true;
-		/* A consumer that was killed leaves half a checkpoint. */
-		if (f->remote && input.torn)
-			result = LINES_END;
-		if (result == LINES_END)
-			end_input(f);
+		if (result != LINES_END && is_torn(f, line, len))
+			end_input(f, false);
+		else if (result == LINES_END)
+			end_input(f, !f->remote || f->intake.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
 			 INTAKE_BAD)
 			take_bad(f);
@@ -243,10 +243,20 @@ take_bad(const struct flusher *f)
 		    (uintmax_t)input.number);
 }
 
-static void
-end_input(struct flusher *f)
+/* A consumer that was killed leaves half a checkpoint, maybe its first. */
+static bool
+is_torn(const struct flusher *f, const char *line, size_t len)
 {
-	if (f->remote && !f->intake.ended) {
+	bool begins =
+	    input.number == 1 && record_kind(line, len) == RECORD_CHECKPOINT;
+
+	return input.torn && (f->remote || begins);
+}
+
+static void
+end_input(struct flusher *f, bool in_order)
+{
+	if (!in_order) {
 		msg_say("stdin: ended, but the consumer did not");
 		exit_status = EXIT_TEMPFAIL;
 	}

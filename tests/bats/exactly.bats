@@ -157,6 +157,13 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	[ "$(ledger $A)" = 1 ]
 }
 
+@test "a consumer killed inside its beginning: no bad line, status 111" {
+	stream() { start $A | head -c 90; }
+	flush_stream stream
+	[ "$status" -eq 111 ]
+	[ "$output" = 'incr-flush: stdin: ended, but the consumer did not' ]
+}
+
 @test "a second consumer in one stream" {
 	stream() { start $A; batch $A 1 1; start $B; batch $B 1 2; end $B; }
 	flush_stream stream
