@@ -114,6 +114,9 @@ add_error(struct outbox *b, const struct outbox_line *line, size_t tag_len,
 	    fault == FAULT_CONTROL_LINE &&
 	    record_parse_error(line->text + at, line->len - at, ret_error) == 0;
 
+	/* Half a line says nothing of the whole, but that it was not taken. */
+	if (b->echo && line->torn)
+		fault = FAULT_UNAVAILABLE;
 	if (!is_error)
 		*ret_error = (struct record_error){fault, line->number};
 	if (b->echo) {

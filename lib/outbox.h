@@ -52,6 +52,7 @@ struct outbox_line {
 	const char *text; /* borrowed for the call; no newline */
 	size_t len;
 	bool too_long;   /* text is only its beginning */
+	bool torn;       /* it has no newline: maybe its writer died in it */
 	uint64_t number; /* of the input line, from 1 */
 	int64_t arrived_ms;
 };
@@ -64,7 +65,8 @@ enum outbox_taken {
 };
 
 /* Judges a line and adds it to b, which is not full.  With tagged it begins
- * with a tag and a TAB. */
+ * with a tag and a TAB.  With echo a torn line that is no increment
+ * is unavailable, not what is wrong with its half. */
 enum outbox_taken outbox_add(struct outbox *b, const struct outbox_line *line,
     struct record_error *ret_error);
 

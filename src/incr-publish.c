@@ -383,7 +383,7 @@ static void
 take_line(struct publisher *p, const char *text, size_t len, bool too_long)
 {
 	struct outbox_line line = {
-	    text, len, too_long, p->in.number, p->read_ms};
+	    text, len, too_long, p->in.torn, p->in.number, p->read_ms};
 	struct record_error error;
 
 	switch (outbox_add(courier_box(&p->courier), &line, &error)) {
@@ -391,6 +391,7 @@ take_line(struct publisher *p, const char *text, size_t len, bool too_long)
 	case OUTBOX_ERROR: reject(&error); break;
 	case OUTBOX_REJECTED:
 		series[REJECTED + error.fault].value++;
+		p->failed |= error.fault == FAULT_UNAVAILABLE;
 		reject(&error);
 		break;
 	case OUTBOX_NO_MEMORY: no_memory();

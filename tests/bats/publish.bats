@@ -196,6 +196,21 @@ bad_lines() {
 	has_ready 2
 }
 
+@test "with -e half a line at the end is unavailable, a whole one counts" {
+	run incr-publish -e < <(increment 1; increment 2 | head -c 40)
+	[ "$status" -eq 111 ]
+	[ "${lines[0]}" = "$(increment 1)" ]
+	[[ "${lines[1]}" == '{"error":{"code":"unavailable",'*',"line":2}}' ]]
+	run incr-publish -e < <(increment 3 | head -c -1)
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(increment 3)" ]
+	has_ready 2
+	# Without -e it is named as what it is.
+	run incr-publish < <(increment 4 | head -c 40)
+	[ "$status" -eq 1 ]
+	[[ "$output" == "incr-publish: line 1: not-json: "* ]]
+}
+
 @test "an error line needs no Redis to be passed on" {
 	export REDIS_URL=unix://$dir/nobody
 	run timeout 3 incr-publish -e -w 60 \

@@ -18,7 +18,7 @@ static enum outbox_taken
 add(struct outbox *b, const char *text, uint64_t number, int64_t arrived_ms)
 {
 	struct outbox_line line = {
-	    text, strlen(text), false, number, arrived_ms};
+	    text, strlen(text), false, false, number, arrived_ms};
 	struct record_error error;
 
 	return outbox_add(b, &line, &error);
