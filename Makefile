@@ -22,8 +22,9 @@ PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
 	incr-send
 SCRIPTS = incr-ingest incr-drain incr-up incr-db
 
-# What each program is made of: modules of lib/, then libraries.
-BASE = msg num buf tick fdio url lines options
+# What each program is made of: modules of lib/, then libraries.  POINTS is
+# empty but for make points, which tests/tests.mk explains.
+BASE = msg num buf tick fdio url lines options $(POINTS)
 LINES = fault id record jsonheap metrics
 QUEUE = backoff resp pack redis resolve fitness greeting session owner \
 	sightings queue_call queue_batch queue_adopt queue

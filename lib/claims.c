@@ -1,5 +1,6 @@
 #include "claims.h"
 
+#include "point.h"
 #include "tick.h"
 
 static enum claims_news finish(struct claims *c);
@@ -92,9 +93,12 @@ static enum claims_news
 finish(struct claims *c)
 {
 	switch (c->task) {
-	case CLAIMS_NO_TASK:
-	case CLAIMS_RENEW: break;
-	case CLAIMS_ACKNOWLEDGE: receipts_done(&c->receipts, &c->part); break;
+	case CLAIMS_NO_TASK: break;
+	case CLAIMS_RENEW: POINT("flush-renewed"); break;
+	case CLAIMS_ACKNOWLEDGE:
+		POINT("flush-acknowledged");
+		receipts_done(&c->receipts, &c->part);
+		break;
 	case CLAIMS_ASK:
 		c->asking = false;
 		c->registered = queue_registered(c->q);
@@ -142,8 +146,9 @@ begin_task(struct claims *c, enum claims_task task)
 	case CLAIMS_NO_TASK: break;
 	case CLAIMS_ACKNOWLEDGE:
 		receipts_part(&c->receipts, &c->part);
-		return queue_acknowledge(c->q, c->part.consumer, c->part.seqs,
-		    c->part.n, c->part.rejects, c->part.n_rejects);
+		return POINT_AFTER("flush-acknowledge-sent",
+		    queue_acknowledge(c->q, c->part.consumer, c->part.seqs,
+			c->part.n, c->part.rejects, c->part.n_rejects));
 	case CLAIMS_RENEW:
 		c->renewing++;
 		return queue_renew(c->q, &h->self, &h->consumer, 1, true);

@@ -8,6 +8,7 @@
 #include "consumer.h"
 
 #include "fdio.h"
+#include "point.h"
 #include "tick.h"
 
 enum {
@@ -123,6 +124,7 @@ finish_call(struct consumer *c)
 static int
 finish_register(struct consumer *c)
 {
+	POINT("consume-registered");
 	c->phase = CONSUMER_TAKING;
 	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
@@ -134,6 +136,7 @@ finish_register(struct consumer *c)
 static int
 finish_renew(struct consumer *c)
 {
+	POINT("consume-renewed");
 	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
 	if (c->phase == CONSUMER_TAKING &&
 	    queue_renewed(c->queue, 0) == QUEUE_DISOWNED) {
@@ -163,6 +166,7 @@ finish_adopt(struct consumer *c)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		seqs[i] = queue_adopted_seq(c->queue, i);
+	POINT("consume-adopted");
 	return 0;
 }
 
@@ -174,6 +178,7 @@ finish_read(struct consumer *c)
 
 	if (!orphans_next(&c->orphans, &consumer, &seq))
 		return 0;
+	POINT("consume-read");
 	/* Empty: it was acknowledged meanwhile. */
 	if (queue_batch(c->queue).n > 0 &&
 	    stream_add(&c->stream, c->queue, consumer, &bytes) < 0)
@@ -213,6 +218,7 @@ finish_batch(struct consumer *c)
 {
 	uint64_t n = queue_batch(c->queue).n, bytes;
 
+	POINT("consume-taken");
 	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
 		return -1;
 	c->full_ms = 0;
@@ -322,7 +328,8 @@ send_call(struct consumer *c)
 	case CONSUMER_REGISTER:
 		id_make(&c->candidate);
 		c->run = queue_run(c->queue);
-		return queue_register(c->queue, &c->candidate);
+		return POINT_AFTER("consume-register-sent",
+		    queue_register(c->queue, &c->candidate));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT: return queue_adopt(c->queue, own);
 	case CONSUMER_READ:
@@ -332,7 +339,8 @@ send_call(struct consumer *c)
 	case CONSUMER_TAKE:
 		if (c->once && c->left < n)
 			n = c->left;
-		return queue_take(c->queue, own, c->stream.last.seq + 1, n);
+		return POINT_AFTER("consume-take-sent",
+		    queue_take(c->queue, own, c->stream.last.seq + 1, n));
 	case CONSUMER_MEASURE: return queue_measure(c->queue);
 	case CONSUMER_NO_CALL: break;
 	}

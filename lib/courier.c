@@ -1,6 +1,7 @@
 #include "courier.h"
 
 #include "fdio.h"
+#include "point.h"
 #include "record.h"
 #include "tick.h"
 
@@ -172,6 +173,7 @@ is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
 static enum courier_state
 replied(struct courier *c)
 {
+	POINT("publish-replied");
 	if (queue_published(c->queue) != QUEUE_HIGH)
 		backoff_reset(&c->backoff);
 	switch (queue_published(c->queue)) {
@@ -300,8 +302,11 @@ courier_send(struct courier *c, int64_t now_ms)
 		return COURIER_GAVE_UP;
 	}
 	lines = outbox_encode(c->flight);
-	if (lines == NULL || queue_publish(c->queue, &c->id, c->seq + 1, lines,
-				 c->set.window_s, c->set.high_water) < 0)
+	POINT("publish-frozen");
+	if (lines == NULL ||
+	    POINT_AFTER("publish-sent",
+		queue_publish(c->queue, &c->id, c->seq + 1, lines,
+		    c->set.window_s, c->set.high_water)) < 0)
 		return COURIER_NO_MEMORY;
 	c->state = c->state == FLIGHT_MAYBE ? FLIGHT_REPEATING : FLIGHT_CALLING;
 	return COURIER_WELL;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "point.h"
+
 /* More is no age, but a number out of bounds. */
 #define AGE_MAX_MS (INT64_MAX / 4)
 
@@ -154,6 +156,7 @@ batch_point(struct intake *s)
 {
 	const struct record_checkpoint *p = &s->point;
 
+	POINT("flush-checkpoint");
 	if (p->adopted)
 		return INTAKE_BATCH;
 	if (!id_equal(&p->consumer, &s->consumer))

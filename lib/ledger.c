@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "point.h"
 #include "store.h"
 #include "tick.h"
 
@@ -73,6 +74,7 @@ finish(struct ledger *l)
 	case LEDGER_LOOK:
 		l->looking = false;
 		l->row = store_row(l->pg);
+		POINT("flush-row");
 		return LEDGER_ROW;
 	case LEDGER_OLD:
 		l->find_old = false;
@@ -174,8 +176,9 @@ begin_task(struct ledger *l, enum ledger_task task)
 	switch (task) {
 	case LEDGER_NO_TASK: break;
 	case LEDGER_APPLY:
-		return store_apply(
-		    l->pg, &w->consumer, l->queue, w->first, w->last, &w->sums);
+		return POINT_AFTER(
+		    "flush-sent", store_apply(l->pg, &w->consumer, l->queue,
+				      w->first, w->last, &w->sums));
 	case LEDGER_READ_ROW: return store_read(l->pg, &w->consumer);
 	case LEDGER_LOOK: return store_read(l->pg, &l->look);
 	case LEDGER_OLD: return store_old(l->pg, l->queue, &l->old_after);
@@ -210,6 +213,7 @@ ledger_commit(struct ledger *l, struct window *w)
 	sums_sort(&w->sums);
 	l->window = w;
 	l->state = LEDGER_SEND;
+	POINT("flush-closed");
 }
 
 struct window *
@@ -217,6 +221,7 @@ ledger_take(struct ledger *l)
 {
 	struct window *w = l->window;
 
+	POINT("flush-committed");
 	l->window = NULL;
 	l->state = LEDGER_REST;
 	return w;

@@ -1,5 +1,7 @@
 #include "plain.h"
 
+#include "point.h"
+
 enum { ID_MS = 86400000 /* a ledger row must not grow old in use */ };
 
 void
@@ -17,4 +19,5 @@ plain_name(struct plain *p, struct window *w, int64_t now_ms)
 		plain_init(p);
 	w->consumer = w->self = p->consumer;
 	w->from = w->first = w->last = p->next++;
+	POINT("flush-plain");
 }

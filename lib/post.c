@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fdio.h"
+#include "point.h"
 #include "tick.h"
 
 enum {
@@ -261,6 +262,8 @@ want(CURL *easy, curl_socket_t fd, int what, void *post, void *known)
 		epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, NULL);
 		return 0;
 	}
+	if (what == CURL_POLL_IN)
+		POINT("send-sent");
 	if (what & CURL_POLL_IN)
 		e.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)

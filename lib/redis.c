@@ -19,6 +19,7 @@
 
 #include "fdio.h"
 #include "num.h"
+#include "point.h"
 
 enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
 
@@ -103,6 +104,8 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 
 		skip_bytes(&iov[0], skip);
 		skip_bytes(&iov[1], *done - skip);
+		iov[1].iov_len =
+		    POINT_CUT("publish-half", iov[1].iov_base, iov[1].iov_len);
 		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -7,6 +7,7 @@
 
 #include "fdio.h"
 #include "lines.h"
+#include "point.h"
 #include "record.h"
 #include "ring.h"
 #include "tick.h"
@@ -78,6 +79,7 @@ relay_add(struct exchange *x, uint32_t number, const char *body, size_t len)
 	char tag[TAG_TEXT];
 	struct ring_text text = {.tag = tag, .body = body, .len = len};
 
+	POINT("serve-body");
 	if (r.tagged)
 		text.tag_len = tag_format(&x->tag, number, tag);
 	if (relay_full() || ring_add(&r.ring, x, number, &text, tick_ms()) < 0)
@@ -227,6 +229,7 @@ take_verdict(const char *line, size_t len)
 	struct relay_verdict v;
 	uint64_t number;
 
+	POINT("serve-verdict");
 	if (ring_verdict(&r.ring, &l, &number) < 0 ||
 	    read_verdict(line, len, number, &v) < 0) {
 		end(RELAY_CONFUSED, "stdin",

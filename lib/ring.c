@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fdio.h"
+#include "point.h"
 
 static void hand_over(struct ring *r, size_t n);
 
@@ -50,11 +51,13 @@ int
 ring_write(struct ring *r, int fd)
 {
 	while (r->out.len > 0) {
-		int64_t n = fdio_write_some(fd, buf_ptr(&r->out), r->out.len);
+		int64_t n = fdio_write_some(fd, buf_ptr(&r->out),
+		    POINT_CUT("serve-half", buf_ptr(&r->out), r->out.len));
 
 		if (n < 0)
 			return -1;
 		hand_over(r, (size_t)n);
+		POINT("serve-written");
 	}
 	return 0;
 }

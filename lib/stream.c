@@ -6,6 +6,7 @@
 
 #include "fdio.h"
 #include "payload.h"
+#include "point.h"
 
 enum {
 	WRITE_MAX = 1 << 20, /* bytes, then others get their turn */
@@ -98,12 +99,17 @@ stream_write(struct stream *s, int fd)
 
 	while (s->out.len > 0 && budget > 0) {
 		size_t n = s->out.len < budget ? s->out.len : budget;
-		int64_t done = fdio_write_some(fd, buf_ptr(&s->out), n);
+		int64_t done;
 
+		n = POINT_CUT("consume-half", buf_ptr(&s->out), n);
+		n = POINT_CUT("consume-lines", buf_ptr(&s->out), n);
+		n = POINT_CUT("consume-checkpoint-half", buf_ptr(&s->out), n);
+		done = fdio_write_some(fd, buf_ptr(&s->out), n);
 		if (done < 0)
 			return errno == EAGAIN ? 0 : -1;
 		buf_drop(&s->out, (size_t)done);
 		budget -= (size_t)done;
+		POINT("consume-written");
 	}
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include "metrics.h"
 #include "msg.h"
 #include "options.h"
+#include "point.h"
 #include "queue.h"
 #include "tick.h"
 
@@ -249,6 +250,7 @@ count(const struct consumer *c)
 static int
 finish(struct consumer *c)
 {
+	POINT("consume-end");
 	if (lines_finish(STDOUT_FILENO) < 0)
 		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	metrics_close();

@@ -23,6 +23,7 @@
 #include "metrics.h"
 #include "msg.h"
 #include "options.h"
+#include "point.h"
 #include "record.h"
 #include "tick.h"
 
@@ -423,14 +424,15 @@ write_answers(struct publisher *p)
 	struct buf *out = &p->courier.out;
 
 	while (out->len > 0) {
-		int64_t n =
-		    fdio_write_some(STDOUT_FILENO, buf_ptr(out), out->len);
+		int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(out),
+		    POINT_CUT("publish-verdict-half", buf_ptr(out), out->len));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0)
 			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		buf_drop(out, (size_t)n);
+		POINT("publish-verdict");
 	}
 }
 

@@ -23,6 +23,7 @@
 #include "msg.h"
 #include "options.h"
 #include "outage.h"
+#include "point.h"
 #include "post.h"
 #include "record.h"
 #include "tick.h"
@@ -298,6 +299,7 @@ answer(struct sender *s, const struct post_result *r)
 	bool *said =
 	    r->fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
 
+	POINT("send-answer");
 	metrics_observe(
 	    &series[DURATION], (double)(tick_us() - l->sent_us) / 1e6);
 	if (r->again) {
@@ -388,14 +390,15 @@ write_verdicts(struct sender *s)
 		s->count--;
 	}
 	while (s->out.len > 0) {
-		int64_t n = fdio_write_some(
-		    STDOUT_FILENO, buf_ptr(&s->out), s->out.len);
+		int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(&s->out),
+		    POINT_CUT("send-half", buf_ptr(&s->out), s->out.len));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0)
 			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		buf_drop(&s->out, (size_t)n);
+		POINT("send-written");
 	}
 }
 

@@ -24,6 +24,7 @@
 #include "metrics.h"
 #include "msg.h"
 #include "options.h"
+#include "point.h"
 #include "record.h"
 #include "tick.h"
 
@@ -202,6 +203,7 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 		failed = reject(f, "", 0, FAULT_NOT_TAGGED);
 	if (failed)
 		msg_die(EXIT_TEMPFAIL, "stdout: out of memory");
+	POINT("validate-judged");
 }
 
 /* Behind incr-consume, a line dropped here would break the count of its
@@ -287,12 +289,13 @@ say_rejected(const struct filter *f, enum fault fault)
 static void
 send(struct filter *f)
 {
-	int64_t n =
-	    fdio_write_some(STDOUT_FILENO, buf_ptr(&f->out), f->out.len);
+	int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(&f->out),
+	    POINT_CUT("validate-half", buf_ptr(&f->out), f->out.len));
 
 	if (n > 0) {
 		buf_drop(&f->out, (size_t)n);
 		f->wrote = true;
+		POINT("validate-written");
 	} else if (n < 0 && errno != EAGAIN) {
 		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	}

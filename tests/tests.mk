@@ -4,7 +4,7 @@
 #
 #	/* modules: increment record id fault; libs: -ljansson -luuid */
 
-.PHONY: units fuzz
+.PHONY: units fuzz points
 
 FUZZ_TOTAL = 100 # seconds of all targets together
 FUZZ_SECONDS = $(shell expr $(FUZZ_TOTAL) / $(words $(fuzz_targets)))
@@ -58,6 +58,13 @@ $(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
 $(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
 	@mkdir -p $(@D)
 	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+# The programs with the fault points of lib/point.h, and the scripts that go
+# with them, in a build of their own: for tests/bats/points.bats only.
+points:
+	@$(MAKE) --no-print-directory BUILD=build/points BIN=build/points/bin \
+		CPPFLAGS='$(CPPFLAGS) -DINCR_POINTS' POINTS=point build
+	@ln -sf $(SCRIPTS:%=$(CURDIR)/bin/%) build/points/bin
 
 # The targets' modules are built again, to be instrumented.
 $(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \

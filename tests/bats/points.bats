@@ -1,0 +1,513 @@
+#!/usr/bin/env bats
+# Fault points: the programs of make points (lib/point.h), killed, stopped or
+# disconnected at each step between a request's body and the acknowledgement.
+#
+# To add a point: write POINT("program-step") (or POINT_AFTER, POINT_CUT)
+# where it happens, a line with the name in the table of lib/point.c, and
+# rows here: one with kill, one with stop where others may take over in the
+# meantime, one with drop where a connection is at work.  A row is what
+# INCR_POINT is set to, and what must be true afterwards.
+#
+# The rows of a table run several at a time, each in a folder and with a
+# queue and a key of its own.
+
+# bats file_tags=points
+bats_require_minimum_version 1.8.0
+INCR_BIN=${INCR_POINTS_BIN:-$BATS_TEST_DIRNAME/../../build/points/bin}
+load helper
+
+ROWS=6    # at a time
+SUM=210   # of what a row begins with: 20 increments, and a dead letter
+LATER=500 # what comes when a stopped program has gone on
+
+setup_file() {
+	unset MAKEFLAGS MAKELEVEL
+	[ -n "${INCR_POINTS_BIN:-}" ] || make -s -C "$ROOT" points >/dev/null
+}
+
+setup() {
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR" || return
+	export INCR_METRICS_DIR=
+}
+
+teardown() {
+	end_background
+}
+
+# -- tables ------------------------------------------------------------------
+
+# rows FUNCTION: called with the words of each line of standard input
+rows() {
+	local words n=0 failed=0 pids=()
+	while read -ra words <&9; do
+		n=$((n + 1))
+		[ $n -le $ROWS ] || one_ended "${pids[$n - ROWS]}"
+		row $n "$@" "${words[@]}" >"$n.log" 2>&1 &
+		pids[n]=$!
+		echo "${words[*]}" >"$n.row"
+	done 9<&0 </dev/null
+	for n in "${!pids[@]}"; do
+		wait "${pids[$n]}" && continue
+		echo "failed: $(cat "$n.row")"
+		cat "$n.log"
+		failed=1
+	done
+	[ "$n" -gt 0 ]
+	return $failed
+}
+one_ended() { wait "$1" || :; }
+
+row() { # N FUNCTION WORDS...
+	exec 9<&- 3>&-
+	trap - DEBUG
+	trap 'echo "line $LINENO: $BASH_COMMAND"' ERR
+	set -e
+	KEY=00000000-0000-4000-8000-$(printf %012d "$1")
+	INCR_QUEUE+=-$1
+	mkdir "$1"
+	cd "$1"
+	shift
+	"$@"
+}
+
+status_of() {
+	local status=0
+	wait "$1" || status=$?
+	[[ "$status" =~ ^($2)$ ]] || {
+		echo "status $status, not $2"
+		return 1
+	}
+}
+stopped() { grep -q '^State:	T' "/proc/$1/status"; }
+elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
+
+# -- incr-consume | incr-flush -------------------------------------------------
+
+# given ready|orphan: what there is to be counted, waiting or in a batch of a
+# consumer that is gone
+given() {
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" nonsense >/dev/null
+	increments 1 20 | incr-publish
+	[ "$1" = ready ] || incr-consume -o >/dev/null
+}
+
+# drain [ARG...]: incr-consume ARG | incr-flush; sets both as pids
+drain() {
+	mkfifo lines
+	exec 8<>lines
+	background incr-flush -i 0.1 <lines 8>&-
+	flush=$!
+	background incr-consume "$@" >lines 8>&-
+	consume=$!
+	exec 8>&-
+	rm lines
+}
+
+has_consumers() {
+	[ "$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")" = "$1" ]
+}
+drained() { sum_is "$1" && no_batches && has_ready 0; }
+
+# settled SUM: all of it is in the table and nothing else anywhere: no batch,
+# no payload, the dead letter once, no key of a consumer that has finished
+settled() {
+	local last
+	sum_is "$1"
+	no_batches
+	has_ready 0
+	[ "$(rejected)" -eq 1 ]
+	incr-consume -o >swept
+	last=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' swept)
+	[ "$(rcli smembers "incr::queue::[$INCR_QUEUE]::consumers")" = "$last" ]
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*" >keys
+	not grep -v "::$last::" keys
+}
+
+# killed POINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
+# in the table then; the rest comes with the next ones.
+killed() {
+	local statuses
+	given "$2"
+	INCR_POINT=$1 drain "${@:6}"
+	status_of "$consume" "$3"
+	status_of "$flush" "$4"
+	wait_for 5 sum_is "$5"
+	incr-consume -o | incr-flush -i 0.1 || statuses=("${PIPESTATUS[@]}")
+	# Of dead letters flush says 1.
+	[[ "${statuses[*]:-0 0}" == '0 '[01] ]]
+	settled $SUM
+}
+
+@test "kill -9 of incr-consume at each point: counted once by the next" {
+	rows killed <<-END
+		consume-register-sent:kill ready 137 0 0
+		consume-registered:kill ready 137 0 0
+		consume-take-sent:kill ready 137 111 0
+		consume-taken:kill ready 137 111 0
+		consume-half:kill ready 137 111 0
+		consume-half:kill:2 ready 137 111 0
+		consume-lines:kill ready 137 111 0
+		consume-checkpoint-half:kill:2 ready 137 111 0
+		consume-written:kill ready 137 111 0
+		consume-written:kill:2 ready 137 111 $SUM
+		consume-end:kill ready 137 1 $SUM -o
+		consume-renewed:kill ready 137 111 $SUM
+		consume-adopted:kill orphan 137 111 0
+		consume-read:kill orphan 137 111 0
+	END
+}
+
+@test "kill -9 of incr-flush at each point: counted once by the next" {
+	rows killed <<-END
+		flush-checkpoint:kill ready 111 137 0
+		flush-row:kill orphan 111 137 0
+		flush-closed:kill ready 111 137 0
+		flush-sent:kill ready 111 137 $SUM
+		flush-committed:kill ready 111 137 $SUM
+		flush-acknowledge-sent:kill ready 111 137 $SUM
+		flush-acknowledged:kill ready 111 137 $SUM
+		flush-renewed:kill ready 111 137 0
+	END
+}
+
+# stopped_for_long POINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH: until others
+# have taken over, counted, swept it and left.
+stopped_for_long() {
+	local victim first
+	given "$2"
+	INCR_POINT=$1 drain
+	first=("$consume" "$flush")
+	victim=$consume
+	[[ "$1" == consume-* ]] || victim=$flush
+	wait_for 10 stopped "$victim"
+	# While incr-consume lives, its batches are its own.
+	[ "$victim" = "$consume" ] || kill -9 "$consume"
+	drain
+	wait_for 10 drained $SUM
+	wait_for 10 has_consumers 1
+	leave "$consume" "$flush" 0 '[01]'
+	kill -CONT "$victim"
+	increment $LATER | incr-publish
+	if [ "$victim" = "${first[0]}" ]; then
+		wait_for 10 drained $((SUM + LATER))
+	else
+		wait_for 10 gone "$victim"
+		incr-consume -o | incr-flush -i 0.1
+	fi
+	leave "${first[@]}" "$3" "$4"
+	settled $((SUM + LATER))
+}
+
+# leave CONSUME FLUSH STATUS STATUS
+leave() {
+	kill "$1" || gone "$1"
+	status_of "$1" "$3"
+	status_of "$2" "$4"
+}
+
+@test "incr-consume stops at each point, others take over, it goes on" {
+	rows stopped_for_long <<-END
+		consume-register-sent:stop ready 0 0
+		consume-registered:stop ready 0 0
+		consume-take-sent:stop ready 0 [01]
+		consume-taken:stop ready 0 1
+		consume-half:stop ready 0 0
+		consume-half:stop:2 ready 0 1
+		consume-lines:stop ready 0 1
+		consume-checkpoint-half:stop:2 ready 0 1
+		consume-written:stop ready 0 0
+		consume-written:stop:2 ready 0 1
+		consume-renewed:stop ready 0 1
+		consume-adopted:stop orphan 0 0
+		consume-read:stop orphan 0 1
+	END
+}
+
+@test "incr-flush stops at each point, others take over, it goes on" {
+	rows stopped_for_long <<-END
+		flush-checkpoint:stop ready 137 111
+		flush-row:stop orphan 137 111
+		flush-closed:stop ready 137 111
+		flush-sent:stop ready 137 111
+		flush-committed:stop ready 137 111
+		flush-acknowledge-sent:stop ready 137 111
+		flush-acknowledged:stop ready 137 111
+		flush-renewed:stop ready 137 111
+	END
+}
+
+# dropped POINT GIVEN: connections break there, and it goes on
+dropped() {
+	given "$2"
+	INCR_POINT=$1 drain -o
+	status_of "$consume" 0
+	status_of "$flush" 1
+	settled $SUM
+}
+
+@test "connections to Redis and Postgres break at each point" {
+	rows dropped <<-END
+		consume-register-sent:drop ready
+		consume-registered:drop ready
+		consume-take-sent:drop ready
+		consume-taken:drop ready
+		consume-adopted:drop orphan
+		consume-read:drop orphan
+		flush-checkpoint:drop ready
+		flush-row:drop orphan
+		flush-closed:drop ready
+		flush-sent:drop ready
+		flush-committed:drop ready
+		flush-acknowledge-sent:drop ready
+		flush-acknowledged:drop ready
+		flush-renewed:drop ready
+	END
+}
+
+# plain POINT:ACTION STATUS SUM
+plain() {
+	increments 1 20 >in
+	INCR_POINT=$1 background incr-flush <in
+	flush=$!
+	if [[ "$1" == *:stop ]]; then
+		wait_for 10 stopped "$flush"
+		kill -CONT "$flush"
+	fi
+	status_of "$flush" "$2"
+	wait_for 5 sum_is "$3"
+}
+
+@test "incr-flush with plain input counts a window once or not at all" {
+	rows plain <<-END
+		flush-plain:kill 137 0
+		flush-plain:stop 0 $SUM
+		flush-plain:drop 0 $SUM
+		flush-sent:kill 137 $SUM
+		flush-sent:stop 0 $SUM
+		flush-sent:drop 0 $SUM
+		flush-committed:kill 137 $SUM
+		flush-committed:drop 0 $SUM
+	END
+}
+
+# -- incr-serve | incr-validate -e | incr-publish -e ---------------------------------
+
+# ring [ARG...]: listens at ./s; $main is incr-serve
+ring() {
+	rm -f port
+	background setsid incr-ingest -l ./s --port-file port --linger 0 \
+		-w 0.5 "$@"
+	main=$!
+	wait_for 10 test -e port
+}
+
+# post VALUE: the status to standard output
+post() {
+	curl -s -m 10 -o body -w '%{http_code}' --unix-socket ./s \
+		-d "$(increment "$1")" http://x/increment || :
+}
+part() { pgrep -s "$main" -x "incr-${1%%-*}"; }
+part_stopped() { stopped "$(part "$1")"; }
+ring_gone() { ! pgrep -s "$main"; }
+
+# ring_killed POINT ANSWER STATUS-OF-SERVE READY: the client's answer, and
+# what is in the queue; both may be alternatives.  Then the next ring.
+ring_killed() {
+	local n
+	INCR_POINT=$1 ring
+	post 1 >answer
+	[[ "$(cat answer)" =~ ^($2)$ ]] || cat answer body
+	[[ "$(cat answer)" =~ ^($2)$ ]]
+	status_of "$main" "$3"
+	wait_for 5 ring_gone
+	n=$(ready)
+	[[ "$n" =~ ^($4)$ ]]
+	ring
+	[ "$(post 2)" = 202 ]
+	has_ready $((n + 1))
+}
+
+# 000 is no answer: it may have been counted.
+@test "kill -9 in the ring: the answer tells what is in the queue" {
+	rows ring_killed <<-END
+		serve-body:kill 000 137 0
+		serve-half:kill 000 137 0
+		serve-written:kill 000 137 0|1
+		serve-verdict:kill 000 137 1
+		serve-answer-half:kill 000|202 137 1
+		serve-answer:kill 202 137 1
+		validate-judged:kill 504 111 0
+		validate-half:kill 503 111 0
+		validate-written:kill 202 111 1
+		publish-frozen:kill 504 111 0
+		publish-half:kill 504 111 0
+		publish-sent:kill 504 111 1
+		publish-replied:kill 504 111 1
+		publish-verdict-half:kill 504 111 1
+		publish-verdict:kill 202 111 1
+	END
+}
+
+# ring_stopped POINT ANSWER: longer than a verdict may take; then it goes on
+# and what follows is answered as if nothing had been.
+ring_stopped() {
+	local since
+	INCR_POINT=$1 ring --verdict-timeout 0.2
+	post 1 >answer &
+	wait_for 10 part_stopped "$1"
+	since=${EPOCHREALTIME/./}
+	wait_for 5 elapsed "$since" 600000
+	kill -CONT "$(part "$1")"
+	wait_for 10 test -s answer
+	[[ "$(cat answer)" =~ ^($2)$ ]]
+	wait_for 5 answered_202 2
+	wait_for 5 has_ready 2
+	kill "$main"
+	status_of "$main" 0
+	has_ready 2
+}
+# One that was too late is followed by one in time, when the clock is right.
+answered_202() { [ "$(post "$1")" = 202 ]; }
+
+@test "a part of the ring stops for longer than a verdict may take" {
+	rows ring_stopped <<-END
+		serve-body:stop 202
+		serve-half:stop 202|504
+		serve-written:stop 202|504
+		serve-verdict:stop 202
+		serve-answer-half:stop 202
+		serve-answer:stop 202
+		validate-judged:stop 504
+		validate-half:stop 504
+		validate-written:stop 202
+		publish-frozen:stop 504
+		publish-half:stop 504
+		publish-sent:stop 504
+		publish-replied:stop 504
+		publish-verdict-half:stop 504
+		publish-verdict:stop 202
+	END
+}
+
+# ring_dropped POINT: incr-publish loses Redis there
+ring_dropped() {
+	INCR_POINT=$1 ring
+	[ "$(post 1)" = 202 ]
+	[ "$(post 2)" = 202 ]
+	has_ready 2
+	kill "$main"
+	status_of "$main" 0
+}
+
+@test "the connection of incr-publish breaks: pushed once, answered 202" {
+	rows ring_dropped <<-END
+		publish-frozen:drop
+		publish-half:drop
+		publish-sent:drop
+		publish-replied:drop
+	END
+}
+
+# -- incr-send ----------------------------------------------------------------------
+
+# sent POINT STATUS VERDICT: whole, half or none
+sent() {
+	background incr-ingest -l 127.0.0.1:0 --port-file port --linger 0
+	wait_for 10 test -s port
+	increment 1 >in
+	INCR_URL=http://127.0.0.1:$(cat port)/increment INCR_POINT=$1 \
+		background incr-send -w 1 <in >out
+	send=$!
+	if [[ "$1" == *:stop ]]; then
+		wait_for 10 stopped "$send"
+		wait_for 5 has_ready 1
+		kill -CONT "$send"
+	fi
+	status_of "$send" "$2"
+	wait_for 5 has_ready 1
+	case $3 in
+	whole) cmp in out ;;
+	half) [ "$(wc -c <out)" -eq $(($(wc -c <in) / 2)) ] ;;
+	none) [ ! -s out ] ;;
+	unknown) grep -q '"unknown"' out ;;
+	esac
+}
+
+@test "incr-send at each point: a verdict is the truth, none may be either" {
+	rows sent <<-END
+		send-sent:kill 137 none
+		send-sent:stop 0 whole
+		send-sent:drop 111 unknown
+		send-answer:kill 137 none
+		send-answer:stop 0 whole
+		send-half:kill 137 half
+		send-half:stop 0 whole
+		send-written:kill 137 whole
+		send-written:stop 0 whole
+	END
+}
+
+# -- the points themselves -------------------------------------------------------------
+
+@test "a wrong INCR_POINT is a configuration error, told in one line" {
+	local wrong
+	for wrong in x serve-body serve-bod:kill serve-body2:kill :kill \
+		serve-body: serve-body:kil serve-body:kill: \
+		serve-body:kill:0 serve-body:kill:1001 serve-body:kill:1x \
+		serve-body:kill:1:2 'serve-body:kill:-1'; do
+		INCR_POINT=$wrong run -100 incr-validate </dev/null
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == "incr: INCR_POINT: $wrong: "* ]]
+	done
+	INCR_POINT='' incr-validate </dev/null
+	INCR_POINT=serve-body:kill:1000 incr-validate </dev/null
+}
+
+@test "exit leaves with 111 and says where; the second time is not the first" {
+	increments 1 2 >in
+	INCR_POINT=validate-judged:exit run -111 incr-validate <in
+	[ "$output" = 'incr-validate: validate-judged: told to leave here' ]
+	for n in 1 2; do
+		INCR_POINT=validate-judged:kill:$n run -137 incr-validate <in
+	done
+	INCR_POINT=validate-judged:kill:3 run -0 incr-validate <in
+	[ "$output" = "$(cat in)" ]
+}
+
+# names_in FILES...: of points, as written for the preprocessor
+names_in() {
+	cat "$@" | tr -d '\n\t ' |
+		grep -oE 'POINT(_AFTER|_CUT)?\("[a-z-]+"' | cut -d'"' -f2 | sort
+}
+
+@test "every point of the table is at one place, and has a row with kill" {
+	local name
+	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/point.c" |
+		sort >table
+	[ "$(wc -l <table)" -ge 40 ]
+	names_in "$ROOT"/lib/*.c "$ROOT"/src/*.c | diff table -
+	while read -r name; do
+		grep -qE "^		$name:kill" "$BATS_TEST_FILENAME" || {
+			echo "no row: $name:kill"
+			return 1
+		}
+	done <table
+}
+
+@test "the programs of every other build have nothing of it" {
+	local program
+	make -s -C "$ROOT" build >/dev/null
+	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/point.c" >table
+	echo INCR_POINT >>table
+	for program in "$ROOT"/build/points/bin/incr-*; do
+		[ "$(head -c 2 "$program")" != '#!' ] || continue
+		nm "$program" | grep -q ' point_hit$'
+		grep -qaFf table "$program"
+		nm "$ROOT/bin/${program##*/}" >symbols
+		[ -s symbols ]
+		not grep ' point_' symbols
+		not grep -qaFf table "$ROOT/bin/${program##*/}"
+	done
+}
