@@ -20,7 +20,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
 	incr-send
-SCRIPTS = incr-ingest incr-drain incr-up incr-db
+SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 
 # What each program is made of: modules of lib/, then libraries.  POINTS is
 # empty but for make points, which tests/tests.mk explains.

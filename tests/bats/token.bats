@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# incr-token: makes, lists and revokes tokens.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export INCR_TOKENS=tokens
+}
+
+teardown() {
+	end_background
+}
+
+sum() { printf %s "$1" | sha256sum | cut -c1-64; }
+# Nothing else is left beside the file.
+alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
+
+@test "new: prints a token, and the file has its digest, mode 0600" {
+	token=$(incr-token new shop)
+	[[ "$token" =~ ^incr_[A-Za-z0-9_-]{43}$ ]]
+	[ "$(cat tokens)" = "shop $(sum "$token")" ]
+	[ "$(stat -c %a tokens)" = 600 ]
+	chmod 644 tokens
+	other=$(incr-token --rate 5/s:9 new other)
+	[ "$other" != "$token" ]
+	[ "$(tail -n 1 tokens)" = "other $(sum "$other") 5/s:9" ]
+	[ "$(stat -c %a tokens)" = 600 ]
+	[ "$(incr-token list)" = $'shop\tdefault\nother\t5/s:9' ]
+	not grep -q -e "$token" -e "$other" tokens
+	alone_there
+}
+
+@test "new: a name that is there is refused, others and comments stay" {
+	printf '# one\n\n a\t%s - # x\n#b %s' "$(sum a)" "$(sum b)" >tokens
+	cp tokens before
+	run -100 incr-token new a
+	[ "${#lines[@]}" -eq 1 ]
+	cmp before tokens
+	# b stands in a comment; the last line had no newline.
+	token=$(incr-token new b)
+	[ "$(cat tokens)" = "$(cat before)"$'\n'"b $(sum "$token")" ]
+	[ "$(incr-token list)" = $'a\t-\nb\tdefault' ]
+}
+
+@test "revoke: takes one name out and leaves the rest as it was" {
+	printf '# shop\nshop %s\n\tshop2 %s 1/s#\nx %s # shop\n' "$(sum a)" \
+		"$(sum b)" "$(sum c)" | sed 's/#$/ #/' >tokens
+	incr-token revoke shop
+	[ "$(cat tokens)" = $'# shop\n\tshop2 '"$(sum b) 1/s #"$'\nx '"$(sum c) # shop" ]
+	run -100 incr-token revoke shop
+	[ "${#lines[@]}" -eq 1 ]
+	incr-token revoke shop2
+	incr-token revoke x
+	[ "$(cat tokens)" = '# shop' ]
+	[ -z "$(incr-token list)" ]
+	alone_there
+}
+
+@test "what it makes incr-serve takes, and what it revokes no longer" {
+	incr-token new shop >shop.token
+	incr-token --rate - new bar >bar.token
+	code() {
+		sed 's/.*/header = "Authorization: Bearer &"/' "$1" >config
+		curl -s -m 5 -K config -o body -w '%{http_code}' -d x \
+			--unix-socket ./s http://x/increment
+	}
+	mkfifo v
+	exec {v}<>v
+	background incr-serve -l ./s --linger 0 --tokens tokens \
+		--max-in-flight 1 --verdict-timeout 0.1 <&$v >lines
+	serve=$!
+	wait_for 5 curl -s --unix-socket ./s http://x/health/live
+	# Nobody gives verdicts: 504 is what a taken one gets.
+	[ "$(code shop.token)" = 504 ]
+	[ "$(code bar.token)" = 403 ]
+	incr-token revoke shop
+	kill -HUP "$serve"
+	refused() { [ "$(code shop.token)" = 401 ]; }
+	wait_for 5 refused
+	exec {v}>&-
+}
+
+@test "new: nothing is added if the token could not be printed" {
+	incr-token new first >/dev/null
+	cp tokens before
+	run -111 sh -c 'incr-token new second >/dev/full'
+	[ "$output" = 'incr-token: stdout: not written' ]
+	cmp before tokens
+	rm before
+	alone_there
+}
+
+@test "ten at once: all are there, each once" {
+	local pids=() i
+	for i in $(seq 10); do
+		background incr-token new "n$i" >"t$i"
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	[ "$(incr-token list | sort | uniq | wc -l)" -eq 10 ]
+	for i in $(seq 10); do
+		grep -qx "n$i $(sum "$(cat "t$i")")" tokens
+	done
+}
+
+# At the two steps behind which the file is another: sync, and mv.
+@test "killed on its way, the file is as before or as it should be" {
+	incr-token new a >/dev/null
+	cp tokens before
+	mkdir stubs
+	# shellcheck disable=SC2016
+	for when in 'sync kill -9 $PPID' 'mv kill -9 $PPID' \
+		'mv command -p mv "$@"; kill -9 $PPID'; do
+		rm -f stubs/*
+		printf '#!/bin/sh\n%s\n' "${when#* }" >"stubs/${when%% *}"
+		chmod +x stubs/*
+		PATH=$PWD/stubs:$PATH run -137 incr-token new b
+		case $when in
+		*command*) [ "$(incr-token list | wc -l)" -eq 2 ] ;;
+		*) cmp before tokens ;;
+		esac
+	done
+}
+
+@test "a link stays a link, and a private file its owner's" {
+	mkdir real
+	ln -s real/tokens tokens
+	incr-token new a >/dev/null
+	[ -L tokens ] && [ -s real/tokens ]
+	if [ "$(id -u)" = 0 ]; then
+		chown postgres real/tokens
+		incr-token new b >/dev/null
+		[ "$(stat -c %U real/tokens)" = postgres ]
+	fi
+}
+
+@test "a faulty file is named with its line, and not touched" {
+	for text in 'a b' 'a' "a $(sum a) 1/s x" $'a '"$(sum a)"$'\r'; do
+		printf '# one\n%s\n' "$text" >tokens
+		cp tokens before
+		for command in list 'new b' 'revoke a'; do
+			# shellcheck disable=SC2086
+			run -100 incr-token $command
+			[[ "$output" == *"tokens:2: "* ]]
+			[ "${#lines[@]}" -eq 1 ]
+		done
+		cmp before tokens
+	done
+}
+
+@test "usage errors are 100, in one line" {
+	wrong() {
+		run -100 incr-token "$@"
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == 'incr-token: '* ]]
+	}
+	wrong
+	wrong new
+	wrong new a b
+	wrong list a
+	wrong make a
+	wrong --secret=x new a
+	not grep -q secret=x <<<"$output"
+	for name in '' -- .a -a 'a b' a:b "$(printf %065d 0)" ä; do
+		wrong new "$name"
+	done
+	for rate in 0/s 1 1/m 1/s: 1/s:0 1000001/s x --; do
+		wrong --rate "$rate" new a
+	done
+	wrong --rate 1/s revoke a
+	wrong --tokens /no/such/folder/tokens new a
+	wrong --tokens . list
+	INCR_TOKENS='' wrong list
+	rm -f tokens
+	wrong list
+	wrong revoke a
+	run incr-token --help
+	[[ "${lines[0]}" == 'usage: incr-token '* ]]
+	for option in --help -V; do
+		run -111 sh -c "incr-token $option >/dev/full 2>/dev/null"
+	done
+}
