@@ -43,11 +43,15 @@ size_t point_cut(const char *name, const char *p, size_t n);
  */
 #define POINT_CUT(name, p, n) point_cut(name, p, n)
 
+/* The same as a statement, for n in a variable. */
+#define POINT_SHORTEN(name, p, n) ((n) = point_cut(name, p, n))
+
 #else
 
 #define POINT(name) ((void)0)
 #define POINT_AFTER(name, call) (call)
 #define POINT_CUT(name, p, n) (n)
+#define POINT_SHORTEN(name, p, n) ((void)0)
 
 #endif
 #endif

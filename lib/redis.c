@@ -104,8 +104,7 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 
 		skip_bytes(&iov[0], skip);
 		skip_bytes(&iov[1], *done - skip);
-		iov[1].iov_len =
-		    POINT_CUT("publish-half", iov[1].iov_base, iov[1].iov_len);
+		POINT_SHORTEN("publish-half", iov[1].iov_base, iov[1].iov_len);
 		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;

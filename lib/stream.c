@@ -101,9 +101,9 @@ stream_write(struct stream *s, int fd)
 		size_t n = s->out.len < budget ? s->out.len : budget;
 		int64_t done;
 
-		n = POINT_CUT("consume-half", buf_ptr(&s->out), n);
-		n = POINT_CUT("consume-lines", buf_ptr(&s->out), n);
-		n = POINT_CUT("consume-checkpoint-half", buf_ptr(&s->out), n);
+		POINT_SHORTEN("consume-half", buf_ptr(&s->out), n);
+		POINT_SHORTEN("consume-lines", buf_ptr(&s->out), n);
+		POINT_SHORTEN("consume-checkpoint-half", buf_ptr(&s->out), n);
 		done = fdio_write_some(fd, buf_ptr(&s->out), n);
 		if (done < 0)
 			return errno == EAGAIN ? 0 : -1;

@@ -2,7 +2,7 @@
 # Fault points: the programs of make points (lib/point.h), killed, stopped or
 # disconnected at each step between a request's body and the acknowledgement.
 #
-# To add a point: write POINT("program-step") (or POINT_AFTER, POINT_CUT)
+# To add a point: write POINT("program-step") (or a relative of POINT)
 # where it happens, a line with the name in the table of lib/point.c, and
 # rows here: one with kill, one with stop where others may take over in the
 # meantime, one with drop where a connection is at work.  A row is what
@@ -479,7 +479,7 @@ sent() {
 # names_in FILES...: of points, as written for the preprocessor
 names_in() {
 	cat "$@" | tr -d '\n\t ' |
-		grep -oE 'POINT(_AFTER|_CUT)?\("[a-z-]+"' | cut -d'"' -f2 | sort
+		grep -oE 'POINT(_AFTER|_CUT|_SHORTEN)?\("[a-z-]+"' | cut -d'"' -f2 | sort
 }
 
 @test "every point of the table is at one place, and has a row with kill" {
