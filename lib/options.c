@@ -38,6 +38,8 @@ static void store(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
 static void store_url(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
+static void store_secret(const struct option_def *d, const char *text,
+    const char *where, bool is_argument);
 static const char *read_first_line(const char *path, const char *where);
 static _Noreturn void bad(
     const struct option_def *d, const char *where, const char *text);
@@ -186,6 +188,7 @@ store(const struct option_def *d, const char *text, const char *where,
 		*(const char **)d->dest = text;
 		return;
 	case OPTIONS_URL: store_url(d, text, where, is_argument); return;
+	case OPTIONS_SECRET: store_secret(d, text, where, is_argument); return;
 	case OPTIONS_CALL:
 		what = d->call(d->dest, text);
 		if (what != NULL)
@@ -209,6 +212,25 @@ store_url(const struct option_def *d, const char *text, const char *where,
 		    where, d->env == NULL ? "the environment" : d->env);
 	if (*text == '\0')
 		bad(d, where, text);
+	*(const char **)d->dest = text;
+}
+
+/* Nor may it be in a message, whatever is wrong with it. */
+static void
+store_secret(const struct option_def *d, const char *text, const char *where,
+    bool is_argument)
+{
+	if (*text == '@')
+		text = read_first_line(text + 1, where);
+	else if (is_argument)
+		msg_die(EXIT_CONFIG,
+		    "%s: a token does not belong in an argument; use %s or "
+		    "@FILE",
+		    where, d->env);
+	for (const char *c = text; *c != '\0' || c == text; c++)
+		if (*c <= ' ' || *c > '~')
+			msg_die(EXIT_CONFIG,
+			    "%s: not one word of visible ASCII", where);
 	*(const char **)d->dest = text;
 }
 
@@ -250,6 +272,7 @@ bad(const struct option_def *d, const char *where, const char *text)
 	case OPTIONS_FLAG:
 	case OPTIONS_TEXT:
 	case OPTIONS_URL:
+	case OPTIONS_SECRET:
 	case OPTIONS_CALL: break;
 	}
 	msg_die(EXIT_CONFIG, "%s: %s: not %s", where, text,

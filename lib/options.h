@@ -16,6 +16,8 @@ enum options_kind {
 	OPTIONS_NAME,    /* const char **dest: a queue's name */
 	OPTIONS_URL,     /* const char **dest: a URL; as an argument without
 			  * password, or @FILE: the file's first line */
+	OPTIONS_SECRET,  /* const char **dest: a token of visible ASCII; as an
+			  * argument only @FILE: the file's first line */
 	OPTIONS_CALL     /* call(dest, text): NULL, or what a good one is */
 };
 

@@ -186,6 +186,12 @@ open_transfer(
 	if (set->cacert != NULL &&
 	    curl_easy_setopt(e, CURLOPT_CAINFO, set->cacert) != CURLE_OK)
 		return -1;
+	if (set->token != NULL &&
+	    (curl_easy_setopt(e, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) !=
+		    CURLE_OK ||
+		curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, set->token) !=
+		    CURLE_OK))
+		return -1;
 	t->next = p->free;
 	p->free = t;
 	p->n_free++;

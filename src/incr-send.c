@@ -92,6 +92,9 @@ static const struct option_def options[] = {
     {.name = "cacert", .arg = "FILE", .env = "CURL_CA_BUNDLE",
 	.help = "authorities for https", .kind = OPTIONS_TEXT,
 	.dest = &settings.cacert},
+    {.name = "token", .arg = "FILE", .env = "INCR_TOKEN",
+	.help = "the bearer token, as @FILE", .kind = OPTIONS_SECRET,
+	.dest = &settings.token},
 };
 /* clang-format on */
 

@@ -246,6 +246,62 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	[[ "$output" == "incr-serve: LISTEN_FDS: others reach"* ]]
 }
 
+# -- incr-send ----------------------------------------------------------------
+
+@test "incr-send: the token comes from a file or the environment" {
+	serve --tokens tokens
+	export INCR_URL=http://127.0.0.1:$port/increment
+	increments 1 3 >three
+	printf 'shop-secret\nnot this\n' >shop.token
+	incr-send --token @shop.token <three | cmp three -
+	INCR_TOKEN=shop-secret incr-send <three | cmp three -
+	INCR_TOKEN=@shop.token incr-send <three | cmp three -
+	# An argument wins; a password in the URL is no token.
+	INCR_TOKEN=wrong incr-send --token @shop.token <three | cmp three -
+	INCR_URL=http://shop:shop-secret@127.0.0.1:$port/increment \
+		run -111 incr-send <three
+	lines_are 12
+}
+
+@test "incr-send: a token that is not taken leaves the lines unavailable" {
+	serve --tokens tokens
+	export INCR_URL=http://127.0.0.1:$port/increment
+	increments 1 3 >three
+	for token in wrong-secret barred-secret; do
+		INCR_TOKEN=$token run -111 --separate-stderr incr-send <three
+		[ "$(grep -c '"code":"unavailable"' <<<"$output")" -eq 3 ]
+		[[ "$stderr" == *"HTTP status 40"[13]* ]]
+		not grep -q secret <<<"$output$stderr"
+	done
+	lines_are 0
+}
+
+@test "incr-send: a token as an argument is refused and not repeated" {
+	for token in some-secret 'a secret' secret=; do
+		run -100 incr-send --token "$token" </dev/null
+		[ "$output" = 'incr-send: --token: a token does not belong in an argument; use INCR_TOKEN or @FILE' ]
+	done
+	for token in '' 'a secret' $'secret\r' $'secret\xc3\xa9'; do
+		printf '%s\n' "$token" >secret.token
+		run -100 incr-send --token @secret.token </dev/null
+		[ "$output" = 'incr-send: --token: not one word of visible ASCII' ]
+		[ -z "$token" ] || INCR_TOKEN=$token run -100 incr-send </dev/null
+		not grep -q secret <<<"$output"
+	done
+	run -100 incr-send --token @missing </dev/null
+	# What is running shows it to nobody.
+	serve --tokens tokens
+	mkfifo in
+	exec {in}<>in
+	INCR_URL=http://127.0.0.1:$port/increment INCR_TOKEN=shop-secret \
+		background incr-send <&$in >sent
+	send=$!
+	increment 1 >&$in
+	wait_for 5 test -s sent
+	not grep -aq secret "/proc/$send/cmdline"
+	exec {in}>&-
+}
+
 # -- rates --------------------------------------------------------------------
 
 # A rate of one a second is used up for as long as a test needs: what is
