@@ -8,7 +8,8 @@
 #include "window.h"
 
 enum {
-	T = 1000000, /* a tick_ms() */
+	T = 1000000,   /* a tick_ms() */
+	LOOK_MS = 300, /* from one look for orphans to the next */
 	LEFT = WINDOW_PROMISE_MS - WINDOW_RECOVERY_MS
 };
 
@@ -129,6 +130,9 @@ closing(void)
 	check(due(5000, 0, 0) == 5000, "an interval after the first line");
 	check(due(5000, 200, 0) == 4800, "less the jitter");
 	check(due(9000, 0, 0) == LEFT, "recovery comes off ten seconds");
+	check(WINDOW_RECOVERY_MS >=
+		  QUEUE_OWNER_MS + 2 * LOOK_MS + WINDOW_LINGER_MS,
+	    "another machine takes longer");
 	check(due(9000, 0, 1000) == LEFT - 1000, "so does a statement");
 	check(due(9000, 300, 1000) == LEFT - 1300, "and the jitter");
 	check(due(10001, 0, 0) == 10001, "longer is a promise given up");
