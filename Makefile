@@ -40,8 +40,8 @@ incr-flush = $(BASE) $(LINES) increment $(QUEUE) \
 incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
 	rate tokens gate bulks routes served scrape kin -ljansson -luuid -lcrypto
-incr-send = $(BASE) $(LINES) increment backoff outage post \
-	-ljansson -luuid -lcurl
+incr-send = $(BASE) $(LINES) increment backoff outage post hand \
+	parcel progress -ljansson -luuid -lcurl
 
 include build.mk
 include goals.mk

@@ -26,6 +26,10 @@ void msg_name(const char *prog);
 /* Prints one message.  errno is kept. */
 void msg_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Shows one line, in place of the one shown before, until a message comes or
+ * NULL takes it away: for terminals. */
+void msg_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Prints one message and ends the process with status. */
 void msg_die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));

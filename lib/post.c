@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "fdio.h"
 #include "point.h"
 #include "tick.h"
@@ -17,7 +18,7 @@ enum {
 	/* Servers close idle connections; ours are younger, so that a
 	 * request rarely meets one that is just being closed. */
 	CONNECTION_AGE_S = 30,
-	ANSWER_MAX = 1024, /* bytes of a problem that are looked at */
+	ANSWER_MAX = 4 << 20, /* bytes that are looked at */
 	EVENTS = 64
 };
 
@@ -25,16 +26,17 @@ enum {
 struct transfer {
 	CURL *easy;
 	void *token;
-	struct transfer *next; /* free ones */
-	size_t len;
-	char answer[ANSWER_MAX];
+	bool many;
+	struct transfer *next;      /* free ones */
+	struct curl_slist *headers; /* its own, or NULL */
+	struct buf answer;
 	char error[CURL_ERROR_SIZE];
 };
 
 struct post {
 	CURLM *multi;
-	CURLU *url;
-	struct curl_slist *headers;
+	CURLU *url, *url_many; /* NULL: there is none */
+	struct curl_slist *headers, *headers_many;
 	struct transfer *transfers, *free;
 	size_t n, n_free;
 	int epoll;
@@ -43,6 +45,7 @@ struct post {
 };
 
 static int read_url(struct post *p, const char *url);
+static int read_url_many(struct post *p);
 static int open_multi(struct post *p, size_t max);
 static int open_transfer(
     struct post *p, struct transfer *t, const struct post_settings *set);
@@ -51,6 +54,8 @@ static int want(
 static int set_timer(CURLM *multi, long timeout_ms, void *post);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
+static int set_headers(struct transfer *t, const struct post *p,
+    const struct post_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
 static void act(struct post *p, curl_socket_t fd, int what);
 static void judge(struct transfer *t, CURLcode code, struct post_result *ret);
@@ -74,7 +79,7 @@ post_open(const struct post_settings *set, const char **ret_why)
 		*ret_why = "not an http:// or https:// URL";
 		goto fail;
 	}
-	if (open_multi(p, set->max) < 0)
+	if (read_url_many(p) < 0 || open_multi(p, set->max) < 0)
 		goto fail;
 	p->transfers = calloc(set->max, sizeof *p->transfers);
 	if (p->transfers == NULL)
@@ -96,11 +101,15 @@ post_close(struct post *p)
 	for (size_t i = 0; i < p->n; i++) {
 		curl_multi_remove_handle(p->multi, p->transfers[i].easy);
 		curl_easy_cleanup(p->transfers[i].easy);
+		curl_slist_free_all(p->transfers[i].headers);
+		buf_free(&p->transfers[i].answer);
 	}
 	free(p->transfers);
 	curl_multi_cleanup(p->multi);
 	curl_slist_free_all(p->headers);
+	curl_slist_free_all(p->headers_many);
 	curl_url_cleanup(p->url);
+	curl_url_cleanup(p->url_many);
 	if (p->epoll >= 0)
 		close(p->epoll);
 	free(p);
@@ -143,13 +152,48 @@ read_url(struct post *p, const char *url)
 	return result;
 }
 
+/* 0, also if the URL has no plural, or -1 if memory is gone. */
+static int
+read_url_many(struct post *p)
+{
+	static const char one[] = "/increment";
+	size_t len, one_len = sizeof one - 1;
+	struct buf many = {0};
+	char *path = NULL;
+	int result = 0;
+
+	if (curl_url_get(p->url, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+		return -1;
+	len = strlen(path);
+	if (len >= one_len && strcmp(path + len - one_len, one) == 0) {
+		p->url_many = curl_url_dup(p->url);
+		if (p->url_many == NULL ||
+		    buf_addf(&many, "%ss%c", path, '\0') < 0 ||
+		    curl_url_set(p->url_many, CURLUPART_PATH, buf_ptr(&many),
+			0) != CURLUE_OK)
+			result = -1;
+	}
+	buf_free(&many);
+	curl_free(path);
+	return result;
+}
+
+bool
+post_takes_many(const struct post *p)
+{
+	return p->url_many != NULL;
+}
+
 static int
 open_multi(struct post *p, size_t max)
 {
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
 	p->multi = curl_multi_init();
 	p->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	if (p->epoll < 0 || p->multi == NULL || p->headers == NULL)
+	p->headers_many =
+	    curl_slist_append(NULL, "Content-Type: application/x-ndjson");
+	if (p->epoll < 0 || p->multi == NULL || p->headers == NULL ||
+	    p->headers_many == NULL)
 		return -1;
 	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, want);
 	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
@@ -168,10 +212,8 @@ open_transfer(
 
 	if (e == NULL)
 		return -1;
-	curl_easy_setopt(e, CURLOPT_CURLU, p->url);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(e, CURLOPT_POST, 1L);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, p->headers);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -199,21 +241,55 @@ open_transfer(
 }
 
 int
-post_start(struct post *p, void *token, const char *body, size_t len)
+post_start(struct post *p, const struct post_request *request)
 {
 	struct transfer *t = p->free;
 
-	if (t == NULL)
+	if (t == NULL || (request->many && p->url_many == NULL) ||
+	    set_headers(t, p, request) < 0)
 		return -1;
-	t->token = token;
-	t->len = 0;
+	t->token = request->token;
+	t->many = request->many;
+	buf_clear(&t->answer);
 	t->error[0] = '\0';
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)len);
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(
+	    t->easy, CURLOPT_CURLU, request->many ? p->url_many : p->url);
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)request->len);
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, request->body);
 	if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK)
 		return -1;
 	p->free = t->next;
 	p->n_free--;
+	return 0;
+}
+
+static int
+set_headers(struct transfer *t, const struct post *p,
+    const struct post_request *request)
+{
+	struct curl_slist *common =
+	    request->many ? p->headers_many : p->headers;
+	struct curl_slist *more;
+	char field[128];
+
+	curl_slist_free_all(t->headers);
+	t->headers = NULL;
+	if (request->key == NULL) {
+		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, common);
+		return 0;
+	}
+	snprintf(field, sizeof field, "Idempotency-Key: \"%s\"", request->key);
+	for (const struct curl_slist *h = common; h != NULL; h = h->next) {
+		more = curl_slist_append(t->headers, h->data);
+		if (more == NULL)
+			return -1;
+		t->headers = more;
+	}
+	more = curl_slist_append(t->headers, field);
+	if (more == NULL)
+		return -1;
+	t->headers = more;
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	return 0;
 }
 
@@ -311,11 +387,11 @@ static size_t
 receive(char *bytes, size_t size, size_t n, void *transfer)
 {
 	struct transfer *t = transfer;
-	size_t fits = sizeof t->answer - t->len;
-
-	fits = size * n < fits ? size * n : fits;
-	memcpy(t->answer + t->len, bytes, fits);
-	t->len += fits;
+	/* Longer than any of ours, or no memory: the transfer ends, and its
+	 * beginning is looked at. */
+	if (t->answer.len + size * n > ANSWER_MAX ||
+	    buf_add(&t->answer, bytes, size * n) < 0)
+		return 0;
 	return size * n;
 }
 
@@ -358,6 +434,11 @@ judge(struct transfer *t, CURLcode code, struct post_result *ret)
 	snprintf(t->error, sizeof t->error, "HTTP status %ld", status);
 	if (status == 202)
 		return;
+	if (status == 207 && t->many) {
+		ret->text = t->answer.len == 0 ? "" : buf_ptr(&t->answer);
+		ret->len = t->answer.len;
+		return;
+	}
 	if (status == 503 || status == 429) {
 		curl_easy_getinfo(
 		    t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
@@ -400,8 +481,9 @@ static enum fault
 problem_fault(const struct transfer *t)
 {
 	static const char name[] = "\"code\"";
-	const char *end = t->answer + t->len;
-	const char *at = memmem(t->answer, t->len, name, sizeof name - 1);
+	const char *text = t->answer.len == 0 ? "" : buf_ptr(&t->answer);
+	const char *end = text + t->answer.len;
+	const char *at = memmem(text, t->answer.len, name, sizeof name - 1);
 	const char *type = NULL, *quote;
 	enum fault fault;
 

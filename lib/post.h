@@ -1,5 +1,6 @@
 /*
- * HTTP POSTs to one URL (layer 2): several connections, kept alive.
+ * HTTP POSTs to one URL, or many lines at once to its plural (layer 2):
+ * several connections, kept alive.
  *
  * A program's loop:
  *
@@ -46,9 +47,20 @@ const char *post_name(const struct post *p);
 /* Requests that may be started now. */
 size_t post_room(const struct post *p);
 
-/* Starts a request.  body (JSON) is borrowed until its result, token is given
- * back with it.  0, or -1 if there is no room or memory is gone. */
-int post_start(struct post *p, void *token, const char *body, size_t len);
+/* Can many lines go in one request?  If the URL's path ends in /increment,
+ * to /increments. */
+bool post_takes_many(const struct post *p);
+
+struct post_request {
+	const char *body; /* borrowed until its result */
+	size_t len;
+	bool many;       /* lines, else one JSON text */
+	const char *key; /* Idempotency-Key, or NULL; copied */
+	void *token;     /* given back with the result */
+};
+
+/* Starts a request.  0, or -1 if there is no room or memory is gone. */
+int post_start(struct post *p, const struct post_request *request);
 
 /* Fills *ret_pfd with what to wait for.  Returns the tick_ms() at which
  * post_step is due even if nothing is ready. */
@@ -63,7 +75,10 @@ struct post_result {
 	 * counted.  FAULT_UNKNOWN: may have been counted.  Any other: the
 	 * answer's reason for refusing it. */
 	enum fault fault;
-	bool again;             /* not counted now, worth another try */
+	bool again;       /* not counted now, worth another try */
+	const char *text; /* 207: the answer, one line per line; else
+			   * NULL; borrowed until the next post_start */
+	size_t len;
 	int64_t retry_after_ms; /* what the server asks for, 0 if nothing */
 	const char *why; /* one line; borrowed until the next post_start */
 };

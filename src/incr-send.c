@@ -2,13 +2,15 @@
  * incr-send: increments over HTTP, one verdict per line.
  *
  * In: increments, one per line.  Out: one line per line, in order: the line
- * itself once the server has answered 202, else an error line.
+ * itself once the server has taken it, else an error line.
  *
- * A line belongs to whoever wrote it until its verdict is on standard
- * output; a line without a verdict may or may not have been counted.  What
- * was certainly not counted is sent again, for a while; what may have been
- * counted never is.  Killed at any line: at most the lines of one window are
- * without a verdict.
+ * What has come together goes in one request.  A line belongs to whoever
+ * wrote it until its verdict is on standard output; a line without a verdict
+ * may or may not have been counted.  A request is repeated, for a while,
+ * under the key that it had the first time, and so counted once; without
+ * keys only what was certainly not counted is sent again.  Killed at any
+ * line: at most the lines in hand are without a verdict, and their keys are
+ * lost.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,63 +19,52 @@
 
 #include "buf.h"
 #include "fdio.h"
-#include "increment.h"
+#include "hand.h"
 #include "lines.h"
 #include "metrics.h"
 #include "msg.h"
 #include "options.h"
 #include "outage.h"
+#include "parcel.h"
 #include "point.h"
 #include "post.h"
-#include "record.h"
+#include "progress.h"
 #include "tick.h"
 
 enum {
-	WINDOW = 4,        /* lines in hand per connection */
-	OUT_MAX = 1 << 16, /* verdicts that wait for a slow reader */
-	SAY_AGAIN_MS = 60000
+	SINGLE_LINES = 4,   /* lines in hand per connection, one per request */
+	BATCH_LINES = 1000, /* of one request */
+	BATCHES = 16,       /* in hand, with many lines per request */
+	OUT_MAX = 1 << 16,  /* verdicts that wait for a slow reader */
+	SAY_AGAIN_MS = 60000,
+	/* Less than half the time for which servers remember a key. */
+	REPEAT_MS = 1500000
 };
 
-enum line_state {
-	LINE_WAITING, /* to be sent, or to be sent again */
-	LINE_SENT,    /* its answer is awaited */
-	LINE_ANSWERED /* its verdict is known */
-};
-
-/* A line in hand. */
-struct line {
-	enum line_state state;
-	enum fault fault; /* of a line answered; FAULT_NONE: the text itself */
-	uint64_t number;
-	int64_t sent_us;
-	struct buf text;
-	size_t body_len;
-	char body[INCREMENT_TEXT];
-};
-
-/* The lines in hand, in order: window[(first + i) % size], i < count. */
 struct sender {
 	struct post *post;
 	struct lines in;
 	struct buf out;
-	struct line *window;
-	size_t size, first, count;
-	size_t waiting; /* lines in this state */
+	struct hand hand;
+	struct parcel *parcels; /* concurrency of them */
+	size_t batch;           /* lines of one request at most */
+	size_t flying;          /* requests whose answer is awaited */
+	size_t again;           /* parcels to be sent again */
 	int signals;
 	bool ended;    /* nothing more comes in */
 	bool stopping; /* a signal said so */
 	bool in_dry;   /* standard input must be read */
+	bool failed;   /* not because of a line */
 	struct outage outage;
 	int64_t say_ms; /* the next outage is said from then on */
 	bool said_unknown, said_refused;
-	uint64_t rejected, first_rejected; /* lines; the number of the first */
-	enum fault first_fault;
-	bool failed; /* a line is unavailable or unknown */
+	struct progress progress;
 };
 
 static struct post_settings settings;
 static uint64_t concurrency;
 static int64_t wait_ms;
+static bool single, no_keys;
 
 /* clang-format off */
 static const struct option_def options[] = {
@@ -89,6 +80,12 @@ static const struct option_def options[] = {
     {.name = "timeout", .arg = "SECONDS", .def = "20",
 	.help = "how long to wait for an answer", .kind = OPTIONS_SECONDS,
 	.dest = &settings.timeout_ms, .min = 100, .max = 600000},
+    {.name = "single",
+	.help = "one increment per request", .kind = OPTIONS_FLAG,
+	.dest = &single},
+    {.name = "no-keys",
+	.help = "no Idempotency-Key; in doubt nothing is sent again",
+	.kind = OPTIONS_FLAG, .dest = &no_keys},
     {.name = "cacert", .arg = "FILE", .env = "CURL_CA_BUNDLE",
 	.help = "authorities for https", .kind = OPTIONS_TEXT,
 	.dest = &settings.cacert},
@@ -128,26 +125,25 @@ static struct metric series[] = {
 };
 
 static void open_all(struct sender *s);
+static void open_hand(struct sender *s);
 static void run(struct sender *s);
 static void take_lines(struct sender *s);
-static void take_line(
-    struct sender *s, const char *text, size_t len, bool whole);
-static enum fault judge(
-    struct line *l, const char *text, size_t len, bool whole);
-static void send_lines(struct sender *s);
-static void send_line(struct sender *s, struct line *l);
-static void read_answers(struct sender *s);
+static void send_requests(struct sender *s);
+static void send_parcel(struct sender *s, struct parcel *p);
 static void answer(struct sender *s, const struct post_result *r);
+static bool may_repeat(
+    struct sender *s, struct parcel *p, const struct post_result *r);
 static void say_outage(struct sender *s, const char *why);
+static void say_verdict(struct sender *s, const struct post_result *r);
 static void give_up(struct sender *s);
-static void settle(struct sender *s, struct line *l, enum fault fault);
 static void write_verdicts(struct sender *s);
-static int put_verdict(struct buf *out, const struct line *l);
 static void wait_for_work(struct sender *s);
 static bool has_work(const struct sender *s);
-static int64_t next_due(const struct sender *s, int64_t due_ms);
+static int64_t next_due(struct sender *s, int64_t due_ms);
+static void count(struct sender *s);
 static void read_input(struct sender *s);
 static int finish(struct sender *s);
+static _Noreturn void no_memory(void);
 
 int
 main(int argc, char **argv)
@@ -177,154 +173,152 @@ open_all(struct sender *s)
 	s->post = post_open(&settings, &why);
 	if (s->post == NULL)
 		msg_die(EXIT_CONFIG, "--url: %s", why);
-	s->size = WINDOW * concurrency;
-	s->window = calloc(s->size, sizeof *s->window);
-	if (s->window == NULL ||
+	open_hand(s);
+	progress_open(&s->progress);
+}
+
+static void
+open_hand(struct sender *s)
+{
+	bool many = !single && post_takes_many(s->post);
+	size_t size = many ? BATCHES * BATCH_LINES : SINGLE_LINES * concurrency;
+
+	s->batch = many ? BATCH_LINES : 1;
+	s->parcels = calloc(concurrency, sizeof *s->parcels);
+	if (s->parcels == NULL || hand_open(&s->hand, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
-		msg_die(EXIT_TEMPFAIL, "out of memory");
+		no_memory();
 }
 
 static void
 run(struct sender *s)
 {
+	struct post_result r;
+
 	for (;;) {
 		take_lines(s);
 		give_up(s);
-		send_lines(s);
+		send_requests(s);
 		write_verdicts(s);
-		if ((s->ended || s->stopping) && s->count == 0 &&
+		if ((s->ended || s->stopping) && s->hand.first == s->hand.end &&
 		    s->out.len == 0)
 			return;
 		wait_for_work(s);
-		read_answers(s);
+		while (post_next(s->post, &r))
+			answer(s, &r);
 	}
 }
 
-/* From the input buffer into the window, as far as both go. */
+/* From the input buffer into the hand, as far as both go. */
 static void
 take_lines(struct sender *s)
 {
 	const char *text;
 	size_t len;
 
-	while (!s->stopping && !s->in_dry && s->count < s->size) {
-		switch (lines_next(&s->in, &text, &len)) {
-		case LINES_LINE: take_line(s, text, len, true); break;
-		case LINES_TOO_LONG: take_line(s, text, len, false); break;
-		case LINES_MORE: s->in_dry = true; break;
-		case LINES_END: s->ended = s->in_dry = true; break;
-		}
+	while (!s->stopping && !s->in_dry && !hand_full(&s->hand)) {
+		enum lines_result got = lines_next(&s->in, &text, &len);
+
+		if (got == LINES_MORE || got == LINES_END)
+			s->in_dry = true;
+		else if (hand_add(&s->hand, text, len, got == LINES_LINE,
+			     s->in.number) < 0)
+			no_memory();
+		s->ended = s->ended || got == LINES_END;
 	}
 }
 
-static void
-take_line(struct sender *s, const char *text, size_t len, bool whole)
-{
-	struct line *l = &s->window[(s->first + s->count) % s->size];
-	enum fault fault = judge(l, text, len, whole);
-
-	l->number = s->in.number;
-	s->count++;
-	if (fault != FAULT_NONE || l->body_len == 0) {
-		settle(s, l, fault);
-		return;
-	}
-	l->state = LINE_WAITING;
-	s->waiting++;
-}
-
-/* An error line from a program before us is passed on: no body. */
-static enum fault
-judge(struct line *l, const char *text, size_t len, bool whole)
-{
-	struct record_error error;
-	struct increment inc;
-	enum fault fault;
-
-	l->body_len = 0;
-	buf_clear(&l->text);
-	if (!whole)
-		return FAULT_TOO_LONG;
-	if (len > 0 && buf_add(&l->text, text, len) < 0)
-		msg_die(EXIT_TEMPFAIL, "out of memory");
-	if (record_kind(text, len) == RECORD_ERROR &&
-	    record_parse_error(text, len, &error) == 0)
-		return FAULT_NONE;
-	fault = increment_parse(text, len, &inc);
-	if (fault == FAULT_NONE)
-		l->body_len = increment_format(&inc, l->body);
-	return fault;
-}
+/* -- requests ------------------------------------------------------------ */
 
 /* During an outage one request at a time finds out whether it is over. */
 static void
-send_lines(struct sender *s)
+send_requests(struct sender *s)
 {
-	size_t flying = concurrency - post_room(s->post);
 	size_t limit = s->outage.on ? 1 : concurrency;
 
-	if (s->waiting == 0 || !outage_try(&s->outage, tick_ms()))
+	if (!outage_try(&s->outage, tick_ms()))
 		return;
-	for (size_t i = 0; i < s->count && s->waiting > 0 && flying < limit;
-	     i++) {
-		struct line *l = &s->window[(s->first + i) % s->size];
+	for (size_t i = 0; s->again > 0 && s->flying < limit; i++) {
+		struct parcel *p = &s->parcels[i];
 
-		if (l->state == LINE_WAITING) {
-			send_line(s, l);
-			flying++;
+		if (p->left > 0 && !p->flying) {
+			series[REPEATS].value++;
+			s->again--;
+			send_parcel(s, p);
 		}
+	}
+	for (size_t i = 0;
+	     i < concurrency && s->flying < limit && hand_waiting(&s->hand);
+	     i++) {
+		struct parcel *p = &s->parcels[i];
+
+		if (p->left > 0)
+			continue;
+		if (parcel_fill(p, &s->hand, s->batch, !no_keys) < 0)
+			no_memory();
+		p->until_ms = 0;
+		send_parcel(s, p);
 	}
 }
 
 static void
-send_line(struct sender *s, struct line *l)
+send_parcel(struct sender *s, struct parcel *p)
 {
-	if (post_start(s->post, l, l->body, l->body_len) < 0)
-		msg_die(EXIT_TEMPFAIL, "out of memory");
-	l->sent_us = tick_us();
-	l->state = LINE_SENT;
-	s->waiting--;
+	struct post_request request = {.body = buf_ptr(&p->body),
+	    .len = p->body.len - (p->n == 1), /* one goes without newline */
+	    .many = p->n > 1,
+	    .key = p->keyed ? p->key : NULL,
+	    .token = p};
+
+	if (post_start(s->post, &request) < 0)
+		no_memory();
+	p->sent_us = tick_us();
+	p->flying = true;
+	s->flying++;
 }
 
-static void
-read_answers(struct sender *s)
-{
-	struct post_result r;
-
-	while (post_next(s->post, &r))
-		answer(s, &r);
-}
+/* -- answers ------------------------------------------------------------- */
 
 static void
 answer(struct sender *s, const struct post_result *r)
 {
-	struct line *l = r->token;
-	bool *said =
-	    r->fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
+	struct parcel *p = r->token;
+	int64_t left;
 
 	POINT("send-answer");
 	metrics_observe(
-	    &series[DURATION], (double)(tick_us() - l->sent_us) / 1e6);
-	if (r->again) {
-		say_outage(s, r->why);
-		if (outage_failed(&s->outage, tick_ms(), r->retry_after_ms)) {
-			l->state = LINE_WAITING;
-			s->waiting++;
-			series[REPEATS].value++;
-		} else {
-			settle(s, l, r->fault);
-		}
-		return;
+	    &series[DURATION], (double)(tick_us() - p->sent_us) / 1e6);
+	p->flying = false;
+	s->flying--;
+	left = parcel_learn(p, &s->hand,
+	    &(struct parcel_answer){r->fault, r->again, r->text, r->len});
+	if (left < 0)
+		no_memory();
+	if (left == 0) {
+		if (r->fault != FAULT_UNKNOWN)
+			outage_over(&s->outage);
+		say_verdict(s, r);
+	} else if (may_repeat(s, p, r)) {
+		s->again++;
+	} else {
+		parcel_give_up(p, &s->hand);
 	}
-	if (r->fault != FAULT_UNKNOWN)
-		outage_over(&s->outage);
-	if ((r->fault == FAULT_UNKNOWN || r->fault == FAULT_UNAVAILABLE) &&
-	    !*said) {
-		*said = true;
-		msg_say("%s: %s: %s", post_name(s->post), r->why,
-		    fault_detail(r->fault));
-	}
-	settle(s, l, r->fault);
+}
+
+/* A key is remembered for a while: longer than it is repeated here. */
+static bool
+may_repeat(struct sender *s, struct parcel *p, const struct post_result *r)
+{
+	int64_t now_ms = tick_ms();
+
+	say_outage(s, r->text == NULL ? r->why : "some lines were not taken");
+	if (!parcel_doubtful(p, &s->hand))
+		p->until_ms = 0;
+	else if (p->until_ms == 0)
+		p->until_ms =
+		    now_ms + (wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS);
+	return outage_failed(&s->outage, now_ms, r->retry_after_ms) &&
+	       (p->until_ms == 0 || now_ms < p->until_ms);
 }
 
 static void
@@ -339,59 +333,48 @@ say_outage(struct sender *s, const char *why)
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
 
+/* What is not tried again is said once. */
+static void
+say_verdict(struct sender *s, const struct post_result *r)
+{
+	bool *said =
+	    r->fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
+
+	if ((r->fault != FAULT_UNKNOWN && r->fault != FAULT_UNAVAILABLE) ||
+	    *said)
+		return;
+	*said = true;
+	msg_say(
+	    "%s: %s: %s", post_name(s->post), r->why, fault_detail(r->fault));
+}
+
 /*
  * An outage that was waited out, or that nobody waits for any more: what
- * can't be sent now is unavailable.
+ * can't be sent now is unavailable, what was sent before and may have been
+ * counted unknown.
  */
 static void
 give_up(struct sender *s)
 {
-	if (s->waiting == 0 || !s->outage.on)
+	if (!s->outage.on ||
+	    (!s->stopping && !outage_hopeless(&s->outage, tick_ms())))
 		return;
-	if (!s->stopping && !outage_hopeless(&s->outage, tick_ms()))
-		return;
-	for (size_t i = 0; i < s->count; i++) {
-		struct line *l = &s->window[(s->first + i) % s->size];
+	for (size_t i = 0; s->again > 0; i++) {
+		struct parcel *p = &s->parcels[i];
 
-		if (l->state != LINE_WAITING)
+		if (p->left == 0 || p->flying)
 			continue;
-		s->waiting--;
-		settle(s, l, FAULT_UNAVAILABLE);
+		parcel_give_up(p, &s->hand);
+		s->again--;
 	}
-}
-
-/* The one place where a line gets its verdict. */
-static void
-settle(struct sender *s, struct line *l, enum fault fault)
-{
-	l->state = LINE_ANSWERED;
-	l->fault = fault;
-	if (fault == FAULT_NONE && l->body_len > 0) {
-		series[DELIVERED].value++;
-		return;
-	}
-	if (fault == FAULT_UNAVAILABLE || fault == FAULT_UNKNOWN) {
-		s->failed = true;
-		series[fault == FAULT_UNKNOWN ? UNKNOWN : UNAVAILABLE].value++;
-		return;
-	}
-	series[REJECTED].value++;
-	if (s->rejected++ == 0) {
-		s->first_rejected = l->number;
-		s->first_fault = fault;
-	}
+	hand_give_up(&s->hand);
 }
 
 static void
 write_verdicts(struct sender *s)
 {
-	while (s->count > 0 && s->out.len < OUT_MAX &&
-	       s->window[s->first].state == LINE_ANSWERED) {
-		if (put_verdict(&s->out, &s->window[s->first]) < 0)
-			msg_die(EXIT_TEMPFAIL, "out of memory");
-		s->first = (s->first + 1) % s->size;
-		s->count--;
-	}
+	if (hand_release(&s->hand, &s->out, OUT_MAX) < 0)
+		no_memory();
 	while (s->out.len > 0) {
 		int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(&s->out),
 		    POINT_CUT("send-half", buf_ptr(&s->out), s->out.len));
@@ -405,21 +388,13 @@ write_verdicts(struct sender *s)
 	}
 }
 
-static int
-put_verdict(struct buf *out, const struct line *l)
-{
-	struct record_error error = {.fault = l->fault, .line = l->number};
-
-	if (l->fault == FAULT_NONE)
-		return lines_put(out, buf_ptr(&l->text), l->text.len);
-	return record_add_error(out, &error);
-}
+/* -- waiting ------------------------------------------------------------- */
 
 static void
 wait_for_work(struct sender *s)
 {
 	bool reading =
-	    s->in_dry && !s->ended && !s->stopping && s->count < s->size;
+	    s->in_dry && !s->ended && !s->stopping && !hand_full(&s->hand);
 	struct pollfd fds[] = {
 	    {.fd = s->signals, .events = POLLIN},
 	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
@@ -428,7 +403,7 @@ wait_for_work(struct sender *s)
 	};
 	int64_t due_ms = post_wait(s->post, &fds[3]);
 
-	series[IN_HAND].value = (double)s->count;
+	count(s);
 	if (fdio_poll(fds, 4, next_due(s, due_ms)) < 0)
 		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	if (fds[0].revents != 0 && fdio_signal(s->signals) != 0)
@@ -444,25 +419,37 @@ wait_for_work(struct sender *s)
 static bool
 has_work(const struct sender *s)
 {
-	bool printable =
-	    s->count > 0 && s->window[s->first].state == LINE_ANSWERED;
-	bool takable = !s->in_dry && !s->stopping && s->count < s->size;
+	bool takable = !s->in_dry && !s->stopping && !hand_full(&s->hand);
 
-	return takable || (printable && s->out.len < OUT_MAX);
+	return takable || (hand_has_verdict(&s->hand) && s->out.len < OUT_MAX);
 }
 
 static int64_t
-next_due(const struct sender *s, int64_t due_ms)
+next_due(struct sender *s, int64_t due_ms)
 {
 	int64_t now_ms = tick_ms();
-	int64_t metrics_ms = metrics_tick(now_ms);
-	int64_t outage_ms =
-	    s->waiting > 0 ? outage_due(&s->outage, now_ms) : FDIO_FOREVER;
+	bool waiting = s->again > 0 || hand_waiting(&s->hand);
+	int64_t due[] = {metrics_tick(now_ms),
+	    waiting ? outage_due(&s->outage, now_ms) : FDIO_FOREVER,
+	    progress_tick(&s->progress, now_ms, s->hand.end, s->hand.first)};
 
 	if (has_work(s))
 		return now_ms;
-	due_ms = metrics_ms < due_ms ? metrics_ms : due_ms;
-	return outage_ms < due_ms ? outage_ms : due_ms;
+	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
+		due_ms = due[i] < due_ms ? due[i] : due_ms;
+	return due_ms;
+}
+
+static void
+count(struct sender *s)
+{
+	const struct hand *h = &s->hand;
+
+	series[DELIVERED].value = (double)h->delivered;
+	series[REJECTED].value = (double)h->rejected;
+	series[UNAVAILABLE].value = (double)h->unavailable;
+	series[UNKNOWN].value = (double)h->unknown;
+	series[IN_HAND].value = (double)(h->end - h->first);
 }
 
 static void
@@ -480,21 +467,33 @@ read_input(struct sender *s)
 static int
 finish(struct sender *s)
 {
-	if (s->rejected > 0)
+	const struct hand *h = &s->hand;
+	bool failed = s->failed || h->unavailable > 0 || h->unknown > 0;
+
+	progress_close(&s->progress);
+	if (h->rejected > 0)
 		msg_say("stdin: %ju rejected, the first at line %ju: %s",
-		    (uintmax_t)s->rejected, (uintmax_t)s->first_rejected,
-		    s->first_fault == FAULT_NONE ? "an error line"
-						 : fault_code(s->first_fault));
+		    (uintmax_t)h->rejected, (uintmax_t)h->first_rejected,
+		    h->first_fault == FAULT_NONE ? "an error line"
+						 : fault_code(h->first_fault));
+	count(s);
 	metrics_close();
 	post_close(s->post);
 	lines_close(&s->in);
-	for (size_t i = 0; i < s->size; i++)
-		buf_free(&s->window[i].text);
-	free(s->window);
+	hand_close(&s->hand);
+	for (size_t i = 0; i < concurrency; i++)
+		buf_free(&s->parcels[i].body);
+	free(s->parcels);
 	buf_free(&s->out);
 	if (lines_finish(STDOUT_FILENO) < 0)
 		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	return s->failed         ? EXIT_TEMPFAIL
-	       : s->rejected > 0 ? EXIT_REJECTED
+	return failed            ? EXIT_TEMPFAIL
+	       : h->rejected > 0 ? EXIT_REJECTED
 				 : EXIT_DELIVERED;
+}
+
+static void
+no_memory(void)
+{
+	msg_die(EXIT_TEMPFAIL, "out of memory");
 }

@@ -412,13 +412,13 @@ ring_dropped() {
 
 # -- incr-send ----------------------------------------------------------------------
 
-# sent POINT STATUS VERDICT: whole, half or none
+# sent POINT STATUS VERDICT [OPTION]: whole, half or none
 sent() {
 	background incr-ingest -l 127.0.0.1:0 --port-file port --linger 0
 	wait_for 10 test -s port
 	increment 1 >in
 	INCR_URL=http://127.0.0.1:$(cat port)/increment INCR_POINT=$1 \
-		background incr-send -w 1 <in >out
+		background incr-send -w 5 ${4-} <in >out
 	send=$!
 	if [[ "$1" == *:stop ]]; then
 		wait_for 10 stopped "$send"
@@ -439,7 +439,8 @@ sent() {
 	rows sent <<-END
 		send-sent:kill 137 none
 		send-sent:stop 0 whole
-		send-sent:drop 111 unknown
+		send-sent:drop 0 whole
+		send-sent:drop 111 unknown --no-keys
 		send-answer:kill 137 none
 		send-answer:stop 0 whole
 		send-half:kill 137 half

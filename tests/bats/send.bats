@@ -237,8 +237,8 @@ open_input() {
 	run -111 timeout 0.9 incr-send -w 0.1 < <(increment 1)
 }
 
-@test "a request dropped on a connection used before is unknown, sent once" {
-	open_input -c 1
+@test "--no-keys: dropped on a connection used before is unknown, sent once" {
+	open_input -c 1 --no-keys
 	increment 1 >&9
 	wait_for 5 has_lines out 1
 	touch "$flag.drop"
@@ -254,10 +254,10 @@ open_input() {
 	asked_exactly 3
 }
 
-@test "504, 502 and 500 are unknown and never sent again" {
+@test "--no-keys: 504, 502 and 500 are unknown and never sent again" {
 	for code in 504 502 500; do
 		touch "$flag.$code"
-		run -111 --separate-stderr incr-send < <(increment 1)
+		run -111 --separate-stderr incr-send --no-keys < <(increment 1)
 		is_error "$output" unknown 1
 		rm "$flag.$code"
 	done
@@ -272,7 +272,9 @@ open_input() {
 	remember "$pid"
 	kill -STOP "$pid"
 	INCR_URL=http://127.0.0.1:$(cat "$BATS_TEST_TMPDIR/c/port")/
-	run -111 --separate-stderr incr-send --timeout 0.2 < <(increment 1)
+	run -111 --separate-stderr incr-send --timeout 0.2 --no-keys < <(increment 1)
+	is_error "$output" unknown 1
+	run -111 --separate-stderr incr-send --timeout 0.2 -w 0.3 < <(increment 1)
 	is_error "$output" unknown 1
 	# First signal: what is in hand is finished.  Second SIGINT: at once.
 	open_input --timeout 60
@@ -294,6 +296,55 @@ connected() {
 # no_pending PID: its signals have been read.
 no_pending() {
 	grep -q '^ShdPnd:	0*$' "/proc/$1/status"
+}
+
+# Requests of this test had one key, all of them.
+one_key() {
+	[ "$(requests | grep -o '"Idempotency-Key":\["[^]]*' | sort -u |
+		wc -l)" -eq 1 ]
+}
+
+@test "504, 502, 500 and no answer are repeated under one key until it is known" {
+	for flaw in 504 502 500 drop; do
+		path=t$BATS_TEST_NUMBER-$flaw flag=$caddy/flags/$path
+		INCR_URL=http://127.0.0.1:$(cat "$caddy/port")/$path
+		touch "$flag.$flaw"
+		open_input
+		increment 1 >&9
+		exec 9>&-
+		wait_for 5 asked 2
+		[ ! -s out ]
+		rm "$flag.$flaw"
+		wait "$sender"
+		[ "$(cat out)" = "$(increment 1)" ]
+		wait_for 5 asked 3
+		one_key
+		rm in out
+	done
+}
+
+@test "in doubt it stays unknown, also if it is refused for now later" {
+	touch "$flag.504"
+	open_input -w 1
+	increment 1 >&9
+	exec 9>&-
+	wait_for 5 asked 1
+	touch "$flag.503"
+	rm "$flag.504"
+	exits 111 "$sender"
+	is_error "$(cat out)" unknown 1
+	requests | grep -q '"status":503'
+	one_key
+}
+
+@test "each increment has a key of its own" {
+	increments 1 100 | incr-send >/dev/null
+	wait_for 5 asked 100
+	[ "$(requests | grep -oE '"Idempotency-Key":\["\\"[0-9a-f-]{36}\\""\]' |
+		sort -u | wc -l)" -eq 100 ]
+	incr-send --no-keys < <(increment 1)
+	wait_for 5 asked 101
+	[ "$(requests | grep -c Idempotency-Key)" -eq 100 ]
 }
 
 @test "a refusal carries the server's code: exit 1" {

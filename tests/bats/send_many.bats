@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# incr-send against whole rings: many lines in a request, none counted twice.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR" || return
+	sockets=$(mktemp -d /tmp/incr-send-many.XXXXXX)
+	export INCR_METRICS_DIR=$PWD/metrics
+	mkdir metrics
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+# server [ARG...]: a ring at $INCR_URL, the same one each time; its session
+# is that of $SERVER.
+server() {
+	local listen=127.0.0.1:${port:-0}
+	rm -f port
+	background setsid incr-ingest -l "$listen" --port-file port \
+		--linger 0 "$@" 2>>err.server
+	SERVER=$!
+	wait_for 10 test -s port
+	port=$(cat port)
+	export INCR_URL=http://127.0.0.1:$port/increment
+	for pid in $(pgrep -s "$SERVER"); do remember "$pid"; done
+}
+
+# requests CODE: answered so by servers that run or ran
+requests() {
+	cat metrics/incr-serve-*.prom |
+		sed -n "s/^incr_http_requests_total{.*code=\"$1\".*} //p" |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+requests_are() { [ "$(requests "$1")" = "$2" ]; }
+seen() { rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::seen::*" | grep -c .; }
+payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
+
+@test "many lines go in few requests and are answered in order" {
+	server
+	increments 1 20000 >in
+	run -0 --separate-stderr incr-send <in
+	[ -z "$stderr" ]
+	printf '%s\n' "$output" | cmp in -
+	[ "$(ready)" = 20000 ]
+	payloads | sort | cmp - <(sort in)
+	[ "$(seen)" = 20000 ]
+	some() { [ "$(requests 202)" -ge 20 ]; }
+	wait_for 5 some
+	[ "$(requests 202)" -lt 200 ]
+}
+
+@test "one line goes alone, as do all with --single" {
+	server
+	increment 1 | incr-send >out
+	increment 1 | cmp - out
+	increments 1 50 >in
+	incr-send --single <in | cmp in -
+	wait_for 5 requests_are 202 51
+	[ "$(seen)" = 51 ]
+}
+
+@test "--no-keys: Redis remembers nothing" {
+	server
+	increments 1 5000 >in
+	incr-send --no-keys <in | cmp in -
+	[ "$(ready)" = 5000 ]
+	run ! seen
+}
+
+@test "lines that are no increments have their answer in their place" {
+	server
+	{
+		increments 1 1500
+		echo x
+		increments 1501 3000
+		echo
+	} >in
+	run -1 --separate-stderr incr-send <in
+	[ "$stderr" = "incr-send: stdin: 2 rejected, the first at line 1501: not-json" ]
+	[ "${#lines[@]}" -eq 3002 ]
+	[[ ${lines[1500]} == *not-json*'"line":1501}}' ]]
+	[[ ${lines[3001]} == *not-json*'"line":3002}}' ]]
+	[ "${lines[3000]}" = "$(increment 3000)" ]
+	[ "$(ready)" = 3000 ]
+}
+
+@test "the server killed again and again: every line is taken once, and said so" {
+	server
+	increments 1 30000 >in
+	incr-send -w 20 <in >out 2>err 3>&- &
+	sender=$!
+	remember "$sender"
+	for n in 2000 8000 15000; do
+		more() { [ "$(ready)" -ge $n ]; }
+		wait_for 20 more
+		pkill -9 -s "$SERVER" .
+		wait_for 5 gone "$SERVER"
+		server
+	done
+	status=0
+	wait "$sender" || status=$?
+	cat err
+	[ "$status" = 0 ]
+	cmp in out
+	[ "$(ready)" = 30000 ]
+	payloads | sort | cmp - <(sort in)
+}
+
+@test "no answer in time: repeated, and counted once" {
+	server --verdict-timeout 0.3 -w 60
+	publish=$(pgrep -s "$SERVER" incr-publish)
+	kill -STOP "$publish"
+	increments 1 3000 >in
+	incr-send -w 20 <in >out 2>err 3>&- &
+	sender=$!
+	remember "$sender"
+	doubted() { [ "$(requests 207)" -gt 0 ] || [ "$(requests 504)" -gt 0 ]; }
+	wait_for 10 doubted
+	kill -CONT "$publish"
+	wait "$sender"
+	cmp in out
+	[ "$(ready)" = 3000 ]
+	grep -q '; trying for 20 s$' err
+}
+
+@test "an outage longer than --wait: what may be counted is unknown" {
+	server --verdict-timeout 0.3 -w 60
+	publish=$(pgrep -s "$SERVER" incr-publish)
+	kill -STOP "$publish"
+	increments 1 3000 >in
+	run -111 sh -c 'incr-send -w 0.5 <in >out 2>err'
+	[ "$(grep -cE '"code":"(unknown|unavailable)"' out)" = 3000 ]
+	head -n 1 out | grep -q '"unknown".*"line":1}}$'
+	# What was called unavailable was not counted, whatever happens.
+	kill -TERM "$SERVER"
+	kill -CONT "$publish"
+	wait_for 10 gone "$publish"
+	[ "$(ready)" -le "$(grep -c '"unknown"' out)" ]
+}
+
+@test "how far it is, on a terminal only" {
+	server
+	mkfifo in
+	exec 9<>in
+	background script -qfec 'incr-send <in >out 2>/dev/tty' typescript \
+		>/dev/null
+	increments 1 3 >&9
+	wait_for 5 grep -q 'incr-send: 3 lines taken, 3 answered, [0-9]*/s' typescript
+	exec 9>&-
+	increments 1 3 | cmp - out
+	run -0 --separate-stderr incr-send < <(increment 1)
+	[ -z "$stderr" ]
+}
