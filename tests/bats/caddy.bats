@@ -197,6 +197,53 @@ all_taken() {
 	done
 }
 
+# https ARG...: curl to the site, which has a certificate of the authority
+https() {
+	curl -s -m 5 -o answer -w '%{http_code}' --cacert "$authority" "$@" \
+		"https://localhost:$port/increment" -d "$(increment 3)"
+}
+local_ca=caddy/pki/authorities/local/root.crt
+local_cert=caddy/certificates/local/localhost/localhost
+
+# own_authority DIR: Caddy makes one there, and a certificate for localhost.
+own_authority() {
+	mkdir -p "$1"
+	XDG_DATA_HOME=$PWD/$1 caddy_start
+	wait_for 5 test -s "$1/$local_cert.key"
+	kill "$caddy"
+	wait_for 10 gone "$caddy"
+}
+
+@test "HTTPS with INCR_CLIENT_CA: only who has a certificate of it is let in" {
+	export INCR_HTTP_PORT
+	INCR_HTTP_PORT=$(free_port)
+	INCR_SITE=https://localhost:$port
+	ingest 1
+	own_authority good
+	own_authority bad
+	export XDG_DATA_HOME=$PWD/good INCR_CLIENT_CA=$PWD/good/$local_ca
+	authority=$INCR_CLIENT_CA
+	caddy_start
+	let_in() {
+		[ "$(https --cert "good/$local_cert.crt" \
+			--key "good/$local_cert.key")" = 202 ]
+	}
+	wait_for 5 let_in
+	# 56: the handshake was broken off, which TLS 1.3 tells afterwards.
+	run -56 https
+	[ "$output" = 000 ]
+	run -56 https --cert "bad/$local_cert.crt" --key "bad/$local_cert.key"
+	[ "$output" = 000 ]
+	[ "$(ready)" = 1 ]
+}
+
+@test "INCR_CLIENT_CA that can't be had, or without HTTPS: Caddy won't start" {
+	adapt() { caddy adapt --config "$ROOT/Caddyfile" --adapter caddyfile; }
+	INCR_CLIENT_CA=/no/such/file INCR_SITE=https://localhost:1 run -1 adapt
+	INCR_CLIENT_CA='' INCR_SITE=https://localhost:1 run -1 adapt
+	INCR_CLIENT_CA=/etc/ssl/certs/ca-certificates.crt run -1 adapt
+}
+
 @test "HTTPS with a site name, here with Caddy's own authority" {
 	export INCR_HTTP_PORT
 	INCR_HTTP_PORT=$(free_port)

@@ -164,6 +164,46 @@ replaced() { # NAME OLD
 	done
 }
 
+@test "a site name needs tokens or --open, a client CA a site name" {
+	INCR_SITE=example.org run -100 incr-up
+	[ "$output" = 'incr-up: INCR_SITE: lets everybody in: give --tokens, or say --open' ]
+	INCR_SITE=example.org run -100 incr-up --tokens missing
+	[ "$output" = 'incr-up: --tokens: missing: not readable' ]
+	INCR_CLIENT_CA=x run -100 incr-up
+	[ "$output" = "incr-up: INCR_CLIENT_CA: needs INCR_SITE: there is no HTTPS" ]
+	# With --open it goes on to what comes next.
+	INCR_SITE=example.org run -100 incr-up --open --state /dev/null/x
+	[[ "$output" != *INCR_SITE* ]]
+}
+
+@test "HTTPS, tokens and rates: only who has a token is counted" {
+	use_given
+	token=$(incr-token --tokens tokens --rate 1/s:5 new shop)
+	export INCR_HTTP_PORT INCR_BIND=127.0.0.1
+	INCR_HTTP_PORT=$(free_port)
+	INCR_SITE=https://localhost:$INCR_PORT up_start --ingests 1 \
+		--drains 1 --tokens tokens
+	url=https://localhost:$INCR_PORT/increment
+	echo "cacert = $INCR_STATE/caddy/pki/authorities/local/root.crt" >config
+	code() { curl -s -o answer -w '%{http_code}' -K config \
+		-d "$(increment 3)" "$url"; }
+	unauthorized() { [ "$(code)" = 401 ]; }
+	wait_for 5 unauthorized
+	grep -q '"code":"unauthorized"' answer
+	printf 'header = "Authorization: Bearer %s"\n' "$token" >>config
+	[ "$(code)" = 202 ]
+	limited() { [ "$(code)" = 429 ]; }
+	wait_for 5 limited
+	grep -q quota-exceeded answer
+	# No part has the token in its arguments, its messages or its metrics.
+	not grep -rqF "$token" err out "$INCR_STATE"
+	for pid in $(descendants "$up"); do
+		not grep -aqF "$token" "/proc/$pid/cmdline"
+	done
+	up_stop
+	[ "$(sum_of)" -ge 3 ]
+}
+
 @test "a port that is taken ends it with 100" {
 	use_given
 	background perl -MIO::Socket::INET -e '
