@@ -299,7 +299,7 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	wait_for 5 waits_for_lock 1
 	kill -9 "$flush"
 	unlock
-	background sh -c 'incr-consume | incr-flush -i 0.1'
+	background setsid sh -c 'incr-consume | incr-flush -i 0.1'
 	wait_for 5 no_batches
 	sum_is 1
 }
@@ -311,7 +311,7 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	background incr-flush -i 0.2 <"$DIR/s"
 	flush=$!
 	wait_for 5 waits_for_lock 1
-	background sh -c 'incr-consume | incr-flush -i 0.1'
+	background setsid sh -c 'incr-consume | incr-flush -i 0.1'
 	wait_for 5 waits_for_lock 2 # its first look at the ledger went through
 	unlock
 	wait "$flush"

@@ -39,6 +39,7 @@ sanitized() {
 }
 
 # background COMMAND...: in the background, ended with the test. $! is it.
+# With setsid in front, all that it starts is ended, too.
 background() {
 	"$@" <&0 3>&- & # <&0: else its input would be /dev/null
 	echo $! >>"$BATS_TEST_TMPDIR/pids"
@@ -55,6 +56,7 @@ end_background() {
 	while read -r pid; do
 		kill -CONT "$pid" 2>/dev/null || :
 		kill -9 "$pid" 2>/dev/null || :
+		kill -9 -- "-$pid" 2>/dev/null || :
 	done <"$BATS_TEST_TMPDIR/pids"
 }
 

@@ -80,7 +80,7 @@ ask() {
 
 @test "ten seconds: the row is there in time with the default interval" {
 	local sent shown
-	background sh -c 'incr-consume | incr-flush'
+	background setsid sh -c 'incr-consume | incr-flush'
 	wait_for 5 consumer_registered
 	sent=${EPOCHREALTIME/./}
 	increment 7 | incr-publish
