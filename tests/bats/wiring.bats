@@ -15,6 +15,7 @@ setup() {
 
 teardown() {
 	end_background
+	redis_stop "$sockets/r"
 	rm -rf "$sockets"
 }
 
@@ -159,13 +160,14 @@ ends_with() {
 # A socket of nobody's, on which all that it starts may listen: COMMAND... is
 # run for each line of standard input, and is told of the socket.
 listen_for() {
-	perl -MIO::Socket::INET -MPOSIX -e '
+	exec perl -MIO::Socket::INET -MPOSIX -e '
 		BEGIN { $^F = 9 } # not closed by exec
 		$s = IO::Socket::INET->new(Listen => 1024,
 		    LocalAddr => "127.0.0.1") or die;
 		POSIX::dup2(fileno($s), 3) or die;
 		open($p, ">", "port") && print $p $s->sockport, "\n";
 		close($p);
+		$SIG{CHLD} = "IGNORE";
 		while (<STDIN>) {
 			next if fork;
 			$ENV{LISTEN_FDS} = 1;
@@ -287,7 +289,6 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 	[[ "$output" == *"incr-publish: "*noeviction* ]]
 	run -100 incr-drain </dev/null
 	[[ "$output" == *"incr-consume: "*noeviction* ]]
-	redis_stop "$sockets/r"
 }
 
 @test "a program that is not there ends the wiring with 100" {
