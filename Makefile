@@ -39,7 +39,8 @@ incr-flush = $(BASE) $(LINES) increment $(QUEUE) \
 	-ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
-	rate tokens gate bulks routes served scrape kin -ljansson -luuid -lcrypto
+	rate tokens gate bulks trace complaint routes served scrape kin \
+	-ljansson -luuid -lcrypto
 incr-send = $(BASE) $(LINES) increment backoff outage post hand \
 	parcel progress -ljansson -luuid -lcurl
 

@@ -136,6 +136,9 @@ format_fields(const struct answer *a, char *ret_text, size_t size)
 	if (a->retry_s > 0)
 		to += snprintf(to, (size_t)(end - to), "Retry-After: %ju\r\n",
 		    (uintmax_t)a->retry_s);
+	if (a->trace != NULL)
+		to += snprintf(to, (size_t)(end - to), "traceresponse: %s\r\n",
+		    a->trace->text);
 	if (a->policy != NULL)
 		snprintf(to, (size_t)(end - to),
 		    "RateLimit-Policy: \"%s\";q=%ju;w=1\r\n"
@@ -150,14 +153,16 @@ format_problem(const struct answer *a, char *ret_text, size_t size)
 {
 	static const char quota[] =
 	    "https://iana.org/assignments/http-problem-types#quota-exceeded";
-	bool limited = a->policy != NULL;
+	bool limited = a->policy != NULL, named = a->trace != NULL;
 	int n = snprintf(ret_text, size,
 	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
-	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s}\n",
+	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s%s%.*s%s}\n",
 	    limited ? quota : "about:blank", answer_phrase(a->status),
 	    (unsigned)a->status, a->code, a->detail,
 	    limited ? ",\"violated-policies\":[\"" : "",
-	    limited ? a->policy : "", limited ? "\"]" : "");
+	    limited ? a->policy : "", limited ? "\"]" : "",
+	    named ? ",\"trace_id\":\"" : "", TRACE_ID,
+	    named ? a->trace->text + TRACE_ID_AT : "", named ? "\"" : "");
 
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }

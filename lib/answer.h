@@ -10,12 +10,14 @@
 
 #include "buf.h"
 #include "fault.h"
+#include "trace.h"
 
 /*
  * One response.  code and detail (constants, never a client's bytes) make a
  * problem; type and text another body; none of them no body.
  * policy makes it the problem of draft-ietf-httpapi-ratelimit-headers-10,
- * with its fields RateLimit and RateLimit-Policy.
+ * with its fields RateLimit and RateLimit-Policy.  trace is said by a problem
+ * as its trace_id, and by the field traceresponse of W3C Trace Context.
  */
 struct answer {
 	uint16_t status;
@@ -25,8 +27,9 @@ struct answer {
 	const char *policy;    /* the rate limit that refuses, or NULL */
 	const char *challenge; /* WWW-Authenticate, or NULL */
 	const char *code, *detail;
-	const char *type; /* Content-Type of text */
-	char *text;       /* whoever holds the answer frees it */
+	const struct trace *trace; /* borrowed, or NULL */
+	const char *type;          /* Content-Type of text */
+	char *text;                /* whoever holds the answer frees it */
 	size_t text_len;
 };
 

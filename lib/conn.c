@@ -189,6 +189,10 @@ conn_answer(struct exchange *x, const struct answer *a)
 	}
 	x->answered = true;
 	x->answer = *a;
+	if (a->code != NULL || a->status == 207) {
+		trace_adopt(&x->trace);
+		x->answer.trace = &x->trace;
+	}
 	conn_policy->answered(x);
 	if (x->conn == NULL)
 		exchange_free(x);

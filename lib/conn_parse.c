@@ -1,5 +1,7 @@
 #include "conn_parse.h"
 
+#include <string.h>
+
 enum {
 	PIPELINE_MAX = 64, /* requests of one connection without answer */
 	DISCARD_MAX = 4096 /* bytes of body read after an early answer */
@@ -48,6 +50,8 @@ take_head(struct conn *c, const char *head)
 		return;
 	x->head_only = r->method == HTTP_METHOD_HEAD;
 	x->close = !r->keep_alive;
+	if (r->traceparent.len == TRACE_TEXT)
+		memcpy(x->trace.text, head + r->traceparent.at, TRACE_TEXT);
 	c->fresh = true;
 	conn_policy->head(x, r, head);
 	if (x->answered)

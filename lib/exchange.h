@@ -16,6 +16,7 @@
 #include "bulk.h"
 #include "client.h"
 #include "tag.h"
+#include "trace.h"
 
 struct conn;
 
@@ -26,11 +27,12 @@ struct exchange {
 	struct answer answer;
 	struct bulk *bulk; /* of a request of many lines; freed with it */
 	struct client client;
-	struct tag tag;   /* of its idempotency key */
-	size_t limit;     /* bytes of body that are taken */
-	size_t seen;      /* bytes of body so far */
-	uint32_t pending; /* lines without verdict; their owner counts */
-	uint8_t route;    /* the policy's */
+	struct trace trace; /* as it came, until a problem is answered */
+	struct tag tag;     /* of its idempotency key */
+	size_t limit;       /* bytes of body that are taken */
+	size_t seen;        /* bytes of body so far */
+	uint32_t pending;   /* lines without verdict; their owner counts */
+	uint8_t route;      /* the policy's */
 	bool answered;
 	bool whole;     /* nothing more is read of it */
 	bool close;     /* its answer is the connection's last */

@@ -4,7 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEX_DIGITS_MAX = 8 };
+enum {
+	HEX_DIGITS_MAX = 8,
+	VALUE_NAME_MIN = sizeof "traceparent" - 1 /* the shortest in values */
+};
 
 /* Where a character may stand. */
 enum place {
@@ -93,12 +96,16 @@ static const struct {
 	size_t name_len;
 	size_t offset;        /* of a struct http_value in the request */
 	const char *repeated; /* the fault, or NULL: the last line counts */
+	bool lone;            /* several are as good as an empty one */
 } values[] = {
     {FIELD("authorization"), offsetof(struct http_request, authorization),
-	"the field Authorization is repeated"},
+	"the field Authorization is repeated", false},
     {FIELD("idempotency-key"), offsetof(struct http_request, idempotency_key),
-	"the field Idempotency-Key is repeated"},
-    {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL},
+	"the field Idempotency-Key is repeated", false},
+    {FIELD("traceparent"), offsetof(struct http_request, traceparent), NULL,
+	true},
+    {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL,
+	false},
 };
 
 enum http_event
@@ -313,6 +320,8 @@ take_field(struct http *h, const char *p, const char *name, size_t name_len,
 		if (fields[i].name_len == name_len &&
 		    equals(name, name_len, fields[i].name))
 			return fields[i].take(h, value, len);
+	if (name_len < VALUE_NAME_MIN)
+		return true;
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
 		struct http_value *v =
 		    (struct http_value *)((char *)&h->request +
@@ -323,6 +332,8 @@ take_field(struct http *h, const char *p, const char *name, size_t name_len,
 			continue;
 		if (v->at != 0 && values[i].repeated != NULL)
 			return fault(h, 400, values[i].repeated);
+		if (v->at != 0 && values[i].lone)
+			len = 0;
 		*v = (struct http_value){(uint16_t)(value - p), (uint16_t)len};
 	}
 	return true;

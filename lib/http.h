@@ -48,14 +48,15 @@ struct http_request {
 				     * 0 is the path / of an absolute form */
 	struct http_value authorization;
 	struct http_value idempotency_key;
-	struct http_value forwarded; /* X-Forwarded-For; the last such line,
-				      * which the nearest proxy wrote */
-	uint8_t method;              /* enum http_method */
-	bool http_1_0;
-	bool keep_alive;
-	bool chunked;
-	bool has_length;
-	bool expects; /* Expect: 100-continue, and a body follows */
+	struct http_value traceparent; /* len 0: there are several */
+	struct http_value forwarded;   /* X-Forwarded-For; the last such line,
+					* which the nearest proxy wrote */
+	uint8_t method;                /* enum http_method */
+	bool http_1_0 : 1;
+	bool keep_alive : 1;
+	bool chunked : 1;
+	bool has_length : 1;
+	bool expects : 1; /* Expect: 100-continue, and a body follows */
 };
 
 enum http_state {

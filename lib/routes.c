@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bulks.h"
+#include "complaint.h"
 #include "gate.h"
 #include "lines.h"
 #include "relay.h"
@@ -35,6 +36,7 @@ static const struct {
 };
 
 static bool unready;
+static struct complaints complaints;
 
 static void answer_problem(struct exchange *x, uint16_t status,
     const char *code, const char *detail, const char *allow);
@@ -45,6 +47,7 @@ static void take_key(
 static void refuse(struct exchange *x);
 static void answer_text(struct exchange *x, const char *text);
 static void answer_metrics(struct exchange *x);
+static bool is_failure(const struct exchange *x);
 
 void
 routes_head(struct exchange *x, const struct http_request *r, const char *head)
@@ -215,7 +218,38 @@ routes_cut(struct exchange *x, const struct answer *a)
 void
 routes_answered(const struct exchange *x)
 {
-	served_count(x->answer.status, tick_us() - x->began_us);
+	const struct answer *a = &x->answer;
+
+	served_count(a->status, tick_us() - x->began_us);
+	if (is_failure(x))
+		complaint_add(&complaints, a->status,
+		    a->code == NULL ? fault_code(FAULT_UNAVAILABLE) : a->code,
+		    &x->trace);
+}
+
+/* Is it ours, not the client's?  That /health/ready says no is no failure of
+ * the request. */
+static bool
+is_failure(const struct exchange *x)
+{
+	const struct answer *a = &x->answer;
+
+	if (a->status == 207)
+		return x->bulk->failed;
+	return (a->status == 503 || a->status == 504) && a->code != NULL &&
+	       x->route != ROUTE_READY;
+}
+
+bool
+routes_complaint(int64_t now_ms, struct complaint *ret)
+{
+	return complaint_next(&complaints, now_ms, ret);
+}
+
+int64_t
+routes_complaint_due(void)
+{
+	return complaint_due(&complaints);
 }
 
 void

@@ -4,6 +4,10 @@
 #ifndef INCR_ROUTES_H
 #define INCR_ROUTES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "complaint.h"
 #include "conn.h"
 #include "relay.h"
 
@@ -22,5 +26,10 @@ void routes_told(struct exchange *x, const struct relay_verdict *v);
 
 /* From now on /health/ready says no. */
 void routes_unready(void);
+
+/* Which request that was answered 503 or 504, or 207 for such lines, is to
+ * be said now, and when the next: complaint_next, complaint_due. */
+bool routes_complaint(int64_t now_ms, struct complaint *ret);
+int64_t routes_complaint_due(void);
 
 #endif

@@ -85,6 +85,7 @@ static void open_door(const char *addr, uint8_t role);
 static void refuse_exposure(const char *where);
 static void write_ports(void);
 static void run(void);
+static void complain(int64_t now_ms);
 static int64_t next_deadline(void);
 static void take_signal(struct watch *w, uint32_t events);
 static void reload(void);
@@ -218,6 +219,7 @@ main(int argc, char **argv)
 	open_service();
 	open_doors();
 	run();
+	complain(INT64_MAX);
 	served_close();
 	gate_close();
 	return kin_status(s.status, KIN_MS);
@@ -405,11 +407,30 @@ run(void)
 		relay_write();
 		if (s.stage == STAGE_DRAINING && relay_written())
 			relay_close_output();
+		if (routes_complaint_due() != FDIO_FOREVER)
+			complain(tick_ms());
 		if (has_left())
 			return;
 		if (watch_wait(next_deadline()) < 0)
 			msg_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
 	}
+}
+
+/* A request that was not served, with the id that its client was told. */
+static void
+complain(int64_t now_ms)
+{
+	struct complaint c;
+
+	if (!routes_complaint(now_ms, &c))
+		return;
+	if (c.others == 0)
+		msg_say("request %.*s: %u %s", TRACE_ID,
+		    c.trace.text + TRACE_ID_AT, (unsigned)c.status, c.code);
+	else
+		msg_say("request %.*s: %u %s, and %ju more", TRACE_ID,
+		    c.trace.text + TRACE_ID_AT, (unsigned)c.status, c.code,
+		    (uintmax_t)c.others);
 }
 
 /* Whoever has something to do with time does it; when the next has. */
@@ -419,8 +440,8 @@ next_deadline(void)
 	int64_t now_ms = tick_ms(), first = FDIO_FOREVER;
 	int64_t due[] = {relay_tick(now_ms), bulks_tick(now_ms),
 	    conn_tick(now_ms), door_tick(now_ms),
-	    served_tick(now_ms, conn_count(), relay_count()), s.stage_due_ms,
-	    s.grace_due_ms};
+	    served_tick(now_ms, conn_count(), relay_count()),
+	    routes_complaint_due(), s.stage_due_ms, s.grace_due_ms};
 
 	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
 		first = due[i] < first ? due[i] : first;
