@@ -6,6 +6,7 @@
 #include "fdio.h"
 #include "point.h"
 
+static void blank(char *text, size_t len, char c);
 static void hand_over(struct ring *r, size_t n);
 
 int
@@ -23,7 +24,6 @@ ring_add(struct ring *r, void *owner, uint32_t number,
     const struct ring_text *text, int64_t now_ms)
 {
 	size_t prefix = r->tagged ? text->tag_len + 1 : 0, len = text->len;
-	const char *body = text->body;
 	char *to;
 
 	if (ring_full(r))
@@ -36,8 +36,9 @@ ring_add(struct ring *r, void *owner, uint32_t number,
 		to += text->tag_len;
 		*to++ = '\t';
 	}
-	for (size_t i = 0; i < len; i++)
-		to[i] = body[i] == '\n' || body[i] == '\r' ? ' ' : body[i];
+	memcpy(to, text->body, len);
+	blank(to, len, '\n');
+	blank(to, len, '\r');
 	to[len] = '\n';
 	buf_grow(&r->out, prefix + len + 1);
 	r->held[r->added++ % r->cap] = (struct ring_line){.owner = owner,
@@ -45,6 +46,15 @@ ring_add(struct ring *r, void *owner, uint32_t number,
 	    .len = (uint32_t)(prefix + len + 1),
 	    .number = number};
 	return 0;
+}
+
+static void
+blank(char *text, size_t len, char c)
+{
+	char *end = text + len;
+
+	while ((text = memchr(text, c, (size_t)(end - text))) != NULL)
+		*text++ = ' ';
 }
 
 int

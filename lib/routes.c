@@ -192,12 +192,14 @@ answer_metrics(struct exchange *x)
 void
 routes_told(struct exchange *x, const struct relay_verdict *v)
 {
-	struct answer a = answer_fault(v->fault);
+	struct answer a;
 
-	if (x->bulk != NULL)
+	if (x->bulk != NULL) {
 		bulks_told(x, v);
-	else
-		conn_answer(x, &a);
+		return;
+	}
+	a = answer_fault(v->fault);
+	conn_answer(x, &a);
 }
 
 void

@@ -20,6 +20,16 @@ mix(struct outcome *o, uint64_t value)
 }
 
 static void
+take_value(
+    struct outcome *o, const struct http_value *v, const char *p, size_t eaten)
+{
+	promise(v->at == 0 || (size_t)v->at + v->len < eaten);
+	mix(o, v->at);
+	for (size_t i = 0; i < v->len; i++)
+		mix(o, (uint8_t)p[v->at + i]);
+}
+
+static void
 take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
     size_t eaten)
 {
@@ -36,6 +46,9 @@ take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
 		for (size_t i = 0; i < r->path_len; i++)
 			mix(o, (uint8_t)p[r->path_at + i]);
 		mix(o, r->length);
+		take_value(o, &r->authorization, p, eaten);
+		take_value(o, &r->idempotency_key, p, eaten);
+		take_value(o, &r->forwarded, p, eaten);
 		return;
 	case HTTP_DATA:
 		promise(eaten > 0);
