@@ -253,11 +253,11 @@ static void
 flush(struct conn *c)
 {
 	static struct buf reply;
-	size_t before = c->out.len;
+	size_t before = unsent_len(c->out);
 	int64_t sent =
 	    !gather(c, &reply) ? -1 : unsent_send(&c->out, &reply, c->watch.fd);
 
-	unsent_bytes += c->out.len - before;
+	unsent_bytes += unsent_len(c->out) - before;
 	if (sent < 0) {
 		destroy(c);
 		return;
@@ -265,7 +265,7 @@ flush(struct conn *c)
 	c->fresh = c->fresh || sent > 0;
 	if (reply.cap > KEEP_REPLY)
 		buf_free(&reply);
-	if (c->out.len == 0)
+	if (c->out == NULL)
 		parse_on(c);
 	settle(c);
 }
@@ -299,7 +299,7 @@ settle(struct conn *c)
 
 	if (c->state == CONN_LINGERING)
 		return;
-	if (c->out.len > 0)
+	if (c->out != NULL)
 		enter(c, CONN_WRITING, EPOLLOUT);
 	else if (done && c->unread && !c->ended)
 		linger(c);
@@ -386,13 +386,13 @@ destroy(struct conn *c)
 		if (x->bulk != NULL && !x->answered)
 			conn_policy->left(x);
 	exchange_leave(&c->asked);
-	unsent_bytes -= c->out.len;
+	unsent_bytes -= unsent_len(c->out);
 	due_remove(&lists[c->state], &c->due);
 	count--;
 	close(c->watch.fd); /* which also ends watching it */
 	buf_free(&c->in);
 	buf_free(&c->body);
-	buf_free(&c->out);
+	unsent_free(&c->out);
 	c->gone = true;
 	if (!c->marked)
 		free(c);

@@ -16,6 +16,7 @@
 #include "http.h"
 #include "watch.h"
 
+/* There are many of them: 232 bytes, with malloc's own 240. */
 struct conn {
 	struct watch watch; /* first, so that its address is the conn's */
 	struct due due;     /* in the list of its state */
@@ -23,18 +24,18 @@ struct conn {
 	struct exchanges asked;
 	struct buf in;   /* not parsed yet */
 	struct buf body; /* of the request being read */
-	struct buf out;  /* not sent yet */
+	struct buf *out; /* not sent yet (unsent.h), or NULL */
 	struct http http;
 	struct conn_from from;
-	uint8_t state;      /* enum conn_state */
-	bool marked : 1;    /* is to be flushed */
-	bool gone : 1;      /* and then to be freed instead */
-	bool held : 1;      /* nothing is parsed for now */
-	bool deaf;          /* nothing is parsed any more */
-	bool unread;        /* the client may still be sending */
-	bool ended;         /* the client's output ended */
-	bool want_continue; /* 100 is to be sent */
-	bool fresh;         /* the state begins anew */
+	uint8_t state;          /* enum conn_state */
+	bool marked : 1;        /* is to be flushed */
+	bool gone : 1;          /* and then to be freed instead */
+	bool held : 1;          /* nothing is parsed for now */
+	bool deaf : 1;          /* nothing is parsed any more */
+	bool unread : 1;        /* the client may still be sending */
+	bool ended : 1;         /* the client's output ended */
+	bool want_continue : 1; /* 100 is to be sent */
+	bool fresh : 1;         /* the state begins anew */
 };
 
 extern const struct conn_policy *conn_policy;

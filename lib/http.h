@@ -81,8 +81,10 @@ struct http {
 	bool skipped;    /* an empty line before it was */
 	bool close;      /* Connection: close */
 	uint16_t status; /* of a fault: 400, 417, 431 or 505 */
-	const char *why; /* of a fault: one sentence, constant */
-	uint64_t left;   /* bytes of the body or chunk to come */
+	union {
+		const char *why; /* of a fault: one sentence, constant */
+		uint64_t left;   /* else bytes of the body or chunk to come */
+	};
 	struct http_request request;
 };
 
