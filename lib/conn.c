@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,15 @@
 
 enum {
 	READ_SIZE = 16384,
-	KEEP_REPLY = 65536 /* memory kept for answers */
+	KEEP_REPLY = 65536, /* memory kept for answers */
+	REST_MS = 1000      /* between two times of giving memory back */
 };
 
 const struct conn_policy *conn_policy;
 static struct due_list lists[CONN_STATES];
 static struct conn *first_marked, *last_marked;
-static size_t count, unsent_bytes;
+static size_t count, surplus, unsent_bytes;
+static bool worked; /* since memory was given back */
 
 static void be_ready(struct watch *w, uint32_t events);
 static void receive(struct conn *c);
@@ -34,6 +37,7 @@ static void settle(struct conn *c);
 static void enter(struct conn *c, enum conn_state state, uint32_t events);
 static void linger(struct conn *c);
 static void expire(struct conn *c);
+static int64_t give_back(int64_t now_ms);
 static void destroy(struct conn *c);
 
 void
@@ -53,9 +57,11 @@ conn_open(int fd, const struct conn_from *from)
 	}
 	c->watch = (struct watch){.ready = be_ready, .fd = fd};
 	c->from = *from;
+	c->state = from->surplus ? CONN_HEAD : CONN_IDLE;
 	count++;
-	due_add(&lists[CONN_IDLE], &c->due,
-	    tick_ms() + conn_policy->limit_ms[CONN_IDLE]);
+	surplus += from->surplus;
+	due_add(&lists[c->state], &c->due,
+	    tick_ms() + conn_policy->limit_ms[c->state]);
 	if (watch_set(&c->watch, EPOLLIN) < 0) {
 		int saved = errno;
 
@@ -76,6 +82,12 @@ size_t
 conn_count(void)
 {
 	return count;
+}
+
+size_t
+conn_surplus(void)
+{
+	return surplus;
 }
 
 size_t
@@ -263,6 +275,7 @@ flush(struct conn *c)
 		return;
 	}
 	c->fresh = c->fresh || sent > 0;
+	worked = true;
 	if (reply.cap > KEEP_REPLY)
 		buf_free(&reply);
 	if (c->out == NULL)
@@ -342,7 +355,7 @@ linger(struct conn *c)
 int64_t
 conn_tick(int64_t now_ms)
 {
-	int64_t next_ms = FDIO_FOREVER;
+	int64_t next_ms = give_back(now_ms);
 
 	for (int state = 0; state < CONN_STATES; state++) {
 		struct due_list *l = &lists[state];
@@ -356,6 +369,24 @@ conn_tick(int64_t now_ms)
 			next_ms = due_next(l);
 	}
 	return first_marked == NULL ? next_ms : now_ms;
+}
+
+/* When all connections are idle, what their bodies and answers needed is to
+ * be the system's again; free(3) returns only the end of the heap.  When it is
+ * due again. */
+static int64_t
+give_back(int64_t now_ms)
+{
+	static int64_t next_ms;
+
+	if (!worked || lists[CONN_IDLE].n < count)
+		return FDIO_FOREVER;
+	if (now_ms < next_ms)
+		return next_ms;
+	(void)malloc_trim(0);
+	worked = false;
+	next_ms = now_ms + REST_MS;
+	return FDIO_FOREVER;
 }
 
 static void
@@ -389,6 +420,7 @@ destroy(struct conn *c)
 	unsent_bytes -= unsent_len(c->out);
 	due_remove(&lists[c->state], &c->due);
 	count--;
+	surplus -= c->from.surplus;
 	close(c->watch.fd); /* which also ends watching it */
 	buf_free(&c->in);
 	buf_free(&c->body);

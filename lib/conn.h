@@ -53,10 +53,11 @@ void conn_use(const struct conn_policy *p);
 struct conn_from {
 	struct peer peer;
 	uint8_t role; /* of the socket that listened */
+	bool surplus; /* one too many: its first request is the last */
 };
 
-/* Takes an accepted, non-blocking socket, also on failure.  0, or -1 with
- * errno. */
+/* Takes an accepted, non-blocking socket, also on failure.  A surplus one has
+ * no longer than the time for a head.  0, or -1 with errno. */
 int conn_open(int fd, const struct conn_from *from);
 
 /* That of the connection of an exchange, while in policy calls. */
@@ -82,7 +83,8 @@ void conn_flush(void);
  * When it is due again, FDIO_FOREVER if never. */
 int64_t conn_tick(int64_t now_ms);
 
-size_t conn_count(void);
+size_t conn_count(void); /* surplus ones included */
+size_t conn_surplus(void);
 /* Bytes of answers that their clients did not read so far. */
 size_t conn_unsent_bytes(void);
 /* Connections whose last answers are still on their way. */

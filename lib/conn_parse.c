@@ -54,6 +54,8 @@ take_head(struct conn *c, const char *head)
 		memcpy(x->trace.text, head + r->traceparent.at, TRACE_TEXT);
 	c->fresh = true;
 	conn_policy->head(x, r, head);
+	/* The client does not know that this one is the last. */
+	c->unread = c->unread || (x->close && r->keep_alive);
 	if (x->answered)
 		x->limit = r->expects ? 0 : DISCARD_MAX;
 	if (r->length > x->limit || (x->answered && r->expects))

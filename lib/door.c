@@ -14,6 +14,7 @@
 
 enum {
 	BATCH = 64,       /* accepted before others get their turn */
+	SURPLUS = 16,     /* connections over the limit, to be told so */
 	RETRY_MS = 100,   /* after the system had no descriptor left */
 	RESERVED_FDS = 64 /* standard ones, epoll, listeners, metrics */
 };
@@ -115,7 +116,7 @@ be_ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < BATCH && !paused; i++) {
-		if (conn_count() >= max_conns) {
+		if (conn_count() >= max_conns + SURPLUS) {
 			paused = true;
 			retry_ms = FDIO_FOREVER; /* until a connection ends */
 		} else if (admit(d) < 0) {
@@ -140,8 +141,11 @@ admit(struct door *d)
 	int fd = accept4(d->watch.fd, addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	return fd < 0 ? -1
-		      : conn_open(fd, &(struct conn_from){.peer = peer_of(addr),
-					  .role = d->role});
+		      : conn_open(
+			    fd, &(struct conn_from){.peer = peer_of(addr),
+				    .role = d->role,
+				    .surplus = conn_count() - conn_surplus() >=
+					       max_conns});
 }
 
 int64_t
@@ -149,7 +153,7 @@ door_tick(int64_t now_ms)
 {
 	if (!paused)
 		return FDIO_FOREVER;
-	if (conn_count() >= max_conns ||
+	if (conn_count() >= max_conns + SURPLUS ||
 	    (retry_ms != FDIO_FOREVER && now_ms < retry_ms))
 		return retry_ms;
 	paused = false;

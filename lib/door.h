@@ -1,8 +1,9 @@
 /*
  * Listening sockets and when to accept on them (layer 3).
  *
- * At the most connections allowed, or when the system has no descriptor
- * left, clients wait in the sockets' queues and nothing spins.
+ * Over the most connections allowed a few more are taken to be told so
+ * (conn.h: surplus).  When these are many, too, or the system has no
+ * descriptor left, clients wait in the sockets' queues and nothing spins.
  */
 #ifndef INCR_DOOR_H
 #define INCR_DOOR_H

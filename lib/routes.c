@@ -44,6 +44,7 @@ static void admit(
     struct exchange *x, const struct http_request *r, const char *head);
 static void take_key(
     struct exchange *x, const struct http_request *r, const char *head);
+static void turn_away(struct exchange *x);
 static void refuse(struct exchange *x);
 static void answer_text(struct exchange *x, const char *text);
 static void answer_metrics(struct exchange *x);
@@ -57,6 +58,10 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 	uint8_t role = conn_from(x)->role;
 	size_t i = 0;
 
+	if (role == ROUTES_FRONT && conn_from(x)->surplus) {
+		turn_away(x);
+		return;
+	}
 	while (
 	    i < ROUTES &&
 	    (routes[i].role != role || strlen(routes[i].path) != r->path_len ||
@@ -78,6 +83,17 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		    routes[i].posts ? posts : gets);
 	else if (routes[i].posts)
 		admit(x, r, head);
+}
+
+/* Also health checks: there are servers with fewer connections. */
+static void
+turn_away(struct exchange *x)
+{
+	struct answer a = answer_fault(FAULT_UNAVAILABLE);
+
+	a.detail = "the server has too many connections";
+	x->close = true;
+	conn_answer(x, &a);
 }
 
 /* Those whose body is worth being read; the others are answered. */

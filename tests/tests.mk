@@ -37,7 +37,8 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 		-c -o $@ $<
 
 units: $(unit_tests:%=$(BUILD)/unit/%) \
-	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive
+	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive \
+	$(BUILD)/bench/idle
 
 $(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
 		$$(call test_objects,tests/unit/$$*.c)

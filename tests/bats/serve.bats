@@ -431,25 +431,6 @@ load ring
 }
 ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 
-@test "an idle connection costs little memory" {
-	not sanitized incr-serve || skip "memory says nothing here"
-	ring cat
-	local i before after
-	ulimit -n 4096
-	[ "$(post)" = 202 ]
-	before=$(resident)
-	for i in $(seq 2000); do
-		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
-		printf 'GET /no HTTP/1.1\r\nHost: x\r\n\r\n' >&$fd
-	done
-	all_live() { [ "$(ask http://x/health/live)" = 200 ]; }
-	wait_for 5 all_live
-	after=$(resident)
-	echo "# $(((after - before) * 1024 / 2000)) bytes per idle connection" >&3
-	[ $(((after - before) * 1024 / 2000)) -le 300 ]
-}
-resident() { awk '/VmRSS/ { print $2 }' "/proc/$SERVE/status"; }
-
 # -- leaving --------------------------------------------------------------------
 
 @test "SIGTERM: unready first, then in-flight requests are finished, exit 0" {
