@@ -22,6 +22,7 @@ teardown_suite() {
 	redis_stop "$INCR_SUITE/redis"
 	pg_stop "$INCR_SUITE/pg"
 	show_reports || failed=1
+	end_leftovers || failed=1
 	rm -rf "$INCR_SUITE"
 	return "${failed:-0}"
 }
@@ -46,5 +47,23 @@ show_reports() {
 		found=1
 		head -n 40 "$report" >&2
 	done
+	return "$found"
+}
+
+# end_leftovers: 1 if a test left a server or one of ours running; every
+# process of the suite has its folder in the environment
+end_leftovers() {
+	local environ pid name found=0
+	for environ in $(grep -lsF "INCR_SUITE=$INCR_SUITE" /proc/[0-9]*/environ); do
+		pid=${environ//[!0-9]/}
+		name=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
+		case $name in
+		incr-* | redis-server | postgres | caddy | perl | hey) ;;
+		*) continue ;;
+		esac
+		found=1
+		echo "left running: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		kill -9 "$pid"
+	done >&2
 	return "$found"
 }
