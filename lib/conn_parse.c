@@ -103,11 +103,11 @@ take_end(struct conn *c)
 void
 conn_parse_no_more(struct conn *c, const struct answer *a)
 {
-	struct exchange *x =
-	    c->asked.reading == NULL ? begin(c) : c->asked.reading;
+	struct exchange *x = c->asked.reading;
 
-	if (x == NULL)
+	if (x == NULL && (x = begin(c)) == NULL)
 		return;
+	x->head_only = c->http.request.method == HTTP_METHOD_HEAD;
 	c->asked.reading = NULL;
 	c->want_continue = false;
 	c->deaf = c->unread = true;
