@@ -39,8 +39,9 @@ incr-flush = $(BASE) $(LINES) increment $(QUEUE) \
 	-ljansson -luuid -lhiredis -lpq
 incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 	listener watch conn conn_parse due exchange door unsent ring relay \
-	rate tokens gate bulks trace complaint routes served scrape kin \
-	-ljansson -luuid -lcrypto
+	rate backoff resp redis resolve fitness greeting session share \
+	tokens gate bulks trace complaint routes served scrape kin \
+	-ljansson -luuid -lcrypto -lhiredis
 incr-send = $(BASE) $(LINES) increment backoff outage post hand \
 	parcel progress -ljansson -luuid -lcurl
 

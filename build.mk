@@ -25,7 +25,7 @@ $(BUILD)/%.o: lib/%.c
 # The Redis scripts as C string literals: "lua/take.h" is script_take[].
 LUA = $(patsubst lib/lua/%.lua,$(BUILD)/lua/%.h,$(wildcard lib/lua/*.lua))
 
-$(BUILD)/queue.o: $(LUA)
+$(BUILD)/queue.o $(BUILD)/share.o: $(LUA)
 
 $(BUILD)/lua/%.h: lib/lua/%.lua
 	@mkdir -p $(@D)

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "share.h"
 #include "tick.h"
 #include "tokens.h"
 
@@ -23,6 +24,7 @@ static bool refuse(struct exchange *x, uint16_t status, const char *code,
 int
 gate_open(const struct gate_options *o, char *ret_why, size_t why_size)
 {
+	const char *why = "memory is short";
 	uint64_t seed;
 
 	options = o;
@@ -30,9 +32,10 @@ gate_open(const struct gate_options *o, char *ret_why, size_t why_size)
 		return -1;
 	if (!is_limited() ||
 	    (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed &&
-		rate_open(&rates, CLIENTS, seed) == 0))
+		rate_open(&rates, CLIENTS, seed) == 0 &&
+		(o->redis == NULL || share_open(o->redis, &rates, &why) == 0)))
 		return 0;
-	snprintf(ret_why, why_size, "memory is short");
+	snprintf(ret_why, why_size, "%s", why);
 	return -1;
 }
 
@@ -60,6 +63,7 @@ gate_close(void)
 {
 	tokens_free(tokens);
 	tokens = NULL;
+	share_close();
 	rate_close(&rates);
 }
 
@@ -136,10 +140,15 @@ gate_take(struct exchange *x, uint32_t n)
 {
 	const struct client *c = &x->client;
 	struct rate_left left;
+	int64_t now_ns;
 
-	if (c->limit.per_s == 0 ||
-	    rate_take(&rates, &c->key, &c->limit, n, tick_us() * 1000, &left))
+	if (c->limit.per_s == 0)
 		return true;
+	now_ns = tick_us() * 1000;
+	if (rate_take(&rates, &c->key, &c->limit, n, now_ns, &left)) {
+		share_spent(&c->key, &c->limit, n, now_ns);
+		return true;
+	}
 	conn_answer(x,
 	    &(struct answer){.status = 429,
 		.code = "quota-exceeded",
@@ -156,7 +165,10 @@ void
 gate_owe(const struct exchange *x, uint32_t n)
 {
 	const struct client *c = &x->client;
+	int64_t now_ns = tick_us() * 1000;
 
-	if (c->limit.per_s != 0 && n > 0)
-		rate_owe(&rates, &c->key, &c->limit, n, tick_us() * 1000);
+	if (c->limit.per_s == 0 || n == 0)
+		return;
+	rate_owe(&rates, &c->key, &c->limit, n, now_ns);
+	share_spent(&c->key, &c->limit, n, now_ns);
 }

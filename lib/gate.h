@@ -19,6 +19,7 @@ struct gate_options {
 	const char *tokens;     /* a file of tokens.h; NULL: all may enter */
 	struct rate_limit rate; /* of those who have none of their own */
 	struct peer_trust trust;
+	const char *redis; /* where rates are shared, or NULL */
 };
 
 /* Borrows o for ever.  0, or -1 with the reason. */

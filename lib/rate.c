@@ -83,7 +83,7 @@ rate_owe(struct rate *r, const struct rate_key *key,
 
 	if (s->tat_ns < now_ns)
 		s->tat_ns = now_ns;
-	s->tat_ns += n * (SECOND / limit->per_s);
+	s->tat_ns += rate_worth(limit, n);
 }
 
 void
@@ -96,18 +96,30 @@ rate_raise(
 		s->tat_ns = tat_ns;
 }
 
-/* The client's slot; that of whoever owes least if it has none yet. */
-static struct rate_slot *
-find(struct rate *r, const struct rate_key *key, int64_t now_ns)
+int64_t
+rate_worth(const struct rate_limit *limit, uint32_t n)
 {
-	struct rate_slot *s, *least;
+	return SECOND / limit->per_s * n;
+}
+
+uint64_t
+rate_hash(const struct rate *r, const struct rate_key *key)
+{
 	uint64_t a, b, h;
 
 	memcpy(&a, key->bytes, sizeof a);
 	memcpy(&b, key->bytes + sizeof a, sizeof b);
 	h = (a ^ (b >> 32 | b << 32)) * r->seed;
-	h = (h ^ h >> 32) * r->seed;
-	s = least = r->slots + (h >> 32 & r->mask) * RATE_WAYS;
+	return (h ^ h >> 32) * r->seed >> 32;
+}
+
+/* The client's slot; that of whoever owes least if it has none yet. */
+static struct rate_slot *
+find(struct rate *r, const struct rate_key *key, int64_t now_ns)
+{
+	size_t set = rate_hash(r, key) & r->mask;
+	struct rate_slot *s = r->slots + set * RATE_WAYS, *least = s;
+
 	for (size_t i = 0; i < RATE_WAYS; i++) {
 		if (memcmp(&s[i].key, key, sizeof *key) == 0)
 			return &s[i];

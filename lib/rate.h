@@ -70,6 +70,12 @@ bool rate_take(struct rate *r, const struct rate_key *key,
 void rate_owe(struct rate *r, const struct rate_key *key,
     const struct rate_limit *limit, uint32_t n, int64_t now_ns);
 
+/* What n units are worth. */
+int64_t rate_worth(const struct rate_limit *limit, uint32_t n);
+
+/* A number that no client can know of its key. */
+uint64_t rate_hash(const struct rate *r, const struct rate_key *key);
+
 /* Others have taken, too: key's TAT is at least tat_ns. */
 void rate_raise(
     struct rate *r, const struct rate_key *key, int64_t tat_ns, int64_t now_ns);

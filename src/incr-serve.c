@@ -36,6 +36,7 @@
 #include "relay.h"
 #include "routes.h"
 #include "served.h"
+#include "share.h"
 #include "tick.h"
 #include "watch.h"
 
@@ -55,6 +56,8 @@ static struct {
 	uint64_t max_bulks;
 	struct relay_options relay;
 	struct gate_options gate;
+	const char *redis;
+	bool rate_shared;
 	bool open; /* to everybody, wherever it listens */
 } opt;
 
@@ -87,6 +90,7 @@ static void write_ports(void);
 static void run(void);
 static void complain(int64_t now_ms);
 static int64_t next_deadline(void);
+static int64_t share_rates(int64_t now_ms);
 static void take_signal(struct watch *w, uint32_t events);
 static void reload(void);
 static void advance(void);
@@ -151,6 +155,18 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &opt.gate.rate,
 	.call = set_rate},
+    {.name = "rate-shared",
+	.help = "all servers of a Redis share the rates",
+	.kind = OPTIONS_FLAG,
+	.dest = &opt.rate_shared},
+    {.letter = 'r',
+	.name = "redis",
+	.arg = "URL",
+	.env = "REDIS_URL",
+	.def = "redis://127.0.0.1:6379/0",
+	.help = "for --rate-shared",
+	.kind = OPTIONS_URL,
+	.dest = &opt.redis},
     {.name = "trust",
 	.arg = "PEER",
 	.env = "INCR_TRUST",
@@ -314,6 +330,7 @@ open_service(void)
 	s.signals = (struct watch){.ready = take_signal, .fd = fd};
 	if (fd < 0 || watch_open() < 0 || watch_set(&s.signals, EPOLLIN) < 0)
 		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	opt.gate.redis = opt.rate_shared ? opt.redis : NULL;
 	if (gate_open(&opt.gate, reason, sizeof reason) < 0)
 		msg_die(EXIT_CONFIG, "%s", reason);
 	opt.relay.told = routes_told;
@@ -441,11 +458,23 @@ next_deadline(void)
 	int64_t due[] = {relay_tick(now_ms), bulks_tick(now_ms),
 	    conn_tick(now_ms), door_tick(now_ms),
 	    served_tick(now_ms, conn_count(), relay_count()),
-	    routes_complaint_due(), s.stage_due_ms, s.grace_due_ms};
+	    routes_complaint_due(), share_rates(now_ms), s.stage_due_ms,
+	    s.grace_due_ms};
 
 	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
 		first = due[i] < first ? due[i] : first;
 	return first;
+}
+
+static int64_t
+share_rates(int64_t now_ms)
+{
+	int64_t due_ms = share_tick(now_ms);
+	const char *why = share_trouble();
+
+	if (why != NULL)
+		msg_say("redis: %s; rates are not shared now", why);
+	return due_ms;
 }
 
 /* -- leaving ------------------------------------------------------------- */

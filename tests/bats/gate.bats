@@ -19,6 +19,7 @@ setup() {
 
 teardown() {
 	end_background
+	redis_stop "$DIR/redis"
 	rm -rf "$DIR"
 }
 
@@ -249,7 +250,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 # -- incr-send ----------------------------------------------------------------
 
 @test "incr-send: the token comes from a file or the environment" {
-	serve --tokens tokens
+	serve -t --tokens tokens
 	export INCR_URL=http://127.0.0.1:$port/increment
 	increments 1 3 >three
 	printf 'shop-secret\nnot this\n' >shop.token
@@ -264,7 +265,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 }
 
 @test "incr-send: a token that is not taken leaves the lines unavailable" {
-	serve --tokens tokens
+	serve -t --tokens tokens
 	export INCR_URL=http://127.0.0.1:$port/increment
 	increments 1 3 >three
 	for token in wrong-secret barred-secret; do
@@ -290,7 +291,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	done
 	run -100 incr-send --token @missing </dev/null
 	# What is running shows it to nobody.
-	serve --tokens tokens
+	serve -t --tokens tokens
 	mkfifo in
 	exec {in}<>in
 	INCR_URL=http://127.0.0.1:$port/increment INCR_TOKEN=shop-secret \
@@ -397,4 +398,102 @@ used_up() { [ "$(taken 10 "$@")" -lt 8 ]; }
 		run -100 incr-serve --trust "$peer" </dev/null
 		[ "${#lines[@]}" -eq 1 ]
 	done
+}
+
+# -- shared rates -------------------------------------------------------------
+
+# A Redis of its own, with the user that incr(7) grants; addresses are the
+# same in all tests.
+own_redis() {
+	sed -n 's/\\e/\\/g; s/^ACL SETUSER/user/p' "$ROOT/man/incr.7" >acl
+	redis_start "$DIR/redis" --aclfile "$DIR/acl"
+	export REDIS_URL=unix://incr:SECRET@$DIR/redis/redis.sock
+}
+told() { redis-cli -s redis/redis.sock keys '*' | grep -q '^incr::rate::'; }
+ttl() {
+	redis-cli -s redis/redis.sock pttl \
+		"$(redis-cli -s redis/redis.sock keys 'incr::rate::*')"
+}
+# at SERVER COMMAND...: with the files of that server
+at() { (cd "$DIR/$1" && "${@:2}"); }
+start_at() {
+	mkdir "$1"
+	cd "$1" || return
+	serve "${@:2}"
+	cd ..
+}
+
+@test "--rate-shared: what was taken at one server counts at the other" {
+	own_redis
+	start_at a --rate 1/s:20 --rate-shared
+	start_at b --rate 1/s:20 --rate-shared
+	[ "$(at a taken 20)" -eq 20 ]
+	wait_for 3 told
+	# b learns of it by its first one, and refuses the other nineteen.
+	[ "$(at b post)" = 202 ]
+	wait_for 3 at b answered 429 post
+	[ "$(at b taken 10)" -lt 4 ]
+	# What is owed goes with its time.
+	[ "$(ttl)" -gt 10000 ]
+	[ "$(ttl)" -le 30000 ]
+	[ ! -s a/err ] && [ ! -s b/err ]
+}
+
+@test "--rate-shared: without Redis the local limit holds, said once" {
+	own_redis
+	redis_stop redis
+	start_at a --rate 1/s:20 --rate-shared
+	[ "$(at a taken 20)" -eq 20 ]
+	[ "$(at a taken 10)" -lt 8 ]
+	wait_for 5 test -s a/err
+	# Back again it is shared, and not what was taken long before.
+	redis_start "$DIR/redis" --aclfile "$DIR/acl"
+	shares() { at a post; told; }
+	wait_for 8 shares
+	[ "$(ttl)" -lt 9000 ]
+	[ "$(wc -l <a/err)" -eq 1 ]
+	grep -q '^incr-serve: redis: .*; rates are not shared now$' a/err
+	not grep -q SECRET a/err
+	# Away once more, it is said once more.
+	redis_stop redis
+	said_again() { at a post; [ "$(wc -l <a/err)" -eq 2 ]; }
+	wait_for 8 said_again
+	# In order to its end.
+	kill "$serve"
+	wait_for 5 gone "$serve"
+}
+
+@test "--rate-shared: a Redis that is not fit is said, and tried again" {
+	own_redis
+	redis-cli -s redis/redis.sock acl setuser incr nopass '>other' resetpass
+	start_at a --rate 1/s:20 --rate-shared
+	[ "$(at a post)" = 202 ]
+	wait_for 5 test -s a/err
+	[ "$(at a post)" = 202 ]
+	redis-cli -s redis/redis.sock acl load
+	shares() { at a post; told; }
+	wait_for 8 shares
+	[ "$(wc -l <a/err)" -eq 1 ]
+	not grep -q SECRET a/err
+}
+
+@test "--rate-shared: a Redis that hangs delays no answer" {
+	own_redis
+	start_at a --rate 1/s:1000 --rate-shared
+	[ "$(at a taken 10)" -eq 10 ]
+	wait_for 3 told
+	kill -STOP "$(cat redis/redis.pid)"
+	before=${EPOCHREALTIME/./}
+	[ "$(at a taken 200)" -eq 200 ]
+	took=$((${EPOCHREALTIME/./} - before))
+	kill -CONT "$(cat redis/redis.pid)"
+	[ "$took" -lt 900000 ]
+}
+
+@test "--rate-shared: a URL that is none is 100, a password no argument" {
+	run -100 incr-serve --rate 1/s --rate-shared -r nowhere </dev/null
+	[ "${#lines[@]}" -eq 1 ]
+	run -100 incr-serve --rate 1/s --rate-shared \
+		-r redis://:secret@127.0.0.1/0 </dev/null
+	not grep -q secret <<<"$output"
 }
