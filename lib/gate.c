@@ -165,10 +165,11 @@ void
 gate_owe(const struct exchange *x, uint32_t n)
 {
 	const struct client *c = &x->client;
-	int64_t now_ns = tick_us() * 1000;
+	int64_t now_ns;
 
 	if (c->limit.per_s == 0 || n == 0)
 		return;
+	now_ns = tick_us() * 1000;
 	rate_owe(&rates, &c->key, &c->limit, n, now_ns);
 	share_spent(&c->key, &c->limit, n, now_ns);
 }
