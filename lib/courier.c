@@ -7,7 +7,7 @@
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
-	DOWN_MS = 200,   /* a shorter interruption is not worth a word */
+	DOWN_MS = 500,   /* a shorter interruption is not worth a word */
 	REFUSED_MS = 200 /* between two sendings of what was refused */
 };
 

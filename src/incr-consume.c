@@ -29,7 +29,7 @@
 
 enum {
 	ONCE_WAIT_MS = 30000,
-	SAY_MS = 200 /* trouble that is shorter is not worth a word */
+	SAY_MS = 500 /* trouble that is shorter is not worth a word */
 };
 
 /* The series of the metrics. */

@@ -31,7 +31,7 @@
 #include "tick.h"
 
 enum {
-	SAY_MS = 200,         /* trouble that is shorter is not worth a word */
+	SAY_MS = 500,         /* trouble that is shorter is not worth a word */
 	SAID_MAX = 10,        /* bad lines that are said one by one */
 	LEAVE_MS = 1000,      /* to commit after --grace, at least */
 	KIN_MS = 1000,        /* for the neighbour to leave */

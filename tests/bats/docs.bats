@@ -134,9 +134,8 @@ place() {
 run_blocks() {
 	for block in run.*; do
 		sh -eu "$block" >out 2>err
-		# A slow machine may have to wait for a service.
-		grep -v 'waiting$' err >said || continue
-		cat "$block" said
+		! quiet err || continue
+		cat "$block" err
 		false
 	done
 }
@@ -183,7 +182,7 @@ stays() {
 	fi
 	wait "$session"
 	wait_for 5 session_gone
-	[ ! -s err ]
+	quiet err
 	session=
 }
 

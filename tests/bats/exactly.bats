@@ -15,6 +15,13 @@ setup() {
 	registered "$B"
 }
 
+# own_redis [ARG...]: a server for this test alone
+own_redis() {
+	OWN_REDIS=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
+	redis_start "$OWN_REDIS" "$@"
+	export REDIS_URL=unix://$OWN_REDIS/redis.sock
+}
+
 teardown() {
 	end_background
 	exec 8>&-
@@ -271,6 +278,7 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 # of the life of an owner key.
 @test "a lock held for five ownership periods causes no adoption" {
 	local id
+	own_redis # MONITOR is a burden for everybody who uses the server
 	increment 1 | incr-publish
 	lock increments
 	incr-consume -o >"$DIR/s"
@@ -320,10 +328,7 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 }
 
 @test "Redis away at the acknowledgement: done when it is back" {
-	local dir=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
-	OWN_REDIS=$dir
-	redis_start "$dir" --appendfsync always
-	export REDIS_URL=unix://$dir/redis.sock
+	own_redis --appendfsync always
 	increments 1 3 | incr-publish
 	echo nonsense | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready"
 	incr-consume -o >"$DIR/s"
@@ -331,11 +336,11 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	background incr-flush <"$DIR/s" 2>"$DIR/err"
 	flush=$!
 	wait_for 5 waits_for_lock 1
-	redis_stop "$dir"
+	redis_stop "$OWN_REDIS"
 	unlock
 	wait_for 5 sum_is 6
 	wait_for 5 grep -q '^incr-flush: redis: .*, waiting$' "$DIR/err"
-	redis_start "$dir" --appendfsync always
+	redis_start "$OWN_REDIS" --appendfsync always
 	wait_for 5 gone "$flush"
 	no_batches
 	[ "$(rejected)" -eq 1 ]

@@ -4,8 +4,9 @@
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 # The build under test: bin/, or that of another build (sanitizers).
 BIN=${INCR_BIN:-$ROOT/bin}
-PATH=$BIN:$PATH
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
+# Debian's psql is a wrapper in Perl that takes ten times as long to start.
+PATH=$BIN:$PG_BIN:$PATH
 POLL=0.02 # seconds between two looks at a condition
 
 KEY=6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11
@@ -59,6 +60,11 @@ end_background() {
 		kill -9 -- "-$pid" 2>/dev/null || :
 	done <"$BATS_TEST_TMPDIR/pids"
 }
+
+# said FILE: what a program said, but that it waited for a service: a loaded
+# machine can be slow to connect.
+said() { grep -vE '^incr-[a-z]+: [a-z]+: (.*, waiting|back)$' "$1" || :; }
+quiet() { [ -z "$(said "$1")" ]; }
 
 # not COMMAND...: a test goes on after "! COMMAND".
 not() { ! "$@"; }

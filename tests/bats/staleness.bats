@@ -66,8 +66,9 @@ unlock() { echo 'commit;' >&7; }
 	rcli set "$emptied" $past
 	incr-consume -o >"$DIR/out"
 	has ",\"since\":$past,\"adopted\":false" "$DIR/out"
-	# Not of its beginning and its end, nor of what has not.
+	# Not of its beginning and its end, nor where it is not known.
 	[ "$(grep -c since "$DIR/out")" = 1 ]
+	rcli del "$emptied"
 	increment 1 | incr-publish
 	incr-consume -o -n 1 >"$DIR/out"
 	has '"seq":1,' "$DIR/out"

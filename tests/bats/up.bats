@@ -144,7 +144,7 @@ replaced() { # NAME OLD
 	up_stop
 	none_left "$everything"
 	[ ! -e "$sockets" ]
-	[ ! -s err ]
+	quiet err
 
 	# A shell that has sourced STATE/env starts it again as before.
 	up_start
@@ -403,7 +403,7 @@ is_another() {
 	wait "$pty"
 	none_left "$up $everything"
 	up=
-	[ ! -s err ]
+	quiet err
 	up_start
 	# shellcheck source=/dev/null
 	. "$INCR_STATE/env"

@@ -235,7 +235,7 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 		wait_for 8 session_gone
 		ends_with 0
 	done
-	[ ! -s err ]
+	quiet err
 	[ "$(ready)" = 2 ]
 }
 
@@ -249,7 +249,7 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 		wait_for 8 session_gone
 		ends_with 0
 	done
-	[ ! -s err ]
+	quiet err
 	sum_is 10100
 	no_batches
 	[ -z "$(ls -d incr-drain.* 2>/dev/null)" ]
