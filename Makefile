@@ -19,7 +19,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
-	incr-send
+	incr-send incr-metrics
 SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 
 # What each program is made of: modules of lib/, then libraries.  POINTS is
@@ -44,6 +44,7 @@ incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 	-ljansson -luuid -lcrypto -lhiredis
 incr-send = $(BASE) $(LINES) increment backoff outage post hand \
 	parcel progress -ljansson -luuid -lcurl
+incr-metrics = $(BASE) metrics scrape
 
 include build.mk
 include goals.mk

@@ -51,7 +51,6 @@ static int format_histogram(const struct metric *s);
 static int put(const char *name, const char *suffix, const char *labels,
     const char *le, double value);
 static void sweep(void);
-static bool is_stale(const char *name);
 static bool parse_name(const char *name, uint64_t *ret_pid);
 static int64_t process_age_s(uint64_t pid);
 
@@ -230,7 +229,7 @@ sweep(void)
 		return;
 	}
 	while (seen++ < SWEEP_MAX && (e = readdir(dir)) != NULL)
-		if (is_stale(e->d_name))
+		if (metrics_stale(m.dir, e->d_name))
 			(void)unlinkat(m.dir, e->d_name, 0);
 	closedir(dir);
 }
@@ -240,15 +239,15 @@ sweep(void)
  * whose folder is full, does not, but is older than its file.  One of
  * another pid namespace is not seen, but writes.
  */
-static bool
-is_stale(const char *name)
+bool
+metrics_stale(int dir, const char *name)
 {
 	struct stat st;
 	uint64_t pid;
 	int64_t age_s;
 
 	if (!parse_name(name, &pid) ||
-	    fstatat(m.dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode))
 		return false;
 	age_s = tick_unix_ms() / 1000 - (int64_t)st.st_mtime;

@@ -9,6 +9,7 @@
 #ifndef INCR_METRICS_H
 #define INCR_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,10 @@ int64_t metrics_tick(int64_t now_ms);
 /* Adds what the file would hold now, also if it is off.  0, or -1 if memory
  * is gone. */
 int metrics_text(struct buf *out);
+
+/* Is this a file, in an open folder, of a process that has been gone for five
+ * minutes? */
+bool metrics_stale(int dir, const char *name);
 
 /* Writes the file a last time. */
 void metrics_close(void);

@@ -1,11 +1,13 @@
 #include "scrape.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "metrics.h"
 
 /* Everything about one name; text begins with "# HELP name ". */
 struct family {
@@ -21,42 +23,55 @@ struct families {
 static const char help[] = "# HELP ";
 enum { HELP_LEN = sizeof help - 1 };
 
+static const char *next_file(DIR *dir);
 static int merge_file(struct families *f, const char *text, size_t len);
 static struct family *find(
     struct families *f, const char *name, size_t len, bool *ret_new);
 static int read_file(int dir, const char *name, struct buf *ret);
 
 int
-scrape_merge(const char *dir, struct buf *out)
+scrape_merge(DIR *dir, struct buf *out)
 {
 	struct families f = {.all = calloc(SCRAPE_NAMES, sizeof *f.all)};
 	struct buf text = {0};
-	const struct dirent *e;
-	DIR *d = opendir(dir);
+	const char *name;
 	int result = f.all == NULL ? -1 : 0, files = 0;
 
-	while (d != NULL && result == 0 && files < SCRAPE_FILES_MAX &&
-	       (e = readdir(d)) != NULL) {
-		const char *end = strrchr(e->d_name, '.');
-
-		if (e->d_name[0] == '.' || end == NULL ||
-		    strcmp(end, ".prom") != 0 ||
-		    read_file(dirfd(d), e->d_name, &text) < 0)
+	while (result == 0 && files < SCRAPE_FILES_MAX &&
+	       (name = next_file(dir)) != NULL) {
+		if (read_file(dirfd(dir), name, &text) < 0)
 			continue;
 		files++;
 		result = merge_file(&f, buf_ptr(&text), text.len);
 	}
+	if (result == 0 && files < SCRAPE_FILES_MAX && errno != 0)
+		result = -1;
 	for (size_t i = 0; i < f.n; i++) {
 		if (result == 0)
 			result = buf_add(
 			    out, buf_ptr(&f.all[i].text), f.all[i].text.len);
 		buf_free(&f.all[i].text);
 	}
-	if (d != NULL)
-		closedir(d);
 	free(f.all);
 	buf_free(&text);
 	return result;
+}
+
+/* NULL with errno 0 at the end. */
+static const char *
+next_file(DIR *dir)
+{
+	const struct dirent *e;
+
+	for (errno = 0; (e = readdir(dir)) != NULL; errno = 0) {
+		const char *end = strrchr(e->d_name, '.');
+
+		if (e->d_name[0] != '.' && end != NULL &&
+		    strcmp(end, ".prom") == 0 &&
+		    !metrics_stale(dirfd(dir), e->d_name))
+			return e->d_name;
+	}
+	return NULL;
 }
 
 /* Comments of a name are taken from the first file that has it. */

@@ -1,5 +1,6 @@
 #include "served.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "metrics.h"
@@ -71,9 +72,13 @@ served_close(void)
 int
 served_scrape(struct buf *out)
 {
-	const char *dir = getenv("INCR_METRICS_DIR");
+	const char *name = getenv("INCR_METRICS_DIR");
+	DIR *dir = name == NULL || *name == '\0' ? NULL : opendir(name);
+	int result;
 
-	if (dir == NULL || *dir == '\0')
+	if (dir == NULL)
 		return metrics_text(out);
-	return scrape_merge(dir, out);
+	result = scrape_merge(dir, out);
+	closedir(dir);
+	return result;
 }

@@ -24,8 +24,9 @@ void served_close(void);
 
 /*
  * Adds what a scrape gets: all files of INCR_METRICS_DIR as one text, HELP
- * and TYPE once per name; this program's own series if it is not set.
- * 0, or -1 if memory is gone.
+ * and TYPE once per name; this program's own series if it is not set, or
+ * there is no such folder.  0, or -1 with errno if it can't be read or memory
+ * is gone.
  */
 int served_scrape(struct buf *out);
 

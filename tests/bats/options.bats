@@ -6,7 +6,7 @@ load helper
 programs() {
 	local p
 	for p in incr-validate incr-publish incr-consume incr-flush incr-serve \
-		incr-send; do
+		incr-send incr-metrics; do
 		[ ! -x "$BIN/$p" ] || echo "$p"
 	done
 }
