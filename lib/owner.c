@@ -19,7 +19,7 @@ enum { STAT_MAX = 1024, START_FIELD = 22 };
 
 static int parse_process(
     const char *record, pid_t *ret_pid, uint64_t *ret_start);
-static int read_start(pid_t pid, uint64_t *ret);
+static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start);
 static int read_small(const char *path, char *ret, size_t size);
 
 const char *
@@ -51,9 +51,10 @@ owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX])
 {
 	char text[ID_TEXT + 1];
 	uint64_t start = 0;
+	char state;
 
 	id_format(speaker, text);
-	(void)read_start(getpid(), &start); /* 0 is nobody's */
+	(void)read_stat(getpid(), &state, &start); /* 0 is nobody's */
 	snprintf(ret, OWNER_RECORD_MAX, "%s %s %jd %ju", text, owner_boot(),
 	    (intmax_t)getpid(), (uintmax_t)start);
 }
@@ -72,12 +73,14 @@ owner_gone(const char *record)
 {
 	pid_t pid;
 	uint64_t start, now;
+	char state;
 
 	if (parse_process(record, &pid, &start) < 0)
 		return false;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return true;
-	return read_start(pid, &now) == 0 && now != start;
+	return read_stat(pid, &state, &now) == 0 &&
+	       (now != start || state == 'Z' || state == 'X');
 }
 
 /* 0, or -1 if the record is not of this machine or not well-formed. */
@@ -108,10 +111,10 @@ parse_process(const char *record, pid_t *ret_pid, uint64_t *ret_start)
 	return 0;
 }
 
-/* Field 22 of /proc/PID/stat.  Field 2 is the command's name in brackets,
- * and may contain anything: counting begins after the last bracket. */
+/* Fields 3 and 22 of /proc/PID/stat.  Field 2 is the command's name in
+ * brackets, and may contain anything: counting begins after the last one. */
 static int
-read_start(pid_t pid, uint64_t *ret)
+read_stat(pid_t pid, char *ret_state, uint64_t *ret_start)
 {
 	char path[64], stat[STAT_MAX], *p;
 	int n;
@@ -122,11 +125,13 @@ read_start(pid_t pid, uint64_t *ret)
 	p = strrchr(stat, ')');
 	for (n = 2; p != NULL && n < START_FIELD; n++) {
 		p = strchr(p + 1, ' ');
+		if (p != NULL && n == 2)
+			*ret_state = p[1];
 	}
 	if (p == NULL)
 		return -1;
 	p[1 + strcspn(p + 1, " ")] = '\0';
-	return num_u64(p + 1, 1, UINT64_MAX, ret);
+	return num_u64(p + 1, 1, UINT64_MAX, ret_start);
 }
 
 /* Reads at most size - 1 bytes, ends them with a NUL.  0 or -1. */

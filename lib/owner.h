@@ -31,7 +31,7 @@ bool owner_speaks(const char *record, const struct id *speaker);
 /*
  * Is the process of this record certainly gone?  True only if it was on
  * this machine, and no process has its number, or one that was started at
- * another time.
+ * another time or has only not been waited for.
  */
 bool owner_gone(const char *record);
 

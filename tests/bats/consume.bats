@@ -280,6 +280,19 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	data <second | cmp - <(seq -f n%.0f 1 2500)
 }
 
+@test "kill -9, and nobody has waited for it: another adopts at once" {
+	put a
+	background setsid sh -c 'incr-consume >first & exec sleep 60'
+	parent=$!
+	wait_for 5 has '"seq":1' first
+	pid=$(pgrep -P "$parent" -x incr-consume)
+	kill -9 "$pid"
+	wait_for 5 gone "$pid"
+	incr-consume -o >second
+	has '"adopted":true' second
+	kill -0 "$pid"
+}
+
 @test "kill -9 on another machine: adopted when the ownership is over" {
 	put a b
 	start first
@@ -304,6 +317,7 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	start first
 	wait_for 5 has '"seq":1' first
 	kill -9 $!
+	wait_for 5 gone $!
 	rcli del "${OWN}consumer::$(first_id first)::owner"
 	incr-consume -o >second
 	has '"adopted":true' second
@@ -326,6 +340,7 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	start first
 	wait_for 5 has '"seq":1' first
 	kill -9 $!
+	wait_for 5 gone $!
 	# The list is gone, its name is not yet.
 	rcli del "$(batches)"
 	incr-consume -o >second

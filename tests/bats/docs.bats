@@ -261,6 +261,7 @@ is_up() {
 	remember "$consumer"
 	wait_for 5 has_batches
 	kill -9 "$consumer"
+	wait_for 5 gone "$consumer"
 	run incr-flush < <(incr-consume -o)
 	echo "$output"
 	[ "$(sum_of)" = 110 ]
