@@ -29,6 +29,7 @@
 #include "options.h"
 #include "postgres.h"
 #include "tick.h"
+#include "url.h"
 
 enum {
 	SAY_MS = 500,         /* trouble that is shorter is not worth a word */
@@ -131,10 +132,14 @@ begin(struct flusher *f, int argc, char **argv)
 	    "Adds increments up by key and counts them in Postgres.", defs,
 	    sizeof defs / sizeof *defs};
 	struct flusher_options options;
+	struct url_redis parts;
 	struct postgres *pg;
 	const char *why;
 
 	options_parse(&prog, argc, argv);
+	/* It may be long until the first checkpoint shows who is needed. */
+	if (url_parse_redis(redis_url, &parts, &why) < 0)
+		msg_die(EXIT_CONFIG, "redis: %s", why);
 	/* A large table must not stay with us after a large window. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	pg = postgres_open(database_url, &why);

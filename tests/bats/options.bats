@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What every program has in common: --help, --version, usage errors.
 
+bats_require_minimum_version 1.5.0
 load helper
 
 programs() {
@@ -31,5 +32,103 @@ programs() {
 	for p in $(programs); do
 		run sh -c "$p --help >/dev/full"
 		[ "$status" -eq 111 ]
+	done
+}
+
+# PROGRAM OPTION SMALLEST LARGEST and a value beyond each; environment,
+# default
+ranges() {
+	cat <<-'END'
+		incr-validate --grace 0 3600 -1 3600.001
+		incr-publish --wait 0.1 86400 0.099 86400.001
+		incr-publish --grace 0 3600 -1 3600.001
+		incr-publish --idempotency-window 1 86400 0 86401
+		incr-publish --high-water 1 1000000000 0 1000000001
+		incr-consume --batch 1 100000 0 100001
+		incr-consume --wait 0 86400 -1 86400.001
+		incr-flush --interval 0.1 20 0.099 20.001
+		incr-flush --max-keys 1 10000000 0 10000001
+		incr-flush --wait 0 86400 -1 86400.001
+		incr-flush --grace 0 3600 -1 3600.001
+		incr-serve --grace 0 3600 -1 3600.001
+		incr-serve --max-connections 1 1000000 0 1000001
+		incr-serve --max-in-flight 1 1000000 0 1000001
+		incr-serve --max-batches 1 10000 0 10001
+		incr-serve --linger 0 3600 -1 3600.001
+		incr-serve --head-timeout 0.01 3600 0.009 3600.001
+		incr-serve --body-timeout 0.01 3600 0.009 3600.001
+		incr-serve --verdict-timeout 0.01 3600 0.009 3600.001
+		incr-serve --write-timeout 0.01 3600 0.009 3600.001
+		incr-serve --idle-timeout 0.01 3600 0.009 3600.001
+		incr-send --concurrency 1 512 0 513
+		incr-send --wait 0 86400 -1 86400.001
+		incr-send --timeout 0.1 600 0.099 600.001
+	END
+}
+
+# --help is looked at in its turn: what stands before it has been judged.
+@test "every number has a range, and what is beyond it is a usage error" {
+	ranges | while read -r p option small large below above; do
+		for value in "$small" "$large"; do
+			"$p" "$option=$value" --help >/dev/null
+		done
+		for value in "$below" "$above" '' x 1e3; do
+			run -100 "$p" "$option=$value" --help
+			[ "${#lines[@]}" -eq 1 ]
+			[[ "$output" == "$p: $option: "* ]]
+		done
+	done
+	# There is no number that is not in the table.
+	for p in $(programs); do
+		"$p" --help | sed -nE \
+			"s/.*--([a-z-]+) (N|SECONDS) .*/$p --\1/p"
+	done | sort | diff - <(ranges | cut -d' ' -f1,2 | sort)
+}
+
+# OPTION DEFAULT VARIABLE: what they have wherever they appear
+common() {
+	cat <<-'END'
+		--queue increments INCR_QUEUE
+		--redis redis://127.0.0.1:6379/0 REDIS_URL
+		--database (PG*) DATABASE_URL
+		--listen 127.0.0.1:8080 INCR_LISTEN
+		--url http://localhost:3333/increment INCR_URL
+		--batch 10000
+		--interval 9
+		--max-keys 1000000
+		--grace 10
+	END
+}
+
+@test "an option has the same letter, default and variable everywhere" {
+	common | while read -r option default variable; do
+		for p in $(programs); do
+			line=$("$p" --help | grep -E -- "^  -., $option ") ||
+				continue
+			echo "${line%%,*}" >>"$BATS_TEST_TMPDIR/$option"
+			[[ "$line" == *", default $default${variable:+ [$variable]}" ]]
+		done
+		[ "$(sort -u "$BATS_TEST_TMPDIR/$option" | wc -l)" = 1 ]
+	done
+}
+
+@test "a queue's name, a URL: judged alike as argument and in the environment" {
+	for p in incr-publish incr-consume incr-flush; do
+		for name in '' 'a b' 'a]' 'é' "$(printf %0129d 0)"; do
+			run -100 "$p" -q "$name" --help
+			[ -z "$name" ] || INCR_QUEUE=$name run -100 "$p" --help
+			[[ "$output" == "$p: INCR_QUEUE: "* ]] || [ -z "$name" ]
+		done
+		INCR_QUEUE="aZ09._:-$(printf %0120d 0)" "$p" --help >/dev/null
+		for url in http://h h:6379 redis://h/x unix://a; do
+			run -100 "$p" -r "$url" </dev/null
+			[[ "$output" == "$p: redis: "* ]]
+			REDIS_URL=$url run -100 "$p" </dev/null
+			[ "${#lines[@]}" -eq 1 ]
+		done
+		run -100 "$p" -r rediss://h </dev/null
+		[[ "$output" == *rediss* ]]
+		run -100 "$p" -r redis://u:secret@h </dev/null
+		[[ "$output" != *secret* ]]
 	done
 }
