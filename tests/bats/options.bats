@@ -28,6 +28,30 @@ programs() {
 	done
 }
 
+@test "no program or script says an argument with its control characters" {
+	local evil=$'\e]0;x\a\\033[2J\x9b2J\nline'
+	wrong() {
+		run "$@" </dev/null
+		[ "$status" -eq 100 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == *line* ]]
+		LC_ALL=C not grep -q '[^[:print:]]' <<<"$output"
+	}
+	for p in $(programs) incr-ingest incr-drain incr-up incr-db incr-token; do
+		wrong "$p" "--no$evil"
+		wrong "$p" "$evil"
+	done
+	wrong incr-token --tokens x new "$evil"
+	wrong incr-token --tokens x --rate "$evil" new x
+	wrong incr-token --tokens "/no/$evil/x" new x
+	wrong incr-db show "$evil"
+	wrong incr-up --port "$evil"
+	wrong incr-up --tokens "$evil"
+	wrong incr-serve --tokens "$evil"
+	wrong incr-serve -l "/no/${evil/$'\n'/}"
+	wrong incr-ingest -q "$evil"
+}
+
 @test "every program reports a full disk under --help" {
 	for p in $(programs); do
 		run sh -c "$p --help >/dev/full"

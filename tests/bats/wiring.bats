@@ -64,13 +64,13 @@ ends_with() {
 
 @test "a wrong option of any part ends the wiring with 100 before it starts" {
 	for wrong in --no-such-option '-q bad/name' '-w x' '-g x' \
-		-q; do
+		-q operand '-- operand'; do
 		# shellcheck disable=SC2086
 		run -100 incr-ingest -l "$socket" $wrong
 		[ "${#lines[@]}" -eq 1 ]
 	done
 	for wrong in --no-such-option '-q bad/name' '-n x' '-- -i x' '-i 3' \
-		'-- -n 3' -r '-- --'; do
+		'-- -n 3' -r '-- --' operand '-- operand'; do
 		# shellcheck disable=SC2086
 		run -100 incr-drain $wrong
 		[ "${#lines[@]}" -eq 1 ]
