@@ -20,7 +20,7 @@ teardown() {
 	rm -rf "$sockets"
 }
 
-# drive PORT [any]: the table; what got a 202 into the file answered
+# drive PORT [any | bytes]: the table; what got a 202 into the file answered
 drive() { (cd "$ROOT" && "$DRIVE" "$@") >answered; }
 
 # What is in the queue, as the table's lines: each increment's value names it.
@@ -34,6 +34,12 @@ all_counted() { diff <(counted) <(grep -v ' 0$' answered | sort); }
 
 @test "each request of the table is answered as it says, what got 202 counts" {
 	drive "$(head -n 1 ports)"
+	all_counted
+	[ ! -s err ]
+}
+
+@test "the same with each byte sent by itself" {
+	drive "$(head -n 1 ports)" bytes
 	all_counted
 	[ ! -s err ]
 }

@@ -1,18 +1,20 @@
 /*
- * drive PORT [any]: sends each row of tests/http/table (the current folder is
- * that of the project) to 127.0.0.1, on a connection of its own and, where the
- * row is not one that is to be continued, with another increment right behind.
+ * drive PORT [any | bytes]: sends each row of tests/http/table (the current
+ * folder is that of the project) to 127.0.0.1, on a connection of its own and,
+ * where the row is not one that is to be continued, with another increment
+ * right behind.
  *
  * Prints "LINE N" for each row: so many answers were 202.  Says on standard
  * error what is not as the table has it, unless any: then whatever is answered
- * is right, if only an answer or the end comes in time.  Status 1 if something
- * was wrong.
+ * is right, if only an answer or the end comes in time.  With bytes each byte
+ * is sent by itself.  Status 1 if something was wrong.
  */
 #include "table.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -28,13 +30,15 @@ struct reply {
 };
 
 static struct sockaddr_in server = {.sin_family = AF_INET};
+static bool any, bytes; /* of the arguments */
 
 static int
 dial(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
 	    connect(fd, (struct sockaddr *)&server, sizeof server) < 0) {
 		perror("drive: connect");
 		exit(1);
@@ -88,8 +92,22 @@ find_statuses(struct reply *r, const char *text, size_t len)
 	}
 }
 
+/* Whoever does not want it all may close early. */
+static void
+send_all(int fd, const char *p, size_t len, unsigned line)
+{
+	size_t step = bytes ? 1 : len;
+
+	for (size_t i = 0; i < len; i += step)
+		if (send(fd, p + i, step, MSG_NOSIGNAL) < 0) {
+			if (errno != EPIPE && errno != ECONNRESET)
+				table_die(line, strerror(errno));
+			return;
+		}
+}
+
 static struct reply
-send_row(const struct table_row *row, bool any)
+send_row(const struct table_row *row)
 {
 	static char text[REPLY_MAX];
 	struct reply r = {.n = 0};
@@ -108,10 +126,7 @@ send_row(const struct table_row *row, bool any)
 		    TABLE_NEXT + row->line);
 	memcpy(all, row->text, row->len);
 	memcpy(all + row->len, behind, (size_t)n);
-	/* Whoever does not want it all may close early. */
-	if (send(fd, all, row->len + (size_t)n, MSG_NOSIGNAL) < 0 &&
-	    errno != EPIPE && errno != ECONNRESET)
-		table_die(row->line, strerror(errno));
+	send_all(fd, all, row->len + (size_t)n, row->line);
 	if (row->then == TABLE_MORE || (any && row->then == TABLE_CUT))
 		shutdown(fd, SHUT_WR);
 	len = read_all(fd, text, &r.ended);
@@ -135,7 +150,7 @@ is_right(const struct table_row *row, const struct reply *r)
 }
 
 static bool
-judge(const struct table_row *row, const struct reply *r, bool any)
+judge(const struct table_row *row, const struct reply *r)
 {
 	bool right = r->ended && (any || is_right(row, r));
 
@@ -153,18 +168,20 @@ main(int argc, char **argv)
 {
 	static struct table_row rows[TABLE_ROWS];
 	size_t n = table_read("tests/http/table", rows);
-	bool right = argc > 1, any = argc > 2;
+	bool right = argc > 1;
 
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+	any = argc > 2 && strcmp(argv[2], "any") == 0;
+	bytes = argc > 2 && !any;
 	for (size_t i = 0; i < n; i++) {
-		struct reply r = send_row(&rows[i], any);
+		struct reply r = send_row(&rows[i]);
 		unsigned taken = 0;
 
 		for (size_t k = 0; k < r.n; k++)
 			taken += r.statuses[k] == 202;
 		printf("%u %u\n", rows[i].line, taken);
-		right = judge(&rows[i], &r, any) && right;
+		right = judge(&rows[i], &r) && right;
 	}
 	return right && n >= 200 ? 0 : 1;
 }
