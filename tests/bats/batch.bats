@@ -169,6 +169,38 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 	wait_for 8 free
 }
 
+# read_slowly BYTES SECONDS: asks for a long answer and reads it so; how much
+# there was before the end.
+read_slowly() {
+	perl -MIO::Socket::UNIX -MTime::HiRes=time,sleep -e '
+		my ($path, $file, $bytes, $seconds) = @ARGV;
+		my $deadline = time + 20;
+		my $c = IO::Socket::UNIX->new($path) or die;
+		local $/;
+		open my $f, "<", $file or die;
+		my $body = <$f>;
+		print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
+			"Content-Length: ", length $body, "\r\n\r\n", $body;
+		$c->flush;
+		my ($all, $part) = 0;
+		while (my $n = sysread $c, $part, $bytes) {
+			$all += $n;
+			die "late" if time > $deadline;
+			sleep $seconds;
+		}
+		print $all' "$SOCK" "$DIR/asked" "$@"
+}
+
+@test "a client that reads its answer byte by byte is cut off" {
+	ring judge --write-timeout 0.5
+	seq 1 5000 | sed 's/.*/x\n[]/' >"$DIR/asked"
+	[ "$(batch <"$DIR/asked")" = 207 ]
+	whole=$(wc -c <"$DIR/body")
+	[ "$whole" -gt 700000 ]
+	# It never stops to read, but what it has read is soon too little.
+	[ "$(read_slowly 4096 0.2)" -lt "$whole" ]
+}
+
 @test "each line of a batch counts against the rate" {
 	ring judge --rate 1/s:100
 	[ "$(increments 1 300 | batch)" = 202 ] # let in, and paid for afterwards

@@ -33,9 +33,10 @@ caddy_start() {
 
 listening() { curl -ks -o answer "http://127.0.0.1:$1/"; }
 
-# ingest N: one server; its group is $ingest.
+# ingest N [ARG...]: one server; its group is $ingest.
 ingest() {
-	background setsid incr-ingest -l "$sockets/$1.sock" 2>>ingest.log
+	background setsid incr-ingest -l "$sockets/$1.sock" "${@:2}" \
+		2>>ingest.log
 	ingest=$!
 	wait_for 10 curl -fs --unix-socket "$sockets/$1.sock" \
 		http://localhost/health/ready
@@ -108,6 +109,38 @@ stand_in() {
 		"http://127.0.0.1:$port/increment"
 	[[ "$output" == *'"code":"unknown"'*' 502' ]]
 	grep -qi '^content-type: application/problem+json' headers
+}
+
+@test "a client is its address, whatever it says itself" {
+	INCR_UPSTREAMS=unix/$sockets/1.sock
+	ingest 1 --rate 1/s:10 --trust unix
+	caddy_start
+	wait_for 5 healthy
+	taken() { # FROM SAYING
+		curl -s -o answer -w '%{http_code}\n' --interface "$1" \
+			-H "X-Forwarded-For: $2" -d "$(increment 1)" \
+			"http://127.0.0.1:$port/increment?[1-10]" |
+			grep -c '^202$' || :
+	}
+	[ "$(taken 127.0.0.1 192.0.2.1)" -eq 10 ]
+	[ "$(taken 127.0.0.1 192.0.2.2)" -lt 8 ]
+	[ "$(taken 127.0.0.2 192.0.2.2)" -eq 10 ]
+	[ "$(taken 127.0.0.2 127.0.0.3)" -lt 8 ]
+}
+
+@test "nothing that a client sent is in Caddy's log or its problems" {
+	stand_in dies
+	run curl -s -w ' %{http_code}' -d "$(increment 3)" \
+		-H 'Authorization: Bearer told-secret' \
+		-H 'Cookie: told-secret' -H 'Idempotency-Key: told-key' \
+		-H $'X-Told: told\xc2\x9b2J' -A told-agent -H 'Host: told.host' \
+		"http://127.0.0.1:$port/increment?told=%1b"$'\xc2\x9b2J'
+	[[ "$output" == *' 502' ]]
+	not grep -q told <<<"$output"
+	kill "$caddy"
+	wait_for 10 gone "$caddy"
+	[ -s caddy.log ]
+	not grep -q told caddy.log
 }
 
 @test "a body that is too large: 413, problem+json" {

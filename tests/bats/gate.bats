@@ -439,6 +439,24 @@ start_at() {
 	[ ! -s a/err ] && [ ! -s b/err ]
 }
 
+@test "--rate-shared: one call for all that was let in meanwhile" {
+	own_redis
+	start_at a --rate 1000000/s --rate-shared
+	calls() {
+		redis-cli -s redis/redis.sock info commandstats |
+			sed -n 's/^cmdstat_evalsha:calls=\([0-9]*\),.*/\1/p'
+	}
+	[ "$(at a taken 1)" -eq 1 ]
+	wait_for 3 calls
+	before=$(calls) began=${EPOCHREALTIME/./}
+	[ "$(at a taken 2000)" -eq 2000 ]
+	most=$(((${EPOCHREALTIME/./} - began) / 100000 + 2))
+	told=$(($(calls) - before))
+	echo "$told calls, $most at most"
+	[ "$told" -le "$most" ]
+	[ "$most" -lt 400 ]
+}
+
 @test "--rate-shared: without Redis the local limit holds, said once" {
 	own_redis
 	redis_stop redis

@@ -197,6 +197,53 @@ batch() {
 	[ "$(ready)" = 3000 ]
 }
 
+# as CLIENT SERVER VALUE KEY: the status of a client with a token
+as() {
+	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$2" \
+		-H "Authorization: Bearer $1-secret" \
+		-H "Idempotency-Key: $4" -d "$(increment "$3")" \
+		http://x/increment
+}
+
+@test "two clients with the same key do not meet" {
+	for name in shop other; do
+		echo "$name $(printf %s "$name-secret" | sha256sum | cut -c1-64)"
+	done >tokens
+	server a --tokens tokens
+	server b --tokens tokens
+	[ "$(as shop a 3 k)" = 202 ]
+	[ "$(as other b 4 k)" = 202 ]
+	[ "$(as shop b 3 k)" = 202 ]
+	[ "$(as other a 3 k)" = 422 ]
+	[ "$(ready)" = 2 ]
+	# With a new token it is the same client.
+	sed -i "s/^shop .*/shop $(printf %s new-secret | sha256sum |
+		cut -c1-64)/" tokens
+	kill -HUP "$SERVER"
+	repeated() { [ "$(as new b 3 k)" = 202 ]; }
+	wait_for 5 repeated
+	[ "$(as new b 4 k)" = 422 ]
+	[ "$(ready)" = 2 ]
+}
+
+@test "a repeat counts against the rate like any other request" {
+	server a --rate 1/s:10
+	taken=$(curl -s -o answer -w '%{http_code}\n' --unix-socket \
+		"$sockets/a" -H 'Idempotency-Key: k' -d "$(increment 3)" \
+		'http://x/increment?[1-20]' | grep -c '^202$')
+	((taken >= 10 && taken < 18))
+	[ "$(ready)" = 1 ]
+	increments 1 30 >asked
+	not_yet() { [ "$(batch a b <asked)" = 429 ]; }
+	not_yet
+	taken() { [ "$(batch a b <asked)" = 202 ]; }
+	wait_for 20 taken
+	[ "$(ready)" = 31 ]
+	# Let in with more than its rate, and paid for: by the repeat, too.
+	not_yet
+	[ "$(batch a b <asked)" = 429 ]
+}
+
 @test "a key is remembered for --idempotency-window, then forgotten" {
 	server a --idempotency-window 1
 	[ "$(post a 3 k)" = 202 ]
