@@ -140,6 +140,9 @@ replaced() { # NAME OLD
 	[ "$(rcli config get appendfsync | tail -1)" = always ]
 	[ "$(rcli config get maxmemory-policy | tail -1)" = noeviction ]
 	[ "$(rcli config get appendonly | tail -1)" = yes ]
+	maxmemory=$(rcli config get maxmemory | tail -1)
+	awk -v m="$maxmemory" '/^MemTotal:/ {
+		exit !(m > 0 && m <= $2 * 512) }' /proc/meminfo
 	sockets=$(cat "$INCR_STATE/run/sockets")
 	up_stop
 	none_left "$everything"
@@ -157,7 +160,8 @@ replaced() { # NAME OLD
 
 @test "wrong options end it with 100, in one line" {
 	for wrong in --no-such-option '--port 0' '--port x' '--ingests 0' \
-		'--drains 65' --port operand; do
+		'--drains 65' '--maxmemory 2g5' '--maxmemory x' \
+		--port operand; do
 		# shellcheck disable=SC2086
 		run -100 incr-up $wrong
 		[ "${#lines[@]}" -eq 1 ]
