@@ -12,6 +12,7 @@ enum {
 };
 
 static bool is_refused(const struct courier *c, enum queue_state state);
+static const char *no_room(const struct courier *c);
 static enum courier_state hear(struct courier *c, enum queue_state state);
 static bool is_waiting(
     struct courier *c, enum queue_state state, int64_t now_ms);
@@ -22,6 +23,7 @@ static void refuse_reused(struct courier *c, size_t i);
 static enum courier_state unknown(struct courier *c, const char *why);
 static enum courier_state release(struct courier *c);
 static void new_id(struct courier *c);
+static int publish(struct courier *c, const struct queue_lines *lines);
 static bool take_next(struct courier *c);
 static enum courier_state give_up(struct courier *c, int64_t now_ms);
 static enum courier_state expire(
@@ -123,7 +125,21 @@ is_refused(const struct courier *c, enum queue_state state)
 {
 	return state == QUEUE_REFUSED ||
 	       (state == QUEUE_DONE && c->state != FLIGHT_NONE &&
-		   queue_published(c->queue) == QUEUE_HIGH);
+		   no_room(c) != NULL);
+}
+
+/* Why the batch was not pushed, if that passes; else NULL. */
+static const char *
+no_room(const struct courier *c)
+{
+	switch (queue_published(c->queue)) {
+	case QUEUE_HIGH: return "as much is waiting as may";
+	case QUEUE_OOM: return "out of memory (OOM)";
+	case QUEUE_PUSHED:
+	case QUEUE_BEFORE:
+	case QUEUE_GAP: break;
+	}
+	return NULL;
 }
 
 /* The one place where a sending ends. */
@@ -163,23 +179,24 @@ is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
 		c->why = NULL;
 	if (state == QUEUE_REFUSED || state == QUEUE_DONE) {
 		c->refused = is_refused(c, state);
-		c->why = c->refused && state == QUEUE_DONE
-			     ? "as much is waiting as may"
-			     : NULL;
+		c->why = state == QUEUE_DONE ? no_room(c) : NULL;
+		c->full = c->why != NULL;
 	}
-	return c->refused || (down && now_ms >= c->down_ms + DOWN_MS);
+	return c->refused || c->full ||
+	       (down && now_ms >= c->down_ms + DOWN_MS);
 }
 
 static enum courier_state
 replied(struct courier *c)
 {
 	POINT("publish-replied");
-	if (queue_published(c->queue) != QUEUE_HIGH)
+	if (no_room(c) == NULL)
 		backoff_reset(&c->backoff);
 	switch (queue_published(c->queue)) {
 	case QUEUE_PUSHED:
 	case QUEUE_BEFORE: return delivered(c);
-	case QUEUE_HIGH: return turn_away(c);
+	case QUEUE_HIGH:
+	case QUEUE_OOM: return turn_away(c);
 	case QUEUE_GAP: break;
 	}
 	if (c->state == FLIGHT_REPEATING)
@@ -194,7 +211,7 @@ replied(struct courier *c)
 }
 
 /*
- * Enough is ready.  A sending before this one may yet be done, when there is
+ * There is no room.  A sending before this one may yet be done, when there is
  * room; without echo nobody waits for an answer.
  */
 static enum courier_state
@@ -296,20 +313,30 @@ courier_send(struct courier *c, int64_t now_ms)
 		c->sent_ms = now_ms;
 		c->sent_us = tick_us();
 	}
-	/* Once its key has expired, batch 1 would be pushed again. */
+	/* Once its key has expired nobody can tell. */
 	if (now_ms - c->sent_ms > REPEAT_MS) {
 		c->why = "no answer for half a day";
 		return COURIER_GAVE_UP;
 	}
 	lines = outbox_encode(c->flight);
 	POINT("publish-frozen");
-	if (lines == NULL ||
-	    POINT_AFTER("publish-sent",
-		queue_publish(c->queue, &c->id, c->seq + 1, lines,
-		    c->set.window_s, c->set.high_water)) < 0)
+	if (lines == NULL || POINT_AFTER("publish-sent", publish(c, lines)) < 0)
 		return COURIER_NO_MEMORY;
 	c->state = c->state == FLIGHT_MAYBE ? FLIGHT_REPEATING : FLIGHT_CALLING;
 	return COURIER_WELL;
+}
+
+static int
+publish(struct courier *c, const struct queue_lines *lines)
+{
+	struct queue_terms terms = {.window_s = c->set.window_s,
+	    .high_water = c->set.high_water,
+	    .again = c->state == FLIGHT_MAYBE};
+
+	if (terms.high_water == 0)
+		terms.high_water =
+		    queue_maxmemory(c->queue) / 4 * 3 / COURIER_MESSAGE_BYTES;
+	return queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms);
 }
 
 /* True if there is something in flight; if need be, what was filling. */

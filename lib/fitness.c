@@ -50,6 +50,16 @@ fitness_run_id(const char *info, char *ret, size_t size)
 	return field(info, "run_id", ret, size);
 }
 
+uint64_t
+fitness_maxmemory(const char *info)
+{
+	char value[VALUE_MAX];
+
+	if (field(info, "maxmemory", value, sizeof value) < 0)
+		return 0;
+	return strtoull(value, NULL, 10);
+}
+
 enum fitness
 fitness_of_greeting_error(const char *error)
 {

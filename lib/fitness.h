@@ -6,6 +6,7 @@
 #define INCR_FITNESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum fitness {
 	FIT,
@@ -19,6 +20,9 @@ enum fitness fitness_of_info(const char *info, char *ret_why, size_t why_size);
 
 /* Copies the run_id.  0, or -1 if info has none that fits. */
 int fitness_run_id(const char *info, char *ret, size_t size);
+
+/* In bytes; 0: none. */
+uint64_t fitness_maxmemory(const char *info);
 
 /* What an error reply to a greeting tells: all that is not known to pass
  * is a matter of configuration. */

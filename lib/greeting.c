@@ -87,6 +87,7 @@ judge_info(struct greeting *g, const struct redis_reply *reply, char *ret_why,
 		snprintf(ret_why, why_size, "INFO: no run_id");
 		return UNFIT_NOW;
 	}
+	g->maxmemory = fitness_maxmemory(info);
 	return fitness_of_info(info, ret_why, why_size);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 #include "fitness.h"
@@ -27,6 +28,7 @@ struct greeting {
 	enum greeting_step steps[3 + GREETING_SCRIPTS_MAX];
 	size_t n, n_answered, n_loaded;
 	char run_id[GREETING_RUN_ID_MAX]; /* what INFO told last */
+	uint64_t maxmemory;               /* and this */
 	char shas[GREETING_SCRIPTS_MAX][GREETING_SHA + 1]; /* of the scripts */
 };
 

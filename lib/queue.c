@@ -152,6 +152,12 @@ queue_run(const struct queue *q)
 	return session_run(q->session);
 }
 
+uint64_t
+queue_maxmemory(const struct queue *q)
+{
+	return session_maxmemory(q->session);
+}
+
 void
 queue_hang_up(struct queue *q)
 {
@@ -200,7 +206,7 @@ queue_lines_free(struct queue_lines *l)
 
 int
 queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
-    const struct queue_lines *lines, uint64_t window_s, uint64_t high_water)
+    const struct queue_lines *lines, const struct queue_terms *terms)
 {
 	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
 	unsigned char head[PACK_HEAD];
@@ -219,8 +225,9 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 		call_own_key(q, "seen::");
 	else
 		resp_arg_text(&q->args, "");
-	resp_arg_u64(&q->args, window_s);
-	resp_arg_u64(&q->args, high_water);
+	resp_arg_u64(&q->args, terms->window_s);
+	resp_arg_u64(&q->args, terms->high_water);
+	resp_arg_text(&q->args, terms->again ? "1" : "");
 	pack_head((uint32_t)(lines->n + lines->tags), head);
 	resp_arg_begin(&q->args, head, PACK_HEAD,
 	    PACK_HEAD + lines->packed.len - LINE_END);
@@ -238,6 +245,7 @@ queue_published(const struct queue *q)
 	case 1: return QUEUE_PUSHED;
 	case 2: return QUEUE_BEFORE;
 	case 3: return QUEUE_HIGH;
+	case 4: return QUEUE_OOM;
 	}
 	return QUEUE_GAP;
 }

@@ -90,6 +90,10 @@ const char *queue_why(const struct queue *q);
  * before it: Redis was restarted or replaced.  0 before the first. */
 uint64_t queue_run(const struct queue *q);
 
+/* The maxmemory of Redis, in bytes, when the connection was made.  0: none,
+ * or no connection yet. */
+uint64_t queue_maxmemory(const struct queue *q);
+
 /* Ends the connection (and the call, without another word of it); the
  * module connects again. */
 void queue_hang_up(struct queue *q);
@@ -112,23 +116,29 @@ int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 void queue_lines_clear(struct queue_lines *l);
 void queue_lines_free(struct queue_lines *l);
 
-/* Pushes lines (borrowed for the call) as batch seq (from 1) of publisher,
- * unless high_water messages (0: any number) are ready; tags are remembered
- * for window_s seconds. */
+struct queue_terms {
+	uint64_t window_s;   /* tags are remembered that long */
+	uint64_t high_water; /* messages ready at most, 0: any number */
+	bool again;          /* this batch was sent before, whole */
+};
+
+/* Pushes lines (borrowed for the call) as batch seq (from 1) of
+ * publisher. */
 int queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
-    const struct queue_lines *lines, uint64_t window_s, uint64_t high_water);
+    const struct queue_lines *lines, const struct queue_terms *terms);
 
 enum queue_published {
 	QUEUE_PUSHED, /* now */
 	QUEUE_BEFORE, /* by an earlier sending */
 	QUEUE_GAP,    /* not pushed: the publisher's key is missing, or seq
 		       * is not the next one */
-	QUEUE_HIGH    /* not pushed, seq is not used: enough is ready */
+	QUEUE_HIGH,   /* not pushed, seq is not used: enough is ready */
+	QUEUE_OOM     /* the same: Redis is at its maxmemory */
 };
 enum queue_published queue_published(const struct queue *q);
 /* Was line i (from 0) refused: its tag is marked with another increment? */
 bool queue_reused(const struct queue *q, size_t i);
-/* Of QUEUE_HIGH: was line i pushed before, by its tag? */
+/* Of QUEUE_HIGH and QUEUE_OOM: was line i pushed before, by its tag? */
 bool queue_known(const struct queue *q, size_t i);
 
 /* Registers a consumer, which must be new: never repeated under one id. */

@@ -181,6 +181,12 @@ session_run(const struct session *s)
 }
 
 uint64_t
+session_maxmemory(const struct session *s)
+{
+	return s->greeting.maxmemory;
+}
+
+uint64_t
 session_connection(const struct session *s)
 {
 	return s->connection;

@@ -67,6 +67,9 @@ const char *session_why(const struct session *s);
 /* How often a connection met another run_id than the one before it; how
  * many connections there were.  0 before the first. */
 uint64_t session_run(const struct session *s);
+
+/* The maxmemory that Redis told last, in bytes; 0: none. */
+uint64_t session_maxmemory(const struct session *s);
 uint64_t session_connection(const struct session *s);
 
 /* Ends connection and call, without SESSION_LOST; connects again at once. */

@@ -1,4 +1,3 @@
-#!lua
 -- publish: pushes the lines of a publisher's batch, once.
 --
 -- KEYS   1 the ready list   2 rmq::queues   3 the publisher's key
@@ -8,32 +7,37 @@
 --        4 '' or, if there are tags, what seen keys begin with
 --        5 life of a seen key, seconds
 --        6 the high-water mark of the ready list, 0 none
---        7 the lines as MessagePack; one that has a tag comes behind it, a
+--        7 '1': this batch was sent before, '' it was not
+--        8 the lines as MessagePack; one that has a tag comes behind it, a
 --          TAB and the tag
--- Reply  1 pushed, or 2 was pushed before, or 0 a gap: nothing done, or
---        3 the list is at its mark: nothing done, seq is not used; then
---        ascending, of 3 only, -1 - the index, from 0, of each line whose
---        tag is marked with this increment: it was pushed before;
+-- Reply  1 pushed, or 2 was pushed before, or 0 a gap, or its record is
+--        gone: nothing done, or 3 the list is at its mark, 4 Redis is at
+--        maxmemory: nothing done, seq is not used; then ascending, of 3 and
+--        4 only, -1 - the index, from 0, of each line whose tag is marked
+--        with this increment: it was pushed before;
 --        the index of each line whose tag is marked with another
 --        increment: it was not pushed.
 --
 -- Repeated, or late from an old connection: seq is not above the last one,
 -- so nothing is pushed, and the verdicts on tagged lines are worked out
--- again from their marks.  An error reply means that nothing was pushed.
--- Not allowed at maxmemory: an increment that can't be kept is refused.
+-- again from their marks.  The publisher's key is missing before batch 1,
+-- and after its life, which ends early if the clock is set forward: so what
+-- was sent before needs the key.  An error reply means that nothing was
+-- pushed.
+--
+-- At maxmemory an increment that can't be kept is refused.  Without #!lua
+-- Redis does that at the first write, and what only reads still works.
 
 local ready, queues, publisher = KEYS[1], KEYS[2], KEYS[3]
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local again, packed = ARGV[7] == '1', ARGV[8]
 local TAB, byte, sub, call = 9, string.byte, string.sub, redis.call
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
 -- Moves the publisher to seq, then pushes lines.  If the push is refused
 -- (ready is no list), takes the move back: nothing was done.
 local function push(lines)
-    if seq == 1 then
-        redis.call('SADD', queues, queue)
-    end
     redis.call('SET', publisher, seq, 'EX', life)
     for from = 1, #lines, CHUNK do
         local to = math.min(from + CHUNK - 1, #lines)
@@ -45,9 +49,16 @@ local function push(lines)
     end
 end
 
--- Would a push go over the mark?
-local function is_high()
-    return high_water > 0 and redis.call('LLEN', ready) >= high_water
+-- The reason why nothing may be pushed: 3 or 4 as in a reply, or an error;
+-- nil if there is none.  The first write: what it may do all others may.
+local function refusal()
+    if high_water > 0 and redis.call('LLEN', ready) >= high_water then
+        return 3
+    end
+    local done = redis.pcall('SADD', queues, queue)
+    if type(done) == 'table' then
+        return string.find(done.err, '^OOM') and 4 or done
+    end
 end
 
 -- Calls act(index, from 0, of the line; its seen key or nothing; line).
@@ -65,8 +76,8 @@ end
 
 -- The reply to lines of which none is pushed: only what was marked before
 -- has a verdict of its own.
-local function turn_away(input)
-    local reply = {3}
+local function turn_away(input, reason)
+    local reply = {reason}
     each_line(input, function(index, key, line)
         local was = key and redis.call('GET', key)
         if was and was == line then
@@ -118,32 +129,33 @@ local function mark_and_push(input)
     return failure or reply
 end
 
-local last = tonumber(redis.call('GET', publisher) or 0)
-if seq > last + 1 then
+local last = redis.call('GET', publisher)
+if seq > tonumber(last or 0) + 1 or again and not last then
     return {0}
 end
-local next = seq == last + 1
-local input = cmsgpack.unpack(ARGV[7])
-
-if seen == '' then
-    if not next then
-        return {2}
-    end
-    if is_high() then
-        return {3}
-    end
-    return push(input) or {1}
+local next = seq == tonumber(last or 0) + 1
+local tags = seen ~= ''
+if not next and not tags then
+    return {2}
 end
-
-if next and not is_high() then
-    return mark_and_push(input)
-end
-local fresh, reply = judge(input)
+local input = cmsgpack.unpack(packed)
 if not next then
+    local _, reply = judge(input)
     return reply
 end
-if fresh > 0 then
-    return turn_away(input)
+
+local reason = refusal()
+if type(reason) == 'table' then
+    return reason
 end
-reply[1] = 1
-return push({}) or reply
+if not reason then
+    return tags and mark_and_push(input) or push(input) or {1}
+end
+if reason == 3 and tags then
+    local fresh, reply = judge(input)
+    if fresh == 0 then
+        reply[1] = 1
+        return push({}) or reply
+    end
+end
+return tags and turn_away(input, reason) or {reason}

@@ -1,7 +1,8 @@
 /*
  * From a line to the ready list: publish.lua and lib/courier.c, with two
  * batches and FAULTS faults: answers lost, calls done late, waits that end,
- * a day that passes.  A process that is killed is one that gives up and
+ * records that run out, after a day or by a clock that was set, a Redis
+ * without room.  A process that is killed is one that gives up and
  * answers nothing.  Checked: no batch is pushed twice, one that was answered
  * 202 is there, one that was answered 503 never is.  BROKEN leaves out a
  * rule, as in drain.pml.
@@ -10,8 +11,9 @@
 #define IDS	6
 #define SEQ_NEXT	1
 #define NEW_ID		2
-#define HALF_A_DAY	3
+#define AGAIN		3
 #define MAYBE_UNKNOWN	4
+#define TURN_AWAY	5
 
 c_decl {
 static long
@@ -33,15 +35,15 @@ byte faults;
 byte last[IDS];			/* publisher::ID; 0: no key */
 byte pushed[BATCHES];
 mtype answer[BATCHES];
-bool maybe, aged;		/* FLIGHT_MAYBE; sent half a day ago */
-chan late = [4] of { byte, byte, byte };
+bool maybe;			/* FLIGHT_MAYBE: it was sent, whole */
+chan late = [4] of { byte, byte, byte, bool };
 
-/* publish.lua: seq > last + 1 is a gap, seq <= last was done before */
-inline publish(id, nr, batch) {
-	gap = false;
+/* publish.lua: seq > last + 1 is a gap, and so is what was sent before when
+ * there is no record of the publisher; seq <= last was done before */
+inline publish(id, nr, batch, again) {
+	gap = nr > last[id] + 1 || again && last[id] == 0 && RULE(AGAIN);
 	if
-	:: nr > last[id] + 1 -> gap = true
-	:: nr == last[id] + 1 || nr <= last[id] && !RULE(SEQ_NEXT) ->
+	:: !gap && (nr == last[id] + 1 || !RULE(SEQ_NEXT)) ->
 		last[id] = nr;
 		pushed[batch]++;
 		assert(pushed[batch] == 1);
@@ -53,24 +55,23 @@ inline publish(id, nr, batch) {
 active proctype network()
 {
 	byte i, n, b;
-	bool gap;
+	bool gap, a;
 
 end:	do
-	:: atomic { late ?? i, n, b -> publish(i, n, b); i = 0; n = 0; b = 0 }
+	:: atomic { late ?? i, n, b, a -> publish(i, n, b, a);
+		i = 0; n = 0; b = 0; a = false }
 	od
 }
 
-/* Keys live a day; nothing stays in the network for that long. */
 active proctype clock()
 {
 	byte i;
 
-end:	atomic { empty(late) && FAULT;
+end:	atomic { FAULT;
 		do
 		:: i < IDS -> last[i] = 0; i++
 		:: else -> break
-		od;
-		aged = maybe }
+		od }
 }
 
 active proctype courier()
@@ -83,20 +84,25 @@ active proctype courier()
 		broken = (uchar)number("BROKEN", 0);
 	} };
 	do
-	:: atomic { b < BATCHES && !(aged && RULE(HALF_A_DAY)) ->
+	:: atomic { b < BATCHES ->
 		if
-		:: publish(id, seq + 1, b);	/* replied */
+		:: publish(id, seq + 1, b, maybe);	/* replied */
 		   if
 		   :: !gap -> answer[b] = TAKEN; seq++; b++; maybe = false
 		   :: gap && maybe -> answer[b] = UNKNOWN; id++; seq = 0;
 			b++; maybe = false
 		   :: gap && !maybe -> id++; seq = 0
 		   fi
-		:: FAULT; publish(id, seq + 1, b); /* QUEUE_LOST, sent */
+		:: FAULT; publish(id, seq + 1, b, maybe); /* QUEUE_LOST, sent */
 		   maybe = true
-		:: FAULT; late ! id, seq + 1, b; maybe = true
+		:: FAULT; late ! id, seq + 1, b, maybe; maybe = true
 		fi;
-		aged = false; assert(id < IDS) }
+		assert(id < IDS) }
+	/* turn_away: this sending did nothing, and no seq is used */
+	:: atomic { b < BATCHES && (!maybe || !RULE(TURN_AWAY)) && FAULT;
+		answer[b] = UNAVAILABLE;
+		assert(pushed[b] == 0);
+		b++; maybe = false }
 	/* give_up */
 	:: atomic { b < BATCHES && FAULT;
 		answer[b] = (maybe && RULE(MAYBE_UNKNOWN) ->
@@ -106,10 +112,7 @@ active proctype courier()
 		:: maybe && RULE(NEW_ID) -> id++; seq = 0
 		:: else
 		fi;
-		b++; maybe = false; aged = false }
-	:: atomic { b < BATCHES && aged && RULE(HALF_A_DAY) ->
-		answer[b] = UNKNOWN;
-		id++; seq = 0; b++; maybe = false; aged = false }
+		b++; maybe = false }
 	:: b == BATCHES -> break
 	od;
 	b = 0;

@@ -140,6 +140,7 @@ begin(struct queue *q)
 static int
 begin_publish(struct queue *q, bool tagged)
 {
+	const struct queue_terms terms = {.window_s = 100};
 	struct id id = id_of(words[1]);
 
 	queue_lines_clear(&lines);
@@ -151,7 +152,7 @@ begin_publish(struct queue *q, bool tagged)
 		queue_lines_add(&lines, w, tag, text, strlen(text));
 	}
 	return queue_publish(
-	    q, &id, strtoull(words[2], NULL, 10), &lines, 100, 0);
+	    q, &id, strtoull(words[2], NULL, 10), &lines, &terms);
 }
 
 static int
@@ -179,7 +180,7 @@ print_result(struct queue *q)
 	static const char *const taken[] = {
 	    "taken", "empty", "full", "notowner", "gone"};
 	static const char *const published[] = {
-	    "pushed", "before", "gap", "high"};
+	    "pushed", "before", "gap", "high", "oom"};
 	static const char *const renewed[] = {"owned", "bare", "disowned"};
 	enum queue_state state;
 	const char *verb = words[0];
