@@ -7,13 +7,19 @@
 #	bench    hey against the running system
 #	staleness  how long after its 202 an increment is in Postgres, with
 #	         faults, on servers of its own: tests/bench/staleness
+#	chaos    the whole system under random faults, on servers of its own,
+#	         then the account of every increment: tests/chaos/run.
+#	         CHAOS_SECONDS=60, SEED="7 8" for these two runs again
 #	db-clear empty the table of the running system
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
-.PHONY: all run dev deps check test bench staleness db-clear install uninstall \
-	format lint
+.PHONY: all run dev deps check test bench staleness chaos db-clear install \
+	uninstall format lint
+
+CHAOS_SECONDS = 60
+SEED =
 
 all: build
 	bin/incr-up
@@ -43,6 +49,11 @@ bench: build
 staleness: build
 	@$(MAKE) --no-print-directory $(BUILD)/bench/stamp
 	@tests/bench/staleness
+
+chaos: build
+	@$(MAKE) --no-print-directory $(BUILD)/chaos/proxy \
+		$(BUILD)/chaos/clock.so
+	@tests/chaos/run $(CHAOS_SECONDS) $(SEED)
 
 db-clear: build
 	@etc/with-env bin/incr-db clear

@@ -37,7 +37,7 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 
 units: $(unit_tests:%=$(BUILD)/unit/%) \
 	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive \
-	$(BUILD)/bench/idle
+	$(BUILD)/bench/idle $(BUILD)/chaos/proxy $(BUILD)/chaos/clock.so
 
 $(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
 		$$(call test_objects,tests/unit/$$*.c)
@@ -93,5 +93,14 @@ $(BUILD)/bench/%: tests/bench/%.c $$(call test_objects,tests/bench/$$*.c)
 	@mkdir -p $(@D)
 	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call test_libs,$<)
+
+# What tests/chaos/run puts between the parts.
+$(BUILD)/chaos/proxy: tests/chaos/proxy.c
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(BUILD)/chaos/clock.so: tests/chaos/clock.c
+	@mkdir -p $(@D)
+	@$(CC) $(STD) $(WARN) $(CPPFLAGS) -O2 -fPIC -shared -o $@ $<
 
 -include $(wildcard $(BUILD)/unit/*.d)

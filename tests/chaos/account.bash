@@ -1,0 +1,138 @@
+# How it ends, and whether everything was counted as it was answered.
+# shellcheck shell=bash
+
+# Without faults and clients everything comes to rest, and leaves in order.
+settle() {
+	local which began=$SECONDS
+	rm -f "$D/send"
+	heal
+	wait "${clients[@]}"
+	wait_for 90 at_rest || wrong 'not drained'
+	rm -f "$D/run"
+	for which in a b; do stop_supervisor "$which"; done
+	wait_for 30 none_left ||
+		wrong "left running: $(processes | xargs -r ps -o args= -p)"
+	# Sweeps all consumers but its own.
+	incr-consume -o 2>>"$D/sweep" | incr-flush -i 1 2>>"$D/sweep" ||
+		wrong "the last drain: $(<"$D/sweep")"
+	echo "chaos: at rest after $((SECONDS - began)) s"
+}
+
+at_rest() { has_ready 0 && no_batches; }
+none_left() { [ -z "$(processes | xargs -r ps -o comm= -p | grep -v '^proxy$')" ]; }
+
+stop_supervisor() {
+	local pid n=0 status
+	pid=$(<"$D/$1.pid")
+	kill "$pid"
+	wait_for 90 gone "$pid" || wrong "incr-up $1 does not leave"
+	status=$(grep '^incr-up' "$D/statuses" | tail -n 1)
+	[ "$status" = 'incr-up 0' ] || wrong "$1: at the end $status"
+}
+
+judge() {
+	local bad=0
+	tell_faults
+	account || bad=1
+	judge_letters || bad=1
+	judge_keys || bad=1
+	judge_statuses || bad=1
+	if [ -s "$D/wrong" ]; then
+		cat "$D/wrong"
+		bad=1
+	fi
+	return "$bad"
+}
+
+tell_faults() {
+	echo "chaos: $(wc -l <"$D/faults") faults:" \
+		"$(cut -d ' ' -f 2 "$D/faults" | tally)"
+	for which in redis postgres http; do
+		echo "chaos: proxy of $which: $(tally <"$D/proxy.$which")"
+	done
+}
+
+# Lines and how often each comes: "a 3, b 1".
+tally() {
+	sort | uniq -c | awk '{ n = $1; sub(/^ *[0-9]* /, "")
+		printf "%s%s %d", s, $0, n; s = ", " }'
+}
+
+# -- increments --------------------------------------------------------------
+
+# Sums are as large as Postgres makes them, so it is Postgres who compares.
+account() {
+	local differences
+	{
+		echo 'create table said (class text, key uuid, value numeric,
+			verdict text, why text);'
+		echo 'copy said from stdin;'
+		cat "$D"/said.*
+		printf '%s\n' '\.'
+		cat "$ROOT/tests/chaos/account.sql"
+	} | psql -XAtq -v ON_ERROR_STOP=1 -d "$DATABASE_URL" >"$D/account" ||
+		return
+	sed -n 's/^class /chaos: /p' "$D/account"
+	differences=$(sed -n 's/^difference /chaos: /p' "$D/account")
+	head -n 40 <<<"$differences"
+	[ -z "$differences" ]
+}
+
+# -- what is left ------------------------------------------------------------
+
+judge_letters() {
+	local pushed
+	pushed=$(find "$D/letters" -type f | wc -l)
+	find "$D/letters" -type f -exec sha1sum {} + | cut -c 1-40 |
+		sort >"$D/letters.pushed"
+	rcli --raw eval "local digests = {}
+		for _, p in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+			digests[#digests + 1] = redis.sha1hex(p)
+		end
+		return digests" 1 "rmq::queue::[$INCR_QUEUE]::rejected" |
+		grep . | sort >"$D/letters.rejected"
+	echo "chaos: $pushed dead letters"
+	diff "$D/letters.pushed" "$D/letters.rejected" >"$D/letters.diff" || {
+		echo "chaos: dead letters differ: < pushed, > rejected"
+		head "$D/letters.diff"
+		return 1
+	}
+}
+
+# Of consumers only the last one is left; of all others what lasts.
+judge_keys() {
+	local own="incr::queue::[$INCR_QUEUE]::" bad=0 consumers
+	at_rest || {
+		echo "chaos: $(ready) ready, batches: $(batches)"
+		bad=1
+	}
+	consumers=$({
+		rcli --raw smembers "${own}consumers"
+		rcli --raw keys '*::consumer::*' |
+			sed 's/.*::consumer::\([^:]*\)::.*/\1/'
+	} | sort -u | wc -l)
+	[ "$consumers" -le 1 ] || {
+		echo "chaos: keys of $consumers consumers"
+		bad=1
+	}
+	rcli --raw keys '*' | awk -v own="$own" '
+	index($0, own) == 1 { $0 = substr($0, length(own) + 1) }
+	!/^(publisher|seen|consumer)::/ &&
+	!/^(consumers|emptied|rmq::queues|chaos::pushed)$/ &&
+	!/^rmq::queue::\[chaos\]::rejected$/ {
+		print "chaos: key left: " $0
+		bad = 1
+	}
+	END { exit bad }' || bad=1
+	return "$bad"
+}
+
+# 137 and 143 are ours; 100 and 101 are nobody's, nor is an abort.
+judge_statuses() {
+	sed -n 's/^incr-up: \([a-z]*\)[-0-9]*: exit status \([0-9]*\).*/\1 \2/p' \
+		"$D/a.err" "$D/b.err" | cat - "$D/statuses" >"$D/ended"
+	echo "chaos: ended: $(tally <"$D/ended")"
+	! grep -vE ' (0|1|111|129|130|137|143)$' "$D/ended" | sort -u |
+		sed 's/^/chaos: ended with a status that nothing explains: /' |
+		grep .
+}

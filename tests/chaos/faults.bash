@@ -1,0 +1,271 @@
+# What is done to the system.  Each fault gets three numbers, and draws none
+# itself, so that the sequence depends on the seed alone.
+# shellcheck shell=bash
+
+# Those that come more often stand here more often.
+FAULTS=${CHAOS_FAULTS:-kill kill kill kill kill stop stop stop stop sleep sleep
+	term term massacre caddy
+	harm_redis harm_redis harm_redis harm_redis harm_redis harm_redis
+	harm_postgres harm_postgres harm_postgres harm_http harm_http
+	redis_term redis_kill redis_pause redis_oom redis_readonly redis_forget
+	redis_cut redis_full
+	postgres_fast postgres_quit postgres_crash postgres_pause postgres_cut
+	postgres_refuse postgres_lock postgres_full
+	clock clock up_kill up_term up_twice}
+
+PROGRAMS=(serve validate publish consume flush consume flush publish send)
+HARMS=(drop cut-reply lose-reply cut-request late hold slow late)
+
+faults() {
+	local names name a b c pause
+	read -r -d '' -a names <<<"$FAULTS"
+	RANDOM=$((SEED % 32768))
+	SECONDS=0
+	while ((SECONDS < seconds_max)); do
+		name=${names[RANDOM % ${#names[@]}]}
+		a=$RANDOM b=$RANDOM c=$RANDOM pause=$((RANDOM % 8))
+		echo "$SECONDS $name $a $b $c" >>"$D/faults"
+		"fault_$name" "$a" "$b" "$c" >>"$D/faults.log" 2>&1
+		sleep "0.$pause"
+	done
+}
+
+# later TENTHS COMMAND...: in so many tenths of a second
+later() {
+	(
+		trap - EXIT
+		sleep "$(($1 / 10)).$(($1 % 10))"
+		"${@:2}"
+	) &
+	undoing+=($!)
+}
+
+# insist COMMAND...: until it succeeds
+insist() { wait_for 60 "$@"; }
+
+wrong() { echo "chaos: $*" >>"$D/wrong"; }
+
+# Everything as it should be again; clocks stay where they are.
+heal() {
+	local pid
+	[ ${#undoing[@]} = 0 ] || wait "${undoing[@]}"
+	for pid in $(processes); do kill -CONT "$pid"; done 2>/dev/null
+	kill -CONT "$(redis_pid)" 2>/dev/null
+	rm -f "$D/redis/full" "$D/pg/full"
+	alive "$(redis_pid)" || redis_up
+	insist redis_well
+	postgres_answers || postgres_again QUIT
+	insist postgres_well
+}
+
+alive() { ! gone "$1"; }
+redis_well() { redis_set maxmemory 0 && redis_set min-replicas-to-write 0 && redis_own; }
+redis_set() { [ "$(rcli config set "$1" "$2")" = OK ]; }
+redis_own() { [ "$(rcli replicaof no one)" = OK ]; }
+postgres_well() {
+	admin 'alter database chaos allow_connections true' \
+		'alter role incr connection limit -1'
+}
+
+# -- programs ----------------------------------------------------------------
+
+# pick NUMBER NAME: the pid of one, if there is one
+pick() {
+	local pids
+	mapfile -t pids < <(processes "$2" | sort -n)
+	[ ${#pids[@]} -gt 0 ] && echo "${pids[$1 % ${#pids[@]}]}"
+}
+
+program() { echo "incr-${PROGRAMS[$1 % ${#PROGRAMS[@]}]}"; }
+
+fault_kill() {
+	local pid
+	pid=$(pick "$2" "$(program "$1")") && kill -9 "$pid"
+}
+
+fault_term() {
+	local pid
+	pid=$(pick "$2" "$(program "$1")") && kill "$pid"
+}
+
+# pause PID TENTHS
+pause() {
+	kill -STOP "$1" && later "$2" kill -CONT "$1"
+}
+
+fault_stop() {
+	local pid
+	pid=$(pick "$2" "$(program "$1")") && pause "$pid" $((5 + $3 % 40))
+}
+
+# Longer than three intervals of incr-flush.
+fault_sleep() {
+	local name=incr-flush pid
+	(($1 % 3)) || name=incr-consume
+	pid=$(pick "$2" "$name") && pause "$pid" $((50 + $3 % 50))
+}
+
+# Nobody is left of one kind, or of the whole drain.
+fault_massacre() {
+	local name pid
+	for name in incr-consume "$(program "$1")"; do
+		for pid in $(processes "$name"); do kill -9 "$pid"; done
+	done
+}
+
+fault_caddy() {
+	local pid
+	pid=$(pick "$2" caddy) || return 0
+	if (($1 % 2)); then kill -9 "$pid"; else pause "$pid" $(($3 % 30)); fi
+}
+
+# -- connections -------------------------------------------------------------
+
+fault_harm_redis() { harm redis "$@"; }
+fault_harm_postgres() { harm postgres "$@"; }
+fault_harm_http() { harm http "$@"; }
+
+# Three connections at a time, of many.
+harm() {
+	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $4 % 4000)) n
+	[ "$what" != late ] || ms=$((300 + $4 % 12000))
+	for n in "$3" $(($3 / 7)) $(($3 / 49)); do
+		echo "$what $n $ms"
+	done 1<>"$D/px/$1"
+}
+
+# -- Redis -------------------------------------------------------------------
+
+fault_redis_term() { redis_again TERM "$1"; }
+fault_redis_kill() { redis_again KILL "$1"; }
+
+redis_again() {
+	local pid
+	pid=$(redis_pid)
+	kill -"$1" "$pid"
+	kill -CONT "$pid"
+	wait_for 20 gone "$pid"
+	sleep "$(($2 % 3)).$(($2 % 10))"
+	redis_up
+}
+
+fault_redis_pause() { pause "$(redis_pid)" $((5 + $1 % 40)); }
+
+fault_redis_oom() {
+	redis_set maxmemory 1
+	later $((5 + $1 % 40)) insist redis_set maxmemory 0
+}
+
+fault_redis_readonly() {
+	if (($1 % 2)); then
+		rcli replicaof 127.0.0.1 1
+		later $((5 + $2 % 40)) insist redis_own
+	else
+		redis_set min-replicas-to-write 1
+		later $((5 + $2 % 40)) insist redis_set min-replicas-to-write 0
+	fi
+}
+
+fault_redis_forget() { rcli script flush; }
+fault_redis_cut() { rcli client kill type normal; }
+
+# With appendfsync always it ends at the first write.
+fault_redis_full() {
+	fill redis || return 0
+	sleep "$(($1 % 2)).$(($1 % 10))"
+	rm -f "$D/redis/full"
+	wait_for 1 gone "$(redis_pid)" && redis_up
+}
+
+# fill DISK: to the last byte, if that does no harm to others
+fill() {
+	[ "${CHAOS_MOUNTS-}" ] || return
+	head -c 1G /dev/zero >"$D/$1/full"
+	:
+} 2>/dev/null
+
+# -- Postgres ----------------------------------------------------------------
+
+fault_postgres_fast() { postgres_again INT; }
+fault_postgres_quit() { postgres_again QUIT; }
+
+# A backend of the programs, if there is one.
+backend() {
+	local pids
+	mapfile -t pids < <(admin "select pid from pg_stat_activity
+		where usename = 'incr' order by backend_start")
+	[ ${#pids[@]} -gt 0 ] && echo "${pids[$1 % ${#pids[@]}]}"
+}
+
+# All others are ended with it.
+fault_postgres_crash() {
+	local pid
+	pid=$(backend "$1") && kill -9 "$pid"
+}
+
+fault_postgres_pause() {
+	local pid
+	pid=$(backend "$1") && pause "$pid" $((5 + $2 % 40))
+}
+
+fault_postgres_cut() {
+	admin "select pg_terminate_backend(pid) from pg_stat_activity
+		where usename = 'incr'"
+}
+
+fault_postgres_refuse() {
+	if (($1 % 2)); then
+		admin 'alter database chaos allow_connections false'
+	else
+		admin 'alter role incr connection limit 0'
+	fi
+	(($1 % 4 < 2)) || fault_postgres_cut
+	later $((5 + $2 % 40)) insist postgres_well
+}
+
+fault_postgres_lock() {
+	local lock='lock table increments'
+	(($1 % 2)) || lock='select from incr_ledger for update'
+	sql "begin; $lock; select pg_sleep($(($2 % 4)).5)" &
+	undoing+=($!)
+}
+
+fault_postgres_full() {
+	fill pg || return 0
+	later $((10 + $1 % 40)) make_room
+}
+
+# It may not have survived it.
+make_room() {
+	rm -f "$D/pg/full"
+	wait_for 20 postgres_answers || postgres_again QUIT
+}
+
+# -- clocks and supervisors --------------------------------------------------
+
+# Within an hour, which is how long idempotency keys are remembered.
+fault_clock() {
+	local whose=redis
+	(($1 % 3)) || whose=programs
+	set_clock "$whose" $(($2 % 3400 - 1700))
+}
+
+supervisor() { if (($1 % 2)); then echo a; else echo b; fi; }
+
+fault_up_kill() { kill -9 "$(<"$D/$(supervisor "$1").pid")"; }
+fault_up_term() { kill "$(<"$D/$(supervisor "$1").pid")"; }
+
+# A second one for the same state says who holds it, and leaves.
+fault_up_twice() {
+	local which pid said status=0
+	which=$(supervisor "$1")
+	pid=$(<"$D/$which.pid")
+	said=$("${through[@]}" "$D/bin/incr-up" --state "$D/$which" \
+		--port 1 2>&1) || status=$?
+	[ "$status" = 100 ] && [[ $said == *"held by incr-up, pid $pid" ]] ||
+		[ "$pid" != "$(<"$D/$which.pid")" ] ||
+		wrong "a second incr-up: status $status: $said"
+}
+
+clients=()
+undoing=()
