@@ -3,10 +3,10 @@
 # shellcheck shell=bash
 
 # Those that come more often stand here more often.
-FAULTS=${CHAOS_FAULTS:-kill kill kill kill kill stop stop stop stop sleep sleep
+FAULTS=${CHAOS_FAULTS:-harm harm harm harm harm harm harm harm harm harm harm
+	harm harm harm harm harm harm harm harm harm
+	kill kill kill kill kill kill stop stop stop stop sleep sleep
 	term term massacre caddy
-	harm_redis harm_redis harm_redis harm_redis harm_redis harm_redis
-	harm_postgres harm_postgres harm_postgres harm_http harm_http
 	redis_term redis_kill redis_pause redis_oom redis_readonly redis_forget
 	redis_cut redis_full
 	postgres_fast postgres_quit postgres_crash postgres_pause postgres_cut
@@ -14,6 +14,7 @@ FAULTS=${CHAOS_FAULTS:-kill kill kill kill kill stop stop stop stop sleep sleep
 	clock clock up_kill up_term up_twice}
 
 PROGRAMS=(serve validate publish consume flush consume flush publish send)
+PROXIES=(redis redis redis postgres http)
 HARMS=(drop cut-reply lose-reply cut-request late hold slow late)
 
 faults() {
@@ -121,17 +122,13 @@ fault_caddy() {
 
 # -- connections -------------------------------------------------------------
 
-fault_harm_redis() { harm redis "$@"; }
-fault_harm_postgres() { harm postgres "$@"; }
-fault_harm_http() { harm http "$@"; }
-
-# Three connections at a time, of many.
-harm() {
-	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $4 % 4000)) n
-	[ "$what" != late ] || ms=$((300 + $4 % 12000))
-	for n in "$3" $(($3 / 7)) $(($3 / 49)); do
-		echo "$what $n $ms"
-	done 1<>"$D/px/$1"
+# Five connections at a time, of many.
+fault_harm() {
+	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $3 % 4000)) n
+	[ "$what" != late ] || ms=$((300 + $3 % 12000))
+	for n in 0 1 2 3 4; do
+		echo "$what $(($1 / 7 + n * 3)) $ms"
+	done 1<>"$D/px/${PROXIES[$1 % ${#PROXIES[@]}]}"
 }
 
 # -- Redis -------------------------------------------------------------------
