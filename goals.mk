@@ -51,8 +51,7 @@ staleness: build
 	@tests/bench/staleness
 
 chaos: build
-	@$(MAKE) --no-print-directory $(BUILD)/chaos/proxy \
-		$(BUILD)/chaos/clock.so
+	@$(MAKE) -s $(BUILD)/chaos/proxy $(BUILD)/chaos/clock.so
 	@tests/chaos/run $(CHAOS_SECONDS) $(SEED)
 
 db-clear: build

@@ -74,8 +74,10 @@ account() {
 		return
 	sed -n 's/^class /chaos: /p' "$D/account"
 	differences=$(sed -n 's/^difference /chaos: /p' "$D/account")
-	head -n 40 <<<"$differences"
-	[ -z "$differences" ]
+	[ -z "$differences" ] || {
+		head -n 40 <<<"$differences"
+		return 1
+	}
 }
 
 # -- what is left ------------------------------------------------------------
