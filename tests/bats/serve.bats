@@ -236,26 +236,44 @@ load ring
 	grep -q '^incr-serve: stdout: Broken pipe' "$DIR/err"
 }
 
+# Reads no line before it is told to, then takes each.
+later() {
+	wait_for 60 test -e "$DIR/go"
+	exec tee "$LINES_OUT"
+}
+
+# wide NUMBER...: requests whose bodies have 4000 bytes and a number
+wide() {
+	local n
+	for n in "$@"; do
+		printf "${POST}Content-Length: 4000\r\n\r\n%-4000s" \
+			"$(increment "$n")"
+	done
+}
+
 @test "a full pipe: 503 for what certainly was not written, then it recovers" {
-	ring nothing --verdict-timeout 1
-	local n=700 big
-	big=$(printf '%4000s' x)
-	for i in $(seq $n); do
-		printf "${POST}Content-Length: 4000\r\n\r\n%s" "$big"
-	done >"$DIR/many"
+	ring later --verdict-timeout 1
 	for i in $(seq 12); do
 		(
 			exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
-			head -c 240000 "$DIR/many" >&$tcp
-			timeout 4 cat <&$tcp | grep -a '^HTTP' >"$DIR/codes.$i"
+			wide $(seq $((i * 100)) $((i * 100 + 59))) >&$tcp &
+			timeout 20 grep -am 60 '^HTTP' <&$tcp |
+				awk -v n=$((i * 100)) '{ print $2, n + NR - 1 }' \
+					>"$DIR/codes.$i"
 		) 3>&- &
 		remember $!
 	done
-	enough() { [ "$(cat "$DIR"/codes.* | wc -l)" -ge 650 ]; }
-	wait_for 5 enough
-	grep -hq ' 503 ' "$DIR"/codes.*
-	grep -hq ' 504 ' "$DIR"/codes.*
+	enough() { [ "$(cat "$DIR"/codes.* | wc -l)" = 720 ]; }
+	wait_for 20 enough
+	sort "$DIR"/codes.* >"$DIR/codes"
+	grep -q '^503 ' "$DIR/codes"
 	[ "$(ask http://x/health/live)" = 200 ]
+	touch "$DIR/go"
+	wait_for 10 ready_is 200
+	[ "$(post)" = 202 ]
+	# Written was what got 504, each whole, and nothing else.
+	sed '$d; s/.*"value":\([0-9]*\)} *$/504 \1/' "$LINES_OUT" | sort |
+		diff - <(grep -v '^503 ' "$DIR/codes")
 }
 
 @test "requests in flight are bounded: 503 with Retry-After" {
