@@ -150,6 +150,33 @@ machine() {
 	wait_for 5 ended_last
 }
 
+@test "make dev: a changed source is built, and the system runs with it" {
+	[ "$BIN" = "$ROOT/bin" ] || skip 'builds and runs in bin'
+	use_redis
+	use_postgres
+	copy_tree
+	INCR_STATE=$(mktemp -d /tmp/incr-dev.XXXXXX)
+	INCR_PORT=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
+		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+	export INCR_STATE INCR_PORT
+	background setsid make -s -C copy dev >out 2>&1
+	dev=$!
+	wait_for 60 runs 1
+	sed -i 's/Passes valid increments/Lets valid increments pass/' \
+		copy/src/incr-validate.c
+	wait_for 60 runs 2
+	copy/bin/incr-validate --help | grep -q '^Lets valid increments pass'
+	[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 3)" \
+		"http://localhost:$INCR_PORT/increment")" = 202 ]
+	kill -TERM -- "-$dev"
+	wait_for 40 nothing_runs
+	sum_is 3
+}
+
+# It has said so often that all is up.
+runs() { [ "$(grep -c '^Ctrl-C ends' out)" = "$1" ]; }
+nothing_runs() { ! pgrep -s "$dev" && [ -z "$(ls "$INCR_STATE/run")" ]; }
+
 # entr does not see a change in the moment it starts something.
 changed_to() {
 	grep -qx "up $1" copy/log || { echo "$1" >copy/src/word && return 1; }
