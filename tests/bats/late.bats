@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# incr-publish, when answers of Redis are lost and its own bytes arrive late:
+# what it says of a line is true, whatever comes of it.
+
+load helper
+
+setup() {
+	use_redis
+	cd "$BATS_TEST_TMPDIR" || return
+	PROXIED=$(mktemp -d /tmp/incr-late.XXXXXX)
+}
+
+teardown() {
+	end_background
+	[ ! -d "$PROXIED/redis" ] || redis_stop "$PROXIED/redis"
+	rm -rf "$PROXIED"
+}
+
+# open_publish [ARG...]: incr-publish -e behind the proxy, fed by 7; its
+# first line is published.
+open_publish() {
+	local server=${REDIS_URL#unix://}
+	background "$ROOT/tests/bats/proxy.pl" "$PROXIED/s" "$server" . 7>&-
+	wait_for 5 test -S "$PROXIED/s"
+	mkfifo in
+	exec 7<>in
+	REDIS_URL=unix://$PROXIED/s background incr-publish -e "$@" <in >out \
+		2>err 7>&-
+	pid=$!
+	say 1
+	wait_for 5 answered 1
+}
+
+use_own_redis() {
+	redis_start "$PROXIED/redis" "$@" 7>&-
+	export REDIS_URL=unix://$PROXIED/redis/redis.sock
+}
+
+say() { increment "$1" >&7; }
+answered() { [ "$(wc -l <out)" = "$1" ]; }
+# tell hold-in|hold-out|cut
+tell() {
+	touch "$1"
+	wait_for 5 not test -e "$1"
+}
+# leaves STATUS: at the end of its input
+leaves() {
+	local status=0
+	exec 7>&-
+	wait_for 10 gone "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq "$1" ] || { cat out err; echo "status $status"; return 1; }
+}
+queue() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | tac; }
+verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' out | xargs; }
+
+@test "an answer that is lost: repeated, answered and pushed once" {
+	open_publish
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	tell cut
+	wait_for 5 answered 2
+	say 3
+	wait_for 5 answered 3
+	leaves 0
+	[ "$(verdicts)" = "1 2 3" ]
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "an answer that is lost, and Redis restarted: pushed once all the same" {
+	use_own_redis
+	open_publish -w 20
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	redis_stop "$PROXIED/redis"
+	use_own_redis
+	tell cut
+	wait_for 10 answered 2
+	leaves 0
+	[ "$(verdicts)" = "1 2" ]
+	increments 1 2 | cmp - <(queue)
+}
+
+@test "an answer that is lost, and no way back: unknown" {
+	open_publish -w 1
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	rm "$PROXIED/s"
+	tell cut
+	wait_for 5 answered 2
+	# What comes now was certainly not sent.
+	say 3
+	wait_for 5 answered 3
+	leaves 111
+	[ "$(verdicts)" = "1 unknown unavailable" ]
+	increments 1 2 | cmp - <(queue)
+}
+
+@test "an answer that is lost, and the repeat is refused: unknown" {
+	open_publish -w 2
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	rcli del "$(cat key)"
+	rcli lpush "$(cat key)" "no number"
+	tell cut
+	wait_for 5 answered 2
+	leaves 111
+	[ "$(verdicts)" = "1 unknown" ]
+	increments 1 2 | cmp - <(queue)
+}
+
+@test "an answer that is lost, and what was published is forgotten: unknown" {
+	open_publish
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	rcli del "$(cat key)"
+	tell cut
+	wait_for 5 answered 2
+	say 3
+	wait_for 5 answered 3
+	leaves 111
+	[ "$(verdicts)" = "1 unknown 3" ]
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "bytes that arrive late: the repeat was done, they do nothing" {
+	open_publish
+	tell hold-in
+	say 2
+	wait_for 5 test -s held-in
+	tell cut
+	wait_for 5 answered 2
+	rm held-in
+	say 3
+	wait_for 5 answered 3
+	leaves 0
+	[ "$(verdicts)" = "1 2 3" ]
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "bytes that arrive late, the repeat found the queue full: unknown" {
+	open_publish -w 2 --high-water 3
+	tell hold-in
+	say 2
+	wait_for 5 test -s held-in
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" x y
+	tell cut
+	wait_for 5 answered 2
+	[ "$(verdicts)" = "1 unknown" ]
+	rcli ltrim "rmq::queue::[$INCR_QUEUE]::ready" 2 -1
+	# They count now, whatever was said.
+	rm held-in
+	wait_for 5 has_ready 2
+	leaves 111
+	increments 1 2 | cmp - <(queue)
+}
+
+# More than a socket takes, in one batch: Redis never had its last byte.
+@test "a batch that did not leave whole in time: unavailable, never pushed" {
+	use_own_redis
+	mkfifo in
+	exec 7<>in
+	perl -e 'fcntl(STDOUT, 1031, 1 << 20)' >&7 # F_SETPIPE_SZ
+	background incr-publish -e -t -w 1 <in >out 2>err 7>&-
+	pid=$!
+	printf 'a\t%s\n' "$(increment 1)" >&7
+	wait_for 5 answered 1
+	kill -STOP "$pid" "$(cat "$PROXIED/redis/redis.pid")"
+	increments 2 1000 | sed "s/^/$(printf %0250d 0)\t/" |
+		awk '{ print NR substr($0, length(NR) + 1) }' >&7
+	kill -CONT "$pid"
+	wait_for 10 answered 1000
+	kill -CONT "$(cat "$PROXIED/redis/redis.pid")"
+	printf 'b\t%s\n' "$(increment 1001)" >&7
+	wait_for 5 answered 1001
+	leaves 111
+	[ "$(grep -c '"unavailable"' out)" = 999 ]
+	{ increment 1; increment 1001; } | cmp - <(queue)
+}

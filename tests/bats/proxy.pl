@@ -1,0 +1,84 @@
+#!/usr/bin/perl
+# proxy LISTEN SERVER FOLDER: a Unix socket in front of another, that loses
+# answers and delivers late.  It is told by files in FOLDER:
+#
+#	hold-in   nothing more goes to the server on the connections that are
+#	          open; renamed to held-in once that is so, which is not empty
+#	          once there is something; over when held-in is removed: then
+#	          all of it arrives, also if the client has gone meanwhile
+#	hold-out  the same for what the server says
+#	cut       the clients' ends are closed; removed once that is so
+use strict;
+use warnings;
+use IO::Select;
+use IO::Socket::UNIX;
+
+my ($path, $server, $folder) = @ARGV;
+my $door = IO::Socket::UNIX->new(Local => $path, Listen => 8) or die "$path: $!";
+my @pairs;
+$SIG{PIPE} = 'IGNORE';
+
+while (1) {
+	my $all = IO::Select->new($door,
+		grep { defined } map { ($_->{client}, $_->{server}) } @pairs);
+	for my $end ($all->can_read(0.01)) {
+		if ($end == $door) { meet() } else { take($end) }
+	}
+	obey();
+	hand_on($_) for @pairs;
+	@pairs = grep { $_->{client} || $_->{server} } @pairs;
+}
+
+sub meet {
+	my $client = $door->accept or return;
+	my $to = IO::Socket::UNIX->new(Peer => $server);
+	push @pairs, { client => $client, server => $to, in => '', out => '' }
+		if $to;
+}
+
+sub take {
+	my ($end) = @_;
+	for my $p (@pairs) {
+		for (['client', 'in'], ['server', 'out']) {
+			my ($side, $box) = @$_;
+			next unless $p->{$side} && $p->{$side} == $end;
+			my $n = sysread $end, $p->{$box}, 65536, length $p->{$box};
+			$p->{$side} = undef unless $n;
+		}
+	}
+}
+
+sub obey {
+	for my $way ('in', 'out') {
+		if (rename "$folder/hold-$way", "$folder/held-$way") {
+			$_->{"held-$way"} = 1 for @pairs;
+		} elsif (!-e "$folder/held-$way") {
+			$_->{"held-$way"} = 0 for @pairs;
+		} elsif (grep { length $_->{$way} } @pairs) {
+			note("$folder/held-$way");
+		}
+	}
+	return unless -e "$folder/cut";
+	$_->{client} = undef for @pairs;
+	unlink "$folder/cut";
+}
+
+# Into a file that is there; who removes it may be quicker.
+sub note {
+	my ($name) = @_;
+	return if -s $name;
+	open my $file, '+<', $name or return;
+	print $file "something\n";
+}
+
+# What one end said goes to the other; and when it has gone, its end.
+sub hand_on {
+	my ($p) = @_;
+	for (['in', 'server', 'client'], ['out', 'client', 'server']) {
+		my ($way, $to, $from) = @$_;
+		next if $p->{"held-$way"};
+		syswrite $p->{$to}, $p->{$way} if $p->{$to} && length $p->{$way};
+		$p->{$way} = '';
+		$p->{$to} = undef unless $p->{$from};
+	}
+}
