@@ -57,6 +57,14 @@ local function near(was)
     return speaker == adopter or where == machine
 end
 
+-- The clock that owner keys expire by may have been set back: one that lives
+-- longer than an owner key can is given its proper life.
+local function shorten(owner)
+    if redis.call('PTTL', owner) > tonumber(life) then
+        redis.call('PEXPIRE', owner, life)
+    end
+end
+
 local function look(ownerless, owned)
     local ids = redis.call('SMEMBERS', consumers)
     for from = 1, #ids, 1000 do
@@ -67,6 +75,9 @@ local function look(ownerless, owned)
         local records = redis.call('MGET', unpack(keys))
         for i, was in ipairs(records) do
             local id = ids[from + i - 1]
+            if was then
+                shorten(keys[i])
+            end
             if not was and #ownerless < tonumber(max) then
                 ownerless[#ownerless + 1] = id
             elseif was and #owned < 2 * max and id ~= adopter

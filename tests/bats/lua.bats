@@ -592,6 +592,17 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$(adopt $B)" = "$A $C $B elsewhere 1 1" ]
 }
 
+@test "adopt: an owner key that a clock set back would keep lives no longer" {
+	register $A
+	register $B
+	rcli pexpire "$(owner_key $A)" $((LIFE + 3600000))
+	rcli pexpire "$(owner_key $B)" $((LIFE / 2))
+	adopt $C
+	(($(rcli pttl "$(owner_key $A)") <= LIFE))
+	(($(rcli pttl "$(owner_key $B)") <= LIFE / 2))
+	[ "$(owner $A)" = "$(record $A)" ]
+}
+
 @test "adopt: takes over one with batches, its numbers in order" {
 	register $A
 	publish $B 1 $(seq 12)
