@@ -17,12 +17,14 @@ static enum courier_state hear(struct courier *c, enum queue_state state);
 static bool is_waiting(
     struct courier *c, enum queue_state state, int64_t now_ms);
 static enum courier_state replied(struct courier *c);
+static enum courier_state introduced(struct courier *c);
 static enum courier_state turn_away(struct courier *c);
 static enum courier_state delivered(struct courier *c);
 static void refuse_reused(struct courier *c, size_t i);
 static enum courier_state unknown(struct courier *c, const char *why);
 static enum courier_state release(struct courier *c);
 static void new_id(struct courier *c);
+static enum courier_state introduce(struct courier *c);
 static int publish(struct courier *c, const struct queue_lines *lines);
 static bool take_next(struct courier *c);
 static enum courier_state give_up(struct courier *c, int64_t now_ms);
@@ -149,13 +151,16 @@ hear(struct courier *c, enum queue_state state)
 	bool maybe = maybe_done(c);
 
 	switch (state) {
-	case QUEUE_DONE: return replied(c);
+	case QUEUE_DONE:
+		return c->state == FLIGHT_GREETING ? introduced(c) : replied(c);
 	case QUEUE_REFUSED:
 		/* This sending did nothing; one before it may have. */
 		c->state = c->state == FLIGHT_REPEATING ? FLIGHT_MAYBE
 							: FLIGHT_WAITING;
 		break;
 	case QUEUE_LOST:
+		if (c->state == FLIGHT_GREETING)
+			new_id(c);
 		c->state = maybe ? FLIGHT_MAYBE : FLIGHT_WAITING;
 		break;
 	case QUEUE_FAULT: return COURIER_FAULT;
@@ -187,6 +192,18 @@ is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
 }
 
 static enum courier_state
+introduced(struct courier *c)
+{
+	POINT("publish-introduced");
+	c->introduced = true;
+	c->state = FLIGHT_WAITING;
+	if (queue_introduced(c->queue))
+		return COURIER_WELL;
+	c->why = "a new publisher is known already";
+	return COURIER_BROKEN;
+}
+
+static enum courier_state
 replied(struct courier *c)
 {
 	POINT("publish-replied");
@@ -201,10 +218,6 @@ replied(struct courier *c)
 	}
 	if (c->state == FLIGHT_REPEATING)
 		return unknown(c, "the record of what was published is gone");
-	if (c->seq == 0) {
-		c->why = "a new publisher is known already";
-		return COURIER_BROKEN;
-	}
 	new_id(c);
 	c->state = FLIGHT_WAITING;
 	return COURIER_WELL;
@@ -289,6 +302,7 @@ static void
 new_id(struct courier *c)
 {
 	id_make(&c->id);
+	c->introduced = false;
 	c->seq = 0;
 	c->run = queue_run(c->queue);
 }
@@ -310,6 +324,8 @@ courier_send(struct courier *c, int64_t now_ms)
 		/* Another Redis may not know how far this id is. */
 		if (queue_run(c->queue) != c->run)
 			new_id(c);
+		if (!c->introduced)
+			return introduce(c);
 		c->sent_ms = now_ms;
 		c->sent_us = tick_us();
 	}
@@ -326,12 +342,26 @@ courier_send(struct courier *c, int64_t now_ms)
 	return COURIER_WELL;
 }
 
+/*
+ * Before its first batch, and not with it: a record that is missing when a
+ * batch is repeated would mean that it was not pushed, or that it was, and
+ * the clock of Redis was set forward beyond the life of the record.
+ */
+static enum courier_state
+introduce(struct courier *c)
+{
+	if (POINT_AFTER("publish-introduce-sent",
+		queue_introduce(c->queue, &c->id)) < 0)
+		return COURIER_NO_MEMORY;
+	c->state = FLIGHT_GREETING;
+	return COURIER_WELL;
+}
+
 static int
 publish(struct courier *c, const struct queue_lines *lines)
 {
-	struct queue_terms terms = {.window_s = c->set.window_s,
-	    .high_water = c->set.high_water,
-	    .again = c->state == FLIGHT_MAYBE};
+	struct queue_terms terms = {
+	    .window_s = c->set.window_s, .high_water = c->set.high_water};
 
 	if (terms.high_water == 0)
 		terms.high_water =
@@ -377,6 +407,8 @@ give_up(struct courier *c, int64_t now_ms)
 		/* What was not sent to its end must not be. */
 		if (calling(c))
 			queue_hang_up(c->queue);
+		if (c->state == FLIGHT_GREETING)
+			new_id(c);
 		result =
 		    maybe ? unknown(c, NULL) : expire(c, c->flight, limit_ms);
 	}
@@ -402,7 +434,8 @@ expire(struct courier *c, struct outbox *b, int64_t limit_ms)
 static bool
 calling(const struct courier *c)
 {
-	return c->state == FLIGHT_CALLING || c->state == FLIGHT_REPEATING;
+	return c->state == FLIGHT_GREETING || c->state == FLIGHT_CALLING ||
+	       c->state == FLIGHT_REPEATING;
 }
 
 static bool

@@ -45,6 +45,7 @@ enum { COURIER_MESSAGE_BYTES = 80 };
 enum flight {
 	FLIGHT_NONE,     /* there is none */
 	FLIGHT_WAITING,  /* certainly not in Redis */
+	FLIGHT_GREETING, /* the same, while its publisher is introduced */
 	FLIGHT_CALLING,  /* its first sending is under way */
 	FLIGHT_MAYBE,    /* was sent, not answered: to be sent again */
 	FLIGHT_REPEATING /* that is under way */
@@ -59,6 +60,7 @@ struct courier {
 
 	enum flight state;
 	struct id id;
+	bool introduced;          /* id is */
 	uint64_t seq;             /* of the last batch done under id */
 	uint64_t run;             /* the Redis that id is for */
 	int64_t sent_ms, sent_us; /* the first sending of the flight */

@@ -36,10 +36,12 @@ static const struct {
     {"validate-judged", CUT_NONE},   /* a line, nothing is written */
     {"validate-half", CUT_HALF},     /* of the lines is written */
     {"validate-written", CUT_NONE},  /* all of them */
-    {"publish-frozen", CUT_NONE},    /* a batch, nothing is sent */
-    {"publish-half", CUT_HALF},      /* of its lines is sent */
-    {"publish-sent", CUT_NONE},      /* all of it */
-    {"publish-replied", CUT_NONE},   /* Redis has answered for it */
+    {"publish-introduce-sent", CUT_NONE},
+    {"publish-introduced", CUT_NONE}, /* no batch is sent */
+    {"publish-frozen", CUT_NONE},     /* a batch, nothing is sent */
+    {"publish-half", CUT_HALF},       /* of its lines is sent */
+    {"publish-sent", CUT_NONE},       /* all of it */
+    {"publish-replied", CUT_NONE},    /* Redis has answered for it */
     {"publish-verdict-half", CUT_HALF},
     {"publish-verdict", CUT_NONE}, /* written */
     {"consume-register-sent", CUT_NONE},

@@ -20,6 +20,7 @@
 
 #include "lua/acknowledge.h"
 #include "lua/adopt.h"
+#include "lua/introduce.h"
 #include "lua/measure.h"
 #include "lua/publish.h"
 #include "lua/read.h"
@@ -28,6 +29,7 @@
 #include "lua/take.h"
 
 static const char *const scripts[CALL_SCRIPTS] = {
+    [CALL_INTRODUCE] = script_introduce,
     [CALL_PUBLISH] = script_publish,
     [CALL_REGISTER] = script_register,
     [CALL_TAKE] = script_take,
@@ -42,6 +44,7 @@ static const char queues_key[] = "rmq::queues";
 enum { LINE_END = 2 }; /* CR LF */
 
 static enum queue_state digest(struct queue *q);
+static void publisher_key(struct queue *q, const struct id *publisher);
 static bool lists(const struct redis_reply *reply, int64_t index);
 
 struct queue *
@@ -119,6 +122,7 @@ digest(struct queue *q)
 	case CALL_ASK: good = redis_reply_int(reply, -1) >= 0; break;
 	case CALL_RENEW:
 	case CALL_MEASURE: good = redis_reply_count(reply) > 0; break;
+	case CALL_INTRODUCE:
 	case CALL_REGISTER: good = redis_reply_int(reply, -1) >= 0; break;
 	case CALL_NONE: break;
 	}
@@ -205,19 +209,32 @@ queue_lines_free(struct queue_lines *l)
 }
 
 int
+queue_introduce(struct queue *q, const struct id *publisher)
+{
+	if (!call_start(q))
+		return -1;
+	publisher_key(q, publisher);
+	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
+	return call_eval(q, CALL_INTRODUCE, 1);
+}
+
+bool
+queue_introduced(const struct queue *q)
+{
+	return redis_reply_int(session_reply(q->session), 0) == 1;
+}
+
+int
 queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, const struct queue_terms *terms)
 {
-	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
 	unsigned char head[PACK_HEAD];
 
 	if (lines->n == 0 || !call_start(q))
 		return -1;
-	id_format(publisher, text);
-	snprintf(rest, sizeof rest, "publisher::%s", text);
 	call_list_key(q, "ready");
 	resp_arg_text(&q->args, queues_key);
-	call_own_key(q, rest);
+	publisher_key(q, publisher);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, q->name);
@@ -227,13 +244,22 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, terms->window_s);
 	resp_arg_u64(&q->args, terms->high_water);
-	resp_arg_text(&q->args, terms->again ? "1" : "");
 	pack_head((uint32_t)(lines->n + lines->tags), head);
 	resp_arg_begin(&q->args, head, PACK_HEAD,
 	    PACK_HEAD + lines->packed.len - LINE_END);
 	q->call = CALL_PUBLISH;
 	return session_eval(
 	    q->session, CALL_PUBLISH, 3, &q->args, &lines->packed);
+}
+
+static void
+publisher_key(struct queue *q, const struct id *publisher)
+{
+	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
+
+	id_format(publisher, text);
+	snprintf(rest, sizeof rest, "publisher::%s", text);
+	call_own_key(q, rest);
 }
 
 enum queue_published

@@ -116,14 +116,18 @@ int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 void queue_lines_clear(struct queue_lines *l);
 void queue_lines_free(struct queue_lines *l);
 
+/* Makes a new publisher known: once per id, never repeated under one. */
+int queue_introduce(struct queue *q, const struct id *publisher);
+/* Was the id a new one? */
+bool queue_introduced(const struct queue *q);
+
 struct queue_terms {
 	uint64_t window_s;   /* tags are remembered that long */
 	uint64_t high_water; /* messages ready at most, 0: any number */
-	bool again;          /* this batch was sent before, whole */
 };
 
-/* Pushes lines (borrowed for the call) as batch seq (from 1) of
- * publisher. */
+/* Pushes lines (borrowed for the call) as batch seq (from 1) of a
+ * publisher that was introduced. */
 int queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, const struct queue_terms *terms);
 

@@ -17,6 +17,7 @@
 
 /* The scripts come first: the value is the number of the script. */
 enum call {
+	CALL_INTRODUCE,
 	CALL_PUBLISH,
 	CALL_REGISTER,
 	CALL_TAKE,

@@ -7,11 +7,10 @@
 --        4 '' or, if there are tags, what seen keys begin with
 --        5 life of a seen key, seconds
 --        6 the high-water mark of the ready list, 0 none
---        7 '1': this batch was sent before, '' it was not
---        8 the lines as MessagePack; one that has a tag comes behind it, a
+--        7 the lines as MessagePack; one that has a tag comes behind it, a
 --          TAB and the tag
--- Reply  1 pushed, or 2 was pushed before, or 0 a gap, or its record is
---        gone: nothing done, or 3 the list is at its mark, 4 Redis is at
+-- Reply  1 pushed, or 2 was pushed before, or 0 a gap, or its key is
+--        missing: nothing done, or 3 the list is at its mark, 4 Redis is at
 --        maxmemory: nothing done, seq is not used; then ascending, of 3 and
 --        4 only, -1 - the index, from 0, of each line whose tag is marked
 --        with this increment: it was pushed before;
@@ -20,9 +19,9 @@
 --
 -- Repeated, or late from an old connection: seq is not above the last one,
 -- so nothing is pushed, and the verdicts on tagged lines are worked out
--- again from their marks.  The publisher's key is missing before batch 1,
--- and after its life, which ends early if the clock is set forward: so what
--- was sent before needs the key.  An error reply means that nothing was
+-- again from their marks.  The publisher was introduced, so its key is
+-- missing only after its life, which ends early if the clock is set forward:
+-- then nobody knows what was pushed.  An error reply means that nothing was
 -- pushed.
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
@@ -31,7 +30,6 @@
 local ready, queues, publisher = KEYS[1], KEYS[2], KEYS[3]
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
-local again, packed = ARGV[7] == '1', ARGV[8]
 local TAB, byte, sub, call = 9, string.byte, string.sub, redis.call
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
@@ -129,16 +127,16 @@ local function mark_and_push(input)
     return failure or reply
 end
 
-local last = redis.call('GET', publisher)
-if seq > tonumber(last or 0) + 1 or again and not last then
+local last = tonumber(redis.call('GET', publisher) or nil)
+if not last or seq > last + 1 then
     return {0}
 end
-local next = seq == tonumber(last or 0) + 1
+local next = seq == last + 1
 local tags = seen ~= ''
 if not next and not tags then
     return {2}
 end
-local input = cmsgpack.unpack(packed)
+local input = cmsgpack.unpack(ARGV[7])
 if not next then
     local _, reply = judge(input)
     return reply

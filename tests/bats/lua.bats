@@ -8,11 +8,13 @@ load helper
 A=aaaaaaaa-0000-4000-8000-000000000001
 B=bbbbbbbb-0000-4000-8000-000000000002
 C=cccccccc-0000-4000-8000-000000000003
+D=dddddddd-0000-4000-8000-000000000004
 LIFE=60000 # of owners, ms: longer than any test
 
 setup() {
 	use_redis
 	name_keys
+	introduce_all
 }
 
 teardown() {
@@ -30,6 +32,12 @@ name_keys() {
 own_redis() {
 	redis_start "$BATS_TEST_TMPDIR/r"
 	export REDIS_URL=unix://$BATS_TEST_TMPDIR/r/redis.sock
+	introduce_all
+}
+
+# As publishers that have published nothing yet.
+introduce_all() {
+	printf "set ${P}publisher::%s 0 ex 86400\n" $A $B $C $D | rcli >/dev/null
 }
 
 # script NAME NUMKEYS [KEY|ARG]...: its reply, words on one line; what is
@@ -52,18 +60,22 @@ script() {
 script_text() {
 	local pack='
 		local lines = {}
-		for i = 8, #ARGV do lines[i - 7] = ARGV[i] end
+		for i = 7, #ARGV do lines[i - 6] = ARGV[i] end
 		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
-		    ARGV[6], ARGV[7], cmsgpack.pack(lines)}'
+		    ARGV[6], cmsgpack.pack(lines)}'
 	[ "$1" = publish ] || pack=
 	sed "1r "<(echo "$pack") "$ROOT/lib/lua/$1.lua"
+}
+
+introduce() { # ID
+	script introduce 1 "${P}publisher::$1" 86400
 }
 
 publish() { # ID SEQ LINE...
 	local id=$1 seq=$2
 	shift 2
 	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" '' 0 "${HIGH:-0}" "${AGAIN:-}" "$@"
+		86400 "$INCR_QUEUE" '' 0 "${HIGH:-0}" "$@"
 }
 
 tagged() { # ID SEQ [TAG LINE]...
@@ -75,8 +87,7 @@ tagged() { # ID SEQ [TAG LINE]...
 		shift 2
 	done
 	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "${AGAIN:-}" \
-		"${words[@]}"
+		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "${words[@]}"
 }
 
 record() { echo "$1 boot ${2:-1} 100"; }
@@ -188,20 +199,33 @@ unchanged() {
 	[ "$reply" = 0 ]
 }
 
-@test "publish: a first batch that was sent before needs the publisher's key" {
-	# Sent, never done: nobody knows, so it is not done now.
-	AGAIN=1 unchanged publish $A 1 a
-	[ "$reply" = 0 ]
+@test "publish: nothing without the publisher's key, not even batch 1" {
 	publish $A 1 a
-	AGAIN=1 unchanged publish $A 1 a
-	[ "$reply" = 2 ]
 	# As if the clock of Redis had been set forward by more than a day.
 	rcli del "${P}publisher::$A"
-	AGAIN=1 unchanged publish $A 1 a
+	unchanged publish $A 1 a
 	[ "$reply" = 0 ]
-	AGAIN=1 unchanged tagged $A 1 t a
+	unchanged tagged $A 1 t a
 	[ "$reply" = 0 ]
 	[ "$(list "$READY")" = "a " ]
+}
+
+@test "introduce: a new publisher has published nothing, for a day" {
+	rcli del "${P}publisher::$A"
+	[ "$(introduce $A)" = 1 ]
+	[ "$(rcli get "${P}publisher::$A")" = 0 ]
+	ttl=$(rcli ttl "${P}publisher::$A")
+	((ttl > 86000 && ttl <= 86400))
+}
+
+@test "introduce: a second time, or late, it changes nothing" {
+	unchanged introduce $A
+	[ "$reply" = 0 ]
+	publish $A 1 a
+	unchanged introduce $A
+	[ "$reply" = 0 ]
+	unchanged publish $A 1 a
+	[ "$reply" = 2 ]
 }
 
 @test "publish: takes more lines than fit on the stack" {
@@ -655,7 +679,8 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	acknowledge $A 1 1
 	disown_consumer $A
 	adopt $B $A ''
-	rcli del "${P}publisher::$B" "${P}emptied"
+	rcli set "${P}publisher::$B" 0
+	rcli del "${P}emptied"
 	[ "$(state)" = "$before" ]
 }
 
@@ -751,7 +776,6 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	register $B
 	publish $C 1 a b c
 	take $B 1 1
-	D=dddddddd-0000-4000-8000-000000000004
 	tagged $D 1 t x u y
 	rcli config set maxmemory 1
 	unchanged publish $C 2 d

@@ -8,12 +8,13 @@
  * rule, as in drain.pml.
  */
 #define BATCHES	2
-#define IDS	6
+#define IDS	8
 #define SEQ_NEXT	1
 #define NEW_ID		2
-#define AGAIN		3
+#define KEY		3
 #define MAYBE_UNKNOWN	4
 #define TURN_AWAY	5
+#define ONCE_PER_ID	6
 
 c_decl {
 static long
@@ -32,19 +33,31 @@ hidden byte broken;
 #define FAULT	faults > 0 -> faults--
 
 byte faults;
-byte last[IDS];			/* publisher::ID; 0: no key */
+byte last[IDS];			/* publisher::ID plus 1; 0: no key */
 byte pushed[BATCHES];
 mtype answer[BATCHES];
 bool maybe;			/* FLIGHT_MAYBE: it was sent, whole */
-chan late = [4] of { byte, byte, byte, bool };
+chan late = [4] of { byte, byte, byte };
 
-/* publish.lua: seq > last + 1 is a gap, and so is what was sent before when
- * there is no record of the publisher; seq <= last was done before */
-inline publish(id, nr, batch, again) {
-	gap = nr > last[id] + 1 || again && last[id] == 0 && RULE(AGAIN);
+/* introduce.lua: seq 0 */
+inline introduce(id) {
 	if
-	:: !gap && (nr == last[id] + 1 || !RULE(SEQ_NEXT)) ->
-		last[id] = nr;
+	:: last[id] == 0 -> last[id] = 1
+	:: else
+	fi
+}
+
+/* publish.lua: seq > last + 1 is a gap, and so is what has no record of the
+ * publisher; seq <= last was done before */
+inline publish(id, nr, batch) {
+	gap = nr > last[id] || last[id] == 0 && RULE(KEY);
+	if
+	:: last[id] == 0 && nr == 1 && !RULE(KEY) -> gap = false
+	:: else
+	fi;
+	if
+	:: !gap && (nr == last[id] || last[id] == 0 || !RULE(SEQ_NEXT)) ->
+		last[id] = nr + 1;
 		pushed[batch]++;
 		assert(pushed[batch] == 1);
 		assert(answer[batch] != UNAVAILABLE)
@@ -55,11 +68,15 @@ inline publish(id, nr, batch, again) {
 active proctype network()
 {
 	byte i, n, b;
-	bool gap, a;
+	bool gap;
 
 end:	do
-	:: atomic { late ?? i, n, b, a -> publish(i, n, b, a);
-		i = 0; n = 0; b = 0; a = false }
+	:: atomic { late ?? i, n, b ->
+		if
+		:: n == 0 -> introduce(i)
+		:: else -> publish(i, n, b)
+		fi;
+		i = 0; n = 0; b = 0; gap = false }
 	od
 }
 
@@ -74,28 +91,45 @@ end:	atomic { FAULT;
 		od }
 }
 
+inline new_id() {
+	id++; seq = 0; introduced = false
+}
+
+inline lost_greeting() {
+	if
+	:: RULE(ONCE_PER_ID) -> new_id()
+	:: else
+	fi
+}
+
 active proctype courier()
 {
 	byte id, seq, b;
-	bool gap;
+	bool gap, introduced;
 
 	atomic { c_code {
 		now.faults = (uchar)number("FAULTS", 1);
 		broken = (uchar)number("BROKEN", 0);
 	} };
 	do
-	:: atomic { b < BATCHES ->
+	:: atomic { b < BATCHES && !introduced && !maybe ->
 		if
-		:: publish(id, seq + 1, b, maybe);	/* replied */
+		:: introduce(id); introduced = true
+		:: FAULT; introduce(id); lost_greeting()
+		:: FAULT; late ! id, 0, 0; lost_greeting()
+		fi }
+	:: atomic { b < BATCHES && (introduced || maybe) ->
+		if
+		:: publish(id, seq + 1, b);	/* replied */
 		   if
 		   :: !gap -> answer[b] = TAKEN; seq++; b++; maybe = false
-		   :: gap && maybe -> answer[b] = UNKNOWN; id++; seq = 0;
+		   :: gap && maybe -> answer[b] = UNKNOWN; new_id();
 			b++; maybe = false
-		   :: gap && !maybe -> id++; seq = 0
+		   :: gap && !maybe -> new_id()
 		   fi
-		:: FAULT; publish(id, seq + 1, b, maybe); /* QUEUE_LOST, sent */
+		:: FAULT; publish(id, seq + 1, b); /* QUEUE_LOST, sent */
 		   maybe = true
-		:: FAULT; late ! id, seq + 1, b, maybe; maybe = true
+		:: FAULT; late ! id, seq + 1, b; maybe = true
 		fi;
 		assert(id < IDS) }
 	/* turn_away: this sending did nothing, and no seq is used */
@@ -109,7 +143,7 @@ active proctype courier()
 		    UNKNOWN : UNAVAILABLE);
 		assert(answer[b] != UNAVAILABLE || pushed[b] == 0);
 		if
-		:: maybe && RULE(NEW_ID) -> id++; seq = 0
+		:: maybe && RULE(NEW_ID) -> new_id()
 		:: else
 		fi;
 		b++; maybe = false }

@@ -142,7 +142,12 @@ begin_publish(struct queue *q, bool tagged)
 {
 	const struct queue_terms terms = {.window_s = 100};
 	struct id id = id_of(words[1]);
+	uint64_t seq = strtoull(words[2], NULL, 10);
 
+	/* A refusal comes again, for what is published. */
+	if (seq == 1 && queue_introduce(q, &id) == 0)
+		while (step(q, FDIO_FOREVER) == QUEUE_CALLING)
+			;
 	queue_lines_clear(&lines);
 	for (size_t i = 3; i < n_words; i++) {
 		char *w = words[i];
@@ -151,8 +156,7 @@ begin_publish(struct queue *q, bool tagged)
 
 		queue_lines_add(&lines, w, tag, text, strlen(text));
 	}
-	return queue_publish(
-	    q, &id, strtoull(words[2], NULL, 10), &lines, &terms);
+	return queue_publish(q, &id, seq, &lines, &terms);
 }
 
 static int
