@@ -385,7 +385,7 @@ answered_202() { [ "$(post "$1")" = 202 ]; }
 		validate-half:stop 504
 		validate-written:stop 202
 		publish-introduce-sent:stop 504 1
-		publish-introduced:stop 504 1
+		publish-introduced:stop 504
 		publish-frozen:stop 504
 		publish-half:stop 504
 		publish-sent:stop 504
