@@ -56,6 +56,17 @@ bound() { ss -Hltnp | grep "pid=$1," | awk '{ print $4 }' | sort; }
 	run -1 grep -E '^[^#]*(lb_try|lb_retr|buffer_requests)' "$ROOT/Caddyfile"
 }
 
+@test "a server is unready for longer than a health check takes to see it" {
+	limit() { sed -nE "s/^\s*$1 ([0-9]+)(m?s)\$/\1 \2/p" "$ROOT/Caddyfile"; }
+	linger=$(incr-serve --help | sed -nE 's/.*--linger .*default ([0-9]+)$/\1/p')
+	{
+		limit health_interval
+		limit health_timeout
+	} | awk -v linger="$linger" '
+		{ sum += $1 * ($2 == "s" ? 1000 : 1) }
+		END { exit !(NR == 2 && sum > 0 && sum < linger * 1000) }'
+}
+
 @test "without INCR_BIND it listens on loopback only, and has no admin port" {
 	caddy_start
 	[ "$(bound "$caddy")" = "127.0.0.1:$port" ]
