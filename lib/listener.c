@@ -266,7 +266,7 @@ listener_inherit(struct listener *ret, int n, const char **ret_why)
 static int
 inherit_one(int fd, const char **ret_why)
 {
-	int listens = 0, flags = fcntl(fd, F_GETFL);
+	int listens = 0, on = 1, flags = fcntl(fd, F_GETFL);
 	socklen_t len = sizeof listens;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
@@ -279,6 +279,8 @@ inherit_one(int fd, const char **ret_why)
 		*ret_why = strerror(errno);
 		return -1;
 	}
+	/* Of a Unix socket there is none. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return 0;
 }
 

@@ -104,6 +104,23 @@ load ring
 	[ "$(tr ' ' '\n' <<<"$output" | sort -u)" = 202 ]
 }
 
+@test "a connection has at most 64 requests without an answer" {
+	hand
+	local i all=
+	for i in $(seq 200); do
+		all+="${POST}Content-Length: 1\r\n\r\nx"
+	done
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf "$all" >&$tcp
+	wait_for 5 lines_are 64
+	[ "$(ask http://x/health/live)" = 200 ] # after all that was to come
+	lines_are 64
+	tail -n +1 -s 0.01 -f "$LINES_OUT" >>"$DIR/say" 3>&- &
+	remember $!
+	wait_for 5 lines_are 200
+	exec {tcp}>&-
+}
+
 @test "a request may come byte by byte, chunked too" {
 	ring keep
 	local text="${POST}Transfer-Encoding: chunked\r\n$CLOSE\r\n1\r\n{\r\n1;x\r\n}\r\n0\r\nT: x\r\n\r\n"
@@ -131,6 +148,26 @@ load ring
 	[ "$output" = 413 ]
 	run codes "${POST}Expect: tea\r\n\r\n"
 	[ "$output" = 417 ]
+}
+
+@test "100-continue waits for the answers before it" {
+	hand
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf "${POST}Content-Length: 1\r\n\r\nx" >&$tcp
+	printf "${POST}Expect: 100-continue\r\nContent-Length: 1\r\n$CLOSE\r\n" >&$tcp
+	wait_for 5 lines_are 1
+	[ "$(ask http://x/health/live)" = 200 ] # both were read before this
+	echo fine >>"$DIR/say"
+	read -r -t 5 line <&$tcp
+	[ "$line" = $'HTTP/1.1 202 Accepted\r' ]
+	while [ "$line" != $'\r' ]; do read -r -t 5 line <&$tcp; done
+	read -r -t 5 line <&$tcp
+	[ "$line" = $'HTTP/1.1 100 Continue\r' ]
+	printf y >&$tcp
+	wait_for 5 lines_are 2
+	echo fine >>"$DIR/say"
+	[ "$(timeout 5 cat <&$tcp | grep -c '^HTTP/1.1 202 ')" = 1 ]
+	exec {tcp}>&-
 }
 
 @test "a client that shuts down its sending side is still answered" {
@@ -284,6 +321,15 @@ wide() {
 	grep -qi '^retry-after: 1' "$DIR/head"
 }
 
+@test "what is refused for want of room costs nobody's rate" {
+	ring nothing --max-in-flight 1 --rate 1/s:30
+	post >/dev/null &
+	refused() { [ "$(ask http://x/increment -d x -m 0.3)" = 503 ]; }
+	wait_for 5 refused
+	[ "$(ask -w '%{http_code}\n' 'http://x/increment?[1-40]' -d x |
+		sort -u)" = 503 ]
+}
+
 @test "a key is refused where it would be forgotten" {
 	ring keep
 	[ "$(ask http://x/increment -H 'Idempotency-Key: k' -d "$BODY")" = 400 ]
@@ -416,6 +462,11 @@ wide() {
 	[[ "$output" == "incr-serve: LISTEN_FDS: "* ]]
 }
 
+@test "sockets that were handed to another process are not taken" {
+	LISTEN_FDS=1 LISTEN_PID=1 ring cat
+	[ "$(post)" = 202 ]
+}
+
 @test "a socket handed over is listened on, instead of the default" {
 	: >"$DIR/say"
 	sleep 5 | LISTEN_FDS=1 perl -MIO::Socket::UNIX -MPOSIX -e '
@@ -428,6 +479,35 @@ wide() {
 	remember $!
 	wait_for 5 ready_is 200
 	[ ! -s "$PORTS" ]
+}
+
+@test "a TCP socket handed over sends its answers without delay" {
+	: >"$DIR/say"
+	sleep 5 | perl -MIO::Socket::INET -MPOSIX -MSocket=:all -e '
+		$^F = 20; # kept over exec
+		my $s = IO::Socket::INET->new(Listen => 5,
+			LocalAddr => "127.0.0.1");
+		POSIX::dup2(fileno $s, 3);
+		if (my $pid = fork) {
+			local $| = 1;
+			while (!unpack "i", getsockopt $s, IPPROTO_TCP, TCP_NODELAY) {
+				select undef, undef, undef, 0.02;
+			}
+			print STDERR "without\n";
+			kill "KILL", $pid;
+			exit;
+		}
+		$ENV{LISTEN_PID} = $$;
+		$ENV{LISTEN_FDS} = 1;
+		exec "incr-serve", "--linger", 0;' >/dev/null 2>"$DIR/err" 3>&- &
+	remember $!
+	wait_for 5 grep -qx without "$DIR/err"
+}
+
+@test "as many descriptors as it may have" {
+	ulimit -Sn 200
+	ring cat
+	awk '/^Max open files/ { exit $4 != $5 }' "/proc/$SERVE/limits"
 }
 
 @test "out of descriptors: clients wait, nothing spins, then it goes on" {
