@@ -42,7 +42,7 @@
 
 enum {
 	LISTEN_MAX = 16,
-	FAREWELL_MS = 1000, /* for last answers to leave */
+	FAREWELL_MS = 1000, /* for last answers to leave, at least */
 	KIN_MS = 1000       /* for the neighbours to leave */
 };
 
@@ -98,6 +98,7 @@ static void look_at_relay(void);
 static void look_at_time(void);
 static void break_off(int status, const char *why);
 static void move(enum stage stage);
+static int64_t farewell_due(void);
 static bool has_left(void);
 
 static struct conn_policy policy = {
@@ -570,10 +571,22 @@ move(enum stage stage)
 	case STAGE_DRAINING: door_close(); return;
 	case STAGE_LEAVING:
 		door_close();
-		s.stage_due_ms = tick_ms() + FAREWELL_MS;
+		s.stage_due_ms = farewell_due();
 		s.grace_due_ms = FDIO_FOREVER;
 		return;
 	}
+}
+
+/* Who was told to stop lets clients read their answers for as long as it may
+ * take; after a failure the next server is waited for. */
+static int64_t
+farewell_due(void)
+{
+	int64_t due_ms = tick_ms() + FAREWELL_MS;
+
+	return s.status == EXIT_DELIVERED && s.grace_due_ms > due_ms
+		   ? s.grace_due_ms
+		   : due_ms;
 }
 
 /* All was answered, and the answers have left or had their time. */

@@ -169,11 +169,11 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 	wait_for 8 free
 }
 
-# read_slowly BYTES SECONDS: asks for a long answer and reads it so; how much
-# there was before the end.
+# read_slowly BYTES SECONDS [BEFORE]: asks for a long answer and reads it so,
+# after a while; how much there was before the end.
 read_slowly() {
 	perl -MIO::Socket::UNIX -MTime::HiRes=time,sleep -e '
-		my ($path, $file, $bytes, $seconds) = @ARGV;
+		my ($path, $file, $bytes, $seconds, $before) = @ARGV;
 		my $deadline = time + 20;
 		my $c = IO::Socket::UNIX->new($path) or die;
 		local $/;
@@ -182,6 +182,7 @@ read_slowly() {
 		print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
 			"Content-Length: ", length $body, "\r\n\r\n", $body;
 		$c->flush;
+		sleep $before if $before;
 		my ($all, $part) = 0;
 		while (my $n = sysread $c, $part, $bytes) {
 			$all += $n;
@@ -228,7 +229,7 @@ read_slowly() {
 }
 
 @test "a client that goes in the middle: what was written is counted, in order" {
-	hand
+	hand --max-batches 1
 	open_batch
 	increments 1 3 >&9
 	printf '{"half' >&9
@@ -245,6 +246,36 @@ read_slowly() {
 	wait $!
 	[ "$(cat "$DIR/code2")" = 202 ]
 	[ "$(tail -n 1 "$LINES_OUT")" = "$BODY" ]
+	# It has left its place to others.
+	increment 9 | batch >"$DIR/code2" &
+	wait_for 5 lines_are 5
+	increment 9 >>"$DIR/say"
+	wait $!
+	[ "$(cat "$DIR/code2")" = 202 ]
+	[ ! -s "$DIR/err" ]
+}
+
+@test "a client that breaks off while it has to wait leaves its place" {
+	hand --max-in-flight 4 --max-batches 1
+	background perl -MIO::Socket::INET -MSocket=:all -e '
+		my $c = IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die;
+		# Killed, it resets the connection.
+		setsockopt $c, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0);
+		print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
+			"Content-Length: 9999\r\n\r\n", "{}\n" x 9;
+		$c->flush;
+		sleep' "$PORT"
+	local client=$!
+	wait_for 5 lines_are 2 # and no more fit
+	kill -9 "$client"
+	left() { [ -z "$(ss -Htn "sport = :$PORT")" ]; }
+	wait_for 5 left
+	printf '{}\n{}\n' >>"$DIR/say"
+	increment 9 | batch >"$DIR/code" &
+	wait_for 5 lines_are 3
+	increment 9 >>"$DIR/say"
+	wait $!
+	[ "$(cat "$DIR/code")" = 202 ]
 	[ ! -s "$DIR/err" ]
 }
 
@@ -315,6 +346,23 @@ read_slowly() {
 	has_error unavailable 4
 	kill "$VERDICTS" # the verdicts end
 	status_is 0
+}
+
+@test "SIGTERM: who has not read its answer yet has the grace for it" {
+	ring judge --grace 20 --metrics "$DIR/m"
+	seq 1 5000 | sed 's/.*/x\n[]/' >"$DIR/asked"
+	read_slowly 65536 0 2 >"$DIR/read" 3>&- &
+	local reader=$!
+	remember "$reader"
+	answered() {
+		curl -s --unix-socket "$DIR/m" http://x/metrics |
+			grep -q '^incr_http_requests_total{code="207",.*} 1$'
+	}
+	wait_for 10 answered
+	kill "$SERVE"
+	wait "$reader"
+	status_is 0
+	[ "$(cat "$DIR/read")" -gt 700000 ]
 }
 
 # -- fairness ---------------------------------------------------------------------

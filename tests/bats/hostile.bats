@@ -133,7 +133,7 @@ deaf='
 	done
 }
 
-# All of a body that nobody wants, then what was answered.
+# All of a body that nobody wants, then what was answered, and how it ended.
 late='
 	my $head = shift;
 	$head =~ s/\\r\\n/\r\n/g;
@@ -146,7 +146,9 @@ late='
 		$ready->can_read($deadline - time) or die "late: $answer";
 		sysread $c, $answer, 4096, length $answer or last;
 	}
-	print $answer;'
+	my $n = 1;
+	$n = sysread $c, my $rest, 4096 while $n;
+	print $answer, defined $n ? "\nended\n" : "\nreset\n";'
 # The same without end.
 endless='
 	my $head = shift;
@@ -168,6 +170,8 @@ endless='
 			'POST /no HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n' \
 			>answer
 		grep -q '^HTTP/1.1 404 ' answer
+		# A reset destroys the answer where it was not read yet.
+		[ "$port" = "$caddy" ] || grep -qx ended answer
 	done
 	client "$direct" "$endless" "${POST}Content-Length: 9999999999\r\n\r\n"
 	[ "$(post "$direct")" = 202 ]
