@@ -180,8 +180,11 @@ replaced() { # NAME OLD
 	[[ "$output" != *INCR_SITE* ]]
 }
 
-@test "HTTPS, tokens and rates: only who has a token is counted" {
+@test "HTTPS, tokens and rates: who has a token is counted, no secret is told" {
 	use_given
+	rcli acl setuser up on '>told-redis' '~*' '&*' +@all >/dev/null
+	export REDIS_URL=unix://up:told-redis@${REDIS_URL#unix://}
+	export DATABASE_URL="$DATABASE_URL&password=told-postgres"
 	token=$(incr-token --tokens tokens --rate 1/s:5 new shop)
 	export INCR_HTTP_PORT INCR_BIND=127.0.0.1
 	INCR_HTTP_PORT=$(free_port)
@@ -199,12 +202,17 @@ replaced() { # NAME OLD
 	limited() { [ "$(code)" = 429 ]; }
 	wait_for 5 limited
 	grep -q quota-exceeded answer
-	# No part has the token in its arguments, its messages or its metrics.
-	not grep -rqF "$token" err out "$INCR_STATE"
+	# No part has a secret in its arguments, its messages or its metrics.
+	secrets="$token|told-(redis|postgres)"
+	[ "$(stat -c %a "$INCR_STATE/env")" = 600 ]
+	served() { ls "$INCR_STATE"/metrics/incr-flush-*; }
+	wait_for 5 served
+	not grep -rqE --exclude=env "$secrets" err out answer "$INCR_STATE"
 	for pid in $(descendants "$up"); do
-		not grep -aqF "$token" "/proc/$pid/cmdline"
+		not grep -aqE "$secrets" "/proc/$pid/cmdline"
 	done
 	up_stop
+	not grep -rqE --exclude=env "$secrets" err out "$INCR_STATE"
 	[ "$(sum_of)" -ge 3 ]
 }
 
@@ -231,7 +239,7 @@ curl_finds() { [ "$(curl -s "$url" || echo $?)" != 7 ]; }
 
 @test "REDIS_URL and DATABASE_URL are used; N parts, on loopback only" {
 	use_given
-	up_start --ingests 3 --drains=1
+	INCR_RATE=1/s:20 up_start --ingests 3 --drains=1
 	run ! grep -E '^(redis|postgres|ingest-4|drain-2) ' out
 	grep -q '^ingest-3 ' out
 	grep -qF "export DATABASE_URL='$DATABASE_URL'" "$INCR_STATE/env"
@@ -241,6 +249,14 @@ curl_finds() { [ "$(curl -s "$url" || echo $?)" != 7 ]; }
 	run ! grep -vE '^(127\.0\.0\.1|\[::1\]):' bound
 	take 7
 	wait_for 10 sum_is 7
+	# The servers are told by Caddy whose request it is.
+	from() {
+		curl -s -o answer -w '%{http_code}\n' --interface "$1" \
+			-d "$(increment 1)" "http://127.0.0.1:$INCR_PORT/increment?[1-$2]"
+	}
+	from 127.0.0.1 150 | grep -q 429
+	[ "$(from 127.0.0.2 1)" = 202 ]
+	tr '\0' '\n' <"/proc/$(part caddy)/environ" | grep -qx GOGC=400
 	up_stop
 }
 
