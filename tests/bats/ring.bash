@@ -41,6 +41,7 @@ ring() {
 	) 3>&- &
 	exec {vr}<&- {vw}>&- {lr}<&- {lw}>&-
 	wait_for 5 test -s "$PORTS"
+	wait_for 5 test -s "$DIR/pid"
 	SERVE=$(cat "$DIR/pid")
 	PORT=$(head -n 1 "$PORTS")
 	remember "$SERVE"
