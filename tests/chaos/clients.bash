@@ -7,7 +7,8 @@
 # values that together are more than an int64.
 # shellcheck shell=bash
 
-ITEMS=40 # of one run of a client
+ITEMS=40   # of one turn of a client,
+MANY=3000  # of every seventh, if it can send many at once
 
 start_clients() {
 	client 1 post caddy-proxied "http://127.0.0.1:$port_px"
@@ -35,6 +36,12 @@ client() {
 		: >"$D/said.$number"
 		while [ -e "$D/send" ]; do
 			turn=$((turn + 1))
+			count=$ITEMS
+			case $1 in
+			send | publish | tagged | silent | plain)
+				((turn % 7)) || count=$MANY
+				;;
+			esac
 			items >"$my.items"
 			"$@" 2>>"$my.err"
 			sleep 0.2
@@ -44,7 +51,7 @@ client() {
 }
 
 items() {
-	awk -v s=$((SEED % 65536)) -v c="$number" -v t="$turn" -v n=$ITEMS '
+	awk -v s=$((SEED % 65536)) -v c="$number" -v t="$turn" -v n="$count" '
 	BEGIN {
 		srand(s * 4096 + c * 256 + t % 256)
 		for (i = 0; i < n; i++)
@@ -55,7 +62,7 @@ items() {
 				    1 + rand() * 1000000000000
 			else
 				printf "%08x-%04x-4000-8000-%012x %d\n",
-				    t, s, c * 1000 + i, 1 + rand() * 9
+				    t, s, c * 10000 + i, 1 + rand() * 9
 	}
 	function shared(which) {
 		return sprintf("00000000-%04x-4000-9000-%012x", s, which)
@@ -191,7 +198,7 @@ plain() {
 by_status() { # CLASS PROGRAM STATUS
 	echo "$2 $3" >>"$D/statuses"
 	: >"$my.1"
-	[ "$3" != 0 ] || seq $ITEMS | sed 's/$/ 202/' >"$my.1"
+	[ "$3" != 0 ] || seq "$count" | sed 's/$/ 202/' >"$my.1"
 	say "$1" "$my.1"
 }
 

@@ -14,13 +14,14 @@ start_system() {
 	mount_disk redis 512m
 	mount_disk pg 300m
 	redis_up && postgres_up && start_proxies || return
-	supervise a "$port_a" 1 &
-	supervise b "$port_b" 2.5 &
+	# Of a the batches are small, of b the windows and the queue.
+	supervise a "$port_a" '-n 20' '-i 1' &
+	INCR_HIGH_WATER=1500 supervise b "$port_b" '' '-i 2.5 -m 300' &
 	wait_for 60 curl -fs "http://127.0.0.1:$port_a/health/ready" &&
 		wait_for 60 curl -fs "http://127.0.0.1:$port_b/health/ready"
 }
 
-# The programs, with drains that have shorter windows.
+# The programs, with drains that have options of the rig's.
 make_bin() {
 	ln -s "$BIN"/incr-* "$D/bin"
 	ln -s "$ROOT/sql" "$D/sql"
@@ -31,7 +32,7 @@ make_bin() {
 		*' -- '*) ;;
 		*) set -- "\$@" -- ;;
 		esac
-		exec '$BIN/incr-drain' "\$@" -i "\$CHAOS_INTERVAL"
+		exec '$BIN/incr-drain' \$CHAOS_CONSUME "\$@" \$CHAOS_FLUSH
 	END
 	chmod +x "$D/bin/incr-drain"
 }
@@ -122,12 +123,14 @@ set_clock() {
 
 # -- supervisors -------------------------------------------------------------
 
-# supervise NAME PORT INTERVAL: incr-up, again whenever it ends.
+# supervise NAME PORT CONSUME FLUSH: incr-up, again whenever it ends, and
+# options for its drains.
 supervise() {
 	trap - EXIT
 	while [ -e "$D/run" ]; do
 		LD_PRELOAD=$ROOT/build/chaos/clock.so \
-			CHAOS_CLOCK=$D/clock.programs CHAOS_INTERVAL=$3 \
+			CHAOS_CLOCK=$D/clock.programs \
+			CHAOS_CONSUME=$3 CHAOS_FLUSH=$4 \
 			setsid "${through[@]}" "$D/bin/incr-up" \
 			--state "$D/$1" --port "$2" \
 			>>"$D/$1.out" 2>>"$D/$1.err" </dev/null &
