@@ -236,6 +236,25 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	sum_is 0
 }
 
+@test "a ledger that was set back under an own range is a bug" {
+	local status=0
+	mkfifo "$DIR/in"
+	exec 9<>"$DIR/in"
+	background incr-flush -m 1 <"$DIR/in" 9>&-
+	flush=$!
+	{ start $A; batch $A 1 1; } >&9
+	wait_for 5 sum_is 1
+	{ batch $A 2 2; } >&9
+	wait_for 5 sum_is 3
+	sql "update incr_ledger set seq = 1"
+	batch $A 3 4 >&9
+	wait_for 5 gone "$flush"
+	exec 9>&-
+	wait "$flush" || status=$?
+	[ "$status" -eq 101 ]
+	sum_is 3
+}
+
 @test "a paused writer that wakes up late counts nothing twice" {
 	three >"$DIR/s"
 	lock increments
