@@ -147,7 +147,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	END
 	mkfifo fifo
 	for file in missing . fifo; do
-		run -100 timeout 5 incr-serve -l ./s --tokens "$file" </dev/null
+		run -100 timeout 20 incr-serve -l ./s --tokens "$file" </dev/null
 		[[ "$output" == "incr-serve: $file: "* ]]
 	done
 	printf '#%s\n' "$(head -c 4200000 /dev/zero | tr '\0' x)" >large

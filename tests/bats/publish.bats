@@ -216,7 +216,7 @@ bad_lines() {
 
 @test "an error line needs no Redis to be passed on" {
 	export REDIS_URL=unix://$dir/nobody
-	run timeout 3 incr-publish -e -w 60 \
+	run timeout 20 incr-publish -e -w 60 \
 		<<<'{"error":{"code":"not-json","detail":"no","line":1}}'
 	[ "$status" -eq 0 ]
 	[ "${#lines[@]}" -eq 1 ]
@@ -362,7 +362,7 @@ queue_at_rest() {
 
 @test "without Redis --wait without -e ends with 111" {
 	export REDIS_URL=unix://$dir/nobody
-	run timeout 5 incr-publish -w 0.3 < <(increments 1 5)
+	run timeout 20 incr-publish -w 0.3 < <(increments 1 5)
 	[ "$status" -eq 111 ]
 	[[ "${lines[-1]}" == "incr-publish: redis: "*" 5 lines not delivered, of which 0 perhaps" ]]
 }
@@ -528,14 +528,12 @@ incr-publish: redis: back" ]
 }
 
 @test "at the high-water mark: unavailable at once, taken again below it" {
-	open_publish -e --high-water 2
+	open_publish -e -w 60 --high-water 2
 	increments 1 2 >&7
 	wait_for 5 answered 2
-	began=$EPOCHREALTIME
 	increments 3 4 >&7
+	# No waiting for room, as long as --wait.
 	wait_for 5 answered 4
-	# No waiting for room: --wait is 5 s.
-	((${EPOCHREALTIME/./} - ${began/./} < 2000000))
 	[ "$(grep -c '"unavailable".*"line":[34]}' "$dir/out")" = 2 ]
 	rcli rpop "rmq::queue::[$INCR_QUEUE]::ready" >/dev/null
 	increment 5 >&7
@@ -599,7 +597,7 @@ make_room() {
 	INCR_HIGH_WATER=0 run incr-publish </dev/null
 	[ "$status" -eq 100 ]
 	use_own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
-	run timeout 5 incr-publish < <(increment 1)
+	run timeout 20 incr-publish < <(increment 1)
 	[ "$status" -eq 100 ]
 	[ "${#lines[@]}" -eq 1 ]
 }

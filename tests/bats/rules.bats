@@ -199,12 +199,12 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 	} >stream
 	for url in "$PWD/cluster" "$PWD/redis"; do
 		export REDIS_URL=unix://$url/redis.sock
-		run -100 timeout 5 incr-publish <one
+		run -100 timeout 20 incr-publish <one
 		[ "${#lines[@]}" -eq 1 ]
-		run -100 timeout 5 incr-publish -e <one
-		run -100 timeout 5 incr-consume -o
+		run -100 timeout 20 incr-publish -e <one
+		run -100 timeout 20 incr-consume -o
 		[ "${#lines[@]}" -eq 1 ]
-		run -100 timeout 5 incr-flush <stream
+		run -100 timeout 20 incr-flush <stream
 		[ "${#lines[@]}" -eq 1 ]
 	done
 	total_is 0

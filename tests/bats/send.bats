@@ -214,7 +214,7 @@ open_input() {
 	run -100 incr-send -u http://user:secret@127.0.0.1:9/ <in
 	INCR_URL=http://user:secret@127.0.0.1:9/
 	export INCR_URL
-	run -111 timeout 5 sh -c 'incr-send -w 0.3 <in 2>err >out'
+	run -111 timeout 20 sh -c 'incr-send -w 0.3 <in 2>err >out'
 	has_lines out 100000
 	run ! grep -vq '"code":"unavailable"' out
 	has_lines err 1
