@@ -4,6 +4,8 @@
 bats_require_minimum_version 1.5.0
 load helper
 
+teardown() { end_background; }
+
 programs() {
 	local p
 	for p in incr-validate incr-publish incr-consume incr-flush incr-serve \
@@ -155,4 +157,38 @@ common() {
 		run -100 "$p" -r redis://u:secret@h </dev/null
 		[[ "$output" != *secret* ]]
 	done
+}
+
+@test "a URL comes from the first line of a file, with a password, too" {
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR"
+	redis_start "$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER" --requirepass secret
+	remember "$(cat "$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER/redis.pid")"
+	printf 'unix://:secret@%s\nmore\n' \
+		"$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER/redis.sock" >redis
+	printf '%s\n' "$DATABASE_URL" >postgres
+	unset DATABASE_URL
+	REDIS_URL=unix:///nobody
+	increment 5 | incr-publish -r @redis
+	incr-consume -r @redis -o | incr-flush -r @redis -d @postgres
+	DATABASE_URL=$(cat postgres)
+	sum_is 5
+	for p in incr-publish incr-consume incr-flush; do
+		run -100 "$p" -r @missing </dev/null
+		[ "$output" = "$p: --redis: missing: No such file or directory" ]
+	done
+}
+
+@test "without --database and DATABASE_URL the variables of libpq count" {
+	use_postgres
+	export PGHOST=$INCR_SUITE/pg PGUSER=postgres
+	PGDATABASE=$(sql 'select current_database()')
+	export PGDATABASE
+	url=$DATABASE_URL
+	unset DATABASE_URL
+	increment 5 | incr-flush
+	incr-db show | grep -qF "$KEY"
+	DATABASE_URL=$url
+	sum_is 5
 }
