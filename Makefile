@@ -19,7 +19,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
-	incr-send incr-metrics
+	incr-send incr-metrics incr-rejected
 SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 
 # What each program is made of: modules of lib/, then libraries.  POINTS is
@@ -27,7 +27,7 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 BASE = msg num buf tick fdio url lines options $(POINTS)
 LINES = fault id record jsonheap metrics
 QUEUE = backoff resp pack redis resolve fitness greeting session owner \
-	sightings queue_call queue_batch queue_adopt queue
+	sightings queue_call queue_batch queue_adopt queue_list queue
 incr-validate = $(BASE) $(LINES) increment -ljansson -luuid
 incr-publish = $(BASE) $(LINES) increment $(QUEUE) \
 	outbox courier -ljansson -luuid -lhiredis
@@ -45,6 +45,9 @@ incr-serve = $(BASE) $(LINES) http answer bulk digest tag peer \
 incr-send = $(BASE) $(LINES) increment backoff outage post hand \
 	parcel progress -ljansson -luuid -lcurl
 incr-metrics = $(BASE) metrics scrape
+incr-rejected = $(BASE) fault id record jsonheap increment $(QUEUE) payload \
+	deadletter digest names await walk \
+	-ljansson -luuid -lcrypto -lhiredis
 
 include build.mk
 include goals.mk

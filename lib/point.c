@@ -65,10 +65,12 @@ static const struct {
     {"flush-acknowledge-sent", CUT_NONE},
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
     {"flush-renewed", CUT_NONE},
-    {"send-sent", CUT_NONE},    /* a request, nothing is read */
-    {"send-answer", CUT_NONE},  /* read, no verdict written */
-    {"send-half", CUT_HALF},    /* of a verdict is written */
-    {"send-written", CUT_NONE}, /* all of it */
+    {"send-sent", CUT_NONE},     /* a request, nothing is read */
+    {"send-answer", CUT_NONE},   /* read, no verdict written */
+    {"send-half", CUT_HALF},     /* of a verdict is written */
+    {"send-written", CUT_NONE},  /* all of it */
+    {"rejected-sent", CUT_NONE}, /* what is to be withdrawn */
+    {"rejected-withdrawn", CUT_NONE},
 };
 
 enum action { KILL, STOP, EXIT, DROP, ACTIONS };

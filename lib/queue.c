@@ -22,11 +22,14 @@
 #include "lua/adopt.h"
 #include "lua/introduce.h"
 #include "lua/measure.h"
+#include "lua/peek.h"
 #include "lua/publish.h"
 #include "lua/read.h"
 #include "lua/register.h"
 #include "lua/renew.h"
+#include "lua/survey.h"
 #include "lua/take.h"
+#include "lua/withdraw.h"
 
 static const char *const scripts[CALL_SCRIPTS] = {
     [CALL_INTRODUCE] = script_introduce,
@@ -38,6 +41,9 @@ static const char *const scripts[CALL_SCRIPTS] = {
     [CALL_ADOPT] = script_adopt,
     [CALL_ACKNOWLEDGE] = script_acknowledge,
     [CALL_MEASURE] = script_measure,
+    [CALL_PEEK] = script_peek,
+    [CALL_WITHDRAW] = script_withdraw,
+    [CALL_SURVEY] = script_survey,
 };
 
 static const char queues_key[] = "rmq::queues";
@@ -118,6 +124,9 @@ digest(struct queue *q)
 	case CALL_PUBLISH:
 		good = redis_reply_int(redis_reply_at(reply, 0), -1) >= 0;
 		break;
+	case CALL_PEEK: good = call_digest_peek(q); break;
+	case CALL_SURVEY: good = redis_reply_count(reply) >= 2; break;
+	case CALL_WITHDRAW: good = redis_reply_int(reply, -2) >= -1; break;
 	case CALL_ACKNOWLEDGE:
 	case CALL_ASK: good = redis_reply_int(reply, -1) >= 0; break;
 	case CALL_RENEW:

@@ -2,8 +2,8 @@
  * The queue in Redis (layer 2): publish, take, adopt, acknowledge.
  *
  * Keys and scripts are those of incr(7): the lists of adjust/rmq
- * (rmq::queue::[Q]::ready, ::rejected), our own keys beside them, and six
- * scripts, lib/lua/, each atomic and safe to repeat.
+ * (rmq::queue::[Q]::ready, ::rejected), our own keys beside them, and the
+ * scripts of lib/lua/, each atomic and safe to repeat.
  *
  * One connection, one call at a time, never blocking.  A program's loop:
  *
@@ -37,7 +37,10 @@ enum {
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
 	QUEUE_PUBLISHER_S = 86400,    /* life of a publisher key */
-	QUEUE_LINES_MAX = 1000        /* lines of one publish */
+	QUEUE_LINES_MAX = 1000,       /* lines of one publish */
+	QUEUE_PEEK_MAX = 1000,        /* payloads of one peek */
+	QUEUE_PEEK_BYTES = 1 << 20,   /* of them, if two are not more */
+	QUEUE_WITHDRAWER_S = 86400    /* life of a withdrawer key */
 };
 
 struct queue;
@@ -231,5 +234,66 @@ struct queue_lengths {
 };
 int queue_measure(struct queue *q);
 struct queue_lengths queue_lengths(const struct queue *q);
+
+/* -- for whoever looks after a queue ------------------------------------- */
+
+/* Begins the last of the calls below once more, as it was: after QUEUE_LOST.
+ * 0, or -1. */
+int queue_repeat(struct queue *q);
+
+/* A list of payloads. */
+struct queue_list {
+	enum { QUEUE_READY, QUEUE_REJECTED, QUEUE_BATCH } kind;
+	struct id consumer; /* of a batch */
+	uint64_t seq;
+};
+
+/* Looks at payloads of a list: at most n (to QUEUE_PEEK_MAX) and about
+ * QUEUE_PEEK_BYTES, but two if there are two, behind the `older` oldest. */
+int queue_peek(
+    struct queue *q, const struct queue_list *list, uint64_t older, uint64_t n);
+/* The length of the list at that moment; the payloads that came. */
+uint64_t queue_peek_length(const struct queue *q);
+size_t queue_peeked(const struct queue *q);
+/* Payload i (from 0, oldest first), borrowed until the next call begins. */
+const char *queue_peeked_payload(
+    const struct queue *q, size_t i, size_t *ret_len);
+
+/* Payloads of the last peek that are to be withdrawn, by their numbers. */
+struct queue_picks {
+	const size_t *index; /* ascending */
+	size_t n;            /* at least 1 */
+};
+
+/*
+ * Withdraws picks of the last call, which was a queue_peek of the rejected
+ * list behind `older`: each goes to the ready list or is dropped.  Call seq
+ * (from 1) of a withdrawer.
+ */
+int queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
+    bool republish, uint64_t older, const struct queue_picks *picks);
+/* How many were: fewer than picked if others have changed the list since;
+ * -1: none, and not known whether any was before, since the withdrawer's
+ * key is not as this call must find it. */
+int64_t queue_withdrawn(const struct queue *q);
+
+/* Where all messages are, at one moment. */
+int queue_survey(struct queue *q);
+struct queue_surveyed {
+	uint64_t ready, rejected;
+	size_t consumers;
+};
+struct queue_surveyed queue_surveyed(const struct queue *q);
+/* Consumer i (from 0), its last sequence number and how many batches it
+ * has.  0, or -1 if what is registered is no consumer. */
+struct queue_held {
+	struct id consumer;
+	uint64_t last;
+	size_t batches;
+};
+int queue_held(const struct queue *q, size_t i, struct queue_held *ret);
+/* Batch j of it: its number and its length. */
+uint64_t queue_held_seq(const struct queue *q, size_t i, size_t j);
+uint64_t queue_held_length(const struct queue *q, size_t i, size_t j);
 
 #endif

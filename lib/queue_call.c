@@ -21,6 +21,7 @@ int
 call_eval(struct queue *q, enum call call, size_t n_keys)
 {
 	q->call = call;
+	q->n_keys = n_keys;
 	return session_eval(q->session, call, n_keys, &q->args, NULL);
 }
 

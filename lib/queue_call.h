@@ -1,6 +1,6 @@
 /*
  * The inside of the queue (layer 2): its state, and how a call is written.
- * For queue.c, queue_batch.c and queue_adopt.c alone.
+ * For queue.c, queue_batch.c, queue_adopt.c and queue_list.c alone.
  */
 #ifndef INCR_QUEUE_CALL_H
 #define INCR_QUEUE_CALL_H
@@ -26,17 +26,21 @@ enum call {
 	CALL_ADOPT,
 	CALL_ACKNOWLEDGE,
 	CALL_MEASURE,
+	CALL_PEEK,
+	CALL_WITHDRAW,
+	CALL_SURVEY,
 	CALL_LIST, /* a plain command, as are those behind it */
 	CALL_ASK,
 	CALL_NONE
 };
 
-enum { CALL_SCRIPTS = CALL_MEASURE + 1, CALL_NAME_MAX = 128 };
+enum { CALL_SCRIPTS = CALL_SURVEY + 1, CALL_NAME_MAX = 128 };
 
 struct queue {
 	struct session *session;
 	char name[CALL_NAME_MAX + 1];
 	enum call call; /* the last one begun */
+	size_t n_keys;  /* of it, if it is a script */
 	struct resp_args args;
 
 	struct queue_batch batch; /* of take and read */
@@ -70,6 +74,7 @@ void call_record(struct queue *q, const struct id *speaker);
 /* What a reply makes of a call; false if there is no such reply. */
 enum queue_state call_digest_batch(struct queue *q);
 bool call_digest_list(struct queue *q);
+bool call_digest_peek(const struct queue *q);
 enum queue_state call_digest_adopt(struct queue *q);
 
 #endif

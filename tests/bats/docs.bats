@@ -265,7 +265,11 @@ is_up() {
 	run incr-flush < <(incr-consume -o)
 	echo "$output"
 	[ "$(sum_of)" = 110 ]
-	[ "$(redis-cli -s r/redis.sock llen 'rmq::queue::[increments]::rejected')" = 1 ]
+	[ "$(incr-rejected count -c not-json)" = 1 ]
+	redis-cli -s r/redis.sock lpush 'rmq::queue::[increments]::rejected' \
+		"$(increment 1)" >/dev/null
+	[ "$(incr-rejected republish -n 1 || :)" = '1 republished, 1 not valid' ]
+	[ "$(incr-rejected drop -ay)" = '1 dropped' ]
 	run redis-cli -s r/redis.sock --user incr --pass SECRET --no-auth-warning \
 		get other
 	[[ "$output" == *NOPERM* ]]

@@ -132,6 +132,24 @@ acknowledge() { # ID N SEQ... [SEQ INDEX]...
 		"${P}consumer::$id::batch::" "$@"
 }
 
+# reject PAYLOAD...: the last one is the newest
+reject() { rcli lpush "$REJECTED" "$@" >/dev/null; }
+
+withdraw() { # ID SEQ ready|'' OLDER [INDEX PAYLOAD]...
+	local id=$1
+	shift
+	script withdraw 4 "$REJECTED" "$READY" "${P}withdrawer::$id" \
+		"${P}withdrawer::$id::none" "$1" 100 "$2" "mark $id" "${@:3}"
+}
+
+peek() { # LIST OLDER N [BYTES]
+	script peek 1 "$1" "$2" "$3" "${4:-1048576}"
+}
+
+survey() {
+	script survey 3 "$READY" "$REJECTED" "${P}consumers" "${P}consumer::"
+}
+
 batch() { rcli --raw lrange "${P}consumer::$1::batch::$2" 0 -1 | tr '\n' ' '; }
 last() { rcli --raw get "${P}consumer::$1::last"; }
 list() { rcli --raw lrange "$1" 0 -1 | tr '\n' ' '; }
@@ -768,6 +786,141 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$reply" == *WRONGTYPE* ]]
 }
 
+# -- withdraw -------------------------------------------------------------------
+
+@test "withdraw: what was picked goes, the oldest first, the rest stays in order" {
+	reject a b c d e f
+	[ "$(withdraw $A 1 ready 1 0 b 2 d 3 e)" = 3 ]
+	[ "$(list "$REJECTED")" = "f c a " ]
+	[ "$(list "$READY")" = "e d b " ]
+	[ "$(withdraw $A 2 '' 0 0 a 2 f)" = 2 ]
+	[ "$(list "$REJECTED")" = "c " ]
+	[ "$(list "$READY")" = "e d b " ]
+	ttl=$(rcli ttl "${P}withdrawer::$A")
+	((ttl > 90 && ttl <= 100))
+	[ "$(rcli exists "${P}withdrawer::$A::none")" = 0 ]
+}
+
+@test "withdraw: a lost reply repeated does nothing and tells the same" {
+	reject x x x y
+	withdraw $A 1 ready 0 0 x 1 x
+	unchanged withdraw $A 1 ready 0 0 x 1 x
+	[ "$reply" = 2 ]
+	withdraw $B 1 '' 0 0 x 1 z
+	unchanged withdraw $B 1 '' 0 0 x 1 z
+	[ "$reply" = 1 ]
+	[ "$(list "$REJECTED")" = "y " ]
+	[ "$(list "$READY")" = "x x " ]
+}
+
+@test "withdraw: late from an old connection, or a gap, does nothing" {
+	reject x x x
+	withdraw $A 1 '' 0 0 x
+	withdraw $A 2 ready 0 0 x
+	unchanged withdraw $A 1 '' 0 0 x
+	[ "$reply" = -1 ]
+	unchanged withdraw $A 4 '' 0 0 x
+	[ "$reply" = -1 ]
+	rcli del "${P}withdrawer::$A"
+	unchanged withdraw $A 3 '' 0 0 x
+	[ "$reply" = -1 ]
+}
+
+@test "withdraw: what is no longer where it was seen is left alone" {
+	reject a b c d
+	rcli rpoplpush "$REJECTED" "$READY" # somebody returns a
+	[ "$(withdraw $A 1 '' 0 0 a 1 b 2 c)" = 0 ]
+	[ "$(list "$REJECTED")" = "d c b " ]
+	reject e # at the other end: no matter
+	[ "$(withdraw $A 2 '' 0 1 c 7 h)" = 1 ]
+	[ "$(withdraw $A 3 '' 9 0 b)" = 0 ]
+	[ "$(list "$REJECTED")" = "e d b " ]
+	rcli del "$REJECTED"
+	[ "$(withdraw $A 4 ready 0 0 b)" = 0 ]
+	[ "$(list "$READY")" = "a " ]
+}
+
+@test "withdraw: many, deep and byte for byte, from either end" {
+	seq 900 >"$BATS_TEST_TMPDIR/numbers"
+	# shellcheck disable=SC2046 # one word each
+	reject $(cat "$BATS_TEST_TMPDIR/numbers") $'a\xff\r\nb'
+	# shellcheck disable=SC2046
+	[ "$(withdraw $A 1 ready 100 $(for i in $(seq 0 2 99); do echo "$i $((i + 101))"; done))" = 50 ]
+	# shellcheck disable=SC2046
+	[ "$(withdraw $A 2 ready 749 $(for i in $(seq 0 2 99); do echo "$i $((i + 800))"; done))" = 50 ]
+	withdraw $A 3 ready 800 0 $'a\xff\r\nb' >/dev/null
+	rcli --raw lindex "$READY" 0 | cmp - <(printf 'a\xff\r\nb\n')
+	rcli lpop "$READY" >/dev/null
+	{ seq 101 2 199 && seq 800 2 899; } >"$BATS_TEST_TMPDIR/moved"
+	rcli --raw lrange "$READY" 0 -1 | tac | cmp - "$BATS_TEST_TMPDIR/moved"
+	rcli --raw lrange "$REJECTED" 0 -1 | tac |
+		cmp - <(grep -vxFf "$BATS_TEST_TMPDIR/moved" "$BATS_TEST_TMPDIR/numbers")
+}
+
+@test "withdraw: an error withdraws nothing, repeating does it" {
+	reject a b c
+	rcli set "$READY" no-list
+	[[ "$(withdraw $A 1 ready 0 0 a 2 c)" == *WRONGTYPE* ]]
+	[ "$(list "$REJECTED")" = "c b a " ]
+	[ "$(rcli get "$READY")" = no-list ]
+	rcli del "$READY"
+	[ "$(withdraw $A 1 ready 0 0 a 2 c)" = 2 ]
+	[ "$(list "$READY") $(list "$REJECTED")" = "c a  b " ]
+	[[ "$(withdraw $A 3 '' 0 0 b)" == -1 ]]
+	rcli set "$REJECTED" no-list
+	unchanged withdraw $A 2 '' 0 0 b
+	[[ "$reply" == *WRONGTYPE* ]]
+}
+
+@test "withdraw: who may not call a command is told before anything changes" {
+	local command
+	own_redis
+	reject a b
+	for command in lset lrem lpush set; do
+		rcli acl setuser "no-$command" on nopass '~*' '+@all' "-$command"
+		run rcli --user "no-$command" --no-auth-warning --pass x eval \
+			"$(cat "$ROOT/lib/lua/withdraw.lua")" 4 "$REJECTED" \
+			"$READY" "${P}withdrawer::$A" none 1 100 ready mark 0 0 a
+		[[ "$output" == *NOPERM* || "$output" == *"can't run this command"* ]]
+		[ "$(list "$REJECTED")" = "b a " ]
+		[ "$(rcli exists "$READY")" = 0 ]
+	done
+	[ "$(withdraw $A 1 ready 0 0 a)" = 1 ]
+}
+
+# -- peek and survey ------------------------------------------------------------
+
+@test "peek: the oldest first, behind others, with the length" {
+	publish $A 1 $(seq 1000) >/dev/null
+	[ "$(peek "$READY" 0 3)" = "1000 1 2 3" ]
+	[ "$(peek "$READY" 998 3)" = "1000 999 1000" ]
+	[ "$(peek "$READY" 1000 3)" = 1000 ]
+	[ "$(peek "$READY" 100 700)" = "1000 $(seq -s ' ' 101 800)" ]
+	[ "$(peek none 0 3)" = 0 ]
+}
+
+@test "peek: at most so many bytes, but two payloads in any case" {
+	publish $A 1 aaaa bbbb cccc dddd
+	[ "$(peek "$READY" 0 9 12)" = "4 aaaa bbbb cccc" ]
+	[ "$(peek "$READY" 0 9 11)" = "4 aaaa bbbb" ]
+	[ "$(peek "$READY" 0 9 1)" = "4 aaaa bbbb" ]
+	[ "$(peek "$READY" 0 1 1)" = "4 aaaa" ]
+}
+
+@test "survey: the lists, each consumer, its number, its batches" {
+	[ "$(survey)" = "0 0" ]
+	register $A
+	register $B
+	publish $C 1 a b c d
+	reject x
+	take $A 1 2
+	take $A 2 1
+	[[ "$(survey)" =~ ^1\ 1\ ($A\ 2\ 1\ 2\ 2\ 1\ $B\ 0|$B\ 0\ $A\ 2\ 1\ 2\ 2\ 1)$ ]]
+	acknowledge $A 1 1
+	[[ "$(survey)" == *"$A 2 2 1"* ]]
+	unchanged survey
+}
+
 # -- maxmemory ------------------------------------------------------------------
 
 @test "at maxmemory: publish is refused and does nothing, all others work" {
@@ -799,6 +952,15 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(adopt $A $B '')" == "$B 1"* ]]
 	[ "$(acknowledge $B 1 1 1 0)" = 1 ]
 	[ "$(list "$REJECTED")" = "a " ]
+	[ "$(peek "$REJECTED" 0 1)" = "1 a" ]
+	[[ "$(survey)" == "2 1 "* ]]
+	[ "$(withdraw $A 1 ready 0 0 a)" = 1 ]
+	[ "$(list "$READY")" = "a y x " ]
+	rcli config set maxmemory 0
+	reject b c
+	rcli config set maxmemory 1
+	[ "$(withdraw $A 2 '' 0 0 b)" = 1 ]
+	[ "$(list "$REJECTED")" = "c " ]
 	rcli config set maxmemory 0
 	[ "$(publish $C 2 d)" = 1 ]
 }

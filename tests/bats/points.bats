@@ -468,6 +468,49 @@ sent() {
 	END
 }
 
+# -- incr-rejected ------------------------------------------------------------------
+
+# withdrawn POINT:ACTION[:NTH] STATUS READY: of 1,200 increments that are dead
+# letters among others so many are on the queue then; in the end all are, once.
+withdrawn() {
+	local rejected="rmq::queue::[$INCR_QUEUE]::rejected" left n=0
+	increments 1 1200 | sed 'p;s/.*/nonsense/' >lines
+	xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" lpush "$rejected" \
+		<lines >/dev/null
+	INCR_POINT=$1 background incr-rejected republish >out
+	left=$!
+	if [[ "$1" == *:stop ]]; then
+		# Another one does it all meanwhile.
+		wait_for 10 stopped "$left"
+		incr-rejected republish >/dev/null || n=$?
+		[ "$n" -eq 1 ]
+		kill -CONT "$left"
+	fi
+	status_of "$left" "$2"
+	wait_for 5 has_ready "$3"
+	incr-rejected republish >/dev/null || :
+	rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | sort |
+		cmp - <(increments 1 1200 | sort)
+	[ "$(incr-rejected count | tail -n 1)" = "total	1200" ]
+	[[ "$1" = *:drop* ]] || return 0
+	# A call that was repeated drops nothing that looks the same.
+	INCR_POINT=$1 incr-rejected -y -n 30 -c not-json drop >out
+	[ "$(cat out)" = '30 dropped' ]
+}
+
+@test "incr-rejected at each point: moved once, whatever becomes of the call" {
+	rows withdrawn <<-END
+		rejected-sent:kill 137 500
+		rejected-sent:kill:2 137 999
+		rejected-sent:stop 1 1200
+		rejected-sent:drop 1 1200
+		rejected-sent:drop:2 1 1200
+		rejected-withdrawn:kill 137 500
+		rejected-withdrawn:stop 1 1200
+		rejected-withdrawn:drop 1 1200
+	END
+}
+
 # -- the points themselves -------------------------------------------------------------
 
 @test "a wrong INCR_POINT is a configuration error, told in one line" {

@@ -6,7 +6,7 @@ load helper
 
 setup_file() {
 	local f sources=() cc=(-std=c17 -D_GNU_SOURCE)
-	for f in queue queue_call queue_batch queue_adopt session greeting \
+	for f in queue queue_call queue_batch queue_adopt queue_list session greeting \
 		fitness resolve redis resp pack owner sightings backoff fdio url \
 		num tick buf id; do
 		sources+=("$ROOT/lib/$f.c")

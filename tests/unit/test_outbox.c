@@ -1,7 +1,7 @@
-/* modules: outbox queue queue_call queue_batch queue_adopt owner sightings
- * redis pack resolve fitness greeting session resp backoff increment record
- * jsonheap id fault lines buf fdio tick url num options msg; libs: -lhiredis
- * -ljansson -luuid */
+/* modules: outbox queue queue_call queue_batch queue_adopt queue_list owner
+ * sightings redis pack resolve fitness greeting session resp backoff increment
+ * record jsonheap id fault lines buf fdio tick url num options msg; libs:
+ * -lhiredis -ljansson -luuid */
 /*
  * The outbox: answers in input order whatever becomes of the lines, and what
  * is left for Redis once some have gone.

@@ -1,0 +1,32 @@
+#!lua flags=no-writes
+-- peek: looks at payloads of a list, oldest first, changing nothing.
+--
+-- KEYS   1 the list
+-- ARGV   1 how many of the oldest to pass over   2 payloads at most
+--        3 bytes at most, but two payloads in any case
+-- Reply  the length of the list, then the payloads
+
+local list, at = KEYS[1], tonumber(ARGV[1])
+local max, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Payloads read at once: few enough that large ones don't fill the memory
+-- before they are counted, more while they are small.
+local CHUNK_MIN, CHUNK_MAX = 8, 256
+
+local reply, count, bytes, size = {redis.call('LLEN', list)}, 0, 0, CHUNK_MIN
+while count < max do
+    size = math.min(size, max - count)
+    local chunk = redis.call('LRANGE', list, -at - size, -at - 1)
+    for i = #chunk, 1, -1 do
+        bytes = bytes + #chunk[i]
+        if bytes > max_bytes and count >= 2 then
+            return reply
+        end
+        count = count + 1
+        reply[count + 1] = chunk[i]
+    end
+    if #chunk < size then
+        break
+    end
+    at, size = at + size, math.min(size * 2, CHUNK_MAX)
+end
+return reply

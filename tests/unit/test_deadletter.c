@@ -1,0 +1,127 @@
+/* modules: deadletter payload increment record fault id lines options url
+ * fdio tick msg num buf jsonheap; libs: -ljansson -luuid */
+/*
+ * Why payloads are dead letters, and how they are shown.
+ */
+#include "check.h"
+#include "deadletter.h"
+#include "lines.h"
+
+#define KEY "\"key\":\"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11\""
+#define GOOD "{" KEY ",\"value\":3}"
+#define SIGN "\xff\x00\xbe\xbe\x4a"
+#define OF(text) (text), sizeof(text) - 1
+
+static const struct {
+	const char *raw;
+	size_t len;
+	const char *code;
+} judged[] = {
+    {OF(GOOD), "valid"},
+    {OF("{" KEY ",\n\"value\"\n: 3}"), "valid"},
+    {OF(SIGN "{\"a\":[\"b\"]}\n" GOOD), "valid"},
+    {OF(SIGN "{\"a\":1}\n" GOOD), "faulty-header"},
+    {OF(SIGN GOOD), "faulty-header"},
+    {OF(""), "not-json"},
+    {OF(GOOD GOOD), "not-json"},
+    {OF(GOOD "\0"), "not-json"},
+    {OF("[]"), "not-an-object"},
+    {OF("{\"value\":1}"), "missing-key"},
+    {OF("{" KEY "}"), "missing-value"},
+    {OF("{" KEY ",\"value\":0}"), "value-out-of-range"},
+    {OF("{" KEY ",\"value\":\"3\"}"), "value-not-an-integer"},
+    {OF("{\"error\":{"), "control-line"},
+    {OF(SIGN "{}\n{\"checkpoint\":{"), "control-line"},
+};
+
+static void
+check_judge(void)
+{
+	static char large[LINES_JSON_MAX + 1];
+	struct buf scratch = {0};
+	struct increment inc;
+
+	for (size_t i = 0; i < check_n(judged); i++) {
+		enum fault f = deadletter_judge(
+		    &scratch, judged[i].raw, judged[i].len, &inc);
+
+		check(strcmp(deadletter_code(f), judged[i].code) == 0,
+		    "%zu: %s", i, deadletter_code(f));
+		check(f != FAULT_NONE || inc.value == 3, "%zu", i);
+	}
+	memset(large, ' ', sizeof large);
+	memcpy(large, GOOD, sizeof GOOD - 1);
+	check(deadletter_judge(&scratch, large, sizeof large, &inc) ==
+		  FAULT_TOO_LONG,
+	    "too long");
+	check(deadletter_judge(&scratch, large, sizeof large - 1, &inc) ==
+		  FAULT_NONE,
+	    "as long as may be");
+	buf_free(&scratch);
+}
+
+static void
+check_find(void)
+{
+	static const char *const none[] = {
+	    "", "none", "Valid", "not-tagged", "unavailable", "unknown"};
+	enum fault f;
+
+	for (size_t i = 0; i < check_n(judged); i++)
+		check(deadletter_find(judged[i].code, &f) == 0 &&
+			  strcmp(deadletter_code(f), judged[i].code) == 0,
+		    "%s", judged[i].code);
+	for (size_t i = 0; i < check_n(none); i++)
+		check(deadletter_find(none[i], &f) < 0, "%s", none[i]);
+}
+
+static void
+check_text(const struct buf *b, const char *text, const char *which)
+{
+	check(b->len == strlen(text) && memcmp(buf_ptr(b), text, b->len) == 0,
+	    "%s: %.*s", which, (int)b->len, buf_ptr(b));
+}
+
+static void
+check_shown(void)
+{
+	struct buf b = {0};
+
+	buf_add(&b, "<", 1);
+	deadletter_add_shown(&b, OF("a\0\x1b[1m\n\x7f\xc3\xa9\\ ~"), 100);
+	deadletter_add_shown(&b, "", 0, 100);
+	check_text(&b, "<a\\x00\\x1b[1m\\x0a\\x7f\\xc3\\xa9\\\\ ~", "bytes");
+	buf_clear(&b);
+	deadletter_add_shown(&b, "\xff\xff\xff", 3, 2);
+	check_text(&b, "\\xff\\xff...", "cut");
+	buf_clear(&b);
+	deadletter_add_shown(&b, "abc", 3, 3);
+	check_text(&b, "abc", "not cut");
+	buf_free(&b);
+}
+
+static void
+check_line(void)
+{
+	struct buf b = {0};
+
+	deadletter_add_line(&b, OF("a\n\nb\n"));
+	deadletter_add_line(&b, "", 0);
+	deadletter_add_line(&b, OF(SIGN "{}\nc\nd"));
+	check_text(&b, "a  b \n\nc d\n", "payloads proper");
+	buf_clear(&b);
+	deadletter_add_line(&b, OF(SIGN "x\ny"));
+	check(b.len == 9 && memcmp(buf_ptr(&b), SIGN "x y\n", 9) == 0,
+	    "behind a faulty header");
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+	check_judge();
+	check_find();
+	check_shown();
+	check_line();
+	return check_end();
+}
