@@ -151,8 +151,11 @@ begin_task(struct claims *c, enum claims_task task)
 			c->part.n, c->part.rejects, c->part.n_rejects));
 	case CLAIMS_RENEW:
 		c->renewing++;
-		return queue_renew(c->q, &h->self, &h->consumer, 1, true);
-	case CLAIMS_ASK: return queue_ask(c->q, &c->asked);
+		return POINT_AFTER("flush-renew-sent",
+		    queue_renew(c->q, &h->self, &h->consumer, 1, true));
+	case CLAIMS_ASK:
+		return POINT_AFTER(
+		    "flush-ask-sent", queue_ask(c->q, &c->asked));
 	}
 	return 0;
 }

@@ -335,7 +335,8 @@ send_call(struct consumer *c)
 	case CONSUMER_READ:
 		if (!orphans_next(&c->orphans, &orphan, &seq))
 			break;
-		return queue_read(c->queue, orphan, seq);
+		return POINT_AFTER(
+		    "consume-read-sent", queue_read(c->queue, orphan, seq));
 	case CONSUMER_TAKE:
 		if (c->once && c->left < n)
 			n = c->left;
@@ -355,8 +356,9 @@ send_renew(struct consumer *c)
 	for (size_t i = 0; i < c->orphans.n; i++)
 		c->renewed[1 + i] = c->orphans.list[i].consumer;
 	c->n_renewed = 1 + c->orphans.n;
-	return queue_renew(
-	    c->queue, &c->renewed[0], c->renewed, c->n_renewed, false);
+	return POINT_AFTER(
+	    "consume-renew-sent", queue_renew(c->queue, &c->renewed[0],
+				      c->renewed, c->n_renewed, false));
 }
 
 static bool

@@ -89,6 +89,7 @@ static enum ledger_news
 applied(struct ledger *l)
 {
 	if (!store_moved(l->pg)) {
+		POINT("flush-unmoved");
 		l->state = LEDGER_READ;
 		return LEDGER_NOTHING;
 	}
@@ -180,7 +181,9 @@ begin_task(struct ledger *l, enum ledger_task task)
 		    "flush-sent", store_apply(l->pg, &w->consumer, l->queue,
 				      w->first, w->last, &w->sums));
 	case LEDGER_READ_ROW: return store_read(l->pg, &w->consumer);
-	case LEDGER_LOOK: return store_read(l->pg, &l->look);
+	case LEDGER_LOOK:
+		return POINT_AFTER(
+		    "flush-look-sent", store_read(l->pg, &l->look));
 	case LEDGER_OLD: return store_old(l->pg, l->queue, &l->old_after);
 	case LEDGER_FORGET: return store_forget(l->pg, l->old, l->old_n);
 	}

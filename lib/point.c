@@ -47,23 +47,31 @@ static const struct {
     {"consume-register-sent", CUT_NONE},
     {"consume-registered", CUT_NONE}, /* nothing is written */
     {"consume-take-sent", CUT_NONE},
-    {"consume-taken", CUT_NONE},  /* a batch, nothing is written */
-    {"consume-half", CUT_HALF},   /* of what there is is written */
-    {"consume-lines", CUT_LINES}, /* and no checkpoint */
+    {"consume-list-sent", CUT_NONE}, /* a batch is made, not read */
+    {"consume-taken", CUT_NONE},     /* a batch, nothing is written */
+    {"consume-half", CUT_HALF},      /* of what there is is written */
+    {"consume-lines", CUT_LINES},    /* and no checkpoint */
     {"consume-checkpoint-half", CUT_LAST_LINE},
-    {"consume-written", CUT_NONE}, /* all there is */
-    {"consume-end", CUT_NONE},     /* and that was the end */
+    {"consume-written", CUT_NONE},    /* all there is */
+    {"consume-end", CUT_NONE},        /* and that was the end */
+    {"consume-renew-sent", CUT_NONE}, /* of itself and who was adopted */
     {"consume-renewed", CUT_NONE},
-    {"consume-adopted", CUT_NONE},  /* known, nothing is read */
+    {"consume-adopt-sent", CUT_NONE}, /* of one that was seen */
+    {"consume-adopted", CUT_NONE},    /* known, nothing is read */
+    {"consume-read-sent", CUT_NONE},
     {"consume-read", CUT_NONE},     /* an adopted batch, not written */
+    {"flush-ask-sent", CUT_NONE},   /* is the consumer registered? */
     {"flush-checkpoint", CUT_NONE}, /* of a batch is read */
+    {"flush-look-sent", CUT_NONE},  /* for an adopted consumer's row */
     {"flush-row", CUT_NONE},        /* of an adopted consumer is read */
     {"flush-plain", CUT_NONE},      /* a window without checkpoints ends */
     {"flush-closed", CUT_NONE},     /* a window, nothing is sent */
     {"flush-sent", CUT_NONE},       /* its statement */
+    {"flush-unmoved", CUT_NONE},    /* it moved nothing, the row is unread */
     {"flush-committed", CUT_NONE},  /* the answer to COMMIT is read */
     {"flush-acknowledge-sent", CUT_NONE},
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
+    {"flush-renew-sent", CUT_NONE},   /* of one that is held */
     {"flush-renewed", CUT_NONE},
     {"send-sent", CUT_NONE},     /* a request, nothing is read */
     {"send-answer", CUT_NONE},   /* read, no verdict written */

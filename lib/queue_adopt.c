@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "owner.h"
+#include "point.h"
 #include "tick.h"
 
 enum { CANDIDATES_MAX = 100 /* of one adoption */ };
@@ -71,7 +72,9 @@ call_digest_adopt(struct queue *q)
 		NULL)
 		return QUEUE_DONE;
 	q->second_round = true;
-	return send_adopt(q) < 0 ? QUEUE_DONE : QUEUE_CALLING;
+	return POINT_AFTER("consume-adopt-sent", send_adopt(q)) < 0
+		   ? QUEUE_DONE
+		   : QUEUE_CALLING;
 }
 
 static int

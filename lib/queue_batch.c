@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "point.h"
+
 static int send_list(struct queue *q);
 static enum queue_taken taken(const struct redis_reply *reply);
 
@@ -80,7 +82,8 @@ call_digest_batch(struct queue *q)
 	q->batch.taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
 	q->batch.since_ms =
 	    redis_reply_int(redis_reply_at(reply, 2), q->batch.taken_ms);
-	if (redis_reply_count(reply) > 0 && send_list(q) == 0)
+	if (redis_reply_count(reply) > 0 &&
+	    POINT_AFTER("consume-list-sent", send_list(q)) == 0)
 		return QUEUE_CALLING;
 	session_hang_up(q->session);
 	return QUEUE_LOST;

@@ -145,6 +145,7 @@ killed() {
 		consume-register-sent:kill ready 137 0 0
 		consume-registered:kill ready 137 0 0
 		consume-take-sent:kill ready 137 111 0
+		consume-list-sent:kill ready 137 111 0
 		consume-taken:kill ready 137 111 0
 		consume-half:kill ready 137 111 0
 		consume-half:kill:2 ready 137 111 0
@@ -153,21 +154,27 @@ killed() {
 		consume-written:kill ready 137 111 0
 		consume-written:kill:2 ready 137 111 $SUM
 		consume-end:kill ready 137 1 $SUM -o
+		consume-renew-sent:kill ready 137 111 $SUM
 		consume-renewed:kill ready 137 111 $SUM
+		consume-adopt-sent:kill orphan 137 111 0
 		consume-adopted:kill orphan 137 111 0
+		consume-read-sent:kill orphan 137 111 0
 		consume-read:kill orphan 137 111 0
 	END
 }
 
 @test "kill -9 of incr-flush at each point: counted once by the next" {
 	rows killed <<-END
+		flush-ask-sent:kill ready 111 137 0
 		flush-checkpoint:kill ready 111 137 0
+		flush-look-sent:kill orphan 111 137 0
 		flush-row:kill orphan 111 137 0
 		flush-closed:kill ready 111 137 0
 		flush-sent:kill ready 111 137 $SUM
 		flush-committed:kill ready 111 137 $SUM
 		flush-acknowledge-sent:kill ready 111 137 $SUM
 		flush-acknowledged:kill ready 111 137 $SUM
+		flush-renew-sent:kill ready 111 137 0
 		flush-renewed:kill ready 111 137 0
 	END
 }
@@ -212,6 +219,7 @@ leave() {
 		consume-register-sent:stop ready 0 0
 		consume-registered:stop ready 0 0
 		consume-take-sent:stop ready 0 [01]
+		consume-list-sent:stop ready 0 [01]
 		consume-taken:stop ready 0 1
 		consume-half:stop ready 0 0
 		consume-half:stop:2 ready 0 1
@@ -219,21 +227,27 @@ leave() {
 		consume-checkpoint-half:stop:2 ready 0 1
 		consume-written:stop ready 0 0
 		consume-written:stop:2 ready 0 1
+		consume-renew-sent:stop ready 0 1
 		consume-renewed:stop ready 0 1
+		consume-adopt-sent:stop orphan 0 [01]
 		consume-adopted:stop orphan 0 0
+		consume-read-sent:stop orphan 0 [01]
 		consume-read:stop orphan 0 1
 	END
 }
 
 @test "incr-flush stops at each point, others take over, it goes on" {
 	rows stopped_for_long <<-END
+		flush-ask-sent:stop ready 137 111
 		flush-checkpoint:stop ready 137 111
+		flush-look-sent:stop orphan 137 111
 		flush-row:stop orphan 137 111
 		flush-closed:stop ready 137 111
 		flush-sent:stop ready 137 111
 		flush-committed:stop ready 137 111
 		flush-acknowledge-sent:stop ready 137 111
 		flush-acknowledged:stop ready 137 111
+		flush-renew-sent:stop ready 137 111
 		flush-renewed:stop ready 137 111
 	END
 }
@@ -252,17 +266,52 @@ dropped() {
 		consume-register-sent:drop ready
 		consume-registered:drop ready
 		consume-take-sent:drop ready
+		consume-list-sent:drop ready
 		consume-taken:drop ready
+		consume-renew-sent:drop ready
+		consume-adopt-sent:drop orphan
 		consume-adopted:drop orphan
+		consume-read-sent:drop orphan
 		consume-read:drop orphan
+		flush-ask-sent:drop ready
 		flush-checkpoint:drop ready
+		flush-look-sent:drop orphan
 		flush-row:drop orphan
 		flush-closed:drop ready
 		flush-sent:drop ready
 		flush-committed:drop ready
 		flush-acknowledge-sent:drop ready
 		flush-acknowledged:drop ready
+		flush-renew-sent:drop ready
 		flush-renewed:drop ready
+	END
+}
+
+# replayed ACTION STATUS: a stream that was counted comes again
+replayed() {
+	local consumer
+	given ready
+	incr-consume -o >stream
+	incr-flush <stream && false
+	sum_is $SUM
+	consumer=$(sed -n '1s/.*"consumer":"\([^"]*\)".*/\1/p' stream)
+	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$consumer"
+	INCR_POINT=flush-unmoved:$1 background incr-flush <stream
+	flush=$!
+	if [ "$1" = stop ]; then
+		wait_for 10 stopped "$flush"
+		kill -CONT "$flush"
+	fi
+	status_of "$flush" "$2"
+	incr-flush <stream && false
+	settled $SUM
+}
+
+@test "a statement that moves nothing: the row says that it is counted" {
+	rows replayed <<-END
+		kill 137
+		stop 1
+		drop 1
 	END
 }
 
@@ -551,6 +600,7 @@ names_in() {
 	[ "$(wc -l <table)" -ge 40 ]
 	names_in "$ROOT"/lib/*.c "$ROOT"/src/*.c | diff table -
 	while read -r name; do
+		[ "$name" != flush-unmoved ] || continue # replayed
 		grep -qE "^		$name:kill" "$BATS_TEST_FILENAME" || {
 			echo "no row: $name:kill"
 			return 1
