@@ -417,6 +417,32 @@ answer_all() {
 	[ "$first_b" -lt 1000 ]
 }
 
+@test "batches leave room in what waits for a pipe that is full" {
+	ring judge --metrics "$DIR/m"
+	kill -STOP "$VERDICTS"
+	yes "$(printf '%4000s' x)" | head -n 250 >"$DIR/asked"
+	for i in 1 2 3; do
+		curl -sv -o "$DIR/body.$i" --unix-socket "$SOCK" --data-binary \
+			"@$DIR/asked" http://x/increments 2>"$DIR/log.$i" 3>&- &
+		remember $!
+		wait_for 5 grep -q '^> POST' "$DIR/log.$i"
+	done
+	waits() { # with no more lines at fifteen looks
+		local before=${lines:-0}
+		lines=$(curl -s --unix-socket "$DIR/m" http://x/metrics |
+			awk '/^incr_http_in_flight/ { print $2 }')
+		[ "$lines" = "$before" ] || looks=0
+		[ "$lines" -ge 60 ] && [ $((looks += 1)) -gt 15 ]
+	}
+	wait_for 5 waits
+	post >"$DIR/code" &
+	local single=$!
+	[ "$(ask http://x/health/live)" = 200 ]
+	kill -CONT "$VERDICTS"
+	wait "$single"
+	[ "$(cat "$DIR/code")" = 202 ]
+}
+
 @test "a batch that finds no room for too long is refused" {
 	ring nothing --max-in-flight 1 --verdict-timeout 0.3
 	open_batch

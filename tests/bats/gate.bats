@@ -118,6 +118,9 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	[ "$(as wrong -H 'Expect: 100-continue')" = 401 ]
 	[ "$(field Connection)" = close ]
 	not grep -q '^HTTP/1.1 100' head
+	[ "$(as wrong -H 'Expect: 100-continue' \
+		-H 'Transfer-Encoding: chunked')" = 401 ]
+	not grep -q '^HTTP/1.1 100' head
 	[ "$(as shop-secret)" = 202 ]
 	lines_are 1
 }

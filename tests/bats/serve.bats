@@ -552,7 +552,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 	hand --linger 5
 	kill "$SERVE"
 	wait_for 1 ready_is 503
-	ask -D "$DIR/head" http://x/health/live
+	[ "$(ask -D "$DIR/head" http://x/no)" = 404 ]
 	grep -qi '^connection: close' "$DIR/head"
 }
 
@@ -569,7 +569,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 }
 
 @test "SIGTERM: after the grace what has no verdict is 504, exit 111" {
-	hand --grace 0.3
+	hand --linger 60 --grace 0.3
 	post >"$DIR/code" &
 	local client=$!
 	wait_for 5 lines_are 1
