@@ -428,11 +428,11 @@ answer_all() {
 		wait_for 5 grep -q '^> POST' "$DIR/log.$i"
 	done
 	waits() { # with no more lines at fifteen looks
-		local before=${lines:-0}
-		lines=$(curl -s --unix-socket "$DIR/m" http://x/metrics |
+		local before=${held:-0}
+		held=$(curl -s --unix-socket "$DIR/m" http://x/metrics |
 			awk '/^incr_http_in_flight/ { print $2 }')
-		[ "$lines" = "$before" ] || looks=0
-		[ "$lines" -ge 60 ] && [ $((looks += 1)) -gt 15 ]
+		[ "$held" = "$before" ] || looks=0
+		[ "$held" -ge 60 ] && [ $((looks += 1)) -gt 15 ]
 	}
 	wait_for 5 waits
 	post >"$DIR/code" &
