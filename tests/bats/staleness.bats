@@ -141,3 +141,35 @@ unlock() { echo 'commit;' >&7; }
 	kill "$flush"
 	[ ! -s "$DIR/err" ]
 }
+
+@test "flushes that were started together do not tick together" {
+	local n fds=() texts=()
+	for n in 1 2 3 4 5 6 7 8; do
+		A=aaaaaaaa-0000-4000-8000-00000000000$n
+		rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $A >/dev/null
+		mkfifo "$DIR/in$n"
+		exec {fd}<>"$DIR/in$n"
+		fds+=("$fd")
+		background incr-flush -i 2 <"$DIR/in$n" 2>>"$DIR/err"
+		point 0 >&"$fd"
+	done
+	# All are there before the first line comes.
+	connected() {
+		[ "$(sql "select count(*) from pg_stat_activity where
+			datname = current_database() and
+			application_name = 'incr-flush'")" = 8 ]
+	}
+	wait_for 10 connected
+	seq=1
+	for n in 1 2 3 4 5 6 7 8; do
+		A=aaaaaaaa-0000-4000-8000-00000000000$n
+		texts+=("$(increment 1 && point 1)")
+	done
+	for n in 0 1 2 3 4 5 6 7; do echo "${texts[n]}" >&"${fds[n]}"; done
+	wait_for 10 sum_is 8
+	# Up to a second apart: that all eight are within 0.15 s is a chance of
+	# one in 70,000.
+	[ "$(sql 'select max(committed_at) - min(committed_at) >
+		interval $$0.15 s$$ from incr_ledger')" = t ]
+	for n in "${fds[@]}"; do exec {n}>&-; done
+}
