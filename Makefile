@@ -19,7 +19,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
-	incr-send incr-metrics incr-rejected
+	incr-send incr-metrics incr-rejected incr-audit
 SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 
 # What each program is made of: modules of lib/, then libraries.  POINTS is
@@ -48,6 +48,9 @@ incr-metrics = $(BASE) metrics scrape
 incr-rejected = $(BASE) fault id record jsonheap increment $(QUEUE) payload \
 	deadletter digest names await walk \
 	-ljansson -luuid -lcrypto -lhiredis
+incr-audit = $(BASE) fault id record jsonheap increment $(QUEUE) payload \
+	deadletter tally await walk holdings sums arrays postgres store audit \
+	-ljansson -luuid -lhiredis -lpq
 
 include build.mk
 include goals.mk

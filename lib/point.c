@@ -79,6 +79,8 @@ static const struct {
     {"send-written", CUT_NONE},  /* all of it */
     {"rejected-sent", CUT_NONE}, /* what is to be withdrawn */
     {"rejected-withdrawn", CUT_NONE},
+    {"audit-surveyed", CUT_NONE}, /* the queue, nothing is read */
+    {"audit-read", CUT_NONE},     /* its lists, not the table */
 };
 
 enum action { KILL, STOP, EXIT, DROP, ACTIONS };

@@ -22,7 +22,7 @@ enum link {
 };
 
 struct postgres {
-	const char *url;
+	const char *url, *name;
 	PGconn *conn; /* NULL: LINK_OFF */
 	enum link link;
 	PostgresPollingStatusType polling;
@@ -51,7 +51,7 @@ static void hang_up(struct postgres *pg);
 static void explain(struct postgres *pg, const char *text);
 
 struct postgres *
-postgres_open(const char *url, const char **ret_why)
+postgres_open(const char *url, const char *name, const char **ret_why)
 {
 	PQconninfoOption *parsed = NULL;
 	struct postgres *pg;
@@ -69,6 +69,7 @@ postgres_open(const char *url, const char **ret_why)
 	if (pg == NULL)
 		return NULL;
 	pg->url = url;
+	pg->name = name;
 	return pg;
 }
 
@@ -136,7 +137,7 @@ connect_now(struct postgres *pg)
 	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 	    "keepalives_count", "dbname", NULL};
 	const char *const values[] = {
-	    "incr-flush", silence, "5", "2", "3", pg->url, NULL};
+	    pg->name, silence, "5", "2", "3", pg->url, NULL};
 
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
 	pg->conn = PQconnectStartParams(names, values, 1);
@@ -425,5 +426,14 @@ postgres_value(const struct postgres *pg, size_t i, size_t len)
 	if (i >= postgres_rows(pg) || PQnfields(pg->rows) < 1 ||
 	    (size_t)PQgetlength(pg->rows, (int)i, 0) != len)
 		return NULL;
+	return PQgetvalue(pg->rows, (int)i, 0);
+}
+
+const char *
+postgres_bytes(const struct postgres *pg, size_t i, size_t *ret_len)
+{
+	if (i >= postgres_rows(pg) || PQnfields(pg->rows) < 1)
+		return NULL;
+	*ret_len = (size_t)PQgetlength(pg->rows, (int)i, 0);
 	return PQgetvalue(pg->rows, (int)i, 0);
 }

@@ -38,10 +38,12 @@ enum postgres_state {
 
 /*
  * url: a connection string or URL as libpq takes it, NULL for the PG*
- * variables; borrowed for ever.  No input or output yet.  NULL with
- * *ret_why, constant text without the URL.  Caller closes.
+ * variables; name is what Postgres calls us; both borrowed for ever.  No
+ * input or output yet.  NULL with *ret_why, constant text without the URL.
+ * Caller closes.
  */
-struct postgres *postgres_open(const char *url, const char **ret_why);
+struct postgres *postgres_open(
+    const char *url, const char *name, const char **ret_why);
 void postgres_close(struct postgres *pg);
 
 /*
@@ -91,5 +93,8 @@ int postgres_call(struct postgres *pg, const char *name, const char *statement,
  * borrowed until the next call begins; NULL if it has not len bytes. */
 size_t postgres_rows(const struct postgres *pg);
 const char *postgres_value(const struct postgres *pg, size_t i, size_t len);
+/* The same of whatever length; NULL if there is no such row. */
+const char *postgres_bytes(
+    const struct postgres *pg, size_t i, size_t *ret_len);
 
 #endif

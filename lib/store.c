@@ -36,8 +36,20 @@ static const char forget_old[] =
     "delete from incr_ledger where consumer = any ($1) "
     "and committed_at < now() - $2 * interval '1 day'";
 
+/* One row of text, "SUM KEYS", and the ledger: 16 bytes of the consumer, 8
+ * of the number.  One statement, one snapshot. */
+#define AUDIT(where) \
+	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
+	"|| ' ' || count(*)::text, 'UTF8') as row from increments " where \
+	"union all select 1, uuid_send(consumer) || int8send(seq) " \
+	"from incr_ledger where queue = $1"
+
+#define AUDIT_ROWS(where) \
+	"select row from (" AUDIT(where) ") as parts order by part"
+
 static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
 static uint64_t get_int8(const struct postgres *pg);
+static uint64_t int8_at(const char *from);
 
 int
 store_apply(struct postgres *pg, const struct id *consumer, const char *queue,
@@ -158,9 +170,61 @@ static uint64_t
 get_int8(const struct postgres *pg)
 {
 	const char *from = postgres_value(pg, 0, 8);
+
+	return from == NULL ? 0 : int8_at(from);
+}
+
+static uint64_t
+int8_at(const char *from)
+{
 	uint64_t n = 0;
 
-	for (int i = 0; from != NULL && i < 8; i++)
+	for (int i = 0; i < 8; i++)
 		n = n << 8 | (unsigned char)from[i];
 	return n;
+}
+
+int
+store_audit(struct postgres *pg, const char *queue, const struct id *key)
+{
+	struct postgres_params p = {0};
+
+	postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+	if (key == NULL)
+		return postgres_call(pg, "audit", AUDIT_ROWS(""), &p);
+	postgres_put(&p, ARRAYS_UUID, key->bytes, ID_BYTES);
+	return postgres_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
+}
+
+int
+store_audited(
+    const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys)
+{
+	size_t len, sum_len;
+	const char *text = postgres_bytes(pg, 0, &len);
+	const char *space = text == NULL ? NULL : memchr(text, ' ', len);
+	sums_total keys, sum;
+
+	if (space == NULL)
+		return -1;
+	sum_len = (size_t)(space - text);
+	if (sums_parse(text, sum_len, &sum) < 0 ||
+	    sums_parse(space + 1, len - sum_len - 1, &keys) < 0)
+		return -1;
+	*ret_sum = sum;
+	*ret_keys = (uint64_t)keys;
+	return 0;
+}
+
+int
+store_audited_row(const struct postgres *pg, size_t i, struct id *ret_consumer,
+    uint64_t *ret_seq)
+{
+	const char *row = postgres_value(pg, 1 + i, ID_BYTES + 8);
+
+	if (row == NULL)
+		return -1;
+	memcpy(ret_consumer->bytes, row, ID_BYTES);
+	*ret_seq = int8_at(row + ID_BYTES);
+	return 0;
 }

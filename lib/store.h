@@ -50,4 +50,15 @@ int store_old_consumer(
 /* Deletes the rows of n consumers that are still that old. */
 int store_forget(struct postgres *pg, const struct id *consumers, size_t n);
 
+/* Reads at one moment the sum of all keys, or of one if key is not NULL,
+ * and the ledger of queue. */
+int store_audit(struct postgres *pg, const char *queue, const struct id *key);
+/* 0 with the sum and how many keys there are, or -1: the sum is no whole
+ * number that fits. */
+int store_audited(
+    const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys);
+/* Row i (from 0) of the ledger.  0, or -1 if there is no such row. */
+int store_audited_row(const struct postgres *pg, size_t i,
+    struct id *ret_consumer, uint64_t *ret_seq);
+
 #endif

@@ -120,3 +120,32 @@ sums_free(struct sums *s)
 	s->cap = s->n = 0;
 	s->sorted = false;
 }
+
+void
+sums_format(sums_total sum, char ret[SUMS_TEXT])
+{
+	char digits[SUMS_TEXT];
+	size_t at = SUMS_TEXT - 1;
+
+	digits[at] = '\0';
+	do
+		digits[--at] = (char)('0' + (int)(sum % 10));
+	while ((sum /= 10) > 0);
+	memcpy(ret, digits + at, SUMS_TEXT - at);
+}
+
+int
+sums_parse(const char *text, size_t len, sums_total *ret)
+{
+	sums_total sum = 0;
+
+	if (len < 1 || len > SUMS_DIGITS)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		sum = sum * 10 + (unsigned)(text[i] - '0');
+	}
+	*ret = sum;
+	return 0;
+}

@@ -46,4 +46,14 @@ void sums_clear(struct sums *s);
 /* Gives all memory back; s is then empty and usable. */
 void sums_free(struct sums *s);
 
+enum {
+	SUMS_DIGITS = 38, /* of any number they fit a sums_total */
+	SUMS_TEXT = 40    /* of the largest one, with a NUL */
+};
+
+void sums_format(sums_total sum, char ret[SUMS_TEXT]);
+
+/* 1 to SUMS_DIGITS digits and nothing else.  0 or -1. */
+int sums_parse(const char *text, size_t len, sums_total *ret);
+
 #endif

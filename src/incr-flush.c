@@ -142,7 +142,7 @@ begin(struct flusher *f, int argc, char **argv)
 		msg_die(EXIT_CONFIG, "redis: %s", why);
 	/* A large table must not stay with us after a large window. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	pg = postgres_open(database_url, &why);
+	pg = postgres_open(database_url, "incr-flush", &why);
 	if (pg == NULL)
 		msg_die(EXIT_CONFIG, "postgres: %s", why);
 	options = (struct flusher_options){.queue = queue_name,

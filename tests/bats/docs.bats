@@ -265,6 +265,7 @@ is_up() {
 	run incr-flush < <(incr-consume -o)
 	echo "$output"
 	[ "$(sum_of)" = 110 ]
+	incr-audit --expect 110 >audit
 	[ "$(incr-rejected count -c not-json)" = 1 ]
 	redis-cli -s r/redis.sock lpush 'rmq::queue::[increments]::rejected' \
 		"$(increment 1)" >/dev/null

@@ -9,7 +9,7 @@ teardown() { end_background; }
 programs() {
 	local p
 	for p in incr-validate incr-publish incr-consume incr-flush incr-serve \
-		incr-send incr-metrics incr-rejected; do
+		incr-send incr-metrics incr-rejected incr-audit; do
 		[ ! -x "$BIN/$p" ] || echo "$p"
 	done
 }
@@ -90,6 +90,7 @@ ranges() {
 		incr-send --wait 0 86400 -1 86400.001
 		incr-send --timeout 0.1 600 0.099 600.001
 		incr-rejected --wait 0 86400 -1 86400.001
+		incr-audit --wait 0 86400 -1 86400.001
 		incr-rejected --number 1 1000000000 0 1000000001
 	END
 }

@@ -560,6 +560,49 @@ withdrawn() {
 	END
 }
 
+# -- incr-audit ---------------------------------------------------------------------
+
+# audited POINT:ACTION STATUS MEANWHILE...: others take, count or return
+# something while it looks, and as many come; the sum is that of before or of
+# afterwards.  The table is shared by all rows, their keys are not.
+audited() {
+	increments 1 20 | incr-publish
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" "$(increment 7)" >/dev/null
+	INCR_POINT=$1 background incr-audit "$KEY" >out
+	audit=$!
+	if [[ "$1" == *:stop ]]; then
+		wait_for 10 stopped "$audit"
+		"${@:3}"
+		increments 1 19 | sed "s/:[0-9]*}/:0}/" >zeros
+		{ increment $LATER; cat zeros; } |
+			xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" lpush \
+				"rmq::queue::[$INCR_QUEUE]::ready" >/dev/null
+		kill -CONT "$audit"
+	fi
+	status_of "$audit" "$2"
+	[ "$2" -ne 0 ] || awk -v later=$LATER '
+		$1 == "total" && $5 != 217 && $5 != 217 + later { exit 1 }' out
+}
+take_all() { incr-consume -o >/dev/null; }
+count_all() { incr-consume -o | incr-flush -i 0.1; }
+return_one() { incr-rejected republish >/dev/null; }
+
+@test "incr-audit at each point: it looks again, or there is no number" {
+	rows audited <<-END
+		audit-surveyed:kill 137
+		audit-read:kill 137
+		audit-surveyed:drop 0
+		audit-read:drop 0
+		audit-surveyed:stop 0 take_all
+		audit-surveyed:stop 0 count_all
+		audit-surveyed:stop 0 return_one
+		audit-surveyed:stop 0 true
+		audit-read:stop 0 take_all
+		audit-read:stop 0 count_all
+		audit-read:stop 0 return_one
+	END
+}
+
 # -- the points themselves -------------------------------------------------------------
 
 @test "a wrong INCR_POINT is a configuration error, told in one line" {

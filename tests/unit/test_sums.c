@@ -145,9 +145,34 @@ many(void)
 	sums_free(&s);
 }
 
+static void
+check_digits(void)
+{
+	static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "1.0",
+	    "x", "100000000000000000000000000000000000000"};
+	static const char *const good[] = {"0", "7", "18446744073709551616",
+	    "99999999999999999999999999999999999999"};
+	char text[SUMS_TEXT];
+	sums_total sum;
+
+	for (size_t i = 0; i < check_n(bad); i++)
+		check(sums_parse(bad[i], strlen(bad[i]), &sum) < 0, "'%s'",
+		    bad[i]);
+	for (size_t i = 0; i < check_n(good); i++) {
+		check(sums_parse(good[i], strlen(good[i]), &sum) == 0, "%s",
+		    good[i]);
+		sums_format(sum, text);
+		check(strcmp(text, good[i]) == 0, "%s, not %s", text, good[i]);
+	}
+	sums_format(~(sums_total)0, text);
+	check(strcmp(text, "340282366920938463463374607431768211455") == 0,
+	    "%s", text);
+}
+
 int
 main(void)
 {
+	check_digits();
 	id_make(&seed);
 	small();
 	extreme_keys();

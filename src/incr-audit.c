@@ -1,0 +1,198 @@
+/*
+ * incr-audit: where everything is that the system holds, message by message.
+ *
+ * In	the lists and batches of a queue in Redis, the table and the ledger
+ *	in Postgres.  Nothing is changed.
+ * Out	how many messages are where, and their sums: exact, as of one
+ *	moment, or none at all.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "fdio.h"
+#include "lines.h"
+#include "msg.h"
+#include "options.h"
+
+static const char *queue_name, *redis_url, *database_url;
+static int64_t wait_ms;
+static sums_total expected;
+static bool expecting;
+
+static const char *take_sum(void *dest, const char *text);
+
+/* clang-format off */
+static const struct option_def defs[] = {
+    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
+	"the queue", OPTIONS_NAME, &queue_name, 0, 0, NULL},
+    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
+	"the Redis that has it", OPTIONS_URL, &redis_url, 0, 0, NULL},
+    {'d', "database", "URL", "DATABASE_URL", "(PG*)",
+	"the database of the tables", OPTIONS_URL, &database_url, 0, 0, NULL},
+    {'w', "wait", "SECONDS", NULL, "5",
+	"wait this long for a service", OPTIONS_SECONDS, &wait_ms,
+	0, 86400000, NULL},
+    {'e', "expect", "SUM", NULL, NULL,
+	"compare the total with this", OPTIONS_CALL, &expected,
+	0, 0, take_sum},
+};
+/* clang-format on */
+
+static void begin(struct audit *a, int argc, char **argv);
+static void audit(struct audit *a);
+static void report(const struct audit *a);
+static void add_row(struct buf *out, const char *place, const struct tally *t,
+    const uint64_t *keys);
+static int judge(const struct audit *a);
+static sums_total total(const struct audit *a);
+
+int
+main(int argc, char **argv)
+{
+	static struct audit a;
+	int status;
+
+	msg_name("incr-audit");
+	begin(&a, argc, argv);
+	audit(&a);
+	report(&a);
+	status = judge(&a);
+	queue_close(a.q);
+	postgres_close(a.pg);
+	audit_free(&a);
+	return status;
+}
+
+static void
+begin(struct audit *a, int argc, char **argv)
+{
+	static const struct options_prog prog = {"incr-audit", "[KEY]",
+	    "Tells where all increments are, and their sums.", defs,
+	    sizeof defs / sizeof *defs};
+	static struct id key;
+	int first = options_parse(&prog, argc, argv);
+	const char *why;
+
+	if (argc - first > 1)
+		msg_die(EXIT_CONFIG, "%s: one key at most", argv[first + 1]);
+	if (first < argc &&
+	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
+		msg_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
+		    argv[first]);
+	*a = (struct audit){.queue = queue_name,
+	    .key = first < argc ? &key : NULL,
+	    .wait_ms = wait_ms};
+	a->q = queue_open(redis_url, queue_name, &why);
+	if (a->q == NULL)
+		msg_die(EXIT_CONFIG, "redis: %s", why);
+	a->pg = postgres_open(database_url, "incr-audit", &why);
+	if (a->pg == NULL)
+		msg_die(EXIT_CONFIG, "postgres: %s", why);
+}
+
+static const char *
+take_sum(void *dest, const char *text)
+{
+	expecting = true;
+	return sums_parse(text, strlen(text), dest) < 0
+		   ? "a whole number of at most 38 digits"
+		   : NULL;
+}
+
+static void
+audit(struct audit *a)
+{
+	const char *why;
+
+	switch (audit_run(a)) {
+	case AUDIT_DONE: return;
+	case AUDIT_MOVING:
+		msg_die(EXIT_TEMPFAIL, "queue: moving, no number is exact; try "
+				       "again");
+	case AUDIT_REDIS: msg_die(EXIT_TEMPFAIL, "redis: %s", queue_why(a->q));
+	case AUDIT_REDIS_FAULT:
+		msg_die(EXIT_CONFIG, "redis: %s", queue_why(a->q));
+	case AUDIT_POSTGRES:
+		why = postgres_why(a->pg);
+		msg_die(EXIT_TEMPFAIL, "postgres: %s",
+		    why == NULL ? "no answer in time" : why);
+	case AUDIT_POSTGRES_FAULT:
+		msg_die(EXIT_CONFIG, "postgres: %s", postgres_why(a->pg));
+	case AUDIT_NO_NUMBER:
+		msg_die(EXIT_CONFIG, "increments: the sum is no whole number "
+				     "of at most 38 digits");
+	case AUDIT_MEMORY:
+		msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	}
+}
+
+static void
+report(const struct audit *a)
+{
+	const struct tally table = {.sum = a->table};
+	struct tally all = {0};
+	struct buf out = {0};
+
+	tally_merge(&all, &a->taken);
+	tally_merge(&all, &a->ready);
+	tally_merge(&all, &a->rejected);
+	all.sum = total(a);
+	buf_addf(&out, "%-8s %12s %12s %12s %20s\n", "place", "keys",
+	    "messages", "invalid", "sum");
+	add_row(&out, "table", &table, &a->keys);
+	add_row(&out, "taken", &a->taken, NULL);
+	add_row(&out, "ready", &a->ready, NULL);
+	add_row(&out, "rejected", &a->rejected, NULL);
+	add_row(&out, "total", &all, NULL);
+	add_row(&out, "counted", &a->counted, NULL);
+	if (fdio_write_all(
+		STDOUT_FILENO, buf_ptr(&out), out.len, FDIO_FOREVER) < 0 ||
+	    lines_finish(STDOUT_FILENO) < 0)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	buf_free(&out);
+}
+
+/* Of the table the keys are known, of every other place the messages. */
+static void
+add_row(struct buf *out, const char *place, const struct tally *t,
+    const uint64_t *keys)
+{
+	char sum[SUMS_TEXT];
+
+	sums_format(t->sum, sum);
+	if (keys != NULL)
+		buf_addf(out, "%-8s %12" PRIu64 " %12s %12s %20s\n", place,
+		    *keys, "-", "-", sum);
+	else
+		buf_addf(out, "%-8s %12s %12" PRIu64 " %12" PRIu64 " %20s\n",
+		    place, "-", t->messages, t->invalid, sum);
+}
+
+static int
+judge(const struct audit *a)
+{
+	char is[SUMS_TEXT], due[SUMS_TEXT];
+
+	if (a->missing > 0)
+		msg_say("queue: %" PRIu64 " batches that were taken are "
+			"neither in Redis nor in the table",
+		    a->missing);
+	if (expecting && total(a) != expected) {
+		sums_format(total(a), is);
+		sums_format(expected, due);
+		msg_say("total: %s, not %s", is, due);
+		return EXIT_REJECTED;
+	}
+	return a->missing > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+}
+
+static sums_total
+total(const struct audit *a)
+{
+	return a->table + a->taken.sum + a->ready.sum + a->rejected.sum;
+}

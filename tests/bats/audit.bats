@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# incr-audit: where everything is, exactly, while it moves; or no number.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+OTHER=00000000-0000-0000-0000-000000000001
+A=aaaaaaaa-0000-4000-8000-000000000001
+
+setup() {
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR" || return
+	P="incr::queue::[$INCR_QUEUE]::"
+	READY="rmq::queue::[$INCR_QUEUE]::ready"
+	REJECTED="rmq::queue::[$INCR_QUEUE]::rejected"
+}
+
+teardown() {
+	end_background
+	[ ! -d redis ] || redis_stop "$PWD/redis"
+}
+
+# row PLACE: keys, messages, invalid, sum
+row() { awk -v place="$1" '$1 == place { print $2, $3, $4, $5 }' out; }
+# audit PLACE ROW...: runs it and compares
+audit() {
+	incr-audit >out
+	has "$@"
+}
+has() {
+	while [ $# -gt 0 ]; do
+		[ "$(row "$1")" = "$2" ] || {
+			cat out
+			return 1
+		}
+		shift 2
+	done
+}
+
+# hold N: a consumer that has left holds N batches of one message
+hold() {
+	increments 1 "$1" | incr-publish
+	incr-consume -o -n 1 >stream
+}
+
+@test "nothing is nothing" {
+	audit table '0 - - 0' taken '- 0 0 0' ready '- 0 0 0' \
+		rejected '- 0 0 0' total '- 0 0 0' counted '- 0 0 0'
+	[ "$(wc -l <out)" -eq 7 ]
+}
+
+@test "each place has its own, and the total is all that is held" {
+	{ increments 1 10; increment 5 "$OTHER"; } | incr-flush
+	hold 3
+	increments 100 101 | incr-publish
+	rcli lpush "$READY" x >/dev/null
+	rcli lpush "$REJECTED" nonsense "$(increment 1000)" >/dev/null
+	printf '\xff\x00\xbe\xbe\x4a{}\n%s' "$(increment 2000)" |
+		rcli -x lpush "$REJECTED" >/dev/null
+	audit table '2 - - 60' taken '- 3 0 6' ready '- 3 1 201' \
+		rejected '- 3 1 3000' total '- 9 2 3267' counted '- 0 0 0'
+	incr-audit "$OTHER" >out
+	has table '1 - - 5' taken '- 0 0 0' total '- 0 0 5'
+	incr-audit "${KEY^^}" >out
+	has table '1 - - 55' taken '- 3 0 6' ready '- 2 0 201' \
+		rejected '- 2 0 3000' total '- 7 0 3262'
+	# It changes nothing, and all of it is counted in the end.
+	incr-rejected republish || :
+	incr-consume -o | incr-flush -i 0.1 || :
+	audit table '2 - - 3267' total '- 2 2 3267'
+}
+
+@test "taken and counted, not acknowledged: in the table once" {
+	local consumer
+	hold 3
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	# As if incr-flush had been killed behind its COMMIT.
+	sql "insert into incr_ledger values ('$consumer', '$INCR_QUEUE', 2)"
+	sql "insert into increments values ('$KEY', 3)"
+	audit table '1 - - 3' taken '- 1 0 3' counted '- 2 0 3' total '- 1 0 6'
+	# The row of another queue is none.
+	sql "update incr_ledger set queue = 'other'"
+	audit taken '- 3 0 6' counted '- 0 0 0'
+}
+
+@test "sums beyond int64, of the table and of messages" {
+	local max=9223372036854775807
+	yes "$(increment $max)" | head -n 3000 | incr-flush
+	yes "$(increment $max)" | head -n 3000 | incr-publish
+	audit table '1 - - 27670116110564327421000' \
+		total '- 3000 0 55340232221128654842000'
+	incr-audit -e 55340232221128654842000 >/dev/null
+}
+
+@test "--expect: 1 and both numbers if it is another sum" {
+	increments 1 10 | incr-publish
+	incr-audit --expect 55 >/dev/null
+	run --separate-stderr -1 incr-audit --expect 56
+	[ "$stderr" = 'incr-audit: total: 55, not 56' ]
+	[ "${#lines[@]}" -eq 7 ]
+	incr-audit --expect 0 "$OTHER" >/dev/null
+}
+
+@test "a batch that is nowhere is told, with 1" {
+	hold 3
+	rcli del "$(batches | grep '::2$')" >/dev/null
+	rcli zrem "$(batches | grep '::1$' | sed 's/::batch::1/::batches/')" 2
+	run --separate-stderr -1 incr-audit
+	[[ "$stderr" == *': 1 batches that were taken are neither'* ]]
+}
+
+@test "usage errors, services away, tables missing" {
+	for wrong in x "$KEY $KEY" '-e x' '-e -1' '--expect 1.5'; do
+		# shellcheck disable=SC2086 # several words
+		run -100 incr-audit $wrong
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	REDIS_URL=unix://$PWD/none run -111 incr-audit -w 0.1
+	[[ "$output" == 'incr-audit: redis: '* ]]
+	DATABASE_URL="postgresql:///x?host=$PWD" run -111 incr-audit -w 0.1
+	[[ "$output" == 'incr-audit: postgres: '* ]]
+	run -111 sh -c 'incr-audit >/dev/full'
+	sql "insert into increments values ('$KEY', 0.5)"
+	run -100 incr-audit
+	[[ "$output" == *'no whole number'* ]]
+	sql 'drop table incr_ledger'
+	run -100 incr-audit
+	[[ "$output" == *'run incr-db create'* ]]
+}
+
+# -- while it moves ----------------------------------------------------------------
+
+@test "exact at every look, while increments come, move and are rejected" {
+	local n=0 good=0 status total last=0 publisher
+	increments 1 2000 >lines
+	(while read -r line; do
+		echo "$line"
+		[[ "$line" != *[05]00\} ]] || rcli lpush "$READY" nonsense >/dev/null
+	done <lines | incr-publish) 3>&- &
+	publisher=$!
+	remember $publisher
+	background setsid incr-drain -- -i 0.3
+	until gone "$publisher" && drained; do
+		status=0
+		incr-audit >out 2>err || status=$?
+		n=$((n + 1))
+		if [ "$status" -eq 111 ]; then
+			grep -q moving err
+			continue
+		fi
+		[ "$status" -eq 0 ]
+		good=$((good + 1))
+		total=$(row total | cut -d ' ' -f 4)
+		is_prefix_sum "$total"
+		((total >= last))
+		last=$total
+	done
+	echo "$good of $n looks"
+	((good > n / 2 && good > 2))
+	incr-audit -e $((2000 * 2001 / 2)) >out
+	[ "$(row rejected)" = "- 4 4 0" ]
+}
+drained() { has_ready 0 && no_batches; }
+# 1 + ... + n for some n: what is published in order
+is_prefix_sum() {
+	awk -v s="$1" 'BEGIN { n = int((sqrt(8 * s + 1) - 1) / 2); exit n * (n + 1) / 2 != s }'
+}
+
+@test "what moves in every round is no number, but 111" {
+	# Whenever the table is looked at, something is taken and counted.
+	sql "create function moves() returns numeric language sql volatile as
+		'insert into incr_ledger values (gen_random_uuid(), ''$INCR_QUEUE'', 1);
+		select 0::numeric'"
+	sql 'alter table increments rename to counts'
+	sql 'create view increments as select key, value from counts
+		union all select null, moves()'
+	# A statement does not see what it changes itself, the next one does.
+	run --separate-stderr -111 incr-audit
+	[ "$stderr" = 'incr-audit: queue: moving, no number is exact; try again' ]
+	[ -z "$output" ]
+	sql 'drop view increments'
+	sql 'alter table counts rename to increments'
+	incr-audit >out
+}
+
+@test "a backlog in bounded memory" {
+	increments 1 50000 | incr-publish
+	if sanitized incr-audit; then
+		incr-audit >out
+	else
+		(ulimit -v 40000 && incr-audit >out)
+	fi
+	has ready '- 50000 0 1250025000'
+}
