@@ -137,7 +137,10 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 }
 
 @test "a faulty file is named with its line, and not touched" {
-	for text in 'a b' 'a' "a $(sum a) 1/s x" $'a '"$(sum a)"$'\r'; do
+	for text in 'a b' 'a' "a $(sum a) 1/s x" $'a '"$(sum a)"$'\r' \
+		"a:b $(sum a)" $'\x9b2J '"$(sum a)" ".a $(sum a)" \
+		"$(printf %065d 0) $(sum a)" "a $(sum a) 1/m" \
+		"a $(sum a) "$'1/s\x9b2J'; do
 		printf '# one\n%s\n' "$text" >tokens
 		cp tokens before
 		for command in list 'new b' 'revoke a'; do
