@@ -175,10 +175,10 @@ publish_lines() { # ANSWERS OPTION...
 tagged() {
 	lines <"$my.items" | awk -v p="$SEED-$number-$turn" -v OFS='\t' \
 		'{ print p "-" NR, $0 }' >"$my.lines"
-	publish_lines "$my.1" -et &
+	publish_lines "$my.1" -et --idempotency-window 86400 &
 	other=$!
 	((turn % 2)) || wait "$other"
-	publish_lines "$my.2" -et
+	publish_lines "$my.2" -et --idempotency-window 86400
 	wait "$other"
 	say tagged "$my.1" "$my.2"
 }

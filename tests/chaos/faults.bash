@@ -8,14 +8,14 @@ FAULTS=${CHAOS_FAULTS:-harm harm harm harm harm harm harm harm harm harm harm
 	kill kill kill kill kill kill stop stop stop stop sleep sleep
 	term term massacre caddy
 	redis_term redis_kill redis_pause redis_oom redis_readonly redis_forget
-	redis_cut redis_full
+	redis_cut redis_full redis_rewrite
 	postgres_fast postgres_quit postgres_crash postgres_pause postgres_cut
 	postgres_refuse postgres_lock postgres_full
 	clock clock up_kill up_term up_twice}
 
 PROGRAMS=(serve validate publish consume flush consume flush publish send)
 PROXIES=(redis redis redis postgres http)
-HARMS=(drop cut-reply lose-reply cut-request late hold slow late)
+HARMS=(drop cut-reply lose-reply cut-request late hold slow late late)
 
 faults() {
 	local names name a b c pause
@@ -48,10 +48,14 @@ wrong() { echo "chaos: $*" >>"$D/wrong"; }
 
 # Everything as it should be again; clocks stay where they are.
 heal() {
-	local pid
-	[ ${#undoing[@]} = 0 ] || wait "${undoing[@]}"
-	for pid in $(processes); do kill -CONT "$pid"; done 2>/dev/null
-	kill -CONT "$(redis_pid)" 2>/dev/null
+	local pid proxy
+	[ ${#undoing[@]} = 0 ] || wait "${undoing[@]}" 2>/dev/null
+	for proxy in redis postgres http; do
+		echo 'release 0' 1<>"$D/px/$proxy"
+	done
+	for pid in $(processes) $(redis_pid); do
+		kill -CONT "$pid"
+	done 2>/dev/null
 	rm -f "$D/redis/full" "$D/pg/full"
 	alive "$(redis_pid)" || redis_up
 	insist redis_well
@@ -164,6 +168,7 @@ fault_redis_readonly() {
 }
 
 fault_redis_forget() { rcli script flush; }
+fault_redis_rewrite() { rcli bgrewriteaof; }
 fault_redis_cut() { rcli client kill type normal; }
 
 # With appendfsync always it ends at the first write.
@@ -240,11 +245,14 @@ make_room() {
 
 # -- clocks and supervisors --------------------------------------------------
 
-# Within an hour, which is how long idempotency keys are remembered.
+# That of Redis within a day, for which idempotency keys and what was
+# published are remembered; that of the programs by a year.
 fault_clock() {
-	local whose=redis
-	(($1 % 3)) || whose=programs
-	set_clock "$whose" $(($2 % 3400 - 1700))
+	if (($1 % 3)); then
+		set_clock redis $(($2 % 11 * 3600 * ($3 % 2 ? 1 : -1) + $3 % 3600))
+	else
+		set_clock programs $((($2 - 16384) * 1900))
+	fi
 }
 
 supervisor() { if (($1 % 2)); then echo a; else echo b; fi; }

@@ -14,6 +14,8 @@
  *	hold MS      what the client sends waits for MS, and reaches the
  *	             server then, though the client may be gone by that time
  *	slow MS      what the server sends waits for MS
+ *	release      to all connections: nothing waits any more, nor is any
+ *	             harm to come
  *
  * What was done is said on standard output, a line each.
  */
@@ -69,6 +71,7 @@ static void watch(int fd, short wanted, nfds_t *n);
 static void let_in(int listener, const char *upstream);
 static void obey(int control);
 static void do_harm(const char *what, unsigned pick, int ms);
+static void release(void);
 static struct link *pick_link(unsigned pick);
 static void forward(struct link *l);
 static void take_request(struct link *l, short revents);
@@ -265,6 +268,8 @@ do_harm(const char *what, unsigned pick, int ms)
 	    [LATE] = "late"};
 	struct link *l = pick_link(pick);
 
+	if (strcmp(what, "release") == 0)
+		release();
 	if (l == NULL)
 		return;
 	l->late_ms = ms;
@@ -280,6 +285,15 @@ do_harm(const char *what, unsigned pick, int ms)
 	for (int harm = CUT_REPLY; harm <= LATE; harm++)
 		if (strcmp(what, later[harm]) == 0)
 			l->harm = (enum harm)harm;
+}
+
+static void
+release(void)
+{
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		links[i].harm = WELL;
+		links[i].up.held_ms = links[i].down.held_ms = 0;
+	}
 }
 
 /* NULL if there is none. */

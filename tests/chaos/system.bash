@@ -11,7 +11,7 @@ start_system() {
 	touch "$D/run" "$D/send" "$D/wrong" "$D/statuses"
 	make_bin
 	make_clocks
-	mount_disk redis 512m
+	mount_disk redis 192m
 	mount_disk pg 300m
 	redis_up && postgres_up && start_proxies || return
 	# Of a the batches are small, of b the windows and the queue.
@@ -21,11 +21,12 @@ start_system() {
 		wait_for 60 curl -fs "http://127.0.0.1:$port_b/health/ready"
 }
 
-# The programs, with drains that have options of the rig's.
+# The programs, with drains that have options of the rig's, and ingests that
+# remember keys for a day, however the clock of Redis is set.
 make_bin() {
 	ln -s "$BIN"/incr-* "$D/bin"
 	ln -s "$ROOT/sql" "$D/sql"
-	rm "$D/bin/incr-drain"
+	rm "$D/bin/incr-drain" "$D/bin/incr-ingest"
 	cat >"$D/bin/incr-drain" <<-END
 		#!/bin/sh
 		case " \$* " in
@@ -34,7 +35,11 @@ make_bin() {
 		esac
 		exec '$BIN/incr-drain' \$CHAOS_CONSUME "\$@" \$CHAOS_FLUSH
 	END
-	chmod +x "$D/bin/incr-drain"
+	cat >"$D/bin/incr-ingest" <<-END
+		#!/bin/sh
+		exec '$BIN/incr-ingest' --idempotency-window 86400 "\$@"
+	END
+	chmod +x "$D/bin/incr-drain" "$D/bin/incr-ingest"
 }
 
 # mount_disk NAME SIZE: a disk of its own for a server, that can get full.
