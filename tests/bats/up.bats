@@ -476,6 +476,15 @@ is_another() {
 	up_stop
 }
 
+@test "the part of a keeper that was killed is ended with the others" {
+	use_given
+	up_start
+	everything=$(descendants "$up")
+	kill -9 "$(cut -d ' ' -f 1 "$INCR_STATE/run/drain-1.keeper")"
+	up_stop
+	none_left "$everything"
+}
+
 @test "it works from below /root and from a path of 120 characters" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	below_root=$(mktemp -d /root/incr-up.XXXXXX)
