@@ -170,9 +170,10 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 }
 
 # read_slowly BYTES SECONDS [BEFORE]: asks for a long answer and reads it so,
-# after a while; how much there was before the end.
+# after a while; how much there was before the end, or before the server had
+# gone.
 read_slowly() {
-	perl -MIO::Socket::UNIX -MTime::HiRes=time,sleep -e '
+	perl -MIO::Poll=:DEFAULT -MIO::Socket::UNIX -MTime::HiRes=time,sleep -e '
 		my ($path, $file, $bytes, $seconds, $before) = @ARGV;
 		my $deadline = time + 20;
 		my $c = IO::Socket::UNIX->new($path) or die;
@@ -184,10 +185,15 @@ read_slowly() {
 		$c->flush;
 		sleep $before if $before;
 		my ($all, $part) = 0;
+		my $poll = IO::Poll->new;
+		$poll->mask($c => POLLIN);
 		while (my $n = sysread $c, $part, $bytes) {
 			$all += $n;
 			die "late" if time > $deadline;
+			next unless $seconds;
 			sleep $seconds;
+			$poll->poll(0);
+			last if $poll->events($c) & POLLHUP;
 		}
 		print $all' "$SOCK" "$DIR/asked" "$@"
 }

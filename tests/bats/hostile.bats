@@ -146,9 +146,14 @@ late='
 		$ready->can_read($deadline - time) or die "late: $answer";
 		sysread $c, $answer, 4096, length $answer or last;
 	}
+	print $answer;
+	exit if $answer !~ /^connection: close/im;
 	my $n = 1;
-	$n = sysread $c, my $rest, 4096 while $n;
-	print $answer, defined $n ? "\nended\n" : "\nreset\n";'
+	while ($n) {
+		$ready->can_read($deadline - time) or die "late";
+		$n = sysread $c, my $rest, 4096;
+	}
+	print defined $n ? "\nended\n" : "\nreset\n";'
 # The same without end.
 endless='
 	my $head = shift;
