@@ -24,6 +24,7 @@ start_clients() {
 	client 11 plain
 	client 12 letters
 	client 13 once
+	client 14 audit
 }
 
 # client NUMBER KIND [ARG...]: the function KIND again and again, in files of
@@ -208,6 +209,14 @@ once() {
 		"${through[@]}" incr-flush -i 1
 	echo "incr-consume ${PIPESTATUS[0]}" >>"$D/statuses"
 	sleep 2
+}
+
+# Sends nothing: whenever it can tell where everything is, nothing may be
+# missing (1).
+audit() {
+	"${through[@]}" incr-audit >"$my.1"
+	echo "incr-audit $?" >>"$D/statuses"
+	sleep 1
 }
 
 # -- payloads of other programs ----------------------------------------------
