@@ -325,6 +325,15 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	has_line a second
 }
 
+@test "a full pipe: what nobody reads stays in ready" {
+	before=${EPOCHREALTIME/./}
+	start_blocked
+	wait_for 8 elapsed "$before" 1000000
+	# Of 3 MB a pipe has 1 MiB at most, incr-consume as much and a batch.
+	[ "$(ready)" -ge 400 ]
+	exec 5<&-
+}
+
 @test "a full pipe for five ownership periods: renewed, not adopted" {
 	before=${EPOCHREALTIME/./}
 	start_blocked

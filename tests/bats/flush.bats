@@ -405,12 +405,20 @@ cut_proxy() {
 	[[ "${lines[-1]}" == "incr-flush: postgres: "* ]]
 }
 
+reads_no_more() {
+	local was
+	was=$(grep rchar "/proc/$1/io")
+	sleep 0.2
+	[ "$was" = "$(grep rchar "/proc/$1/io")" ]
+}
+
 @test "while Postgres is away it reads no more than --max-keys" {
 	keys 1 50000 >"$DIR/lines"
 	DATABASE_URL="postgresql:///x?host=$DIR" fed -i 0.1 -m 100
 	background sh -c "cat '$DIR/lines' >&9; touch '$DIR/all'"
 	exec 9>&-
 	wait_for 5 grep -q waiting "$DIR/err"
+	wait_for 5 reads_no_more "$flush"
 	[ ! -e "$DIR/all" ]
 	[ "$(awk '/VmRSS/ { print $2 }' "/proc/$flush/status")" -lt 16000 ]
 }
