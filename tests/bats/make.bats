@@ -71,6 +71,22 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 	make -n -C "$ROOT" db-clear | grep -q 'with-env bin/incr-db clear'
 }
 
+@test "make -n tells of every goal what it would do, and does nothing" {
+	copy_tree
+	sed -e ':a' -e '/\\$/{ N; s/\\\n//; ba' -e '}' copy/*.mk \
+		copy/tests/tests.mk | sed -n 's/^\.PHONY: //p' |
+		tr -s '[:blank:]' '\n' | grep -x '[a-z-]*' >goals
+	for goal in all run dev deps check test bench db-clear install \
+		uninstall clean format lint fuzz; do
+		grep -qx "$goal" goals
+	done
+	listing copy >before
+	INCR_STATE=$PWD/state timeout 60 xargs make -n -C copy <goals >told
+	grep -q 'tests/ci/check$' told
+	grep -q '^etc/dev make$' told
+	listing copy | diff before -
+}
+
 # A machine that lacks two packages, with a stand-in for apt-get and sudo.
 machine() {
 	mkdir -p m/bin m/root/usr/sbin
