@@ -186,13 +186,13 @@ stand_in() {
 
 # 100 clients, each request with a value of its own.
 requests() { # FROM TO
-	local i
-	for ((i = $1; i <= $2; i++)); do
-		[ "$i" -eq "$1" ] || echo next
-		printf 'url = "http://127.0.0.1:%s/increment"\n' "$port"
-		printf 'data = "{\\"key\\":\\"%s\\",\\"value\\":%s}"\n' "$KEY" "$i"
-		printf 'write-out = "%s %%{http_code}\\n"\noutput = /dev/null\n' "$i"
-	done
+	seq "$1" "$2" | awk -v port="$port" -v key="$KEY" '
+		NR > 1 { print "next" }
+		{
+			printf "url = \"http://127.0.0.1:%s/increment\"\n", port
+			printf "data = \"{\\\"key\\\":\\\"%s\\\",\\\"value\\\":%s}\"\n", key, $1
+			printf "write-out = \"%s %%{http_code}\\n\"\noutput = /dev/null\n", $1
+		}'
 }
 
 some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
