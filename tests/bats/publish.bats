@@ -410,7 +410,7 @@ queue_at_rest() {
 @test "a Redis that stops in the middle of a call: unknown, never sent again" {
 	local n
 	use_own_redis
-	open_publish -e -w 0.5
+	open_publish -e -w 2
 	increment 1 >&7
 	wait_for 5 answered 1
 	kill -STOP "$(redis_pid)"

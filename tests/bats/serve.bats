@@ -210,7 +210,7 @@ load ring
 }
 
 @test "no verdict in time: 504, and its place in the order is kept" {
-	hand --verdict-timeout 0.3
+	hand --verdict-timeout 2
 	[ "$(post '{"first":1}')" = 504 ]
 	grep -q '"code":"unknown"' "$DIR/body"
 	post '{"second":2}' >"$DIR/code" &

@@ -64,6 +64,7 @@ field() { sed -n 's/^traceresponse: \(.*\).$/\1/p' "$DIR/head"; }
 }
 
 @test "503 and 504 are said with their trace, at most once a second" {
+	local began=$SECONDS
 	hand --verdict-timeout 0.2
 	[ "$(traced "00-$ID-$PARENT-01")" = 504 ]
 	[ "$(cat "$DIR/err")" = "incr-serve: request $ID: 504 unknown" ]
@@ -77,7 +78,7 @@ field() { sed -n 's/^traceresponse: \(.*\).$/\1/p' "$DIR/head"; }
 		wait_for 5 said_all
 		n=$((n + 50))
 	done
-	[ "$(wc -l <"$DIR/err")" -le 5 ]
+	[ "$(wc -l <"$DIR/err")" -le $((SECONDS - began + 2)) ]
 	run ! grep -vE "^incr-serve: request $ID: 504 unknown(, and [0-9]+ more)?$" "$DIR/err"
 }
 # said: the requests that all lines so far stand for
