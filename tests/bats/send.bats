@@ -234,7 +234,12 @@ open_input() {
 	requests | grep -o '"ts":[0-9.]*' | cut -d: -f2 |
 		awk 'NR == 1 { t = $1 } NR == 2 { exit !($1 - t >= 0.95) }'
 	touch "$flag.429"
-	run -111 timeout 0.9 incr-send -w 0.1 < <(increment 1)
+	# A slow machine has several tries.
+	for _ in 1 2 3 4 5; do
+		run timeout 0.9 incr-send -w 0.1 < <(increment 1)
+		[ "$status" -ne 111 ] || return 0
+	done
+	false
 }
 
 @test "--no-keys: dropped on a connection used before is unknown, sent once" {
