@@ -83,14 +83,17 @@ none_seen() { [ -z "$(seen)" ]; }
 	server a
 	server b
 	hundred() {
-		local n
-		for n in $(seq 100); do
-			printf 'next\nurl = http://x/increment\n'
-			printf 'unix-socket = %s\noutput = /dev/null\n' "$sockets/$1"
-			printf 'write-out = "%%{http_code}\\n"\nsilent\n'
-			printf 'header = "Idempotency-Key: k%s"\n' "$n"
-			printf 'data = "%s"\n' "$(increment "$n" | sed 's/"/\\"/g')"
-		done | tail -n +2 | curl -s -K - >"codes.$1"
+		seq 100 | awk -v socket="$sockets/$1" -v key="$KEY" '
+			NR > 1 { print "next" }
+			{
+				print "url = http://x/increment\nsilent"
+				print "unix-socket = " socket
+				print "output = /dev/null"
+				print "write-out = \"%{http_code}\\n\""
+				print "header = \"Idempotency-Key: k" $1 "\""
+				printf "data = \"{\\\"key\\\":\\\"%s\\\",", key
+				printf "\\\"value\\\":%s}\"\n", $1
+			}' | curl -s -K - >"codes.$1"
 	}
 	hundred a &
 	first=$!
