@@ -138,6 +138,9 @@ front() {
 	INCR_SITE=example.org INCR_TOKENS=/etc/incr/tokens front
 	[ "$(sort -u ran)" = "run --config $PWD/p/share/incr/Caddyfile --adapter caddyfile" ]
 	[ "$(wc -l <ran)" = 3 ]
+	# Its state is not that of incr-up, whose owners would be changed.
+	[ "$(setting incr-caddy.service StateDirectory)" = incr-caddy ]
+	[ -z "$(setting incr-caddy.service Environment | grep -E '/var/lib/incr( |/|$)')" ]
 	# Its upstreams are the sockets of the first two ingests.
 	[[ "$(setting incr-caddy.service Environment)" == *"unix/$(setting \
 		incr-ingest@.socket ListenStream | sed s/%i/1/) unix/$(setting \
