@@ -13,7 +13,7 @@ setup() {
 	sockets=$(mktemp -d /tmp/incr-units.XXXXXX)
 	# Those of a programs' build are not those of the test.
 	PATH=/usr/sbin:/usr/bin:/sbin:/bin
-	unset INCR_SITE INCR_TOKENS INCR_OPEN INCR_RATE INCR_TRUST
+	unset INCR_SITE INCR_TOKENS INCR_OPEN INCR_BIND INCR_RATE INCR_TRUST
 }
 
 teardown() {
@@ -130,14 +130,17 @@ front() {
 	# What it would run.
 	mkdir bin
 	# shellcheck disable=SC2016
-	printf '#!/bin/sh\necho "$@" >>"%s/ran"\n' "$PWD" >bin/caddy
+	printf '#!/bin/sh\necho "$@" >>ran\necho "at ${INCR_BIND-none}" >>bound\n' \
+		>bin/caddy
 	chmod +x bin/caddy
 	PATH=$PWD/bin:$PATH
 	front
 	INCR_SITE=example.org INCR_OPEN=yes front
-	INCR_SITE=example.org INCR_TOKENS=/etc/incr/tokens front
+	INCR_SITE=example.org INCR_TOKENS=/etc/incr/tokens INCR_BIND=::1 front
 	[ "$(sort -u ran)" = "run --config $PWD/p/share/incr/Caddyfile --adapter caddyfile" ]
 	[ "$(wc -l <ran)" = 3 ]
+	# Reached from everywhere, as with incr-up, unless told otherwise.
+	printf 'at %s\n' none '' ::1 | cmp - bound
 	# Its state is not that of incr-up, whose owners would be changed.
 	[ "$(setting incr-caddy.service StateDirectory)" = incr-caddy ]
 	[ -z "$(setting incr-caddy.service Environment | grep -E '/var/lib/incr( |/|$)')" ]
