@@ -415,7 +415,7 @@ reads_no_more() {
 @test "while Postgres is away it reads no more than --max-keys" {
 	keys 1 50000 >"$DIR/lines"
 	DATABASE_URL="postgresql:///x?host=$DIR" fed -i 0.1 -m 100
-	background sh -c "cat '$DIR/lines' >&9; touch '$DIR/all'"
+	background setsid sh -c "cat '$DIR/lines' >&9; touch '$DIR/all'"
 	exec 9>&-
 	wait_for 5 grep -q waiting "$DIR/err"
 	wait_for 5 reads_no_more "$flush"

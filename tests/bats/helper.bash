@@ -106,6 +106,7 @@ redis_stop() {
 	local pid
 	pid=$(cat "$1/redis.pid" 2>/dev/null) || return 0
 	kill "$pid" 2>/dev/null || return 0
+	kill -CONT "$pid" 2>/dev/null || : # a test may have stopped it
 	wait_for 10 gone "$pid"
 }
 
