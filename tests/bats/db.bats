@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # incr-db: make the tables, compare their shape, empty and show the counts.
 
+# bats file_tags=scripts
 load helper
 
 OTHER=00000000-0000-0000-0000-000000000001

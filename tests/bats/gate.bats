@@ -195,7 +195,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	until gone $wrk; do
 		kill -HUP "$serve"
 		i=$((i + 1))
-		sleep "$POLL"
+		sleep 0.02
 	done
 	[ "$i" -gt 10 ]
 	grep -q 'requests in' report

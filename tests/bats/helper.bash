@@ -7,7 +7,9 @@ BIN=${INCR_BIN:-$ROOT/bin}
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
 # Debian's psql is a wrapper in Perl that takes ten times as long to start.
 PATH=$BIN:$PG_BIN:$PATH
-POLL=0.02 # seconds between two looks at a condition
+# Seconds between two looks at a condition: soon, then seldom.
+NAPS=(0.01 0.02 0.03 0.05)
+POLL=0.1
 
 KEY=6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11
 
@@ -25,14 +27,14 @@ increments() {
 # with ten seconds more: a machine may have much else to do.  A test of how
 # long something takes measures it.
 wait_for() {
-	local deadline=$((${EPOCHREALTIME/./} + ($1 + 10) * 1000000))
+	local deadline=$((${EPOCHREALTIME/./} + ($1 + 10) * 1000000)) naps=0
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if ((${EPOCHREALTIME/./} > deadline)); then
 			echo "waited in vain for: $*" >&2
 			return 1
 		fi
-		sleep "$POLL"
+		sleep "${NAPS[naps++]:-$POLL}"
 	done
 }
 
@@ -186,7 +188,7 @@ use_postgres() {
 	local db=t$BATS_SUITE_TEST_NUMBER
 	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
 		-c "drop database if exists $db" \
-		-c "create database $db template incr_template" >/dev/null
+		-c "create database $db template incr_template strategy file_copy" >/dev/null
 	export DATABASE_URL="postgresql:///$db?host=$INCR_SUITE/pg&user=postgres"
 }
 

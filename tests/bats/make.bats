@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The goals of the Makefile, in a copy of the tree.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

@@ -2,6 +2,7 @@
 # The units for systemd, as they are installed: systemd's own checks, and
 # what they start. There is no systemd that could run them here.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 
