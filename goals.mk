@@ -28,7 +28,7 @@ all: build
 	bin/incr-up
 
 run: deps
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j2 build
 	bin/incr-up
 
 dev:
@@ -41,6 +41,7 @@ check: build
 	@MAKE='$(our_make)' tests/ci/check
 
 test: deps
+	@$(MAKE) --no-print-directory -j2 build
 	@$(MAKE) --no-print-directory check
 
 lint:

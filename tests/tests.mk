@@ -77,8 +77,8 @@ $(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \
 		$(filter %.c %.o,$^) $(call test_libs,$<)
 
 # make -j2: two at a time.  What a target finds new stays in the build folder.
-fuzz_seconds = $(if $(filter increment record http,$(1)),$(FUZZ_SECONDS),\
-	$(FUZZ_OTHERS))
+fuzz_seconds = $(strip $(if $(filter increment record http,$(1)),\
+	$(FUZZ_SECONDS),$(FUZZ_OTHERS)))
 
 fuzz: $(fuzz_targets:%=fuzz-%)
 

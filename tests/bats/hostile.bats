@@ -45,7 +45,7 @@ post() {
 		"http://127.0.0.1:$1/increment"
 }
 
-# client PORT SCRIPT [ARG...]: perl with a connection $c, a $deadline of 8 s
+# client PORT SCRIPT [ARG...]: perl with a connection $c, a $deadline of 40 s
 # and rest(): what comes until the other side closes; it dies if that is late.
 client() {
 	local port=$1 script=$2
@@ -55,7 +55,7 @@ client() {
 		$SIG{PIPE} = "IGNORE";
 		my $c = IO::Socket::INET->new("127.0.0.1:" . shift) or die;
 		my $ready = IO::Select->new($c);
-		my $deadline = time + 8;
+		my $deadline = time + 40;
 		sub rest {
 			my $all = "";
 			while (time < $deadline) {

@@ -364,12 +364,22 @@ is_another() {
 			http://localhost/health/ready
 }
 
+# Caddy has seen that it is ready.
+takes_requests() {
+	local pid
+	read -r pid _ <"$INCR_STATE/run/$1.pid"
+	grep -qE '^incr_http_requests_total\{code="202",.* [1-9]' \
+		"$INCR_STATE/metrics/incr-serve-$pid.prom"
+}
+
 @test "each server restarted in turn under load: nobody gets anything but 202" {
 	use_given
 	up_start --ingests 2 --drains 1
 	load_start 20
 	again ingest-1 TERM
+	wait_for 10 takes_requests ingest-1
 	again ingest-2 TERM
+	wait_for 10 takes_requests ingest-2
 	load_stop
 	cat hey.out err >&2
 	[ "$(grep -c responses hey.out)" = 1 ]

@@ -181,7 +181,7 @@ listen_for() {
 @test "ingest: servers on one inherited socket, replaced under load: only 202" {
 	mkfifo more
 	exec {more}<>more
-	background listen_for setsid incr-ingest --linger 0.2 <more 2>err
+	background listen_for setsid incr-ingest --linger 1 <more 2>err
 	local perl=$!
 	wait_for 5 test -s port
 	echo >&$more
