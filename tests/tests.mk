@@ -8,7 +8,7 @@
 
 # Seconds of each target of the kinds of lines and requests, and of another.
 FUZZ_SECONDS = 20
-FUZZ_OTHERS = 10
+FUZZ_OTHERS = 5
 FUZZ_CC = clang
 FUZZ_CFLAGS = -O1 -g -fno-sanitize-recover=all \
 	-fsanitize=fuzzer,address,undefined

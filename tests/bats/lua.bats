@@ -3,6 +3,7 @@
 # a reply was lost, late from an old connection, with owners missing or
 # changed, at maxmemory, and with a key of the wrong type.
 
+# bats file_tags=scripts
 load helper
 
 A=aaaaaaaa-0000-4000-8000-000000000001

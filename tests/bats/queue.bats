@@ -2,6 +2,7 @@
 # lib/queue.c against real servers, through tests/unit/queue_call.c: calls,
 # connections that are refused, lost, stopped or replaced, and adoption.
 
+# bats file_tags=scripts
 load helper
 
 setup_file() {
