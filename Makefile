@@ -24,7 +24,7 @@ SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
 
 # What each program is made of: modules of lib/, then libraries.  POINTS is
 # empty but for make points, which tests/tests.mk explains.
-BASE = msg num buf tick fdio url lines options $(POINTS)
+BASE = msg hex num buf tick fdio url lines options $(POINTS)
 LINES = fault id record jsonheap metrics
 QUEUE = backoff resp pack redis resolve fitness greeting session owner \
 	sightings queue_call queue_batch queue_adopt queue_list queue

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "hex.h"
 #include "lines.h"
 #include "payload.h"
 
@@ -41,7 +42,7 @@ deadletter_find(const char *code, enum fault *ret)
 int
 deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 {
-	static const char hex[] = "0123456789abcdef", more[] = "...";
+	static const char more[] = "...";
 	size_t n = len < max ? len : max, before = out->len;
 	char *start = buf_room(out, 4 * n), *to = start;
 
@@ -55,11 +56,9 @@ deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 			continue;
 		}
 		*to++ = '\\';
-		if (c != '\\') {
-			*to++ = 'x';
-			*to++ = hex[c >> 4];
-		}
-		*to++ = c == '\\' ? '\\' : hex[c & 15];
+		*to++ = c == '\\' ? '\\' : 'x';
+		if (c != '\\')
+			to = hex_write(to, &c, 1);
 	}
 	buf_grow(out, (size_t)(to - start));
 	if (n == len || buf_add(out, more, sizeof more - 1) == 0)

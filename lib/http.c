@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hex.h"
+
 enum {
 	HEX_DIGITS_MAX = 8,
 	VALUE_NAME_MIN = sizeof "traceparent" - 1 /* the shortest in values */
@@ -72,7 +74,6 @@ static bool has_tab(const char *value, size_t len);
 static bool is_authority(const char *p, size_t len);
 static bool is_known(const char *name, size_t len);
 static bool is(char c, enum place place);
-static int hex(char c);
 static bool fault(struct http *h, uint16_t status, const char *why);
 
 /* The name of a field in lower case, and its length. */
@@ -436,8 +437,8 @@ read_size(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 		return HTTP_MORE;
 	h->left = 0;
 	n = lf == NULL || lf == p || lf[-1] != '\r' ? 0 : (size_t)(lf - p) - 1;
-	for (; i < n && hex(p[i]) >= 0; i++)
-		h->left = h->left << 4 | (uint64_t)hex(p[i]);
+	for (; i < n && hex_value(p[i]) >= 0; i++)
+		h->left = h->left << 4 | (uint64_t)hex_value(p[i]);
 	good = i > 0 && i <= HEX_DIGITS_MAX && (i == n || p[i] == ';');
 	for (; i < n; i++)
 		good = good && is(p[i], TEXT);
@@ -537,8 +538,8 @@ is_authority(const char *p, size_t len)
 			return false;
 	} else {
 		for (; p < end && is(*p, NAME); p++)
-			if (*p == '%' &&
-			    (end - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0))
+			if (*p == '%' && (end - p < 3 || hex_value(p[1]) < 0 ||
+					     hex_value(p[2]) < 0))
 				return false;
 		if (p == name)
 			return false;
@@ -567,16 +568,6 @@ static bool
 is(char c, enum place place)
 {
 	return (classes[(unsigned char)c] & place) != 0;
-}
-
-static int
-hex(char c)
-{
-	char low = (char)(c | 0x20);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
 /* Always false, so that callers can return it. */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "hex.h"
+
 /* Marks that survive an AND over all digits. */
 enum { HEX = 0x20, LOWER = 0x10 };
 
@@ -85,13 +87,9 @@ parse(const char *text, size_t len, unsigned want, struct id *ret)
 void
 id_format(const struct id *id, char ret[ID_TEXT + 1])
 {
-	static const char hex[] = "0123456789abcdef";
-
 	memset(ret, '-', ID_TEXT);
-	for (size_t i = 0; i < ID_BYTES; i++) {
-		ret[place[i]] = hex[id->bytes[i] >> 4];
-		ret[place[i] + 1] = hex[id->bytes[i] & 15];
-	}
+	for (size_t i = 0; i < ID_BYTES; i++)
+		hex_write(ret + place[i], &id->bytes[i], 1);
 	ret[ID_TEXT] = '\0';
 }
 

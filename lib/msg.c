@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hex.h"
+
 static const char *prog_name = "incr";
 static const char erase[] = "\r\033[K";
 
@@ -91,8 +93,6 @@ put(const char *line, size_t len)
 static size_t
 append(char *line, size_t len, const char *text)
 {
-	static const char hex[] = "0123456789abcdef";
-
 	for (; *text != '\0' && len < MSG_MAX - 5; text++) {
 		unsigned char c = (unsigned char)*text;
 
@@ -102,8 +102,8 @@ append(char *line, size_t len, const char *text)
 		}
 		line[len++] = '\\';
 		line[len++] = 'x';
-		line[len++] = hex[c >> 4];
-		line[len++] = hex[c & 15];
+		hex_write(line + len, &c, 1);
+		len += 2;
 	}
 	return len;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "hex.h"
 
 static int parse(const char *text, uint64_t *ret);
 static int compare(const void *a, const void *b);
@@ -53,9 +54,7 @@ names_set(struct names *s, char *const *texts, size_t n, const char **ret_wrong)
 static int
 parse(const char *text, uint64_t *ret)
 {
-	static const char digits[] = "0123456789abcdef";
-
-	if (strlen(text) != NAMES_TEXT || strspn(text, digits) != NAMES_TEXT)
+	if (strlen(text) != NAMES_TEXT || !hex_is_lower(text, NAMES_TEXT))
 		return -1;
 	*ret = strtoull(text, NULL, 16);
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fdio.h"
+#include "hex.h"
 #include "lua/rate.h"
 #include "resp.h"
 #include "session.h"
@@ -252,8 +253,7 @@ add_key(struct resp_args *args, const struct rate_key *key)
 {
 	char text[KEY_TEXT] = "incr::rate::", *to = text + strlen(text);
 
-	for (size_t i = 0; i < sizeof key->bytes; i++)
-		to += sprintf(to, "%02x", key->bytes[i]);
+	to = hex_write(to, key->bytes, sizeof key->bytes);
 	resp_arg(args, text, (size_t)(to - text));
 }
 

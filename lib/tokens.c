@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "digest.h"
+#include "hex.h"
 
 enum { WORDS = 3, RATE_TEXT = 32, DIGEST_WORDS = DIGEST_BYTES / 8 };
 
@@ -42,7 +43,6 @@ static const char *read_words(
     const struct word *words, size_t n, struct entry *ret);
 static bool read_name(const struct word *w, char *ret);
 static bool read_digest(const struct word *w, uint64_t *ret);
-static int hex(char c);
 static bool read_rate(const struct word *w, struct token *ret);
 static unsigned find_repeated(struct tokens *t, const char **ret_why);
 static int by_name(const void *a, const void *b);
@@ -189,7 +189,8 @@ read_digest(const struct word *w, uint64_t *ret)
 	if (w->len != 2 * DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		int high = hex(w->at[2 * i]), low = hex(w->at[2 * i + 1]);
+		int high = hex_value(w->at[2 * i]),
+		    low = hex_value(w->at[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -197,16 +198,6 @@ read_digest(const struct word *w, uint64_t *ret)
 	}
 	memcpy(ret, bytes, sizeof bytes);
 	return true;
-}
-
-static int
-hex(char c)
-{
-	char low = (char)(c | 0x20);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
 static bool

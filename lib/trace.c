@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "hex.h"
 #include "tick.h"
 
 enum {
@@ -14,11 +15,7 @@ enum {
 	POOL = 256 /* bytes that getrandom gives in one piece, random(4) */
 };
 
-static const char hex[] = "0123456789abcdef";
-
 static bool is_id(const char *text, size_t len);
-static bool is_hex(const char *text, size_t len);
-static void name(char *to, size_t bytes);
 static const uint8_t *draw(size_t n);
 
 bool
@@ -28,32 +25,23 @@ trace_is_valid(const char *text, size_t len)
 	       is_id(text + TRACE_ID_AT, TRACE_ID) &&
 	       text[PARENT_AT - 1] == '-' &&
 	       is_id(text + PARENT_AT, (size_t)2 * PARENT_BYTES) &&
-	       text[FLAGS_AT - 1] == '-' && is_hex(text + FLAGS_AT, 2);
+	       text[FLAGS_AT - 1] == '-' && hex_is_lower(text + FLAGS_AT, 2);
 }
 
 /* All zero is none. */
 static bool
 is_id(const char *text, size_t len)
 {
-	return is_hex(text, len) && strspn(text, "0") < len;
-}
-
-static bool
-is_hex(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == '\0' || strchr(hex, text[i]) == NULL)
-			return false;
-	return true;
+	return hex_is_lower(text, len) && strspn(text, "0") < len;
 }
 
 void
 trace_make(struct trace *ret)
 {
 	memcpy(ret->text, "00-", TRACE_ID_AT);
-	name(ret->text + TRACE_ID_AT, ID_BYTES);
+	hex_write(ret->text + TRACE_ID_AT, draw(ID_BYTES), ID_BYTES);
 	ret->text[PARENT_AT - 1] = '-';
-	name(ret->text + PARENT_AT, PARENT_BYTES);
+	hex_write(ret->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
 	memcpy(ret->text + FLAGS_AT - 1, "-00", sizeof "-00");
 }
 
@@ -61,21 +49,11 @@ void
 trace_adopt(struct trace *t)
 {
 	if (trace_is_valid(t->text, strlen(t->text))) {
-		name(t->text + PARENT_AT, PARENT_BYTES);
+		hex_write(
+		    t->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
 		memcpy(t->text + FLAGS_AT, "00", 2);
 	} else {
 		trace_make(t);
-	}
-}
-
-static void
-name(char *to, size_t bytes)
-{
-	const uint8_t *from = draw(bytes);
-
-	for (size_t i = 0; i < bytes; i++) {
-		*to++ = hex[from[i] >> 4];
-		*to++ = hex[from[i] & 15];
 	}
 }
 

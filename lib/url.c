@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hex.h"
 #include "num.h"
 
 enum { REDIS_PORT = 6379, DB_MAX = 65535 };
@@ -16,7 +17,6 @@ static int parse_tcp(
     const char *from, struct url_redis *ret, const char **ret_why);
 static int parse_int(const char *from, size_t len, int min, int max, int *ret);
 static int decode(const char *from, size_t len, char *ret);
-static int hex(char c);
 
 bool
 url_has_password(const char *text)
@@ -172,10 +172,11 @@ decode(const char *from, size_t len, char *ret)
 		int c = (unsigned char)from[i];
 
 		if (c == '%') {
-			if (len - i < 3 || hex(from[i + 1]) < 0 ||
-			    hex(from[i + 2]) < 0)
+			if (len - i < 3 || hex_value(from[i + 1]) < 0 ||
+			    hex_value(from[i + 2]) < 0)
 				return -1;
-			c = hex(from[i + 1]) << 4 | hex(from[i + 2]);
+			c = hex_value(from[i + 1]) << 4 |
+			    hex_value(from[i + 2]);
 			i += 2;
 		}
 		if (c == 0 || n == URL_PART_MAX - 1)
@@ -184,16 +185,4 @@ decode(const char *from, size_t len, char *ret)
 	}
 	ret[n] = '\0';
 	return 0;
-}
-
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }

@@ -9,7 +9,7 @@ setup_file() {
 	local f sources=() cc=(-std=c17 -D_GNU_SOURCE)
 	for f in queue queue_call queue_batch queue_adopt queue_list session greeting \
 		fitness resolve redis resp pack owner sightings backoff fdio url \
-		num tick buf id; do
+		num tick buf id hex; do
 		sources+=("$ROOT/lib/$f.c")
 	done
 	make -s -C "$ROOT" build/queue.o >/dev/null # and the scripts' headers

@@ -1,4 +1,4 @@
-/* modules: buf fdio num msg tick; libs: -lpq */
+/* modules: buf fdio num msg tick hex; libs: -lpq */
 /*
  * stamp: the two ends of tests/bench/staleness.
  *

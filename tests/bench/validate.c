@@ -1,5 +1,5 @@
 /* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick; libs: -ljansson -luuid */
+ * fdio tick hex; libs: -ljansson -luuid */
 /*
  * validate [LINES [ROUNDS]]: what a canonical line costs incr-validate.
  *

@@ -1,4 +1,4 @@
-/* modules: tokens peer rate num digest buf; libs: -lcrypto */
+/* modules: tokens peer rate num digest buf hex; libs: -lcrypto */
 /*
  * What decides who may enter, by its first byte: any bytes as a file of
  * tokens, as X-Forwarded-For, as a rate, as a peer to be trusted.

@@ -1,4 +1,4 @@
-/* modules: http; libs: */
+/* modules: http hex; libs: */
 /*
  * Any bytes as requests: first whole, then in pieces whose sizes the input
  * itself gives; the same requests, bodies and faults must come out.

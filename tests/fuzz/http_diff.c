@@ -1,4 +1,4 @@
-/* modules: http llhttp; libs: */
+/* modules: http llhttp hex; libs: */
 /*
  * Any bytes as requests, to our parser and to llhttp, that of Node.js (Debian:
  * node-llhttp, built here in its strict mode).  Whatever ours accepts llhttp

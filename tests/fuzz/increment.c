@@ -1,5 +1,5 @@
 /* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick; libs: -ljansson -luuid */
+ * fdio tick hex; libs: -ljansson -luuid */
 /*
  * Any bytes as an increment: what the recogniser accepts, jansson accepts
  * with the same key and value; what is accepted has one canonical form,

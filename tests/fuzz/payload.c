@@ -1,5 +1,5 @@
 /* modules: payload record jsonheap id fault buf lines options url num msg fdio
- * tick; libs: -ljansson -luuid */
+ * tick hex; libs: -ljansson -luuid */
 /*
  * Any bytes as a payload: exactly one line, which reads as data with the
  * same bytes, or as the error line that was promised; never "no memory".

@@ -1,4 +1,4 @@
-/* modules: record jsonheap id fault buf lines options url num msg fdio tick;
+/* modules: record jsonheap id fault buf lines options url num msg fdio tick hex;
  * libs: -ljansson -luuid */
 /*
  * Any bytes as a control line: what is parsed is formatted to a line that is

@@ -1,4 +1,4 @@
-/* modules: arrays buf id sums; libs: -luuid */
+/* modules: arrays buf id sums hex; libs: -luuid */
 /*
  * Postgres's binary arrays, byte by byte, and numeric at the edges: where
  * int64 ends, and where another digit of base 10000 begins.

@@ -1,5 +1,5 @@
 /* modules: bulk answer lines buf record id fault jsonheap tick options num
- * url msg fdio; libs: -ljansson -luuid */
+ * url msg fdio hex; libs: -ljansson -luuid */
 /* What becomes of the lines of a request of many. */
 #include "bulk.h"
 #include "check.h"

@@ -1,5 +1,5 @@
 /* modules: deadletter payload increment record fault id lines options url
- * fdio tick msg num buf jsonheap; libs: -ljansson -luuid */
+ * fdio tick msg num buf jsonheap hex; libs: -ljansson -luuid */
 /*
  * Why payloads are dead letters, and how they are shown.
  */

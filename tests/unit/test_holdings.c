@@ -1,6 +1,6 @@
 /* modules: holdings queue queue_call queue_batch queue_adopt queue_list owner
  * sightings redis pack resolve fitness greeting session resp backoff id buf
- * fdio tick url num; libs: -lhiredis -luuid */
+ * fdio tick url num hex; libs: -lhiredis -luuid */
 /*
  * What may be concluded from two looks at the queue and two at the ledger.
  */

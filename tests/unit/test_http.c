@@ -1,4 +1,4 @@
-/* modules: http; libs: */
+/* modules: http hex; libs: */
 /*
  * Every request is given to the parser whole, then in two parts, cut at
  * every byte, then byte by byte: what comes out must be the same.

@@ -1,4 +1,4 @@
-/* modules: http; libs: */
+/* modules: http hex; libs: */
 /*
  * The requests of tests/http/table given to the parser alone: whole, cut in
  * two at every byte, and byte by byte.  What comes out is what the table says

@@ -1,4 +1,4 @@
-/* modules: id; libs: -luuid */
+/* modules: id hex; libs: -luuid */
 /* UUIDs: 36 characters and no others. */
 #include "check.h"
 #include "id.h"

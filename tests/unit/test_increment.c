@@ -1,5 +1,5 @@
 /* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick; libs: -ljansson -luuid */
+ * fdio tick hex; libs: -ljansson -luuid */
 /*
  * One increment: what each kind of line is, and that the recogniser and
  * jansson, two ways to one truth, never differ.

@@ -1,5 +1,5 @@
 /* modules: intake window sums record jsonheap options increment fault id url
- * buf num fdio tick msg; libs: -ljansson -luuid */
+ * buf num fdio tick msg hex; libs: -ljansson -luuid */
 /*
  * What comes into incr-flush: which streams are taken, which are a bug or a
  * configuration error, and how old a batch is by two clocks.

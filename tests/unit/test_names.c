@@ -1,4 +1,4 @@
-/* modules: names digest; libs: -lcrypto */
+/* modules: names digest hex; libs: -lcrypto */
 /*
  * Names of messages: the digits of a digest, and how often each was said.
  */

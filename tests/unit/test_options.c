@@ -1,4 +1,4 @@
-/* modules: options fdio tick url num msg; libs: */
+/* modules: options fdio tick url num msg hex; libs: */
 /* Names of queues; what options_parse does is tested with the programs. */
 #include "check.h"
 #include "options.h"

@@ -1,4 +1,4 @@
-/* modules: orphans id; libs: -luuid */
+/* modules: orphans id hex; libs: -luuid */
 /* Batches come in order, consumer by consumer; what is forgotten is gone. */
 #include "check.h"
 #include "orphans.h"

@@ -1,6 +1,6 @@
 /* modules: outbox queue queue_call queue_batch queue_adopt queue_list owner
  * sightings redis pack resolve fitness greeting session resp backoff increment
- * record jsonheap id fault lines buf fdio tick url num options msg; libs:
+ * record jsonheap id fault lines buf fdio tick url num options msg hex; libs:
  * -lhiredis -ljansson -luuid */
 /*
  * The outbox: answers in input order whatever becomes of the lines, and what

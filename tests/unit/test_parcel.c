@@ -1,5 +1,5 @@
 /* modules: parcel hand increment record jsonheap id fault buf lines options
- * fdio tick url num msg; libs: -ljansson -luuid */
+ * fdio tick url num msg hex; libs: -ljansson -luuid */
 /* What an answer means for each line of a request, first and repeated. */
 #include "check.h"
 #include "parcel.h"

@@ -1,5 +1,5 @@
 /* modules: payload record jsonheap id fault buf lines options url num msg fdio
- * tick; libs: -ljansson -luuid */
+ * tick hex; libs: -ljansson -luuid */
 /* One payload is one line: headers, newlines, and what gives an error line. */
 #include "payload.h"
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* modules: schedule pace window sums buf id; libs: -luuid */
+/* modules: schedule pace window sums buf id hex; libs: -luuid */
 /*
  * When windows close: the first apart from those of others, one that is
  * full at once, whatever the reason.

@@ -1,4 +1,4 @@
-/* modules: sums id; libs: -luuid */
+/* modules: sums id hex; libs: -luuid */
 /*
  * The aggregate beside a naive one: sums, order, 128 bits, growth, and the
  * memory of a large table given back.

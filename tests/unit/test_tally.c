@@ -1,5 +1,5 @@
 /* modules: tally sums deadletter payload increment record fault id lines
- * options url fdio tick msg num buf jsonheap; libs: -ljansson -luuid */
+ * options url fdio tick msg num buf jsonheap hex; libs: -ljansson -luuid */
 /*
  * What messages are worth, of all keys and of one.
  */

@@ -1,4 +1,4 @@
-/* modules: tokens rate num digest buf; libs: -lcrypto */
+/* modules: tokens rate num digest buf hex; libs: -lcrypto */
 /*
  * The file of tokens: what is in it is found, all else is not; what is wrong
  * is named with its line.

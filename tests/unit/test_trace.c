@@ -1,4 +1,4 @@
-/* modules: trace complaint tick; libs: */
+/* modules: trace complaint tick hex; libs: */
 /* Names of requests, and when a failed one is said. */
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* modules: url num; libs: */
+/* modules: url num hex; libs: */
 /* Redis URLs, and passwords where they don't belong. */
 #include "check.h"
 #include "url.h"

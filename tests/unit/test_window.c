@@ -1,4 +1,4 @@
-/* modules: window sums buf id; libs: -luuid */
+/* modules: window sums buf id hex; libs: -luuid */
 /*
  * Windows: when they must close, what a ledger row says of them, what is
  * left of them when a part was there before, and the day rule.
