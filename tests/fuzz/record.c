@@ -1,5 +1,5 @@
-/* modules: record jsonheap id fault buf lines options url num msg fdio tick hex;
- * libs: -ljansson -luuid */
+/* modules: record jsonheap id fault buf lines options url num msg fdio tick
+ * hex; libs: -ljansson -luuid */
 /*
  * Any bytes as a control line: what is parsed is formatted to a line that is
  * parsed to the same; kinds and parsers agree; a tag is split where it ends.

@@ -1,5 +1,5 @@
-/* modules: record jsonheap id fault buf lines options fdio tick url num msg hex;
- * libs: -ljansson -luuid */
+/* modules: record jsonheap id fault buf lines options fdio tick url num msg
+ * hex; libs: -ljansson -luuid */
 /* Control lines: by their first bytes; well-formed to the last. */
 #include <errno.h>
 #include <stdlib.h>
