@@ -6,6 +6,7 @@
 #include "due.h"
 #include "fdio.h"
 #include "gate.h"
+#include "request.h"
 #include "tick.h"
 
 enum {
@@ -41,8 +42,9 @@ bulks_begin(struct exchange *x)
 {
 	if (bulk_count() + conn_unsent_bytes() / BULK_BYTES >= set.max)
 		return -1;
-	x->bulk = bulk_new(x);
-	return x->bulk == NULL ? -1 : 0;
+	request_of(x)->bulk = bulk_new(x);
+	x->in_pieces = request_of(x)->bulk != NULL;
+	return x->in_pieces ? 0 : -1;
 }
 
 void
@@ -50,7 +52,7 @@ bulks_data(struct exchange *x, const char *p, size_t len)
 {
 	struct answer no_memory = answer_fault(FAULT_UNAVAILABLE);
 
-	if (bulk_feed(x->bulk, p, len) < 0)
+	if (bulk_feed(request_of(x)->bulk, p, len) < 0)
 		conn_refuse(x, &no_memory);
 	else
 		advance(x, waiting.n == 0 ? SIZE_MAX : TURN);
@@ -59,14 +61,14 @@ bulks_data(struct exchange *x, const char *p, size_t len)
 void
 bulks_end(struct exchange *x)
 {
-	bulk_end(x->bulk);
+	bulk_end(request_of(x)->bulk);
 	advance(x, waiting.n == 0 ? SIZE_MAX : TURN);
 }
 
 void
 bulks_cut(struct exchange *x, const struct answer *a)
 {
-	bulk_cut(x->bulk, a);
+	bulk_cut(request_of(x)->bulk, a);
 	release(x);
 	finish(x);
 }
@@ -74,14 +76,14 @@ bulks_cut(struct exchange *x, const struct answer *a)
 void
 bulks_leave(struct exchange *x)
 {
-	bulk_cut(x->bulk, &(struct answer){.status = 504});
+	bulk_cut(request_of(x)->bulk, &(struct answer){.status = 504});
 	release(x);
 }
 
 void
 bulks_told(struct exchange *x, const struct relay_verdict *v)
 {
-	struct bulk *b = x->bulk;
+	struct bulk *b = request_of(x)->bulk;
 
 	in_flight--;
 	bulk_settle(b, v->number, v->fault, v->text, v->len);
@@ -126,11 +128,11 @@ bulks_tick(int64_t now_ms)
 static void
 advance(struct exchange *x, size_t turn)
 {
-	uint32_t before = bulk_lines(x->bulk), now;
+	uint32_t before = bulk_lines(request_of(x)->bulk), now;
 	bool more = pump(x, turn);
 
 	/* The first one was paid for at the head. */
-	now = bulk_lines(x->bulk);
+	now = bulk_lines(request_of(x)->bulk);
 	if (now > 1)
 		gate_owe(x, now - (before > 0 ? before : 1));
 	if (x->answered)
@@ -150,15 +152,16 @@ pump(struct exchange *x, size_t turn)
 	size_t len;
 
 	for (; may_add(x) && turn > 0; turn--) {
-		enum lines_result got = bulk_next(x->bulk, &line, &len);
+		enum lines_result got =
+		    bulk_next(request_of(x)->bulk, &line, &len);
 
 		if (got == LINES_MORE || got == LINES_END)
 			return false;
 		add(x, line, len, got == LINES_TOO_LONG);
-		if (x->bulk->cut.status != 0)
+		if (request_of(x)->bulk->cut.status != 0)
 			return false;
 	}
-	return !bulk_ended(x->bulk);
+	return !bulk_ended(request_of(x)->bulk);
 }
 
 static bool
@@ -171,7 +174,7 @@ has_room(void)
 static bool
 may_add(const struct exchange *x)
 {
-	return x->bulk->failed || relay_closed() ||
+	return request_of(x)->bulk->failed || relay_closed() ||
 	       (x->pending < WINDOW && has_room());
 }
 
@@ -182,7 +185,7 @@ add(struct exchange *x, const char *line, size_t len, bool too_long)
 	    .code = "too-long",
 	    .detail = "the body must not exceed 1 MiB and 10000 lines"};
 	struct answer no_memory = answer_fault(FAULT_UNAVAILABLE);
-	struct bulk *b = x->bulk;
+	struct bulk *b = request_of(x)->bulk;
 	uint32_t number =
 	    bulk_lines(b) == BULK_LINES ? BULK_LINES + 1 : bulk_take(b);
 
@@ -211,7 +214,7 @@ stop(struct exchange *x, const struct answer *a)
 static void
 hold(struct exchange *x)
 {
-	struct bulk *b = x->bulk;
+	struct bulk *b = request_of(x)->bulk;
 
 	if (b->waits)
 		due_remove(&waiting, &b->due);
@@ -224,7 +227,7 @@ hold(struct exchange *x)
 static void
 release(struct exchange *x)
 {
-	struct bulk *b = x->bulk;
+	struct bulk *b = request_of(x)->bulk;
 
 	if (!b->waits)
 		return;
@@ -240,8 +243,8 @@ finish(struct exchange *x)
 {
 	struct answer a;
 
-	if (x->answered || x->pending > 0 || !bulk_ended(x->bulk))
+	if (x->answered || x->pending > 0 || !bulk_ended(request_of(x)->bulk))
 		return;
-	a = bulk_answer(x->bulk);
+	a = bulk_answer(request_of(x)->bulk);
 	conn_answer(x, &a);
 }

@@ -171,7 +171,7 @@ static void
 end_input(struct conn *c)
 {
 	c->ended = true;
-	if (c->asked.reading != NULL && c->asked.reading->bulk != NULL)
+	if (c->asked.reading != NULL && c->asked.reading->in_pieces)
 		conn_policy->left(c->asked.reading);
 	exchange_forget(&c->asked);
 	buf_free(&c->body);
@@ -414,7 +414,7 @@ static void
 destroy(struct conn *c)
 {
 	for (struct exchange *x = c->asked.first; x != NULL; x = x->next)
-		if (x->bulk != NULL && !x->answered)
+		if (x->in_pieces && !x->answered)
 			conn_policy->left(x);
 	exchange_leave(&c->asked);
 	unsent_bytes -= unsent_len(c->out);

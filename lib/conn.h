@@ -29,18 +29,19 @@ enum conn_state {
 struct conn_policy {
 	int64_t limit_ms[CONN_STATES]; /* of a state; WAITING has none */
 	bool closing; /* every answer ends its connection, if it can */
+	struct exchange_ctx ctx;
 
-	/* The head is there: set x->route and x->limit, or answer at once. */
+	/* The head is there: set x->limit, or answer at once. */
 	void (*head)(
 	    struct exchange *x, const struct http_request *r, const char *head);
 	/* The request is there, and not answered yet.  body is borrowed. */
 	void (*body)(struct exchange *x, const char *body, size_t len);
-	/* The same for a request with x->bulk: a piece of the body; body() is
-	 * then called without one. */
+	/* The same for a request with x->in_pieces: a piece of the body;
+	 * body() is then called without one. */
 	void (*data)(struct exchange *x, const char *p, size_t len);
 	/* No more is read of it: answer it, with a or later. */
 	void (*cut)(struct exchange *x, const struct answer *a);
-	/* The client of a request with x->bulk has gone. */
+	/* The client of a request with x->in_pieces has gone. */
 	void (*left)(struct exchange *x);
 	/* It was answered. */
 	void (*answered)(const struct exchange *x);

@@ -77,7 +77,7 @@ take_data(struct conn *c, const char *p, size_t len)
 	x->seen += len;
 	if (x->seen > x->limit)
 		conn_parse_no_more(c, &too_long);
-	else if (x->bulk != NULL)
+	else if (x->in_pieces)
 		conn_policy->data(x, p, len);
 	else if (!x->answered && buf_add(&c->body, p, len) < 0)
 		conn_parse_no_more(c, &no_memory);
@@ -122,7 +122,7 @@ conn_parse_no_more(struct conn *c, const struct answer *a)
 static struct exchange *
 begin(struct conn *c)
 {
-	struct exchange *x = exchange_begin(&c->asked, c);
+	struct exchange *x = exchange_begin(&c->asked, c, &conn_policy->ctx);
 
 	if (x == NULL) {
 		c->deaf = c->unread = true;

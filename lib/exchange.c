@@ -5,12 +5,15 @@
 #include "tick.h"
 
 struct exchange *
-exchange_begin(struct exchanges *q, struct conn *c)
+exchange_begin(
+    struct exchanges *q, struct conn *c, const struct exchange_ctx *ctx)
 {
-	struct exchange *x = calloc(1, sizeof *x);
+	struct exchange *x = calloc(1, sizeof *x + ctx->size);
 
 	if (x == NULL)
 		return NULL;
+	x->ctx = x + 1;
+	x->ctx_end = ctx->end;
 	x->conn = c;
 	x->began_us = tick_us();
 	if (q->last == NULL)
@@ -79,7 +82,7 @@ exchange_leave(struct exchanges *q)
 void
 exchange_free(struct exchange *x)
 {
-	bulk_free(x->bulk);
+	x->ctx_end(x->ctx);
 	free(x->answer.text);
 	free(x);
 }

@@ -13,26 +13,28 @@
 
 #include "answer.h"
 #include "buf.h"
-#include "bulk.h"
-#include "client.h"
-#include "tag.h"
 #include "trace.h"
 
 struct conn;
+
+/* What the policy keeps with an exchange. */
+struct exchange_ctx {
+	size_t size;            /* bytes of it, zeros at first */
+	void (*end)(void *ctx); /* gives up what it owns */
+};
 
 struct exchange {
 	struct exchange *next; /* of the same connection */
 	struct conn *conn;     /* NULL: the client has gone */
 	int64_t began_us;      /* tick_us() at the end of the head */
 	struct answer answer;
-	struct bulk *bulk; /* of a request of many lines; freed with it */
-	struct client client;
+	void *ctx; /* the policy's, in the same piece of memory */
+	void (*ctx_end)(void *ctx);
 	struct trace trace; /* as it came, until a problem is answered */
-	struct tag tag;     /* of its idempotency key */
 	size_t limit;       /* bytes of body that are taken */
 	size_t seen;        /* bytes of body so far */
 	uint32_t pending;   /* lines without verdict; their owner counts */
-	uint8_t route;      /* the policy's */
+	bool in_pieces;     /* the policy gets the body as it comes */
 	bool answered;
 	bool whole;     /* nothing more is read of it */
 	bool close;     /* its answer is the connection's last */
@@ -47,7 +49,8 @@ struct exchanges {
 };
 
 /* A new last one, which is being read.  NULL if memory is gone. */
-struct exchange *exchange_begin(struct exchanges *q, struct conn *c);
+struct exchange *exchange_begin(
+    struct exchanges *q, struct conn *c, const struct exchange_ctx *ctx);
 
 /* Drops the one being read, if any: it will never be whole.  Its lines that
  * wait for verdicts keep it, without a connection. */

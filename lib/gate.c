@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "request.h"
 #include "share.h"
 #include "tick.h"
 #include "tokens.h"
@@ -83,8 +84,8 @@ gate_enter(struct exchange *x, const struct http_request *r, const char *head)
 		p = peer_behind(&options->trust, conn_from(x)->peer,
 		    head + r->forwarded.at, r->forwarded.len);
 		p = peer_client(p);
-		memcpy(x->client.key.bytes, p.ip, sizeof p.ip);
-		x->client.limit = options->rate;
+		memcpy(request_of(x)->client.key.bytes, p.ip, sizeof p.ip);
+		request_of(x)->client.limit = options->rate;
 		return true;
 	}
 	text = find_bearer(r, head, &len);
@@ -100,9 +101,9 @@ gate_enter(struct exchange *x, const struct http_request *r, const char *head)
 		return refuse(x, 403, "forbidden",
 		    "the bearer token may not send increments",
 		    "Bearer realm=\"incr\", error=\"insufficient_scope\"");
-	x->client = t->client;
-	if (!x->client.own_limit)
-		x->client.limit = options->rate;
+	request_of(x)->client = t->client;
+	if (!request_of(x)->client.own_limit)
+		request_of(x)->client.limit = options->rate;
 	return true;
 }
 
@@ -138,7 +139,7 @@ refuse(struct exchange *x, uint16_t status, const char *code,
 bool
 gate_take(struct exchange *x, uint32_t n)
 {
-	const struct client *c = &x->client;
+	const struct client *c = &request_of(x)->client;
 	struct rate_left left;
 	int64_t now_ns;
 
@@ -164,7 +165,7 @@ gate_take(struct exchange *x, uint32_t n)
 void
 gate_owe(const struct exchange *x, uint32_t n)
 {
-	const struct client *c = &x->client;
+	const struct client *c = &request_of(x)->client;
 	int64_t now_ns;
 
 	if (c->limit.per_s == 0 || n == 0)

@@ -9,6 +9,7 @@
 #include "lines.h"
 #include "point.h"
 #include "record.h"
+#include "request.h"
 #include "ring.h"
 #include "tick.h"
 #include "watch.h"
@@ -81,7 +82,7 @@ relay_add(struct exchange *x, uint32_t number, const char *body, size_t len)
 
 	POINT("serve-body");
 	if (r.tagged)
-		text.tag_len = tag_format(&x->tag, number, tag);
+		text.tag_len = tag_format(&request_of(x)->tag, number, tag);
 	if (relay_full() || ring_add(&r.ring, x, number, &text, tick_ms()) < 0)
 		return -1;
 	x->pending++;

@@ -8,6 +8,7 @@
 #include "gate.h"
 #include "lines.h"
 #include "relay.h"
+#include "request.h"
 #include "served.h"
 #include "tick.h"
 
@@ -72,7 +73,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		    x, 404, "not-found", "there is nothing here", NULL);
 		return;
 	}
-	x->route = (uint8_t)i;
+	request_of(x)->route = (uint8_t)i;
 	x->limit = LINES_JSON_MAX;
 	x->close |= routes[i].closes;
 	if (routes[i].posts
@@ -106,7 +107,8 @@ admit(struct exchange *x, const struct http_request *r, const char *head)
 		refuse(x);
 	else if (r->idempotency_key.at != 0)
 		take_key(x, r, head);
-	if (x->answered || !gate_take(x, 1) || x->route != ROUTE_INCREMENTS)
+	if (x->answered || !gate_take(x, 1) ||
+	    request_of(x)->route != ROUTE_INCREMENTS)
 		return;
 	x->limit = BULK_BYTES;
 	if (bulks_begin(x) < 0)
@@ -129,7 +131,8 @@ take_key(struct exchange *x, const struct http_request *r, const char *head)
 		answer_problem(x, 400, code,
 		    "the key must be a string of 1 to 255 visible characters",
 		    NULL);
-	else if (tag_make(x->client.name, &key, &x->tag) < 0)
+	else if (tag_make(
+		     request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
 		refuse(x);
 }
 
@@ -146,7 +149,7 @@ answer_problem(struct exchange *x, uint16_t status, const char *code,
 void
 routes_body(struct exchange *x, const char *body, size_t len)
 {
-	switch ((enum route)x->route) {
+	switch ((enum route)request_of(x)->route) {
 	case ROUTE_INCREMENT:
 		if (relay_add(x, 1, body, len) < 0)
 			refuse(x);
@@ -210,7 +213,7 @@ routes_told(struct exchange *x, const struct relay_verdict *v)
 {
 	struct answer a;
 
-	if (x->bulk != NULL) {
+	if (request_of(x)->bulk != NULL) {
 		bulks_told(x, v);
 		return;
 	}
@@ -223,7 +226,7 @@ routes_cut(struct exchange *x, const struct answer *a)
 {
 	struct answer too_long = *a;
 
-	if (x->bulk == NULL) {
+	if (request_of(x)->bulk == NULL) {
 		conn_answer(x, a);
 		return;
 	}
@@ -253,9 +256,9 @@ is_failure(const struct exchange *x)
 	const struct answer *a = &x->answer;
 
 	if (a->status == 207)
-		return x->bulk->failed;
+		return request_of(x)->bulk->failed;
 	return (a->status == 503 || a->status == 504) && a->code != NULL &&
-	       x->route != ROUTE_READY;
+	       request_of(x)->route != ROUTE_READY;
 }
 
 bool

@@ -34,6 +34,7 @@
 #include "msg.h"
 #include "options.h"
 #include "relay.h"
+#include "request.h"
 #include "routes.h"
 #include "served.h"
 #include "share.h"
@@ -103,6 +104,7 @@ static bool has_left(void);
 
 static struct conn_policy policy = {
     .limit_ms = {[CONN_LINGERING] = FAREWELL_MS},
+    .ctx = {sizeof(struct request), request_end},
     .head = routes_head,
     .body = routes_body,
     .data = bulks_data,
