@@ -2,32 +2,40 @@
 
 .PHONY: build clean
 .DELETE_ON_ERROR:
-.SECONDEXPANSION:
 
 build: $(PROGRAMS:%=$(BIN)/%)
 
-modules = $(filter-out -l%,$($(1)))
-objects = $(patsubst %,$(BUILD)/%.o,$(call modules,$(1)))
+# Every module of lib/ is in one archive, from which the linker takes what a
+# program uses.
+ARCHIVE = $(BUILD)/libincr.a
+OBJECTS = $(patsubst lib/%.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 
-$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/%.o $$(call objects,$$*)
+COMPILE = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+
+$(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
-	@echo "  $* = $(strip $($*))"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(filter -l%,$($*))
+	@echo "  $*"
+	@$(LINK) -o $@ $^ $(LIBS)
+
+$(ARCHIVE): $(OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
 
 $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: lib/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@$(COMPILE) -MMD -MP -c -o $@ $<
 
-# The Redis scripts as C string literals: "lua/take.h" is script_take[].
-LUA = $(patsubst lib/lua/%.lua,$(BUILD)/lua/%.h,$(wildcard lib/lua/*.lua))
+# The Redis scripts as C string literals: "queue/lua/take.h" is script_take[].
+LUA = $(patsubst lib/%.lua,$(BUILD)/%.h,$(wildcard lib/queue/lua/*.lua))
 
-$(BUILD)/queue.o $(BUILD)/share.o: $(LUA)
+$(BUILD)/queue/queue.o $(BUILD)/serve/ratelimit_shared.o: $(LUA)
 
-$(BUILD)/lua/%.h: lib/lua/%.lua
+$(BUILD)/queue/lua/%.h: lib/queue/lua/%.lua
 	@mkdir -p $(@D)
 	@{ echo 'static const char script_$*[] ='; \
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/    "&\\n"/' $<; \
@@ -36,4 +44,4 @@ $(BUILD)/lua/%.h: lib/lua/%.lua
 clean:
 	rm -rf $(BUILD) $(PROGRAMS:%=$(BIN)/%)
 
--include $(wildcard $(BUILD)/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)

@@ -62,7 +62,7 @@ db-clear: build
 	@etc/with-env bin/incr-db clear
 
 format:
-	clang-format -i $(wildcard src/*.c lib/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard src/*.c lib/*/*.[ch] tests/*/*.[ch])
 
 install: build
 	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/install \

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "audit.h"
-#include "fdio.h"
-#include "lines.h"
-#include "msg.h"
-#include "options.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "inspect/audit.h"
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;

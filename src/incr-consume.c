@@ -17,15 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "consumer.h"
-#include "fdio.h"
-#include "lines.h"
-#include "metrics.h"
-#include "msg.h"
-#include "options.h"
-#include "point.h"
-#include "queue.h"
-#include "tick.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/options.h"
+#include "consume/consumer.h"
+#include "queue/queue.h"
 
 enum {
 	ONCE_WAIT_MS = 30000,

@@ -20,16 +20,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fdio.h"
-#include "flusher.h"
-#include "kin.h"
-#include "lines.h"
-#include "metrics.h"
-#include "msg.h"
-#include "options.h"
-#include "postgres.h"
-#include "tick.h"
-#include "url.h"
+#include "base/children.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/options.h"
+#include "base/url.h"
+#include "flush/flusher.h"
+#include "postgres/postgres.h"
 
 enum {
 	SAY_MS = 500,         /* trouble that is shorter is not worth a word */

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fdio.h"
-#include "lines.h"
-#include "msg.h"
-#include "options.h"
-#include "scrape.h"
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/metrics_merge.h"
+#include "base/options.h"
 
 static const struct options_prog prog = {.name = "incr-metrics",
     .operands = "[DIR]",

@@ -19,15 +19,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "await.h"
-#include "deadletter.h"
-#include "fdio.h"
-#include "lines.h"
-#include "msg.h"
-#include "names.h"
-#include "options.h"
-#include "point.h"
-#include "walk.h"
+#include "base/failpoint.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "inspect/deadletter.h"
+#include "inspect/list_cursor.h"
+#include "inspect/message_id.h"
+#include "inspect/queue_sync.h"
 
 enum {
 	SHOWN_MAX = 1000, /* bytes of a payload on a terminal */

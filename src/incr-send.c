@@ -17,19 +17,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fdio.h"
-#include "hand.h"
-#include "lines.h"
-#include "metrics.h"
-#include "msg.h"
-#include "options.h"
-#include "outage.h"
-#include "parcel.h"
-#include "point.h"
-#include "post.h"
-#include "progress.h"
-#include "tick.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/options.h"
+#include "send/http_client.h"
+#include "send/line_window.h"
+#include "send/progress.h"
+#include "send/retry.h"
+#include "send/send_request.h"
 
 enum {
 	SINGLE_LINES = 4,   /* lines in hand per connection, one per request */

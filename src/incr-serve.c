@@ -24,22 +24,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "bulks.h"
-#include "conn.h"
-#include "door.h"
-#include "fdio.h"
-#include "gate.h"
-#include "kin.h"
-#include "msg.h"
-#include "options.h"
-#include "relay.h"
-#include "request.h"
-#include "routes.h"
-#include "served.h"
-#include "share.h"
-#include "tick.h"
-#include "watch.h"
+#include "base/buf.h"
+#include "base/children.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "http/conn.h"
+#include "net/loop.h"
+#include "serve/acceptor.h"
+#include "serve/access.h"
+#include "serve/backend.h"
+#include "serve/bulk_queue.h"
+#include "serve/ratelimit_shared.h"
+#include "serve/request.h"
+#include "serve/routes.h"
+#include "serve/serve_metrics.h"
 
 enum {
 	LISTEN_MAX = 16,

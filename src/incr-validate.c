@@ -16,17 +16,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fault.h"
-#include "fdio.h"
-#include "increment.h"
-#include "lines.h"
-#include "metrics.h"
-#include "msg.h"
-#include "options.h"
-#include "point.h"
-#include "record.h"
-#include "tick.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/options.h"
+#include "record/control.h"
+#include "record/fault.h"
+#include "record/increment.h"
 
 enum {
 	OUT_FULL = 1 << 18, /* no line is judged while so much waits */

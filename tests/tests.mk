@@ -1,10 +1,8 @@
 # Unit tests (tests/unit/test_X.c), fuzz targets (tests/fuzz/X.c) and bench
-# programs (tests/bench/X.c: make build/bench/X, run with bin in PATH).  The
-# first comment of each file names what it is linked with:
-#
-#	/* modules: increment record id fault; libs: -ljansson -luuid */
+# programs (tests/bench/X.c: make build/bench/X, run with bin in PATH).  Each
+# is linked with the archive of lib/, like a program.
 
-.PHONY: units fuzz points
+.PHONY: units fuzz points asan
 
 # Seconds of each target of the kinds of lines and requests, and of another.
 FUZZ_SECONDS = 20
@@ -17,20 +15,12 @@ unit_tests = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzz_targets = $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,\
 	$(wildcard tests/fuzz/*.c)))
 
-# The words of the first comment of file $(1): modules, and libraries.
-head_words = $(subst ;, ,$(shell sed '/\*\//q' $(1)))
-test_libs = $(filter -l%,$(call head_words,$(1)))
-test_modules = $(filter $(basename $(notdir $(wildcard lib/*.c))),\
-	$(call head_words,$(1)))
-test_objects = $(patsubst %,$(BUILD)/%.o,$(call test_modules,$(1)))
-test_sources = $(patsubst %,lib/%.c,$(call test_modules,$(1)))
+BUILD_TEST = $(COMPILE) $(LDFLAGS) -Wl,--as-needed
 
-# The word llhttp: the parser of the package node-llhttp, to compare with.
+# http_parser_diff compares with the parser of the package node-llhttp.
 LLHTTP = /usr/share/llhttp
-test_llhttp = $(and $(filter llhttp,$(call head_words,$(1))),\
-	$(addprefix $(BUILD)/llhttp/,api.o http.o llhttp.o))
-test_flags = $(and $(filter llhttp,$(call head_words,$(1))),\
-	-isystem $(LLHTTP)/../include)
+LLHTTP_OBJECTS = $(addprefix $(BUILD)/llhttp/,api.o http.o llhttp.o)
+LLHTTP_FLAGS = -isystem $(LLHTTP)/../include
 
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
@@ -39,45 +29,71 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 
 units: $(unit_tests:%=$(BUILD)/unit/%) \
 	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive \
-	$(BUILD)/bench/idle $(BUILD)/chaos/proxy $(BUILD)/chaos/clock.so
+	$(BUILD)/unit/queue_call $(BUILD)/bench/idle $(BUILD)/chaos/proxy \
+	$(BUILD)/chaos/clock.so
 
-$(unit_tests:%=$(BUILD)/unit/%): $(BUILD)/unit/%: tests/unit/%.c \
-		$$(call test_objects,tests/unit/$$*.c)
+$(unit_tests:%=$(BUILD)/unit/%) $(BUILD)/unit/queue_call: \
+		$(BUILD)/unit/%: tests/unit/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -MT $@ \
-		-MF $@.d -o $@ $(filter %.c %.o,$^) $(call test_libs,$<)
+	@$(BUILD_TEST) -MMD -MP -MT $@ -MF $@.d -o $@ $< $(ARCHIVE) $(LIBS)
 
 # A fuzz target with a main that reads files: any compiler can run it.
 $(fuzz_targets:%=$(BUILD)/unit/replay_%): $(BUILD)/unit/replay_%: \
-		tests/fuzz/%.c tests/fuzz/replay.c \
-		$$(call test_objects,tests/fuzz/$$*.c) \
-		$$(call test_llhttp,tests/fuzz/$$*.c)
+		tests/fuzz/%.c tests/fuzz/replay.c $(ARCHIVE)
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(call test_flags,$<) $(CPPFLAGS) $(CFLAGS) \
-		$(LDFLAGS) -o $@ $^ $(call test_libs,$<)
+	@$(BUILD_TEST) -o $@ $^ $(LIBS)
+
+$(BUILD)/unit/replay_http_parser_diff: private BUILD_TEST += $(LLHTTP_FLAGS)
+$(BUILD)/unit/replay_http_parser_diff: $(LLHTTP_OBJECTS)
 
 # Sends the requests of tests/http/table to a server.
 $(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	@$(BUILD_TEST) -o $@ $<
 
-# The programs with the fault points of lib/point.h, and the scripts that go
-# with them, in a build of their own: for tests/bats/points.bats only.
+# The programs with the fault points of base/failpoint.h, and the scripts that
+# go with them, in a build of their own: for tests/bats/points.bats only.
 points:
 	@$(MAKE) --no-print-directory BUILD=build/points BIN=build/points/bin \
-		CPPFLAGS='$(CPPFLAGS) -DINCR_POINTS' POINTS=point build
+		CPPFLAGS='$(CPPFLAGS) -DINCR_POINTS' \
+		LDFLAGS='$(LDFLAGS) -Wl,-u,point_hit' build
 	@ln -sf $(SCRIPTS:%=$(CURDIR)/bin/%) build/points/bin
 
-# The targets' modules are built again, to be instrumented.
-$(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \
-		$$(call test_sources,tests/fuzz/$$*.c) \
-		$$(call test_llhttp,tests/fuzz/$$*.c) $(wildcard lib/*.h)
+# The programs and the unit tests under sanitizers.
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+ASAN_GOALS = build units
+
+asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan BIN=build/asan/bin \
+		CFLAGS='$(SANITIZE)' $(ASAN_GOALS)
+
+# lib/ once more, instrumented.
+FUZZ_ARCHIVE = $(BUILD)/fuzz/libincr.a
+FUZZ_OBJECTS = $(OBJECTS:$(BUILD)/%=$(BUILD)/fuzz/lib/%)
+FUZZ_COMPILE = $(FUZZ_CC) $(STD) $(WARN)
+
+$(BUILD)/fuzz/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(STD) $(WARN) $(call test_flags,$<) $(FUZZ_CFLAGS) -o $@ \
-		$(filter %.c %.o,$^) $(call test_libs,$<)
+	@$(FUZZ_COMPILE) $(FUZZ_CFLAGS:-fsanitize=fuzzer%=-fsanitize=fuzzer-no-link%) \
+		-MMD -MP -c -o $@ $<
+
+$(FUZZ_OBJECTS): $(LUA)
+
+$(FUZZ_ARCHIVE): $(FUZZ_OBJECTS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(fuzz_targets:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c \
+		$(FUZZ_ARCHIVE)
+	@$(FUZZ_COMPILE) $(FUZZ_CFLAGS) -Wl,--as-needed -o $@ \
+		$(filter %.c %.o %.a,$^) $(LIBS)
+
+$(BUILD)/fuzz/http_parser_diff: private FUZZ_COMPILE += $(LLHTTP_FLAGS)
+$(BUILD)/fuzz/http_parser_diff: $(LLHTTP_OBJECTS)
 
 # make -j2: two at a time.  What a target finds new stays in the build folder.
-fuzz_seconds = $(strip $(if $(filter increment record http,$(1)),\
+fuzz_seconds = $(strip $(if $(filter increment control http_parser,$(1)),\
 	$(FUZZ_SECONDS),$(FUZZ_OTHERS)))
 
 fuzz: $(fuzz_targets:%=fuzz-%)
@@ -93,18 +109,17 @@ $(fuzz_targets:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
 	@echo "  fuzz $*, $(call fuzz_seconds,$*) s:" \
 		$$(grep number_of_executed $(BUILD)/fuzz/$*.log)
 
-$(BUILD)/bench/%: tests/bench/%.c $$(call test_objects,tests/bench/$$*.c)
+$(BUILD)/bench/%: tests/bench/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
-		$(call test_libs,$<)
+	@$(BUILD_TEST) -o $@ $^ $(LIBS)
 
 # What tests/chaos/run puts between the parts.
 $(BUILD)/chaos/proxy: tests/chaos/proxy.c
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	@$(BUILD_TEST) -o $@ $<
 
 $(BUILD)/chaos/clock.so: tests/chaos/clock.c
 	@mkdir -p $(@D)
-	@$(CC) $(STD) $(WARN) $(CPPFLAGS) -O2 -fPIC -shared -o $@ $<
+	@$(COMPILE) -O2 -fPIC -shared -o $@ $<
 
--include $(wildcard $(BUILD)/unit/*.d)
+-include $(wildcard $(BUILD)/unit/*.d $(BUILD)/fuzz/lib/*/*.d)

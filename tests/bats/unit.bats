@@ -37,21 +37,3 @@ names() { (cd "$1" && printf '%s\n' *.c | sed 's/\.c$//'); }
 	[ "${#all[@]}" -ge 2 ]
 	each corpus "${all[@]}"
 }
-
-# Lower layers never include higher ones; a vendor's header belongs to one
-# module and to no header of ours (jansson: to the two that parse).
-@test "libraries are included where they belong" {
-	cd "$ROOT"
-	run grep -lE '<(jansson|hiredis/|libpq-fe|uuid/|curl/).*>' lib/*.h src/*.c
-	[ "$status" -eq 1 ]
-	for header in hiredis/hiredis libpq-fe uuid/uuid curl/curl; do
-		run grep -l "<$header.h>" lib/*.c
-		[ "${#lines[@]}" -le 1 ]
-	done
-	run grep -lE '"(id|increment|record|queue|store|sums|metrics)\.h"' \
-		lib/{msg,num,buf,tick,fdio,url,lines,options,backoff,fault}.[ch]
-	[ "$status" -eq 1 ]
-	run grep -lE '"(lines|options|backoff)\.h"' \
-		lib/{msg,num,buf,tick,fdio,url,fault}.[ch]
-	[ "$status" -eq 1 ]
-}

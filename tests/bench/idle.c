@@ -1,4 +1,3 @@
-/* modules: ; libs: */
 /*
  * idle SOCKET PID N: what N idle connections to incr-serve at SOCKET cost in
  * resident memory of the process PID, in bytes per connection:

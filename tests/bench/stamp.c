@@ -1,4 +1,3 @@
-/* modules: buf fdio num msg tick hex; libs: -lpq */
 /*
  * stamp: the two ends of tests/bench/staleness.
  *
@@ -28,11 +27,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fdio.h"
-#include "msg.h"
-#include "num.h"
-#include "tick.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/num.h"
 
 enum {
 	LOOK_MS = 10,

@@ -1,5 +1,3 @@
-/* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick hex; libs: -ljansson -luuid */
 /*
  * validate [LINES [ROUNDS]]: what a canonical line costs incr-validate.
  *
@@ -16,13 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fdio.h"
-#include "increment.h"
-#include "lines.h"
-#include "msg.h"
-#include "num.h"
-#include "tick.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "record/increment.h"
 
 enum { ROUNDS_MAX = 99, JUDGED = 100000 };
 

@@ -1,13 +1,11 @@
-/* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick hex; libs: -ljansson -luuid */
 /*
  * Any bytes as an increment: what the recogniser accepts, jansson accepts
  * with the same key and value; what is accepted has one canonical form,
  * which is recognised; an out-parameter is untouched on failure.
  */
-#include "increment.h"
+#include "record/increment.h"
+#include "base/lines.h"
 #include "fuzz.h"
-#include "lines.h"
 
 static const struct increment untouched = {.value = -77};
 

@@ -1,7 +1,7 @@
 /*
  * From the ready list to the table: register, take, adopt, read, renew,
- * acknowledge (lib/lua) and the ledger (lib/store.c, lib/ledger.c,
- * lib/window.c, lib/flusher.c), with one or two pipes of incr-consume and
+ * acknowledge (lib/queue/lua) and the ledger (lib/postgres/statements.c, lib/flush/committer.c,
+ * lib/flush/window.c, lib/flush/flusher.c), with one or two pipes of incr-consume and
  * incr-flush, two payloads and a few faults (kinds below):
  *
  *	KILL	a process ends between any two steps; its pipe starts anew
@@ -706,7 +706,7 @@ end:	do
 		fi;
 		redis[c].owner = NONE;
 		c = 0 }
-	/* lib/retire.c.  Nothing stays in the network for that long; who
+	/* lib/flush/ledger_gc.c.  Nothing stays in the network for that long; who
 	 * was paused may have lines in its pipe. */
 	:: atomic { !passed && empty(late) && FAULT(MONTH);
 		passed = true;

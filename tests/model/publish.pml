@@ -1,5 +1,5 @@
 /*
- * From a line to the ready list: publish.lua and lib/courier.c, with two
+ * From a line to the ready list: publish.lua and lib/publish/publisher.c, with two
  * batches and FAULTS faults: answers lost, calls done late, waits that end,
  * records that run out, after a day or by a clock that was set, a Redis
  * without room.  A process that is killed is one that gives up and

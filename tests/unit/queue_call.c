@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fdio.h"
-#include "queue.h"
-#include "tick.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "queue/queue.h"
 
 enum { WORDS_MAX = 20000, CONNECT_WAIT_MS = 5000 };
 

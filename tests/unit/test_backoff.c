@@ -1,6 +1,5 @@
-/* modules: backoff tick; libs: */
 /* Delays: doubled, bounded, never more than a quarter shorter. */
-#include "backoff.h"
+#include "base/backoff.h"
 #include "check.h"
 
 static void

@@ -1,8 +1,7 @@
-/* modules: buf; libs: */
 /* Growable bytes: what goes in at the end comes out at the front. */
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "check.h"
 
 static void

@@ -1,11 +1,9 @@
-/* modules: deadletter payload increment record fault id lines options url
- * fdio tick msg num buf jsonheap hex; libs: -ljansson -luuid */
 /*
  * Why payloads are dead letters, and how they are shown.
  */
+#include "base/lines.h"
 #include "check.h"
-#include "deadletter.h"
-#include "lines.h"
+#include "inspect/deadletter.h"
 
 #define KEY "\"key\":\"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11\""
 #define GOOD "{" KEY ",\"value\":3}"

@@ -1,7 +1,6 @@
-/* modules: fault; libs: */
 /* Codes are names for ever; details can stand in JSON as they are. */
 #include "check.h"
-#include "fault.h"
+#include "record/fault.h"
 
 static const char *const codes[] = {"none", "not-json", "not-an-object",
     "missing-key", "missing-value", "unknown-member", "repeated-member",

@@ -1,9 +1,8 @@
-/* modules: hex; libs: */
 /* Digits in both directions: every character, every byte. */
 #include <stdint.h>
 
+#include "base/hex.h"
 #include "check.h"
-#include "hex.h"
 
 static void values(void);
 static void lower(void);

@@ -1,7 +1,6 @@
-/* modules: id hex; libs: -luuid */
 /* UUIDs: 36 characters and no others. */
 #include "check.h"
-#include "id.h"
+#include "record/id.h"
 
 #define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 

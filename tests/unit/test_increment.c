@@ -1,5 +1,3 @@
-/* modules: increment record jsonheap id fault buf lines options url num msg
- * fdio tick hex; libs: -ljansson -luuid */
 /*
  * One increment: what each kind of line is, and that the recogniser and
  * jansson, two ways to one truth, never differ.
@@ -9,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "base/lines.h"
 #include "check.h"
-#include "increment.h"
-#include "lines.h"
+#include "record/increment.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED

@@ -1,4 +1,3 @@
-/* modules: lines buf; libs: */
 /*
  * Lines: the same whatever the pieces they arrive in, the last one without
  * newline too; long ones said once, in bounded memory.
@@ -8,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/lines.h"
 #include "check.h"
-#include "lines.h"
 
 enum { MAX = 5 };
 

@@ -1,4 +1,3 @@
-/* modules: metrics buf fdio num tick */
 /*
  * The metrics file: its text, and whose files are removed.
  */
@@ -9,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
+#include "base/metrics.h"
 #include "check.h"
-#include "fdio.h"
-#include "metrics.h"
 
 static struct metric series[] = {
     {.name = "incr_a_total", .help = "An a.", .labels = "code=\"400\""},

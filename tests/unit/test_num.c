@@ -1,7 +1,6 @@
-/* modules: num; libs: */
 /* Text to number: the whole text, and nothing but a number in range. */
+#include "base/num.h"
 #include "check.h"
-#include "num.h"
 
 static const struct {
 	const char *text;

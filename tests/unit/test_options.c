@@ -1,7 +1,6 @@
-/* modules: options fdio tick url num msg hex; libs: */
 /* Names of queues; what options_parse does is tested with the programs. */
+#include "base/options.h"
 #include "check.h"
-#include "options.h"
 
 #define TEN "aZ09._:-bc"
 #define SIXTY TEN TEN TEN TEN TEN TEN

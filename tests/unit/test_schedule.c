@@ -1,10 +1,9 @@
-/* modules: schedule pace window sums buf id hex; libs: -luuid */
 /*
  * When windows close: the first apart from those of others, one that is
  * full at once, whatever the reason.
  */
 #include "check.h"
-#include "schedule.h"
+#include "flush/schedule.h"
 
 static const struct id A = {{0xa}};
 static struct window w;

@@ -1,11 +1,10 @@
-/* modules: tokens rate num digest buf hex; libs: -lcrypto */
 /*
  * The file of tokens: what is in it is found, all else is not; what is wrong
  * is named with its line.
  */
+#include "base/sha256.h"
 #include "check.h"
-#include "digest.h"
-#include "tokens.h"
+#include "serve/tokens.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,6 @@
-/* modules: url num hex; libs: */
 /* Redis URLs, and passwords where they don't belong. */
+#include "base/url.h"
 #include "check.h"
-#include "url.h"
 
 static const struct {
 	const char *text;

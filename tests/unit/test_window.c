@@ -1,11 +1,10 @@
-/* modules: window sums buf id hex; libs: -luuid */
 /*
  * Windows: when they must close, what a ledger row says of them, what is
  * left of them when a part was there before, and the day rule.
  */
 #include "check.h"
-#include "queue.h"
-#include "window.h"
+#include "flush/window.h"
+#include "queue/queue.h"
 
 enum {
 	T = 1000000,   /* a tick_ms() */

@@ -1,0 +1,24 @@
+#include "base/backoff.h"
+
+#include "base/clock.h"
+
+enum { MIN_MS = 50, MAX_MS = 1000 };
+
+int64_t
+backoff_next(struct backoff *b)
+{
+	int64_t min = b->min_ms > 0 ? b->min_ms : MIN_MS;
+	int64_t max = b->max_ms > 0 ? b->max_ms : MAX_MS;
+
+	b->last_ms = b->last_ms == 0 ? min : 2 * b->last_ms;
+	if (b->last_ms > max)
+		b->last_ms = max;
+	return b->last_ms -
+	       (int64_t)(tick_noise() % (uint64_t)(b->last_ms / 4 + 1));
+}
+
+void
+backoff_reset(struct backoff *b)
+{
+	b->last_ms = 0;
+}

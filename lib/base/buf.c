@@ -1,0 +1,119 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUF_MIN = 512 };
+
+static void to_front(struct buf *b);
+
+char *
+buf_ptr(const struct buf *b)
+{
+	return b->data == NULL ? NULL : b->data + b->head;
+}
+
+char *
+buf_room(struct buf *b, size_t n)
+{
+	size_t cap = b->cap < BUF_MIN ? BUF_MIN : b->cap;
+	char *data;
+
+	if (b->data != NULL && n <= buf_free_space(b))
+		return b->data + b->head + b->len;
+	if (n > SIZE_MAX / 4 - b->len)
+		return NULL;
+	/* Moving is worth it only if it frees at least half of the memory:
+	 * so each byte is moved once on average. */
+	if (b->head >= b->cap / 2 && b->cap - b->len >= n && b->cap > 0) {
+		to_front(b);
+		return b->data + b->len;
+	}
+	while (cap - b->len < n)
+		cap *= 2;
+	to_front(b);
+	data = realloc(b->data, cap);
+	if (data == NULL)
+		return NULL;
+	b->data = data;
+	b->cap = cap;
+	return b->data + b->len;
+}
+
+void
+buf_grow(struct buf *b, size_t n)
+{
+	b->len += n;
+}
+
+size_t
+buf_free_space(const struct buf *b)
+{
+	return b->cap - b->head - b->len;
+}
+
+int
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = buf_room(b, n);
+
+	if (to == NULL)
+		return -1;
+	if (n > 0)
+		memcpy(to, p, n);
+	b->len += n;
+	return 0;
+}
+
+int
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	char *to;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	to = n < 0 ? NULL : buf_room(b, (size_t)n + 1);
+	if (to != NULL) {
+		vsnprintf(to, (size_t)n + 1, fmt, again);
+		b->len += (size_t)n;
+	}
+	va_end(again);
+	return to == NULL ? -1 : 0;
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+	b->head += n;
+	b->len -= n;
+	if (b->len == 0)
+		b->head = 0;
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->head = b->len = 0;
+}
+
+void
+buf_free(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){0};
+}
+
+static void
+to_front(struct buf *b)
+{
+	if (b->head > 0 && b->len > 0)
+		memmove(b->data, b->data + b->head, b->len);
+	b->head = 0;
+}

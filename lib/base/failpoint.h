@@ -1,0 +1,57 @@
+/*
+ * Fault points (layer 0): named places where a test kills, stops or
+ * disconnects a program, exactly there.
+ *
+ * They are in a build with -DINCR_POINTS only (make points); in every other
+ * one they are nothing, not one instruction.
+ *
+ *	INCR_POINT=NAME:ACTION[:NTH]
+ *
+ * When the program comes to the point NAME for the NTH time (1 to 1000,
+ * default 1), and only then:
+ *
+ *	kill   SIGKILL
+ *	stop   SIGSTOP; goes on after SIGCONT
+ *	exit   a message, and EXIT_TEMPFAIL
+ *	drop   shuts down all connections it has, and goes on
+ *
+ * Anything else, also a name that is not in the table of point.c, ends the
+ * program with EXIT_CONFIG before main.  The first comment of
+ * tests/bats/points.bats says how to add one.
+ */
+#ifndef INCR_FAILPOINT_H
+#define INCR_FAILPOINT_H
+
+#ifdef INCR_POINTS
+
+#include <stddef.h>
+
+void point_hit(const char *name);
+int point_after(const char *name, int result);
+size_t point_cut(const char *name, const char *p, size_t n);
+
+/* A statement: the program is here. */
+#define POINT(name) point_hit(name)
+
+/* The value of call, an int: the program is behind it. */
+#define POINT_AFTER(name, call) point_after(name, call)
+
+/*
+ * n, how many bytes at p are to be written; at the point fewer, and the
+ * action follows when the rest is to be written.  The table of point.c says
+ * where the cut is.
+ */
+#define POINT_CUT(name, p, n) point_cut(name, p, n)
+
+/* The same as a statement, for n in a variable. */
+#define POINT_SHORTEN(name, p, n) ((n) = point_cut(name, p, n))
+
+#else
+
+#define POINT(name) ((void)0)
+#define POINT_AFTER(name, call) (call)
+#define POINT_CUT(name, p, n) (n)
+#define POINT_SHORTEN(name, p, n) ((void)0)
+
+#endif
+#endif

@@ -1,0 +1,109 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+
+static const char *prog_name = "incr";
+static const char erase[] = "\r\033[K";
+
+static bool shown;
+
+static void say(const char *end, const char *fmt, va_list ap);
+static size_t append(char *line, size_t len, const char *text);
+static void put(const char *line, size_t len);
+
+void
+msg_name(const char *prog)
+{
+	prog_name = prog;
+}
+
+void
+msg_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("\n", fmt, ap);
+	va_end(ap);
+}
+
+void
+msg_show(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (fmt == NULL && shown)
+		put(erase, sizeof erase - 1);
+	else if (fmt != NULL)
+		say("", fmt, ap);
+	shown = fmt != NULL;
+	va_end(ap);
+}
+
+void
+msg_die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("\n", fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+static void
+say(const char *end, const char *fmt, va_list ap)
+{
+	char text[MSG_MAX], line[sizeof erase + MSG_MAX];
+	size_t erased = shown ? sizeof erase - 1 : 0, len;
+	char *at = line + erased;
+	int saved = errno;
+
+	memcpy(line, erase, erased);
+	shown = false;
+	if (vsnprintf(text, sizeof text, fmt, ap) < 0)
+		text[0] = '\0';
+	len = append(at, 0, prog_name);
+	len = append(at, len, ": ");
+	len = append(at, len, text);
+	if (*end != '\0')
+		at[len++] = *end;
+	put(line, erased + len);
+	errno = saved;
+}
+
+static void
+put(const char *line, size_t len)
+{
+	/* Nobody is left to tell if standard error is gone. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		shown = false;
+}
+
+/* Always leaves room for one escape and the newline. */
+static size_t
+append(char *line, size_t len, const char *text)
+{
+	for (; *text != '\0' && len < MSG_MAX - 5; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= 0x20 && c < 0x7f) {
+			line[len++] = *text;
+			continue;
+		}
+		line[len++] = '\\';
+		line[len++] = 'x';
+		hex_write(line + len, &c, 1);
+		len += 2;
+	}
+	return len;
+}

@@ -1,0 +1,37 @@
+/*
+ * One-line diagnostics and exit statuses (layer 0).  The only module that
+ * prints to standard error or ends a process.
+ *
+ * A message is `prog: object: reason`, one line, one write(2), at most
+ * MSG_MAX bytes; bytes outside printable ASCII are shown as \xHH, so that
+ * input can be named without being let loose on a terminal.
+ */
+#ifndef INCR_LOG_H
+#define INCR_LOG_H
+
+/* Exit statuses; what a supervisor does with each is in incr(7). */
+enum {
+	EXIT_DELIVERED = 0, /* everything that came in was delivered */
+	EXIT_REJECTED = 1,  /* ran to the end, rejected some of its input */
+	EXIT_CONFIG = 100,  /* usage or configuration */
+	EXIT_BUG = 101,     /* a broken invariant; nothing was counted */
+	EXIT_TEMPFAIL = 111 /* system, service or neighbour failed */
+};
+
+enum { MSG_MAX = 1024 };
+
+/* Names the program in every later message; prog is borrowed for ever. */
+void msg_name(const char *prog);
+
+/* Prints one message.  errno is kept. */
+void msg_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Shows one line, in place of the one shown before, until a message comes or
+ * NULL takes it away: for terminals. */
+void msg_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints one message and ends the process with status. */
+void msg_die(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * In: a table of series that the program changes as it likes.  Out:
+ * PROGRAM-PID.prom in INCR_METRICS_DIR, always a whole file: it is written
+ * aside, as .PROGRAM-PID.prom.new, and renamed.  Killed at any line: the file
+ * is at most a second behind, and goes five minutes later, with the next
+ * sweep of any program that uses the folder.
+ */
+#include "base/metrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/num.h"
+
+enum {
+	WRITE_MS = 1000,
+	SWEEP_MS = 60000,
+	SWEEP_MAX = 10000, /* names looked at in one sweep */
+	KEEP_S = 300,      /* the file of a process that is gone */
+	SLACK_S = 5        /* between two clocks */
+};
+
+const double metrics_bounds[METRICS_BUCKETS] = {
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10};
+
+static struct {
+	int dir; /* -1: off */
+	struct metric *table;
+	size_t n;
+	struct buf text;
+	char name[NAME_MAX + 1], aside[NAME_MAX + 1];
+	char labels[NAME_MAX + 1]; /* of every series */
+	int64_t next_ms, sweep_ms;
+} m = {.dir = -1};
+
+static int write_file(void);
+static int format(void);
+static int format_series(const struct metric *s);
+static int format_histogram(const struct metric *s);
+static int put(const char *name, const char *suffix, const char *labels,
+    const char *le, double value);
+static void sweep(void);
+static bool parse_name(const char *name, uint64_t *ret_pid);
+static int64_t process_age_s(uint64_t pid);
+
+int
+metrics_open(const char *prog, struct metric *table, size_t n)
+{
+	const char *dir = getenv("INCR_METRICS_DIR");
+	uintmax_t pid = (uintmax_t)getpid();
+
+	m.table = table;
+	m.n = n;
+	snprintf(
+	    m.labels, sizeof m.labels, "program=\"%s\",pid=\"%ju\"", prog, pid);
+	if (dir == NULL || *dir == '\0')
+		return 0;
+	m.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m.dir < 0)
+		return -1;
+	snprintf(m.name, sizeof m.name, "%s-%ju.prom", prog, pid);
+	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
+	if (write_file() < 0) {
+		int saved = errno;
+
+		close(m.dir);
+		m.dir = -1;
+		errno = saved;
+		return -1;
+	}
+	m.next_ms = tick_ms() + WRITE_MS;
+	return 0;
+}
+
+void
+metrics_observe(struct metric *s, double seconds)
+{
+	size_t i = 0;
+
+	while (i < METRICS_BUCKETS && seconds > metrics_bounds[i])
+		i++;
+	s->buckets[i]++;
+	s->value += seconds;
+}
+
+int64_t
+metrics_tick(int64_t now_ms)
+{
+	if (m.dir < 0)
+		return FDIO_FOREVER;
+	if (now_ms < m.next_ms)
+		return m.next_ms;
+	(void)write_file();
+	if (now_ms >= m.sweep_ms) {
+		sweep();
+		m.sweep_ms = now_ms + SWEEP_MS;
+	}
+	return m.next_ms = now_ms + WRITE_MS;
+}
+
+void
+metrics_close(void)
+{
+	if (m.dir < 0)
+		return;
+	(void)write_file();
+	close(m.dir);
+	m.dir = -1;
+	buf_free(&m.text);
+}
+
+int
+metrics_text(struct buf *out)
+{
+	return format() < 0 ? -1 : buf_add(out, buf_ptr(&m.text), m.text.len);
+}
+
+static int
+write_file(void)
+{
+	int fd, failed;
+
+	if (format() < 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = openat(m.dir, m.aside,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -1;
+	failed = fdio_write_all(
+	    fd, buf_ptr(&m.text), m.text.len, tick_ms() + WRITE_MS);
+	if (close(fd) < 0 || failed < 0)
+		return -1;
+	return renameat(m.dir, m.aside, m.dir, m.name);
+}
+
+static int
+format(void)
+{
+	static const struct metric build = {.name = "incr_build_info",
+	    .help = "The version of the program.",
+	    .labels = "version=\"" INCR_VERSION "\"",
+	    .kind = METRICS_GAUGE,
+	    .value = 1};
+	const char *last = "";
+
+	buf_clear(&m.text);
+	for (size_t i = 0; i <= m.n; i++) {
+		const struct metric *s = i < m.n ? &m.table[i] : &build;
+		static const char *const kinds[] = {
+		    [METRICS_COUNTER] = "counter",
+		    [METRICS_GAUGE] = "gauge",
+		    [METRICS_HISTOGRAM] = "histogram"};
+
+		if (strcmp(s->name, last) != 0 &&
+		    buf_addf(&m.text, "# HELP %s %s\n# TYPE %s %s\n", s->name,
+			s->help, s->name, kinds[s->kind]) < 0)
+			return -1;
+		last = s->name;
+		if (format_series(s) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+format_series(const struct metric *s)
+{
+	if (s->kind == METRICS_HISTOGRAM)
+		return format_histogram(s);
+	return put(s->name, "", s->labels, NULL, s->value);
+}
+
+/* Each bucket of the file has all that is below it, too. */
+static int
+format_histogram(const struct metric *s)
+{
+	uint64_t below = 0;
+	char le[32];
+
+	for (size_t i = 0; i < METRICS_BUCKETS; i++) {
+		below += s->buckets[i];
+		snprintf(le, sizeof le, "%g", metrics_bounds[i]);
+		if (put(s->name, "_bucket", s->labels, le, (double)below) < 0)
+			return -1;
+	}
+	below += s->buckets[METRICS_BUCKETS];
+	if (put(s->name, "_bucket", s->labels, "+Inf", (double)below) < 0 ||
+	    put(s->name, "_sum", s->labels, NULL, s->value) < 0)
+		return -1;
+	return put(s->name, "_count", s->labels, NULL, (double)below);
+}
+
+/* Sixteen digits: every count up to 2^53 is exact, and 0.1 stays short. */
+static int
+put(const char *name, const char *suffix, const char *labels, const char *le,
+    double value)
+{
+	return buf_addf(&m.text, "%s%s{%s%s%s%s%s%s} %.16g\n", name, suffix,
+	    labels == NULL ? "" : labels, labels == NULL ? "" : ",",
+	    le == NULL ? "" : "le=\"", le == NULL ? "" : le,
+	    le == NULL ? "" : "\",", m.labels, value);
+}
+
+/* Removes what processes that are gone have left. */
+static void
+sweep(void)
+{
+	int fd = openat(m.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	size_t seen = 0;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while (seen++ < SWEEP_MAX && (e = readdir(dir)) != NULL)
+		if (metrics_stale(m.dir, e->d_name))
+			(void)unlinkat(m.dir, e->d_name, 0);
+	closedir(dir);
+}
+
+/*
+ * A process that lives writes its file every second; one that is stopped, or
+ * whose folder is full, does not, but is older than its file.  One of
+ * another pid namespace is not seen, but writes.
+ */
+bool
+metrics_stale(int dir, const char *name)
+{
+	struct stat st;
+	uint64_t pid;
+	int64_t age_s;
+
+	if (!parse_name(name, &pid) ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return false;
+	age_s = tick_unix_ms() / 1000 - (int64_t)st.st_mtime;
+	return age_s >= KEEP_S && process_age_s(pid) < age_s - SLACK_S;
+}
+
+/* [.]incr-NAME-PID.prom[.new]; the folder may have files of others. */
+static bool
+parse_name(const char *name, uint64_t *ret_pid)
+{
+	char digits[32];
+	const char *dash, *dot;
+
+	name += *name == '.';
+	dash = strrchr(name, '-');
+	dot = dash == NULL ? NULL : strchr(dash, '.');
+	if (strncmp(name, "incr-", 5) != 0 || dot == NULL ||
+	    (strcmp(dot, ".prom") != 0 && strcmp(dot, ".prom.new") != 0))
+		return false;
+	snprintf(
+	    digits, sizeof digits, "%.*s", (int)(dot - dash - 1), dash + 1);
+	return num_u64(digits, 1, INT_MAX, ret_pid) == 0;
+}
+
+/* Seconds since the process began; -1 if there is none.  starttime is field
+ * 22 of proc(5)'s stat, the 20th behind the last parenthesis. */
+static int64_t
+process_age_s(uint64_t pid)
+{
+	char path[64], text[1024];
+	const char *at;
+	FILE *f;
+	size_t len;
+
+	snprintf(path, sizeof path, "/proc/%ju/stat", (uintmax_t)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return -1;
+	len = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	at = strrchr(text, ')');
+	for (int i = 0; i < 20 && at != NULL; i++) {
+		at = strchr(at, ' ');
+		at += at != NULL;
+	}
+	if (at == NULL)
+		return -1;
+	return tick_ms() / 1000 -
+	       (int64_t)(strtoull(at, NULL, 10) /
+			 (unsigned long long)sysconf(_SC_CLK_TCK));
+}

@@ -1,0 +1,322 @@
+#include "base/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/url.h"
+
+#ifndef INCR_VERSION
+#define INCR_VERSION "0.1.0"
+#endif
+
+enum {
+	MAX_DEFS = 32,
+	LONG_ONLY = 256, /* getopt's value of defs[i] is LONG_ONLY + i */
+	NAME_MAX_LEN = 128,
+	SECRET_MAX = 4096
+};
+
+static const struct option_def common[] = {
+    {.letter = 'h', .name = "help", .help = "show this and leave"},
+    {.letter = 'V', .name = "version", .help = "show the version and leave"},
+};
+
+static void take_defaults(const struct options_prog *prog);
+static void build(
+    const struct options_prog *prog, char *ret_short, struct option *ret_long);
+static const struct option_def *find(const struct options_prog *prog, int c);
+static _Noreturn void wrong(
+    const struct options_prog *prog, int c, const char *word);
+static void store(const struct option_def *d, const char *text,
+    const char *where, bool is_argument);
+static void store_url(const struct option_def *d, const char *text,
+    const char *where, bool is_argument);
+static void store_secret(const struct option_def *d, const char *text,
+    const char *where, bool is_argument);
+static const char *read_first_line(const char *path, const char *where);
+static _Noreturn void bad(
+    const struct option_def *d, const char *where, const char *text);
+static _Noreturn void help(const struct options_prog *prog);
+static void help_line(const struct option_def *d);
+static _Noreturn void finish(void);
+
+int
+options_parse(const struct options_prog *prog, int argc, char **argv)
+{
+	char shorts[2 * MAX_DEFS + 4];
+	struct option longs[MAX_DEFS + 3];
+	char where[64];
+	int c;
+
+	fdio_hold();
+	if (prog->n_defs > MAX_DEFS)
+		msg_die(EXIT_BUG, "options: more than %d", MAX_DEFS);
+	build(prog, shorts, longs);
+	take_defaults(prog);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_def *d = find(prog, c);
+
+		if (c == 'h')
+			help(prog);
+		if (c == 'V') {
+			printf("%s %s\n", prog->name, INCR_VERSION);
+			finish();
+		}
+		if (d == NULL)
+			wrong(prog, c, argv[optind - 1]);
+		snprintf(where, sizeof where, "--%s", d->name);
+		store(d, optarg, where, true);
+	}
+	if (optind < argc && prog->operands == NULL)
+		msg_die(EXIT_CONFIG, "%s: takes no operands; see %s --help",
+		    argv[optind], prog->name);
+	return optind;
+}
+
+int
+options_check_name(const char *text)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789._:-";
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= NAME_MAX_LEN && strspn(text, allowed) == len
+		   ? 0
+		   : -1;
+}
+
+static void
+take_defaults(const struct options_prog *prog)
+{
+	for (size_t i = 0; i < prog->n_defs; i++) {
+		const struct option_def *d = &prog->defs[i];
+		const char *text = d->env == NULL ? NULL : getenv(d->env);
+
+		if (text != NULL && *text != '\0')
+			store(d, text, d->env, false);
+		else if (d->def != NULL && *d->def != '(')
+			store(d, d->def, "default", false);
+	}
+}
+
+static void
+build(const struct options_prog *prog, char *ret_short, struct option *ret_long)
+{
+	char *s = ret_short;
+	size_t n = prog->n_defs;
+
+	*s++ = ':'; /* a missing value is told apart */
+	for (size_t i = 0; i < n; i++) {
+		const struct option_def *d = &prog->defs[i];
+
+		ret_long[i] = (struct option){.name = d->name,
+		    .has_arg = d->arg != NULL,
+		    .val = d->letter ? d->letter : LONG_ONLY + (int)i};
+		if (d->letter == 0)
+			continue;
+		*s++ = (char)d->letter;
+		if (d->arg != NULL)
+			*s++ = ':';
+	}
+	*s++ = 'h';
+	*s++ = 'V';
+	*s = '\0';
+	ret_long[n] = (struct option){.name = "help", .val = 'h'};
+	ret_long[n + 1] = (struct option){.name = "version", .val = 'V'};
+	ret_long[n + 2] = (struct option){0};
+}
+
+static const struct option_def *
+find(const struct options_prog *prog, int c)
+{
+	if (c >= LONG_ONLY)
+		return &prog->defs[c - LONG_ONLY];
+	for (size_t i = 0; i < prog->n_defs; i++)
+		if (prog->defs[i].letter == c)
+			return &prog->defs[i];
+	return NULL;
+}
+
+/* word: the last one that getopt has finished with, which is a long option
+ * but not one of several letters behind one dash. */
+static void
+wrong(const struct options_prog *prog, int c, const char *word)
+{
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	if (optopt > 0 && optopt < LONG_ONLY)
+		word = letter;
+	/* Its value may be a secret. */
+	msg_die(EXIT_CONFIG, "%.*s: %s; see %s --help", (int)strcspn(word, "="),
+	    word, c == ':' ? "needs a value" : "no such option", prog->name);
+}
+
+static void
+store(const struct option_def *d, const char *text, const char *where,
+    bool is_argument)
+{
+	const char *what;
+
+	switch (d->kind) {
+	case OPTIONS_FLAG: *(bool *)d->dest = true; return;
+	case OPTIONS_NUMBER:
+		if (num_u64(text, d->min, d->max, d->dest) < 0)
+			bad(d, where, text);
+		return;
+	case OPTIONS_SECONDS:
+		if (num_seconds(
+			text, (int64_t)d->min, (int64_t)d->max, d->dest) < 0)
+			bad(d, where, text);
+		return;
+	case OPTIONS_TEXT:
+		if (*text == '\0')
+			bad(d, where, text);
+		*(const char **)d->dest = text;
+		return;
+	case OPTIONS_NAME:
+		if (options_check_name(text) < 0)
+			bad(d, where, text);
+		*(const char **)d->dest = text;
+		return;
+	case OPTIONS_URL: store_url(d, text, where, is_argument); return;
+	case OPTIONS_SECRET: store_secret(d, text, where, is_argument); return;
+	case OPTIONS_CALL:
+		what = d->call(d->dest, text);
+		if (what != NULL)
+			msg_die(
+			    EXIT_CONFIG, "%s: %s: not %s", where, text, what);
+		return;
+	}
+}
+
+/* An argument is seen by everybody in ps(1): no password there. */
+static void
+store_url(const struct option_def *d, const char *text, const char *where,
+    bool is_argument)
+{
+	if (*text == '@')
+		text = read_first_line(text + 1, where);
+	else if (is_argument && url_has_password(text))
+		msg_die(EXIT_CONFIG,
+		    "%s: a password does not belong in an argument; use %s "
+		    "or @FILE",
+		    where, d->env == NULL ? "the environment" : d->env);
+	if (*text == '\0')
+		bad(d, where, text);
+	*(const char **)d->dest = text;
+}
+
+/* Nor may it be in a message, whatever is wrong with it. */
+static void
+store_secret(const struct option_def *d, const char *text, const char *where,
+    bool is_argument)
+{
+	if (*text == '@')
+		text = read_first_line(text + 1, where);
+	else if (is_argument)
+		msg_die(EXIT_CONFIG,
+		    "%s: a token does not belong in an argument; use %s or "
+		    "@FILE",
+		    where, d->env);
+	for (const char *c = text; *c != '\0' || c == text; c++)
+		if (*c <= ' ' || *c > '~')
+			msg_die(EXIT_CONFIG,
+			    "%s: not one word of visible ASCII", where);
+	*(const char **)d->dest = text;
+}
+
+static const char *
+read_first_line(const char *path, const char *where)
+{
+	static char kept[4][SECRET_MAX];
+	static size_t n_kept;
+	char *line = kept[n_kept % 4];
+	FILE *f = fopen(path, "re");
+
+	n_kept++;
+	if (f == NULL)
+		msg_die(
+		    EXIT_CONFIG, "%s: %s: %s", where, path, strerror(errno));
+	if (fgets(line, SECRET_MAX, f) == NULL ||
+	    strlen(line) >= SECRET_MAX - 1)
+		msg_die(EXIT_CONFIG, "%s: %s: no line of at most %d bytes",
+		    where, path, SECRET_MAX - 2);
+	fclose(f);
+	line[strcspn(line, "\n")] = '\0';
+	return line;
+}
+
+static void
+bad(const struct option_def *d, const char *where, const char *text)
+{
+	switch (d->kind) {
+	case OPTIONS_NUMBER:
+		msg_die(EXIT_CONFIG, "%s: %s: not a number from %ju to %ju",
+		    where, text, (uintmax_t)d->min, (uintmax_t)d->max);
+	case OPTIONS_SECONDS:
+		msg_die(EXIT_CONFIG, "%s: %s: not seconds from %g to %g", where,
+		    text, (double)d->min / 1000, (double)d->max / 1000);
+	case OPTIONS_NAME:
+		msg_die(EXIT_CONFIG,
+		    "%s: %s: not 1 to %d of A-Z a-z 0-9 . _ : -", where, text,
+		    NAME_MAX_LEN);
+	case OPTIONS_FLAG:
+	case OPTIONS_TEXT:
+	case OPTIONS_URL:
+	case OPTIONS_SECRET:
+	case OPTIONS_CALL: break;
+	}
+	msg_die(EXIT_CONFIG, "%s: %s: not %s", where, text,
+	    d->arg == NULL ? "valid" : d->arg);
+}
+
+static void
+help(const struct options_prog *prog)
+{
+	printf("usage: %s [options]%s%s\n\n%s\n\n", prog->name,
+	    prog->operands == NULL ? "" : " ",
+	    prog->operands == NULL ? "" : prog->operands, prog->purpose);
+	for (size_t i = 0; i < prog->n_defs; i++)
+		help_line(&prog->defs[i]);
+	for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+		help_line(&common[i]);
+	printf("\nSee %s(1), incr(7).\n", prog->name);
+	finish();
+}
+
+static void
+help_line(const struct option_def *d)
+{
+	char left[64], letter[5] = "    ";
+
+	if (d->letter != 0)
+		snprintf(letter, sizeof letter, "-%c, ", d->letter);
+	snprintf(left, sizeof left, "%s--%s%s%s", letter, d->name,
+	    d->arg == NULL ? "" : " ", d->arg == NULL ? "" : d->arg);
+	printf("  %-26s %s", left, d->help);
+	if (d->def != NULL)
+		printf(", default %s", d->def);
+	if (d->env != NULL)
+		printf(" [%s]", d->env);
+	putchar('\n');
+}
+
+/* Standard output may be full or closed: then this was no success. */
+static void
+finish(void)
+{
+	int failed = ferror(stdout);
+
+	if (fclose(stdout) != 0 || failed)
+		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	exit(EXIT_DELIVERED);
+}

@@ -1,0 +1,15 @@
+/*
+ * SHA-256 (layer 1), of libcrypto.
+ */
+#ifndef INCR_SHA256_H
+#define INCR_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DIGEST_BYTES = 32 };
+
+/* The digest of len bytes.  0, or -1 if the library fails (memory is gone). */
+int digest_sha256(const void *p, size_t len, uint8_t ret[DIGEST_BYTES]);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The consumers adopted by this process, and which of their batches are
+ * still to be read (layer 2).  Memory only.
+ */
+#ifndef INCR_ADOPTED_H
+#define INCR_ADOPTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/id.h"
+
+/* More are left for later, or for others. */
+enum { ORPHANS_MAX = 64 };
+
+struct orphan {
+	struct id consumer;
+	uint64_t *seqs; /* of the batches to be read, oldest first */
+	size_t n, next; /* next: the one to be read next */
+};
+
+/* All zero: none.  In the order of their adoption. */
+struct orphans {
+	struct orphan list[ORPHANS_MAX];
+	size_t n;
+};
+
+/*
+ * Adds a consumer, or replaces what is known of it.  Returns where the
+ * caller writes its n (at least one) sequence numbers, oldest first; NULL,
+ * and nothing was changed, if memory is gone or there are ORPHANS_MAX.
+ */
+uint64_t *orphans_add(struct orphans *o, const struct id *consumer, size_t n);
+
+/* The batch to be read next; false if there is none.  *ret_consumer is
+ * borrowed until the next change. */
+bool orphans_next(
+    const struct orphans *o, const struct id **ret_consumer, uint64_t *ret_seq);
+
+/* That batch was read. */
+void orphans_advance(struct orphans *o);
+
+/* Nothing more is known of consumer, if anything was. */
+void orphans_forget(struct orphans *o, const struct id *consumer);
+
+void orphans_clear(struct orphans *o);
+
+#endif

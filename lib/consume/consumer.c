@@ -1,0 +1,371 @@
+/*
+ * In: batches from Redis.  Out: the stream.  Redis owns every payload all
+ * the time, here are copies only.  A call without an answer is simply due
+ * again, under the same name, except a registration: that has a new id
+ * each time.  Killed at any line: what was taken waits under its name for
+ * the next look of another consumer.
+ */
+#include "consume/consumer.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/io.h"
+
+enum {
+	RENEW_MS = QUEUE_OWNER_MS / 4,
+	LOOK_MS = 100,  /* from an empty look at ready to the next, at most */
+	JITTER_MS = 20, /* less than that by up to this */
+	ORPHANS_MS = 300,
+	MEASURE_MS = 1000,
+	UNWRITTEN_MAX = 1 << 20 /* bytes; more: no next batch */
+};
+
+static void note_trouble(struct consumer *c, enum queue_state state);
+static int finish_call(struct consumer *c);
+static int finish_register(struct consumer *c);
+static int finish_renew(struct consumer *c);
+static int finish_adopt(struct consumer *c);
+static int finish_read(struct consumer *c);
+static int finish_take(struct consumer *c);
+static int finish_batch(struct consumer *c);
+static int finish_measure(struct consumer *c);
+static void lose_name(struct consumer *c);
+static bool may_leave(const struct consumer *c);
+static bool is_done(const struct consumer *c);
+static int begin_call(struct consumer *c);
+static int64_t due(const struct consumer *c, enum consumer_call call);
+static bool is_of_use(const struct consumer *c, enum consumer_call call);
+static int send_call(struct consumer *c);
+static int send_renew(struct consumer *c);
+static bool has_unread(const struct consumer *c);
+
+void
+consumer_init(struct consumer *c)
+{
+	*c = (struct consumer){
+	    .call = CONSUMER_NO_CALL, .trouble_ms = tick_ms()};
+}
+
+void
+consumer_free(struct consumer *c)
+{
+	orphans_clear(&c->orphans);
+	stream_free(&c->stream);
+}
+
+int64_t
+consumer_wait(const struct consumer *c, struct pollfd *ret_pfd)
+{
+	int64_t next_ms = queue_wait(c->queue, ret_pfd);
+
+	if (!queue_idle(c->queue))
+		return next_ms;
+	for (int call = 0; call < CONSUMER_NO_CALL; call++) {
+		int64_t due_ms = due(c, (enum consumer_call)call);
+
+		next_ms = due_ms < next_ms ? due_ms : next_ms;
+	}
+	return next_ms;
+}
+
+int
+consumer_step(struct consumer *c, short revents, enum queue_state *ret_state)
+{
+	enum queue_state state = queue_step(c->queue, revents);
+
+	if (state == QUEUE_DONE) {
+		if (finish_call(c) < 0)
+			return -1;
+	} else if (state != QUEUE_IDLE && state != QUEUE_CALLING) {
+		note_trouble(c, state);
+	}
+	*ret_state = state;
+	if (may_leave(c)) {
+		c->phase = CONSUMER_LEAVING;
+		if (stream_end(&c->stream) < 0)
+			return -1;
+	}
+	return queue_idle(c->queue) ? begin_call(c) : 0;
+}
+
+static void
+note_trouble(struct consumer *c, enum queue_state state)
+{
+	int64_t now_ms = tick_ms();
+
+	if (c->trouble_ms == 0)
+		c->trouble_ms = now_ms;
+	if (state == QUEUE_REFUSED && c->call != CONSUMER_NO_CALL)
+		c->due_ms[c->call] = now_ms + backoff_next(&c->refused);
+	c->call = CONSUMER_NO_CALL;
+}
+
+static int
+finish_call(struct consumer *c)
+{
+	enum consumer_call call = c->call;
+
+	c->call = CONSUMER_NO_CALL;
+	c->trouble_ms = 0;
+	backoff_reset(&c->refused);
+	switch (call) {
+	case CONSUMER_REGISTER: return finish_register(c);
+	case CONSUMER_RENEW: return finish_renew(c);
+	case CONSUMER_ADOPT: return finish_adopt(c);
+	case CONSUMER_READ: return finish_read(c);
+	case CONSUMER_TAKE: return finish_take(c);
+	case CONSUMER_MEASURE: return finish_measure(c);
+	case CONSUMER_NO_CALL: break;
+	}
+	return 0;
+}
+
+/* The stream begins, or goes on, under the id that was registered. */
+static int
+finish_register(struct consumer *c)
+{
+	POINT("consume-registered");
+	c->phase = CONSUMER_TAKING;
+	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
+	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
+	c->orphaned = true;
+	return stream_begin(&c->stream, c->queue_name, &c->candidate,
+	    queue_registered_ms(c->queue));
+}
+
+static int
+finish_renew(struct consumer *c)
+{
+	POINT("consume-renewed");
+	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
+	if (c->phase == CONSUMER_TAKING &&
+	    queue_renewed(c->queue, 0) == QUEUE_DISOWNED) {
+		lose_name(c);
+		return 0;
+	}
+	for (size_t i = 1; i < c->n_renewed; i++)
+		if (queue_renewed(c->queue, i) != QUEUE_OWNED)
+			orphans_forget(&c->orphans, &c->renewed[i]);
+	return 0;
+}
+
+static int
+finish_adopt(struct consumer *c)
+{
+	struct id consumer;
+	size_t n = queue_adopted(c->queue, &consumer);
+	uint64_t *seqs;
+
+	c->orphaned = n > 0 || queue_orphans(c->queue);
+	if (n == 0) {
+		c->due_ms[CONSUMER_ADOPT] = tick_ms() + ORPHANS_MS;
+		return 0;
+	}
+	seqs = orphans_add(&c->orphans, &consumer, n);
+	if (seqs == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		seqs[i] = queue_adopted_seq(c->queue, i);
+	POINT("consume-adopted");
+	return 0;
+}
+
+static int
+finish_read(struct consumer *c)
+{
+	const struct id *consumer;
+	uint64_t seq, bytes;
+
+	if (!orphans_next(&c->orphans, &consumer, &seq))
+		return 0;
+	POINT("consume-read");
+	/* Empty: it was acknowledged meanwhile. */
+	if (queue_batch(c->queue).n > 0 &&
+	    stream_add(&c->stream, c->queue, consumer, &bytes) < 0)
+		return -1;
+	orphans_advance(&c->orphans);
+	return 0;
+}
+
+static int
+finish_take(struct consumer *c)
+{
+	int64_t now_ms = tick_ms();
+
+	/* Not in step with other consumers. */
+	c->due_ms[CONSUMER_TAKE] = now_ms + LOOK_MS - tick_us() % JITTER_MS;
+	switch (queue_taken(c->queue)) {
+	case QUEUE_TAKEN: return finish_batch(c);
+	case QUEUE_EMPTY:
+		c->left = 0;
+		c->full_ms = 0;
+		stream_shrink(&c->stream);
+		break;
+	case QUEUE_FULL:
+		if (c->once && c->full_ms == 0)
+			c->full_ms = now_ms;
+		break;
+	case QUEUE_NOT_OWNER:
+		c->due_ms[CONSUMER_RENEW] = c->due_ms[CONSUMER_TAKE] = now_ms;
+		break;
+	case QUEUE_GONE: lose_name(c); break;
+	}
+	return 0;
+}
+
+static int
+finish_batch(struct consumer *c)
+{
+	uint64_t n = queue_batch(c->queue).n, bytes;
+
+	POINT("consume-taken");
+	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
+		return -1;
+	c->full_ms = 0;
+	c->left -= n < c->left ? n : c->left;
+	/* There is more where a full batch came from. */
+	if (n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)
+		c->due_ms[CONSUMER_TAKE] = 0;
+	return 0;
+}
+
+static int
+finish_measure(struct consumer *c)
+{
+	uint64_t unacked = c->lengths.unacked;
+
+	c->lengths = queue_lengths(c->queue);
+	/* Refused as full nobody says that it is empty. */
+	if (!c->measured || c->lengths.ready == 0)
+		c->left = c->lengths.ready;
+	if (c->full_ms != 0 && c->lengths.unacked != unacked)
+		c->full_ms = tick_ms();
+	c->measured = true;
+	c->due_ms[CONSUMER_MEASURE] = tick_ms() + MEASURE_MS;
+	return 0;
+}
+
+/* Redis, or who adopted us, will have no more of this id.  What was adopted
+ * under it runs out and is adopted again. */
+static void
+lose_name(struct consumer *c)
+{
+	c->phase = CONSUMER_NAMELESS;
+	c->due_ms[CONSUMER_REGISTER] = 0;
+	orphans_clear(&c->orphans);
+}
+
+/* With a call under way a batch may be made that waits for its lines. */
+static bool
+may_leave(const struct consumer *c)
+{
+	return c->phase != CONSUMER_LEAVING && c->call == CONSUMER_NO_CALL &&
+	       (c->stop || is_done(c));
+}
+
+static bool
+is_done(const struct consumer *c)
+{
+	return c->once && c->phase == CONSUMER_TAKING && c->measured &&
+	       c->left == 0 && !c->orphaned && !has_unread(c);
+}
+
+static int
+begin_call(struct consumer *c)
+{
+	int64_t now_ms = tick_ms();
+
+	/* Another Redis, or one that may have lost its last second. */
+	if (c->phase == CONSUMER_TAKING && queue_run(c->queue) != c->run)
+		lose_name(c);
+	for (int call = 0; call < CONSUMER_NO_CALL; call++)
+		if (due(c, (enum consumer_call)call) <= now_ms) {
+			c->call = (enum consumer_call)call;
+			return send_call(c);
+		}
+	return 0;
+}
+
+/* When call may be made: FDIO_FOREVER if it is of no use now. */
+static int64_t
+due(const struct consumer *c, enum consumer_call call)
+{
+	return is_of_use(c, call) ? c->due_ms[call] : FDIO_FOREVER;
+}
+
+static bool
+is_of_use(const struct consumer *c, enum consumer_call call)
+{
+	bool taking = c->phase == CONSUMER_TAKING && !c->stop;
+	bool room = c->stream.out.len < UNWRITTEN_MAX;
+
+	switch (call) {
+	case CONSUMER_REGISTER:
+		return c->phase == CONSUMER_NAMELESS && !c->stop;
+	case CONSUMER_RENEW:
+		return c->phase != CONSUMER_NAMELESS &&
+		       stream_begun(&c->stream);
+	case CONSUMER_ADOPT: return taking && c->orphans.n < ORPHANS_MAX;
+	case CONSUMER_READ: return taking && room && has_unread(c);
+	case CONSUMER_TAKE: return taking && room && (!c->once || c->left > 0);
+	case CONSUMER_MEASURE:
+		return taking &&
+		       (c->measure ||
+			   (c->once && (!c->measured || c->full_ms != 0)));
+	case CONSUMER_NO_CALL: break;
+	}
+	return false;
+}
+
+/* 0, or -1: memory is gone, for the queue is idle. */
+static int
+send_call(struct consumer *c)
+{
+	const struct id *own = &c->stream.last.consumer, *orphan;
+	uint64_t seq, n = c->batch_max;
+
+	switch (c->call) {
+	case CONSUMER_REGISTER:
+		id_make(&c->candidate);
+		c->run = queue_run(c->queue);
+		return POINT_AFTER("consume-register-sent",
+		    queue_register(c->queue, &c->candidate));
+	case CONSUMER_RENEW: return send_renew(c);
+	case CONSUMER_ADOPT: return queue_adopt(c->queue, own);
+	case CONSUMER_READ:
+		if (!orphans_next(&c->orphans, &orphan, &seq))
+			break;
+		return POINT_AFTER(
+		    "consume-read-sent", queue_read(c->queue, orphan, seq));
+	case CONSUMER_TAKE:
+		if (c->once && c->left < n)
+			n = c->left;
+		return POINT_AFTER("consume-take-sent",
+		    queue_take(c->queue, own, c->stream.last.seq + 1, n));
+	case CONSUMER_MEASURE: return queue_measure(c->queue);
+	case CONSUMER_NO_CALL: break;
+	}
+	return 0;
+}
+
+/* An adopted consumer is spoken for until its last batch is acknowledged. */
+static int
+send_renew(struct consumer *c)
+{
+	c->renewed[0] = c->stream.last.consumer;
+	for (size_t i = 0; i < c->orphans.n; i++)
+		c->renewed[1 + i] = c->orphans.list[i].consumer;
+	c->n_renewed = 1 + c->orphans.n;
+	return POINT_AFTER(
+	    "consume-renew-sent", queue_renew(c->queue, &c->renewed[0],
+				      c->renewed, c->n_renewed, false));
+}
+
+static bool
+has_unread(const struct consumer *c)
+{
+	const struct id *consumer;
+	uint64_t seq;
+
+	return orphans_next(&c->orphans, &consumer, &seq);
+}

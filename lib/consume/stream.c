@@ -1,0 +1,130 @@
+#include "consume/stream.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "base/failpoint.h"
+#include "base/io.h"
+#include "queue/rmq_payload.h"
+
+enum {
+	WRITE_MAX = 1 << 20, /* bytes, then others get their turn */
+	KEEP_MAX = 1 << 16,  /* bytes of memory kept while idle */
+	UNSAID_MS = 400      /* waiting that is usual is not worth a word */
+};
+
+static int add_lines(
+    struct stream *s, const struct queue *q, uint64_t *ret_bytes);
+
+int
+stream_begin(struct stream *s, const char *queue, const struct id *consumer,
+    int64_t now_ms)
+{
+	size_t len = strlen(queue);
+
+	s->last = (struct record_checkpoint){
+	    .consumer = *consumer, .taken_ms = now_ms};
+	memcpy(s->last.queue, queue,
+	    len > RECORD_QUEUE_MAX ? RECORD_QUEUE_MAX : len);
+	return record_add_checkpoint(&s->out, &s->last);
+}
+
+bool
+stream_begun(const struct stream *s)
+{
+	return s->last.queue[0] != '\0';
+}
+
+int
+stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
+    uint64_t *ret_bytes)
+{
+	struct queue_batch b = queue_batch(q);
+	struct record_checkpoint c = s->last;
+
+	if (add_lines(s, q, ret_bytes) < 0)
+		return -1;
+	c.seq = b.seq;
+	c.lines = b.n;
+	c.taken_ms = b.taken_ms;
+	c.since_ms = b.taken_ms - b.since_ms > UNSAID_MS ? b.since_ms : 0;
+	if (adopted != NULL) {
+		c.consumer = *adopted;
+		c.adopted = true;
+		s->adopted++;
+	} else {
+		s->last = c;
+		s->batches++;
+	}
+	s->lines += b.n;
+	return record_add_checkpoint(&s->out, &c);
+}
+
+static int
+add_lines(struct stream *s, const struct queue *q, uint64_t *ret_bytes)
+{
+	size_t n = queue_batch(q).n;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len;
+		const char *raw = queue_payload(q, i, &len);
+		enum fault fault = payload_add_line(&s->out, raw, len, i + 1);
+
+		if (fault == FAULT_UNAVAILABLE)
+			return -1;
+		s->faults[fault]++;
+		bytes += len;
+	}
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int
+stream_end(struct stream *s)
+{
+	if (!stream_begun(s))
+		return 0;
+	s->last.lines = 0;
+	s->last.since_ms = 0;
+	s->last.end = true;
+	return record_add_checkpoint(&s->out, &s->last);
+}
+
+int
+stream_write(struct stream *s, int fd)
+{
+	size_t budget = WRITE_MAX;
+
+	while (s->out.len > 0 && budget > 0) {
+		size_t n = s->out.len < budget ? s->out.len : budget;
+		int64_t done;
+
+		POINT_SHORTEN("consume-half", buf_ptr(&s->out), n);
+		POINT_SHORTEN("consume-lines", buf_ptr(&s->out), n);
+		POINT_SHORTEN("consume-checkpoint-half", buf_ptr(&s->out), n);
+		done = fdio_write_some(fd, buf_ptr(&s->out), n);
+		if (done < 0)
+			return errno == EAGAIN ? 0 : -1;
+		buf_drop(&s->out, (size_t)done);
+		budget -= (size_t)done;
+		POINT("consume-written");
+	}
+	return 0;
+}
+
+void
+stream_shrink(struct stream *s)
+{
+	if (s->out.len > 0 || s->out.cap <= KEEP_MAX)
+		return;
+	buf_free(&s->out);
+	malloc_trim(0); /* what the reply took, too */
+}
+
+void
+stream_free(struct stream *s)
+{
+	buf_free(&s->out);
+}

@@ -1,0 +1,56 @@
+/*
+ * The stream of a consumer (layer 2): its checkpoints and the lines of its
+ * batches, incr-record(5), and their way out.
+ *
+ * Memory: one batch and what was not yet written before it.
+ */
+#ifndef INCR_STREAM_H
+#define INCR_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "queue/queue.h"
+#include "record/control.h"
+#include "record/fault.h"
+#include "record/id.h"
+
+/* All zero: nothing begun.  Read the members, change none. */
+struct stream {
+	struct buf out;                /* not yet written */
+	struct record_checkpoint last; /* of our own; queue empty: none */
+
+	uint64_t lines, batches, adopted; /* delivered so far */
+	uint64_t faults[FAULT_COUNT];     /* error lines in place of payloads */
+};
+
+/* All of these: 0, or -1 if memory is gone: the stream is of no more use. */
+
+/* Begins, or goes on, under a new id: the checkpoint of seq 0, at now_ms by
+ * Redis's clock. */
+int stream_begin(struct stream *s, const char *queue, const struct id *consumer,
+    int64_t now_ms);
+
+/* Was it ever begun? */
+bool stream_begun(const struct stream *s);
+
+/* Adds the batch that q has (queue_batch) and its checkpoint: one of our
+ * own if adopted is NULL, else of the consumer it was adopted from.
+ * *ret_bytes: of its payloads. */
+int stream_add(struct stream *s, const struct queue *q,
+    const struct id *adopted, uint64_t *ret_bytes);
+
+/* We leave in order: the last checkpoint, if the stream was begun. */
+int stream_end(struct stream *s);
+
+/* Writes what goes without blocking, a bounded part of it.  0 (maybe with
+ * nothing written), or -1 with errno. */
+int stream_write(struct stream *s, int fd);
+
+/* Gives back what a large batch took, if all was written. */
+void stream_shrink(struct stream *s);
+
+void stream_free(struct stream *s);
+
+#endif

@@ -1,0 +1,69 @@
+#include "flush/cost_model.h"
+
+enum {
+	FIRST_BASE_US = 3000000, /* a server may be slow from the start */
+	FIRST_US_PER_KEY = 20,   /* measured: 9 to 27, PostgreSQL 15 */
+	US_PER_KEY_MIN = 1,
+	US_PER_KEY_MAX = 1000,
+	FEW_KEYS = 10000 /* too few to tell what one of many costs */
+};
+
+/* A large window is not expected to be as quick as those before it: others
+ * may have one, too, and share the server. */
+#define MARGIN 1.25
+
+static double us_per_key(const struct pace *p, double seen);
+
+void
+pace_init(struct pace *p)
+{
+	*p = (struct pace){
+	    .base_us = FIRST_BASE_US, .us_per_key = FIRST_US_PER_KEY};
+}
+
+void
+pace_learn(struct pace *p, size_t keys, int64_t took_us)
+{
+	double rest_us;
+
+	if (keys >= FEW_KEYS)
+		p->us_per_key = us_per_key(p, (double)took_us / (double)keys);
+	rest_us = (double)took_us - (double)keys * p->us_per_key;
+	if (rest_us < 0)
+		rest_us = 0;
+	/* Slower is believed at once, faster by and by. */
+	if (!p->known || rest_us > p->base_us)
+		p->base_us = rest_us;
+	else
+		p->base_us = (3 * p->base_us + rest_us) / 4;
+	p->known = true;
+}
+
+/* Neither at once: what a lock has cost is none of the keys', and the base
+ * makes up for what is too little. */
+static double
+us_per_key(const struct pace *p, double seen)
+{
+	double most = p->us_per_key * 5 / 4;
+
+	if (seen < p->us_per_key)
+		seen = (3 * p->us_per_key + seen) / 4;
+	else if (seen > most)
+		seen = most;
+	if (seen < US_PER_KEY_MIN)
+		return US_PER_KEY_MIN;
+	return seen > US_PER_KEY_MAX ? US_PER_KEY_MAX : seen;
+}
+
+int64_t
+pace_expected_ms(const struct pace *p, size_t keys)
+{
+	return (int64_t)(p->base_us + (double)keys * p->us_per_key * MARGIN) /
+	       1000;
+}
+
+size_t
+pace_keys(const struct pace *p, int64_t within_ms)
+{
+	return (size_t)((double)within_ms * 1000 / p->us_per_key / MARGIN);
+}

@@ -1,0 +1,197 @@
+#include "flush/flush_input.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/failpoint.h"
+
+/* More is no age, but a number out of bounds. */
+#define AGE_MAX_MS (INT64_MAX / 4)
+
+static enum intake_event first_line(struct intake *s, const char *line,
+    size_t len, bool too_long, int64_t now_ms);
+static enum intake_event begin(struct intake *s, int64_t now_ms);
+static enum intake_event plain_line(
+    struct intake *s, const char *line, size_t len, bool too_long);
+static enum intake_event batch_line(struct intake *s, const char *line,
+    size_t len, bool too_long, int64_t now_ms);
+static enum fault read_error(const char *line, size_t len);
+static enum intake_event checkpoint(
+    struct intake *s, const char *line, size_t len, int64_t now_ms);
+static enum intake_event batch_point(struct intake *s);
+static enum intake_event stop(struct intake *s, enum intake_event event,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+enum intake_event
+intake_line(struct intake *s, const char *line, size_t len, bool too_long,
+    int64_t now_ms)
+{
+	switch (s->kind) {
+	case INTAKE_UNKNOWN: return first_line(s, line, len, too_long, now_ms);
+	case INTAKE_PLAIN: return plain_line(s, line, len, too_long);
+	case INTAKE_CONSUMER: break;
+	}
+	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT)
+		return checkpoint(s, line, len, now_ms);
+	return batch_line(s, line, len, too_long, now_ms);
+}
+
+/* What memory hides must not be counted as plain input. */
+static enum intake_event
+first_line(struct intake *s, const char *line, size_t len, bool too_long,
+    int64_t now_ms)
+{
+	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT) {
+		int result = record_parse_checkpoint(line, len, &s->point);
+
+		if (result < 0 && errno == ENOMEM)
+			return INTAKE_MEMORY;
+		if (result == 0 && s->point.seq == 0 && !s->point.end) {
+			s->kind = INTAKE_CONSUMER;
+			return begin(s, now_ms);
+		}
+	}
+	s->kind = INTAKE_PLAIN;
+	return plain_line(s, line, len, too_long);
+}
+
+static enum intake_event
+plain_line(struct intake *s, const char *line, size_t len, bool too_long)
+{
+	s->fault =
+	    too_long ? FAULT_TOO_LONG : increment_parse(line, len, &s->inc);
+	if (s->fault == FAULT_UNAVAILABLE)
+		return INTAKE_MEMORY;
+	return s->fault == FAULT_NONE ? INTAKE_ADD : INTAKE_BAD;
+}
+
+static enum intake_event
+batch_line(struct intake *s, const char *line, size_t len, bool too_long,
+    int64_t now_ms)
+{
+	if (s->ended)
+		return stop(s, INTAKE_BUG, "a line after the end");
+	if (s->batch.lines == INTAKE_BATCH_MAX)
+		return stop(s, INTAKE_BUG, "more than %d lines in a batch",
+		    INTAKE_BATCH_MAX);
+	if (too_long)
+		s->fault = FAULT_TOO_LONG;
+	else if (record_kind(line, len) == RECORD_ERROR)
+		s->fault = read_error(line, len);
+	else
+		s->fault = increment_parse(line, len, &s->inc);
+	if (s->fault == FAULT_UNAVAILABLE)
+		return INTAKE_MEMORY;
+	if (s->fault == FAULT_NONE)
+		return batch_add(&s->batch, &s->inc, now_ms) < 0 ? INTAKE_MEMORY
+								 : INTAKE_LINE;
+	return batch_add_bad(&s->batch, now_ms) < 0 ? INTAKE_MEMORY
+						    : INTAKE_BAD;
+}
+
+/* What incr-consume says of a payload that it can't hand on. */
+static enum fault
+read_error(const char *line, size_t len)
+{
+	struct record_error e;
+
+	/* Unavailable is what increment_parse says of memory. */
+	if (record_parse_error(line, len, &e) < 0)
+		return errno == ENOMEM ? FAULT_UNAVAILABLE : FAULT_CONTROL_LINE;
+	return e.fault == FAULT_UNAVAILABLE ? FAULT_CONTROL_LINE : e.fault;
+}
+
+static enum intake_event
+checkpoint(struct intake *s, const char *line, size_t len, int64_t now_ms)
+{
+	struct record_checkpoint *p = &s->point;
+
+	if (record_parse_checkpoint(line, len, p) < 0)
+		return errno == ENOMEM
+			   ? INTAKE_MEMORY
+			   : stop(s, INTAKE_BUG, "a malformed checkpoint");
+	if (p->lines != s->batch.lines)
+		return stop(s, INTAKE_BUG,
+		    "batch %" PRIu64 " has %" PRIu64 " lines, its checkpoint "
+		    "says %" PRIu64,
+		    p->seq, s->batch.lines, p->lines);
+	if (p->seq == 0 && !p->end)
+		return begin(s, now_ms);
+	if (strcmp(p->queue, s->queue) != 0)
+		return stop(s, INTAKE_CONFIG,
+		    "batches of queue %s, but --queue is %s", p->queue,
+		    s->queue);
+	if (s->ended)
+		return stop(s, INTAKE_BUG, "a checkpoint after the end");
+	if (!p->end)
+		return batch_point(s);
+	if (p->lines != 0)
+		return stop(s, INTAKE_BUG, "an end with lines");
+	s->ended = true;
+	return INTAKE_END;
+}
+
+static enum intake_event
+begin(struct intake *s, int64_t now_ms)
+{
+	if (strcmp(s->point.queue, s->queue) != 0)
+		return stop(s, INTAKE_CONFIG,
+		    "a consumer of queue %s, but --queue is %s", s->point.queue,
+		    s->queue);
+	s->consumer = s->point.consumer;
+	s->seq = 0;
+	s->ended = false;
+	s->begun_ms = now_ms;
+	s->begun_taken_ms = s->point.taken_ms;
+	return s->point.lines == 0
+		   ? INTAKE_BEGIN
+		   : stop(s, INTAKE_BUG, "a beginning with lines");
+}
+
+static enum intake_event
+batch_point(struct intake *s)
+{
+	const struct record_checkpoint *p = &s->point;
+
+	POINT("flush-checkpoint");
+	if (p->adopted)
+		return INTAKE_BATCH;
+	if (!id_equal(&p->consumer, &s->consumer))
+		return stop(s, INTAKE_BUG, "a batch of another consumer");
+	if (p->seq != s->seq + 1)
+		return stop(s, INTAKE_BUG,
+		    "batch %" PRIu64 " follows batch %" PRIu64, p->seq, s->seq);
+	s->seq = p->seq;
+	return INTAKE_BATCH;
+}
+
+static enum intake_event
+stop(struct intake *s, enum intake_event event, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->why, sizeof s->why, fmt, ap);
+	va_end(ap);
+	return event;
+}
+
+int64_t
+intake_age_ms(const struct intake *s, int64_t now_ms, int64_t unix_ms)
+{
+	int64_t by_clock_ms = unix_ms - s->point.taken_ms;
+	int64_t by_stream_ms =
+	    now_ms - s->begun_ms - (s->point.taken_ms - s->begun_taken_ms);
+	int64_t age_ms = by_clock_ms;
+
+	if (s->point.taken_ms >= s->begun_taken_ms && by_stream_ms < age_ms)
+		age_ms = by_stream_ms;
+	if (age_ms < 0)
+		age_ms = 0;
+	if (s->point.since_ms > 0)
+		age_ms += s->point.taken_ms - s->point.since_ms;
+	return age_ms > AGE_MAX_MS ? AGE_MAX_MS : age_ms;
+}

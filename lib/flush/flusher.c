@@ -1,0 +1,498 @@
+#include "flush/flusher.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+
+enum {
+	/* Places for receipts kept for the windows and the pending batch. */
+	RECEIPTS_KEPT = 3
+};
+
+static void begin_consumer(struct flusher *f);
+static void check(struct flusher *f, const struct id *consumer);
+static void place(struct flusher *f);
+static bool is_known(struct flusher *f);
+static bool place_own(struct flusher *f);
+static bool place_adopted(struct flusher *f);
+static bool continues(const struct flusher *f, bool adopted);
+static bool merge(struct flusher *f, bool adopted);
+static bool acknowledge(struct flusher *f);
+static bool look(struct flusher *f);
+static int64_t due_ms(const struct flusher *f);
+static bool freeze(struct flusher *f);
+static void open_plain(struct flusher *f, int64_t now_ms);
+static void hear_ledger(struct flusher *f, enum ledger_news news);
+static void committed(struct flusher *f);
+static void row_known(struct flusher *f);
+static void hear_claims(struct flusher *f, enum claims_news news);
+static void out_of_memory(struct flusher *f);
+static void fail(struct flusher *f, int status, const char *object,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+int
+flusher_open(struct flusher *f, struct postgres *pg,
+    const struct flusher_options *options)
+{
+	struct id seed;
+
+	*f = (struct flusher){.options = *options,
+	    .intake = {.queue = options->queue},
+	    .schedule = {.interval_ms = options->interval_ms,
+		.max_keys = options->max_keys},
+	    .staleness_ms = -1};
+	f->filling = &f->windows[0];
+	id_make(&seed);
+	sums_open(&f->windows[0].sums, &seed);
+	sums_open(&f->windows[1].sums, &seed);
+	plain_init(&f->plain);
+	return ledger_open(&f->ledger, pg, options->queue);
+}
+
+void
+flusher_close(struct flusher *f)
+{
+	ledger_close(&f->ledger);
+	if (f->remote)
+		claims_close(&f->claims);
+	window_free(&f->windows[0]);
+	window_free(&f->windows[1]);
+	batch_free(&f->intake.batch);
+}
+
+/* -- lines ---------------------------------------------------------------- */
+
+bool
+flusher_takes(const struct flusher *f)
+{
+	size_t size = window_size(f->filling);
+
+	if (f->ended || f->pending || f->checking || f->status != 0)
+		return false;
+	/* Both windows together stay below the bound. */
+	if (f->ledger.window != NULL)
+		size += window_size(f->ledger.window);
+	return size < f->options.max_keys &&
+	       f->claims.receipts.n < RECEIPTS_MAX - RECEIPTS_KEPT;
+}
+
+enum intake_event
+flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
+{
+	int64_t now_ms = tick_ms();
+	enum intake_event event =
+	    intake_line(&f->intake, line, len, too_long, now_ms);
+
+	switch (event) {
+	case INTAKE_LINE: break;
+	case INTAKE_ADD:
+		open_plain(f, now_ms);
+		if (window_add(f->filling, &f->intake.inc) < 0)
+			out_of_memory(f);
+		break;
+	case INTAKE_BAD:
+		if (!f->remote)
+			open_plain(f, now_ms);
+		break;
+	case INTAKE_BEGIN: begin_consumer(f); break;
+	case INTAKE_BATCH:
+		f->pending = true;
+		place(f);
+		break;
+	case INTAKE_END: f->hurry = f->filling->open; break;
+	case INTAKE_CONFIG:
+		fail(f, EXIT_CONFIG, "stdin", "%s", f->intake.why);
+		break;
+	case INTAKE_BUG: fail(f, EXIT_BUG, "stdin", "%s", f->intake.why); break;
+	case INTAKE_MEMORY: out_of_memory(f); break;
+	}
+	return event;
+}
+
+/* The first one must be registered in the Redis we are told. */
+static void
+begin_consumer(struct flusher *f)
+{
+	const char *why;
+	struct queue *q;
+
+	f->hurry = f->filling->open;
+	if (f->remote)
+		return;
+	q = queue_open(f->options.redis, f->options.queue, &why);
+	if (q == NULL) {
+		fail(f, EXIT_CONFIG, "redis", "%s", why);
+		return;
+	}
+	claims_open(&f->claims, q, f->windows, 3 * f->options.interval_ms);
+	f->remote = true;
+	schedule_promise(&f->schedule);
+	check(f, &f->intake.consumer);
+}
+
+static void
+check(struct flusher *f, const struct id *consumer)
+{
+	f->asked = *consumer;
+	f->checking = true;
+	claims_ask(&f->claims, consumer);
+}
+
+void
+flusher_end(struct flusher *f)
+{
+	f->ended = true;
+	if (f->pending)
+		return;
+	f->checking = false;
+	batch_clear(&f->intake.batch);
+}
+
+/* -- batches -------------------------------------------------------------- */
+
+/* Puts the complete batch where it belongs, as soon as that can be. */
+static void
+place(struct flusher *f)
+{
+	if (!f->pending || f->checking || f->status != 0)
+		return;
+	if (f->stranger && !is_known(f))
+		return;
+	if (f->intake.point.adopted ? !place_adopted(f) : !place_own(f))
+		return;
+	f->pending = false;
+	batch_clear(&f->intake.batch);
+}
+
+/*
+ * The stream's consumer is not registered.  Asked at once, that would be
+ * another Redis; by now it may have been taken for dead and swept.  Then the
+ * batch's own consumer is registered, or the ledger has the batch.
+ */
+static bool
+is_known(struct flusher *f)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+	const struct flusher_known *k = &f->known;
+	char consumer[ID_TEXT + 1];
+
+	if (!id_equal(&f->asked, &p->consumer)) {
+		if (f->retire.state == RETIRE_WAIT)
+			check(f, &p->consumer);
+		return false;
+	}
+	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
+		return look(f);
+	if (p->seq <= k->row)
+		return true;
+	id_format(&p->consumer, consumer);
+	fail(f, EXIT_CONFIG, "redis",
+	    "consumer %s is not registered here; is --redis that of "
+	    "incr-consume?",
+	    consumer);
+	return false;
+}
+
+static bool
+place_own(struct flusher *f)
+{
+	if (f->filling->open && !continues(f, false) && !freeze(f))
+		return false;
+	return merge(f, false);
+}
+
+/*
+ * What is in the table is acknowledged, what follows it is counted; about
+ * anything else the ledger is asked, when nothing is under way any more.
+ */
+static bool
+place_adopted(struct flusher *f)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+	struct flusher_known *k = &f->known;
+
+	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
+		return look(f);
+	if (p->seq <= k->row)
+		return acknowledge(f);
+	if (p->seq != k->last + 1)
+		return look(f);
+	if (f->filling->open && !continues(f, true) && !freeze(f))
+		return false;
+	k->last = p->seq;
+	return merge(f, true);
+}
+
+/* Is the batch the next one of the window that fills? */
+static bool
+continues(const struct flusher *f, bool adopted)
+{
+	const struct window *w = f->filling;
+
+	return w->adopted == adopted &&
+	       id_equal(&w->consumer, &f->intake.point.consumer) &&
+	       w->last + 1 == f->intake.point.seq &&
+	       w->log.len / sizeof(struct increment) < WINDOW_LOG_MAX;
+}
+
+static bool
+merge(struct flusher *f, bool adopted)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+	struct window *w = f->filling;
+	int64_t now_ms = tick_ms();
+	int64_t age_ms = intake_age_ms(&f->intake, now_ms, tick_unix_ms());
+
+	if (!w->open) {
+		window_open(w, &p->consumer, &f->intake.consumer, adopted,
+		    f->intake.batch.lines > 0 ? f->intake.batch.opened_ms
+					      : now_ms);
+		schedule_open(&f->schedule, w, tick_noise());
+	}
+	if (window_add_batch(w, &f->intake.batch, p->seq, age_ms, now_ms) < 0)
+		out_of_memory(f);
+	return true;
+}
+
+/* The batch was counted before; only its bad lines are still of use. */
+static bool
+acknowledge(struct flusher *f)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+
+	f->replayed++;
+	if (receipts_add_batch(&f->claims.receipts, &p->consumer,
+		&f->intake.consumer, p->seq, &f->intake.batch) < 0)
+		out_of_memory(f);
+	return true;
+}
+
+static bool
+look(struct flusher *f)
+{
+	if (f->known.looking || (f->filling->open && !freeze(f)) ||
+	    f->ledger.state != LEDGER_REST)
+		return false;
+	f->known.valid = false;
+	f->known.looking = true;
+	ledger_look(&f->ledger, &f->intake.point.consumer);
+	return false;
+}
+
+static void
+row_known(struct flusher *f)
+{
+	const struct record_checkpoint *p = &f->intake.point;
+	uint64_t row = f->ledger.row;
+
+	f->known = (struct flusher_known){
+	    .valid = true, .consumer = p->consumer, .row = row, .last = row};
+	if (p->seq > row + 1 && !f->stranger)
+		fail(f, EXIT_BUG, "ledger",
+		    "stands at batch %" PRIu64 " where %" PRIu64 " is due", row,
+		    p->seq - 1);
+	place(f);
+}
+
+/* -- windows -------------------------------------------------------------- */
+
+static void
+open_plain(struct flusher *f, int64_t now_ms)
+{
+	if (f->filling->open)
+		return;
+	window_open_plain(f->filling, now_ms);
+	schedule_open(&f->schedule, f->filling, tick_noise());
+}
+
+static int64_t
+due_ms(const struct flusher *f)
+{
+	const struct window *w = f->filling;
+
+	if (!w->open || f->ledger.state != LEDGER_REST)
+		return FDIO_FOREVER;
+	if (f->hurry || f->ended)
+		return 0;
+	return schedule_due(&f->schedule, w, &f->ledger.pace);
+}
+
+/* The window that fills goes to Postgres.  False if another is there. */
+static bool
+freeze(struct flusher *f)
+{
+	struct window *w = f->filling;
+
+	if (f->ledger.state != LEDGER_REST)
+		return false;
+	f->hurry = false;
+	if (w->plain) {
+		if (w->sums.n == 0) { /* only bad lines */
+			window_clear(w);
+			return true;
+		}
+		plain_name(&f->plain, w, tick_ms());
+	}
+	ledger_commit(&f->ledger, w);
+	f->filling = &f->windows[w == &f->windows[0]];
+	return true;
+}
+
+/* -- services ------------------------------------------------------------- */
+
+int64_t
+flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
+{
+	int64_t next_ms = due_ms(f), at_ms;
+
+	at_ms = ledger_wait(&f->ledger, &ret_pfds[0]);
+	next_ms = at_ms < next_ms ? at_ms : next_ms;
+	ret_pfds[1] = (struct pollfd){.fd = -1};
+	if (!f->remote)
+		return next_ms;
+	at_ms = claims_wait(&f->claims, &ret_pfds[1]);
+	return at_ms < next_ms ? at_ms : next_ms;
+}
+
+void
+flusher_step(struct flusher *f, const struct pollfd pfds[2])
+{
+	hear_ledger(f, ledger_step(&f->ledger, pfds[0].revents));
+	if (f->remote && f->status == 0)
+		hear_claims(f, claims_step(&f->claims, pfds[1].revents));
+	place(f);
+	if (f->status == 0 && due_ms(f) <= tick_ms())
+		freeze(f);
+	if (f->remote && !f->checking && !f->ended)
+		retire_start(&f->retire, &f->ledger, tick_ms());
+}
+
+static void
+hear_ledger(struct flusher *f, enum ledger_news news)
+{
+	const struct ledger *l = &f->ledger;
+
+	switch (news) {
+	case LEDGER_NOTHING: return;
+	case LEDGER_COMMITTED: committed(f); return;
+	case LEDGER_ROW: row_known(f); return;
+	case LEDGER_FOUND:
+		retire_found(&f->retire, &f->ledger, &f->claims);
+		return;
+	case LEDGER_FORGOTTEN: retire_forgotten(&f->retire, &f->ledger); return;
+	case LEDGER_PARTLY:
+		fail(f, EXIT_TEMPFAIL, "window",
+		    "batches %" PRIu64 " to %" PRIu64
+		    " were counted by another, dropping our %" PRIu64
+		    " to %" PRIu64,
+		    l->window->first, l->row, l->window->first,
+		    l->window->last);
+		return;
+	case LEDGER_LOST:
+		fail(f, EXIT_BUG, "ledger",
+		    "stands at batch %" PRIu64 " where %" PRIu64 " is due",
+		    l->row, l->window->first - 1);
+		return;
+	case LEDGER_TOO_OLD:
+		fail(f, EXIT_TEMPFAIL, "window",
+		    "older than a day, not committed");
+		return;
+	case LEDGER_MEMORY: out_of_memory(f); return;
+	case LEDGER_FAULT:
+		fail(f, EXIT_CONFIG, "postgres", "%s", postgres_why(l->pg));
+		return;
+	}
+}
+
+static void
+committed(struct flusher *f)
+{
+	struct window *w = ledger_take(&f->ledger);
+
+	if (f->ledger.replayed)
+		f->replayed += w->last - w->first + 1;
+	else
+		f->flushed += w->lines;
+	f->commits++;
+	f->took_us = f->ledger.took_us;
+	f->keys = w->sums.n;
+	f->staleness_ms =
+	    w->oldest_ms == INT64_MAX ? -1 : tick_ms() - w->oldest_ms;
+	if (w->plain)
+		f->plain.committed_ms = tick_ms();
+	else
+		receipts_add(&f->claims.receipts, w);
+	if (w->adopted && id_equal(&f->known.consumer, &w->consumer) &&
+	    f->known.row < w->last)
+		f->known.row = w->last;
+	window_clear(w);
+}
+
+static void
+hear_claims(struct flusher *f, enum claims_news news)
+{
+	switch (news) {
+	case CLAIMS_NOTHING: return;
+	case CLAIMS_FAULT:
+		fail(f, EXIT_CONFIG, "redis", "%s", queue_why(f->claims.q));
+		return;
+	case CLAIMS_ANSWER: break;
+	}
+	if (f->checking) {
+		f->stranger = !f->claims.registered;
+		f->checking = false;
+	} else if (f->retire.state == RETIRE_ASK) {
+		retire_answer(&f->retire, &f->ledger, &f->claims);
+	}
+}
+
+int64_t
+flusher_oldest(const struct flusher *f)
+{
+	int64_t oldest_ms = FDIO_FOREVER, now_ms = tick_ms();
+
+	for (size_t i = 0; i < 2; i++)
+		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
+			oldest_ms = f->windows[i].oldest_ms;
+	if (f->pending) {
+		int64_t at_ms =
+		    now_ms - intake_age_ms(&f->intake, now_ms, tick_unix_ms());
+
+		oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+	}
+	return oldest_ms;
+}
+
+bool
+flusher_done(const struct flusher *f)
+{
+	return f->ended && !f->pending && !f->filling->open &&
+	       f->ledger.state == LEDGER_REST && f->claims.receipts.n == 0;
+}
+
+static void
+out_of_memory(struct flusher *f)
+{
+	fail(f, EXIT_TEMPFAIL, "memory", "%s", strerror(ENOMEM));
+}
+
+/* The first failure is the one that counts. */
+static void
+fail(struct flusher *f, int status, const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (f->status != 0)
+		return;
+	f->status = status;
+	f->object = object;
+	va_start(ap, fmt);
+	vsnprintf(f->why, sizeof f->why, fmt, ap);
+	va_end(ap);
+}

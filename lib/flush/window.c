@@ -1,0 +1,205 @@
+#include "flush/window.h"
+
+#include "queue/queue.h"
+
+enum { KEPT_BYTES = 1 << 18 };
+
+static void open_window(struct window *w, int64_t now_ms);
+static int count(struct window *w, const struct increment *inc, size_t n);
+static void rest(struct buf *b);
+
+int
+batch_add(struct batch *b, const struct increment *inc, int64_t now_ms)
+{
+	if (buf_add(&b->increments, inc, sizeof *inc) < 0)
+		return -1;
+	if (b->lines++ == 0)
+		b->opened_ms = now_ms;
+	return 0;
+}
+
+int
+batch_add_bad(struct batch *b, int64_t now_ms)
+{
+	if (buf_add(&b->bad, &b->lines, sizeof b->lines) < 0)
+		return -1;
+	if (b->lines++ == 0)
+		b->opened_ms = now_ms;
+	return 0;
+}
+
+void
+batch_clear(struct batch *b)
+{
+	rest(&b->increments);
+	rest(&b->bad);
+	b->lines = 0;
+}
+
+void
+batch_free(struct batch *b)
+{
+	buf_free(&b->increments);
+	buf_free(&b->bad);
+	b->lines = 0;
+}
+
+void
+window_open(struct window *w, const struct id *consumer, const struct id *self,
+    bool adopted, int64_t now_ms)
+{
+	open_window(w, now_ms);
+	w->consumer = *consumer;
+	w->self = *self;
+	w->adopted = adopted;
+	w->plain = false;
+}
+
+void
+window_open_plain(struct window *w, int64_t now_ms)
+{
+	open_window(w, now_ms);
+	w->adopted = false;
+	w->plain = true;
+}
+
+static void
+open_window(struct window *w, int64_t now_ms)
+{
+	w->open = true;
+	w->from = w->first = w->last = 0;
+	w->lines = 0;
+	w->opened_ms = now_ms;
+	w->sent_ms = 0;
+	w->oldest_ms = INT64_MAX;
+}
+
+int
+window_add(struct window *w, const struct increment *inc)
+{
+	return count(w, inc, 1);
+}
+
+int
+window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
+    int64_t age_ms, int64_t now_ms)
+{
+	size_t n = b->increments.len / sizeof(struct increment), end;
+	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
+
+	if (w->first == 0)
+		w->from = w->first = seq;
+	w->last = seq;
+	if (now_ms - age_ms < w->oldest_ms)
+		w->oldest_ms = now_ms - age_ms;
+	for (size_t i = 0; i < b->bad.len / sizeof *bad; i++) {
+		struct queue_reject reject = {seq, bad[i]};
+
+		if (buf_add(&w->rejects, &reject, sizeof reject) < 0)
+			return -1;
+	}
+	if (w->adopted) {
+		end = w->log.len / sizeof(struct increment) + n;
+		if (buf_add(&w->log, buf_ptr(&b->increments),
+			b->increments.len) < 0 ||
+		    buf_add(&w->ends, &end, sizeof end) < 0)
+			return -1;
+	}
+	return count(w, (const void *)buf_ptr(&b->increments), n);
+}
+
+static int
+count(struct window *w, const struct increment *inc, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sums_add(&w->sums, &inc[i].key, inc[i].value) < 0)
+			return -1;
+	w->lines += n;
+	return 0;
+}
+
+size_t
+window_size(const struct window *w)
+{
+	return w->sums.n + w->rejects.len / sizeof(struct queue_reject);
+}
+
+int64_t
+window_due(const struct window *w, int64_t interval_ms, int64_t jitter_ms,
+    int64_t expected_ms)
+{
+	int64_t due_ms =
+	    w->opened_ms + (w->adopted ? WINDOW_LINGER_MS : interval_ms);
+	int64_t promised_ms;
+
+	/* A longer interval is a promise given up by choice. */
+	if (w->oldest_ms != INT64_MAX && interval_ms <= WINDOW_PROMISE_MS) {
+		promised_ms = w->oldest_ms + WINDOW_PROMISE_MS -
+			      WINDOW_RECOVERY_MS - expected_ms;
+		due_ms = promised_ms < due_ms ? promised_ms : due_ms;
+	}
+	return w->adopted ? due_ms : due_ms - jitter_ms;
+}
+
+bool
+window_too_old(const struct window *w, int64_t now_ms)
+{
+	/* Nobody but us can have committed what never was in Redis. */
+	int64_t since_ms = w->plain ? w->sent_ms : w->opened_ms;
+
+	return w->first == 1 && since_ms > 0 &&
+	       now_ms - since_ms > WINDOW_DAY_MS;
+}
+
+enum window_verdict
+window_judge(const struct window *w, uint64_t row)
+{
+	if (row >= w->last)
+		return WINDOW_THERE;
+	if (row >= w->first)
+		return WINDOW_PARTLY;
+	return row == w->first - 1 ? WINDOW_AGAIN : WINDOW_LOST;
+}
+
+int
+window_trim(struct window *w, uint64_t row)
+{
+	const size_t *ends = (const void *)buf_ptr(&w->ends);
+	const struct increment *log = (const void *)buf_ptr(&w->log);
+	/* ends[i] belongs to batch from + i. */
+	size_t from = ends[row - w->from], to = ends[w->last - w->from];
+
+	w->first = row + 1;
+	w->lines = 0;
+	sums_clear(&w->sums);
+	return from == to ? 0 : count(w, log + from, to - from);
+}
+
+void
+window_clear(struct window *w)
+{
+	w->open = false;
+	sums_clear(&w->sums);
+	rest(&w->rejects);
+	rest(&w->log);
+	rest(&w->ends);
+}
+
+static void
+rest(struct buf *b)
+{
+	if (b->cap > KEPT_BYTES)
+		buf_free(b);
+	else
+		buf_clear(b);
+}
+
+void
+window_free(struct window *w)
+{
+	w->open = false;
+	sums_free(&w->sums);
+	buf_free(&w->rejects);
+	buf_free(&w->log);
+	buf_free(&w->ends);
+}

@@ -1,0 +1,581 @@
+#include "http/http_parser.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/hex.h"
+
+enum {
+	HEX_DIGITS_MAX = 8,
+	VALUE_NAME_MIN = sizeof "traceparent" - 1 /* the shortest in values */
+};
+
+/* Where a character may stand. */
+enum place {
+	TOKEN = 1,  /* tchar of RFC 9110, section 5.6.2 */
+	TEXT = 2,   /* a value: visible, space, tab, or beyond ASCII */
+	TARGET = 4, /* visible, but no # */
+	NAME = 8    /* of a host, RFC 3986; without the comma, which in a
+		     * field may part two of them */
+};
+
+#define ALL (TOKEN | TEXT | TARGET | NAME)
+#define NO_NAME (TOKEN | TEXT | TARGET)
+#define NO_TOKEN (TEXT | TARGET | NAME)
+#define VISIBLE (TEXT | TARGET)
+
+/* clang-format off */
+static const uint8_t classes[256] = {
+	['\t'] = TEXT, [' '] = TEXT, ['!'] = ALL, ['"'] = VISIBLE,
+	['#'] = TOKEN | TEXT, ['$'] = ALL, ['%'] = ALL, ['&'] = ALL,
+	['\''] = ALL, ['('] = NO_TOKEN, [')'] = NO_TOKEN, ['*'] = ALL,
+	['+'] = ALL, [','] = VISIBLE, ['-'] = ALL, ['.'] = ALL,
+	['/'] = VISIBLE, ['0' ... '9'] = ALL, [':'] = VISIBLE,
+	[';'] = NO_TOKEN, ['<'] = VISIBLE, ['='] = NO_TOKEN,
+	['>' ... '@'] = VISIBLE, ['A' ... 'Z'] = ALL,
+	['[' ... ']'] = VISIBLE, ['^'] = NO_NAME, ['_'] = ALL,
+	['`'] = NO_NAME, ['a' ... 'z'] = ALL, ['{'] = VISIBLE,
+	['|'] = NO_NAME, ['}'] = VISIBLE, ['~'] = ALL,
+	[0x80 ... 0xff] = TEXT,
+};
+/* clang-format on */
+
+static enum http_event read_head(
+    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+static void begin(struct http *h);
+static bool read_head_line(struct http *h, const char *p, size_t len);
+static enum http_event end_head(struct http *h, size_t *ret_eaten);
+static bool read_request_line(
+    struct http *h, const char *p, const char *line, size_t len);
+static enum http_method find_method(const char *name, size_t len);
+static bool read_target(
+    struct http *h, const char *p, const char *target, size_t len);
+static bool read_version(struct http *h, const char *version, size_t len);
+static size_t read_field(struct http *h, const char *line, size_t len,
+    const char **ret_value, size_t *ret_value_len);
+static bool take_field(struct http *h, const char *p, const char *name,
+    size_t name_len, const char *value, size_t len);
+static bool take_host(struct http *h, const char *value, size_t len);
+static bool take_length(struct http *h, const char *value, size_t len);
+static bool take_encoding(struct http *h, const char *value, size_t len);
+static bool take_connection(struct http *h, const char *value, size_t len);
+static bool take_expect(struct http *h, const char *value, size_t len);
+static enum http_event read_bytes(
+    struct http *h, size_t len, enum http_state then, size_t *ret_eaten);
+static enum http_event read_size(
+    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+static enum http_event read_newline(
+    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+static enum http_event read_trailer(
+    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+static bool equals(const char *p, size_t len, const char *word);
+static bool has_tab(const char *value, size_t len);
+static bool is_authority(const char *p, size_t len);
+static bool is_known(const char *name, size_t len);
+static bool is(char c, enum place place);
+static bool fault(struct http *h, uint16_t status, const char *why);
+
+/* The name of a field in lower case, and its length. */
+#define FIELD(name_) .name = name_, .name_len = sizeof name_ - 1
+
+static const struct {
+	const char *name;
+	size_t name_len;
+	bool (*take)(struct http *h, const char *value, size_t len);
+} fields[] = {
+    {FIELD("host"), take_host},
+    {FIELD("content-length"), take_length},
+    {FIELD("transfer-encoding"), take_encoding},
+    {FIELD("connection"), take_connection},
+    {FIELD("expect"), take_expect},
+};
+
+/* Fields whose values are read by others. */
+static const struct {
+	const char *name;
+	size_t name_len;
+	size_t offset;        /* of a struct http_value in the request */
+	const char *repeated; /* the fault, or NULL: the last line counts */
+	bool lone;            /* several are as good as an empty one */
+} values[] = {
+    {FIELD("authorization"), offsetof(struct http_request, authorization),
+	"the field Authorization is repeated", false},
+    {FIELD("idempotency-key"), offsetof(struct http_request, idempotency_key),
+	"the field Idempotency-Key is repeated", false},
+    {FIELD("traceparent"), offsetof(struct http_request, traceparent), NULL,
+	true},
+    {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL,
+	false},
+};
+
+enum http_event
+http_step(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+{
+	*ret_eaten = 0;
+	switch (h->state) {
+	case HTTP_AT_HEAD: return read_head(h, p, len, ret_eaten);
+	case HTTP_AT_BODY: return read_bytes(h, len, HTTP_AT_END, ret_eaten);
+	case HTTP_AT_SIZE: return read_size(h, p, len, ret_eaten);
+	case HTTP_AT_CHUNK:
+		return read_bytes(h, len, HTTP_AT_NEWLINE, ret_eaten);
+	case HTTP_AT_NEWLINE: return read_newline(h, p, len, ret_eaten);
+	case HTTP_AT_TRAILER: return read_trailer(h, p, len, ret_eaten);
+	case HTTP_AT_END: begin(h); return HTTP_END;
+	case HTTP_AT_FAULT: return HTTP_FAULT;
+	}
+	return HTTP_FAULT;
+}
+
+static void
+begin(struct http *h)
+{
+	*h = (struct http){.state = HTTP_AT_HEAD};
+}
+
+/* -- the head ------------------------------------------------------------ */
+
+static enum http_event
+read_head(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+{
+	/* What can't become a request (TLS, say) is not waited for. */
+	if (len > 0 && !is(p[0], TOKEN) && p[0] != '\r') {
+		fault(h, 400, "the request line is faulty");
+		return HTTP_FAULT;
+	}
+	while (read_head_line(h, p, len))
+		if (h->state != HTTP_AT_HEAD)
+			return end_head(h, ret_eaten);
+	return h->state == HTTP_AT_FAULT ? HTTP_FAULT : HTTP_MORE;
+}
+
+/* Reads one line; the empty one moves on to the body.  False if there is no
+ * whole line, or on a fault. */
+static bool
+read_head_line(struct http *h, const char *p, size_t len)
+{
+	const char *line = p + h->at, *value;
+	const char *lf = h->at < len ? memchr(line, '\n', len - h->at) : NULL;
+	size_t n = lf == NULL ? 0 : (size_t)(lf - line), name_len, value_len;
+
+	if ((lf == NULL && len > HTTP_HEAD_MAX) ||
+	    (lf != NULL && lf - p >= HTTP_HEAD_MAX))
+		return fault(h, 431, "the head must not exceed 8192 bytes");
+	if (lf == NULL)
+		return false;
+	if (n == 0 || line[n - 1] != '\r')
+		return fault(h, 400, "lines of the head must end with CRLF");
+	n--;
+	h->at = (uint16_t)(h->at + n + 2);
+	if (!h->has_line && n == 0 && !h->skipped)
+		return h->skipped = true; /* RFC 9112, section 2.2 */
+	if (!h->has_line)
+		return h->has_line = read_request_line(h, p, line, n);
+	if (n == 0) {
+		h->state = HTTP_AT_END;
+		return true;
+	}
+	name_len = read_field(h, line, n, &value, &value_len);
+	return name_len > 0 &&
+	       take_field(h, p, line, name_len, value, value_len);
+}
+
+static enum http_event
+end_head(struct http *h, size_t *ret_eaten)
+{
+	struct http_request *r = &h->request;
+
+	if (h->hosts == 0 && !r->http_1_0)
+		fault(h, 400, "the field Host is missing");
+	else if (r->chunked && (r->has_length || r->http_1_0))
+		fault(h, 400, "Transfer-Encoding does not go with this");
+	if (h->state == HTTP_AT_FAULT)
+		return HTTP_FAULT;
+	r->keep_alive = !r->http_1_0 && !h->close;
+	h->left = r->length;
+	if (r->chunked)
+		h->state = HTTP_AT_SIZE;
+	else if (r->length > 0)
+		h->state = HTTP_AT_BODY;
+	r->expects = r->expects && !r->http_1_0 && h->state != HTTP_AT_END;
+	*ret_eaten = h->at;
+	return HTTP_HEAD;
+}
+
+/* method SP target SP version */
+static bool
+read_request_line(struct http *h, const char *p, const char *line, size_t len)
+{
+	const char *end = line + len, *space, *target;
+	size_t method_len = 0;
+
+	while (method_len < len && is(line[method_len], TOKEN))
+		method_len++;
+	target = line + method_len + 1;
+	space = method_len > 0 && method_len < len && line[method_len] == ' '
+		    ? memchr(target, ' ', (size_t)(end - target))
+		    : NULL;
+	if (space == NULL)
+		return fault(h, 400, "the request line is faulty");
+	h->request.method = (uint8_t)find_method(line, method_len);
+	return read_version(h, space + 1, (size_t)(end - space - 1)) &&
+	       read_target(h, p, target, (size_t)(space - target));
+}
+
+static enum http_method
+find_method(const char *name, size_t len)
+{
+	if (len == 4 && memcmp(name, "POST", 4) == 0)
+		return HTTP_METHOD_POST;
+	if (len == 3 && memcmp(name, "GET", 3) == 0)
+		return HTTP_METHOD_GET;
+	if (len == 4 && memcmp(name, "HEAD", 4) == 0)
+		return HTTP_METHOD_HEAD;
+	if (len == 7 && memcmp(name, "OPTIONS", 7) == 0)
+		return HTTP_METHOD_OPTIONS;
+	if (len == 7 && memcmp(name, "CONNECT", 7) == 0)
+		return HTTP_METHOD_CONNECT;
+	return HTTP_METHOD_OTHER;
+}
+
+/* /path[?query], http://authority[/path][?query], for OPTIONS also * */
+static bool
+read_target(struct http *h, const char *p, const char *target, size_t len)
+{
+	static const char why[] = "the target of the request is faulty";
+	const char *path = target, *end = target + len, *authority = NULL;
+
+	if (h->request.method == HTTP_METHOD_CONNECT)
+		return fault(h, 400, "tunnels are not made here");
+	for (size_t i = 0; i < len; i++)
+		if (!is(target[i], TARGET))
+			return fault(h, 400, why);
+	if (len > 7 && strncasecmp(target, "http://", 7) == 0)
+		authority = target + 7;
+	else if (len > 8 && strncasecmp(target, "https://", 8) == 0)
+		authority = target + 8;
+	if (authority != NULL) {
+		path = authority;
+		while (path < end && *path != '/' && *path != '?')
+			path++;
+	}
+	if (len == 0 ||
+	    !(authority != NULL
+		    ? is_authority(authority, (size_t)(path - authority))
+		    : *path == '/' ||
+			  (h->request.method == HTTP_METHOD_OPTIONS &&
+			      equals(path, len, "*"))))
+		return fault(h, 400, why);
+	h->request.path_at = (uint16_t)(path - p);
+	while (path < end && *path != '?')
+		path++;
+	h->request.path_len = (uint16_t)(path - p - h->request.path_at);
+	return true;
+}
+
+static bool
+read_version(struct http *h, const char *version, size_t len)
+{
+	if (len != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
+	    version[5] < '0' || version[5] > '9' || version[7] < '0' ||
+	    version[7] > '9')
+		return fault(h, 400, "the request line is faulty");
+	if (version[5] != '1' || version[7] > '1')
+		return fault(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+	h->request.http_1_0 = version[7] == '0';
+	return true;
+}
+
+/* name ":" OWS value OWS; returns the length of the name, 0 on a fault. */
+static size_t
+read_field(struct http *h, const char *line, size_t len, const char **ret_value,
+    size_t *ret_value_len)
+{
+	const char *value, *end = line + len;
+	size_t name_len = 0;
+
+	if (++h->fields > HTTP_FIELDS_MAX)
+		return fault(h, 431, "the head has more than 100 fields");
+	while (name_len < len && is(line[name_len], TOKEN))
+		name_len++;
+	if (name_len == 0 || name_len == len || line[name_len] != ':')
+		return fault(h, 400, "a field of the head is faulty");
+	value = line + name_len + 1;
+	for (const char *c = value; c < end; c++)
+		if (!is(*c, TEXT))
+			return fault(h, 400, "a field of the head is faulty");
+	while (value < end && (*value == ' ' || *value == '\t'))
+		value++;
+	while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*ret_value = value;
+	*ret_value_len = (size_t)(end - value);
+	return name_len;
+}
+
+static bool
+take_field(struct http *h, const char *p, const char *name, size_t name_len,
+    const char *value, size_t len)
+{
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (fields[i].name_len == name_len &&
+		    equals(name, name_len, fields[i].name))
+			return fields[i].take(h, value, len);
+	if (name_len < VALUE_NAME_MIN)
+		return true;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		struct http_value *v =
+		    (struct http_value *)((char *)&h->request +
+					  values[i].offset);
+
+		if (values[i].name_len != name_len ||
+		    !equals(name, name_len, values[i].name))
+			continue;
+		if (v->at != 0 && values[i].repeated != NULL)
+			return fault(h, 400, values[i].repeated);
+		if (v->at != 0 && values[i].lone)
+			len = 0;
+		*v = (struct http_value){(uint16_t)(value - p), (uint16_t)len};
+	}
+	return true;
+}
+
+static bool
+take_host(struct http *h, const char *value, size_t len)
+{
+	if (++h->hosts > 1)
+		return fault(h, 400, "the field Host is repeated");
+	if (!is_authority(value, len))
+		return fault(h, 400, "the field Host is faulty");
+	return true;
+}
+
+static bool
+take_length(struct http *h, const char *value, size_t len)
+{
+	uint64_t n = 0;
+
+	if (h->request.has_length)
+		return fault(h, 400, "the field Content-Length is repeated");
+	h->request.has_length = true;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			len = 0;
+		else if (n < UINT64_MAX / 20)
+			n = n * 10 + (uint64_t)(value[i] - '0');
+	}
+	if (len == 0 || has_tab(value, len))
+		return fault(h, 400, "the field Content-Length is faulty");
+	h->request.length = n;
+	return true;
+}
+
+static bool
+take_encoding(struct http *h, const char *value, size_t len)
+{
+	if (h->request.chunked || !equals(value, len, "chunked") ||
+	    has_tab(value, len))
+		return fault(h, 400, "Transfer-Encoding can only be chunked");
+	h->request.chunked = true;
+	return true;
+}
+
+/* A list of words, of which only one means something here. */
+static bool
+take_connection(struct http *h, const char *value, size_t len)
+{
+	const char *end = value + len;
+
+	while (value < end) {
+		const char *from = value;
+
+		while (value < end && is(*value, TOKEN))
+			value++;
+		if (equals(from, (size_t)(value - from), "close"))
+			h->close = true;
+		while (value < end && !is(*value, TOKEN))
+			value++;
+	}
+	return true;
+}
+
+static bool
+take_expect(struct http *h, const char *value, size_t len)
+{
+	if (!equals(value, len, "100-continue"))
+		return fault(h, 417, "only 100-continue can be expected");
+	h->request.expects = true;
+	return true;
+}
+
+/* -- the body ------------------------------------------------------------ */
+
+static enum http_event
+read_bytes(struct http *h, size_t len, enum http_state then, size_t *ret_eaten)
+{
+	if (len == 0)
+		return HTTP_MORE;
+	if (len > h->left)
+		len = (size_t)h->left;
+	h->left -= len;
+	if (h->left == 0)
+		h->state = then;
+	*ret_eaten = len;
+	return HTTP_DATA;
+}
+
+/* 1*8HEXDIG [";" extensions] CRLF */
+static enum http_event
+read_size(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+{
+	size_t max = len < HTTP_CHUNK_LINE_MAX ? len : HTTP_CHUNK_LINE_MAX;
+	const char *lf = max == 0 ? NULL : memchr(p, '\n', max);
+	size_t i = 0, n;
+	bool good;
+
+	if (lf == NULL && len < HTTP_CHUNK_LINE_MAX)
+		return HTTP_MORE;
+	h->left = 0;
+	n = lf == NULL || lf == p || lf[-1] != '\r' ? 0 : (size_t)(lf - p) - 1;
+	for (; i < n && hex_value(p[i]) >= 0; i++)
+		h->left = h->left << 4 | (uint64_t)hex_value(p[i]);
+	good = i > 0 && i <= HEX_DIGITS_MAX && (i == n || p[i] == ';');
+	for (; i < n; i++)
+		good = good && is(p[i], TEXT);
+	if (!good) {
+		fault(h, 400, "the size of a chunk is faulty");
+		return HTTP_FAULT;
+	}
+	h->state = h->left == 0 ? HTTP_AT_TRAILER : HTTP_AT_CHUNK;
+	*ret_eaten = n + 2;
+	return HTTP_FRAMING;
+}
+
+static enum http_event
+read_newline(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+{
+	if ((len > 0 && p[0] != '\r') || (len > 1 && p[1] != '\n')) {
+		fault(h, 400, "a chunk is longer than its size");
+		return HTTP_FAULT;
+	}
+	if (len < 2)
+		return HTTP_MORE;
+	h->state = HTTP_AT_SIZE;
+	*ret_eaten = 2;
+	return HTTP_FRAMING;
+}
+
+/* Fields that nobody asked for: checked and dropped.  What means something in
+ * a head would mean it to some and not to others. */
+static enum http_event
+read_trailer(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+{
+	const char *lf = len == 0 ? NULL : memchr(p, '\n', len), *value;
+	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len, name_len;
+
+	if (h->trailers + n > HTTP_HEAD_MAX)
+		fault(h, 431, "the trailers must not exceed 8192 bytes");
+	else if (lf != NULL && (n < 2 || lf[-1] != '\r'))
+		fault(h, 400, "lines of the trailer must end with CRLF");
+	else if (lf != NULL && n > 2 &&
+		 (name_len = read_field(h, p, n - 2, &value, &value_len)) > 0 &&
+		 is_known(p, name_len))
+		fault(h, 400, "a trailer has a field of the head");
+	if (h->state == HTTP_AT_FAULT)
+		return HTTP_FAULT;
+	if (lf == NULL)
+		return HTTP_MORE;
+	if (n == 2)
+		h->state = HTTP_AT_END;
+	h->trailers = (uint16_t)(h->trailers + n);
+	*ret_eaten = n;
+	return HTTP_FRAMING;
+}
+
+/* -- characters ---------------------------------------------------------- */
+
+/* word is in lower case. */
+static bool
+equals(const char *p, size_t len, const char *word)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c =
+		    p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+
+		if (word[i] == '\0' || c != word[i])
+			return false;
+	}
+	return word[len] == '\0';
+}
+
+/* Around the value of a field, on its line?  To some parsers a tab belongs to
+ * the value: a length must not be read in two ways. */
+static bool
+has_tab(const char *value, size_t len)
+{
+	const char *from = value, *to = value + len;
+
+	while (from[-1] != ':')
+		if (*--from == '\t')
+			return true;
+	for (; *to != '\r'; to++)
+		if (*to == '\t')
+			return true;
+	return false;
+}
+
+/* host [":" port], RFC 3986, section 3.2; the host not empty */
+static bool
+is_authority(const char *p, size_t len)
+{
+	const char *end = p + len, *name = p;
+
+	if (p < end && *p == '[') {
+		name = ++p;
+		while (p < end && (is(*p, NAME) || *p == ':'))
+			p++;
+		if (p == name || p == end || *p++ != ']')
+			return false;
+	} else {
+		for (; p < end && is(*p, NAME); p++)
+			if (*p == '%' && (end - p < 3 || hex_value(p[1]) < 0 ||
+					     hex_value(p[2]) < 0))
+				return false;
+		if (p == name)
+			return false;
+	}
+	if (p < end && *p++ != ':')
+		return false;
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p == end;
+}
+
+/* One that means something in a head. */
+static bool
+is_known(const char *name, size_t len)
+{
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (equals(name, len, fields[i].name))
+			return true;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		if (equals(name, len, values[i].name))
+			return true;
+	return false;
+}
+
+static bool
+is(char c, enum place place)
+{
+	return (classes[(unsigned char)c] & place) != 0;
+}
+
+/* Always false, so that callers can return it. */
+static bool
+fault(struct http *h, uint16_t status, const char *why)
+{
+	h->state = HTTP_AT_FAULT;
+	h->status = status;
+	h->why = why;
+	return false;
+}

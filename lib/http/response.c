@@ -1,0 +1,188 @@
+#include "http/response.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum { PROBLEM_MAX = 512, FIELDS_MAX = 512, RETRY_S = 1 };
+
+static int add_accepted(struct buf *out);
+static void format_fields(const struct answer *a, char *ret_text, size_t size);
+static size_t format_problem(
+    const struct answer *a, char *ret_text, size_t size);
+static const char *date(void);
+
+struct answer
+answer_fault(enum fault f)
+{
+	struct answer a = {
+	    .status = 400, .code = fault_code(f), .detail = fault_detail(f)};
+
+	switch (f) {
+	case FAULT_NONE: return (struct answer){.status = 202};
+	case FAULT_NOT_JSON:
+	case FAULT_NOT_AN_OBJECT:
+	case FAULT_MISSING_KEY:
+	case FAULT_MISSING_VALUE:
+	case FAULT_UNKNOWN_MEMBER:
+	case FAULT_REPEATED_MEMBER:
+	case FAULT_KEY_NOT_A_UUID:
+	case FAULT_VALUE_NOT_AN_INTEGER:
+	case FAULT_VALUE_OUT_OF_RANGE:
+	case FAULT_NOT_TAGGED:
+	case FAULT_FAULTY_HEADER:
+	case FAULT_CONTROL_LINE: break;
+	case FAULT_TOO_LONG: a.status = 413; break;
+	case FAULT_IDEMPOTENCY_KEY_REUSED: a.status = 422; break;
+	case FAULT_UNAVAILABLE:
+		a.status = 503;
+		a.retry_s = RETRY_S;
+		break;
+	case FAULT_UNKNOWN:
+	case FAULT_COUNT: a.status = 504; break;
+	}
+	return a;
+}
+
+const char *
+answer_phrase(uint16_t status)
+{
+	switch (status) {
+	case 200: return "OK";
+	case 202: return "Accepted";
+	case 207: return "Multi-Status";
+	case 400: return "Bad Request";
+	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 413: return "Content Too Large";
+	case 417: return "Expectation Failed";
+	case 422: return "Unprocessable Content";
+	case 429: return "Too Many Requests";
+	case 431: return "Request Header Fields Too Large";
+	case 503: return "Service Unavailable";
+	case 504: return "Gateway Timeout";
+	case 505: return "HTTP Version Not Supported";
+	}
+	return "Unknown";
+}
+
+int
+answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
+{
+	char problem[PROBLEM_MAX], fields[FIELDS_MAX];
+	const char *text = a->text, *type = a->type;
+	size_t len = a->text_len, before = out->len;
+
+	if (a->status == 202 && a->text == NULL && !close)
+		return add_accepted(out);
+	if (a->code != NULL) {
+		len = format_problem(a, problem, sizeof problem);
+		text = problem;
+		type = "application/problem+json";
+	}
+	format_fields(a, fields, sizeof fields);
+	if (buf_addf(out,
+		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s"
+		"Content-Length: %zu\r\n\r\n",
+		(unsigned)a->status, answer_phrase(a->status), date(), fields,
+		close ? "Connection: close\r\n" : "",
+		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
+		type == NULL ? "" : "\r\n", len) == 0 &&
+	    (head_only || buf_add(out, text, len) == 0))
+		return 0;
+	out->len = before;
+	return -1;
+}
+
+/* Nearly every answer: formatted once a second. */
+static int
+add_accepted(struct buf *out)
+{
+	static char text[128];
+	static const char *dated;
+	static int len;
+	const char *now = date();
+
+	if (dated == NULL || memcmp(dated, now, strlen(now)) != 0)
+		len = 0;
+	if (len == 0)
+		len = snprintf(text, sizeof text,
+		    "HTTP/1.1 202 Accepted\r\nDate: %s\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    now);
+	dated = text + sizeof "HTTP/1.1 202 Accepted\r\nDate: " - 1;
+	return buf_add(out, text, (size_t)len);
+}
+
+/* Those that an answer may have besides its body's; all are constants or
+ * numbers, and fit. */
+static void
+format_fields(const struct answer *a, char *ret_text, size_t size)
+{
+	char *to = ret_text, *end = ret_text + size;
+
+	*to = '\0';
+	if (a->allow != NULL)
+		to +=
+		    snprintf(to, (size_t)(end - to), "Allow: %s\r\n", a->allow);
+	if (a->challenge != NULL)
+		to += snprintf(to, (size_t)(end - to),
+		    "WWW-Authenticate: %s\r\n", a->challenge);
+	if (a->retry_s > 0)
+		to += snprintf(to, (size_t)(end - to), "Retry-After: %ju\r\n",
+		    (uintmax_t)a->retry_s);
+	if (a->trace != NULL)
+		to += snprintf(to, (size_t)(end - to), "traceresponse: %s\r\n",
+		    a->trace->text);
+	if (a->policy != NULL)
+		snprintf(to, (size_t)(end - to),
+		    "RateLimit-Policy: \"%s\";q=%ju;w=1\r\n"
+		    "RateLimit: \"%s\";r=%ju;t=%ju\r\n",
+		    a->policy, (uintmax_t)a->quota, a->policy,
+		    (uintmax_t)a->left, (uintmax_t)a->retry_s);
+}
+
+/* Its members are constants without characters that JSON escapes. */
+static size_t
+format_problem(const struct answer *a, char *ret_text, size_t size)
+{
+	static const char quota[] =
+	    "https://iana.org/assignments/http-problem-types#quota-exceeded";
+	bool limited = a->policy != NULL, named = a->trace != NULL;
+	int n = snprintf(ret_text, size,
+	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
+	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s%s%.*s%s}\n",
+	    limited ? quota : "about:blank", answer_phrase(a->status),
+	    (unsigned)a->status, a->code, a->detail,
+	    limited ? ",\"violated-policies\":[\"" : "",
+	    limited ? a->policy : "", limited ? "\"]" : "",
+	    named ? ",\"trace_id\":\"" : "", TRACE_ID,
+	    named ? a->trace->text + TRACE_ID_AT : "", named ? "\"" : "");
+
+	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* IMF-fixdate of RFC 9110, section 5.6.7. */
+static const char *
+date(void)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static char text[64];
+	static time_t last = -1;
+	time_t now = (time_t)(tick_unix_ms() / 1000);
+	struct tm t;
+
+	if (now == last || gmtime_r(&now, &t) == NULL)
+		return text;
+	last = now;
+	snprintf(text, sizeof text, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
+	    days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon,
+	    t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+	return text;
+}

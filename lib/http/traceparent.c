@@ -1,0 +1,79 @@
+#include "http/traceparent.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+
+enum {
+	ID_BYTES = TRACE_ID / 2,
+	PARENT_AT = TRACE_ID_AT + TRACE_ID + 1,
+	PARENT_BYTES = 8,
+	FLAGS_AT = PARENT_AT + 2 * PARENT_BYTES + 1,
+	POOL = 256 /* bytes that getrandom gives in one piece, random(4) */
+};
+
+static bool is_id(const char *text, size_t len);
+static const uint8_t *draw(size_t n);
+
+bool
+trace_is_valid(const char *text, size_t len)
+{
+	return len == TRACE_TEXT && memcmp(text, "00-", TRACE_ID_AT) == 0 &&
+	       is_id(text + TRACE_ID_AT, TRACE_ID) &&
+	       text[PARENT_AT - 1] == '-' &&
+	       is_id(text + PARENT_AT, (size_t)2 * PARENT_BYTES) &&
+	       text[FLAGS_AT - 1] == '-' && hex_is_lower(text + FLAGS_AT, 2);
+}
+
+/* All zero is none. */
+static bool
+is_id(const char *text, size_t len)
+{
+	return hex_is_lower(text, len) && strspn(text, "0") < len;
+}
+
+void
+trace_make(struct trace *ret)
+{
+	memcpy(ret->text, "00-", TRACE_ID_AT);
+	hex_write(ret->text + TRACE_ID_AT, draw(ID_BYTES), ID_BYTES);
+	ret->text[PARENT_AT - 1] = '-';
+	hex_write(ret->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
+	memcpy(ret->text + FLAGS_AT - 1, "-00", sizeof "-00");
+}
+
+void
+trace_adopt(struct trace *t)
+{
+	if (trace_is_valid(t->text, strlen(t->text))) {
+		hex_write(
+		    t->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
+		memcpy(t->text + FLAGS_AT, "00", 2);
+	} else {
+		trace_make(t);
+	}
+}
+
+/* The next n random bytes, of many that were drawn at once.  Were there none,
+ * the clock would still tell names apart: they are no secrets. */
+static const uint8_t *
+draw(size_t n)
+{
+	static uint8_t pool[POOL];
+	static size_t at = POOL;
+	uint64_t noise;
+
+	if (POOL - at < n) {
+		at = 0;
+		if (getrandom(pool, POOL, 0) != POOL)
+			for (size_t i = 0; i < POOL; i += sizeof noise) {
+				noise = tick_noise() + i;
+				memcpy(pool + i, &noise, sizeof noise);
+			}
+	}
+	at += n;
+	return pool + at - n;
+}

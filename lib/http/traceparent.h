@@ -1,0 +1,37 @@
+/*
+ * Names of requests (layer 1): traceparent of W3C Trace Context, version 00.
+ *
+ *	00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+ *	   the trace's id                   the parent's     flags
+ *
+ * Whoever asks names the trace, and every message about the request says its
+ * id.  A traceparent that is not exactly this counts as none.
+ */
+#ifndef INCR_TRACEPARENT_H
+#define INCR_TRACEPARENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	TRACE_TEXT = 55, /* characters of a traceparent */
+	TRACE_ID = 32,   /* of a trace's id, */
+	TRACE_ID_AT = 3  /* which begins there */
+};
+
+/* A traceparent, or all zero. */
+struct trace {
+	char text[TRACE_TEXT + 1];
+};
+
+/* Is it one?  Lower case, no id all zero, nothing behind the flags. */
+bool trace_is_valid(const char *text, size_t len);
+
+/* A new one, of random ids, whose flags say that nothing was recorded. */
+void trace_make(struct trace *ret);
+
+/* Makes what a client sent fit to be answered: a new trace if t is none, else
+ * the same with a new parent, who recorded nothing. */
+void trace_adopt(struct trace *t);
+
+#endif

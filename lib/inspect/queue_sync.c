@@ -1,0 +1,68 @@
+#include "inspect/queue_sync.h"
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+static enum queue_state step(struct queue *q, int64_t deadline_ms);
+
+enum queue_state
+await_idle(struct queue *q, int64_t wait_ms)
+{
+	int64_t deadline_ms = tick_ms() + wait_ms;
+	enum queue_state state = queue_step(q, 0);
+
+	while (!queue_idle(q) && state != QUEUE_FAULT) {
+		if (tick_ms() >= deadline_ms)
+			return QUEUE_DOWN;
+		state = step(q, deadline_ms);
+	}
+	return state == QUEUE_FAULT ? QUEUE_FAULT : QUEUE_IDLE;
+}
+
+enum queue_state
+await_done(struct queue *q, int64_t wait_ms)
+{
+	int64_t deadline_ms = tick_ms() + wait_ms;
+	bool again = false;
+
+	for (;;) {
+		switch (step(q, again ? deadline_ms : FDIO_FOREVER)) {
+		case QUEUE_CALLING: continue;
+		case QUEUE_DONE: return QUEUE_DONE;
+		case QUEUE_FAULT: return QUEUE_FAULT;
+		case QUEUE_REFUSED:
+			/* It is about the call, unless it ended the
+			 * connection: not this Redis, not now. */
+			if (queue_idle(q))
+				return QUEUE_REFUSED;
+			again = true;
+			break;
+		case QUEUE_LOST: again = true; break;
+		case QUEUE_DOWN:
+		case QUEUE_IDLE: break;
+		}
+		if (tick_ms() >= deadline_ms)
+			return QUEUE_DOWN;
+		if (!queue_idle(q))
+			continue;
+		if (!again || queue_repeat(q) < 0)
+			return QUEUE_DOWN;
+		again = false;
+	}
+}
+
+static enum queue_state
+step(struct queue *q, int64_t deadline_ms)
+{
+	struct pollfd pfd;
+	int64_t due_ms = queue_wait(q, &pfd);
+
+	if (deadline_ms < due_ms)
+		due_ms = deadline_ms;
+	/* What poll can't say the time-outs of the queue will. */
+	if (fdio_poll(&pfd, 1, due_ms) < 0)
+		pfd.revents = 0;
+	return queue_step(q, pfd.revents);
+}

@@ -1,0 +1,188 @@
+#include "inspect/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int copy(struct holdings *h, const struct queue *q);
+static size_t count_batches(const struct queue *q, size_t consumers);
+static void inherit(struct holdings *h, const struct holdings *old);
+static const struct holdings_row *find(
+    const struct holdings_rows *rows, const struct id *consumer);
+static int compare_rows(const void *a, const void *b);
+static int compare_batches(const void *a, const void *b);
+
+int
+holdings_take(struct holdings *h, const struct queue *q)
+{
+	struct holdings old = *h;
+	int result;
+
+	*h = (struct holdings){0};
+	result = copy(h, q);
+	if (result < 0)
+		holdings_free(h);
+	else
+		inherit(h, &old);
+	holdings_free(&old);
+	return result;
+}
+
+static int
+copy(struct holdings *h, const struct queue *q)
+{
+	struct queue_surveyed s = queue_surveyed(q);
+	struct queue_held held;
+
+	h->ready = s.ready;
+	h->rejected = s.rejected;
+	h->last.list = calloc(s.consumers + 1, sizeof *h->last.list);
+	h->batches =
+	    calloc(count_batches(q, s.consumers) + 1, sizeof *h->batches);
+	if (h->last.list == NULL || h->batches == NULL)
+		return -1;
+	for (size_t i = 0; i < s.consumers; i++) {
+		if (queue_held(q, i, &held) < 0)
+			continue;
+		h->last.list[h->last.n++] =
+		    (struct holdings_row){held.consumer, held.last};
+		for (size_t j = 0; j < held.batches; j++)
+			h->batches[h->n_batches++] =
+			    (struct holdings_batch){.consumer = held.consumer,
+				.seq = queue_held_seq(q, i, j),
+				.length = queue_held_length(q, i, j)};
+	}
+	holdings_sort(&h->last);
+	qsort(h->batches, h->n_batches, sizeof *h->batches, compare_batches);
+	return 0;
+}
+
+static size_t
+count_batches(const struct queue *q, size_t consumers)
+{
+	struct queue_held held;
+	size_t n = 0;
+
+	for (size_t i = 0; i < consumers; i++)
+		if (queue_held(q, i, &held) == 0)
+			n += held.batches;
+	return n;
+}
+
+static void
+inherit(struct holdings *h, const struct holdings *old)
+{
+	for (size_t i = 0; i < h->n_batches && old->n_batches > 0; i++) {
+		const struct holdings_batch *was =
+		    bsearch(&h->batches[i], old->batches, old->n_batches,
+			sizeof *old->batches, compare_batches);
+
+		if (was != NULL && was->known)
+			h->batches[i] = *was;
+	}
+}
+
+void
+holdings_free(struct holdings *h)
+{
+	free(h->last.list);
+	free(h->batches);
+	*h = (struct holdings){0};
+}
+
+void
+holdings_sort(struct holdings_rows *rows)
+{
+	if (rows->n > 1)
+		qsort(rows->list, rows->n, sizeof *rows->list, compare_rows);
+}
+
+uint64_t
+holdings_seq(const struct holdings_rows *rows, const struct id *consumer)
+{
+	const struct holdings_row *row = find(rows, consumer);
+
+	return row == NULL ? 0 : row->seq;
+}
+
+bool
+holdings_has(const struct holdings_rows *rows, const struct id *consumer)
+{
+	return find(rows, consumer) != NULL;
+}
+
+static const struct holdings_row *
+find(const struct holdings_rows *rows, const struct id *consumer)
+{
+	struct holdings_row key = {.consumer = *consumer};
+
+	return rows->n == 0 ? NULL
+			    : bsearch(&key, rows->list, rows->n,
+				  sizeof *rows->list, compare_rows);
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct holdings_row *x = a, *y = b;
+
+	return memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
+}
+
+static int
+compare_batches(const void *a, const void *b)
+{
+	const struct holdings_batch *x = a, *y = b;
+	int order = memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
+
+	return order != 0 ? order : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+bool
+holdings_rest(const struct holdings *before, const struct holdings *after)
+{
+	const struct holdings_rows *was = &before->last, *is = &after->last;
+
+	if (after->ready < before->ready || after->rejected < before->rejected)
+		return false;
+	/* One that was swept may have taken something before. */
+	for (size_t i = 0; i < was->n; i++)
+		if (!holdings_has(is, &was->list[i].consumer))
+			return false;
+	for (size_t i = 0; i < is->n; i++)
+		if (is->list[i].seq != holdings_seq(was, &is->list[i].consumer))
+			return false;
+	return true;
+}
+
+bool
+holdings_precede(const struct holdings *h, const struct holdings_rows *earlier,
+    const struct holdings_rows *ledger)
+{
+	for (size_t i = 0; i < ledger->n; i++) {
+		const struct holdings_row *row = &ledger->list[i];
+
+		if (holdings_has(&h->last, &row->consumer)
+			? row->seq > holdings_seq(&h->last, &row->consumer)
+			: row->seq != holdings_seq(earlier, &row->consumer))
+			return false;
+	}
+	return true;
+}
+
+uint64_t
+holdings_missing(const struct holdings *h, const struct holdings_rows *ledger)
+{
+	uint64_t missing = 0;
+
+	for (size_t i = 0; i < h->last.n; i++) {
+		uint64_t row = holdings_seq(ledger, &h->last.list[i].consumer);
+
+		if (h->last.list[i].seq > row)
+			missing += h->last.list[i].seq - row;
+	}
+	for (size_t i = 0; i < h->n_batches; i++)
+		if (h->batches[i].seq >
+		    holdings_seq(ledger, &h->batches[i].consumer))
+			missing--;
+	return missing;
+}

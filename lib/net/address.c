@@ -1,0 +1,158 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/num.h"
+
+enum { MAPPED = 12, CLIENT_BYTES = 8 };
+
+static const uint8_t mapped[MAPPED] = {[10] = 0xff, [11] = 0xff};
+static const struct peer unix_socket = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+static bool read_address(const char *text, size_t len, struct peer *ret);
+static bool is_v4(const struct peer *p);
+static bool is_unix(const struct peer *p);
+static bool is_trusted(const struct peer_trust *t, const struct peer *p);
+static bool is_within(
+    const struct peer *p, const struct peer *net, unsigned bits);
+
+int
+peer_trust(struct peer_trust *t, const char *text)
+{
+	size_t len = strcspn(text, "/");
+	struct peer net, low = {0};
+	uint64_t bits, max;
+
+	if (strcmp(text, "unix") == 0) {
+		t->unix_sockets = true;
+		return 0;
+	}
+	if (t->n == PEER_NETS || !read_address(text, len, &net))
+		return -1;
+	bits = max = memchr(text, ':', len) == NULL ? 32 : 128;
+	if (text[len] == '/' && num_u64(text + len + 1, 0, max, &bits) < 0)
+		return -1;
+	bits += 128 - max;
+	for (unsigned i = 0; i < bits; i++)
+		low.ip[i / 8] |= (uint8_t)(net.ip[i / 8] & 0x80 >> i % 8);
+	if (memcmp(&low, &net, sizeof net) != 0)
+		return -1;
+	t->bits[t->n] = (uint8_t)bits;
+	t->nets[t->n++] = net;
+	return 0;
+}
+
+/* -- addresses ----------------------------------------------------------- */
+
+struct peer
+peer_of(const struct sockaddr *at)
+{
+	struct peer p = unix_socket;
+
+	if (at->sa_family == AF_INET6)
+		memcpy(p.ip,
+		    &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr,
+		    sizeof p.ip);
+	if (at->sa_family == AF_INET) {
+		memcpy(p.ip, mapped, MAPPED);
+		memcpy(p.ip + MAPPED,
+		    &((const struct sockaddr_in *)(const void *)at)->sin_addr,
+		    sizeof p.ip - MAPPED);
+	}
+	return p;
+}
+
+/* Without port, brackets or zone. */
+static bool
+read_address(const char *text, size_t len, struct peer *ret)
+{
+	char copy[INET6_ADDRSTRLEN];
+
+	if (len >= sizeof copy)
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET6, copy, ret->ip) == 1)
+		return !is_unix(ret);
+	memcpy(ret->ip, mapped, MAPPED);
+	return inet_pton(AF_INET, copy, ret->ip + MAPPED) == 1;
+}
+
+static bool
+is_v4(const struct peer *p)
+{
+	return memcmp(p->ip, mapped, MAPPED) == 0;
+}
+
+static bool
+is_unix(const struct peer *p)
+{
+	return memcmp(p, &unix_socket, sizeof *p) == 0;
+}
+
+bool
+peer_is_local(const struct peer *p)
+{
+	static const struct peer loopback = {{[15] = 1}};
+
+	if (is_v4(p))
+		return p->ip[MAPPED] == 127;
+	return is_unix(p) || memcmp(p, &loopback, sizeof loopback) == 0;
+}
+
+struct peer
+peer_client(struct peer p)
+{
+	if (!is_v4(&p))
+		memset(p.ip + CLIENT_BYTES, 0, sizeof p.ip - CLIENT_BYTES);
+	return p;
+}
+
+/* -- trust --------------------------------------------------------------- */
+
+struct peer
+peer_behind(const struct peer_trust *t, struct peer from, const char *forwarded,
+    size_t len)
+{
+	const char *end = forwarded + len;
+
+	while (end > forwarded && is_trusted(t, &from)) {
+		const char *to, *at;
+		struct peer next;
+
+		while (end > forwarded && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		for (to = end; to > forwarded && to[-1] != ',';)
+			to--;
+		for (at = to; at < end && (*at == ' ' || *at == '\t');)
+			at++;
+		if (!read_address(at, (size_t)(end - at), &next))
+			break;
+		from = next;
+		end = to > forwarded ? to - 1 : to;
+	}
+	return from;
+}
+
+static bool
+is_trusted(const struct peer_trust *t, const struct peer *p)
+{
+	if (is_unix(p))
+		return t->unix_sockets;
+	for (size_t i = 0; i < t->n; i++)
+		if (is_within(p, &t->nets[i], t->bits[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_within(const struct peer *p, const struct peer *net, unsigned bits)
+{
+	unsigned bytes = bits / 8, rest = 0xff00u >> bits % 8 & 0xff;
+
+	return memcmp(p->ip, net->ip, bytes) == 0 &&
+	       (rest == 0 || ((p->ip[bytes] ^ net->ip[bytes]) & rest) == 0);
+}

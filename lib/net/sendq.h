@@ -1,0 +1,25 @@
+/*
+ * Bytes for a socket, kept while it takes no more (layer 1).
+ */
+#ifndef INCR_SENDQ_H
+#define INCR_SENDQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/*
+ * Sends what is left from before, then what is in more, as far as it goes
+ * without blocking; keeps the rest in *left, which is NULL when there is none
+ * and otherwise owned by whoever declares it.  The number of bytes sent, -1 if
+ * the socket or memory is gone.
+ */
+int64_t unsent_send(struct buf **left, struct buf *more, int fd);
+
+size_t unsent_len(const struct buf *left);
+
+/* Drops what is left. */
+void unsent_free(struct buf **left);
+
+#endif

@@ -1,0 +1,151 @@
+#include "postgres/keysums.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	CAP_MIN = 1 << 10,
+	CAP_KEPT = 1 << 15 /* 1 MiB */
+};
+
+static int grow(struct sums *s);
+static struct sums_item *place(const struct sums *s, const struct id *key);
+static size_t hash(const struct sums *s, const struct id *key);
+static int compare(const void *a, const void *b);
+
+void
+sums_open(struct sums *s, const struct id *seed)
+{
+	*s = (struct sums){0};
+	memcpy(s->seed, seed->bytes, sizeof s->seed);
+}
+
+int
+sums_add(struct sums *s, const struct id *key, int64_t value)
+{
+	struct sums_item *item;
+
+	/* Linear probing stays short up to two thirds. */
+	if (s->n >= s->cap / 3 * 2 && grow(s) < 0)
+		return -1;
+	item = place(s, key);
+	if (item->sum == 0) {
+		item->key = *key;
+		s->n++;
+	}
+	item->sum += (uint64_t)value;
+	return 0;
+}
+
+static int
+grow(struct sums *s)
+{
+	struct sums bigger = *s;
+
+	bigger.cap = s->cap == 0 ? CAP_MIN : 2 * s->cap;
+	bigger.items = calloc(bigger.cap, sizeof *bigger.items);
+	if (bigger.items == NULL)
+		return -1;
+	for (size_t i = 0; i < s->cap; i++)
+		if (s->items[i].sum != 0)
+			*place(&bigger, &s->items[i].key) = s->items[i];
+	free(s->items);
+	*s = bigger;
+	return 0;
+}
+
+/* Where key is, or the free place where it belongs. */
+static struct sums_item *
+place(const struct sums *s, const struct id *key)
+{
+	size_t i = hash(s, key) & (s->cap - 1);
+
+	while (s->items[i].sum != 0 &&
+	       memcmp(&s->items[i].key, key, sizeof *key) != 0)
+		i = (i + 1) & (s->cap - 1);
+	return &s->items[i];
+}
+
+/* One 64 by 64 bit multiplication, both halves of the product folded. */
+static size_t
+hash(const struct sums *s, const struct id *key)
+{
+	uint64_t half[2];
+	sums_total product;
+
+	memcpy(half, key->bytes, sizeof half);
+	product = (sums_total)(half[0] ^ s->seed[0]) * (half[1] ^ s->seed[1]);
+	return (size_t)(product ^ (product >> 64));
+}
+
+void
+sums_sort(struct sums *s)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; to < s->n; i++)
+		if (s->items[i].sum != 0)
+			s->items[to++] = s->items[i];
+	if (s->n > 1)
+		qsort(s->items, s->n, sizeof *s->items, compare);
+	s->sorted = true;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct sums_item *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof x->key);
+}
+
+void
+sums_clear(struct sums *s)
+{
+	if (s->cap > CAP_KEPT) {
+		sums_free(s);
+		return;
+	}
+	if (s->cap > 0)
+		memset(s->items, 0, s->cap * sizeof *s->items);
+	s->n = 0;
+	s->sorted = false;
+}
+
+void
+sums_free(struct sums *s)
+{
+	free(s->items);
+	s->items = NULL;
+	s->cap = s->n = 0;
+	s->sorted = false;
+}
+
+void
+sums_format(sums_total sum, char ret[SUMS_TEXT])
+{
+	char digits[SUMS_TEXT];
+	size_t at = SUMS_TEXT - 1;
+
+	digits[at] = '\0';
+	do
+		digits[--at] = (char)('0' + (int)(sum % 10));
+	while ((sum /= 10) > 0);
+	memcpy(ret, digits + at, SUMS_TEXT - at);
+}
+
+int
+sums_parse(const char *text, size_t len, sums_total *ret)
+{
+	sums_total sum = 0;
+
+	if (len < 1 || len > SUMS_DIGITS)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		sum = sum * 10 + (unsigned)(text[i] - '0');
+	}
+	*ret = sum;
+	return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * The aggregate (layer 2): key -> sum, a hash table.  Pure.
+ *
+ * Keys are chosen by clients; the hash is seeded, so that nobody can choose
+ * keys that all fall into one place.
+ */
+#ifndef INCR_KEYSUMS_H
+#define INCR_KEYSUMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/id.h"
+
+/* No number of int64s that fits a disk overflows it. */
+__extension__ typedef unsigned __int128 sums_total;
+
+struct sums_item {
+	struct id key;
+	sums_total sum; /* 0: the place is free */
+};
+
+struct sums {
+	struct sums_item *items; /* cap of them; after sums_sort the first n */
+	size_t cap, n;
+	uint64_t seed[2];
+	bool sorted;
+};
+
+/* An empty table, no memory yet; seed is 16 random bytes. */
+void sums_open(struct sums *s, const struct id *seed);
+
+/* Adds value (at least 1) to the sum of key.  0, or -1 if memory is gone:
+ * unchanged.  Not after sums_sort. */
+int sums_add(struct sums *s, const struct id *key, int64_t value);
+
+/* Moves the n items to the front of s->items, in order of their keys (as
+ * bytes, which is Postgres's order of uuids).  Needs no memory.  After it
+ * only reading and sums_clear are allowed. */
+void sums_sort(struct sums *s);
+
+/* Empties s.  A large table gives its memory back. */
+void sums_clear(struct sums *s);
+
+/* Gives all memory back; s is then empty and usable. */
+void sums_free(struct sums *s);
+
+enum {
+	SUMS_DIGITS = 38, /* of any number they fit a sums_total */
+	SUMS_TEXT = 40    /* of the largest one, with a NUL */
+};
+
+void sums_format(sums_total sum, char ret[SUMS_TEXT]);
+
+/* 1 to SUMS_DIGITS digits and nothing else.  0 or -1. */
+int sums_parse(const char *text, size_t len, sums_total *ret);
+
+#endif

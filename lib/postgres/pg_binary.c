@@ -1,0 +1,137 @@
+#include "postgres/pg_binary.h"
+
+#include <string.h>
+
+enum {
+	HEAD_BYTES = 20,
+	NUMERIC_BASE = 10000,
+	NUMERIC_DIGITS = 10, /* of that base, in 2^128 */
+	NUMERIC_BYTES = 8 + 2 * NUMERIC_DIGITS
+};
+
+static char *start(struct buf *out, uint32_t type, size_t n, size_t size);
+static size_t put_numeric(char *to, sums_total sum);
+static char *put16(char *to, unsigned n);
+static char *put32(char *to, uint32_t n);
+static char *put64(char *to, uint64_t n);
+
+int
+arrays_add_ids(struct buf *out, const struct id *first, size_t stride, size_t n)
+{
+	const char *from = (const char *)first;
+	char *to = start(out, ARRAYS_UUID, n, ID_BYTES);
+
+	if (to == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		to = put32(to, ID_BYTES);
+		memcpy(to, from + i * stride, ID_BYTES);
+		to += ID_BYTES;
+	}
+	buf_grow(out, n * (4 + ID_BYTES));
+	return 0;
+}
+
+bool
+arrays_fit_int8(const struct sums *sorted)
+{
+	for (size_t i = 0; i < sorted->n; i++)
+		if (sorted->items[i].sum > INT64_MAX)
+			return false;
+	return true;
+}
+
+int
+arrays_add_int8(struct buf *out, const struct sums *sorted)
+{
+	char *to = start(out, ARRAYS_INT8, sorted->n, 8);
+
+	if (to == NULL)
+		return -1;
+	for (size_t i = 0; i < sorted->n; i++) {
+		to = put32(to, 8);
+		to = put64(to, (uint64_t)sorted->items[i].sum);
+	}
+	buf_grow(out, sorted->n * (4 + 8));
+	return 0;
+}
+
+int
+arrays_add_numeric(struct buf *out, const struct sums *sorted)
+{
+	char *to = start(out, ARRAYS_NUMERIC, sorted->n, NUMERIC_BYTES);
+	const char *from = to;
+
+	if (to == NULL)
+		return -1;
+	for (size_t i = 0; i < sorted->n; i++) {
+		size_t len = put_numeric(to + 4, sorted->items[i].sum);
+
+		to = put32(to, (uint32_t)len) + len;
+	}
+	buf_grow(out, (size_t)(to - from));
+	return 0;
+}
+
+/* Adds the head; makes room for n elements of at most size bytes and
+ * returns where they begin. */
+static char *
+start(struct buf *out, uint32_t type, size_t n, size_t size)
+{
+	char *to = buf_room(out, HEAD_BYTES + n * (4 + size));
+
+	if (to == NULL)
+		return NULL;
+	to = put32(to, n > 0);
+	to = put32(to, 0);
+	to = put32(to, type);
+	buf_grow(out, 12);
+	if (n == 0)
+		return to;
+	to = put32(to, (uint32_t)n);
+	to = put32(to, 1);
+	buf_grow(out, HEAD_BYTES - 12);
+	return to;
+}
+
+/*
+ * int16 number of digits, weight of the first, sign (0), decimals (0), then
+ * the digits in base 10000, the most significant first (numeric_recv).
+ */
+static size_t
+put_numeric(char *to, sums_total sum)
+{
+	unsigned digits[NUMERIC_DIGITS];
+	unsigned n = 0;
+
+	for (; sum > 0; sum /= NUMERIC_BASE)
+		digits[n++] = (unsigned)(sum % NUMERIC_BASE);
+	to = put16(to, n);
+	to = put16(to, n - 1);
+	to = put32(to, 0);
+	for (unsigned i = n; i > 0; i--)
+		to = put16(to, digits[i - 1]);
+	return 8 + 2 * n;
+}
+
+static char *
+put16(char *to, unsigned n)
+{
+	to[0] = (char)(n >> 8);
+	to[1] = (char)n;
+	return to + 2;
+}
+
+static char *
+put32(char *to, uint32_t n)
+{
+	to = put16(to, n >> 16);
+	return put16(to, n & 0xffff);
+}
+
+static char *
+put64(char *to, uint64_t n)
+{
+	to = put32(to, (uint32_t)(n >> 32));
+	return put32(to, (uint32_t)n);
+}

@@ -1,0 +1,44 @@
+/*
+ * Arrays in Postgres's binary format (layer 2), as parameters.  Pure.
+ *
+ *	int32 dimensions (0: empty), int32 0 (no nulls), uint32 element type,
+ *	int32 length, int32 1 (lower bound), then for each element
+ *	int32 bytes, bytes				(array_recv)
+ *
+ * Each returns 0, or -1 if memory is gone.
+ */
+#ifndef INCR_PG_BINARY_H
+#define INCR_PG_BINARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "postgres/keysums.h"
+#include "record/id.h"
+
+/* Object ids of types, constant in every Postgres (pg_type.dat). */
+enum {
+	ARRAYS_INT8 = 20,
+	ARRAYS_TEXT = 25,
+	ARRAYS_INT8_ARRAY = 1016,
+	ARRAYS_NUMERIC = 1700,
+	ARRAYS_NUMERIC_ARRAY = 1231,
+	ARRAYS_UUID = 2950,
+	ARRAYS_UUID_ARRAY = 2951
+};
+
+/* uuid[] of n ids that stand stride bytes apart. */
+int arrays_add_ids(
+    struct buf *out, const struct id *first, size_t stride, size_t n);
+
+/* Do all sums of sorted fit int64? */
+bool arrays_fit_int8(const struct sums *sorted);
+
+/* int8[] of the sums, which must fit, in order. */
+int arrays_add_int8(struct buf *out, const struct sums *sorted);
+
+/* numeric[] of the sums, in order. */
+int arrays_add_numeric(struct buf *out, const struct sums *sorted);
+
+#endif

@@ -1,0 +1,230 @@
+#include "postgres/statements.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "postgres/pg_binary.h"
+
+#define APPLY(move, sums_type) \
+	"with moved as (" move " returning 1), " \
+	"counted as (" \
+	"insert into increments as i (key, value) " \
+	"select u.key, u.value " \
+	"from unnest($5::uuid[], $6::" sums_type "[]) as u (key, value) " \
+	"where exists (select from moved) " \
+	"on conflict (key) do update " \
+	"set value = i.value + excluded.value, updated_at = now()) " \
+	"select count(*) from moved"
+
+#define FIRST \
+	"insert into incr_ledger (consumer, queue, seq) " \
+	"select $1, $2, $4 where $3 = 1 on conflict do nothing"
+
+#define NEXT \
+	"update incr_ledger set seq = $4, committed_at = now() " \
+	"where consumer = $1 and queue = $2 and seq = $3 - 1"
+
+static const char read_row[] =
+    "select seq from incr_ledger where consumer = $1";
+
+static const char find_old[] =
+    "select consumer from incr_ledger where queue = $1 and consumer > $2 "
+    "and committed_at < now() - $3 * interval '1 day' "
+    "order by consumer limit $4";
+
+static const char forget_old[] =
+    "delete from incr_ledger where consumer = any ($1) "
+    "and committed_at < now() - $2 * interval '1 day'";
+
+/* One row of text, "SUM KEYS", and the ledger: 16 bytes of the consumer, 8
+ * of the number.  One statement, one snapshot. */
+#define AUDIT(where) \
+	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
+	"|| ' ' || count(*)::text, 'UTF8') as row from increments " where \
+	"union all select 1, uuid_send(consumer) || int8send(seq) " \
+	"from incr_ledger where queue = $1"
+
+#define AUDIT_ROWS(where) \
+	"select row from (" AUDIT(where) ") as parts order by part"
+
+static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
+static uint64_t get_int8(const struct postgres *pg);
+static uint64_t int8_at(const char *from);
+
+int
+store_apply(struct postgres *pg, const struct id *consumer, const char *queue,
+    uint64_t first, uint64_t last, const struct sums *sorted)
+{
+	bool small = arrays_fit_int8(sorted);
+	struct buf keys = {0}, sums = {0};
+	struct postgres_params p = {0};
+	/* Without items there is no first one, and nothing is read. */
+	const struct id *from = sorted->n > 0 ? &sorted->items->key : consumer;
+	const char *statement;
+	char a[8], b[8];
+	int result = -1;
+
+	if (first == 1)
+		statement =
+		    small ? APPLY(FIRST, "int8") : APPLY(FIRST, "numeric");
+	else
+		statement =
+		    small ? APPLY(NEXT, "int8") : APPLY(NEXT, "numeric");
+	if (arrays_add_ids(&keys, from, sizeof *sorted->items, sorted->n) ==
+		0 &&
+	    (small ? arrays_add_int8 : arrays_add_numeric)(&sums, sorted) ==
+		0) {
+		postgres_put(&p, ARRAYS_UUID, consumer->bytes, ID_BYTES);
+		postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+		put_int8(&p, first, a);
+		put_int8(&p, last, b);
+		postgres_put(&p, ARRAYS_UUID_ARRAY, buf_ptr(&keys), keys.len);
+		postgres_put(&p,
+		    small ? ARRAYS_INT8_ARRAY : ARRAYS_NUMERIC_ARRAY,
+		    buf_ptr(&sums), sums.len);
+		result = postgres_call(pg, "apply", statement, &p);
+	}
+	buf_free(&keys);
+	buf_free(&sums);
+	return result;
+}
+
+bool
+store_moved(const struct postgres *pg)
+{
+	return get_int8(pg) > 0;
+}
+
+int
+store_read(struct postgres *pg, const struct id *consumer)
+{
+	struct postgres_params p = {0};
+
+	postgres_put(&p, ARRAYS_UUID, consumer->bytes, ID_BYTES);
+	return postgres_call(pg, "read ledger", read_row, &p);
+}
+
+uint64_t
+store_row(const struct postgres *pg)
+{
+	return get_int8(pg);
+}
+
+int
+store_old(struct postgres *pg, const char *queue, const struct id *after)
+{
+	struct postgres_params p = {0};
+	char a[8], b[8];
+
+	postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+	postgres_put(&p, ARRAYS_UUID, after->bytes, ID_BYTES);
+	put_int8(&p, STORE_OLD_DAYS, a);
+	put_int8(&p, STORE_OLD_MAX, b);
+	return postgres_call(pg, "find old rows", find_old, &p);
+}
+
+size_t
+store_old_n(const struct postgres *pg)
+{
+	return postgres_rows(pg);
+}
+
+int
+store_old_consumer(const struct postgres *pg, size_t i, struct id *ret_consumer)
+{
+	const char *value = postgres_value(pg, i, ID_BYTES);
+
+	if (value == NULL)
+		return -1;
+	memcpy(ret_consumer->bytes, value, ID_BYTES);
+	return 0;
+}
+
+int
+store_forget(struct postgres *pg, const struct id *consumers, size_t n)
+{
+	struct buf ids = {0};
+	struct postgres_params p = {0};
+	char a[8];
+	int result = -1;
+
+	if (arrays_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
+		postgres_put(&p, ARRAYS_UUID_ARRAY, buf_ptr(&ids), ids.len);
+		put_int8(&p, STORE_OLD_DAYS, a);
+		result = postgres_call(pg, "delete old rows", forget_old, &p);
+	}
+	buf_free(&ids);
+	return result;
+}
+
+static void
+put_int8(struct postgres_params *p, uint64_t n, char room[8])
+{
+	for (int i = 0; i < 8; i++)
+		room[i] = (char)(n >> (56 - 8 * i));
+	postgres_put(p, ARRAYS_INT8, room, 8);
+}
+
+/* The first row's number, 0 without a row. */
+static uint64_t
+get_int8(const struct postgres *pg)
+{
+	const char *from = postgres_value(pg, 0, 8);
+
+	return from == NULL ? 0 : int8_at(from);
+}
+
+static uint64_t
+int8_at(const char *from)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | (unsigned char)from[i];
+	return n;
+}
+
+int
+store_audit(struct postgres *pg, const char *queue, const struct id *key)
+{
+	struct postgres_params p = {0};
+
+	postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+	if (key == NULL)
+		return postgres_call(pg, "audit", AUDIT_ROWS(""), &p);
+	postgres_put(&p, ARRAYS_UUID, key->bytes, ID_BYTES);
+	return postgres_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
+}
+
+int
+store_audited(
+    const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys)
+{
+	size_t len, sum_len;
+	const char *text = postgres_bytes(pg, 0, &len);
+	const char *space = text == NULL ? NULL : memchr(text, ' ', len);
+	sums_total keys, sum;
+
+	if (space == NULL)
+		return -1;
+	sum_len = (size_t)(space - text);
+	if (sums_parse(text, sum_len, &sum) < 0 ||
+	    sums_parse(space + 1, len - sum_len - 1, &keys) < 0)
+		return -1;
+	*ret_sum = sum;
+	*ret_keys = (uint64_t)keys;
+	return 0;
+}
+
+int
+store_audited_row(const struct postgres *pg, size_t i, struct id *ret_consumer,
+    uint64_t *ret_seq)
+{
+	const char *row = postgres_value(pg, 1 + i, ID_BYTES + 8);
+
+	if (row == NULL)
+		return -1;
+	memcpy(ret_consumer->bytes, row, ID_BYTES);
+	*ret_seq = int8_at(row + ID_BYTES);
+	return 0;
+}

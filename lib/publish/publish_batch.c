@@ -1,0 +1,269 @@
+#include "publish/publish_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lines.h"
+#include "record/increment.h"
+
+struct outbox_entry {
+	uint64_t number;
+	int64_t arrived_ms;
+	uint32_t len; /* bytes in text, with tag and newline */
+	uint8_t tag_len;
+	bool data;
+	enum fault fault; /* of data */
+};
+
+static enum fault encode(struct outbox *b, const char *tag, size_t tag_len,
+    const char *json, size_t len);
+static enum outbox_taken add_error(struct outbox *b,
+    const struct outbox_line *line, size_t tag_len, enum fault fault,
+    struct record_error *ret_error);
+static void push(struct outbox *b, const struct outbox_line *line,
+    size_t tag_len, bool data, size_t text_at);
+static int release_first(struct outbox *b, struct buf *out);
+static int put_error(const struct outbox *b, const char *tag, size_t tag_len,
+    const struct record_error *error, struct buf *out);
+static void forget(struct outbox *b);
+
+int
+outbox_open(struct outbox *b, bool echo, bool tagged)
+{
+	*b = (struct outbox){.echo = echo, .tagged = tagged};
+	b->entries = calloc(OUTBOX_LINES, sizeof *b->entries);
+	return b->entries == NULL ? -1 : 0;
+}
+
+void
+outbox_close(struct outbox *b)
+{
+	queue_lines_free(&b->encoded);
+	buf_free(&b->text);
+	free(b->entries);
+	*b = (struct outbox){0};
+}
+
+bool
+outbox_empty(const struct outbox *b)
+{
+	return b->first == b->end;
+}
+
+bool
+outbox_full(const struct outbox *b)
+{
+	return b->end == OUTBOX_LINES || b->text.len >= OUTBOX_BYTES ||
+	       b->encoded.packed.len >= OUTBOX_BYTES;
+}
+
+enum outbox_taken
+outbox_add(struct outbox *b, const struct outbox_line *line,
+    struct record_error *ret_error)
+{
+	size_t tag_len = 0, at = 0, text_at = b->text.len;
+	enum fault fault = FAULT_NONE;
+
+	if (b->tagged && lines_split_tag(line->text, line->len, &tag_len) < 0)
+		fault = FAULT_NOT_TAGGED;
+	else if (b->tagged)
+		at = tag_len + 1;
+	if (fault == FAULT_NONE && line->too_long)
+		fault = FAULT_TOO_LONG;
+	if (fault == FAULT_NONE)
+		fault = encode(
+		    b, line->text, tag_len, line->text + at, line->len - at);
+	if (fault == FAULT_UNAVAILABLE)
+		return OUTBOX_NO_MEMORY;
+	if (fault != FAULT_NONE)
+		return add_error(b, line, tag_len, fault, ret_error);
+	if (b->echo && lines_put(&b->text, line->text, line->len) < 0)
+		return OUTBOX_NO_MEMORY;
+	push(b, line, tag_len, true, text_at);
+	return OUTBOX_DATA;
+}
+
+/* Adds an increment to what goes to Redis, in canonical form.  Its fault;
+ * FAULT_UNAVAILABLE if memory is gone. */
+static enum fault
+encode(struct outbox *b, const char *tag, size_t tag_len, const char *json,
+    size_t len)
+{
+	char canonical[INCREMENT_TEXT];
+	struct increment inc;
+
+	if (increment_recognise(json, len, &inc) < 0) {
+		enum fault fault = increment_judge(json, len, &inc);
+
+		if (fault != FAULT_NONE)
+			return fault;
+		len = increment_format(&inc, canonical);
+		json = canonical;
+	}
+	if (queue_lines_add(&b->encoded, tag, tag_len, json, len) < 0)
+		return FAULT_UNAVAILABLE;
+	return FAULT_NONE;
+}
+
+static enum outbox_taken
+add_error(struct outbox *b, const struct outbox_line *line, size_t tag_len,
+    enum fault fault, struct record_error *ret_error)
+{
+	size_t at = b->tagged ? tag_len + 1 : 0, text_at = b->text.len;
+	bool is_error =
+	    fault == FAULT_CONTROL_LINE &&
+	    record_parse_error(line->text + at, line->len - at, ret_error) == 0;
+
+	/* Half a line says nothing of the whole, but that it was not taken. */
+	if (b->echo && line->torn)
+		fault = FAULT_UNAVAILABLE;
+	if (!is_error)
+		*ret_error = (struct record_error){fault, line->number};
+	if (b->echo) {
+		if ((is_error ? lines_put(&b->text, line->text, line->len)
+			      : put_error(b, line->text, tag_len, ret_error,
+				    &b->text)) < 0)
+			return OUTBOX_NO_MEMORY;
+		push(b, line, tag_len, false, text_at);
+	}
+	return is_error ? OUTBOX_ERROR : OUTBOX_REJECTED;
+}
+
+/* The entry of a line whose text begins at text_at. */
+static void
+push(struct outbox *b, const struct outbox_line *line, size_t tag_len,
+    bool data, size_t text_at)
+{
+	b->entries[b->end++] = (struct outbox_entry){.number = line->number,
+	    .arrived_ms = line->arrived_ms,
+	    .len = (uint32_t)(b->text.len - text_at),
+	    .tag_len = (uint8_t)tag_len,
+	    .data = data};
+	b->n_data += data;
+}
+
+int64_t
+outbox_oldest_ms(const struct outbox *b)
+{
+	for (size_t i = b->first; i < b->end; i++)
+		if (b->entries[i].data)
+			return b->entries[i].arrived_ms;
+	return INT64_MAX;
+}
+
+const struct queue_lines *
+outbox_encode(struct outbox *b)
+{
+	const char *at = buf_ptr(&b->text);
+
+	if (!b->stale)
+		return &b->encoded;
+	queue_lines_clear(&b->encoded);
+	for (size_t i = b->first; i < b->end; i++) {
+		const struct outbox_entry *e = &b->entries[i];
+		size_t json = b->tagged ? e->tag_len + 1u : 0;
+
+		if (e->data && encode(b, at, e->tag_len, at + json,
+				   e->len - 1 - json) != FAULT_NONE)
+			return NULL;
+		at += e->len;
+	}
+	b->stale = false;
+	return &b->encoded;
+}
+
+uint64_t
+outbox_refuse(struct outbox *b, size_t i, enum fault fault)
+{
+	struct outbox_entry *e = &b->entries[b->first];
+
+	while (!e->data || i-- > 0)
+		e++;
+	b->n_faults += e->fault == FAULT_NONE;
+	e->fault = fault;
+	return e->number;
+}
+
+void
+outbox_refuse_all(struct outbox *b, enum fault fault)
+{
+	for (size_t i = b->first; i < b->end; i++)
+		if (b->entries[i].data)
+			b->entries[i].fault = fault;
+	b->n_faults = b->n_data;
+}
+
+int
+outbox_expire(
+    struct outbox *b, int64_t limit_ms, enum fault fault, struct buf *out)
+{
+	int expired = 0;
+
+	while (!outbox_empty(b)) {
+		struct outbox_entry *e = &b->entries[b->first];
+
+		if (e->data && e->arrived_ms > limit_ms)
+			break;
+		if (e->data) {
+			b->n_faults += e->fault == FAULT_NONE;
+			e->fault = fault;
+			b->stale = true;
+			expired++;
+		}
+		if (release_first(b, out) < 0)
+			return -1;
+	}
+	if (outbox_empty(b))
+		forget(b);
+	return expired;
+}
+
+int
+outbox_release(struct outbox *b, struct buf *out)
+{
+	while (b->n_faults > 0)
+		if (release_first(b, out) < 0)
+			return -1;
+	/* Behind the last fault, mostly everything: what is there is right. */
+	if (b->text.len > 0 && buf_add(out, buf_ptr(&b->text), b->text.len) < 0)
+		return -1;
+	forget(b);
+	return 0;
+}
+
+static int
+release_first(struct outbox *b, struct buf *out)
+{
+	const struct outbox_entry *e = &b->entries[b->first];
+	struct record_error error = {e->fault, e->number};
+	const char *text = buf_ptr(&b->text);
+
+	if (b->echo && (e->fault == FAULT_NONE ? buf_add(out, text, e->len)
+					       : put_error(b, text, e->tag_len,
+						     &error, out)) < 0)
+		return -1;
+	buf_drop(&b->text, e->len);
+	b->n_data -= e->data;
+	b->n_faults -= e->fault != FAULT_NONE;
+	b->first++;
+	return 0;
+}
+
+static int
+put_error(const struct outbox *b, const char *tag, size_t tag_len,
+    const struct record_error *error, struct buf *out)
+{
+	if (b->tagged &&
+	    (buf_add(out, tag, tag_len) < 0 || buf_add(out, "\t", 1) < 0))
+		return -1;
+	return record_add_error(out, error);
+}
+
+static void
+forget(struct outbox *b)
+{
+	queue_lines_clear(&b->encoded);
+	buf_clear(&b->text);
+	b->first = b->end = b->n_data = b->n_faults = 0;
+	b->stale = false;
+}

@@ -1,0 +1,98 @@
+/*
+ * Lines on their way to the queue and their answers (layer 2).
+ *
+ * An outbox holds one batch: lines in input order, those that are increments
+ * encoded for queue_publish, and (with echo) the answers to all of them:
+ *
+ *	in                      while it is here         out, once settled
+ *	increment               data, for Redis          the same line
+ *	increment               data, given a fault      an error line
+ *	no increment            an error line            that error line
+ *	an error line           itself                   itself
+ *
+ * Without echo only data is kept, and nothing comes out.  Memory: at most
+ * OUTBOX_LINES lines, and no more once their text has OUTBOX_BYTES.
+ */
+#ifndef INCR_PUBLISH_BATCH_H
+#define INCR_PUBLISH_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "queue/queue.h"
+#include "record/control.h"
+#include "record/fault.h"
+
+enum { OUTBOX_LINES = QUEUE_LINES_MAX, OUTBOX_BYTES = 512 << 10 };
+
+struct outbox_entry;
+
+struct outbox {
+	bool echo, tagged;
+	struct queue_lines encoded;   /* the data; see outbox_encode */
+	bool stale;                   /* encoded has lines that are gone */
+	struct outbox_entry *entries; /* OUTBOX_LINES of them */
+	size_t first, end;            /* those in use */
+	size_t n_data;                /* the data among them */
+	size_t n_faults;              /* the data with a fault */
+	struct buf text;              /* the answers, as if all went well */
+};
+
+/* 0, or -1 if memory is gone. */
+int outbox_open(struct outbox *b, bool echo, bool tagged);
+void outbox_close(struct outbox *b);
+
+bool outbox_empty(const struct outbox *b);
+bool outbox_full(const struct outbox *b);
+
+/* A line as it was read. */
+struct outbox_line {
+	const char *text; /* borrowed for the call; no newline */
+	size_t len;
+	bool too_long;   /* text is only its beginning */
+	bool torn;       /* it has no newline: maybe its writer died in it */
+	uint64_t number; /* of the input line, from 1 */
+	int64_t arrived_ms;
+};
+
+enum outbox_taken {
+	OUTBOX_DATA,     /* an increment, on its way now */
+	OUTBOX_REJECTED, /* no increment: *ret_error says why */
+	OUTBOX_ERROR,    /* an error line: *ret_error is what it says */
+	OUTBOX_NO_MEMORY
+};
+
+/* Judges a line and adds it to b, which is not full.  With tagged it begins
+ * with a tag and a TAB.  With echo a torn line that is no increment
+ * is unavailable, not what is wrong with its half. */
+enum outbox_taken outbox_add(struct outbox *b, const struct outbox_line *line,
+    struct record_error *ret_error);
+
+/* When the oldest data line arrived; INT64_MAX if there is none. */
+int64_t outbox_oldest_ms(const struct outbox *b);
+
+/* The data, encoded: what queue_publish gets, borrowed until the next change
+ * of b.  NULL if memory is gone. */
+const struct queue_lines *outbox_encode(struct outbox *b);
+
+/* Gives data line i (from 0) a fault; returns its input line's number. */
+uint64_t outbox_refuse(struct outbox *b, size_t i, enum fault fault);
+
+/* Gives every data line a fault. */
+void outbox_refuse_all(struct outbox *b, enum fault fault);
+
+/*
+ * With echo only.  Gives fault to the data lines at the front that arrived at
+ * limit_ms or before, and releases them with the error lines before, between
+ * and behind them: answers are added to out.  Returns how many data lines
+ * that were, or -1 if memory is gone.
+ */
+int outbox_expire(
+    struct outbox *b, int64_t limit_ms, enum fault fault, struct buf *out);
+
+/* Adds all answers to out; b is empty then.  0, or -1 if memory is gone. */
+int outbox_release(struct outbox *b, struct buf *out);
+
+#endif

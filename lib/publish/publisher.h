@@ -1,0 +1,113 @@
+/*
+ * Brings lines to the queue, each exactly once (layer 2).
+ *
+ * Lines are added to the box that fills (courier_box).  What has come
+ * together goes to Redis as one batch, under the id of this courier and the
+ * next sequence number, while the next box fills; one batch is in flight at
+ * a time.  One that was sent is frozen: it is sent again unchanged until its
+ * outcome is known or its time is over.
+ *
+ * Prints nothing.  Times are tick_ms() values.
+ */
+#ifndef INCR_PUBLISHER_H
+#define INCR_PUBLISHER_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/backoff.h"
+#include "base/buf.h"
+#include "base/metrics.h"
+#include "publish/publish_batch.h"
+#include "queue/queue.h"
+#include "record/id.h"
+
+struct courier_settings {
+	const char *url, *queue;
+	bool echo, tagged;   /* of outbox.h */
+	int64_t wait_ms;     /* from a line's arrival; 0: for ever */
+	uint64_t window_s;   /* for which tags are remembered */
+	uint64_t high_water; /* messages ready at most; 0: as many as take
+			      * three quarters of Redis's maxmemory */
+	/* Counted up. */
+	struct metric *published, *batches, *seconds;
+	struct metric *rejected; /* FAULT_COUNT of them */
+	/* Called for each line whose tag was used for another increment. */
+	void (*reused)(uint64_t line);
+};
+
+/* What one takes in Redis; measured: 59 to 78 in canonical form. */
+enum { COURIER_MESSAGE_BYTES = 80 };
+
+/* What is known of the batch in flight. */
+enum flight {
+	FLIGHT_NONE,     /* there is none */
+	FLIGHT_WAITING,  /* certainly not in Redis */
+	FLIGHT_GREETING, /* the same, while its publisher is introduced */
+	FLIGHT_CALLING,  /* its first sending is under way */
+	FLIGHT_MAYBE,    /* was sent, not answered: to be sent again */
+	FLIGHT_REPEATING /* that is under way */
+};
+
+struct courier {
+	struct courier_settings set;
+	struct queue *queue;
+	struct outbox boxes[2], *flight, *filling;
+	struct buf out; /* with echo: answers, dropped by the owner */
+	bool failed;    /* a line was answered unavailable or unknown */
+
+	enum flight state;
+	struct id id;
+	bool introduced;          /* id is */
+	uint64_t seq;             /* of the last batch done under id */
+	uint64_t run;             /* the Redis that id is for */
+	int64_t sent_ms, sent_us; /* the first sending of the flight */
+	int64_t retry_ms;         /* no sending before */
+	int64_t down_ms;          /* no connection since then; 0: there is */
+	bool refused;             /* by the last answer: to be repeated */
+	bool full;                /* it was: no room */
+	struct backoff backoff;
+	const char *why; /* instead of the queue's */
+};
+
+enum courier_state {
+	COURIER_WELL,
+	COURIER_WAITING, /* for Redis, longer than a moment: courier_why */
+	COURIER_FAULT,   /* configuration: trying again is of no use */
+	COURIER_GAVE_UP, /* without answers to give: courier_count */
+	COURIER_BROKEN,  /* a broken invariant */
+	COURIER_NO_MEMORY
+};
+
+/* Borrows what settings point to for ever.  0, or -1 with *ret_why if the
+ * URL is no good or memory is gone. */
+int courier_open(struct courier *c, const struct courier_settings *settings,
+    const char **ret_why);
+void courier_close(struct courier *c);
+
+/* Where lines go, unless it is full.  Another one after every call. */
+struct outbox *courier_box(const struct courier *c);
+
+/* Like queue_wait. */
+int64_t courier_wait(const struct courier *c, struct pollfd *ret_pfd);
+
+/* Hears what Redis has to say, and answers what has an outcome or has waited
+ * for long enough.  Nothing may follow the last four states. */
+enum courier_state courier_step(
+    struct courier *c, short revents, int64_t now_ms);
+
+/* Sends what there is, if it can go now.  The same states. */
+enum courier_state courier_send(struct courier *c, int64_t now_ms);
+
+/* Nothing in flight, nothing filling: all that was added is settled. */
+bool courier_empty(const struct courier *c);
+
+/* Increments that are not settled; *ret_maybe of them may be in Redis. */
+size_t courier_count(const struct courier *c, size_t *ret_maybe);
+
+/* Like queue_why. */
+const char *courier_why(const struct courier *c);
+
+#endif

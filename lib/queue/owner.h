@@ -1,0 +1,38 @@
+/*
+ * Who speaks for a consumer (layer 2): the text of an owner key,
+ *
+ *	SPEAKER BOOT PID STARTTIME
+ *
+ * the speaking consumer's UUID, then the process: the machine it runs on,
+ * its number there, and field 22 of its /proc/PID/stat, because numbers
+ * are used again.  BOOT is the kernel's boot id, a dash, and the inode of
+ * the PID namespace: containers share the kernel, not the numbers.
+ */
+#ifndef INCR_OWNER_H
+#define INCR_OWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "record/id.h"
+
+enum { OWNER_BOOT_MAX = 64, OWNER_RECORD_MAX = 192 };
+
+/* BOOT of this process; constant.  "?", which is never another's, if the
+ * kernel does not tell. */
+const char *owner_boot(void);
+
+/* Writes the record of this process speaking as speaker, and a NUL. */
+void owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX]);
+
+/* Does the record name speaker?  record ends with a NUL. */
+bool owner_speaks(const char *record, const struct id *speaker);
+
+/*
+ * Is the process of this record certainly gone?  True only if it was on
+ * this machine, and no process has its number, or one that was started at
+ * another time or has only not been waited for.
+ */
+bool owner_gone(const char *record);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * Adoption: one look at all consumers, at most one taken over.
+ *
+ * In: the adopter.  Out: a consumer and its batches.  The script decides;
+ * what was seen before (sightings.h) only proposes.
+ */
+#include "queue/queue_call.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "queue/owner.h"
+
+enum { CANDIDATES_MAX = 100 /* of one adoption */ };
+
+static int send_adopt(struct queue *q);
+static int digest_look(struct queue *q);
+static int note(struct queue *q, const struct redis_reply *list, size_t step,
+    int64_t now_ms);
+static int reply_id(const struct redis_reply *p, struct id *ret);
+
+int
+queue_adopt(struct queue *q, const struct id *self)
+{
+	if (!session_idle(q->session))
+		return -1;
+	if (q->sightings_connection != session_connection(q->session))
+		sightings_forget(&q->sightings);
+	q->sightings_connection = session_connection(q->session);
+	q->adopter = *self;
+	q->second_round = false;
+	return send_adopt(q);
+}
+
+static int
+send_adopt(struct queue *q)
+{
+	const struct sighting *one;
+	size_t i = 0, n = 0;
+
+	if (!call_start(q))
+		return -1;
+	call_own_key(q, "consumers");
+	call_own_key(q, "consumer::");
+	call_id(q, &q->adopter);
+	call_record(q, &q->adopter);
+	resp_arg_text(&q->args, owner_boot());
+	resp_arg_u64(&q->args, SIGHTINGS_MAX);
+	while (
+	    n < CANDIDATES_MAX && (one = sightings_candidate(&q->sightings, &i,
+				       &q->adopter, tick_ms())) != NULL) {
+		call_id(q, &one->consumer);
+		resp_arg_text(&q->args, one->record);
+		n++;
+	}
+	return call_eval(q, CALL_ADOPT, 1);
+}
+
+/* Whom this very look showed to be orphaned is adopted by the same call. */
+enum queue_state
+call_digest_adopt(struct queue *q)
+{
+	size_t i = 0;
+
+	if (digest_look(q) < 0) {
+		session_hang_up(q->session);
+		return QUEUE_LOST;
+	}
+	if (queue_adopted(q, NULL) > 0 || q->second_round ||
+	    sightings_candidate(&q->sightings, &i, &q->adopter, tick_ms()) ==
+		NULL)
+		return QUEUE_DONE;
+	q->second_round = true;
+	return POINT_AFTER("consume-adopt-sent", send_adopt(q)) < 0
+		   ? QUEUE_DONE
+		   : QUEUE_CALLING;
+}
+
+static int
+digest_look(struct queue *q)
+{
+	const struct redis_reply *reply = session_reply(q->session);
+	int64_t now_ms = tick_ms();
+
+	if (redis_reply_count(reply) != 4 || sightings_begin(&q->sightings) < 0)
+		return -1;
+	if (queue_adopted(q, NULL) > 0 &&
+	    (reply_id(redis_reply_at(reply, 0), &q->adopted) < 0 ||
+		sightings_hold(&q->sightings, &q->adopted) < 0))
+		return -1;
+	if (note(q, redis_reply_at(reply, 2), 1, now_ms) < 0 ||
+	    note(q, redis_reply_at(reply, 3), 2, now_ms) < 0)
+		return -1;
+	sightings_end(&q->sightings, &q->adopter);
+	return 0;
+}
+
+/* A list of ids (step 1), or of ids and records (step 2). */
+static int
+note(struct queue *q, const struct redis_reply *list, size_t step,
+    int64_t now_ms)
+{
+	for (size_t i = 0; i + step <= redis_reply_count(list); i += step) {
+		struct id id;
+		size_t len = 0;
+		const char *record = "";
+
+		/* Anything may be in the set; no UUID, no consumer. */
+		if (reply_id(redis_reply_at(list, i), &id) < 0)
+			continue;
+		if (step == 2)
+			record =
+			    redis_reply_text(redis_reply_at(list, i + 1), &len);
+		if (record == NULL)
+			return -1;
+		sightings_note(&q->sightings, &id, record, len, now_ms);
+	}
+	return 0;
+}
+
+static int
+reply_id(const struct redis_reply *p, struct id *ret)
+{
+	size_t len;
+	const char *text = redis_reply_text(p, &len);
+
+	return text == NULL ? -1 : id_parse(text, len, ret);
+}
+
+size_t
+queue_adopted(const struct queue *q, struct id *ret_consumer)
+{
+	const struct redis_reply *reply = session_reply(q->session);
+	size_t n = redis_reply_count(redis_reply_at(reply, 1));
+
+	if (n > 0 && ret_consumer != NULL)
+		*ret_consumer = q->adopted;
+	return n;
+}
+
+uint64_t
+queue_adopted_seq(const struct queue *q, size_t i)
+{
+	const struct redis_reply *seqs =
+	    redis_reply_at(session_reply(q->session), 1);
+
+	return (uint64_t)redis_reply_int(redis_reply_at(seqs, i), 0);
+}
+
+bool
+queue_orphans(const struct queue *q)
+{
+	size_t i = 0;
+
+	return sightings_ownerless(&q->sightings) ||
+	       sightings_candidate(&q->sightings, &i, &q->adopter, tick_ms()) !=
+		   NULL;
+}

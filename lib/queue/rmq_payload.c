@@ -1,0 +1,124 @@
+#include "queue/rmq_payload.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/lines.h"
+#include "record/control.h"
+#include "record/json.h"
+
+enum { SIGNATURE = 5 };
+static const char signature[SIGNATURE] = "\xff\x00\xbe\xbe\x4a";
+
+static enum fault judge_header(const char *json, size_t len);
+static bool is_header(json_t *header);
+static bool are_strings(const json_t *values);
+static enum fault add_text(
+    struct buf *out, const char *text, size_t len, uint64_t number);
+static enum fault add_error(struct buf *out, enum fault fault, uint64_t number);
+
+enum fault
+payload_strip(
+    const char *raw, size_t len, const char **ret_text, size_t *ret_len)
+{
+	const char *newline;
+	enum fault fault;
+
+	if (len < SIGNATURE || memcmp(raw, signature, SIGNATURE) != 0) {
+		*ret_text = raw;
+		*ret_len = len;
+		return FAULT_NONE;
+	}
+	newline = memchr(
+	    raw, '\n', len > PAYLOAD_HEADER_MAX ? PAYLOAD_HEADER_MAX : len);
+	if (newline == NULL)
+		return FAULT_FAULTY_HEADER;
+	fault =
+	    judge_header(raw + SIGNATURE, (size_t)(newline - raw) - SIGNATURE);
+	if (fault != FAULT_NONE)
+		return fault;
+	*ret_text = newline + 1;
+	*ret_len = len - (size_t)(newline + 1 - raw);
+	return FAULT_NONE;
+}
+
+enum fault
+payload_add_line(struct buf *out, const char *raw, size_t len, uint64_t number)
+{
+	const char *text;
+	size_t text_len;
+	enum fault fault = payload_strip(raw, len, &text, &text_len);
+
+	if (fault == FAULT_NONE)
+		return add_text(out, text, text_len, number);
+	if (fault == FAULT_UNAVAILABLE)
+		return fault;
+	return add_error(out, fault, number);
+}
+
+static enum fault
+judge_header(const char *json, size_t len)
+{
+	json_error_t error;
+	json_t *header;
+	bool good;
+
+	jsonheap_watch();
+	header = json_loadb(json, len, JSON_ALLOW_NUL, &error);
+	good = header != NULL && is_header(header);
+	json_decref(header);
+	if (jsonheap_failed())
+		return FAULT_UNAVAILABLE;
+	return good ? FAULT_NONE : FAULT_FAULTY_HEADER;
+}
+
+static bool
+is_header(json_t *header)
+{
+	void *member = json_object_iter(header);
+
+	if (!json_is_object(header))
+		return false;
+	for (; member != NULL; member = json_object_iter_next(header, member))
+		if (!are_strings(json_object_iter_value(member)))
+			return false;
+	return true;
+}
+
+static bool
+are_strings(const json_t *values)
+{
+	if (!json_is_array(values))
+		return json_is_null(values);
+	for (size_t i = 0; i < json_array_size(values); i++)
+		if (!json_is_string(json_array_get(values, i)))
+			return false;
+	return true;
+}
+
+static enum fault
+add_text(struct buf *out, const char *text, size_t len, uint64_t number)
+{
+	char *at, *end;
+
+	if (len > LINES_JSON_MAX)
+		return add_error(out, FAULT_TOO_LONG, number);
+	if (record_kind(text, len) != RECORD_DATA)
+		return add_error(out, FAULT_CONTROL_LINE, number);
+	if (lines_put(out, text, len) < 0)
+		return FAULT_UNAVAILABLE;
+	end = buf_ptr(out) + out->len - 1;
+	for (at = end - len; (at = memchr(at, '\n', (size_t)(end - at)));)
+		*at = ' ';
+	return FAULT_NONE;
+}
+
+static enum fault
+add_error(struct buf *out, enum fault fault, uint64_t number)
+{
+	struct record_error e = {.fault = fault, .line = number};
+
+	return record_add_error(out, &e) < 0 ? FAULT_UNAVAILABLE : fault;
+}

@@ -1,0 +1,98 @@
+/*
+ * In: a URL, scripts, the replies.  Out: requests, a verdict.  They go out
+ * all at once, and the first reply that is no good decides.
+ */
+#include "redis/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "redis/resp.h"
+
+static int add_auth(struct buf *out, const struct url_redis *u);
+static enum fitness judge_info(struct greeting *g,
+    const struct redis_reply *reply, char *ret_why, size_t why_size);
+
+int
+greeting_write(struct greeting *g, const struct url_redis *url,
+    const char *const *scripts, size_t n_scripts, struct buf *out)
+{
+	int failed = 0;
+
+	buf_clear(out);
+	g->n = g->n_answered = g->n_loaded = 0;
+	if (url != NULL && (url->password[0] != '\0' || url->user[0] != '\0')) {
+		g->steps[g->n++] = GREETING_AUTH;
+		failed |= add_auth(out, url);
+	}
+	if (url != NULL) {
+		g->steps[g->n++] = GREETING_SELECT;
+		g->steps[g->n++] = GREETING_INFO;
+		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
+	}
+	for (size_t i = 0; i < n_scripts; i++) {
+		g->steps[g->n++] = GREETING_LOAD;
+		failed |= buf_addf(out, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
+		failed |= resp_encode(out, scripts[i], strlen(scripts[i]));
+	}
+	return failed;
+}
+
+static int
+add_auth(struct buf *out, const struct url_redis *u)
+{
+	int failed =
+	    buf_addf(out, "*%d\r\n$4\r\nAUTH\r\n", u->user[0] != '\0' ? 3 : 2);
+
+	if (u->user[0] != '\0')
+		failed |= resp_encode(out, u->user, strlen(u->user));
+	return failed | resp_encode(out, u->password, strlen(u->password));
+}
+
+enum fitness
+greeting_judge(struct greeting *g, const struct redis_reply *reply,
+    char *ret_why, size_t why_size)
+{
+	const char *error = redis_reply_error(reply), *sha;
+	size_t len;
+
+	if (error != NULL) {
+		snprintf(ret_why, why_size, "%s", error);
+		return fitness_of_greeting_error(error);
+	}
+	switch (g->steps[g->n_answered++]) {
+	case GREETING_AUTH:
+	case GREETING_SELECT: return FIT;
+	case GREETING_INFO: return judge_info(g, reply, ret_why, why_size);
+	case GREETING_LOAD: break;
+	}
+	sha = redis_reply_text(reply, &len);
+	if (sha == NULL || len != GREETING_SHA) {
+		snprintf(ret_why, why_size, "SCRIPT LOAD: no digest");
+		return UNFIT_NOW;
+	}
+	memcpy(g->shas[g->n_loaded++], sha, GREETING_SHA + 1);
+	return FIT;
+}
+
+static enum fitness
+judge_info(struct greeting *g, const struct redis_reply *reply, char *ret_why,
+    size_t why_size)
+{
+	size_t len;
+	const char *info = redis_reply_text(reply, &len);
+
+	if (info == NULL ||
+	    fitness_run_id(info, g->run_id, sizeof g->run_id) < 0) {
+		snprintf(ret_why, why_size, "INFO: no run_id");
+		return UNFIT_NOW;
+	}
+	g->maxmemory = fitness_maxmemory(info);
+	return fitness_of_info(info, ret_why, why_size);
+}
+
+bool
+greeting_done(const struct greeting *g)
+{
+	return g->n_answered == g->n;
+}

@@ -1,0 +1,48 @@
+/*
+ * What is said to a Redis at first, and what its answers tell (layer 2):
+ * AUTH and SELECT as the URL says, INFO, SCRIPT LOAD of every script.
+ */
+#ifndef INCR_HANDSHAKE_H
+#define INCR_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/url.h"
+#include "redis/redis.h"
+#include "redis/server_info.h"
+
+enum { GREETING_SCRIPTS_MAX = 16, GREETING_SHA = 40, GREETING_RUN_ID_MAX = 64 };
+
+enum greeting_step {
+	GREETING_AUTH,
+	GREETING_SELECT,
+	GREETING_INFO,
+	GREETING_LOAD
+};
+
+/* All zero: nothing was said. */
+struct greeting {
+	enum greeting_step steps[3 + GREETING_SCRIPTS_MAX];
+	size_t n, n_answered, n_loaded;
+	char run_id[GREETING_RUN_ID_MAX]; /* what INFO told last */
+	uint64_t maxmemory;               /* and this */
+	char shas[GREETING_SCRIPTS_MAX][GREETING_SHA + 1]; /* of the scripts */
+};
+
+/* Writes the requests to out, which is emptied first; without url only
+ * those that load the scripts.  0, or -1 if memory is gone. */
+int greeting_write(struct greeting *g, const struct url_redis *url,
+    const char *const *scripts, size_t n_scripts, struct buf *out);
+
+/* Judges the next reply.  Unless FIT, ret_why is the reason: never with the
+ * password. */
+enum fitness greeting_judge(struct greeting *g, const struct redis_reply *reply,
+    char *ret_why, size_t why_size);
+
+/* Was every request answered? */
+bool greeting_done(const struct greeting *g);
+
+#endif

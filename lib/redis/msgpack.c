@@ -1,0 +1,31 @@
+#include "redis/msgpack.h"
+
+#include <string.h>
+
+enum { ARRAY_32 = 0xdd, STR_8 = 0xd9, STR_16 = 0xda };
+
+void
+pack_head(uint32_t n, unsigned char ret_head[PACK_HEAD])
+{
+	ret_head[0] = ARRAY_32;
+	for (int i = 1; i < PACK_HEAD; i++)
+		ret_head[i] = (unsigned char)(n >> (8 * (PACK_HEAD - 1 - i)));
+}
+
+int
+pack_add(struct buf *out, const void *p, size_t len)
+{
+	enum { HEAD_MAX = 3 };
+	char *to = len > UINT16_MAX ? NULL : buf_room(out, HEAD_MAX + len);
+	size_t head = 0;
+
+	if (to == NULL)
+		return -1;
+	to[head++] = (char)(len > UINT8_MAX ? STR_16 : STR_8);
+	if (len > UINT8_MAX)
+		to[head++] = (char)(len >> 8);
+	to[head++] = (char)(len & UINT8_MAX);
+	memcpy(to + head, p, len);
+	buf_grow(out, head + len);
+	return 0;
+}

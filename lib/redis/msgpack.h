@@ -1,0 +1,23 @@
+/*
+ * Arrays of strings as MessagePack (layer 1), which the scripts in Redis
+ * read as one argument: its parser is much cheaper than one argument each.
+ * https://github.com/msgpack/msgpack/blob/master/spec.md
+ */
+#ifndef INCR_MSGPACK_H
+#define INCR_MSGPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum { PACK_HEAD = 5 /* bytes of an array's head */ };
+
+/* The head of an array of n strings. */
+void pack_head(uint32_t n, unsigned char ret_head[PACK_HEAD]);
+
+/* Adds a string of less than 64 KiB.  0, or -1 if it is longer or memory is
+ * gone: unchanged. */
+int pack_add(struct buf *out, const void *p, size_t len);
+
+#endif

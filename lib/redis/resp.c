@@ -1,0 +1,67 @@
+#include "redis/resp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void
+resp_arg(struct resp_args *a, const void *p, size_t len)
+{
+	if (resp_encode(&a->resp, p, len) < 0)
+		a->failed = true;
+	a->n++;
+}
+
+void
+resp_arg_text(struct resp_args *a, const char *text)
+{
+	resp_arg(a, text, strlen(text));
+}
+
+void
+resp_arg_u64(struct resp_args *a, uint64_t n)
+{
+	char text[24];
+	int len = snprintf(text, sizeof text, "%ju", (uintmax_t)n);
+
+	resp_arg(a, text, (size_t)len);
+}
+
+void
+resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len)
+{
+	if (buf_addf(&a->resp, "$%zu\r\n", len) < 0 ||
+	    buf_add(&a->resp, p, n) < 0)
+		a->failed = true;
+	a->n++;
+}
+
+void
+resp_args_clear(struct resp_args *a)
+{
+	buf_clear(&a->resp);
+	a->n = 0;
+	a->failed = false;
+}
+
+void
+resp_args_free(struct resp_args *a)
+{
+	buf_free(&a->resp);
+	*a = (struct resp_args){0};
+}
+
+int
+resp_encode(struct buf *out, const void *p, size_t len)
+{
+	enum { HEAD_MAX = 24 }; /* $, 20 digits, CR LF, NUL */
+	char *to = buf_room(out, len + HEAD_MAX + 2);
+	int head;
+
+	if (to == NULL)
+		return -1;
+	head = snprintf(to, HEAD_MAX, "$%zu\r\n", len);
+	memcpy(to + head, p, len);
+	memcpy(to + (size_t)head + len, "\r\n", 2);
+	buf_grow(out, (size_t)head + len + 2);
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * Requests to Redis as bytes (layer 1): RESP bulk strings,
+ *
+ *	$5\r\nhello\r\n
+ */
+#ifndef INCR_RESP_H
+#define INCR_RESP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Arguments as RESP bulk strings.  Memory gone makes them failed, which the
+ * call that uses them reports.  All zero is none; owned by the declarer. */
+struct resp_args {
+	struct buf resp;
+	size_t n;
+	bool failed;
+};
+
+void resp_arg(struct resp_args *a, const void *p, size_t len);
+void resp_arg_text(struct resp_args *a, const char *text);
+void resp_arg_u64(struct resp_args *a, uint64_t n);
+/* The last argument, of len bytes: p is the first n of them, the others and
+ * CR LF are sent behind the arguments. */
+void resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len);
+void resp_args_clear(struct resp_args *a);
+void resp_args_free(struct resp_args *a);
+
+/* Adds one bulk string to out.  0, or -1 if memory is gone: unchanged. */
+int resp_encode(struct buf *out, const void *p, size_t len);
+
+#endif

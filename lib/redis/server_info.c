@@ -1,0 +1,121 @@
+#include "redis/server_info.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VALUE_MAX = 64, VERSION_MIN = 7 /* for the flags of scripts */ };
+
+static int field(const char *info, const char *name, char *ret, size_t size);
+static bool field_is(const char *info, const char *name, const char *value);
+static bool starts_with_any(const char *text, const char *const *words);
+
+enum fitness
+fitness_of_info(const char *info, char *ret_why, size_t why_size)
+{
+	char value[VALUE_MAX];
+
+	if (field(info, "redis_version", value, sizeof value) == 0 &&
+	    strtol(value, NULL, 10) < VERSION_MIN) {
+		snprintf(ret_why, why_size, "is version %s, %d is needed",
+		    value, VERSION_MIN);
+		return UNFIT_FOR_EVER;
+	}
+	if (field_is(info, "redis_mode", "cluster")) {
+		snprintf(ret_why, why_size, "is in cluster mode");
+		return UNFIT_FOR_EVER;
+	}
+	if (!field_is(info, "maxmemory", "0") &&
+	    field(info, "maxmemory_policy", value, sizeof value) == 0 &&
+	    strcmp(value, "noeviction") != 0) {
+		snprintf(ret_why, why_size,
+		    "has maxmemory-policy %s, noeviction is needed", value);
+		return UNFIT_FOR_EVER;
+	}
+	if (field_is(info, "loading", "1")) {
+		snprintf(ret_why, why_size, "is loading its data");
+		return UNFIT_NOW;
+	}
+	if (field_is(info, "role", "slave")) {
+		snprintf(ret_why, why_size, "is a replica");
+		return UNFIT_NOW;
+	}
+	return FIT;
+}
+
+int
+fitness_run_id(const char *info, char *ret, size_t size)
+{
+	return field(info, "run_id", ret, size);
+}
+
+uint64_t
+fitness_maxmemory(const char *info)
+{
+	char value[VALUE_MAX];
+
+	if (field(info, "maxmemory", value, sizeof value) < 0)
+		return 0;
+	return strtoull(value, NULL, 10);
+}
+
+enum fitness
+fitness_of_greeting_error(const char *error)
+{
+	static const char *const passing[] = {"LOADING", "MASTERDOWN", "BUSY",
+	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "OOM",
+	    "NOREPLICAS", "ERR max number of clients", NULL};
+
+	return starts_with_any(error, passing) ? UNFIT_NOW : UNFIT_FOR_EVER;
+}
+
+enum fitness
+fitness_of_call_error(const char *error)
+{
+	static const char *const passing[] = {"LOADING", "MASTERDOWN",
+	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", NULL};
+	static const char *const staying[] = {
+	    "NOPERM", "NOAUTH", "WRONGPASS", NULL};
+
+	if (starts_with_any(error, passing))
+		return UNFIT_NOW;
+	return starts_with_any(error, staying) ? UNFIT_FOR_EVER : FIT;
+}
+
+/* Finds the line "name:value".  0 or -1. */
+static int
+field(const char *info, const char *name, char *ret, size_t size)
+{
+	size_t len = strlen(name), n;
+
+	for (const char *line = info; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, len) != 0 || line[len] != ':')
+			continue;
+		n = strcspn(line + len + 1, "\r\n");
+		if (n >= size)
+			return -1;
+		memcpy(ret, line + len + 1, n);
+		ret[n] = '\0';
+		return 0;
+	}
+	return -1;
+}
+
+static bool
+field_is(const char *info, const char *name, const char *value)
+{
+	char is[VALUE_MAX];
+
+	return field(info, name, is, sizeof is) == 0 && strcmp(is, value) == 0;
+}
+
+static bool
+starts_with_any(const char *text, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strncmp(text, *words, strlen(*words)) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,506 @@
+/*
+ * The connection that keeps itself.
+ *
+ * In: a URL, scripts, calls already encoded.  Out: replies.  A call is sent
+ * once per connection and never again on another: what a lost call means
+ * is for the caller, who knows whether it was sent.  The one exception is
+ * NOSCRIPT, Redis's word that nothing was done.
+ */
+#include "redis/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/url.h"
+#include "net/resolve.h"
+#include "redis/handshake.h"
+#include "redis/server_info.h"
+
+enum { WHY_MAX = 256 };
+
+enum phase {
+	WAITING,    /* no connection until due_ms */
+	RESOLVING,  /* the host's name is looked up */
+	CONNECTING, /* connect(2) is under way */
+	GREETING,   /* waiting for the replies of the greeting */
+	READY,      /* no call */
+	CALLING,    /* waiting for the reply of a call */
+	RELOADING,  /* the same, but the scripts are loaded first */
+	FAULTY      /* for ever */
+};
+
+struct session {
+	struct url_redis url;
+	struct session_options options;
+	enum phase phase;
+	int64_t due_ms; /* of the phase: next try, or time-out */
+	struct backoff backoff;
+	struct redis *redis;     /* NULL: no connection */
+	struct resolve *resolve; /* NULL: a Unix socket */
+
+	struct buf hello, call; /* requests as they are sent */
+	struct iovec out[2];    /* what is being sent, borrowed */
+	size_t out_done;        /* bytes of it */
+	struct iovec more;      /* second half of the call, borrowed */
+	bool sent;
+
+	struct greeting greeting;
+	char run_id[GREETING_RUN_ID_MAX]; /* of the last connection */
+	uint64_t run, connection;
+
+	struct redis_reply *reply;
+	char why[WHY_MAX];
+};
+
+static void advance(struct session *s, short revents);
+static void connect_now(struct session *s);
+static void connected(struct session *s);
+static int greet(struct session *s, const struct url_redis *url);
+static enum session_state exchange(struct session *s, short revents);
+static int send_some(struct session *s);
+static bool unsent(const struct session *s);
+static void moved_on(struct session *s);
+static enum session_state greeted(struct session *s, struct redis_reply *reply);
+static void ready_again(struct session *s);
+static enum session_state replied(struct session *s, struct redis_reply *reply);
+static enum session_state lose(struct session *s);
+static void fault(struct session *s);
+static void disconnect(struct session *s);
+static enum session_state state(const struct session *s);
+static int begin(struct session *s, const struct buf *more);
+static void send_call(struct session *s);
+static void start_sending(
+    struct session *s, const struct buf *b, struct iovec more);
+
+struct session *
+session_open(const char *url, const struct session_options *options,
+    const char **ret_why)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	*ret_why = "out of memory";
+	if (s == NULL)
+		return NULL;
+	s->options = *options;
+	if (url_parse_redis(url, &s->url, ret_why) < 0)
+		goto failed;
+	/* It would be cut off, and lead to something else. */
+	if (strlen(s->url.path) > redis_path_max()) {
+		*ret_why = "the path of the socket is too long";
+		goto failed;
+	}
+	if (s->url.path[0] == '\0') {
+		s->resolve = resolve_open(s->url.host);
+		if (s->resolve == NULL)
+			goto failed;
+	}
+	snprintf(s->why, sizeof s->why, "not connected yet");
+	return s;
+failed:
+	free(s);
+	return NULL;
+}
+
+void
+session_close(struct session *s)
+{
+	if (s == NULL)
+		return;
+	disconnect(s);
+	resolve_close(s->resolve);
+	redis_reply_free(s->reply);
+	buf_free(&s->hello);
+	buf_free(&s->call);
+	free(s);
+}
+
+int64_t
+session_wait(const struct session *s, struct pollfd *ret_pfd)
+{
+	*ret_pfd = (struct pollfd){.fd = -1};
+	if (s->redis != NULL) {
+		ret_pfd->fd = redis_fd(s->redis);
+		ret_pfd->events = POLLIN;
+		if (s->phase == CONNECTING || unsent(s))
+			ret_pfd->events |= POLLOUT;
+	}
+	if (s->phase == RESOLVING)
+		return tick_ms() + RESOLVE_LOOK_MS;
+	return s->phase == READY || s->phase == FAULTY ? FDIO_FOREVER
+						       : s->due_ms;
+}
+
+/* What has come is looked at before the clock: a process that was stopped
+ * for a while does not blame Redis. */
+enum session_state
+session_step(struct session *s, short revents)
+{
+	enum session_state now;
+
+	if (s->redis != NULL && s->phase != CONNECTING) {
+		now = revents == 0 ? state(s) : exchange(s, revents);
+		if (now != state(s))
+			return now;
+	} else {
+		advance(s, revents);
+	}
+	if (s->phase != WAITING && s->phase != READY && s->phase != FAULTY &&
+	    tick_ms() >= s->due_ms) {
+		snprintf(s->why, sizeof s->why, "no answer in time");
+		return lose(s);
+	}
+	return state(s);
+}
+
+bool
+session_idle(const struct session *s)
+{
+	return s->phase == READY;
+}
+
+bool
+session_sent(const struct session *s)
+{
+	return s->sent;
+}
+
+const char *
+session_why(const struct session *s)
+{
+	return s->why;
+}
+
+uint64_t
+session_run(const struct session *s)
+{
+	return s->run;
+}
+
+uint64_t
+session_maxmemory(const struct session *s)
+{
+	return s->greeting.maxmemory;
+}
+
+uint64_t
+session_connection(const struct session *s)
+{
+	return s->connection;
+}
+
+void
+session_hang_up(struct session *s)
+{
+	if (s->phase == FAULTY)
+		return;
+	disconnect(s);
+	s->phase = WAITING;
+	s->due_ms = tick_ms();
+	snprintf(s->why, sizeof s->why, "hung up");
+}
+
+/* What lasts; replies and losses are told by whoever meets them. */
+static enum session_state
+state(const struct session *s)
+{
+	switch (s->phase) {
+	case WAITING:
+	case RESOLVING:
+	case CONNECTING:
+	case GREETING: break;
+	case READY: return SESSION_IDLE;
+	case CALLING:
+	case RELOADING: return SESSION_CALLING;
+	case FAULTY: return SESSION_FAULT;
+	}
+	return SESSION_DOWN;
+}
+
+static void
+advance(struct session *s, short revents)
+{
+	if (s->phase == WAITING && tick_ms() >= s->due_ms) {
+		s->phase = RESOLVING;
+		s->due_ms = tick_ms() + s->options.connect_ms;
+	}
+	if (s->phase == RESOLVING)
+		connect_now(s);
+	else if (s->phase == CONNECTING && revents != 0)
+		connected(s);
+}
+
+static void
+connect_now(struct session *s)
+{
+	char address[RESOLVE_TEXT];
+	const char *why;
+	int known;
+
+	if (s->resolve == NULL) {
+		s->redis =
+		    redis_connect_unix(s->url.path, s->why, sizeof s->why);
+	} else {
+		known = resolve_next(s->resolve, address, &why);
+		if (known == 0)
+			return;
+		if (known < 0)
+			snprintf(s->why, sizeof s->why, "look-up: %s", why);
+		else
+			s->redis = redis_connect_tcp(
+			    address, s->url.port, s->why, sizeof s->why);
+	}
+	s->phase = CONNECTING;
+	if (s->redis == NULL)
+		lose(s);
+}
+
+static void
+connected(struct session *s)
+{
+	if (redis_connected(s->redis, s->why, sizeof s->why) < 0) {
+		lose(s);
+		return;
+	}
+	s->phase = GREETING; /* due_ms stays: it is for both */
+	if (greet(s, &s->url) < 0)
+		lose(s);
+}
+
+static int
+greet(struct session *s, const struct url_redis *url)
+{
+	if (greeting_write(&s->greeting, url, s->options.scripts,
+		s->options.n_scripts, &s->hello) < 0) {
+		snprintf(s->why, sizeof s->why, "out of memory");
+		return -1;
+	}
+	start_sending(s, &s->hello, (struct iovec){0});
+	return send_some(s);
+}
+
+static enum session_state
+exchange(struct session *s, short revents)
+{
+	struct redis_reply *reply;
+	bool moved;
+
+	if (send_some(s) < 0)
+		return lose(s);
+	while (s->redis != NULL && (revents & (POLLIN | POLLHUP | POLLERR))) {
+		if (redis_receive(
+			s->redis, &reply, &moved, s->why, sizeof s->why) < 0)
+			return lose(s);
+		if (moved)
+			moved_on(s);
+		if (reply == NULL)
+			break;
+		if (s->phase == CALLING)
+			return replied(s, reply);
+		if (s->phase == READY) {
+			redis_reply_free(reply);
+			snprintf(s->why, sizeof s->why, "unasked-for reply");
+			return lose(s);
+		}
+		if (greeted(s, reply) == SESSION_LOST)
+			return SESSION_LOST;
+	}
+	return state(s);
+}
+
+/* Sends what goes.  0, or -1 with why. */
+static int
+send_some(struct session *s)
+{
+	size_t before = s->out_done;
+
+	if (redis_send(s->redis, s->out, &s->out_done, s->why, sizeof s->why) <
+	    0)
+		return -1;
+	if (s->out_done > before)
+		moved_on(s);
+	if (s->phase == CALLING && !unsent(s))
+		s->sent = true;
+	return 0;
+}
+
+static bool
+unsent(const struct session *s)
+{
+	return s->out_done < s->out[0].iov_len + s->out[1].iov_len;
+}
+
+/* Bytes of a call moved: its time begins again. */
+static void
+moved_on(struct session *s)
+{
+	if (s->phase == CALLING)
+		s->due_ms = tick_ms() + s->options.reply_ms;
+}
+
+static enum session_state
+greeted(struct session *s, struct redis_reply *reply)
+{
+	enum fitness f =
+	    greeting_judge(&s->greeting, reply, s->why, sizeof s->why);
+
+	redis_reply_free(reply);
+	switch (f) {
+	case UNFIT_FOR_EVER: fault(s); break;
+	case UNFIT_NOW: return lose(s);
+	case FIT:
+		if (greeting_done(&s->greeting))
+			ready_again(s);
+		break;
+	}
+	return state(s);
+}
+
+/* Greeted: the connection is new, or the call goes out again. */
+static void
+ready_again(struct session *s)
+{
+	if (s->phase == GREETING) {
+		s->phase = READY;
+		s->connection++;
+		if (strcmp(s->run_id, s->greeting.run_id) != 0)
+			s->run++;
+		memcpy(s->run_id, s->greeting.run_id, sizeof s->run_id);
+		if (s->resolve != NULL)
+			resolve_restart(s->resolve); /* best first again */
+		backoff_reset(&s->backoff);
+		return;
+	}
+	send_call(s);
+}
+
+static enum session_state
+replied(struct session *s, struct redis_reply *reply)
+{
+	const char *error = redis_reply_error(reply);
+
+	if (error == NULL) {
+		s->reply = reply;
+		s->phase = READY;
+		return SESSION_REPLIED;
+	}
+	snprintf(s->why, sizeof s->why, "%s", error);
+	redis_reply_free(reply);
+	if (strncmp(s->why, "NOSCRIPT", 8) == 0) {
+		s->phase = RELOADING;
+		s->due_ms = tick_ms() + s->options.reply_ms;
+		return greet(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
+	}
+	s->phase = READY;
+	switch (fitness_of_call_error(s->why)) {
+	case FIT: break;
+	case UNFIT_NOW: lose(s); break;
+	case UNFIT_FOR_EVER: fault(s); break;
+	}
+	return SESSION_REFUSED;
+}
+
+/* The connection is gone: what that makes of the call, if there is one.
+ * The next address of the same host is tried at once. */
+static enum session_state
+lose(struct session *s)
+{
+	bool calling = s->phase == CALLING || s->phase == RELOADING;
+	bool more = s->phase == CONNECTING && s->resolve != NULL &&
+		    resolve_more(s->resolve);
+
+	disconnect(s);
+	s->phase = WAITING;
+	s->due_ms = tick_ms() + (more ? 0 : backoff_next(&s->backoff));
+	return calling ? SESSION_LOST : SESSION_DOWN;
+}
+
+static void
+fault(struct session *s)
+{
+	disconnect(s);
+	s->phase = FAULTY;
+}
+
+static void
+disconnect(struct session *s)
+{
+	redis_close(s->redis);
+	s->redis = NULL;
+	start_sending(s, NULL, (struct iovec){0});
+}
+
+/* -- calls --------------------------------------------------------------- */
+
+int
+session_eval(struct session *s, size_t script, size_t n_keys,
+    const struct resp_args *args, const struct buf *more)
+{
+	enum { HEAD = 3 };
+	struct buf *call = &s->call;
+	char keys[24];
+	int failed;
+
+	if (s->phase != READY || args->failed)
+		return -1;
+	buf_clear(call);
+	snprintf(keys, sizeof keys, "%zu", n_keys);
+	failed = buf_addf(call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n);
+	failed |= resp_encode(call, s->greeting.shas[script], GREETING_SHA);
+	failed |= resp_encode(call, keys, strlen(keys));
+	failed |= buf_add(call, buf_ptr(&args->resp), args->resp.len);
+	return failed != 0 ? -1 : begin(s, more);
+}
+
+int
+session_command(struct session *s, const struct resp_args *args)
+{
+	if (s->phase != READY || args->failed)
+		return -1;
+	buf_clear(&s->call);
+	if (buf_addf(&s->call, "*%zu\r\n", args->n) < 0 ||
+	    buf_add(&s->call, buf_ptr(&args->resp), args->resp.len) < 0)
+		return -1;
+	return begin(s, NULL);
+}
+
+static int
+begin(struct session *s, const struct buf *more)
+{
+	redis_reply_free(s->reply);
+	s->reply = NULL;
+	s->more = (struct iovec){0};
+	if (more != NULL)
+		s->more = (struct iovec){buf_ptr(more), more->len};
+	s->sent = false;
+	send_call(s);
+	return 0;
+}
+
+static void
+send_call(struct session *s)
+{
+	s->phase = CALLING;
+	s->due_ms = tick_ms() + s->options.reply_ms;
+	start_sending(s, &s->call, s->more);
+	(void)send_some(s); /* a failure shows again in the next step */
+}
+
+static void
+start_sending(struct session *s, const struct buf *b, struct iovec more)
+{
+	s->out[0] = (struct iovec){0};
+	if (b != NULL)
+		s->out[0] = (struct iovec){buf_ptr(b), b->len};
+	s->out[1] = more;
+	s->out_done = 0;
+}
+
+const struct redis_reply *
+session_reply(const struct session *s)
+{
+	return s->reply;
+}

@@ -1,0 +1,97 @@
+/*
+ * A connection to Redis (layer 2) that makes itself, greets, loads scripts,
+ * carries one call at a time and comes back with back-off when it is lost.
+ * It never blocks, prints nothing, and knows no key.
+ *
+ * The loop is that of queue.h: session_wait, poll, session_step.
+ *
+ * Greeting: AUTH and SELECT as the URL says, INFO, SCRIPT LOAD of every
+ * script.  What makes a Redis unfit for ever (a cluster, a maxmemory with
+ * another policy than noeviction, a wrong password or database, a version
+ * below 7) is SESSION_FAULT; what may pass (it is loading, a replica) is
+ * SESSION_DOWN and tried again.
+ */
+#ifndef INCR_SESSION_H
+#define INCR_SESSION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "redis/redis.h"
+#include "redis/resp.h"
+
+struct session;
+
+enum session_state {
+	SESSION_DOWN,    /* no connection; tried again by itself */
+	SESSION_IDLE,    /* a call may begin */
+	SESSION_CALLING, /* a call is under way */
+	SESSION_REPLIED, /* redis_reply; returned once per call */
+	SESSION_REFUSED, /* an error reply; returned once per call */
+	SESSION_LOST,    /* no reply will come; returned once per call */
+	SESSION_FAULT    /* trying again is of no use */
+};
+
+struct session_options {
+	const char *const *scripts; /* their texts, borrowed for ever */
+	size_t n_scripts;           /* at most GREETING_SCRIPTS_MAX */
+	int64_t connect_ms;         /* for the connection and the greeting */
+	int64_t reply_ms;           /* without a byte moving in a call */
+};
+
+/*
+ * url as in url.h.  No input or output yet.  NULL with *ret_why, constant
+ * text without the URL.  Caller closes.
+ */
+struct session *session_open(const char *url,
+    const struct session_options *options, const char **ret_why);
+void session_close(struct session *s);
+
+/* What to poll for (fd -1: nothing), and the tick_ms() at which session_step
+ * is due even if nothing is ready. */
+int64_t session_wait(const struct session *s, struct pollfd *ret_pfd);
+enum session_state session_step(struct session *s, short revents);
+
+bool session_idle(const struct session *s);
+
+/* Was the last byte of the call given to the kernel?  Stays true until the
+ * next call begins. */
+bool session_sent(const struct session *s);
+
+/* One line, borrowed until the next step; may contain bytes from Redis. */
+const char *session_why(const struct session *s);
+
+/* How often a connection met another run_id than the one before it; how
+ * many connections there were.  0 before the first. */
+uint64_t session_run(const struct session *s);
+
+/* The maxmemory that Redis told last, in bytes; 0: none. */
+uint64_t session_maxmemory(const struct session *s);
+uint64_t session_connection(const struct session *s);
+
+/* Ends connection and call, without SESSION_LOST; connects again at once. */
+void session_hang_up(struct session *s);
+
+/* -- calls --------------------------------------------------------------- */
+
+/*
+ * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args
+ * are copied; more (may be NULL), the rest of the last one, is borrowed
+ * until the call ends.  A script that
+ * Redis has forgotten is loaded and called again without a word.
+ * 0, or -1 if not idle or memory is gone.
+ */
+int session_eval(struct session *s, size_t script, size_t n_keys,
+    const struct resp_args *args, const struct buf *more);
+
+/* Begins a command: its name and arguments. */
+int session_command(struct session *s, const struct resp_args *args);
+
+/* The reply of the last call that was SESSION_REPLIED, until the next call
+ * begins; NULL if there is none. */
+const struct redis_reply *session_reply(const struct session *s);
+
+#endif

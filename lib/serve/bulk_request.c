@@ -1,0 +1,178 @@
+#include "serve/bulk_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/control.h"
+
+static size_t count;
+
+static bool have_one_fault(const struct bulk *b, enum fault *ret);
+static int write_lines(struct bulk *b, struct buf *out);
+static int write_error(struct buf *out, enum fault fault, uint64_t number);
+
+struct bulk *
+bulk_new(void *owner)
+{
+	struct bulk *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	b->owner = owner;
+	b->in.max = LINES_JSON_MAX;
+	count++;
+	return b;
+}
+
+void
+bulk_free(struct bulk *b)
+{
+	if (b == NULL)
+		return;
+	lines_close(&b->in);
+	buf_free(&b->verdicts);
+	buf_free(&b->texts);
+	free(b);
+	count--;
+}
+
+size_t
+bulk_count(void)
+{
+	return count;
+}
+
+int
+bulk_feed(struct bulk *b, const char *p, size_t len)
+{
+	return buf_add(&b->in.in, p, len);
+}
+
+void
+bulk_end(struct bulk *b)
+{
+	b->in.ended = true;
+}
+
+void
+bulk_cut(struct bulk *b, const struct answer *a)
+{
+	b->cut = *a;
+	buf_free(&b->in.in);
+	b->in.ended = true;
+}
+
+enum lines_result
+bulk_next(struct bulk *b, const char **ret_line, size_t *ret_len)
+{
+	return lines_next(&b->in, ret_line, ret_len);
+}
+
+bool
+bulk_ended(const struct bulk *b)
+{
+	return b->in.ended && b->in.in.len == 0;
+}
+
+uint32_t
+bulk_take(struct bulk *b)
+{
+	static const uint8_t unknown = FAULT_UNKNOWN;
+
+	if (buf_add(&b->verdicts, &unknown, 1) < 0)
+		return 0;
+	return (uint32_t)b->verdicts.len;
+}
+
+uint32_t
+bulk_lines(const struct bulk *b)
+{
+	return (uint32_t)b->verdicts.len;
+}
+
+void
+bulk_settle(struct bulk *b, uint32_t number, enum fault fault, const char *text,
+    size_t len)
+{
+	/* Taken, but it can't be shown: it stays unknown. */
+	if (fault == FAULT_NONE && lines_put(&b->texts, text, len) < 0)
+		return;
+	buf_ptr(&b->verdicts)[number - 1] = (char)fault;
+}
+
+struct answer
+bulk_answer(struct bulk *b)
+{
+	struct answer a = {.status = 202, .type = "application/x-ndjson"};
+	enum fault fault = FAULT_NONE;
+	struct buf lines = {0};
+
+	if (b->verdicts.len == 0 && b->cut.status != 0)
+		return b->cut;
+	if (b->verdicts.len == 0)
+		return (struct answer){.status = 400,
+		    .code = "faulty-request",
+		    .detail = "the body has no lines"};
+	if (b->cut.status == 0 && have_one_fault(b, &fault) &&
+	    fault != FAULT_NONE)
+		return answer_fault(fault);
+	if (b->cut.status == 0 && have_one_fault(b, &fault)) {
+		lines = b->texts;
+		b->texts = (struct buf){0};
+	} else {
+		a.status = 207;
+		if (write_lines(b, &lines) < 0) {
+			buf_free(&lines);
+			return answer_fault(FAULT_UNKNOWN);
+		}
+	}
+	a.text = lines.data;
+	a.text_len = lines.len;
+	return a;
+}
+
+static bool
+have_one_fault(const struct bulk *b, enum fault *ret)
+{
+	const char *verdicts = buf_ptr(&b->verdicts);
+
+	for (size_t i = 1; i < b->verdicts.len; i++)
+		if (verdicts[i] != verdicts[0])
+			return false;
+	*ret = (enum fault)verdicts[0];
+	return true;
+}
+
+static int
+write_lines(struct bulk *b, struct buf *out)
+{
+	const char *verdicts = buf_ptr(&b->verdicts);
+	const char *text = buf_ptr(&b->texts), *end = text + b->texts.len;
+
+	for (size_t i = 0; i < b->verdicts.len; i++) {
+		enum fault fault = (enum fault)verdicts[i];
+		const char *newline;
+
+		if (fault != FAULT_NONE) {
+			if (write_error(out, fault, i + 1) < 0)
+				return -1;
+			continue;
+		}
+		newline = memchr(text, '\n', (size_t)(end - text));
+		if (buf_add(out, text, (size_t)(newline + 1 - text)) < 0)
+			return -1;
+		text = newline + 1;
+	}
+	if (b->cut.status == 0)
+		return 0;
+	return write_error(out,
+	    b->cut.status == 413 ? FAULT_TOO_LONG : FAULT_UNAVAILABLE,
+	    b->verdicts.len + 1);
+}
+
+static int
+write_error(struct buf *out, enum fault fault, uint64_t number)
+{
+	return record_add_error(
+	    out, &(struct record_error){.fault = fault, .line = number});
+}

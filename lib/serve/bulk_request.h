@@ -1,0 +1,83 @@
+/*
+ * A request of many lines (layer 2): what was read of it and not handed on,
+ * the verdicts, and the answer made of them.  Pure: no input or output.
+ *
+ *	POST /increments                         207 Multi-Status
+ *
+ *	{"key":"6f1b…","value":3}                {"key":"6f1b…","value":3}
+ *	{"value":3}                              {"error":{"code":"missing-key",
+ *	                                          …,"line":2}}
+ *
+ * Lines without a verdict cost a byte, increments that were taken their text.
+ */
+#ifndef INCR_BULK_REQUEST_H
+#define INCR_BULK_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/lines.h"
+#include "base/timerlist.h"
+#include "http/response.h"
+
+enum { BULK_LINES = 10000, BULK_BYTES = 1 << 20 };
+
+struct bulk {
+	struct lines in;     /* what was not handed on */
+	struct buf verdicts; /* an enum fault for each line, a byte each */
+	struct buf texts;    /* of the increments that were taken, in order */
+	struct answer cut;   /* why no more is read; status 0: it is whole */
+	/* Those who hand its lines on: */
+	void *owner;
+	struct due due; /* if it waits for room */
+	bool waits;
+	bool failed; /* no line is handed on any more */
+};
+
+/* NULL if memory is gone. */
+struct bulk *bulk_new(void *owner);
+void bulk_free(struct bulk *b);
+
+/* How many there are. */
+size_t bulk_count(void);
+
+/* Adds bytes of the body.  0, or -1 if memory is gone. */
+int bulk_feed(struct bulk *b, const char *p, size_t len);
+
+/* The body is whole: what is left is its last line. */
+void bulk_end(struct bulk *b);
+
+/* Nothing more of the body counts, not even what was read and not handed on;
+ * a says why. */
+void bulk_cut(struct bulk *b, const struct answer *a);
+
+/* The next line, as lines_next; LINES_END once there will be no more. */
+enum lines_result bulk_next(
+    struct bulk *b, const char **ret_line, size_t *ret_len);
+
+/* Is there another one? */
+bool bulk_ended(const struct bulk *b);
+
+/* Counts a line in: its number, from 1; it is unknown until it is settled.
+ * 0 if memory is gone. */
+uint32_t bulk_take(struct bulk *b);
+
+/* Lines counted in. */
+uint32_t bulk_lines(const struct bulk *b);
+
+/* The verdict on a line.  FAULT_NONE: text is the increment, and no line
+ * before number is settled so later. */
+void bulk_settle(struct bulk *b, uint32_t number, enum fault fault,
+    const char *text, size_t len);
+
+/*
+ * The answer, once all lines are settled: 202 if all were taken, a problem
+ * if no line was and all for one reason, else 207.  With 202 and 207 one line
+ * per line; if it was cut another one, an error with the number of the first
+ * line that was not read: too-long (of the body), else unavailable.
+ */
+struct answer bulk_answer(struct bulk *b);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Requests that this side failed (layer 1): which one is said, and when.
+ * Pure: the clock is passed in, whoever asks prints.
+ *
+ * The first one is said at once; of those that follow within a second one is
+ * said at its end, with their number: at most a line a second, however many
+ * requests fail.
+ */
+#ifndef INCR_FAILURE_LOG_H
+#define INCR_FAILURE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/traceparent.h"
+
+enum { COMPLAINT_EVERY_MS = 1000 };
+
+struct complaint {
+	uint16_t status;
+	const char *code; /* constant */
+	struct trace trace;
+	uint64_t others; /* that are not said */
+};
+
+/* All zero is none so far. */
+struct complaints {
+	struct complaint last; /* of those not said; status 0: none */
+	int64_t next_ms;       /* nothing is said before */
+};
+
+/* A request was answered with status, because of code. */
+void complaint_add(struct complaints *c, uint16_t status, const char *code,
+    const struct trace *t);
+
+/* What is to be said now; at the end of the program, now_ms is INT64_MAX.
+ * False: nothing. */
+bool complaint_next(
+    struct complaints *c, int64_t now_ms, struct complaint *ret);
+
+/* When there will be something to say, INT64_MAX if never. */
+int64_t complaint_due(const struct complaints *c);
+
+#endif

@@ -1,0 +1,117 @@
+#include "serve/idempotency.h"
+
+#include <string.h>
+
+#include "base/sha256.h"
+
+enum { NAME_MAX = 255, BASE_BYTES = TAG_BASE / 4 * 3 };
+
+static int read_string(const char *value, size_t len, struct tag_key *ret);
+static int read_word(const char *value, size_t len, struct tag_key *ret);
+static int add(struct tag_key *key, char c);
+static void write_base64(const uint8_t *bytes, char ret[TAG_BASE]);
+
+int
+tag_read(const char *value, size_t len, struct tag_key *ret)
+{
+	struct tag_key key = {0};
+	bool string = len > 0 && value[0] == '"';
+
+	if ((string ? read_string(value, len, &key)
+		    : read_word(value, len, &key)) < 0 ||
+	    key.len == 0)
+		return -1;
+	*ret = key;
+	return 0;
+}
+
+/* RFC 8941, section 3.3.3; parameters mean nothing here and are refused. */
+static int
+read_string(const char *value, size_t len, struct tag_key *ret)
+{
+	size_t i = 1;
+
+	for (; i < len && value[i] != '"'; i++) {
+		if (value[i] == '\\' &&
+		    (++i == len || (value[i] != '"' && value[i] != '\\')))
+			return -1;
+		if (value[i] < ' ' || value[i] > '~' || add(ret, value[i]) < 0)
+			return -1;
+	}
+	return i + 1 == len ? 0 : -1;
+}
+
+static int
+read_word(const char *value, size_t len, struct tag_key *ret)
+{
+	for (size_t i = 0; i < len; i++)
+		if (value[i] <= ' ' || value[i] > '~' || add(ret, value[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+add(struct tag_key *key, char c)
+{
+	if (key->len == TAG_KEY_MAX)
+		return -1;
+	key->text[key->len++] = c;
+	return 0;
+}
+
+/* A NUL, which is in neither, parts the name from the key. */
+int
+tag_make(const char *client, const struct tag_key *key, struct tag *ret)
+{
+	char text[NAME_MAX + 1 + TAG_KEY_MAX];
+	size_t n = strnlen(client, NAME_MAX);
+	uint8_t digest[DIGEST_BYTES];
+
+	memcpy(text, client, n);
+	text[n++] = '\0';
+	memcpy(text + n, key->text, key->len);
+	if (digest_sha256(text, n + key->len, digest) < 0)
+		return -1;
+	write_base64(digest, ret->base);
+	return 0;
+}
+
+/* base64url of RFC 4648: visible ASCII without characters of URLs. */
+static void
+write_base64(const uint8_t *bytes, char ret[TAG_BASE])
+{
+	static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	for (size_t i = 0; i < BASE_BYTES; i += 3) {
+		uint32_t v = (uint32_t)bytes[i] << 16 |
+			     (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+
+		for (int shift = 18; shift >= 0; shift -= 6)
+			*ret++ = digits[v >> shift & 63];
+	}
+}
+
+bool
+tag_is_none(const struct tag *t)
+{
+	return t->base[0] == '\0';
+}
+
+size_t
+tag_format(const struct tag *t, uint32_t line, char ret[TAG_TEXT])
+{
+	char digits[10], *to = ret + TAG_BASE;
+	int n = 0;
+
+	if (tag_is_none(t))
+		return 0;
+	memcpy(ret, t->base, TAG_BASE);
+	*to++ = '.';
+	do
+		digits[n++] = (char)('0' + line % 10);
+	while ((line /= 10) > 0);
+	while (n > 0)
+		*to++ = digits[--n];
+	return (size_t)(to - ret);
+}

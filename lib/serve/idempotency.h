@@ -1,0 +1,57 @@
+/*
+ * Idempotency keys as tags (layer 2).
+ *
+ *	Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"
+ *
+ * The field is that of draft-ietf-httpapi-idempotency-key-header: a string
+ * of RFC 8941; a bare word is taken, too, and means the same.
+ *
+ * The tag of line n of a request is the digest of (client, key), then n:
+ *
+ *	jw2fbGmyVUwYB7wLnfTMC_aE.1
+ *
+ * so that clients never meet, whatever keys they choose, and a tag says
+ * nothing about either.  144 bits of SHA-256: who looks for two pairs with
+ * one digest, to have another's increment refused or taken for his own,
+ * needs 2^72 tries, and SHA-256 has no shortcut, which SHA-1 (the UUIDs of
+ * version 5) has.  The number of the line needs no digest.
+ */
+#ifndef INCR_IDEMPOTENCY_H
+#define INCR_IDEMPOTENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	TAG_KEY_MAX = 255, /* characters of a key */
+	TAG_BASE = 24,     /* characters of a digest */
+	TAG_TEXT = TAG_BASE + 1 + 10
+};
+
+struct tag_key {
+	uint8_t len;
+	char text[TAG_KEY_MAX];
+};
+
+/*
+ * Reads a field's value: "..." with 1 to 255 printable characters, of which
+ * " and \ are escaped, or 1 to 255 visible ones that don't begin with ".
+ * 0 or -1.  Pure.
+ */
+int tag_read(const char *value, size_t len, struct tag_key *ret);
+
+/* What the tags of a request begin with.  All zero is none. */
+struct tag {
+	char base[TAG_BASE];
+};
+
+/* client is "" or its name.  0, or -1 if memory is gone. */
+int tag_make(const char *client, const struct tag_key *key, struct tag *ret);
+
+bool tag_is_none(const struct tag *t);
+
+/* Writes the tag of a line, from 1, no NUL; its length.  0 for none. */
+size_t tag_format(const struct tag *t, uint32_t line, char ret[TAG_TEXT]);
+
+#endif

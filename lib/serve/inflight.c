@@ -1,0 +1,167 @@
+#include "serve/inflight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/failpoint.h"
+#include "base/io.h"
+
+static void blank(char *text, size_t len, char c);
+static void hand_over(struct ring *r, size_t n);
+
+int
+ring_open(struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
+{
+	*r = (struct ring){
+	    .cap = max_lines, .max_bytes = max_bytes, .tagged = tagged};
+	r->sent = calloc(max_lines, sizeof *r->sent);
+	r->held = calloc(max_lines, sizeof *r->held);
+	return r->sent == NULL || r->held == NULL ? -1 : 0;
+}
+
+int
+ring_add(struct ring *r, void *owner, uint32_t number,
+    const struct ring_text *text, int64_t now_ms)
+{
+	size_t prefix = r->tagged ? text->tag_len + 1 : 0, len = text->len;
+	char *to;
+
+	if (ring_full(r))
+		return -1;
+	to = buf_room(&r->out, prefix + len + 1);
+	if (to == NULL)
+		return -1;
+	if (r->tagged) {
+		memcpy(to, text->tag, text->tag_len);
+		to += text->tag_len;
+		*to++ = '\t';
+	}
+	memcpy(to, text->body, len);
+	blank(to, len, '\n');
+	blank(to, len, '\r');
+	to[len] = '\n';
+	buf_grow(&r->out, prefix + len + 1);
+	r->held[r->added++ % r->cap] = (struct ring_line){.owner = owner,
+	    .at_ms = now_ms,
+	    .len = (uint32_t)(prefix + len + 1),
+	    .number = number};
+	return 0;
+}
+
+static void
+blank(char *text, size_t len, char c)
+{
+	char *end = text + len;
+
+	while ((text = memchr(text, c, (size_t)(end - text))) != NULL)
+		*text++ = ' ';
+}
+
+int
+ring_write(struct ring *r, int fd)
+{
+	while (r->out.len > 0) {
+		int64_t n = fdio_write_some(fd, buf_ptr(&r->out),
+		    POINT_CUT("serve-half", buf_ptr(&r->out), r->out.len));
+
+		if (n < 0)
+			return -1;
+		hand_over(r, (size_t)n);
+		POINT("serve-written");
+	}
+	return 0;
+}
+
+static void
+hand_over(struct ring *r, size_t n)
+{
+	size_t of_rest = n < r->rest ? n : r->rest;
+
+	buf_drop(&r->out, n);
+	r->rest -= of_rest;
+	n -= of_rest;
+	while (n > 0) {
+		struct ring_line *l = &r->held[r->first++ % r->cap];
+		size_t len = l->len;
+
+		r->sent[r->begun++ % r->cap] = *l;
+		if (len > n)
+			r->rest = len - n;
+		n -= len < n ? len : n;
+	}
+}
+
+int
+ring_verdict(struct ring *r, struct ring_line *ret_line, uint64_t *ret_number)
+{
+	if (r->answered == r->begun ||
+	    (r->answered + 1 == r->begun && r->rest > 0))
+		return -1;
+	*ret_line = r->sent[r->answered % r->cap];
+	*ret_number = ++r->answered;
+	if (r->expired < r->answered)
+		r->expired = r->answered;
+	return 0;
+}
+
+enum ring_expired
+ring_expire(struct ring *r, int64_t then_ms, struct ring_line *ret_line)
+{
+	struct ring_line *sent = &r->sent[r->expired % r->cap];
+
+	if (ring_next(r) > then_ms)
+		return RING_NONE;
+	if (r->expired < r->begun) {
+		*ret_line = *sent;
+		sent->owner = NULL;
+		r->expired++;
+		return RING_UNKNOWN;
+	}
+	return ring_withdraw(r, ret_line) ? RING_WITHDRAWN : RING_NONE;
+}
+
+bool
+ring_withdraw(struct ring *r, struct ring_line *ret_line)
+{
+	const struct ring_line *l = &r->held[r->first % r->cap];
+	char *from = buf_ptr(&r->out);
+
+	if (r->first == r->added)
+		return false;
+	*ret_line = *l;
+	/* The rest of the line before it moves up. */
+	memmove(from + l->len, from, r->rest);
+	buf_drop(&r->out, l->len);
+	r->first++;
+	return true;
+}
+
+bool
+ring_full(const struct ring *r)
+{
+	return ring_count(r) >= r->cap || r->out.len >= r->max_bytes;
+}
+
+int64_t
+ring_next(const struct ring *r)
+{
+	if (r->expired < r->begun)
+		return r->sent[r->expired % r->cap].at_ms;
+	return r->first == r->added ? FDIO_FOREVER
+				    : r->held[r->first % r->cap].at_ms;
+}
+
+int64_t
+ring_oldest(const struct ring *r)
+{
+	if (r->answered < r->begun)
+		return r->sent[r->answered % r->cap].at_ms;
+	return r->first == r->added ? FDIO_FOREVER
+				    : r->held[r->first % r->cap].at_ms;
+}
+
+uint64_t
+ring_count(const struct ring *r)
+{
+	return r->begun - r->answered + r->added - r->first;
+}

@@ -1,0 +1,96 @@
+/*
+ * Lines on their way out and the verdicts they wait for, in order (layer 2).
+ *
+ *	sent: handed to the pipe, at least a byte     held: ours alone
+ *	answered      expired          begun          first       added
+ *	   | given up    | awaited        |              |  waiting  |
+ *
+ * Each line handed over, also one in part, gets exactly one verdict, in
+ * order, whether its owner still waits or not: its place is kept.  A line
+ * of which no byte was handed over can be withdrawn and was certainly not
+ * counted.
+ */
+#ifndef INCR_INFLIGHT_H
+#define INCR_INFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct ring_line {
+	void *owner; /* NULL: has been answered already */
+	int64_t at_ms;
+	uint32_t len;    /* bytes, newline included */
+	uint32_t number; /* among the lines of its owner; the owner's */
+};
+
+/* Counters run on and are taken modulo the capacity. */
+struct ring {
+	struct ring_line *sent, *held;
+	uint64_t cap, max_bytes;
+	uint64_t answered;     /* sent lines that had their verdict */
+	uint64_t expired;      /* sent lines up to here were given up */
+	uint64_t begun;        /* end of the sent lines */
+	uint64_t first, added; /* the held lines */
+	struct buf out;        /* bytes not handed over */
+	size_t rest;           /* how many of them belong to a sent line */
+	bool tagged;
+};
+
+/* At most max_lines without verdict, at most max_bytes (and a line) not
+ * handed over.  0, or -1 if memory is gone. */
+int ring_open(
+    struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
+
+struct ring_text {
+	const char *tag, *body;
+	size_t tag_len, len;
+};
+
+/*
+ * Adds a body as one line of owner, CR and LF as spaces; if tagged, behind
+ * its tag and a TAB.  0, or -1 if the ring is full or memory is gone.
+ */
+int ring_add(struct ring *r, void *owner, uint32_t number,
+    const struct ring_text *text, int64_t now_ms);
+
+/* Hands over to fd what goes without blocking.  0, or -1 with errno. */
+int ring_write(struct ring *r, int fd);
+
+/*
+ * The verdict of the next line has come.  *ret_line (owner NULL: no longer
+ * waiting) and its number among all, from 1.  -1 if none was awaited.
+ */
+int ring_verdict(
+    struct ring *r, struct ring_line *ret_line, uint64_t *ret_number);
+
+enum ring_expired {
+	RING_NONE,
+	RING_UNKNOWN,  /* handed over, no verdict so far; its place is kept */
+	RING_WITHDRAWN /* no byte of it was handed over, nor will be */
+};
+
+/* Gives up one line added at or before then_ms, oldest first; its owner is
+ * to be told.  Called until RING_NONE. */
+enum ring_expired ring_expire(
+    struct ring *r, int64_t then_ms, struct ring_line *ret_line);
+
+/* Takes back the oldest line of which no byte was handed over; its owner is
+ * to be told that it was not counted.  False if there is none. */
+bool ring_withdraw(struct ring *r, struct ring_line *ret_line);
+
+/* When the next line to be given up was added, FDIO_FOREVER if none. */
+int64_t ring_next(const struct ring *r);
+
+/* When the oldest line without verdict was added, FDIO_FOREVER if none. */
+int64_t ring_oldest(const struct ring *r);
+
+/* Would ring_add fail now? */
+bool ring_full(const struct ring *r);
+
+/* Lines without verdict. */
+uint64_t ring_count(const struct ring *r);
+
+#endif

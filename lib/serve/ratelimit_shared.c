@@ -1,0 +1,304 @@
+#include "serve/ratelimit_shared.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/io.h"
+#include "net/loop.h"
+#include "queue/lua/rate.h"
+#include "redis/resp.h"
+#include "redis/session.h"
+
+enum {
+	INTERVAL_MS = 100,
+	STALE_MS = 1000, /* what could not be told by then is forgotten */
+	CONNECT_MS = 2000,
+	REPLY_MS = 1000,
+	FAULTY_MS = 2000,   /* until what is of no use is tried again */
+	CLIENTS_MAX = 1024, /* per call; what more there are stays untold */
+	INDEX = 4 * CLIENTS_MAX,
+	KEY_TEXT = 64
+};
+
+/* A year: nobody owes more. */
+#define OWED_MAX_US INT64_C(31536000000000)
+
+struct spending {
+	struct rate_key key;
+	int64_t owed_ns; /* all its units together */
+};
+
+struct spendings {
+	struct spending all[CLIENTS_MAX];
+	uint16_t index[INDEX]; /* of all, from 1; by key */
+	size_t n;
+	int64_t began_ns; /* the first of them; or when they were sent */
+};
+
+static struct {
+	struct session *session;
+	struct rate *rates;
+	const char *url;
+	struct watch watch;
+	int64_t due_ms;         /* of the session */
+	int64_t next_ms;        /* the next call, not before */
+	struct spendings *here; /* since the last call */
+	struct spendings *sent; /* with a call under way */
+	bool faulty;            /* asked again after a while */
+	bool told;              /* the trouble, until it is over */
+	char trouble[256];
+} s;
+
+static const char *const scripts[] = {script_rate};
+
+static int begin(const char **ret_why);
+static uint16_t *place(struct spendings *in, const struct rate_key *key);
+static void be_ready(struct watch *w, uint32_t events);
+static void step(short revents);
+static void follow(void);
+static void tell(int64_t now_ms);
+static void add_key(struct resp_args *args, const struct rate_key *key);
+static void learn(void);
+static void forget(struct spendings *of);
+static void say(const char *why);
+
+int
+share_open(const char *url, struct rate *r, const char **ret_why)
+{
+	s.rates = r;
+	s.url = url;
+	s.here = calloc(1, sizeof *s.here);
+	s.sent = calloc(1, sizeof *s.sent);
+	*ret_why = "memory is short";
+	if (s.here != NULL && s.sent != NULL && begin(ret_why) == 0)
+		return 0;
+	share_close();
+	return -1;
+}
+
+/* With a session that knows of nothing before. */
+static int
+begin(const char **ret_why)
+{
+	static const struct session_options o = {
+	    scripts, 1, CONNECT_MS, REPLY_MS};
+	struct session *new = session_open(s.url, &o, ret_why);
+
+	if (new == NULL)
+		return -1;
+	session_close(s.session);
+	s.session = new;
+	return 0;
+}
+
+void
+share_close(void)
+{
+	watch_forget(&s.watch);
+	session_close(s.session);
+	free(s.here);
+	free(s.sent);
+	s.session = NULL;
+	s.here = s.sent = NULL;
+}
+
+/* -- what was taken here ------------------------------------------------- */
+
+void
+share_spent(const struct rate_key *key, const struct rate_limit *limit,
+    uint32_t n, int64_t now_ns)
+{
+	uint16_t *at;
+
+	if (s.session == NULL)
+		return;
+	if (s.here->n == 0)
+		s.here->began_ns = now_ns;
+	at = place(s.here, key);
+	if (*at == 0) {
+		if (s.here->n == CLIENTS_MAX)
+			return;
+		s.here->all[s.here->n].key = *key;
+		*at = (uint16_t)++s.here->n;
+	}
+	s.here->all[*at - 1].owed_ns += rate_worth(limit, n);
+}
+
+/* Where the index has a client, or would have it: 0. */
+static uint16_t *
+place(struct spendings *in, const struct rate_key *key)
+{
+	size_t at = rate_hash(s.rates, key) % INDEX;
+
+	while (in->index[at] != 0 &&
+	       memcmp(&in->all[in->index[at] - 1].key, key, sizeof *key) != 0)
+		at = (at + 1) % INDEX;
+	return &in->index[at];
+}
+
+static void
+forget(struct spendings *of)
+{
+	memset(of->index, 0, sizeof of->index);
+	memset(of->all, 0, of->n * sizeof *of->all);
+	of->n = 0;
+}
+
+/* -- the calls ----------------------------------------------------------- */
+
+int64_t
+share_tick(int64_t now_ms)
+{
+	const char *why;
+	int64_t next_ms;
+
+	if (s.session == NULL)
+		return FDIO_FOREVER;
+	if (now_ms >= s.due_ms) {
+		if (s.faulty && begin(&why) < 0)
+			return now_ms + FAULTY_MS;
+		step(0);
+	}
+	if (s.here->n > 0 && now_ms >= s.next_ms)
+		tell(now_ms);
+	next_ms = s.here->n == 0       ? FDIO_FOREVER
+		  : s.next_ms > now_ms ? s.next_ms
+				       : now_ms + INTERVAL_MS;
+	return next_ms < s.due_ms ? next_ms : s.due_ms;
+}
+
+static void
+be_ready(struct watch *w, uint32_t events)
+{
+	(void)w;
+	step((short)events);
+}
+
+/* The descriptor may be another one afterwards, also of the same number. */
+static void
+step(short revents)
+{
+	watch_forget(&s.watch);
+	s.faulty = false;
+	switch (session_step(s.session, revents)) {
+	case SESSION_REPLIED: learn(); break;
+	case SESSION_REFUSED:
+	case SESSION_LOST:
+		forget(s.sent);
+		say(session_why(s.session));
+		break;
+	case SESSION_FAULT:
+		s.faulty = true;
+		say(session_why(s.session));
+		break;
+	case SESSION_DOWN: /* said once there is something to tell */
+	case SESSION_IDLE:
+	case SESSION_CALLING: break;
+	}
+	follow();
+}
+
+static void
+follow(void)
+{
+	struct pollfd pfd;
+
+	s.due_ms = tick_ms() + FAULTY_MS;
+	if (s.faulty)
+		return;
+	s.due_ms = session_wait(s.session, &pfd);
+	if (pfd.fd < 0)
+		return;
+	if (s.watch.fd != pfd.fd || s.watch.events == 0)
+		s.watch = (struct watch){.ready = be_ready, .fd = pfd.fd};
+	(void)watch_set(&s.watch, (uint32_t)pfd.events);
+}
+
+/* Everything since the last call; forgets it if that can't be for long. */
+static void
+tell(int64_t now_ms)
+{
+	struct resp_args args = {0};
+	struct spendings *here = s.here;
+
+	if (!session_idle(s.session)) {
+		if (now_ms - here->began_ns / 1000000 >= STALE_MS) {
+			say(session_why(s.session));
+			forget(here);
+		}
+		return;
+	}
+	for (size_t i = 0; i < here->n; i++)
+		add_key(&args, &here->all[i].key);
+	for (size_t i = 0; i < here->n; i++)
+		resp_arg_u64(&args, (uint64_t)here->all[i].owed_ns);
+	if (session_eval(s.session, 0, here->n, &args, NULL) == 0) {
+		s.here = s.sent;
+		s.sent = here;
+		here->began_ns = tick_us() * 1000;
+		s.next_ms = now_ms + INTERVAL_MS;
+		follow();
+	} else {
+		forget(here);
+	}
+	resp_args_free(&args);
+}
+
+static void
+add_key(struct resp_args *args, const struct rate_key *key)
+{
+	char text[KEY_TEXT] = "incr::rate::", *to = text + strlen(text);
+
+	to = hex_write(to, key->bytes, sizeof key->bytes);
+	resp_arg(args, text, (size_t)(to - text));
+}
+
+/* What the clients owe for everything, and for what was let in meanwhile. */
+static void
+learn(void)
+{
+	const struct redis_reply *reply = session_reply(s.session);
+	int64_t now_ns = tick_us() * 1000;
+
+	s.told = s.told && redis_reply_count(reply) != s.sent->n;
+	for (size_t i = 0; i < s.sent->n; i++) {
+		const struct rate_key *key = &s.sent->all[i].key;
+		uint16_t here = *place(s.here, key);
+		int64_t owed_us = redis_reply_int(redis_reply_at(reply, i), 0);
+
+		if (owed_us <= 0 || owed_us > OWED_MAX_US)
+			continue;
+		rate_raise(s.rates, key,
+		    s.sent->began_ns + owed_us * 1000 +
+			(here == 0 ? 0 : s.here->all[here - 1].owed_ns),
+		    now_ns);
+	}
+	forget(s.sent);
+}
+
+/* -- trouble ------------------------------------------------------------- */
+
+static void
+say(const char *why)
+{
+	if (s.told || *why == '\0')
+		return;
+	s.told = true;
+	snprintf(s.trouble, sizeof s.trouble, "%s", why);
+}
+
+const char *
+share_trouble(void)
+{
+	static char text[sizeof s.trouble];
+
+	if (s.trouble[0] == '\0')
+		return NULL;
+	memcpy(text, s.trouble, sizeof text);
+	s.trouble[0] = '\0';
+	return text;
+}

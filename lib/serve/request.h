@@ -1,0 +1,34 @@
+/*
+ * What incr-serve keeps with a request (layer 2): the ctx of its exchange.
+ */
+#ifndef INCR_REQUEST_H
+#define INCR_REQUEST_H
+
+#include <stdint.h>
+
+#include "http/exchange.h"
+#include "serve/bulk_request.h"
+#include "serve/client.h"
+#include "serve/idempotency.h"
+
+struct request {
+	struct bulk *bulk; /* of a request of many lines; freed with it */
+	struct client client;
+	struct tag tag; /* of its idempotency key */
+	uint8_t route;  /* of routes.c */
+};
+
+static inline struct request *
+request_of(const struct exchange *x)
+{
+	return x->ctx;
+}
+
+/* exchange_ctx.end */
+static inline void
+request_end(void *ctx)
+{
+	bulk_free(((struct request *)ctx)->bulk);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * Bearer tokens and whose they are (layer 2): a file of lines
+ *
+ *	# for the shop
+ *	shop	9f86d081884c7d65…	200/s:400
+ *	old	60303ae22b998861…	-
+ *
+ * name, SHA-256 of the token in hexadecimal, and maybe its own rate, or "-"
+ * for one that is known and may nothing.  A # where a word could begin makes
+ * the rest of the line a comment.  The tokens themselves are nowhere.
+ */
+#ifndef INCR_TOKENS_H
+#define INCR_TOKENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "serve/client.h"
+
+enum {
+	TOKENS_MAX = 10000,
+	TOKENS_FILE_MAX = 4 << 20, /* bytes */
+	TOKENS_TEXT_MAX = 256      /* bytes of a token in a request */
+};
+
+struct tokens;
+
+struct token {
+	struct client client; /* limit.per_s 0: none of its own */
+	bool barred;
+};
+
+/*
+ * Reads the set in len bytes of text.  NULL with *ret_line (from 1; 0: no
+ * line) and *ret_why, constant; neither a name nor a digest comes twice.
+ */
+struct tokens *tokens_parse(
+    const char *text, size_t len, unsigned *ret_line, const char **ret_why);
+
+/* Reads a regular file.  NULL with the reason, "PATH:LINE: why". */
+struct tokens *tokens_read(const char *path, char *ret_why, size_t why_size);
+
+/* NULL is allowed. */
+void tokens_free(struct tokens *t);
+
+/*
+ * The token that text is, borrowed from t, or NULL.  How long it takes says
+ * nothing about how much of text agrees with any token: digests are compared,
+ * whole, all of a bucket that only t's secret number tells.
+ */
+const struct token *tokens_find(
+    const struct tokens *t, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# The house: which folder of lib/ may include which, and whose vendor's headers
+# are whose.
+
+# bats file_tags=scripts
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() { cd "$ROOT" || return; }
+
+@test "a folder of lib/ includes only folders to its left" {
+	grep -H '^#include "' lib/*/*.[ch] | awk -F '[/"]' '
+		BEGIN {
+			n = split("base net record redis,postgres,http queue " \
+				"serve,publish,consume,flush,send,inspect", rank, " ")
+			for (i = 1; i <= n; i++)
+				for (j = split(rank[i], names, ","); j > 0; j--)
+					at[names[j]] = i
+		}
+		$2 != $5 && !(at[$5] < at[$2]) { print "wrong:", $0; bad = 1 }
+		END { exit bad || NR < 300 }'
+}
+
+@test "lib/ has folders only, and no two files of one name" {
+	[ "$(find lib -mindepth 1 -maxdepth 1 ! -type d ! -name README.md)" = '' ]
+	[ "$(find lib -name '*.[ch]' -printf '%f\n' | sort | uniq -d)" = '' ]
+}
+
+@test "a vendor's header is included where the table says, and in no header" {
+	{
+		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
+		grep -lE '#include <hiredis' -r lib src | sed 's/$/ hiredis/'
+		grep -lE '#include <(libpq|postgresql)' -r lib src | sed 's/$/ libpq/'
+		grep -lE '#include <uuid' -r lib src | sed 's/$/ uuid/'
+		grep -lE '#include <curl' -r lib src | sed 's/$/ curl/'
+		grep -lE '#include <openssl' -r lib src | sed 's/$/ openssl/'
+	} | sort | diff - <(
+		cat <<-'END'
+			lib/base/sha256.c openssl
+			lib/postgres/postgres.c libpq
+			lib/queue/rmq_payload.c jansson
+			lib/record/control.c jansson
+			lib/record/id.c uuid
+			lib/record/increment.c jansson
+			lib/record/json.c jansson
+			lib/redis/redis.c hiredis
+			lib/send/http_client.c curl
+		END
+	)
+}
+
+# needed PROGRAM: the libraries that it is linked with, without versions
+needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
+
+@test "a program needs the libraries that it uses, and no other" {
+	local program
+	if sanitized incr-validate; then skip 'a build with libraries of its own'; fi
+	for program in validate publish consume flush serve send metrics \
+		rejected audit; do
+		echo "$program: $(needed "incr-$program" | sort | paste -sd ' ')"
+	done | diff - <(
+		cat <<-'END'
+			validate: c jansson uuid
+			publish: c hiredis jansson uuid
+			consume: c hiredis jansson uuid
+			flush: c hiredis jansson pq uuid
+			serve: c crypto hiredis jansson uuid
+			send: c curl jansson uuid
+			metrics: c
+			rejected: c crypto hiredis jansson uuid
+			audit: c hiredis jansson pq uuid
+		END
+	)
+}

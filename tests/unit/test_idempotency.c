@@ -1,0 +1,103 @@
+/* Idempotency keys and the tags made of them. */
+#include "check.h"
+#include "serve/idempotency.h"
+
+#define X51 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X255 X51 X51 X51 X51 X51
+
+static const struct {
+	const char *value, *key; /* NULL: no key */
+} values[] = {
+    {"\"8e03978e-40d5\"", "8e03978e-40d5"},
+    {"8e03978e-40d5", "8e03978e-40d5"},
+    {"\"a b\"", "a b"},
+    {"\" \"", " "},
+    {"\"a\\\"b\\\\c\"", "a\"b\\c"},
+    {"a\\b", "a\\b"},
+    {"a\"b", "a\"b"},
+    {"a;b=1", "a;b=1"},
+    {X255, X255},
+    {"\"" X255 "\"", X255},
+    {"", NULL},
+    {"\"\"", NULL},
+    {"\"", NULL},
+    {"\"a", NULL},
+    {"\"a\\\"", NULL},
+    {"\"a\\", NULL},
+    {"\"a\\b\"", NULL},
+    {"\"a\"b\"", NULL},
+    {"\"a\";b=1", NULL},
+    {"\"a\" ", NULL},
+    {"a b", NULL},
+    {"a\tb", NULL},
+    {"\"a\tb\"", NULL},
+    {"\xc3\xa4", NULL},
+    {"\"\xc3\xa4\"", NULL},
+    {"a\x7f", NULL},
+    {X255 "x", NULL},
+    {"\"" X255 "x\"", NULL},
+};
+
+static void
+test_values(void)
+{
+	for (size_t i = 0; i < check_n(values); i++) {
+		const char *value = values[i].value, *want = values[i].key;
+		struct tag_key key = {.len = 7};
+		int result = tag_read(value, strlen(value), &key);
+
+		check((result == 0) == (want != NULL), "%s", value);
+		if (want == NULL)
+			check(key.len == 7, "untouched: %s", value);
+		else
+			check(key.len == strlen(want) &&
+				  memcmp(key.text, want, key.len) == 0,
+			    "%s: %.*s", value, key.len, key.text);
+	}
+}
+
+static struct tag
+make(const char *client, const char *text)
+{
+	struct tag_key key = {.len = (uint8_t)strlen(text)};
+	struct tag tag = {{0}};
+
+	memcpy(key.text, text, key.len);
+	check(tag_make(client, &key, &tag) == 0, "%s", text);
+	return tag;
+}
+
+static void
+check_text(const struct tag *tag, uint32_t line, const char *want)
+{
+	char text[TAG_TEXT];
+	size_t len = tag_format(tag, line, text);
+
+	check(len == strlen(want) && memcmp(text, want, len) == 0, "%.*s",
+	    (int)len, text);
+}
+
+/* What `printf 'client\0key' | openssl dgst -sha256 -binary | head -c 18 |
+ * base64 | tr +/ -_` says. */
+static void
+test_tags(void)
+{
+	struct tag none = {{0}}, nobody = make("", "k1");
+	struct tag alice = make("alice", "k1"), moved = make("alicek", "1");
+
+	check(tag_is_none(&none) && !tag_is_none(&alice), "none");
+	check_text(&none, 1, "");
+	check_text(&nobody, 1, "l4LB_9BHYgoBjfym_-C1LLv2.1");
+	check_text(&alice, 10000, "qohYAyPHjHsuyNxbklmmZPDI.10000");
+	check_text(&alice, UINT32_MAX, "qohYAyPHjHsuyNxbklmmZPDI.4294967295");
+	check(memcmp(&alice, &moved, sizeof alice) != 0,
+	    "the name ends somewhere");
+}
+
+int
+main(void)
+{
+	test_values();
+	test_tags();
+	return check_end();
+}

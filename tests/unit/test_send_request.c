@@ -1,0 +1,233 @@
+/* What an answer means for each line of a request, first and repeated. */
+#include "check.h"
+#include "send/send_request.h"
+
+#include <stdlib.h>
+
+enum { LINES = 4 };
+
+static char text[LINES + 1][64];
+
+/* An answer of one line per character: + the increment, and errors: j
+ * not-json, . unavailable, u unknown; - an error of another place, x another
+ * increment, h half a line. */
+static struct parcel_answer
+lines_of(const char *shape, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; shape[i] != '\0'; i++) {
+		const char *code = shape[i] == 'j'   ? "not-json"
+				   : shape[i] == '.' ? "unavailable"
+						     : "unknown";
+
+		if (shape[i] == '+' || shape[i] == 'x' || shape[i] == 'h')
+			at += (size_t)snprintf(buf + at, size - at, "%s%s",
+			    text[shape[i] == 'x' ? LINES : i],
+			    shape[i] == 'h' ? "" : "\n");
+		else
+			at += (size_t)snprintf(buf + at, size - at,
+			    "{\"error\":{\"code\":\"%s\",\"detail\":\"\","
+			    "\"line\":%zu}}\n",
+			    code, shape[i] == '-' ? i + 2 : i + 1);
+	}
+	return (struct parcel_answer){.text = buf, .len = at};
+}
+
+static const struct {
+	const char *what;
+	bool keyed;
+	const char *answers[3]; /* shapes; or = and a code for all, then ! if
+				 * it asks for a repeat */
+	const char *verdicts;   /* in the end, if all is then given up */
+	int64_t left;           /* behind the last answer */
+	size_t body;            /* lines of the next body */
+} cases[] = {
+    {"all taken", true, {"=+"}, "++++", 0, 4},
+    {"all refused", true, {"=j"}, "jjjj", 0, 4},
+    {"some", true, {"+j+j"}, "+j+j", 0, 4},
+    {"away", true, {"=.!"}, "....", 4, 4},
+    {"a refusal of another kind", true, {"=."}, "....", 0, 4},
+    {"in doubt", true, {"=u"}, "uuuu", 4, 4},
+    {"in doubt, then taken", true, {"=u", "=+"}, "++++", 0, 4},
+    {"in doubt, then away", true, {"=u", "=.!"}, "uuuu", 4, 4},
+    {"in doubt, then refused", true, {"=u", "=."}, "uuuu", 0, 4},
+    {"in doubt, then bad", true, {"=u", "+j++"}, "+j++", 0, 4},
+    {"some away", true, {"+.+."}, "+.+.", 2, 4},
+    {"some away, then taken", true, {"+.+.", "++++"}, "++++", 0, 4},
+    {"some away, then in doubt", true, {"+.+u", "+u+."}, "+u+u", 2, 4},
+    {"a verdict stays", true, {"+j..", "jj++"}, "+j++", 0, 4},
+    {"too few lines", true, {"+j"}, "+juu", 2, 4},
+    {"no lines", true, {""}, "uuuu", 4, 4},
+    {"half a line", true, {"+++h"}, "+++u", 1, 4},
+    {"not their place", true, {"+-+x"}, "+u+u", 2, 4},
+    {"more lines than asked", true, {"++++j"}, "++++", 0, 4},
+    {"no key, all taken", false, {"=+"}, "++++", 0, 4},
+    {"no key, in doubt", false, {"=u"}, "uuuu", 0, 4},
+    {"no key, away", false, {"=.!"}, "....", 4, 4},
+    {"no key, some in doubt", false, {"+uj+"}, "+uj+", 0, 4},
+    {"no key, only these again", false, {"+.u."}, "+.u.", 2, 2},
+    {"no key, and then", false, {"+.u.", "+j"}, "++uj", 0, 2},
+};
+
+static enum fault
+fault_of(char c)
+{
+	switch (c) {
+	case '+': return FAULT_NONE;
+	case 'j': return FAULT_NOT_JSON;
+	case '.': return FAULT_UNAVAILABLE;
+	}
+	return FAULT_UNKNOWN;
+}
+
+static void
+fill_hand(struct hand *h)
+{
+	check(hand_open(h, LINES + 2) == 0, "memory");
+	for (uint64_t i = 0; i < LINES; i++)
+		check(hand_add(h, text[i], strlen(text[i]), true, i + 1) == 0,
+		    "memory");
+}
+
+static size_t
+count_lines(const struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->len; i++)
+		n += buf_ptr(b)[i] == '\n';
+	return n;
+}
+
+static void
+test_cases(void)
+{
+	for (size_t i = 0; i < check_n(cases); i++) {
+		const char *what = cases[i].what, *shape;
+		struct parcel p = {0};
+		struct hand h;
+		int64_t left = 0;
+
+		fill_hand(&h);
+		check(parcel_fill(&p, &h, 10, cases[i].keyed) == 0 &&
+			  p.n == LINES && !hand_waiting(&h),
+		    "%s", what);
+		for (size_t k = 0; k < 3; k++) {
+			char answer[1024];
+			struct parcel_answer a;
+
+			shape = cases[i].answers[k];
+			if (shape == NULL)
+				break;
+			if (*shape == '=')
+				a = (struct parcel_answer){
+				    .fault = fault_of(shape[1]),
+				    .again = shape[2] == '!'};
+			else
+				a = lines_of(shape, answer, sizeof answer);
+			if (!cases[i].keyed && k == 1) /* what is line 1 now */
+				memcpy(answer, text[1], strlen(text[1]));
+			left = parcel_learn(&p, &h, &a);
+		}
+		check(left == cases[i].left, "%s: %d left", what, (int)left);
+		check(count_lines(&p.body) == cases[i].body, "%s: %zu lines",
+		    what, count_lines(&p.body));
+		parcel_give_up(&p, &h);
+		check(p.left == 0, "%s", what);
+		for (size_t l = 0; l < LINES; l++)
+			check(hand_at(&h, l)->fault ==
+				  fault_of(cases[i].verdicts[l]),
+			    "%s: line %zu", what, l + 1);
+		buf_free(&p.body);
+		hand_close(&h);
+	}
+}
+
+/* Lines at the front leave while others of their request are open, and new
+ * ones take their place. */
+static void
+test_places_used_again(void)
+{
+	struct parcel first = {0}, second = {0};
+	struct buf out = {0};
+	struct hand h;
+	char answer[1024];
+	struct parcel_answer a = lines_of("++.+", answer, sizeof answer);
+
+	fill_hand(&h);
+	check(parcel_fill(&first, &h, 10, true) == 0, "memory");
+	check(parcel_learn(&first, &h, &a) == 1, "one is open");
+	check(hand_release(&h, &out, 10000) == 0 && h.first == 2, "two leave");
+	for (uint64_t i = 5; i <= 8; i++)
+		check(hand_add(&h, text[0], strlen(text[0]), true, i) == 0,
+		    "memory");
+	check(hand_full(&h), "all places are taken");
+	check(parcel_fill(&second, &h, 3, true) == 0 && second.n == 3, "three");
+	check(hand_waiting(&h), "one waits");
+	check(strcmp(first.key, second.key) != 0, "keys differ");
+	a = lines_of("++j+", answer, sizeof answer);
+	check(parcel_learn(&first, &h, &a) == 0, "done");
+	check(hand_at(&h, 2)->fault == FAULT_NOT_JSON, "line 3");
+	check(!parcel_doubtful(&second, &h), "certain");
+	check(parcel_learn(&second, &h,
+		  &(struct parcel_answer){.fault = FAULT_UNKNOWN}) == 3,
+	    "open");
+	check(parcel_doubtful(&second, &h), "in doubt");
+	parcel_give_up(&second, &h);
+	hand_give_up(&h);
+	check(!hand_waiting(&h), "none waits");
+	buf_clear(&out);
+	check(hand_release(&h, &out, 10000) == 0 && h.first == h.end, "all");
+	check(h.delivered == 3 && h.rejected == 1 && h.first_rejected == 3 &&
+		  h.unknown == 3 && h.unavailable == 1,
+	    "counts");
+	buf_free(&out);
+	buf_free(&first.body);
+	buf_free(&second.body);
+	hand_close(&h);
+}
+
+/* Lines that need no request are none of it. */
+static void
+test_answered_here(void)
+{
+	static const char error[] =
+	    "{\"error\":{\"code\":\"not-json\",\"detail\":\"\",\"line\":7}}";
+	struct parcel p = {0};
+	struct buf out = {0};
+	struct hand h;
+
+	check(hand_open(&h, 9) == 0, "memory");
+	check(hand_add(&h, "x", 1, true, 1) == 0 &&
+		  hand_add(&h, text[0], strlen(text[0]), true, 2) == 0 &&
+		  hand_add(&h, error, strlen(error), true, 3) == 0 &&
+		  hand_add(&h, "y", 1, false, 4) == 0 &&
+		  hand_add(&h, text[1], strlen(text[1]), true, 5) == 0,
+	    "memory");
+	check(parcel_fill(&p, &h, 10, true) == 0 && p.n == 2, "two");
+	check(hand_at(&h, 4)->place == 2, "the second");
+	check(parcel_learn(&p, &h, &(struct parcel_answer){0}) == 0, "done");
+	check(hand_release(&h, &out, 10000) == 0 && h.first == 5, "all");
+	check(h.rejected == 3 && h.first_fault == FAULT_NOT_JSON, "rejected");
+	check(memmem(buf_ptr(&out), out.len, "too-long", 8) != NULL, "long");
+	check(memmem(buf_ptr(&out), out.len, error, strlen(error)) != NULL,
+	    "passed on");
+	buf_free(&out);
+	buf_free(&p.body);
+	hand_close(&h);
+}
+
+int
+main(void)
+{
+	for (int i = 0; i <= LINES; i++)
+		snprintf(text[i], sizeof text[i],
+		    "{\"key\":\"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11\","
+		    "\"value\":%d}",
+		    i + 1);
+	test_cases();
+	test_places_used_again();
+	test_answered_here();
+	return check_end();
+}
