@@ -46,8 +46,8 @@ static const struct option_def defs[] = {
 static void begin(struct audit *a, int argc, char **argv);
 static void audit(struct audit *a);
 static void report(const struct audit *a);
-static void add_row(struct buf *out, const char *place, const struct tally *t,
-    const uint64_t *keys);
+static void add_row(struct buf *out, const char *place,
+    const struct deadletter_tally *t, const uint64_t *keys);
 static int judge(const struct audit *a);
 static sums_total total(const struct audit *a);
 
@@ -57,7 +57,7 @@ main(int argc, char **argv)
 	static struct audit a;
 	int status;
 
-	msg_name("incr-audit");
+	log_name("incr-audit");
 	begin(&a, argc, argv);
 	audit(&a);
 	report(&a);
@@ -79,27 +79,27 @@ begin(struct audit *a, int argc, char **argv)
 	const char *why;
 
 	if (argc - first > 1)
-		msg_die(EXIT_CONFIG, "%s: one key at most", argv[first + 1]);
+		log_die(EXIT_CONFIG, "%s: one key at most", argv[first + 1]);
 	if (first < argc &&
 	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
-		msg_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
+		log_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
 		    argv[first]);
 	*a = (struct audit){.queue = queue_name,
 	    .key = first < argc ? &key : NULL,
 	    .wait_ms = wait_ms};
 	a->q = queue_open(redis_url, queue_name, &why);
 	if (a->q == NULL)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	a->pg = postgres_open(database_url, "incr-audit", &why);
 	if (a->pg == NULL)
-		msg_die(EXIT_CONFIG, "postgres: %s", why);
+		log_die(EXIT_CONFIG, "postgres: %s", why);
 }
 
 static const char *
 take_sum(void *dest, const char *text)
 {
 	expecting = true;
-	return sums_parse(text, strlen(text), dest) < 0
+	return keysums_parse(text, strlen(text), dest) < 0
 		   ? "a whole number of at most 38 digits"
 		   : NULL;
 }
@@ -112,35 +112,35 @@ audit(struct audit *a)
 	switch (audit_run(a)) {
 	case AUDIT_DONE: return;
 	case AUDIT_MOVING:
-		msg_die(EXIT_TEMPFAIL, "queue: moving, no number is exact; try "
+		log_die(EXIT_TEMPFAIL, "queue: moving, no number is exact; try "
 				       "again");
-	case AUDIT_REDIS: msg_die(EXIT_TEMPFAIL, "redis: %s", queue_why(a->q));
+	case AUDIT_REDIS: log_die(EXIT_TEMPFAIL, "redis: %s", queue_why(a->q));
 	case AUDIT_REDIS_FAULT:
-		msg_die(EXIT_CONFIG, "redis: %s", queue_why(a->q));
+		log_die(EXIT_CONFIG, "redis: %s", queue_why(a->q));
 	case AUDIT_POSTGRES:
 		why = postgres_why(a->pg);
-		msg_die(EXIT_TEMPFAIL, "postgres: %s",
+		log_die(EXIT_TEMPFAIL, "postgres: %s",
 		    why == NULL ? "no answer in time" : why);
 	case AUDIT_POSTGRES_FAULT:
-		msg_die(EXIT_CONFIG, "postgres: %s", postgres_why(a->pg));
+		log_die(EXIT_CONFIG, "postgres: %s", postgres_why(a->pg));
 	case AUDIT_NO_NUMBER:
-		msg_die(EXIT_CONFIG, "increments: the sum is no whole number "
+		log_die(EXIT_CONFIG, "increments: the sum is no whole number "
 				     "of at most 38 digits");
 	case AUDIT_MEMORY:
-		msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 	}
 }
 
 static void
 report(const struct audit *a)
 {
-	const struct tally table = {.sum = a->table};
-	struct tally all = {0};
+	const struct deadletter_tally table = {.sum = a->table};
+	struct deadletter_tally all = {0};
 	struct buf out = {0};
 
-	tally_merge(&all, &a->taken);
-	tally_merge(&all, &a->ready);
-	tally_merge(&all, &a->rejected);
+	deadletter_tally_merge(&all, &a->taken);
+	deadletter_tally_merge(&all, &a->ready);
+	deadletter_tally_merge(&all, &a->rejected);
 	all.sum = total(a);
 	buf_addf(&out, "%-8s %12s %12s %12s %20s\n", "place", "keys",
 	    "messages", "invalid", "sum");
@@ -150,21 +150,21 @@ report(const struct audit *a)
 	add_row(&out, "rejected", &a->rejected, NULL);
 	add_row(&out, "total", &all, NULL);
 	add_row(&out, "counted", &a->counted, NULL);
-	if (fdio_write_all(
-		STDOUT_FILENO, buf_ptr(&out), out.len, FDIO_FOREVER) < 0 ||
+	if (io_write_all(STDOUT_FILENO, buf_ptr(&out), out.len, IO_FOREVER) <
+		0 ||
 	    lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	buf_free(&out);
 }
 
 /* Of the table the keys are known, of every other place the messages. */
 static void
-add_row(struct buf *out, const char *place, const struct tally *t,
+add_row(struct buf *out, const char *place, const struct deadletter_tally *t,
     const uint64_t *keys)
 {
-	char sum[SUMS_TEXT];
+	char sum[KEYSUMS_TEXT];
 
-	sums_format(t->sum, sum);
+	keysums_format(t->sum, sum);
 	if (keys != NULL)
 		buf_addf(out, "%-8s %12" PRIu64 " %12s %12s %20s\n", place,
 		    *keys, "-", "-", sum);
@@ -176,16 +176,16 @@ add_row(struct buf *out, const char *place, const struct tally *t,
 static int
 judge(const struct audit *a)
 {
-	char is[SUMS_TEXT], due[SUMS_TEXT];
+	char is[KEYSUMS_TEXT], due[KEYSUMS_TEXT];
 
 	if (a->missing > 0)
-		msg_say("queue: %" PRIu64 " batches that were taken are "
+		log_say("queue: %" PRIu64 " batches that were taken are "
 			"neither in Redis nor in the table",
 		    a->missing);
 	if (expecting && total(a) != expected) {
-		sums_format(total(a), is);
-		sums_format(expected, due);
-		msg_say("total: %s, not %s", is, due);
+		keysums_format(total(a), is);
+		keysums_format(expected, due);
+		log_say("total: %s, not %s", is, due);
 		return EXIT_REJECTED;
 	}
 	return a->missing > 0 ? EXIT_REJECTED : EXIT_DELIVERED;

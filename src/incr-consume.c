@@ -49,7 +49,7 @@ enum {
 static const char *url, *queue_name;
 static uint64_t batch_max;
 static bool once;
-static int64_t wait_ms = FDIO_FOREVER;
+static int64_t wait_ms = IO_FOREVER;
 static int exit_status; /* what is to be said at the end: 0 or 111 */
 
 /* clang-format off */
@@ -105,11 +105,11 @@ main(int argc, char **argv)
 	static struct consumer c;
 	int signals;
 
-	msg_name("incr-consume");
+	log_name("incr-consume");
 	begin(&c, argc, argv);
-	signals = fdio_signals(NULL);
+	signals = io_signals(NULL);
 	if (signals < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	consume(&c, signals);
 	return finish(&c);
 }
@@ -125,18 +125,18 @@ begin(struct consumer *c, int argc, char **argv)
 
 	consumer_init(c);
 	options_parse(&prog, argc, argv);
-	if (once && wait_ms == FDIO_FOREVER)
+	if (once && wait_ms == IO_FOREVER)
 		wait_ms = ONCE_WAIT_MS;
-	fdio_output(STDOUT_FILENO);
+	io_output(STDOUT_FILENO);
 	c->queue = queue_open(url, queue_name, &why);
 	if (c->queue == NULL)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	if (metrics_open("incr-consume", series, M_COUNT) < 0)
-		msg_say("metrics: %s", strerror(errno));
+		log_say("metrics: %s", strerror(errno));
 	c->queue_name = queue_name;
 	c->batch_max = batch_max;
 	c->once = once;
-	c->measure = metrics_tick(tick_ms()) != FDIO_FOREVER;
+	c->measure = metrics_tick(clock_ms()) != IO_FOREVER;
 }
 
 static void
@@ -153,22 +153,22 @@ consume(struct consumer *c, int signals)
 		int64_t next_ms = next_event(c, said);
 
 		fds[1].events = c->stream.out.len > 0 ? POLLOUT : 0;
-		if (fdio_poll(fds, 3, next_ms < until_ms ? next_ms : until_ms) <
+		if (io_poll(fds, 3, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
-			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-		if (tick_paused(&round_ms))
-			msg_die(EXIT_TEMPFAIL, "stdout: paused for a week, "
+			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		if (clock_paused(&round_ms))
+			log_die(EXIT_TEMPFAIL, "stdout: paused for a week, "
 					       "not written");
 		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
-		while (fdio_signal(signals) != 0)
+			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+		while (io_signal(signals) != 0)
 			c->stop = true;
 		if (consumer_step(c, fds[0].revents, &state) < 0)
-			msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+			log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 		said = look_after(c, state, said);
 		leave_full(c);
 		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
-			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		count(c);
 	}
 }
@@ -177,17 +177,17 @@ consume(struct consumer *c, int signals)
 static int64_t
 next_event(const struct consumer *c, bool said)
 {
-	int64_t now_ms = tick_ms(), next_ms = metrics_tick(now_ms);
+	int64_t now_ms = clock_ms(), next_ms = metrics_tick(now_ms);
 
-	if (now_ms + TICK_HOUR_MS < next_ms)
-		next_ms = now_ms + TICK_HOUR_MS;
+	if (now_ms + CLOCK_HOUR_MS < next_ms)
+		next_ms = now_ms + CLOCK_HOUR_MS;
 	if (c->full_ms != 0 && !c->stop && c->full_ms + wait_ms < next_ms)
 		next_ms = c->full_ms + wait_ms;
 	if (c->trouble_ms == 0 || c->phase == CONSUMER_LEAVING)
 		return next_ms;
 	if (!said && c->trouble_ms + SAY_MS < next_ms)
 		next_ms = c->trouble_ms + SAY_MS;
-	if (wait_ms != FDIO_FOREVER && c->trouble_ms + wait_ms < next_ms)
+	if (wait_ms != IO_FOREVER && c->trouble_ms + wait_ms < next_ms)
 		next_ms = c->trouble_ms + wait_ms;
 	return next_ms;
 }
@@ -198,18 +198,18 @@ static bool
 look_after(struct consumer *c, enum queue_state state, bool said)
 {
 	const char *why = queue_why(c->queue);
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	if (state == QUEUE_FAULT)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	if (c->trouble_ms == 0)
 		return false;
 	if (c->phase == CONSUMER_LEAVING)
 		return said;
-	if (wait_ms != FDIO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
-		msg_die(EXIT_TEMPFAIL, "redis: %s", why);
+	if (wait_ms != IO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
+		log_die(EXIT_TEMPFAIL, "redis: %s", why);
 	if (!said && now_ms >= c->trouble_ms + SAY_MS) {
-		msg_say("redis: %s, waiting", why);
+		log_say("redis: %s, waiting", why);
 		said = true;
 	}
 	return said;
@@ -220,9 +220,9 @@ look_after(struct consumer *c, enum queue_state state, bool said)
 static void
 leave_full(struct consumer *c)
 {
-	if (c->full_ms == 0 || c->stop || tick_ms() < c->full_ms + wait_ms)
+	if (c->full_ms == 0 || c->stop || clock_ms() < c->full_ms + wait_ms)
 		return;
-	msg_say("redis: too many batches wait to be acknowledged, and for "
+	log_say("redis: too many batches wait to be acknowledged, and for "
 		"%g s none was",
 	    (double)wait_ms / 1000);
 	c->stop = true;
@@ -244,15 +244,15 @@ count(const struct consumer *c)
 	series[M_CONTROL_LINE].value = (double)s->faults[FAULT_CONTROL_LINE];
 	series[M_TOO_LONG].value = (double)s->faults[FAULT_TOO_LONG];
 	series[M_FAULTY_HEADER].value = (double)s->faults[FAULT_FAULTY_HEADER];
-	metrics_tick(tick_ms());
+	metrics_tick(clock_ms());
 }
 
 static int
 finish(struct consumer *c)
 {
-	POINT("consume-end");
+	FAILPOINT("consume-end");
 	if (lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	metrics_close();
 	queue_close(c->queue);
 	consumer_free(c);

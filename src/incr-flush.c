@@ -40,7 +40,7 @@ enum {
 };
 
 static const char *queue_name, *redis_url, *database_url;
-static int64_t wait_ms = FDIO_FOREVER, interval_ms, grace_ms;
+static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms;
 static uint64_t max_keys;
 
 /* clang-format off */
@@ -116,11 +116,11 @@ main(int argc, char **argv)
 	static struct flusher f;
 	int signals;
 
-	msg_name("incr-flush");
+	log_name("incr-flush");
 	begin(&f, argc, argv);
-	signals = fdio_signals(NULL);
+	signals = io_signals(NULL);
 	if (signals < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	run(&f, signals);
 	return finish(&f);
 }
@@ -139,22 +139,22 @@ begin(struct flusher *f, int argc, char **argv)
 	options_parse(&prog, argc, argv);
 	/* It may be long until the first checkpoint shows who is needed. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	/* A large table must not stay with us after a large window. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	pg = postgres_open(database_url, "incr-flush", &why);
 	if (pg == NULL)
-		msg_die(EXIT_CONFIG, "postgres: %s", why);
+		log_die(EXIT_CONFIG, "postgres: %s", why);
 	options = (struct flusher_options){.queue = queue_name,
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0 ||
 	    flusher_open(f, pg, &options) < 0)
-		msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 	name_rejected();
 	if (metrics_open("incr-flush", series, M_COUNT) < 0)
-		msg_say("metrics: %s", strerror(errno));
+		log_say("metrics: %s", strerror(errno));
 }
 
 /* One series per code. */
@@ -179,7 +179,7 @@ run(struct flusher *f, int signals)
 {
 	struct pollfd fds[4] = {
 	    [2] = {.events = POLLIN}, [3] = {.fd = signals, .events = POLLIN}};
-	int64_t signal_ms = FDIO_FOREVER, round_ms = 0;
+	int64_t signal_ms = IO_FOREVER, round_ms = 0;
 
 	for (;;) {
 		int64_t until_ms, next_ms;
@@ -190,15 +190,15 @@ run(struct flusher *f, int signals)
 			return;
 		until_ms = flusher_wait(f, fds);
 		next_ms = next_event(f, signal_ms);
-		if (fdio_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
+		if (io_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
-			msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-		if (tick_paused(&round_ms) && f->remote)
-			msg_die(EXIT_TEMPFAIL, "window: paused for a week, "
+			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+		if (clock_paused(&round_ms) && f->remote)
+			log_die(EXIT_TEMPFAIL, "window: paused for a week, "
 					       "not committed");
-		while (fdio_signal(signals) != 0)
-			if (signal_ms == FDIO_FOREVER)
-				signal_ms = tick_ms();
+		while (io_signal(signals) != 0)
+			if (signal_ms == IO_FOREVER)
+				signal_ms = clock_ms();
 		if (fds[2].fd >= 0 && fds[2].revents != 0)
 			fill(f);
 		flusher_step(f, fds);
@@ -224,7 +224,7 @@ read_lines(struct flusher *f)
 		else if (result == LINES_END)
 			end_input(f, !f->remote || f->intake.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
-			 INTAKE_BAD)
+			 FLUSH_INPUT_BAD)
 			take_bad(f);
 	}
 	return false;
@@ -241,10 +241,10 @@ take_bad(const struct flusher *f)
 		exit_status = EXIT_REJECTED;
 	if (f->remote || ++bad_lines > SAID_MAX)
 		return;
-	msg_say("line %ju: %s: %s", (uintmax_t)input.number, fault_code(fault),
+	log_say("line %ju: %s: %s", (uintmax_t)input.number, fault_code(fault),
 	    fault_detail(fault));
 	if (bad_lines == SAID_MAX)
-		msg_say("line %ju: the bad lines behind it are only counted",
+		log_say("line %ju: the bad lines behind it are only counted",
 		    (uintmax_t)input.number);
 }
 
@@ -253,7 +253,7 @@ static bool
 is_torn(const struct flusher *f, const char *line, size_t len)
 {
 	bool begins =
-	    input.number == 1 && record_kind(line, len) == RECORD_CHECKPOINT;
+	    input.number == 1 && control_kind(line, len) == CONTROL_CHECKPOINT;
 
 	return input.torn && (f->remote || begins);
 }
@@ -262,7 +262,7 @@ static void
 end_input(struct flusher *f, bool in_order)
 {
 	if (!in_order) {
-		msg_say("stdin: ended, but the consumer did not");
+		log_say("stdin: ended, but the consumer did not");
 		exit_status = EXIT_TEMPFAIL;
 	}
 	flusher_end(f);
@@ -273,7 +273,7 @@ fill(struct flusher *f)
 {
 	if (lines_fill(&input) >= 0 || errno == EAGAIN)
 		return;
-	msg_say("stdin: %s", strerror(errno));
+	log_say("stdin: %s", strerror(errno));
 	exit_status = EXIT_TEMPFAIL;
 	flusher_end(f);
 }
@@ -282,18 +282,18 @@ fill(struct flusher *f)
 static void
 stop_reading(struct flusher *f, int64_t signal_ms)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
-	if (signal_ms == FDIO_FOREVER || now_ms < signal_ms + grace_ms)
+	if (signal_ms == IO_FOREVER || now_ms < signal_ms + grace_ms)
 		return;
 	if (!f->ended) {
-		msg_say("stdin: not at its end %g s after the signal",
+		log_say("stdin: not at its end %g s after the signal",
 		    (double)grace_ms / 1000);
 		exit_status = EXIT_TEMPFAIL;
 		flusher_end(f);
 	}
 	if (now_ms >= leave_ms(signal_ms) && !flusher_done(f))
-		msg_die(EXIT_TEMPFAIL, "window: not committed in time");
+		log_die(EXIT_TEMPFAIL, "window: not committed in time");
 }
 
 /* What was read has as long again to be committed. */
@@ -314,7 +314,7 @@ static struct said {
 static int64_t
 next_event(const struct flusher *f, int64_t signal_ms)
 {
-	int64_t now_ms = tick_ms(), round_ms = now_ms + TICK_HOUR_MS;
+	int64_t now_ms = clock_ms(), round_ms = now_ms + CLOCK_HOUR_MS;
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = metrics_ms < round_ms ? metrics_ms : round_ms;
 	const int64_t down_ms[] = {
@@ -323,7 +323,7 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	    said.redis || !f->claims.failed};
 
 	if (f->schedule.promises && !said.late &&
-	    flusher_oldest(f) != FDIO_FOREVER &&
+	    flusher_oldest(f) != IO_FOREVER &&
 	    flusher_oldest(f) + WINDOW_PROMISE_MS + 1 < next_ms)
 		next_ms = flusher_oldest(f) + WINDOW_PROMISE_MS + 1;
 	for (size_t i = 0; i < 2; i++) {
@@ -331,10 +331,10 @@ next_event(const struct flusher *f, int64_t signal_ms)
 			continue;
 		if (!quiet[i] && down_ms[i] + SAY_MS < next_ms)
 			next_ms = down_ms[i] + SAY_MS;
-		if (wait_ms != FDIO_FOREVER && down_ms[i] + wait_ms < next_ms)
+		if (wait_ms != IO_FOREVER && down_ms[i] + wait_ms < next_ms)
 			next_ms = down_ms[i] + wait_ms;
 	}
-	if (signal_ms == FDIO_FOREVER)
+	if (signal_ms == IO_FOREVER)
 		return next_ms;
 	if (!f->ended && signal_ms + grace_ms < next_ms)
 		next_ms = signal_ms + grace_ms;
@@ -349,7 +349,7 @@ look_after(struct flusher *f)
 	const char *why = postgres_why(f->ledger.pg);
 
 	if (f->status != 0)
-		msg_die(f->status, "%s: %s", f->object, f->why);
+		log_die(f->status, "%s: %s", f->object, f->why);
 	look_after_one("postgres", why == NULL ? "no connection yet" : why,
 	    f->ledger.failed, f->ledger.down_ms, &said.postgres);
 	if (f->remote)
@@ -367,10 +367,10 @@ look_after_promise(const struct flusher *f)
 	bool committed = f->commits != commits;
 
 	commits = f->commits;
-	if (tick_ms() - flusher_oldest(f) > WINDOW_PROMISE_MS ||
+	if (clock_ms() - flusher_oldest(f) > WINDOW_PROMISE_MS ||
 	    (committed && f->staleness_ms > WINDOW_PROMISE_MS)) {
 		if (!said.late)
-			msg_say("window: increments wait for more than %d s",
+			log_say("window: increments wait for more than %d s",
 			    WINDOW_PROMISE_MS / 1000);
 		said.late = true;
 	} else if (committed) {
@@ -382,17 +382,17 @@ static void
 look_after_one(const char *object, const char *why, bool failed,
     int64_t down_ms, bool *ret_said)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	if (down_ms == 0) {
 		*ret_said = false;
 		return;
 	}
-	if (wait_ms != FDIO_FOREVER && now_ms >= down_ms + wait_ms)
-		msg_die(EXIT_TEMPFAIL, "%s: %s", object, why);
+	if (wait_ms != IO_FOREVER && now_ms >= down_ms + wait_ms)
+		log_die(EXIT_TEMPFAIL, "%s: %s", object, why);
 	if (!failed || *ret_said || now_ms < down_ms + SAY_MS)
 		return;
-	msg_say("%s: %s, waiting", object, why);
+	log_say("%s: %s, waiting", object, why);
 	*ret_said = true;
 }
 
@@ -400,7 +400,7 @@ static void
 count(const struct flusher *f)
 {
 	static uint64_t commits;
-	int64_t staleness_ms = tick_ms() - flusher_oldest(f);
+	int64_t staleness_ms = clock_ms() - flusher_oldest(f);
 
 	if (staleness_ms < f->staleness_ms)
 		staleness_ms = f->staleness_ms;
@@ -412,7 +412,7 @@ count(const struct flusher *f)
 	commits = f->commits;
 	series[M_FLUSHED].value = (double)f->flushed;
 	series[M_KEYS].value = (double)f->keys;
-	series[M_SUCCESS].value = (double)tick_unix_ms() / 1000;
+	series[M_SUCCESS].value = (double)clock_unix_ms() / 1000;
 	metrics_observe(&series[M_SECONDS], (double)f->took_us / 1e6);
 }
 
@@ -420,10 +420,10 @@ static int
 finish(struct flusher *f)
 {
 	if (bad_lines > SAID_MAX)
-		msg_say("stdin: %ju bad lines", (uintmax_t)bad_lines);
+		log_say("stdin: %ju bad lines", (uintmax_t)bad_lines);
 	count(f);
 	metrics_close();
 	flusher_close(f);
 	lines_close(&input);
-	return kin_status(exit_status, KIN_MS);
+	return children_status(exit_status, KIN_MS);
 }

@@ -33,7 +33,7 @@ main(int argc, char **argv)
 {
 	struct buf text = {0};
 
-	msg_name(prog.name);
+	log_name(prog.name);
 	read_all(find_folder(argc, argv), &text);
 	write_all(&text);
 	buf_free(&text);
@@ -47,12 +47,12 @@ find_folder(int argc, char **argv)
 	const char *folder = getenv("INCR_METRICS_DIR");
 
 	if (first + 1 < argc)
-		msg_die(EXIT_CONFIG, "%s: one folder at a time; see %s --help",
+		log_die(EXIT_CONFIG, "%s: one folder at a time; see %s --help",
 		    argv[first + 1], prog.name);
 	if (first < argc)
 		folder = argv[first];
 	if (folder == NULL || *folder == '\0')
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "DIR: give the folder, or set INCR_METRICS_DIR");
 	return folder;
 }
@@ -63,18 +63,18 @@ read_all(const char *folder, struct buf *ret)
 	DIR *d = opendir(folder);
 
 	if (d == NULL)
-		msg_die(EXIT_CONFIG, "%s: %s", folder, strerror(errno));
-	if (scrape_merge(d, ret) < 0)
-		msg_die(EXIT_TEMPFAIL, "%s: %s", folder, strerror(errno));
+		log_die(EXIT_CONFIG, "%s: %s", folder, strerror(errno));
+	if (metrics_merge(d, ret) < 0)
+		log_die(EXIT_TEMPFAIL, "%s: %s", folder, strerror(errno));
 	closedir(d);
 }
 
 static void
 write_all(const struct buf *text)
 {
-	fdio_output(STDOUT_FILENO);
-	if (fdio_write_all(
-		STDOUT_FILENO, buf_ptr(text), text->len, FDIO_FOREVER) < 0 ||
+	io_output(STDOUT_FILENO);
+	if (io_write_all(STDOUT_FILENO, buf_ptr(text), text->len, IO_FOREVER) <
+		0 ||
 	    lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 }

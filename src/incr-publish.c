@@ -34,8 +34,8 @@ enum {
 	READS_MAX = 16       /* of standard input before the next sending */
 };
 
-struct publisher {
-	struct courier courier;
+struct publish {
+	struct publisher publisher;
 	struct lines in;
 	int signals;
 	int64_t now_ms;
@@ -50,7 +50,7 @@ struct publisher {
 static uint64_t rejected; /* lines, without --echo */
 
 static int64_t grace_ms;
-static struct courier_settings settings;
+static struct publisher_settings settings;
 
 static const struct option_def options[] = {
     {.letter = 'q',
@@ -132,34 +132,34 @@ static struct metric series[REJECTED + FAULT_COUNT] = {
 	.kind = METRICS_HISTOGRAM},
 };
 
-static void open_all(struct publisher *p);
+static void open_all(struct publish *p);
 static void open_metrics(void);
-static void run(struct publisher *p);
-static void wait_for_work(struct publisher *p);
-static bool has_room(const struct publisher *p);
-static int64_t next_due(const struct publisher *p, int64_t due_ms);
-static void hear_signal(struct publisher *p);
-static _Noreturn void leave_late(struct publisher *p);
-static void heed(struct publisher *p, enum courier_state state);
-static _Noreturn void give_up(struct publisher *p);
-static void say_waiting(struct publisher *p, bool waiting);
-static void read_input(struct publisher *p, bool readable);
-static void fill(struct publisher *p);
-static void take_lines(struct publisher *p);
+static void run(struct publish *p);
+static void wait_for_work(struct publish *p);
+static bool has_room(const struct publish *p);
+static int64_t next_due(const struct publish *p, int64_t due_ms);
+static void hear_signal(struct publish *p);
+static _Noreturn void leave_late(struct publish *p);
+static void heed(struct publish *p, enum publisher_state state);
+static _Noreturn void give_up(struct publish *p);
+static void say_waiting(struct publish *p, bool waiting);
+static void read_input(struct publish *p, bool readable);
+static void fill(struct publish *p);
+static void take_lines(struct publish *p);
 static void take_line(
-    struct publisher *p, const char *text, size_t len, bool too_long);
+    struct publish *p, const char *text, size_t len, bool too_long);
 static void reject_reused(uint64_t line);
-static void reject(const struct record_error *error);
-static void write_answers(struct publisher *p);
-static int finish(struct publisher *p);
+static void reject(const struct control_error *error);
+static void write_answers(struct publish *p);
+static int finish(struct publish *p);
 static _Noreturn void no_memory(void);
 
 int
 main(int argc, char **argv)
 {
-	struct publisher p = {.in_dry = true, .grace_end_ms = FDIO_FOREVER};
+	struct publish p = {.in_dry = true, .grace_end_ms = IO_FOREVER};
 
-	msg_name(prog.name);
+	log_name(prog.name);
 	options_parse(&prog, argc, argv);
 	if (settings.echo && settings.wait_ms == 0)
 		settings.wait_ms = ECHO_WAIT_MS;
@@ -169,19 +169,19 @@ main(int argc, char **argv)
 }
 
 static void
-open_all(struct publisher *p)
+open_all(struct publish *p)
 {
 	size_t max = LINES_JSON_MAX;
 	const char *why;
 
 	if (settings.echo)
-		fdio_output(STDOUT_FILENO);
-	p->signals = fdio_signals(NULL);
+		io_output(STDOUT_FILENO);
+	p->signals = io_signals(NULL);
 	if (p->signals < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	open_metrics();
-	if (courier_open(&p->courier, &settings, &why) < 0)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+	if (publisher_open(&p->publisher, &settings, &why) < 0)
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	if (settings.tagged)
 		max += LINES_TAG_MAX + 1;
 	if (lines_open(&p->in, STDIN_FILENO, max) < 0)
@@ -207,27 +207,27 @@ open_metrics(void)
 	settings.rejected = &series[REJECTED];
 	settings.reused = reject_reused;
 	if (metrics_open(prog.name, series, REJECTED + FAULT_COUNT) < 0)
-		msg_say("metrics: %s", strerror(errno));
+		log_say("metrics: %s", strerror(errno));
 }
 
 static void
-run(struct publisher *p)
+run(struct publish *p)
 {
 	do {
 		wait_for_work(p);
-		heed(p, courier_send(&p->courier, p->now_ms));
+		heed(p, publisher_send(&p->publisher, p->now_ms));
 		write_answers(p);
-	} while (
-	    !p->ended || !courier_empty(&p->courier) || p->courier.out.len > 0);
+	} while (!p->ended || !publisher_empty(&p->publisher) ||
+		 p->publisher.out.len > 0);
 }
 
 /* -- the loop ------------------------------------------------------------ */
 
 static void
-wait_for_work(struct publisher *p)
+wait_for_work(struct publish *p)
 {
 	bool reading = p->in_dry && !p->ended && has_room(p);
-	bool writing = p->courier.out.len > 0;
+	bool writing = p->publisher.out.len > 0;
 	struct pollfd fds[] = {
 	    {.fd = p->signals, .events = POLLIN},
 	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
@@ -235,35 +235,35 @@ wait_for_work(struct publisher *p)
 		.events = writing ? POLLOUT : 0},
 	    {.fd = -1},
 	};
-	int64_t due_ms = courier_wait(&p->courier, &fds[3]);
-	enum courier_state state;
+	int64_t due_ms = publisher_wait(&p->publisher, &fds[3]);
+	enum publisher_state state;
 
-	if (fdio_poll(fds, 4, next_due(p, due_ms)) < 0)
-		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-	p->now_ms = tick_ms();
+	if (io_poll(fds, 4, next_due(p, due_ms)) < 0)
+		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+	p->now_ms = clock_ms();
 	if (fds[0].revents != 0)
 		hear_signal(p);
 	if (p->now_ms >= p->grace_end_ms)
 		leave_late(p);
 	if (fds[2].revents & (POLLERR | POLLHUP))
-		msg_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
-	state = courier_step(&p->courier, fds[3].revents, p->now_ms);
+		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
+	state = publisher_step(&p->publisher, fds[3].revents, p->now_ms);
 	heed(p, state);
-	say_waiting(p, state == COURIER_WAITING);
+	say_waiting(p, state == PUBLISHER_WAITING);
 	read_input(p, fds[1].revents != 0);
 }
 
 static bool
-has_room(const struct publisher *p)
+has_room(const struct publish *p)
 {
-	return !outbox_full(courier_box(&p->courier)) &&
-	       p->courier.out.len < OUT_MAX;
+	return !publish_batch_full(publisher_box(&p->publisher)) &&
+	       p->publisher.out.len < OUT_MAX;
 }
 
 static int64_t
-next_due(const struct publisher *p, int64_t due_ms)
+next_due(const struct publish *p, int64_t due_ms)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 	int64_t metrics_ms = metrics_tick(now_ms);
 
 	if (!p->in_dry && !p->ended && has_room(p))
@@ -276,58 +276,58 @@ next_due(const struct publisher *p, int64_t due_ms)
 /* What ends this program is the end of its input; a signal only sets a
  * limit to it. */
 static void
-hear_signal(struct publisher *p)
+hear_signal(struct publish *p)
 {
-	if (fdio_signal(p->signals) != 0 && p->grace_end_ms == FDIO_FOREVER)
+	if (io_signal(p->signals) != 0 && p->grace_end_ms == IO_FOREVER)
 		p->grace_end_ms = p->now_ms + grace_ms;
 }
 
 static void
-leave_late(struct publisher *p)
+leave_late(struct publish *p)
 {
-	size_t maybe, n = courier_count(&p->courier, &maybe), len;
+	size_t maybe, n = publisher_count(&p->publisher, &maybe), len;
 	const char *text;
 
 	while (lines_next(&p->in, &text, &len) <= LINES_TOO_LONG)
 		n++;
-	msg_die(EXIT_TEMPFAIL,
+	log_die(EXIT_TEMPFAIL,
 	    "stdin: no end within %g s of a signal, %zu lines not delivered",
 	    (double)grace_ms / 1000, n);
 }
 
 static void
-heed(struct publisher *p, enum courier_state state)
+heed(struct publish *p, enum publisher_state state)
 {
-	const char *why = courier_why(&p->courier);
+	const char *why = publisher_why(&p->publisher);
 
 	switch (state) {
-	case COURIER_WELL:
-	case COURIER_WAITING: break;
-	case COURIER_FAULT: msg_die(EXIT_CONFIG, "redis: %s", why);
-	case COURIER_GAVE_UP: give_up(p);
-	case COURIER_BROKEN: msg_die(EXIT_BUG, "redis: %s", why);
-	case COURIER_NO_MEMORY: no_memory();
+	case PUBLISHER_WELL:
+	case PUBLISHER_WAITING: break;
+	case PUBLISHER_FAULT: log_die(EXIT_CONFIG, "redis: %s", why);
+	case PUBLISHER_GAVE_UP: give_up(p);
+	case PUBLISHER_BROKEN: log_die(EXIT_BUG, "redis: %s", why);
+	case PUBLISHER_NO_MEMORY: no_memory();
 	}
 }
 
 static void
-give_up(struct publisher *p)
+give_up(struct publish *p)
 {
-	size_t maybe, n = courier_count(&p->courier, &maybe);
+	size_t maybe, n = publisher_count(&p->publisher, &maybe);
 
-	msg_die(EXIT_TEMPFAIL,
+	log_die(EXIT_TEMPFAIL,
 	    "redis: %s, %zu lines not delivered, of which %zu perhaps",
-	    courier_why(&p->courier), n, maybe);
+	    publisher_why(&p->publisher), n, maybe);
 }
 
 /* Once when Redis keeps us waiting, once when that is over. */
 static void
-say_waiting(struct publisher *p, bool waiting)
+say_waiting(struct publish *p, bool waiting)
 {
 	if (waiting && !p->said_waiting)
-		msg_say("redis: %s, waiting", courier_why(&p->courier));
+		log_say("redis: %s, waiting", publisher_why(&p->publisher));
 	if (!waiting && p->said_waiting)
-		msg_say("redis: back");
+		log_say("redis: back");
 	p->said_waiting = waiting;
 }
 
@@ -338,7 +338,7 @@ say_waiting(struct publisher *p, bool waiting)
  * there is no more, so that a batch has all of it; but not for ever.
  */
 static void
-read_input(struct publisher *p, bool readable)
+read_input(struct publish *p, bool readable)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 
@@ -352,12 +352,12 @@ read_input(struct publisher *p, bool readable)
 }
 
 static void
-fill(struct publisher *p)
+fill(struct publish *p)
 {
 	if (lines_fill(&p->in) < 0) {
 		if (errno == EAGAIN)
 			return;
-		msg_say("stdin: %s", strerror(errno));
+		log_say("stdin: %s", strerror(errno));
 		p->failed = p->ended = true;
 	}
 	p->read_ms = p->now_ms;
@@ -365,7 +365,7 @@ fill(struct publisher *p)
 }
 
 static void
-take_lines(struct publisher *p)
+take_lines(struct publish *p)
 {
 	const char *text;
 	size_t len;
@@ -381,74 +381,76 @@ take_lines(struct publisher *p)
 }
 
 static void
-take_line(struct publisher *p, const char *text, size_t len, bool too_long)
+take_line(struct publish *p, const char *text, size_t len, bool too_long)
 {
-	struct outbox_line line = {
+	struct publish_batch_line line = {
 	    text, len, too_long, p->in.torn, p->in.number, p->read_ms};
-	struct record_error error;
+	struct control_error error;
 
-	switch (outbox_add(courier_box(&p->courier), &line, &error)) {
-	case OUTBOX_DATA: break;
-	case OUTBOX_ERROR: reject(&error); break;
-	case OUTBOX_REJECTED:
+	switch (
+	    publish_batch_add(publisher_box(&p->publisher), &line, &error)) {
+	case PUBLISH_BATCH_DATA: break;
+	case PUBLISH_BATCH_ERROR: reject(&error); break;
+	case PUBLISH_BATCH_REJECTED:
 		series[REJECTED + error.fault].value++;
 		p->failed |= error.fault == FAULT_UNAVAILABLE;
 		reject(&error);
 		break;
-	case OUTBOX_NO_MEMORY: no_memory();
+	case PUBLISH_BATCH_NO_MEMORY: no_memory();
 	}
 }
 
 static void
 reject_reused(uint64_t line)
 {
-	reject(&(struct record_error){FAULT_IDEMPOTENCY_KEY_REUSED, line});
+	reject(&(struct control_error){FAULT_IDEMPOTENCY_KEY_REUSED, line});
 }
 
 /* With --echo the answer says it. */
 static void
-reject(const struct record_error *error)
+reject(const struct control_error *error)
 {
 	if (settings.echo)
 		return;
 	if (rejected++ < SAY_REJECTED)
-		msg_say("line %ju: %s: %s", (uintmax_t)error->line,
+		log_say("line %ju: %s: %s", (uintmax_t)error->line,
 		    fault_code(error->fault), fault_detail(error->fault));
 }
 
 /* -- output -------------------------------------------------------------- */
 
 static void
-write_answers(struct publisher *p)
+write_answers(struct publish *p)
 {
-	struct buf *out = &p->courier.out;
+	struct buf *out = &p->publisher.out;
 
 	while (out->len > 0) {
-		int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(out),
-		    POINT_CUT("publish-verdict-half", buf_ptr(out), out->len));
+		int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(out),
+		    FAILPOINT_CUT(
+			"publish-verdict-half", buf_ptr(out), out->len));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0)
-			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		buf_drop(out, (size_t)n);
-		POINT("publish-verdict");
+		FAILPOINT("publish-verdict");
 	}
 }
 
 static int
-finish(struct publisher *p)
+finish(struct publish *p)
 {
-	bool failed = p->failed || p->courier.failed;
+	bool failed = p->failed || p->publisher.failed;
 
 	if (rejected > SAY_REJECTED)
-		msg_say("stdin: %ju lines rejected, %d of them shown",
+		log_say("stdin: %ju lines rejected, %d of them shown",
 		    (uintmax_t)rejected, SAY_REJECTED);
 	metrics_close();
-	courier_close(&p->courier);
+	publisher_close(&p->publisher);
 	lines_close(&p->in);
 	if (settings.echo && lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	return failed         ? EXIT_TEMPFAIL
 	       : rejected > 0 ? EXIT_REJECTED
 			      : EXIT_DELIVERED;
@@ -457,5 +459,5 @@ finish(struct publisher *p)
 static void
 no_memory(void)
 {
-	msg_die(EXIT_TEMPFAIL, "out of memory");
+	log_die(EXIT_TEMPFAIL, "out of memory");
 }

@@ -74,8 +74,8 @@ static const struct option_def defs[] = {
 /* What one walk through the list is to do, and has done. */
 struct job {
 	enum command command;
-	struct walk walk;
-	struct names names;
+	struct list_cursor walk;
+	struct message_ids names;
 	uint64_t left;      /* of --number */
 	struct id self;     /* the withdrawer */
 	uint64_t seq;       /* its last call */
@@ -114,7 +114,7 @@ main(int argc, char **argv)
 {
 	static struct job j;
 
-	msg_name("incr-rejected");
+	log_name("incr-rejected");
 	begin(&j, argc, argv);
 	if (j.command != DROP || ask(&j)) {
 		run(&j);
@@ -134,27 +134,27 @@ begin(struct job *j, int argc, char **argv)
 	const char *why;
 
 	if (first == argc)
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "list, count, republish or drop? see %s "
 		    "--help",
 		    prog.name);
 	j->command = find_command(argv[first++]);
 	check_options(j, (size_t)(argc - first));
-	if (names_set(&j->names, argv + first, (size_t)(argc - first), &why) <
-	    0) {
+	if (message_id_set(
+		&j->names, argv + first, (size_t)(argc - first), &why) < 0) {
 		if (why == NULL)
 			out_of_memory();
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "%s: not a name of %d digits, as list "
 		    "shows them",
-		    why, NAMES_TEXT);
+		    why, MESSAGE_ID_TEXT);
 	}
-	j->walk = (struct walk){.q = queue_open(url, queue_name, &why),
+	j->walk = (struct list_cursor){.q = queue_open(url, queue_name, &why),
 	    .wait_ms = wait_ms,
 	    .list = {.kind = QUEUE_REJECTED},
 	    .max = QUEUE_PEEK_MAX - 1};
 	if (j->walk.q == NULL)
-		msg_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(EXIT_CONFIG, "redis: %s", why);
 	id_make(&j->self);
 	restore(j, UINT64_MAX);
 }
@@ -174,7 +174,7 @@ find_command(const char *word)
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i], word) == 0)
 			return (enum command)i;
-	msg_die(EXIT_CONFIG, "%s: not list, count, republish or drop", word);
+	log_die(EXIT_CONFIG, "%s: not list, count, republish or drop", word);
 }
 
 static void
@@ -183,22 +183,22 @@ check_options(const struct job *j, size_t n_names)
 	const char *name = commands[j->command];
 
 	if (raw && j->command != LIST)
-		msg_die(EXIT_CONFIG, "--raw: does not go with %s", name);
+		log_die(EXIT_CONFIG, "--raw: does not go with %s", name);
 	if (raw && isatty(STDOUT_FILENO))
-		msg_die(EXIT_CONFIG, "--raw: standard output is a terminal");
+		log_die(EXIT_CONFIG, "--raw: standard output is a terminal");
 	if (all && j->command != DROP)
-		msg_die(EXIT_CONFIG, "--all: does not go with %s", name);
+		log_die(EXIT_CONFIG, "--all: does not go with %s", name);
 	if (all && (by_code || n_names > 0))
-		msg_die(EXIT_CONFIG, "--all: does not go with --code or names");
+		log_die(EXIT_CONFIG, "--all: does not go with --code or names");
 	if (by_code && j->command == REPUBLISH)
-		msg_die(EXIT_CONFIG, "--code: does not go with republish, "
+		log_die(EXIT_CONFIG, "--code: does not go with republish, "
 				     "which takes what is valid");
 	if (j->command != DROP)
 		return;
 	if (!all && !by_code && n_names == 0)
-		msg_die(EXIT_CONFIG, "drop: what? say names, --code or --all");
+		log_die(EXIT_CONFIG, "drop: what? say names, --code or --all");
 	if (!yes && !isatty(STDIN_FILENO))
-		msg_die(EXIT_CONFIG, "drop: standard input is no terminal; "
+		log_die(EXIT_CONFIG, "drop: standard input is no terminal; "
 				     "say --yes");
 }
 
@@ -210,11 +210,11 @@ run(struct job *j)
 	enum queue_state state = QUEUE_IDLE;
 
 	while (j->left > 0) {
-		switch (walk_step(&j->walk, &state)) {
-		case WALK_HAND: look(j); break;
-		case WALK_END: return;
-		case WALK_SHIFTED: start_over(j, 0); break;
-		case WALK_FAILED: give_up(j, state);
+		switch (list_cursor_step(&j->walk, &state)) {
+		case LIST_CURSOR_HAND: look(j); break;
+		case LIST_CURSOR_END: return;
+		case LIST_CURSOR_SHIFTED: start_over(j, 0); break;
+		case LIST_CURSOR_FAILED: give_up(j, state);
 		}
 	}
 }
@@ -224,7 +224,7 @@ static void
 look(struct job *j)
 {
 	static size_t index[QUEUE_PEEK_MAX];
-	struct walk *w = &j->walk;
+	struct list_cursor *w = &j->walk;
 	struct queue_picks picks = {.index = index};
 	bool moves = j->command == REPUBLISH || j->command == DROP;
 	size_t newest = 0;
@@ -232,7 +232,7 @@ look(struct job *j)
 	for (size_t i = 0; i < w->n; i++) {
 		struct increment inc;
 		size_t len;
-		const char *payload = walk_payload(w, i, &len);
+		const char *payload = list_cursor_payload(w, i, &len);
 		enum fault fault =
 		    deadletter_judge(&j->scratch, payload, len, &inc);
 
@@ -247,7 +247,7 @@ look(struct job *j)
 		if (j->command == LIST)
 			show(j, payload, len, fault);
 		if (moves)
-			index[picks.n++] = walk_index(w, i);
+			index[picks.n++] = list_cursor_index(w, i);
 		else
 			newest = i;
 	}
@@ -264,9 +264,9 @@ is_chosen(struct job *j, const char *payload, size_t len, enum fault fault)
 	if (j->left == 0 || (by_code && fault != code))
 		return false;
 	if (j->names.n > 0) {
-		if (names_of(payload, len, &name) < 0)
+		if (message_id_of(payload, len, &name) < 0)
 			out_of_memory();
-		if (!names_use(&j->names, name))
+		if (!message_id_use(&j->names, name))
 			return false;
 	}
 	if (j->command != REPUBLISH || fault == FAULT_NONE)
@@ -279,7 +279,7 @@ static void
 show(struct job *j, const char *payload, size_t len, enum fault fault)
 {
 	static int terminal = -1;
-	char digits[NAMES_TEXT + 1];
+	char digits[MESSAGE_ID_TEXT + 1];
 	uint64_t name;
 
 	if (terminal < 0)
@@ -289,9 +289,9 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 			out_of_memory();
 		return;
 	}
-	if (names_of(payload, len, &name) < 0)
+	if (message_id_of(payload, len, &name) < 0)
 		out_of_memory();
-	names_format(name, digits);
+	message_id_format(name, digits);
 	if (buf_addf(&j->out, "%s\t%s\t", digits, deadletter_code(fault)) < 0 ||
 	    deadletter_add_shown(
 		&j->out, payload, len, terminal ? SHOWN_MAX : SIZE_MAX) < 0 ||
@@ -304,26 +304,26 @@ static void
 withdraw(
     struct job *j, const struct queue_picks *picks, size_t kept, size_t newest)
 {
-	struct walk *w = &j->walk;
-	uint64_t older = walk_older(w);
+	struct list_cursor *w = &j->walk;
+	uint64_t older = list_cursor_older(w);
 	int64_t done;
 	enum queue_state state;
 
-	if (walk_pass(w, kept, newest) < 0)
+	if (list_cursor_pass(w, kept, newest) < 0)
 		out_of_memory();
 	if (picks->n == 0)
 		return;
 	if (queue_withdraw(w->q, &j->self, ++j->seq, j->command == REPUBLISH,
 		older, picks) < 0)
 		out_of_memory();
-	POINT("rejected-sent");
-	state = await_done(w->q, wait_ms);
+	FAILPOINT("rejected-sent");
+	state = queue_sync_done(w->q, wait_ms);
 	if (state != QUEUE_DONE)
 		give_up(j, state);
-	POINT("rejected-withdrawn");
+	FAILPOINT("rejected-withdrawn");
 	done = queue_withdrawn(w->q);
 	if (done < 0)
-		msg_die(EXIT_TEMPFAIL, "redis: has forgotten what was done "
+		log_die(EXIT_TEMPFAIL, "redis: has forgotten what was done "
 				       "last; look before you go on");
 	j->moved += (uint64_t)done;
 	if ((uint64_t)done < picks->n)
@@ -340,22 +340,22 @@ start_over(struct job *j, uint64_t missed)
 {
 	if (j->command == LIST || j->names.n > 0 || ++j->starts > STARTS_MAX) {
 		report(j);
-		msg_die(EXIT_TEMPFAIL, "rejected: others took from it at the "
+		log_die(EXIT_TEMPFAIL, "rejected: others took from it at the "
 				       "same time; try again");
 	}
 	j->left = j->command == COUNT ? number : j->left + missed;
 	j->unfit = 0;
 	memset(j->counts, 0, sizeof j->counts);
-	walk_start(&j->walk, j->walk.end + missed);
+	list_cursor_start(&j->walk, j->walk.end + missed);
 }
 
 /* Writes what is in out. */
 static void
 put(struct job *j)
 {
-	if (j->out.len > 0 && fdio_write_all(STDOUT_FILENO, buf_ptr(&j->out),
-				  j->out.len, FDIO_FOREVER) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	if (j->out.len > 0 && io_write_all(STDOUT_FILENO, buf_ptr(&j->out),
+				  j->out.len, IO_FOREVER) < 0)
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	buf_clear(&j->out);
 }
 
@@ -378,23 +378,23 @@ ask(struct job *j)
 	j->left = n;
 	if (n == 0)
 		return true;
-	msg_show("drop %ju dead letters for good? [y/N] ", (uintmax_t)n);
+	log_show("drop %ju dead letters for good? [y/N] ", (uintmax_t)n);
 	if (fgets(answer, sizeof answer, stdin) == NULL)
 		answer[0] = '\0';
 	answer[strcspn(answer, "\n")] = '\0';
 	if (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0)
 		return true;
-	msg_die(EXIT_REJECTED, "drop: nothing dropped");
+	log_die(EXIT_REJECTED, "drop: nothing dropped");
 }
 
 /* As if nothing had been done yet. */
 static void
 restore(struct job *j, uint64_t end)
 {
-	names_restore(&j->names);
+	message_id_restore(&j->names);
 	memset(j->counts, 0, sizeof j->counts);
 	j->left = number;
-	walk_start(&j->walk, end);
+	list_cursor_start(&j->walk, end);
 }
 
 static uint64_t
@@ -453,12 +453,12 @@ finish(struct job *j)
 	if (number != UINT64_MAX)
 		missing = 0;
 	if (missing > 0)
-		msg_say("rejected: %zu of the names are not there", missing);
+		log_say("rejected: %zu of the names are not there", missing);
 	if (lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	queue_close(j->walk.q);
-	walk_free(&j->walk);
-	names_free(&j->names);
+	list_cursor_free(&j->walk);
+	message_id_free(&j->names);
 	buf_free(&j->scratch);
 	buf_free(&j->out);
 	return missing > 0 || j->unfit > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
@@ -469,13 +469,13 @@ static void
 give_up(const struct job *j, enum queue_state state)
 {
 	if (j->moved > 0)
-		msg_say("rejected: %ju moved before this", (uintmax_t)j->moved);
-	msg_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL, "redis: %s",
+		log_say("rejected: %ju moved before this", (uintmax_t)j->moved);
+	log_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL, "redis: %s",
 	    queue_why(j->walk.q));
 }
 
 static void
 out_of_memory(void)
 {
-	msg_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 }

@@ -45,23 +45,23 @@ struct sender {
 	struct post *post;
 	struct lines in;
 	struct buf out;
-	struct hand hand;
-	struct parcel *parcels; /* concurrency of them */
-	size_t batch;           /* lines of one request at most */
-	size_t flying;          /* requests whose answer is awaited */
-	size_t again;           /* parcels to be sent again */
+	struct line_window hand;
+	struct send_request *parcels; /* concurrency of them */
+	size_t batch;                 /* lines of one request at most */
+	size_t flying;                /* requests whose answer is awaited */
+	size_t again;                 /* parcels to be sent again */
 	int signals;
 	bool ended;    /* nothing more comes in */
 	bool stopping; /* a signal said so */
 	bool in_dry;   /* standard input must be read */
 	bool failed;   /* not because of a line */
-	struct outage outage;
+	struct retry outage;
 	int64_t say_ms; /* the next outage is said from then on */
 	bool said_unknown, said_refused;
 	struct progress progress;
 };
 
-static struct post_settings settings;
+static struct http_client_settings settings;
 static uint64_t concurrency;
 static int64_t wait_ms;
 static bool single, no_keys;
@@ -129,12 +129,12 @@ static void open_hand(struct sender *s);
 static void run(struct sender *s);
 static void take_lines(struct sender *s);
 static void send_requests(struct sender *s);
-static void send_parcel(struct sender *s, struct parcel *p);
-static void answer(struct sender *s, const struct post_result *r);
-static bool may_repeat(
-    struct sender *s, struct parcel *p, const struct post_result *r);
+static void send_parcel(struct sender *s, struct send_request *p);
+static void answer(struct sender *s, const struct http_client_result *r);
+static bool may_repeat(struct sender *s, struct send_request *p,
+    const struct http_client_result *r);
 static void say_outage(struct sender *s, const char *why);
-static void say_verdict(struct sender *s, const struct post_result *r);
+static void say_verdict(struct sender *s, const struct http_client_result *r);
 static void give_up(struct sender *s);
 static void write_verdicts(struct sender *s);
 static void wait_for_work(struct sender *s);
@@ -150,7 +150,7 @@ main(int argc, char **argv)
 {
 	struct sender s = {.in_dry = true};
 
-	msg_name(prog.name);
+	log_name(prog.name);
 	options_parse(&prog, argc, argv);
 	open_all(&s);
 	run(&s);
@@ -162,17 +162,17 @@ open_all(struct sender *s)
 {
 	const char *why;
 
-	fdio_output(STDOUT_FILENO);
-	s->signals = fdio_signals(NULL);
+	io_output(STDOUT_FILENO);
+	s->signals = io_signals(NULL);
 	if (s->signals < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (metrics_open(prog.name, series, sizeof series / sizeof *series) < 0)
-		msg_say("metrics: %s", strerror(errno));
+		log_say("metrics: %s", strerror(errno));
 	settings.max = concurrency;
 	s->outage.wait_ms = wait_ms;
-	s->post = post_open(&settings, &why);
+	s->post = http_client_open(&settings, &why);
 	if (s->post == NULL)
-		msg_die(EXIT_CONFIG, "--url: %s", why);
+		log_die(EXIT_CONFIG, "--url: %s", why);
 	open_hand(s);
 	progress_open(&s->progress);
 }
@@ -180,12 +180,12 @@ open_all(struct sender *s)
 static void
 open_hand(struct sender *s)
 {
-	bool many = !single && post_takes_many(s->post);
+	bool many = !single && http_client_takes_many(s->post);
 	size_t size = many ? BATCHES * BATCH_LINES : SINGLE_LINES * concurrency;
 
 	s->batch = many ? BATCH_LINES : 1;
 	s->parcels = calloc(concurrency, sizeof *s->parcels);
-	if (s->parcels == NULL || hand_open(&s->hand, size) < 0 ||
+	if (s->parcels == NULL || line_window_open(&s->hand, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		no_memory();
 }
@@ -193,7 +193,7 @@ open_hand(struct sender *s)
 static void
 run(struct sender *s)
 {
-	struct post_result r;
+	struct http_client_result r;
 
 	for (;;) {
 		take_lines(s);
@@ -204,7 +204,7 @@ run(struct sender *s)
 		    s->out.len == 0)
 			return;
 		wait_for_work(s);
-		while (post_next(s->post, &r))
+		while (http_client_next(s->post, &r))
 			answer(s, &r);
 	}
 }
@@ -216,12 +216,12 @@ take_lines(struct sender *s)
 	const char *text;
 	size_t len;
 
-	while (!s->stopping && !s->in_dry && !hand_full(&s->hand)) {
+	while (!s->stopping && !s->in_dry && !line_window_full(&s->hand)) {
 		enum lines_result got = lines_next(&s->in, &text, &len);
 
 		if (got == LINES_MORE || got == LINES_END)
 			s->in_dry = true;
-		else if (hand_add(&s->hand, text, len, got == LINES_LINE,
+		else if (line_window_add(&s->hand, text, len, got == LINES_LINE,
 			     s->in.number) < 0)
 			no_memory();
 		s->ended = s->ended || got == LINES_END;
@@ -236,10 +236,10 @@ send_requests(struct sender *s)
 {
 	size_t limit = s->outage.on ? 1 : concurrency;
 
-	if (!outage_try(&s->outage, tick_ms()))
+	if (!retry_try(&s->outage, clock_ms()))
 		return;
 	for (size_t i = 0; s->again > 0 && s->flying < limit; i++) {
-		struct parcel *p = &s->parcels[i];
+		struct send_request *p = &s->parcels[i];
 
 		if (p->left > 0 && !p->flying) {
 			series[REPEATS].value++;
@@ -247,14 +247,14 @@ send_requests(struct sender *s)
 			send_parcel(s, p);
 		}
 	}
-	for (size_t i = 0;
-	     i < concurrency && s->flying < limit && hand_waiting(&s->hand);
+	for (size_t i = 0; i < concurrency && s->flying < limit &&
+			   line_window_waiting(&s->hand);
 	     i++) {
-		struct parcel *p = &s->parcels[i];
+		struct send_request *p = &s->parcels[i];
 
 		if (p->left > 0)
 			continue;
-		if (parcel_fill(p, &s->hand, s->batch, !no_keys) < 0)
+		if (send_request_fill(p, &s->hand, s->batch, !no_keys) < 0)
 			no_memory();
 		p->until_ms = 0;
 		send_parcel(s, p);
@@ -262,17 +262,17 @@ send_requests(struct sender *s)
 }
 
 static void
-send_parcel(struct sender *s, struct parcel *p)
+send_parcel(struct sender *s, struct send_request *p)
 {
-	struct post_request request = {.body = buf_ptr(&p->body),
+	struct http_client_request request = {.body = buf_ptr(&p->body),
 	    .len = p->body.len - (p->n == 1), /* one goes without newline */
 	    .many = p->n > 1,
 	    .key = p->keyed ? p->key : NULL,
 	    .token = p};
 
-	if (post_start(s->post, &request) < 0)
+	if (http_client_start(s->post, &request) < 0)
 		no_memory();
-	p->sent_us = tick_us();
+	p->sent_us = clock_us();
 	p->flying = true;
 	s->flying++;
 }
@@ -280,62 +280,63 @@ send_parcel(struct sender *s, struct parcel *p)
 /* -- answers ------------------------------------------------------------- */
 
 static void
-answer(struct sender *s, const struct post_result *r)
+answer(struct sender *s, const struct http_client_result *r)
 {
-	struct parcel *p = r->token;
+	struct send_request *p = r->token;
 	int64_t left;
 
-	POINT("send-answer");
+	FAILPOINT("send-answer");
 	metrics_observe(
-	    &series[DURATION], (double)(tick_us() - p->sent_us) / 1e6);
+	    &series[DURATION], (double)(clock_us() - p->sent_us) / 1e6);
 	p->flying = false;
 	s->flying--;
-	left = parcel_learn(p, &s->hand,
-	    &(struct parcel_answer){r->fault, r->again, r->text, r->len});
+	left = send_request_learn(p, &s->hand,
+	    &(struct send_request_answer){r->fault, r->again, r->text, r->len});
 	if (left < 0)
 		no_memory();
 	if (left == 0) {
 		if (r->fault != FAULT_UNKNOWN)
-			outage_over(&s->outage);
+			retry_over(&s->outage);
 		say_verdict(s, r);
 	} else if (may_repeat(s, p, r)) {
 		s->again++;
 	} else {
-		parcel_give_up(p, &s->hand);
+		send_request_give_up(p, &s->hand);
 	}
 }
 
 /* A key is remembered for a while: longer than it is repeated here. */
 static bool
-may_repeat(struct sender *s, struct parcel *p, const struct post_result *r)
+may_repeat(struct sender *s, struct send_request *p,
+    const struct http_client_result *r)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	say_outage(s, r->text == NULL ? r->why : "some lines were not taken");
-	if (!parcel_doubtful(p, &s->hand))
+	if (!send_request_doubtful(p, &s->hand))
 		p->until_ms = 0;
 	else if (p->until_ms == 0)
 		p->until_ms =
 		    now_ms + (wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS);
-	return outage_failed(&s->outage, now_ms, r->retry_after_ms) &&
+	return retry_failed(&s->outage, now_ms, r->retry_after_ms) &&
 	       (p->until_ms == 0 || now_ms < p->until_ms);
 }
 
 static void
 say_outage(struct sender *s, const char *why)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	if (s->outage.on || now_ms < s->say_ms)
 		return;
-	msg_say("%s: %s; trying for %g s", post_name(s->post), why,
+	log_say("%s: %s; trying for %g s", http_client_name(s->post), why,
 	    (double)s->outage.wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
 
 /* What is not tried again is said once. */
 static void
-say_verdict(struct sender *s, const struct post_result *r)
+say_verdict(struct sender *s, const struct http_client_result *r)
 {
 	bool *said =
 	    r->fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
@@ -344,8 +345,8 @@ say_verdict(struct sender *s, const struct post_result *r)
 	    *said)
 		return;
 	*said = true;
-	msg_say(
-	    "%s: %s: %s", post_name(s->post), r->why, fault_detail(r->fault));
+	log_say("%s: %s: %s", http_client_name(s->post), r->why,
+	    fault_detail(r->fault));
 }
 
 /*
@@ -357,34 +358,34 @@ static void
 give_up(struct sender *s)
 {
 	if (!s->outage.on ||
-	    (!s->stopping && !outage_hopeless(&s->outage, tick_ms())))
+	    (!s->stopping && !retry_hopeless(&s->outage, clock_ms())))
 		return;
 	for (size_t i = 0; s->again > 0; i++) {
-		struct parcel *p = &s->parcels[i];
+		struct send_request *p = &s->parcels[i];
 
 		if (p->left == 0 || p->flying)
 			continue;
-		parcel_give_up(p, &s->hand);
+		send_request_give_up(p, &s->hand);
 		s->again--;
 	}
-	hand_give_up(&s->hand);
+	line_window_give_up(&s->hand);
 }
 
 static void
 write_verdicts(struct sender *s)
 {
-	if (hand_release(&s->hand, &s->out, OUT_MAX) < 0)
+	if (line_window_release(&s->hand, &s->out, OUT_MAX) < 0)
 		no_memory();
 	while (s->out.len > 0) {
-		int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(&s->out),
-		    POINT_CUT("send-half", buf_ptr(&s->out), s->out.len));
+		int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(&s->out),
+		    FAILPOINT_CUT("send-half", buf_ptr(&s->out), s->out.len));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0)
-			msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 		buf_drop(&s->out, (size_t)n);
-		POINT("send-written");
+		FAILPOINT("send-written");
 	}
 }
 
@@ -393,44 +394,46 @@ write_verdicts(struct sender *s)
 static void
 wait_for_work(struct sender *s)
 {
-	bool reading =
-	    s->in_dry && !s->ended && !s->stopping && !hand_full(&s->hand);
+	bool reading = s->in_dry && !s->ended && !s->stopping &&
+		       !line_window_full(&s->hand);
 	struct pollfd fds[] = {
 	    {.fd = s->signals, .events = POLLIN},
 	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = STDOUT_FILENO, .events = s->out.len > 0 ? POLLOUT : 0},
 	    {.fd = -1},
 	};
-	int64_t due_ms = post_wait(s->post, &fds[3]);
+	int64_t due_ms = http_client_wait(s->post, &fds[3]);
 
 	count(s);
-	if (fdio_poll(fds, 4, next_due(s, due_ms)) < 0)
-		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-	if (fds[0].revents != 0 && fdio_signal(s->signals) != 0)
+	if (io_poll(fds, 4, next_due(s, due_ms)) < 0)
+		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+	if (fds[0].revents != 0 && io_signal(s->signals) != 0)
 		s->stopping = true;
 	if (fds[1].revents != 0)
 		read_input(s);
 	if (fds[2].revents & (POLLERR | POLLHUP))
-		msg_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
-	post_step(s->post);
+		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
+	http_client_step(s->post);
 }
 
 /* Is there anything that needs no waiting? */
 static bool
 has_work(const struct sender *s)
 {
-	bool takable = !s->in_dry && !s->stopping && !hand_full(&s->hand);
+	bool takable =
+	    !s->in_dry && !s->stopping && !line_window_full(&s->hand);
 
-	return takable || (hand_has_verdict(&s->hand) && s->out.len < OUT_MAX);
+	return takable ||
+	       (line_window_has_verdict(&s->hand) && s->out.len < OUT_MAX);
 }
 
 static int64_t
 next_due(struct sender *s, int64_t due_ms)
 {
-	int64_t now_ms = tick_ms();
-	bool waiting = s->again > 0 || hand_waiting(&s->hand);
+	int64_t now_ms = clock_ms();
+	bool waiting = s->again > 0 || line_window_waiting(&s->hand);
 	int64_t due[] = {metrics_tick(now_ms),
-	    waiting ? outage_due(&s->outage, now_ms) : FDIO_FOREVER,
+	    waiting ? retry_due(&s->outage, now_ms) : IO_FOREVER,
 	    progress_tick(&s->progress, now_ms, s->hand.end, s->hand.first)};
 
 	if (has_work(s))
@@ -443,7 +446,7 @@ next_due(struct sender *s, int64_t due_ms)
 static void
 count(struct sender *s)
 {
-	const struct hand *h = &s->hand;
+	const struct line_window *h = &s->hand;
 
 	series[DELIVERED].value = (double)h->delivered;
 	series[REJECTED].value = (double)h->rejected;
@@ -458,7 +461,7 @@ read_input(struct sender *s)
 	if (lines_fill(&s->in) < 0) {
 		if (errno == EAGAIN)
 			return;
-		msg_say("stdin: %s", strerror(errno));
+		log_say("stdin: %s", strerror(errno));
 		s->ended = s->failed = true;
 	}
 	s->in_dry = false;
@@ -467,26 +470,26 @@ read_input(struct sender *s)
 static int
 finish(struct sender *s)
 {
-	const struct hand *h = &s->hand;
+	const struct line_window *h = &s->hand;
 	bool failed = s->failed || h->unavailable > 0 || h->unknown > 0;
 
 	progress_close(&s->progress);
 	if (h->rejected > 0)
-		msg_say("stdin: %ju rejected, the first at line %ju: %s",
+		log_say("stdin: %ju rejected, the first at line %ju: %s",
 		    (uintmax_t)h->rejected, (uintmax_t)h->first_rejected,
 		    h->first_fault == FAULT_NONE ? "an error line"
 						 : fault_code(h->first_fault));
 	count(s);
 	metrics_close();
-	post_close(s->post);
+	http_client_close(s->post);
 	lines_close(&s->in);
-	hand_close(&s->hand);
+	line_window_close(&s->hand);
 	for (size_t i = 0; i < concurrency; i++)
 		buf_free(&s->parcels[i].body);
 	free(s->parcels);
 	buf_free(&s->out);
 	if (lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	return failed            ? EXIT_TEMPFAIL
 	       : h->rejected > 0 ? EXIT_REJECTED
 				 : EXIT_DELIVERED;
@@ -495,5 +498,5 @@ finish(struct sender *s)
 static void
 no_memory(void)
 {
-	msg_die(EXIT_TEMPFAIL, "out of memory");
+	log_die(EXIT_TEMPFAIL, "out of memory");
 }

@@ -42,21 +42,21 @@
 #include "serve/serve_metrics.h"
 
 enum {
-	LISTEN_MAX = 16,
+	LISTENERS_MAX = 16,
 	FAREWELL_MS = 1000, /* for last answers to leave, at least */
 	KIN_MS = 1000       /* for the neighbours to leave */
 };
 
 static struct {
-	char *listen[LISTEN_MAX]; /* owned */
+	char *listen[LISTENERS_MAX]; /* owned */
 	size_t n_listen;
 	bool listen_given; /* by option or environment, not by default */
 	const char *metrics, *port_file;
 	uint64_t max_connections;
 	int64_t grace_ms, linger_ms;
 	uint64_t max_bulks;
-	struct relay_options relay;
-	struct gate_options gate;
+	struct backend_options relay;
+	struct access_options gate;
 	const char *redis;
 	bool rate_shared;
 	bool open; /* to everybody, wherever it listens */
@@ -74,10 +74,10 @@ static struct {
 	int64_t stage_due_ms; /* when time ends the stage */
 	int64_t grace_due_ms;
 	int status; /* to exit with */
-	struct watch signals;
+	struct loop_fd signals;
 } s = {.status = EXIT_DELIVERED,
-    .stage_due_ms = FDIO_FOREVER,
-    .grace_due_ms = FDIO_FOREVER};
+    .stage_due_ms = IO_FOREVER,
+    .grace_due_ms = IO_FOREVER};
 
 static const char *add_listen(void *dest, const char *text);
 static const char *set_rate(void *dest, const char *text);
@@ -92,7 +92,7 @@ static void run(void);
 static void complain(int64_t now_ms);
 static int64_t next_deadline(void);
 static int64_t share_rates(int64_t now_ms);
-static void take_signal(struct watch *w, uint32_t events);
+static void take_signal(struct loop_fd *w, uint32_t events);
 static void reload(void);
 static void advance(void);
 static void look_at_relay(void);
@@ -107,9 +107,9 @@ static struct conn_policy policy = {
     .ctx = {sizeof(struct request), request_end},
     .head = routes_head,
     .body = routes_body,
-    .data = bulks_data,
+    .data = bulk_queue_data,
     .cut = routes_cut,
-    .left = bulks_leave,
+    .left = bulk_queue_leave,
     .answered = routes_answered};
 
 #define SECONDS(name_, def_, dest_, min_, help_) \
@@ -233,15 +233,15 @@ static const struct options_prog prog = {.name = "incr-serve",
 int
 main(int argc, char **argv)
 {
-	msg_name(prog.name);
+	log_name(prog.name);
 	options_parse(&prog, argc, argv);
 	open_service();
 	open_doors();
 	run();
 	complain(INT64_MAX);
-	served_close();
-	gate_close();
-	return kin_status(s.status, KIN_MS);
+	serve_metrics_close();
+	access_close();
+	return children_status(s.status, KIN_MS);
 }
 
 /* -- start --------------------------------------------------------------- */
@@ -267,7 +267,7 @@ add_listen(void *dest, const char *text)
 	while (*text != '\0') {
 		size_t len = strcspn(text, separators);
 		char *addr =
-		    opt.n_listen == LISTEN_MAX ? NULL : strndup(text, len);
+		    opt.n_listen == LISTENERS_MAX ? NULL : strndup(text, len);
 
 		if (addr == NULL)
 			return what;
@@ -287,7 +287,7 @@ drop_listens(void)
 static const char *
 set_rate(void *dest, const char *text)
 {
-	return rate_parse(text, dest) == 0
+	return ratelimit_parse(text, dest) == 0
 		   ? NULL
 		   : "N/s or N/s:BURST, 1 to 1000000 each";
 }
@@ -305,7 +305,7 @@ add_trust(void *dest, const char *text)
 
 	if (optind > 1 && !by_argument) {
 		by_argument = true;
-		*(struct peer_trust *)dest = (struct peer_trust){0};
+		*(struct address_trust *)dest = (struct address_trust){0};
 	}
 	text += strspn(text, separators);
 	do {
@@ -315,7 +315,7 @@ add_trust(void *dest, const char *text)
 			return what;
 		memcpy(one, text, len);
 		one[len] = '\0';
-		if (peer_trust(dest, one) < 0)
+		if (address_trust(dest, one) < 0)
 			return what;
 		text += len + strspn(text + len, separators);
 	} while (*text != '\0');
@@ -326,22 +326,22 @@ static void
 open_service(void)
 {
 	static const int hang_up[] = {SIGHUP, 0};
-	char reason[MSG_MAX];
+	char reason[LOG_MAX];
 	const char *why;
-	int fd = fdio_signals(opt.gate.tokens == NULL ? NULL : hang_up);
+	int fd = io_signals(opt.gate.tokens == NULL ? NULL : hang_up);
 
-	s.signals = (struct watch){.ready = take_signal, .fd = fd};
-	if (fd < 0 || watch_open() < 0 || watch_set(&s.signals, EPOLLIN) < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
+	if (fd < 0 || loop_open() < 0 || loop_set(&s.signals, EPOLLIN) < 0)
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	opt.gate.redis = opt.rate_shared ? opt.redis : NULL;
-	if (gate_open(&opt.gate, reason, sizeof reason) < 0)
-		msg_die(EXIT_CONFIG, "%s", reason);
+	if (access_open(&opt.gate, reason, sizeof reason) < 0)
+		log_die(EXIT_CONFIG, "%s", reason);
 	opt.relay.told = routes_told;
-	if (relay_open(&opt.relay, &why) < 0)
-		msg_die(EXIT_TEMPFAIL, "%s", why);
-	if (served_open(prog.name) < 0)
-		msg_say("metrics: %s", strerror(errno));
-	bulks_use(&(struct bulks_options){.max = opt.max_bulks,
+	if (backend_open(&opt.relay, &why) < 0)
+		log_die(EXIT_TEMPFAIL, "%s", why);
+	if (serve_metrics_open(prog.name) < 0)
+		log_say("metrics: %s", strerror(errno));
+	bulk_queue_use(&(struct bulk_queue_options){.max = opt.max_bulks,
 	    .max_lines = opt.relay.max_lines,
 	    .wait_ms = opt.relay.verdict_ms});
 	conn_use(&policy);
@@ -353,10 +353,10 @@ open_doors(void)
 	const char *why;
 	int inherited;
 
-	door_limit(opt.max_connections);
-	inherited = door_inherit(ROUTES_FRONT, &why);
+	acceptor_limit(opt.max_connections);
+	inherited = acceptor_inherit(ROUTES_FRONT, &why);
 	if (inherited < 0)
-		msg_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
+		log_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
 	if (inherited > 0)
 		refuse_exposure("LISTEN_FDS");
 	if (inherited > 0 && !opt.listen_given)
@@ -376,20 +376,20 @@ open_door(const char *addr, uint8_t role)
 {
 	const char *why;
 
-	if (door_open(addr, role, &why) == 0)
+	if (acceptor_open(addr, role, &why) == 0)
 		return;
-	door_close();
-	msg_die(EXIT_CONFIG, "%s: %s", addr, why);
+	acceptor_close();
+	log_die(EXIT_CONFIG, "%s: %s", addr, why);
 }
 
 /* Who takes increments from everybody must have said so. */
 static void
 refuse_exposure(const char *where)
 {
-	if (opt.open || opt.gate.tokens != NULL || door_is_local())
+	if (opt.open || opt.gate.tokens != NULL || acceptor_is_local())
 		return;
-	door_close();
-	msg_die(EXIT_CONFIG,
+	acceptor_close();
+	log_die(EXIT_CONFIG,
 	    "%s: others reach this address: give --tokens, or say --open",
 	    where);
 }
@@ -406,11 +406,11 @@ write_ports(void)
 	if (n > 0 && (size_t)n < sizeof aside)
 		fd =
 		    open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || door_ports(&ports) < 0 ||
-	    fdio_write_all(fd, buf_ptr(&ports), ports.len, FDIO_FOREVER) < 0 ||
+	if (fd < 0 || acceptor_ports(&ports) < 0 ||
+	    io_write_all(fd, buf_ptr(&ports), ports.len, IO_FOREVER) < 0 ||
 	    close(fd) < 0 || rename(aside, opt.port_file) < 0) {
-		door_close();
-		msg_die(EXIT_CONFIG, "%s: %s", opt.port_file, strerror(errno));
+		acceptor_close();
+		log_die(EXIT_CONFIG, "%s: %s", opt.port_file, strerror(errno));
 	}
 	buf_free(&ports);
 }
@@ -422,17 +422,17 @@ run(void)
 {
 	for (;;) {
 		advance();
-		(void)bulks_tick(tick_ms());
+		(void)bulk_queue_tick(clock_ms());
 		conn_flush();
-		relay_write();
-		if (s.stage == STAGE_DRAINING && relay_written())
-			relay_close_output();
-		if (routes_complaint_due() != FDIO_FOREVER)
-			complain(tick_ms());
+		backend_write();
+		if (s.stage == STAGE_DRAINING && backend_written())
+			backend_close_output();
+		if (routes_complaint_due() != IO_FOREVER)
+			complain(clock_ms());
 		if (has_left())
 			return;
-		if (watch_wait(next_deadline()) < 0)
-			msg_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
+		if (loop_wait(next_deadline()) < 0)
+			log_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
 	}
 }
 
@@ -440,27 +440,28 @@ run(void)
 static void
 complain(int64_t now_ms)
 {
-	struct complaint c;
+	struct failure c;
 
 	if (!routes_complaint(now_ms, &c))
 		return;
 	if (c.others == 0)
-		msg_say("request %.*s: %u %s", TRACE_ID,
-		    c.trace.text + TRACE_ID_AT, (unsigned)c.status, c.code);
+		log_say("request %.*s: %u %s", TRACEPARENT_ID,
+		    c.trace.text + TRACEPARENT_ID_AT, (unsigned)c.status,
+		    c.code);
 	else
-		msg_say("request %.*s: %u %s, and %ju more", TRACE_ID,
-		    c.trace.text + TRACE_ID_AT, (unsigned)c.status, c.code,
-		    (uintmax_t)c.others);
+		log_say("request %.*s: %u %s, and %ju more", TRACEPARENT_ID,
+		    c.trace.text + TRACEPARENT_ID_AT, (unsigned)c.status,
+		    c.code, (uintmax_t)c.others);
 }
 
 /* Whoever has something to do with time does it; when the next has. */
 static int64_t
 next_deadline(void)
 {
-	int64_t now_ms = tick_ms(), first = FDIO_FOREVER;
-	int64_t due[] = {relay_tick(now_ms), bulks_tick(now_ms),
-	    conn_tick(now_ms), door_tick(now_ms),
-	    served_tick(now_ms, conn_count(), relay_count()),
+	int64_t now_ms = clock_ms(), first = IO_FOREVER;
+	int64_t due[] = {backend_tick(now_ms), bulk_queue_tick(now_ms),
+	    conn_tick(now_ms), acceptor_tick(now_ms),
+	    serve_metrics_tick(now_ms, conn_count(), backend_count()),
 	    routes_complaint_due(), share_rates(now_ms), s.stage_due_ms,
 	    s.grace_due_ms};
 
@@ -472,23 +473,23 @@ next_deadline(void)
 static int64_t
 share_rates(int64_t now_ms)
 {
-	int64_t due_ms = share_tick(now_ms);
-	const char *why = share_trouble();
+	int64_t due_ms = ratelimit_shared_tick(now_ms);
+	const char *why = ratelimit_shared_trouble();
 
 	if (why != NULL)
-		msg_say("redis: %s; rates are not shared now", why);
+		log_say("redis: %s; rates are not shared now", why);
 	return due_ms;
 }
 
 /* -- leaving ------------------------------------------------------------- */
 
 static void
-take_signal(struct watch *w, uint32_t events)
+take_signal(struct loop_fd *w, uint32_t events)
 {
 	int sig;
 
 	(void)events;
-	while ((sig = fdio_signal(w->fd)) > 0)
+	while ((sig = io_signal(w->fd)) > 0)
 		if (sig == SIGHUP)
 			reload();
 		else if (s.stage == STAGE_RUNNING)
@@ -499,10 +500,10 @@ take_signal(struct watch *w, uint32_t events)
 static void
 reload(void)
 {
-	char why[MSG_MAX];
+	char why[LOG_MAX];
 
-	if (gate_reload(why, sizeof why) < 0)
-		msg_say("%s; the tokens stay as they were", why);
+	if (access_reload(why, sizeof why) < 0)
+		log_say("%s; the tokens stay as they were", why);
 }
 
 static void
@@ -517,32 +518,32 @@ advance(void)
 static void
 look_at_relay(void)
 {
-	switch (relay_state()) {
-	case RELAY_RUNNING: return;
-	case RELAY_UNREAD:
+	switch (backend_state()) {
+	case BACKEND_RUNNING: return;
+	case BACKEND_UNREAD:
 		if (s.status != EXIT_TEMPFAIL)
-			msg_say("%s", relay_why());
+			log_say("%s", backend_why());
 		s.status = EXIT_TEMPFAIL;
 		if (s.stage != STAGE_DRAINING)
 			move(STAGE_DRAINING);
 		return;
-	case RELAY_ENDED:
-		if (s.stage != STAGE_DRAINING || relay_count() > 0)
-			break_off(EXIT_TEMPFAIL, relay_why());
+	case BACKEND_ENDED:
+		if (s.stage != STAGE_DRAINING || backend_count() > 0)
+			break_off(EXIT_TEMPFAIL, backend_why());
 		else
 			move(STAGE_LEAVING);
 		return;
-	case RELAY_FAILED: break_off(EXIT_TEMPFAIL, relay_why()); return;
-	case RELAY_CONFUSED: break_off(EXIT_BUG, relay_why()); return;
+	case BACKEND_FAILED: break_off(EXIT_TEMPFAIL, backend_why()); return;
+	case BACKEND_CONFUSED: break_off(EXIT_BUG, backend_why()); return;
 	}
 }
 
 static void
 look_at_time(void)
 {
-	if (s.stage == STAGE_UNREADY && tick_ms() >= s.stage_due_ms)
+	if (s.stage == STAGE_UNREADY && clock_ms() >= s.stage_due_ms)
 		move(STAGE_DRAINING);
-	if (tick_ms() >= s.grace_due_ms)
+	if (clock_ms() >= s.grace_due_ms)
 		break_off(EXIT_TEMPFAIL,
 		    "stdin: the verdicts did not end within the grace");
 }
@@ -551,8 +552,9 @@ look_at_time(void)
 static void
 break_off(int status, const char *why)
 {
-	msg_say("%s, %ju lines without verdict", why, (uintmax_t)relay_count());
-	relay_give_up();
+	log_say(
+	    "%s, %ju lines without verdict", why, (uintmax_t)backend_count());
+	backend_give_up();
 	s.status = status;
 	move(STAGE_LEAVING);
 }
@@ -562,19 +564,19 @@ static void
 move(enum stage stage)
 {
 	s.stage = stage;
-	s.stage_due_ms = FDIO_FOREVER;
+	s.stage_due_ms = IO_FOREVER;
 	policy.closing = true;
 	routes_unready();
-	if (s.grace_due_ms == FDIO_FOREVER)
-		s.grace_due_ms = tick_ms() + opt.grace_ms;
+	if (s.grace_due_ms == IO_FOREVER)
+		s.grace_due_ms = clock_ms() + opt.grace_ms;
 	switch (stage) {
 	case STAGE_RUNNING: return;
-	case STAGE_UNREADY: s.stage_due_ms = tick_ms() + opt.linger_ms; return;
-	case STAGE_DRAINING: door_close(); return;
+	case STAGE_UNREADY: s.stage_due_ms = clock_ms() + opt.linger_ms; return;
+	case STAGE_DRAINING: acceptor_close(); return;
 	case STAGE_LEAVING:
-		door_close();
+		acceptor_close();
 		s.stage_due_ms = farewell_due();
-		s.grace_due_ms = FDIO_FOREVER;
+		s.grace_due_ms = IO_FOREVER;
 		return;
 	}
 }
@@ -584,7 +586,7 @@ move(enum stage stage)
 static int64_t
 farewell_due(void)
 {
-	int64_t due_ms = tick_ms() + FAREWELL_MS;
+	int64_t due_ms = clock_ms() + FAREWELL_MS;
 
 	return s.status == EXIT_DELIVERED && s.grace_due_ms > due_ms
 		   ? s.grace_due_ms
@@ -596,5 +598,5 @@ static bool
 has_left(void)
 {
 	return s.stage == STAGE_LEAVING &&
-	       (tick_ms() >= s.stage_due_ms || conn_unsent() == 0);
+	       (clock_ms() >= s.stage_due_ms || conn_unsent() == 0);
 }

@@ -112,9 +112,9 @@ static int finish(struct filter *f);
 int
 main(int argc, char **argv)
 {
-	struct filter f = {.deadline_ms = FDIO_FOREVER};
+	struct filter f = {.deadline_ms = IO_FOREVER};
 
-	msg_name(prog.name);
+	log_name(prog.name);
 	options_parse(&prog, argc, argv);
 	open_filter(&f);
 	open_metrics();
@@ -127,12 +127,12 @@ open_filter(struct filter *f)
 {
 	size_t max = LINES_JSON_MAX + (tagged ? LINES_TAG_MAX + 1 : 0);
 
-	f->signals = fdio_signals(NULL);
+	f->signals = io_signals(NULL);
 	if (f->signals < 0)
-		msg_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (lines_open(&f->in, STDIN_FILENO, max) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdin: out of memory");
-	fdio_output(STDOUT_FILENO);
+		log_die(EXIT_TEMPFAIL, "stdin: out of memory");
+	io_output(STDOUT_FILENO);
 }
 
 static void
@@ -152,7 +152,7 @@ open_metrics(void)
 		rejected[codes[i]] = m;
 	}
 	if (metrics_open(prog.name, validated_and_rejected, 1 + N_CODES) < 0)
-		msg_say("metrics: %s", strerror(errno));
+		log_say("metrics: %s", strerror(errno));
 }
 
 static void
@@ -202,8 +202,8 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 	else
 		failed = reject(f, "", 0, FAULT_NOT_TAGGED);
 	if (failed)
-		msg_die(EXIT_TEMPFAIL, "stdout: out of memory");
-	POINT("validate-judged");
+		log_die(EXIT_TEMPFAIL, "stdout: out of memory");
+	FAILPOINT("validate-judged");
 }
 
 /* Behind incr-consume, a line dropped here would break the count of its
@@ -211,15 +211,15 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 static void
 refuse_batches(const struct filter *f, const char *line, size_t len)
 {
-	struct record_checkpoint c;
+	struct control_checkpoint c;
 
-	if (record_parse_checkpoint(line, len, &c) < 0) {
+	if (control_parse_checkpoint(line, len, &c) < 0) {
 		if (errno == ENOMEM)
-			msg_die(EXIT_TEMPFAIL, "stdin: out of memory");
+			log_die(EXIT_TEMPFAIL, "stdin: out of memory");
 		return;
 	}
 	if (c.seq == 0)
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "stdin: line %ju: batches of incr-consume; incr-flush "
 		    "judges them itself, leave %s out",
 		    (uintmax_t)f->in.number, prog.name);
@@ -258,7 +258,7 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 static int
 reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
 {
-	struct record_error e = {fault, f->in.number};
+	struct control_error e = {fault, f->in.number};
 
 	/* Dropping it would be a verdict, and there is none. */
 	if (fault == FAULT_UNAVAILABLE && !echo)
@@ -272,32 +272,32 @@ reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
 	if (tagged && (buf_add(&f->out, tag, tag_len) < 0 ||
 			  buf_add(&f->out, "\t", 1) < 0))
 		return -1;
-	return record_add_error(&f->out, &e);
+	return control_add_error(&f->out, &e);
 }
 
 static void
 say_rejected(const struct filter *f, enum fault fault)
 {
 	if (f->n_rejected <= SHOWN_MAX)
-		msg_say("line %ju: %s: %s", (uintmax_t)f->in.number,
+		log_say("line %ju: %s: %s", (uintmax_t)f->in.number,
 		    fault_code(fault), fault_detail(fault));
 	if (f->n_rejected == SHOWN_MAX + 1)
-		msg_say("stdin: more bad lines: counted from here on");
+		log_say("stdin: more bad lines: counted from here on");
 }
 
 /* Writes what goes without blocking. */
 static void
 send(struct filter *f)
 {
-	int64_t n = fdio_write_some(STDOUT_FILENO, buf_ptr(&f->out),
-	    POINT_CUT("validate-half", buf_ptr(&f->out), f->out.len));
+	int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(&f->out),
+	    FAILPOINT_CUT("validate-half", buf_ptr(&f->out), f->out.len));
 
 	if (n > 0) {
 		buf_drop(&f->out, (size_t)n);
 		f->wrote = true;
-		POINT("validate-written");
+		FAILPOINT("validate-written");
 	} else if (n < 0 && errno != EAGAIN) {
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	}
 }
 
@@ -309,18 +309,18 @@ wait_for_more(struct filter *f)
 	    {.fd = f->hungry ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = STDOUT_FILENO, .events = f->out.len > 0 ? POLLOUT : 0},
 	};
-	int64_t next_ms = metrics_tick(tick_ms());
+	int64_t next_ms = metrics_tick(clock_ms());
 
 	if (f->deadline_ms < next_ms)
 		next_ms = f->deadline_ms;
-	if (fdio_poll(fds, sizeof fds / sizeof *fds, next_ms) < 0)
-		msg_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
+	if (io_poll(fds, sizeof fds / sizeof *fds, next_ms) < 0)
+		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	if (fds[0].revents != 0)
 		take_signal(f);
 	if ((fds[2].revents & (POLLERR | POLLHUP)) != 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
-	if (tick_ms() >= f->deadline_ms)
-		msg_die(EXIT_TEMPFAIL, "%s after the grace of %g s",
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+	if (clock_ms() >= f->deadline_ms)
+		log_die(EXIT_TEMPFAIL, "%s after the grace of %g s",
 		    f->hungry ? "stdin: not at its end" : "stdout: not taken",
 		    (double)grace_ms / 1000);
 	if (fds[1].revents != 0)
@@ -331,28 +331,28 @@ wait_for_more(struct filter *f)
 static void
 take_signal(struct filter *f)
 {
-	while (fdio_signal(f->signals) != 0)
-		if (f->deadline_ms == FDIO_FOREVER)
-			f->deadline_ms = tick_ms() + grace_ms;
+	while (io_signal(f->signals) != 0)
+		if (f->deadline_ms == IO_FOREVER)
+			f->deadline_ms = clock_ms() + grace_ms;
 }
 
 static void
 fill(struct filter *f)
 {
 	if (lines_fill(&f->in) < 0 && errno != EAGAIN)
-		msg_die(EXIT_TEMPFAIL, "stdin: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdin: %s", strerror(errno));
 }
 
 static int
 finish(struct filter *f)
 {
 	/* A reader that left before the end may not have read it all. */
-	if (f->wrote && fdio_reader_gone(STDOUT_FILENO))
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
+	if (f->wrote && io_reader_gone(STDOUT_FILENO))
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 	if (lines_finish(STDOUT_FILENO) < 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	if (!echo && f->n_rejected > SHOWN_MAX)
-		msg_say("stdin: %ju of %ju lines rejected",
+		log_say("stdin: %ju of %ju lines rejected",
 		    (uintmax_t)f->n_rejected, (uintmax_t)f->in.number);
 	metrics_close();
 	lines_close(&f->in);

@@ -56,7 +56,7 @@ $(BUILD)/unit/http_drive: tests/http/drive.c tests/http/table.h
 points:
 	@$(MAKE) --no-print-directory BUILD=build/points BIN=build/points/bin \
 		CPPFLAGS='$(CPPFLAGS) -DINCR_POINTS' \
-		LDFLAGS='$(LDFLAGS) -Wl,-u,point_hit' build
+		LDFLAGS='$(LDFLAGS) -Wl,-u,failpoint_hit' build
 	@ln -sf $(SCRIPTS:%=$(CURDIR)/bin/%) build/points/bin
 
 # The programs and the unit tests under sanitizers.

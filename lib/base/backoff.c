@@ -14,7 +14,7 @@ backoff_next(struct backoff *b)
 	if (b->last_ms > max)
 		b->last_ms = max;
 	return b->last_ms -
-	       (int64_t)(tick_noise() % (uint64_t)(b->last_ms / 4 + 1));
+	       (int64_t)(clock_noise() % (uint64_t)(b->last_ms / 4 + 1));
 }
 
 void

@@ -12,19 +12,19 @@ enum { LOOK_MS = 10, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
 static int graver(int status, int wait_status);
 
 int
-kin_status(int status, int64_t wait_ms)
+children_status(int status, int64_t wait_ms)
 {
-	int64_t deadline_ms = tick_ms() + wait_ms;
+	int64_t deadline_ms = clock_ms() + wait_ms;
 	int child;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &child, WNOHANG)) >= 0) {
 		if (pid > 0)
 			status = graver(status, child);
-		else if (tick_ms() >= deadline_ms)
+		else if (clock_ms() >= deadline_ms)
 			break;
 		else
-			fdio_poll(NULL, 0, tick_ms() + LOOK_MS);
+			io_poll(NULL, 0, clock_ms() + LOOK_MS);
 	}
 	return status;
 }

@@ -13,6 +13,6 @@
  * the child's, for a restart of the whole would be of no use.  Without
  * children it returns at once.
  */
-int kin_status(int status, int64_t wait_ms);
+int children_status(int status, int64_t wait_ms);
 
 #endif

@@ -5,27 +5,27 @@
 static int64_t read_us(clockid_t clock);
 
 int64_t
-tick_ms(void)
+clock_ms(void)
 {
 	return read_us(CLOCK_BOOTTIME) / 1000;
 }
 
 int64_t
-tick_us(void)
+clock_us(void)
 {
 	return read_us(CLOCK_BOOTTIME);
 }
 
 int64_t
-tick_unix_ms(void)
+clock_unix_ms(void)
 {
 	return read_us(CLOCK_REALTIME) / 1000;
 }
 
 uint64_t
-tick_noise(void)
+clock_noise(void)
 {
-	return (uint64_t)tick_us() * 6364136223846793005u >> 33;
+	return (uint64_t)clock_us() * 6364136223846793005u >> 33;
 }
 
 static int64_t
@@ -40,10 +40,10 @@ read_us(clockid_t clock)
 }
 
 bool
-tick_paused(int64_t *last_ms)
+clock_paused(int64_t *last_ms)
 {
-	int64_t now_ms = tick_ms(), before_ms = *last_ms;
+	int64_t now_ms = clock_ms(), before_ms = *last_ms;
 
 	*last_ms = now_ms;
-	return before_ms != 0 && now_ms - before_ms > TICK_WEEK_MS;
+	return before_ms != 0 && now_ms - before_ms > CLOCK_WEEK_MS;
 }

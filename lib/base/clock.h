@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TICK_HOUR_MS = 3600000, TICK_WEEK_MS = 604800000 };
+enum { CLOCK_HOUR_MS = 3600000, CLOCK_WEEK_MS = 604800000 };
 
 /*
  * Milliseconds since boot, suspended time included (CLOCK_BOOTTIME): for
  * every deadline, age and interval.  Never steps.
  */
-int64_t tick_ms(void);
+int64_t clock_ms(void);
 
 /* Microseconds of the same clock: for durations. */
-int64_t tick_us(void);
+int64_t clock_us(void);
 
 /*
  * Was the process, whose loop comes round every hour, paused for a week?
@@ -24,14 +24,14 @@ int64_t tick_us(void);
  * from the queue before may have been counted since, and even the ledger
  * may have forgotten it.
  */
-bool tick_paused(int64_t *last_ms);
+bool clock_paused(int64_t *last_ms);
 
 /* Milliseconds since 1970 by the machine's clock, which may step: for
  * time stamps only. */
-int64_t tick_unix_ms(void);
+int64_t clock_unix_ms(void);
 
 /* A number for jitter: the microseconds differ enough between processes
  * that were started together. */
-uint64_t tick_noise(void);
+uint64_t clock_noise(void);
 
 #endif

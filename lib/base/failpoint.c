@@ -114,14 +114,14 @@ arm(void)
 		return;
 	armed.left = 1;
 	if (!arm_point(at, strcspn(at, ":")))
-		msg_die(EXIT_CONFIG, "INCR_POINT: %s: no such point", text);
+		log_die(EXIT_CONFIG, "INCR_POINT: %s: no such point", text);
 	at += strcspn(at, ":");
 	at += *at == ':';
 	if (!arm_action(at, strcspn(at, ":")))
-		msg_die(EXIT_CONFIG, "INCR_POINT: %s: no such action", text);
+		log_die(EXIT_CONFIG, "INCR_POINT: %s: no such action", text);
 	at += strcspn(at, ":");
 	if (*at == ':' && num_u64(at + 1, 1, NTH_MAX, &armed.left) < 0)
-		msg_die(EXIT_CONFIG, "INCR_POINT: %s: not the 1st to %dth time",
+		log_die(EXIT_CONFIG, "INCR_POINT: %s: not the 1st to %dth time",
 		    text, NTH_MAX);
 }
 
@@ -148,21 +148,21 @@ arm_action(const char *text, size_t len)
 }
 
 void
-point_hit(const char *name)
+failpoint_hit(const char *name)
 {
 	if (is_here(name) && --armed.left == 0)
 		act();
 }
 
 int
-point_after(const char *name, int result)
+failpoint_after(const char *name, int result)
 {
-	point_hit(name);
+	failpoint_hit(name);
 	return result;
 }
 
 size_t
-point_cut(const char *name, const char *p, size_t n)
+failpoint_cut(const char *name, const char *p, size_t n)
 {
 	size_t first;
 
@@ -194,7 +194,7 @@ act(void)
 	switch (armed.action) {
 	case KILL: raise(SIGKILL); return;
 	case STOP: raise(SIGSTOP); return;
-	case EXIT: msg_die(EXIT_TEMPFAIL, "%s: told to leave here", name);
+	case EXIT: log_die(EXIT_TEMPFAIL, "%s: told to leave here", name);
 	case DROP: drop(); return;
 	case ACTIONS: return;
 	}

@@ -26,32 +26,32 @@
 
 #include <stddef.h>
 
-void point_hit(const char *name);
-int point_after(const char *name, int result);
-size_t point_cut(const char *name, const char *p, size_t n);
+void failpoint_hit(const char *name);
+int failpoint_after(const char *name, int result);
+size_t failpoint_cut(const char *name, const char *p, size_t n);
 
 /* A statement: the program is here. */
-#define POINT(name) point_hit(name)
+#define FAILPOINT(name) failpoint_hit(name)
 
 /* The value of call, an int: the program is behind it. */
-#define POINT_AFTER(name, call) point_after(name, call)
+#define FAILPOINT_AFTER(name, call) failpoint_after(name, call)
 
 /*
  * n, how many bytes at p are to be written; at the point fewer, and the
  * action follows when the rest is to be written.  The table of point.c says
  * where the cut is.
  */
-#define POINT_CUT(name, p, n) point_cut(name, p, n)
+#define FAILPOINT_CUT(name, p, n) failpoint_cut(name, p, n)
 
 /* The same as a statement, for n in a variable. */
-#define POINT_SHORTEN(name, p, n) ((n) = point_cut(name, p, n))
+#define FAILPOINT_SHORTEN(name, p, n) ((n) = failpoint_cut(name, p, n))
 
 #else
 
-#define POINT(name) ((void)0)
-#define POINT_AFTER(name, call) (call)
-#define POINT_CUT(name, p, n) (n)
-#define POINT_SHORTEN(name, p, n) ((void)0)
+#define FAILPOINT(name) ((void)0)
+#define FAILPOINT_AFTER(name, call) (call)
+#define FAILPOINT_CUT(name, p, n) (n)
+#define FAILPOINT_SHORTEN(name, p, n) ((void)0)
 
 #endif
 #endif

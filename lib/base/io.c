@@ -17,7 +17,7 @@ enum { PIPE_SIZE = 1 << 20 };
 static void add_signal(sigset_t *set, int sig);
 
 void
-fdio_hold(void)
+io_hold(void)
 {
 	static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
 
@@ -28,14 +28,14 @@ fdio_hold(void)
 }
 
 int
-fdio_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms)
+io_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms)
 {
 	for (;;) {
 		int64_t left = -1;
 		int ready;
 
-		if (deadline_ms != FDIO_FOREVER) {
-			left = deadline_ms - tick_ms();
+		if (deadline_ms != IO_FOREVER) {
+			left = deadline_ms - clock_ms();
 			left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
 		}
 		ready = poll(fds, n, (int)left);
@@ -45,7 +45,7 @@ fdio_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms)
 }
 
 int
-fdio_nonblock(int fd)
+io_nonblock(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -55,7 +55,7 @@ fdio_nonblock(int fd)
 }
 
 void
-fdio_output(int fd)
+io_output(int fd)
 {
 	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd];
 	struct stat st;
@@ -74,7 +74,7 @@ fdio_output(int fd)
 }
 
 int64_t
-fdio_write_some(int fd, const void *p, size_t n)
+io_write_some(int fd, const void *p, size_t n)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
 	struct stat st;
@@ -99,13 +99,13 @@ fdio_write_some(int fd, const void *p, size_t n)
 }
 
 int
-fdio_write_all(int fd, const void *p, size_t n, int64_t deadline_ms)
+io_write_all(int fd, const void *p, size_t n, int64_t deadline_ms)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
 	const char *from = p;
 
 	while (n > 0) {
-		int64_t done = fdio_write_some(fd, from, n);
+		int64_t done = io_write_some(fd, from, n);
 
 		if (done > 0) {
 			from += done;
@@ -114,7 +114,7 @@ fdio_write_all(int fd, const void *p, size_t n, int64_t deadline_ms)
 		}
 		if (done < 0 && errno != EAGAIN)
 			return -1;
-		switch (fdio_poll(&pfd, 1, deadline_ms)) {
+		switch (io_poll(&pfd, 1, deadline_ms)) {
 		case -1: return -1;
 		case 0: errno = ETIMEDOUT; return -1;
 		}
@@ -123,7 +123,7 @@ fdio_write_all(int fd, const void *p, size_t n, int64_t deadline_ms)
 }
 
 int
-fdio_reader_gone(int fd)
+io_reader_gone(int fd)
 {
 	struct pollfd pfd = {.fd = fd, .events = 0};
 
@@ -131,7 +131,7 @@ fdio_reader_gone(int fd)
 }
 
 int
-fdio_signals(const int *more)
+io_signals(const int *more)
 {
 	sigset_t set;
 
@@ -155,7 +155,7 @@ add_signal(sigset_t *set, int sig)
 }
 
 int
-fdio_signal(int fd)
+io_signal(int fd)
 {
 	static int interrupts;
 	struct signalfd_siginfo info;

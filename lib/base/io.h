@@ -2,7 +2,7 @@
  * Descriptors: polling with a deadline, whole writes, signals as a
  * descriptor (layer 0).
  *
- * Deadlines are tick_ms() values; FDIO_FOREVER never comes.
+ * Deadlines are clock_ms() values; IO_FOREVER never comes.
  */
 #ifndef INCR_IO_H
 #define INCR_IO_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FDIO_FOREVER INT64_MAX
+#define IO_FOREVER INT64_MAX
 
 /*
  * Fills descriptors 0 to 2 where the caller left them closed, so that no
@@ -19,54 +19,54 @@
  * writing 1 still fail with EBADF, messages go nowhere.  Before anything is
  * opened; options_parse does it.
  */
-void fdio_hold(void);
+void io_hold(void);
 
 /*
  * poll(2) until deadline_ms.  The number of ready descriptors, 0 when the
  * deadline has come, -1 with errno.  EINTR is tried again.
  */
-int fdio_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms);
+int io_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms);
 
 /* O_NONBLOCK and close-on-exec.  0, or -1 with errno. */
-int fdio_nonblock(int fd);
+int io_nonblock(int fd);
 
 /*
  * Makes an output descriptor (standard output) safe to write without ever
  * blocking, and faster: a pipe is reopened (through /proc) with O_NONBLOCK,
  * so that others who share the descriptor keep theirs as it was, and gets
  * a larger buffer if the system allows it.  What can't be reopened is left
- * as it is; fdio_write_some then writes it in pieces that can't block.
+ * as it is; io_write_some then writes it in pieces that can't block.
  * Ignores SIGPIPE in this process: a dead reader is EPIPE.
  */
-void fdio_output(int fd);
+void io_output(int fd);
 
 /*
  * Writes what goes without blocking: at least one byte, or -1 with errno
  * (EAGAIN: wait for POLLOUT; EPIPE: the reader has gone).  Regular files
  * and terminals are written as they are.
  */
-int64_t fdio_write_some(int fd, const void *p, size_t n);
+int64_t io_write_some(int fd, const void *p, size_t n);
 
 /*
  * Writes all n bytes, waiting with poll, at most until deadline_ms.
  * 0, or -1 with errno (ETIMEDOUT at the deadline).
  */
-int fdio_write_all(int fd, const void *p, size_t n, int64_t deadline_ms);
+int io_write_all(int fd, const void *p, size_t n, int64_t deadline_ms);
 
 /* True if fd is a pipe or socket whose other end nobody reads any more. */
-int fdio_reader_gone(int fd);
+int io_reader_gone(int fd);
 
 /*
  * SIGTERM and SIGINT (and the signals of `more`, zero-terminated, may be
  * NULL) as a non-blocking descriptor.  A signal that was ignored at start
  * stays ignored.  The descriptor, or -1 with errno.
  */
-int fdio_signals(const int *more);
+int io_signals(const int *more);
 
 /*
  * Reads one waiting signal; 0 if there is none.  A second SIGINT ends the
  * process at once, as by the signal itself.
  */
-int fdio_signal(int fd);
+int io_signal(int fd);
 
 #endif

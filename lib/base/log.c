@@ -20,13 +20,13 @@ static size_t append(char *line, size_t len, const char *text);
 static void put(const char *line, size_t len);
 
 void
-msg_name(const char *prog)
+log_name(const char *prog)
 {
 	prog_name = prog;
 }
 
 void
-msg_say(const char *fmt, ...)
+log_say(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -36,7 +36,7 @@ msg_say(const char *fmt, ...)
 }
 
 void
-msg_show(const char *fmt, ...)
+log_show(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -50,7 +50,7 @@ msg_show(const char *fmt, ...)
 }
 
 void
-msg_die(int status, const char *fmt, ...)
+log_die(int status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -63,7 +63,7 @@ msg_die(int status, const char *fmt, ...)
 static void
 say(const char *end, const char *fmt, va_list ap)
 {
-	char text[MSG_MAX], line[sizeof erase + MSG_MAX];
+	char text[LOG_MAX], line[sizeof erase + LOG_MAX];
 	size_t erased = shown ? sizeof erase - 1 : 0, len;
 	char *at = line + erased;
 	int saved = errno;
@@ -93,7 +93,7 @@ put(const char *line, size_t len)
 static size_t
 append(char *line, size_t len, const char *text)
 {
-	for (; *text != '\0' && len < MSG_MAX - 5; text++) {
+	for (; *text != '\0' && len < LOG_MAX - 5; text++) {
 		unsigned char c = (unsigned char)*text;
 
 		if (c >= 0x20 && c < 0x7f) {

@@ -3,7 +3,7 @@
  * prints to standard error or ends a process.
  *
  * A message is `prog: object: reason`, one line, one write(2), at most
- * MSG_MAX bytes; bytes outside printable ASCII are shown as \xHH, so that
+ * LOG_MAX bytes; bytes outside printable ASCII are shown as \xHH, so that
  * input can be named without being let loose on a terminal.
  */
 #ifndef INCR_LOG_H
@@ -18,20 +18,20 @@ enum {
 	EXIT_TEMPFAIL = 111 /* system, service or neighbour failed */
 };
 
-enum { MSG_MAX = 1024 };
+enum { LOG_MAX = 1024 };
 
 /* Names the program in every later message; prog is borrowed for ever. */
-void msg_name(const char *prog);
+void log_name(const char *prog);
 
 /* Prints one message.  errno is kept. */
-void msg_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Shows one line, in place of the one shown before, until a message comes or
  * NULL takes it away: for terminals. */
-void msg_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints one message and ends the process with status. */
-void msg_die(int status, const char *fmt, ...)
+void log_die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 
 #endif

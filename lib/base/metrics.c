@@ -79,7 +79,7 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 		errno = saved;
 		return -1;
 	}
-	m.next_ms = tick_ms() + WRITE_MS;
+	m.next_ms = clock_ms() + WRITE_MS;
 	return 0;
 }
 
@@ -98,7 +98,7 @@ int64_t
 metrics_tick(int64_t now_ms)
 {
 	if (m.dir < 0)
-		return FDIO_FOREVER;
+		return IO_FOREVER;
 	if (now_ms < m.next_ms)
 		return m.next_ms;
 	(void)write_file();
@@ -139,8 +139,8 @@ write_file(void)
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -1;
-	failed = fdio_write_all(
-	    fd, buf_ptr(&m.text), m.text.len, tick_ms() + WRITE_MS);
+	failed = io_write_all(
+	    fd, buf_ptr(&m.text), m.text.len, clock_ms() + WRITE_MS);
 	if (close(fd) < 0 || failed < 0)
 		return -1;
 	return renameat(m.dir, m.aside, m.dir, m.name);
@@ -250,7 +250,7 @@ metrics_stale(int dir, const char *name)
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode))
 		return false;
-	age_s = tick_unix_ms() / 1000 - (int64_t)st.st_mtime;
+	age_s = clock_unix_ms() / 1000 - (int64_t)st.st_mtime;
 	return age_s >= KEEP_S && process_age_s(pid) < age_s - SLACK_S;
 }
 
@@ -296,7 +296,7 @@ process_age_s(uint64_t pid)
 	}
 	if (at == NULL)
 		return -1;
-	return tick_ms() / 1000 -
+	return clock_ms() / 1000 -
 	       (int64_t)(strtoull(at, NULL, 10) /
 			 (unsigned long long)sysconf(_SC_CLK_TCK));
 }

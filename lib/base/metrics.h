@@ -47,7 +47,7 @@ int metrics_open(const char *prog, struct metric *table, size_t n);
 void metrics_observe(struct metric *m, double seconds);
 
 /* Writes the file if a second has passed.  Failures are silent: counting
- * goes on.  Returns the tick_ms() of the next call, FDIO_FOREVER if off. */
+ * goes on.  Returns the clock_ms() of the next call, IO_FOREVER if off. */
 int64_t metrics_tick(int64_t now_ms);
 
 /* Adds what the file would hold now, also if it is off.  0, or -1 if memory

@@ -16,7 +16,7 @@ struct family {
 };
 
 struct families {
-	struct family *all; /* SCRAPE_NAMES */
+	struct family *all; /* METRICS_MERGE_NAMES */
 	size_t n;
 };
 
@@ -30,21 +30,21 @@ static struct family *find(
 static int read_file(int dir, const char *name, struct buf *ret);
 
 int
-scrape_merge(DIR *dir, struct buf *out)
+metrics_merge(DIR *dir, struct buf *out)
 {
-	struct families f = {.all = calloc(SCRAPE_NAMES, sizeof *f.all)};
+	struct families f = {.all = calloc(METRICS_MERGE_NAMES, sizeof *f.all)};
 	struct buf text = {0};
 	const char *name;
 	int result = f.all == NULL ? -1 : 0, files = 0;
 
-	while (result == 0 && files < SCRAPE_FILES_MAX &&
+	while (result == 0 && files < METRICS_MERGE_FILES_MAX &&
 	       (name = next_file(dir)) != NULL) {
 		if (read_file(dirfd(dir), name, &text) < 0)
 			continue;
 		files++;
 		result = merge_file(&f, buf_ptr(&text), text.len);
 	}
-	if (result == 0 && files < SCRAPE_FILES_MAX && errno != 0)
+	if (result == 0 && files < METRICS_MERGE_FILES_MAX && errno != 0)
 		result = -1;
 	for (size_t i = 0; i < f.n; i++) {
 		if (result == 0)
@@ -112,7 +112,7 @@ find(struct families *f, const char *text, size_t len, bool *ret_new)
 		    memcmp(buf_ptr(&f->all[i].text) + HELP_LEN, text,
 			name_len) == 0)
 			return &f->all[i];
-	if (f->n == SCRAPE_NAMES)
+	if (f->n == METRICS_MERGE_NAMES)
 		return NULL;
 	*ret_new = true;
 	f->all[f->n].name_len = name_len;
@@ -126,7 +126,7 @@ read_file(int dir, const char *name, struct buf *ret)
 	ssize_t n = 1;
 
 	buf_clear(ret);
-	while (fd >= 0 && n > 0 && ret->len < SCRAPE_FILE_MAX) {
+	while (fd >= 0 && n > 0 && ret->len < METRICS_MERGE_FILE_MAX) {
 		char *to = buf_room(ret, 16384);
 
 		n = to == NULL ? -1 : read(fd, to, 16384);

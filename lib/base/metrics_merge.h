@@ -15,8 +15,12 @@
  * over the bounds below.  0, or -1 with errno if the folder can't be read or
  * memory is gone.
  */
-enum { SCRAPE_FILES_MAX = 1000, SCRAPE_FILE_MAX = 1 << 20, SCRAPE_NAMES = 256 };
+enum {
+	METRICS_MERGE_FILES_MAX = 1000,
+	METRICS_MERGE_FILE_MAX = 1 << 20,
+	METRICS_MERGE_NAMES = 256
+};
 
-int scrape_merge(DIR *dir, struct buf *out);
+int metrics_merge(DIR *dir, struct buf *out);
 
 #endif

@@ -55,9 +55,9 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 	char where[64];
 	int c;
 
-	fdio_hold();
+	io_hold();
 	if (prog->n_defs > MAX_DEFS)
-		msg_die(EXIT_BUG, "options: more than %d", MAX_DEFS);
+		log_die(EXIT_BUG, "options: more than %d", MAX_DEFS);
 	build(prog, shorts, longs);
 	take_defaults(prog);
 	opterr = 0;
@@ -76,7 +76,7 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 		store(d, optarg, where, true);
 	}
 	if (optind < argc && prog->operands == NULL)
-		msg_die(EXIT_CONFIG, "%s: takes no operands; see %s --help",
+		log_die(EXIT_CONFIG, "%s: takes no operands; see %s --help",
 		    argv[optind], prog->name);
 	return optind;
 }
@@ -156,7 +156,7 @@ wrong(const struct options_prog *prog, int c, const char *word)
 	if (optopt > 0 && optopt < LONG_ONLY)
 		word = letter;
 	/* Its value may be a secret. */
-	msg_die(EXIT_CONFIG, "%.*s: %s; see %s --help", (int)strcspn(word, "="),
+	log_die(EXIT_CONFIG, "%.*s: %s; see %s --help", (int)strcspn(word, "="),
 	    word, c == ':' ? "needs a value" : "no such option", prog->name);
 }
 
@@ -192,7 +192,7 @@ store(const struct option_def *d, const char *text, const char *where,
 	case OPTIONS_CALL:
 		what = d->call(d->dest, text);
 		if (what != NULL)
-			msg_die(
+			log_die(
 			    EXIT_CONFIG, "%s: %s: not %s", where, text, what);
 		return;
 	}
@@ -206,7 +206,7 @@ store_url(const struct option_def *d, const char *text, const char *where,
 	if (*text == '@')
 		text = read_first_line(text + 1, where);
 	else if (is_argument && url_has_password(text))
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "%s: a password does not belong in an argument; use %s "
 		    "or @FILE",
 		    where, d->env == NULL ? "the environment" : d->env);
@@ -223,13 +223,13 @@ store_secret(const struct option_def *d, const char *text, const char *where,
 	if (*text == '@')
 		text = read_first_line(text + 1, where);
 	else if (is_argument)
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "%s: a token does not belong in an argument; use %s or "
 		    "@FILE",
 		    where, d->env);
 	for (const char *c = text; *c != '\0' || c == text; c++)
 		if (*c <= ' ' || *c > '~')
-			msg_die(EXIT_CONFIG,
+			log_die(EXIT_CONFIG,
 			    "%s: not one word of visible ASCII", where);
 	*(const char **)d->dest = text;
 }
@@ -244,11 +244,11 @@ read_first_line(const char *path, const char *where)
 
 	n_kept++;
 	if (f == NULL)
-		msg_die(
+		log_die(
 		    EXIT_CONFIG, "%s: %s: %s", where, path, strerror(errno));
 	if (fgets(line, SECRET_MAX, f) == NULL ||
 	    strlen(line) >= SECRET_MAX - 1)
-		msg_die(EXIT_CONFIG, "%s: %s: no line of at most %d bytes",
+		log_die(EXIT_CONFIG, "%s: %s: no line of at most %d bytes",
 		    where, path, SECRET_MAX - 2);
 	fclose(f);
 	line[strcspn(line, "\n")] = '\0';
@@ -260,13 +260,13 @@ bad(const struct option_def *d, const char *where, const char *text)
 {
 	switch (d->kind) {
 	case OPTIONS_NUMBER:
-		msg_die(EXIT_CONFIG, "%s: %s: not a number from %ju to %ju",
+		log_die(EXIT_CONFIG, "%s: %s: not a number from %ju to %ju",
 		    where, text, (uintmax_t)d->min, (uintmax_t)d->max);
 	case OPTIONS_SECONDS:
-		msg_die(EXIT_CONFIG, "%s: %s: not seconds from %g to %g", where,
+		log_die(EXIT_CONFIG, "%s: %s: not seconds from %g to %g", where,
 		    text, (double)d->min / 1000, (double)d->max / 1000);
 	case OPTIONS_NAME:
-		msg_die(EXIT_CONFIG,
+		log_die(EXIT_CONFIG,
 		    "%s: %s: not 1 to %d of A-Z a-z 0-9 . _ : -", where, text,
 		    NAME_MAX_LEN);
 	case OPTIONS_FLAG:
@@ -275,7 +275,7 @@ bad(const struct option_def *d, const char *where, const char *text)
 	case OPTIONS_SECRET:
 	case OPTIONS_CALL: break;
 	}
-	msg_die(EXIT_CONFIG, "%s: %s: not %s", where, text,
+	log_die(EXIT_CONFIG, "%s: %s: not %s", where, text,
 	    d->arg == NULL ? "valid" : d->arg);
 }
 
@@ -317,6 +317,6 @@ finish(void)
 	int failed = ferror(stdout);
 
 	if (fclose(stdout) != 0 || failed)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	exit(EXIT_DELIVERED);
 }

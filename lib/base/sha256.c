@@ -4,12 +4,12 @@
 #include <string.h>
 
 int
-digest_sha256(const void *p, size_t len, uint8_t ret[DIGEST_BYTES])
+sha256_digest(const void *p, size_t len, uint8_t ret[SHA256_BYTES])
 {
 	/* Found once: EVP_sha256() would be looked up for every digest. */
 	static EVP_MD *sha256;
 	static EVP_MD_CTX *context;
-	uint8_t digest[DIGEST_BYTES];
+	uint8_t digest[SHA256_BYTES];
 
 	if (sha256 == NULL)
 		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);

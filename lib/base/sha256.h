@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_BYTES = 32 };
+enum { SHA256_BYTES = 32 };
 
 /* The digest of len bytes.  0, or -1 if the library fails (memory is gone). */
-int digest_sha256(const void *p, size_t len, uint8_t ret[DIGEST_BYTES]);
+int sha256_digest(const void *p, size_t len, uint8_t ret[SHA256_BYTES]);
 
 #endif

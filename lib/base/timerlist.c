@@ -3,9 +3,9 @@
 #include "base/io.h"
 
 void
-due_add(struct due_list *l, struct due *d, int64_t ms)
+timerlist_add(struct timerlist *l, struct timer *d, int64_t ms)
 {
-	*d = (struct due){.prev = l->last, .ms = ms};
+	*d = (struct timer){.prev = l->last, .ms = ms};
 	if (l->last == NULL)
 		l->first = d;
 	else
@@ -15,7 +15,7 @@ due_add(struct due_list *l, struct due *d, int64_t ms)
 }
 
 void
-due_remove(struct due_list *l, struct due *d)
+timerlist_remove(struct timerlist *l, struct timer *d)
 {
 	if (d->prev == NULL)
 		l->first = d->next;
@@ -29,7 +29,7 @@ due_remove(struct due_list *l, struct due *d)
 }
 
 int64_t
-due_next(const struct due_list *l)
+timerlist_next(const struct timerlist *l)
 {
-	return l->first == NULL ? FDIO_FOREVER : l->first->ms;
+	return l->first == NULL ? IO_FOREVER : l->first->ms;
 }

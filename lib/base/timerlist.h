@@ -9,22 +9,22 @@
 #include <stdint.h>
 
 /* Inside the thing, as a member. */
-struct due {
-	struct due *prev, *next;
-	int64_t ms; /* tick_ms() */
+struct timer {
+	struct timer *prev, *next;
+	int64_t ms; /* clock_ms() */
 };
 
 /* All zero is an empty list. */
-struct due_list {
-	struct due *first, *last;
+struct timerlist {
+	struct timer *first, *last;
 	size_t n;
 };
 
 /* Adds d at the end; ms must not be before that of the last. */
-void due_add(struct due_list *l, struct due *d, int64_t ms);
+void timerlist_add(struct timerlist *l, struct timer *d, int64_t ms);
 /* d must be in l. */
-void due_remove(struct due_list *l, struct due *d);
-/* When the first is due, FDIO_FOREVER if there is none. */
-int64_t due_next(const struct due_list *l);
+void timerlist_remove(struct timerlist *l, struct timer *d);
+/* When the first is due, IO_FOREVER if there is none. */
+int64_t timerlist_next(const struct timerlist *l);
 
 #endif

@@ -3,16 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct orphan *find(struct orphans *o, const struct id *consumer);
-static size_t first_unread(const struct orphans *o);
+static struct adopted_consumer *find(
+    struct adopted *o, const struct id *consumer);
+static size_t first_unread(const struct adopted *o);
 
 uint64_t *
-orphans_add(struct orphans *o, const struct id *consumer, size_t n)
+adopted_add(struct adopted *o, const struct id *consumer, size_t n)
 {
-	struct orphan *known = find(o, consumer);
+	struct adopted_consumer *known = find(o, consumer);
 	uint64_t *seqs;
 
-	if (known == NULL && o->n == ORPHANS_MAX)
+	if (known == NULL && o->n == ADOPTED_MAX)
 		return NULL;
 	seqs = calloc(n, sizeof *seqs);
 	if (seqs == NULL)
@@ -21,13 +22,14 @@ orphans_add(struct orphans *o, const struct id *consumer, size_t n)
 		known = &o->list[o->n++];
 	else
 		free(known->seqs);
-	*known = (struct orphan){.consumer = *consumer, .seqs = seqs, .n = n};
+	*known = (struct adopted_consumer){
+	    .consumer = *consumer, .seqs = seqs, .n = n};
 	return seqs;
 }
 
 bool
-orphans_next(
-    const struct orphans *o, const struct id **ret_consumer, uint64_t *ret_seq)
+adopted_next(
+    const struct adopted *o, const struct id **ret_consumer, uint64_t *ret_seq)
 {
 	size_t i = first_unread(o);
 
@@ -39,7 +41,7 @@ orphans_next(
 }
 
 void
-orphans_advance(struct orphans *o)
+adopted_advance(struct adopted *o)
 {
 	size_t i = first_unread(o);
 
@@ -48,9 +50,9 @@ orphans_advance(struct orphans *o)
 }
 
 void
-orphans_forget(struct orphans *o, const struct id *consumer)
+adopted_forget(struct adopted *o, const struct id *consumer)
 {
-	struct orphan *known = find(o, consumer);
+	struct adopted_consumer *known = find(o, consumer);
 
 	if (known == NULL)
 		return;
@@ -61,15 +63,15 @@ orphans_forget(struct orphans *o, const struct id *consumer)
 }
 
 void
-orphans_clear(struct orphans *o)
+adopted_clear(struct adopted *o)
 {
 	for (size_t i = 0; i < o->n; i++)
 		free(o->list[i].seqs);
 	o->n = 0;
 }
 
-static struct orphan *
-find(struct orphans *o, const struct id *consumer)
+static struct adopted_consumer *
+find(struct adopted *o, const struct id *consumer)
 {
 	for (size_t i = 0; i < o->n; i++)
 		if (id_equal(&o->list[i].consumer, consumer))
@@ -79,7 +81,7 @@ find(struct orphans *o, const struct id *consumer)
 
 /* o->n if all were read. */
 static size_t
-first_unread(const struct orphans *o)
+first_unread(const struct adopted *o)
 {
 	size_t i = 0;
 

@@ -12,38 +12,38 @@
 #include "record/id.h"
 
 /* More are left for later, or for others. */
-enum { ORPHANS_MAX = 64 };
+enum { ADOPTED_MAX = 64 };
 
-struct orphan {
+struct adopted_consumer {
 	struct id consumer;
 	uint64_t *seqs; /* of the batches to be read, oldest first */
 	size_t n, next; /* next: the one to be read next */
 };
 
 /* All zero: none.  In the order of their adoption. */
-struct orphans {
-	struct orphan list[ORPHANS_MAX];
+struct adopted {
+	struct adopted_consumer list[ADOPTED_MAX];
 	size_t n;
 };
 
 /*
  * Adds a consumer, or replaces what is known of it.  Returns where the
  * caller writes its n (at least one) sequence numbers, oldest first; NULL,
- * and nothing was changed, if memory is gone or there are ORPHANS_MAX.
+ * and nothing was changed, if memory is gone or there are ADOPTED_MAX.
  */
-uint64_t *orphans_add(struct orphans *o, const struct id *consumer, size_t n);
+uint64_t *adopted_add(struct adopted *o, const struct id *consumer, size_t n);
 
 /* The batch to be read next; false if there is none.  *ret_consumer is
  * borrowed until the next change. */
-bool orphans_next(
-    const struct orphans *o, const struct id **ret_consumer, uint64_t *ret_seq);
+bool adopted_next(
+    const struct adopted *o, const struct id **ret_consumer, uint64_t *ret_seq);
 
 /* That batch was read. */
-void orphans_advance(struct orphans *o);
+void adopted_advance(struct adopted *o);
 
 /* Nothing more is known of consumer, if anything was. */
-void orphans_forget(struct orphans *o, const struct id *consumer);
+void adopted_forget(struct adopted *o, const struct id *consumer);
 
-void orphans_clear(struct orphans *o);
+void adopted_clear(struct adopted *o);
 
 #endif

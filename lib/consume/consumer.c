@@ -43,13 +43,13 @@ void
 consumer_init(struct consumer *c)
 {
 	*c = (struct consumer){
-	    .call = CONSUMER_NO_CALL, .trouble_ms = tick_ms()};
+	    .call = CONSUMER_NO_CALL, .trouble_ms = clock_ms()};
 }
 
 void
 consumer_free(struct consumer *c)
 {
-	orphans_clear(&c->orphans);
+	adopted_clear(&c->orphans);
 	stream_free(&c->stream);
 }
 
@@ -91,7 +91,7 @@ consumer_step(struct consumer *c, short revents, enum queue_state *ret_state)
 static void
 note_trouble(struct consumer *c, enum queue_state state)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	if (c->trouble_ms == 0)
 		c->trouble_ms = now_ms;
@@ -124,9 +124,9 @@ finish_call(struct consumer *c)
 static int
 finish_register(struct consumer *c)
 {
-	POINT("consume-registered");
+	FAILPOINT("consume-registered");
 	c->phase = CONSUMER_TAKING;
-	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
+	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	c->orphaned = true;
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
@@ -136,8 +136,8 @@ finish_register(struct consumer *c)
 static int
 finish_renew(struct consumer *c)
 {
-	POINT("consume-renewed");
-	c->due_ms[CONSUMER_RENEW] = tick_ms() + RENEW_MS;
+	FAILPOINT("consume-renewed");
+	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	if (c->phase == CONSUMER_TAKING &&
 	    queue_renewed(c->queue, 0) == QUEUE_DISOWNED) {
 		lose_name(c);
@@ -145,7 +145,7 @@ finish_renew(struct consumer *c)
 	}
 	for (size_t i = 1; i < c->n_renewed; i++)
 		if (queue_renewed(c->queue, i) != QUEUE_OWNED)
-			orphans_forget(&c->orphans, &c->renewed[i]);
+			adopted_forget(&c->orphans, &c->renewed[i]);
 	return 0;
 }
 
@@ -158,15 +158,15 @@ finish_adopt(struct consumer *c)
 
 	c->orphaned = n > 0 || queue_orphans(c->queue);
 	if (n == 0) {
-		c->due_ms[CONSUMER_ADOPT] = tick_ms() + ORPHANS_MS;
+		c->due_ms[CONSUMER_ADOPT] = clock_ms() + ORPHANS_MS;
 		return 0;
 	}
-	seqs = orphans_add(&c->orphans, &consumer, n);
+	seqs = adopted_add(&c->orphans, &consumer, n);
 	if (seqs == NULL)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		seqs[i] = queue_adopted_seq(c->queue, i);
-	POINT("consume-adopted");
+	FAILPOINT("consume-adopted");
 	return 0;
 }
 
@@ -176,24 +176,24 @@ finish_read(struct consumer *c)
 	const struct id *consumer;
 	uint64_t seq, bytes;
 
-	if (!orphans_next(&c->orphans, &consumer, &seq))
+	if (!adopted_next(&c->orphans, &consumer, &seq))
 		return 0;
-	POINT("consume-read");
+	FAILPOINT("consume-read");
 	/* Empty: it was acknowledged meanwhile. */
 	if (queue_batch(c->queue).n > 0 &&
 	    stream_add(&c->stream, c->queue, consumer, &bytes) < 0)
 		return -1;
-	orphans_advance(&c->orphans);
+	adopted_advance(&c->orphans);
 	return 0;
 }
 
 static int
 finish_take(struct consumer *c)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	/* Not in step with other consumers. */
-	c->due_ms[CONSUMER_TAKE] = now_ms + LOOK_MS - tick_us() % JITTER_MS;
+	c->due_ms[CONSUMER_TAKE] = now_ms + LOOK_MS - clock_us() % JITTER_MS;
 	switch (queue_taken(c->queue)) {
 	case QUEUE_TAKEN: return finish_batch(c);
 	case QUEUE_EMPTY:
@@ -218,7 +218,7 @@ finish_batch(struct consumer *c)
 {
 	uint64_t n = queue_batch(c->queue).n, bytes;
 
-	POINT("consume-taken");
+	FAILPOINT("consume-taken");
 	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
 		return -1;
 	c->full_ms = 0;
@@ -239,9 +239,9 @@ finish_measure(struct consumer *c)
 	if (!c->measured || c->lengths.ready == 0)
 		c->left = c->lengths.ready;
 	if (c->full_ms != 0 && c->lengths.unacked != unacked)
-		c->full_ms = tick_ms();
+		c->full_ms = clock_ms();
 	c->measured = true;
-	c->due_ms[CONSUMER_MEASURE] = tick_ms() + MEASURE_MS;
+	c->due_ms[CONSUMER_MEASURE] = clock_ms() + MEASURE_MS;
 	return 0;
 }
 
@@ -252,7 +252,7 @@ lose_name(struct consumer *c)
 {
 	c->phase = CONSUMER_NAMELESS;
 	c->due_ms[CONSUMER_REGISTER] = 0;
-	orphans_clear(&c->orphans);
+	adopted_clear(&c->orphans);
 }
 
 /* With a call under way a batch may be made that waits for its lines. */
@@ -273,7 +273,7 @@ is_done(const struct consumer *c)
 static int
 begin_call(struct consumer *c)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	/* Another Redis, or one that may have lost its last second. */
 	if (c->phase == CONSUMER_TAKING && queue_run(c->queue) != c->run)
@@ -286,11 +286,11 @@ begin_call(struct consumer *c)
 	return 0;
 }
 
-/* When call may be made: FDIO_FOREVER if it is of no use now. */
+/* When call may be made: IO_FOREVER if it is of no use now. */
 static int64_t
 due(const struct consumer *c, enum consumer_call call)
 {
-	return is_of_use(c, call) ? c->due_ms[call] : FDIO_FOREVER;
+	return is_of_use(c, call) ? c->due_ms[call] : IO_FOREVER;
 }
 
 static bool
@@ -305,7 +305,7 @@ is_of_use(const struct consumer *c, enum consumer_call call)
 	case CONSUMER_RENEW:
 		return c->phase != CONSUMER_NAMELESS &&
 		       stream_begun(&c->stream);
-	case CONSUMER_ADOPT: return taking && c->orphans.n < ORPHANS_MAX;
+	case CONSUMER_ADOPT: return taking && c->orphans.n < ADOPTED_MAX;
 	case CONSUMER_READ: return taking && room && has_unread(c);
 	case CONSUMER_TAKE: return taking && room && (!c->once || c->left > 0);
 	case CONSUMER_MEASURE:
@@ -328,19 +328,19 @@ send_call(struct consumer *c)
 	case CONSUMER_REGISTER:
 		id_make(&c->candidate);
 		c->run = queue_run(c->queue);
-		return POINT_AFTER("consume-register-sent",
+		return FAILPOINT_AFTER("consume-register-sent",
 		    queue_register(c->queue, &c->candidate));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT: return queue_adopt(c->queue, own);
 	case CONSUMER_READ:
-		if (!orphans_next(&c->orphans, &orphan, &seq))
+		if (!adopted_next(&c->orphans, &orphan, &seq))
 			break;
-		return POINT_AFTER(
+		return FAILPOINT_AFTER(
 		    "consume-read-sent", queue_read(c->queue, orphan, seq));
 	case CONSUMER_TAKE:
 		if (c->once && c->left < n)
 			n = c->left;
-		return POINT_AFTER("consume-take-sent",
+		return FAILPOINT_AFTER("consume-take-sent",
 		    queue_take(c->queue, own, c->stream.last.seq + 1, n));
 	case CONSUMER_MEASURE: return queue_measure(c->queue);
 	case CONSUMER_NO_CALL: break;
@@ -356,7 +356,7 @@ send_renew(struct consumer *c)
 	for (size_t i = 0; i < c->orphans.n; i++)
 		c->renewed[1 + i] = c->orphans.list[i].consumer;
 	c->n_renewed = 1 + c->orphans.n;
-	return POINT_AFTER(
+	return FAILPOINT_AFTER(
 	    "consume-renew-sent", queue_renew(c->queue, &c->renewed[0],
 				      c->renewed, c->n_renewed, false));
 }
@@ -367,5 +367,5 @@ has_unread(const struct consumer *c)
 	const struct id *consumer;
 	uint64_t seq;
 
-	return orphans_next(&c->orphans, &consumer, &seq);
+	return adopted_next(&c->orphans, &consumer, &seq);
 }

@@ -5,7 +5,7 @@
  * It makes one call to Redis at a time and never blocks.  The loop:
  *
  *	deadline = consumer_wait(c, &pfd);
- *	... fdio_poll, also for the output ...
+ *	... io_poll, also for the output ...
  *	consumer_step(c, pfd.revents), stream_write(&c->stream, fd)
  *
  * until c->left and the stream is written.  Unwritten output holds back the
@@ -56,19 +56,19 @@ struct consumer {
 	enum consumer_phase phase;
 	struct stream stream;
 	struct queue_lengths lengths; /* about a second old */
-	int64_t trouble_ms; /* tick_ms() since Redis has done nothing for us
+	int64_t trouble_ms; /* clock_ms() since Redis has done nothing for us
 			     * that was wanted; 0: all is well */
-	int64_t full_ms;    /* once: tick_ms() since a batch was refused because
-			     * too many are not acknowledged, and none was since;
-			     * 0: nothing is refused */
+	int64_t full_ms; /* once: clock_ms() since a batch was refused because
+			  * too many are not acknowledged, and none was since;
+			  * 0: nothing is refused */
 
 	/* Its own: */
 	enum consumer_call call;          /* under way */
 	int64_t due_ms[CONSUMER_NO_CALL]; /* not before */
 	struct id candidate;              /* being registered */
 	uint64_t run;                     /* queue_run when it was */
-	struct orphans orphans;
-	struct id renewed[1 + ORPHANS_MAX]; /* asked for; ours is first */
+	struct adopted orphans;
+	struct id renewed[1 + ADOPTED_MAX]; /* asked for; ours is first */
 	size_t n_renewed;
 	uint64_t left; /* once: payloads still to be taken */
 	bool measured; /* left is known */

@@ -23,11 +23,11 @@ stream_begin(struct stream *s, const char *queue, const struct id *consumer,
 {
 	size_t len = strlen(queue);
 
-	s->last = (struct record_checkpoint){
+	s->last = (struct control_checkpoint){
 	    .consumer = *consumer, .taken_ms = now_ms};
 	memcpy(s->last.queue, queue,
-	    len > RECORD_QUEUE_MAX ? RECORD_QUEUE_MAX : len);
-	return record_add_checkpoint(&s->out, &s->last);
+	    len > CONTROL_QUEUE_MAX ? CONTROL_QUEUE_MAX : len);
+	return control_add_checkpoint(&s->out, &s->last);
 }
 
 bool
@@ -41,7 +41,7 @@ stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
     uint64_t *ret_bytes)
 {
 	struct queue_batch b = queue_batch(q);
-	struct record_checkpoint c = s->last;
+	struct control_checkpoint c = s->last;
 
 	if (add_lines(s, q, ret_bytes) < 0)
 		return -1;
@@ -58,7 +58,7 @@ stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
 		s->batches++;
 	}
 	s->lines += b.n;
-	return record_add_checkpoint(&s->out, &c);
+	return control_add_checkpoint(&s->out, &c);
 }
 
 static int
@@ -70,7 +70,8 @@ add_lines(struct stream *s, const struct queue *q, uint64_t *ret_bytes)
 	for (size_t i = 0; i < n; i++) {
 		size_t len;
 		const char *raw = queue_payload(q, i, &len);
-		enum fault fault = payload_add_line(&s->out, raw, len, i + 1);
+		enum fault fault =
+		    rmq_payload_add_line(&s->out, raw, len, i + 1);
 
 		if (fault == FAULT_UNAVAILABLE)
 			return -1;
@@ -89,7 +90,7 @@ stream_end(struct stream *s)
 	s->last.lines = 0;
 	s->last.since_ms = 0;
 	s->last.end = true;
-	return record_add_checkpoint(&s->out, &s->last);
+	return control_add_checkpoint(&s->out, &s->last);
 }
 
 int
@@ -101,15 +102,16 @@ stream_write(struct stream *s, int fd)
 		size_t n = s->out.len < budget ? s->out.len : budget;
 		int64_t done;
 
-		POINT_SHORTEN("consume-half", buf_ptr(&s->out), n);
-		POINT_SHORTEN("consume-lines", buf_ptr(&s->out), n);
-		POINT_SHORTEN("consume-checkpoint-half", buf_ptr(&s->out), n);
-		done = fdio_write_some(fd, buf_ptr(&s->out), n);
+		FAILPOINT_SHORTEN("consume-half", buf_ptr(&s->out), n);
+		FAILPOINT_SHORTEN("consume-lines", buf_ptr(&s->out), n);
+		FAILPOINT_SHORTEN(
+		    "consume-checkpoint-half", buf_ptr(&s->out), n);
+		done = io_write_some(fd, buf_ptr(&s->out), n);
 		if (done < 0)
 			return errno == EAGAIN ? 0 : -1;
 		buf_drop(&s->out, (size_t)done);
 		budget -= (size_t)done;
-		POINT("consume-written");
+		FAILPOINT("consume-written");
 	}
 	return 0;
 }

@@ -18,8 +18,8 @@
 
 /* All zero: nothing begun.  Read the members, change none. */
 struct stream {
-	struct buf out;                /* not yet written */
-	struct record_checkpoint last; /* of our own; queue empty: none */
+	struct buf out;                 /* not yet written */
+	struct control_checkpoint last; /* of our own; queue empty: none */
 
 	uint64_t lines, batches, adopted; /* delivered so far */
 	uint64_t faults[FAULT_COUNT];     /* error lines in place of payloads */

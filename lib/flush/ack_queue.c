@@ -1,19 +1,19 @@
 #include "flush/ack_queue.h"
 
-static struct receipt *append(struct receipts *r);
+static struct ack *append(struct ack_queue *r);
 
 bool
-receipts_full(const struct receipts *r)
+ack_queue_full(const struct ack_queue *r)
 {
-	return r->n == RECEIPTS_MAX;
+	return r->n == ACK_QUEUE_MAX;
 }
 
 void
-receipts_add(struct receipts *r, struct window *w)
+ack_queue_add(struct ack_queue *r, struct window *w)
 {
-	struct receipt *to = append(r);
+	struct ack *to = append(r);
 
-	*to = (struct receipt){.consumer = w->consumer,
+	*to = (struct ack){.consumer = w->consumer,
 	    .self = w->self,
 	    .next = w->from,
 	    .last = w->last,
@@ -23,7 +23,7 @@ receipts_add(struct receipts *r, struct window *w)
 }
 
 int
-receipts_add_batch(struct receipts *r, const struct id *consumer,
+ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b)
 {
 	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
@@ -37,7 +37,7 @@ receipts_add_batch(struct receipts *r, const struct id *consumer,
 			return -1;
 		}
 	}
-	*append(r) = (struct receipt){.consumer = *consumer,
+	*append(r) = (struct ack){.consumer = *consumer,
 	    .self = *self,
 	    .next = seq,
 	    .last = seq,
@@ -46,27 +46,27 @@ receipts_add_batch(struct receipts *r, const struct id *consumer,
 	return 0;
 }
 
-static struct receipt *
-append(struct receipts *r)
+static struct ack *
+append(struct ack_queue *r)
 {
-	return &r->ring[(r->first + r->n++) % RECEIPTS_MAX];
+	return &r->ring[(r->first + r->n++) % ACK_QUEUE_MAX];
 }
 
 void
-receipts_part(const struct receipts *r, struct receipts_part *ret)
+ack_queue_part(const struct ack_queue *r, struct ack_queue_part *ret)
 {
-	const struct receipt *oldest = receipts_at(r, 0);
+	const struct ack *oldest = ack_queue_at(r, 0);
 	const struct queue_reject *rejects =
 	    (const void *)buf_ptr(&oldest->rejects);
 	size_t n_rejects = oldest->rejects.len / sizeof *rejects, at = 0;
-	struct receipts_part part = {
+	struct ack_queue_part part = {
 	    .consumer = &oldest->consumer, .rejects = rejects};
 
 	for (uint64_t seq = oldest->next;
-	     seq <= oldest->last && part.n < RECEIPTS_SEQS; seq++) {
+	     seq <= oldest->last && part.n < ACK_QUEUE_SEQS; seq++) {
 		while (at < n_rejects && rejects[at].seq == seq)
 			at++;
-		if (part.n > 0 && at > RECEIPTS_REJECTS)
+		if (part.n > 0 && at > ACK_QUEUE_REJECTS)
 			break;
 		part.seqs[part.n++] = seq;
 		part.n_rejects = at;
@@ -75,30 +75,30 @@ receipts_part(const struct receipts *r, struct receipts_part *ret)
 }
 
 void
-receipts_done(struct receipts *r, const struct receipts_part *part)
+ack_queue_done(struct ack_queue *r, const struct ack_queue_part *part)
 {
-	struct receipt *oldest = &r->ring[r->first];
+	struct ack *oldest = &r->ring[r->first];
 
 	oldest->next += part->n;
 	buf_drop(&oldest->rejects, part->n_rejects * sizeof *part->rejects);
 	if (oldest->next <= oldest->last)
 		return;
 	buf_free(&oldest->rejects);
-	r->first = (r->first + 1) % RECEIPTS_MAX;
+	r->first = (r->first + 1) % ACK_QUEUE_MAX;
 	r->n--;
 }
 
-const struct receipt *
-receipts_at(const struct receipts *r, size_t i)
+const struct ack *
+ack_queue_at(const struct ack_queue *r, size_t i)
 {
-	return &r->ring[(r->first + i) % RECEIPTS_MAX];
+	return &r->ring[(r->first + i) % ACK_QUEUE_MAX];
 }
 
 void
-receipts_free(struct receipts *r)
+ack_queue_free(struct ack_queue *r)
 {
 	for (; r->n > 0; r->n--) {
 		buf_free(&r->ring[r->first].rejects);
-		r->first = (r->first + 1) % RECEIPTS_MAX;
+		r->first = (r->first + 1) % ACK_QUEUE_MAX;
 	}
 }

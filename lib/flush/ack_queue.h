@@ -15,12 +15,12 @@
 #include "record/id.h"
 
 enum {
-	RECEIPTS_MAX = 64,
-	RECEIPTS_SEQS = 100,     /* batches of one acknowledgement */
-	RECEIPTS_REJECTS = 10000 /* bad lines of one, if several batches */
+	ACK_QUEUE_MAX = 64,
+	ACK_QUEUE_SEQS = 100,     /* batches of one acknowledgement */
+	ACK_QUEUE_REJECTS = 10000 /* bad lines of one, if several batches */
 };
 
-struct receipt {
+struct ack {
 	struct id consumer, self;
 	uint64_t next, last; /* batches still to be acknowledged */
 	struct buf rejects;  /* struct queue_reject, of these */
@@ -28,39 +28,39 @@ struct receipt {
 };
 
 /* All zero: empty. */
-struct receipts {
-	struct receipt ring[RECEIPTS_MAX];
+struct ack_queue {
+	struct ack ring[ACK_QUEUE_MAX];
 	size_t first, n;
 };
 
 /* No more may be added: Redis must take some first. */
-bool receipts_full(const struct receipts *r);
+bool ack_queue_full(const struct ack_queue *r);
 
 /* Adds all batches of w and takes its rejects. */
-void receipts_add(struct receipts *r, struct window *w);
+void ack_queue_add(struct ack_queue *r, struct window *w);
 
 /* Adds one batch that was in the table before.  0, or -1 if memory is
  * gone. */
-int receipts_add_batch(struct receipts *r, const struct id *consumer,
+int ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b);
 
 /* The next part of the oldest (there must be one), valid until
- * receipts_done. */
-struct receipts_part {
+ * ack_queue_done. */
+struct ack_queue_part {
 	const struct id *consumer;
-	uint64_t seqs[RECEIPTS_SEQS];
+	uint64_t seqs[ACK_QUEUE_SEQS];
 	size_t n;
 	const struct queue_reject *rejects;
 	size_t n_rejects;
 };
-void receipts_part(const struct receipts *r, struct receipts_part *ret);
+void ack_queue_part(const struct ack_queue *r, struct ack_queue_part *ret);
 
 /* That part was acknowledged. */
-void receipts_done(struct receipts *r, const struct receipts_part *part);
+void ack_queue_done(struct ack_queue *r, const struct ack_queue_part *part);
 
 /* Receipt i, the oldest is 0. */
-const struct receipt *receipts_at(const struct receipts *r, size_t i);
+const struct ack *ack_queue_at(const struct ack_queue *r, size_t i);
 
-void receipts_free(struct receipts *r);
+void ack_queue_free(struct ack_queue *r);
 
 #endif

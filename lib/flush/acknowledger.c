@@ -3,43 +3,43 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 
-static enum claims_news finish(struct claims *c);
-static void begin(struct claims *c);
-static enum claims_task next_task(const struct claims *c);
-static int begin_task(struct claims *c, enum claims_task task);
-static bool holds_anything(const struct claims *c);
+static enum acknowledger_news finish(struct acknowledger *c);
+static void begin(struct acknowledger *c);
+static enum acknowledger_task next_task(const struct acknowledger *c);
+static int begin_task(struct acknowledger *c, enum acknowledger_task task);
+static bool holds_anything(const struct acknowledger *c);
 static bool holds(const struct window *w);
-static void start_round(struct claims *c);
-static void hold(struct claims *c, const struct id *consumer,
+static void start_round(struct acknowledger *c);
+static void hold(struct acknowledger *c, const struct id *consumer,
     const struct id *self, int64_t opened_ms, int64_t now_ms);
-static void note_down(struct claims *c, enum queue_state state);
+static void note_down(struct acknowledger *c, enum queue_state state);
 
 void
-claims_open(struct claims *c, struct queue *q, const struct window windows[2],
-    int64_t max_age_ms)
+acknowledger_open(struct acknowledger *c, struct queue *q,
+    const struct window windows[2], int64_t max_age_ms)
 {
-	*c = (struct claims){.q = q,
+	*c = (struct acknowledger){.q = q,
 	    .windows = {&windows[0], &windows[1]},
 	    .max_age_ms = max_age_ms,
-	    .down_ms = tick_ms()};
+	    .down_ms = clock_ms()};
 }
 
 void
-claims_close(struct claims *c)
+acknowledger_close(struct acknowledger *c)
 {
 	queue_close(c->q);
-	receipts_free(&c->receipts);
+	ack_queue_free(&c->receipts);
 	c->q = NULL;
 }
 
 int64_t
-claims_wait(const struct claims *c, struct pollfd *ret_pfd)
+acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd)
 {
-	int64_t due_ms = queue_wait(c->q, ret_pfd), now_ms = tick_ms();
+	int64_t due_ms = queue_wait(c->q, ret_pfd), now_ms = clock_ms();
 
 	if (!queue_idle(c->q))
 		return due_ms;
-	if (next_task(c) != CLAIMS_NO_TASK)
+	if (next_task(c) != ACKNOWLEDGER_NO_TASK)
 		return 0;
 	/* Also renewals wait: a round that is due would wake us for nothing. */
 	if (c->pause_ms > now_ms)
@@ -50,7 +50,7 @@ claims_wait(const struct claims *c, struct pollfd *ret_pfd)
 }
 
 static bool
-holds_anything(const struct claims *c)
+holds_anything(const struct acknowledger *c)
 {
 	return c->receipts.n > 0 || holds(c->windows[0]) ||
 	       holds(c->windows[1]);
@@ -62,26 +62,28 @@ holds(const struct window *w)
 	return w->open && !w->plain && w->first > 0;
 }
 
-enum claims_news
-claims_step(struct claims *c, short revents)
+enum acknowledger_news
+acknowledger_step(struct acknowledger *c, short revents)
 {
 	enum queue_state state = queue_step(c->q, revents);
-	enum claims_news news = CLAIMS_NOTHING;
+	enum acknowledger_news news = ACKNOWLEDGER_NOTHING;
 
 	note_down(c, state);
 	switch (state) {
 	case QUEUE_DOWN:
-	case QUEUE_CALLING: return CLAIMS_NOTHING;
-	case QUEUE_FAULT: return CLAIMS_FAULT;
-	case QUEUE_LOST: c->task = CLAIMS_NO_TASK; return CLAIMS_NOTHING;
+	case QUEUE_CALLING: return ACKNOWLEDGER_NOTHING;
+	case QUEUE_FAULT: return ACKNOWLEDGER_FAULT;
+	case QUEUE_LOST:
+		c->task = ACKNOWLEDGER_NO_TASK;
+		return ACKNOWLEDGER_NOTHING;
 	case QUEUE_REFUSED:
-		c->pause_ms = tick_ms() + backoff_next(&c->backoff);
-		c->task = CLAIMS_NO_TASK;
+		c->pause_ms = clock_ms() + backoff_next(&c->backoff);
+		c->task = ACKNOWLEDGER_NO_TASK;
 		break;
 	case QUEUE_DONE:
 		backoff_reset(&c->backoff);
 		news = finish(c);
-		c->task = CLAIMS_NO_TASK;
+		c->task = ACKNOWLEDGER_NO_TASK;
 		break;
 	case QUEUE_IDLE: break;
 	}
@@ -89,72 +91,72 @@ claims_step(struct claims *c, short revents)
 	return news;
 }
 
-static enum claims_news
-finish(struct claims *c)
+static enum acknowledger_news
+finish(struct acknowledger *c)
 {
 	switch (c->task) {
-	case CLAIMS_NO_TASK: break;
-	case CLAIMS_RENEW: POINT("flush-renewed"); break;
-	case CLAIMS_ACKNOWLEDGE:
-		POINT("flush-acknowledged");
-		receipts_done(&c->receipts, &c->part);
+	case ACKNOWLEDGER_NO_TASK: break;
+	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
+	case ACKNOWLEDGER_ACKNOWLEDGE:
+		FAILPOINT("flush-acknowledged");
+		ack_queue_done(&c->receipts, &c->part);
 		break;
-	case CLAIMS_ASK:
+	case ACKNOWLEDGER_ASK:
 		c->asking = false;
 		c->registered = queue_registered(c->q);
-		return CLAIMS_ANSWER;
+		return ACKNOWLEDGER_ANSWER;
 	}
-	return CLAIMS_NOTHING;
+	return ACKNOWLEDGER_NOTHING;
 }
 
 static void
-begin(struct claims *c)
+begin(struct acknowledger *c)
 {
-	enum claims_task task;
+	enum acknowledger_task task;
 
 	if (!queue_idle(c->q))
 		return;
-	if (c->renewing == c->n_held && tick_ms() >= c->round_ms &&
+	if (c->renewing == c->n_held && clock_ms() >= c->round_ms &&
 	    holds_anything(c))
 		start_round(c);
 	task = next_task(c);
 	/* Memory that is gone now may be there a little later. */
-	if (task != CLAIMS_NO_TASK && begin_task(c, task) < 0)
-		c->pause_ms = tick_ms() + backoff_next(&c->backoff);
+	if (task != ACKNOWLEDGER_NO_TASK && begin_task(c, task) < 0)
+		c->pause_ms = clock_ms() + backoff_next(&c->backoff);
 	else
 		c->task = task;
 }
 
-static enum claims_task
-next_task(const struct claims *c)
+static enum acknowledger_task
+next_task(const struct acknowledger *c)
 {
-	if (tick_ms() < c->pause_ms)
-		return CLAIMS_NO_TASK;
+	if (clock_ms() < c->pause_ms)
+		return ACKNOWLEDGER_NO_TASK;
 	if (c->receipts.n > 0)
-		return CLAIMS_ACKNOWLEDGE;
+		return ACKNOWLEDGER_ACKNOWLEDGE;
 	if (c->renewing < c->n_held)
-		return CLAIMS_RENEW;
-	return c->asking ? CLAIMS_ASK : CLAIMS_NO_TASK;
+		return ACKNOWLEDGER_RENEW;
+	return c->asking ? ACKNOWLEDGER_ASK : ACKNOWLEDGER_NO_TASK;
 }
 
 static int
-begin_task(struct claims *c, enum claims_task task)
+begin_task(struct acknowledger *c, enum acknowledger_task task)
 {
-	const struct claims_held *h = &c->held[c->renewing];
+	const struct acknowledger_held *h = &c->held[c->renewing];
 
 	switch (task) {
-	case CLAIMS_NO_TASK: break;
-	case CLAIMS_ACKNOWLEDGE:
-		receipts_part(&c->receipts, &c->part);
-		return POINT_AFTER("flush-acknowledge-sent",
+	case ACKNOWLEDGER_NO_TASK: break;
+	case ACKNOWLEDGER_ACKNOWLEDGE:
+		ack_queue_part(&c->receipts, &c->part);
+		return FAILPOINT_AFTER("flush-acknowledge-sent",
 		    queue_acknowledge(c->q, c->part.consumer, c->part.seqs,
 			c->part.n, c->part.rejects, c->part.n_rejects));
-	case CLAIMS_RENEW:
+	case ACKNOWLEDGER_RENEW:
 		c->renewing++;
-		return POINT_AFTER("flush-renew-sent",
+		return FAILPOINT_AFTER("flush-renew-sent",
 		    queue_renew(c->q, &h->self, &h->consumer, 1, true));
-	case CLAIMS_ASK:
-		return POINT_AFTER(
+	case ACKNOWLEDGER_ASK:
+		return FAILPOINT_AFTER(
 		    "flush-ask-sent", queue_ask(c->q, &c->asked));
 	}
 	return 0;
@@ -162,37 +164,38 @@ begin_task(struct claims *c, enum claims_task task)
 
 /* Whoever is listed keeps its batches for another QUEUE_OWNER_MS. */
 static void
-start_round(struct claims *c)
+start_round(struct acknowledger *c)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	c->n_held = c->renewing = 0;
-	c->round_ms = now_ms + CLAIMS_RENEW_MS;
+	c->round_ms = now_ms + ACKNOWLEDGER_RENEW_MS;
 	for (size_t i = 0; i < 2; i++)
 		if (holds(c->windows[i]))
 			hold(c, &c->windows[i]->consumer, &c->windows[i]->self,
 			    c->windows[i]->opened_ms, now_ms);
 	for (size_t i = 0; i < c->receipts.n; i++) {
-		const struct receipt *r = receipts_at(&c->receipts, i);
+		const struct ack *r = ack_queue_at(&c->receipts, i);
 
 		hold(c, &r->consumer, &r->self, r->opened_ms, now_ms);
 	}
 }
 
 static void
-hold(struct claims *c, const struct id *consumer, const struct id *self,
+hold(struct acknowledger *c, const struct id *consumer, const struct id *self,
     int64_t opened_ms, int64_t now_ms)
 {
-	if (c->n_held == CLAIMS_HELD_MAX || now_ms - opened_ms > c->max_age_ms)
+	if (c->n_held == ACKNOWLEDGER_HELD_MAX ||
+	    now_ms - opened_ms > c->max_age_ms)
 		return;
 	for (size_t i = 0; i < c->n_held; i++)
 		if (id_equal(&c->held[i].consumer, consumer))
 			return;
-	c->held[c->n_held++] = (struct claims_held){*consumer, *self};
+	c->held[c->n_held++] = (struct acknowledger_held){*consumer, *self};
 }
 
 void
-claims_ask(struct claims *c, const struct id *consumer)
+acknowledger_ask(struct acknowledger *c, const struct id *consumer)
 {
 	c->asked = *consumer;
 	c->asking = true;
@@ -200,19 +203,20 @@ claims_ask(struct claims *c, const struct id *consumer)
 
 /* An outage ends with an answer, or with nothing to be asked. */
 static void
-note_down(struct claims *c, enum queue_state state)
+note_down(struct acknowledger *c, enum queue_state state)
 {
 	switch (state) {
 	case QUEUE_DOWN:
 	case QUEUE_REFUSED:
 	case QUEUE_LOST:
 		if (c->down_ms == 0)
-			c->down_ms = tick_ms();
+			c->down_ms = clock_ms();
 		if (*queue_why(c->q) != '\0')
 			c->failed = true;
 		return;
 	case QUEUE_IDLE:
-		if (next_task(c) != CLAIMS_NO_TASK || tick_ms() < c->pause_ms)
+		if (next_task(c) != ACKNOWLEDGER_NO_TASK ||
+		    clock_ms() < c->pause_ms)
 			return;
 		break;
 	case QUEUE_DONE: break;

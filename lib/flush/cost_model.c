@@ -12,17 +12,17 @@ enum {
  * may have one, too, and share the server. */
 #define MARGIN 1.25
 
-static double us_per_key(const struct pace *p, double seen);
+static double us_per_key(const struct cost_model *p, double seen);
 
 void
-pace_init(struct pace *p)
+cost_model_init(struct cost_model *p)
 {
-	*p = (struct pace){
+	*p = (struct cost_model){
 	    .base_us = FIRST_BASE_US, .us_per_key = FIRST_US_PER_KEY};
 }
 
 void
-pace_learn(struct pace *p, size_t keys, int64_t took_us)
+cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us)
 {
 	double rest_us;
 
@@ -42,7 +42,7 @@ pace_learn(struct pace *p, size_t keys, int64_t took_us)
 /* Neither at once: what a lock has cost is none of the keys', and the base
  * makes up for what is too little. */
 static double
-us_per_key(const struct pace *p, double seen)
+us_per_key(const struct cost_model *p, double seen)
 {
 	double most = p->us_per_key * 5 / 4;
 
@@ -56,14 +56,14 @@ us_per_key(const struct pace *p, double seen)
 }
 
 int64_t
-pace_expected_ms(const struct pace *p, size_t keys)
+cost_model_expected_ms(const struct cost_model *p, size_t keys)
 {
 	return (int64_t)(p->base_us + (double)keys * p->us_per_key * MARGIN) /
 	       1000;
 }
 
 size_t
-pace_keys(const struct pace *p, int64_t within_ms)
+cost_model_keys(const struct cost_model *p, int64_t within_ms)
 {
 	return (size_t)((double)within_ms * 1000 / p->us_per_key / MARGIN);
 }

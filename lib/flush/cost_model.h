@@ -16,21 +16,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pace {
+struct cost_model {
 	bool known; /* a statement was timed */
 	double base_us, us_per_key;
 };
 
 /* Before the first statement: pessimistic, because nothing is known. */
-void pace_init(struct pace *p);
+void cost_model_init(struct cost_model *p);
 
 /* A statement of keys keys took that long. */
-void pace_learn(struct pace *p, size_t keys, int64_t took_us);
+void cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us);
 
 /* What the statement of keys keys is expected to take. */
-int64_t pace_expected_ms(const struct pace *p, size_t keys);
+int64_t cost_model_expected_ms(const struct cost_model *p, size_t keys);
 
 /* How many keys go into within_ms, if nothing hinders the server. */
-size_t pace_keys(const struct pace *p, int64_t within_ms);
+size_t cost_model_keys(const struct cost_model *p, int64_t within_ms);
 
 #endif

@@ -11,134 +11,137 @@
 /* More is no age, but a number out of bounds. */
 #define AGE_MAX_MS (INT64_MAX / 4)
 
-static enum intake_event first_line(struct intake *s, const char *line,
-    size_t len, bool too_long, int64_t now_ms);
-static enum intake_event begin(struct intake *s, int64_t now_ms);
-static enum intake_event plain_line(
-    struct intake *s, const char *line, size_t len, bool too_long);
-static enum intake_event batch_line(struct intake *s, const char *line,
-    size_t len, bool too_long, int64_t now_ms);
+static enum flush_input_event first_line(struct flush_input *s,
+    const char *line, size_t len, bool too_long, int64_t now_ms);
+static enum flush_input_event begin(struct flush_input *s, int64_t now_ms);
+static enum flush_input_event plain_line(
+    struct flush_input *s, const char *line, size_t len, bool too_long);
+static enum flush_input_event batch_line(struct flush_input *s,
+    const char *line, size_t len, bool too_long, int64_t now_ms);
 static enum fault read_error(const char *line, size_t len);
-static enum intake_event checkpoint(
-    struct intake *s, const char *line, size_t len, int64_t now_ms);
-static enum intake_event batch_point(struct intake *s);
-static enum intake_event stop(struct intake *s, enum intake_event event,
-    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static enum flush_input_event checkpoint(
+    struct flush_input *s, const char *line, size_t len, int64_t now_ms);
+static enum flush_input_event batch_point(struct flush_input *s);
+static enum flush_input_event stop(
+    struct flush_input *s, enum flush_input_event event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
-enum intake_event
-intake_line(struct intake *s, const char *line, size_t len, bool too_long,
-    int64_t now_ms)
+enum flush_input_event
+flush_input_line(struct flush_input *s, const char *line, size_t len,
+    bool too_long, int64_t now_ms)
 {
 	switch (s->kind) {
-	case INTAKE_UNKNOWN: return first_line(s, line, len, too_long, now_ms);
-	case INTAKE_PLAIN: return plain_line(s, line, len, too_long);
-	case INTAKE_CONSUMER: break;
+	case FLUSH_INPUT_UNKNOWN:
+		return first_line(s, line, len, too_long, now_ms);
+	case FLUSH_INPUT_PLAIN: return plain_line(s, line, len, too_long);
+	case FLUSH_INPUT_CONSUMER: break;
 	}
-	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT)
+	if (!too_long && control_kind(line, len) == CONTROL_CHECKPOINT)
 		return checkpoint(s, line, len, now_ms);
 	return batch_line(s, line, len, too_long, now_ms);
 }
 
 /* What memory hides must not be counted as plain input. */
-static enum intake_event
-first_line(struct intake *s, const char *line, size_t len, bool too_long,
+static enum flush_input_event
+first_line(struct flush_input *s, const char *line, size_t len, bool too_long,
     int64_t now_ms)
 {
-	if (!too_long && record_kind(line, len) == RECORD_CHECKPOINT) {
-		int result = record_parse_checkpoint(line, len, &s->point);
+	if (!too_long && control_kind(line, len) == CONTROL_CHECKPOINT) {
+		int result = control_parse_checkpoint(line, len, &s->point);
 
 		if (result < 0 && errno == ENOMEM)
-			return INTAKE_MEMORY;
+			return FLUSH_INPUT_MEMORY;
 		if (result == 0 && s->point.seq == 0 && !s->point.end) {
-			s->kind = INTAKE_CONSUMER;
+			s->kind = FLUSH_INPUT_CONSUMER;
 			return begin(s, now_ms);
 		}
 	}
-	s->kind = INTAKE_PLAIN;
+	s->kind = FLUSH_INPUT_PLAIN;
 	return plain_line(s, line, len, too_long);
 }
 
-static enum intake_event
-plain_line(struct intake *s, const char *line, size_t len, bool too_long)
+static enum flush_input_event
+plain_line(struct flush_input *s, const char *line, size_t len, bool too_long)
 {
 	s->fault =
 	    too_long ? FAULT_TOO_LONG : increment_parse(line, len, &s->inc);
 	if (s->fault == FAULT_UNAVAILABLE)
-		return INTAKE_MEMORY;
-	return s->fault == FAULT_NONE ? INTAKE_ADD : INTAKE_BAD;
+		return FLUSH_INPUT_MEMORY;
+	return s->fault == FAULT_NONE ? FLUSH_INPUT_ADD : FLUSH_INPUT_BAD;
 }
 
-static enum intake_event
-batch_line(struct intake *s, const char *line, size_t len, bool too_long,
+static enum flush_input_event
+batch_line(struct flush_input *s, const char *line, size_t len, bool too_long,
     int64_t now_ms)
 {
 	if (s->ended)
-		return stop(s, INTAKE_BUG, "a line after the end");
-	if (s->batch.lines == INTAKE_BATCH_MAX)
-		return stop(s, INTAKE_BUG, "more than %d lines in a batch",
-		    INTAKE_BATCH_MAX);
+		return stop(s, FLUSH_INPUT_BUG, "a line after the end");
+	if (s->batch.lines == FLUSH_INPUT_BATCH_MAX)
+		return stop(s, FLUSH_INPUT_BUG, "more than %d lines in a batch",
+		    FLUSH_INPUT_BATCH_MAX);
 	if (too_long)
 		s->fault = FAULT_TOO_LONG;
-	else if (record_kind(line, len) == RECORD_ERROR)
+	else if (control_kind(line, len) == CONTROL_ERROR)
 		s->fault = read_error(line, len);
 	else
 		s->fault = increment_parse(line, len, &s->inc);
 	if (s->fault == FAULT_UNAVAILABLE)
-		return INTAKE_MEMORY;
+		return FLUSH_INPUT_MEMORY;
 	if (s->fault == FAULT_NONE)
-		return batch_add(&s->batch, &s->inc, now_ms) < 0 ? INTAKE_MEMORY
-								 : INTAKE_LINE;
-	return batch_add_bad(&s->batch, now_ms) < 0 ? INTAKE_MEMORY
-						    : INTAKE_BAD;
+		return batch_add(&s->batch, &s->inc, now_ms) < 0
+			   ? FLUSH_INPUT_MEMORY
+			   : FLUSH_INPUT_LINE;
+	return batch_add_bad(&s->batch, now_ms) < 0 ? FLUSH_INPUT_MEMORY
+						    : FLUSH_INPUT_BAD;
 }
 
 /* What incr-consume says of a payload that it can't hand on. */
 static enum fault
 read_error(const char *line, size_t len)
 {
-	struct record_error e;
+	struct control_error e;
 
 	/* Unavailable is what increment_parse says of memory. */
-	if (record_parse_error(line, len, &e) < 0)
+	if (control_parse_error(line, len, &e) < 0)
 		return errno == ENOMEM ? FAULT_UNAVAILABLE : FAULT_CONTROL_LINE;
 	return e.fault == FAULT_UNAVAILABLE ? FAULT_CONTROL_LINE : e.fault;
 }
 
-static enum intake_event
-checkpoint(struct intake *s, const char *line, size_t len, int64_t now_ms)
+static enum flush_input_event
+checkpoint(struct flush_input *s, const char *line, size_t len, int64_t now_ms)
 {
-	struct record_checkpoint *p = &s->point;
+	struct control_checkpoint *p = &s->point;
 
-	if (record_parse_checkpoint(line, len, p) < 0)
+	if (control_parse_checkpoint(line, len, p) < 0)
 		return errno == ENOMEM
-			   ? INTAKE_MEMORY
-			   : stop(s, INTAKE_BUG, "a malformed checkpoint");
+			   ? FLUSH_INPUT_MEMORY
+			   : stop(s, FLUSH_INPUT_BUG, "a malformed checkpoint");
 	if (p->lines != s->batch.lines)
-		return stop(s, INTAKE_BUG,
+		return stop(s, FLUSH_INPUT_BUG,
 		    "batch %" PRIu64 " has %" PRIu64 " lines, its checkpoint "
 		    "says %" PRIu64,
 		    p->seq, s->batch.lines, p->lines);
 	if (p->seq == 0 && !p->end)
 		return begin(s, now_ms);
 	if (strcmp(p->queue, s->queue) != 0)
-		return stop(s, INTAKE_CONFIG,
+		return stop(s, FLUSH_INPUT_CONFIG,
 		    "batches of queue %s, but --queue is %s", p->queue,
 		    s->queue);
 	if (s->ended)
-		return stop(s, INTAKE_BUG, "a checkpoint after the end");
+		return stop(s, FLUSH_INPUT_BUG, "a checkpoint after the end");
 	if (!p->end)
 		return batch_point(s);
 	if (p->lines != 0)
-		return stop(s, INTAKE_BUG, "an end with lines");
+		return stop(s, FLUSH_INPUT_BUG, "an end with lines");
 	s->ended = true;
-	return INTAKE_END;
+	return FLUSH_INPUT_END;
 }
 
-static enum intake_event
-begin(struct intake *s, int64_t now_ms)
+static enum flush_input_event
+begin(struct flush_input *s, int64_t now_ms)
 {
 	if (strcmp(s->point.queue, s->queue) != 0)
-		return stop(s, INTAKE_CONFIG,
+		return stop(s, FLUSH_INPUT_CONFIG,
 		    "a consumer of queue %s, but --queue is %s", s->point.queue,
 		    s->queue);
 	s->consumer = s->point.consumer;
@@ -147,29 +150,29 @@ begin(struct intake *s, int64_t now_ms)
 	s->begun_ms = now_ms;
 	s->begun_taken_ms = s->point.taken_ms;
 	return s->point.lines == 0
-		   ? INTAKE_BEGIN
-		   : stop(s, INTAKE_BUG, "a beginning with lines");
+		   ? FLUSH_INPUT_BEGIN
+		   : stop(s, FLUSH_INPUT_BUG, "a beginning with lines");
 }
 
-static enum intake_event
-batch_point(struct intake *s)
+static enum flush_input_event
+batch_point(struct flush_input *s)
 {
-	const struct record_checkpoint *p = &s->point;
+	const struct control_checkpoint *p = &s->point;
 
-	POINT("flush-checkpoint");
+	FAILPOINT("flush-checkpoint");
 	if (p->adopted)
-		return INTAKE_BATCH;
+		return FLUSH_INPUT_BATCH;
 	if (!id_equal(&p->consumer, &s->consumer))
-		return stop(s, INTAKE_BUG, "a batch of another consumer");
+		return stop(s, FLUSH_INPUT_BUG, "a batch of another consumer");
 	if (p->seq != s->seq + 1)
-		return stop(s, INTAKE_BUG,
+		return stop(s, FLUSH_INPUT_BUG,
 		    "batch %" PRIu64 " follows batch %" PRIu64, p->seq, s->seq);
 	s->seq = p->seq;
-	return INTAKE_BATCH;
+	return FLUSH_INPUT_BATCH;
 }
 
-static enum intake_event
-stop(struct intake *s, enum intake_event event, const char *fmt, ...)
+static enum flush_input_event
+stop(struct flush_input *s, enum flush_input_event event, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -180,7 +183,7 @@ stop(struct intake *s, enum intake_event event, const char *fmt, ...)
 }
 
 int64_t
-intake_age_ms(const struct intake *s, int64_t now_ms, int64_t unix_ms)
+flush_input_age_ms(const struct flush_input *s, int64_t now_ms, int64_t unix_ms)
 {
 	int64_t by_clock_ms = unix_ms - s->point.taken_ms;
 	int64_t by_stream_ms =

@@ -19,40 +19,44 @@
 #include "record/fault.h"
 #include "record/increment.h"
 
-enum intake_kind { INTAKE_UNKNOWN, INTAKE_PLAIN, INTAKE_CONSUMER };
-
-enum { INTAKE_BATCH_MAX = 100000 }; /* lines; incr-consume -n has it too */
-
-enum intake_event {
-	INTAKE_LINE,   /* a good line of a batch */
-	INTAKE_ADD,    /* plain: inc is to be counted */
-	INTAKE_BAD,    /* fault says why; in a batch it has its place */
-	INTAKE_BEGIN,  /* consumer speaks from now on */
-	INTAKE_BATCH,  /* batch is complete and point names it */
-	INTAKE_END,    /* the consumer left in order */
-	INTAKE_CONFIG, /* why; exit 100 */
-	INTAKE_BUG,    /* why; exit 101 */
-	INTAKE_MEMORY
+enum flush_input_kind {
+	FLUSH_INPUT_UNKNOWN,
+	FLUSH_INPUT_PLAIN,
+	FLUSH_INPUT_CONSUMER
 };
 
-struct intake {
+enum { FLUSH_INPUT_BATCH_MAX = 100000 }; /* lines; incr-consume -n has it too */
+
+enum flush_input_event {
+	FLUSH_INPUT_LINE,   /* a good line of a batch */
+	FLUSH_INPUT_ADD,    /* plain: inc is to be counted */
+	FLUSH_INPUT_BAD,    /* fault says why; in a batch it has its place */
+	FLUSH_INPUT_BEGIN,  /* consumer speaks from now on */
+	FLUSH_INPUT_BATCH,  /* batch is complete and point names it */
+	FLUSH_INPUT_END,    /* the consumer left in order */
+	FLUSH_INPUT_CONFIG, /* why; exit 100 */
+	FLUSH_INPUT_BUG,    /* why; exit 101 */
+	FLUSH_INPUT_MEMORY
+};
+
+struct flush_input {
 	const char *queue; /* borrowed */
-	enum intake_kind kind;
+	enum flush_input_kind kind;
 	struct id consumer; /* who speaks */
 	uint64_t seq;       /* its last own batch */
 	bool ended;
 	int64_t begun_ms, begun_taken_ms; /* of seq 0: tick and Redis */
 	struct batch batch;
-	struct record_checkpoint point;
+	struct control_checkpoint point;
 	struct increment inc;
 	enum fault fault;
 	char why[200];
 };
 
 /* All zero but queue is the beginning.  The batch is the caller's to empty
- * (batch_clear) after INTAKE_BATCH, before the next line. */
-enum intake_event intake_line(struct intake *s, const char *line, size_t len,
-    bool too_long, int64_t now_ms);
+ * (batch_clear) after FLUSH_INPUT_BATCH, before the next line. */
+enum flush_input_event flush_input_line(struct flush_input *s, const char *line,
+    size_t len, bool too_long, int64_t now_ms);
 
 /*
  * The age of the oldest increment of the batch that point names, at now_ms,
@@ -61,6 +65,7 @@ enum intake_event intake_line(struct intake *s, const char *line, size_t len,
  * before; so a clock that is wrong against Redis's can't make everything
  * look old.  Before that: what point says, by Redis's clock alone.
  */
-int64_t intake_age_ms(const struct intake *s, int64_t now_ms, int64_t unix_ms);
+int64_t flush_input_age_ms(
+    const struct flush_input *s, int64_t now_ms, int64_t unix_ms);
 
 #endif

@@ -28,10 +28,10 @@ static bool look(struct flusher *f);
 static int64_t due_ms(const struct flusher *f);
 static bool freeze(struct flusher *f);
 static void open_plain(struct flusher *f, int64_t now_ms);
-static void hear_ledger(struct flusher *f, enum ledger_news news);
+static void hear_ledger(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
 static void row_known(struct flusher *f);
-static void hear_claims(struct flusher *f, enum claims_news news);
+static void hear_claims(struct flusher *f, enum acknowledger_news news);
 static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *object,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -49,18 +49,18 @@ flusher_open(struct flusher *f, struct postgres *pg,
 	    .staleness_ms = -1};
 	f->filling = &f->windows[0];
 	id_make(&seed);
-	sums_open(&f->windows[0].sums, &seed);
-	sums_open(&f->windows[1].sums, &seed);
-	plain_init(&f->plain);
-	return ledger_open(&f->ledger, pg, options->queue);
+	keysums_open(&f->windows[0].sums, &seed);
+	keysums_open(&f->windows[1].sums, &seed);
+	window_plain_init(&f->plain);
+	return committer_open(&f->ledger, pg, options->queue);
 }
 
 void
 flusher_close(struct flusher *f)
 {
-	ledger_close(&f->ledger);
+	committer_close(&f->ledger);
 	if (f->remote)
-		claims_close(&f->claims);
+		acknowledger_close(&f->claims);
 	window_free(&f->windows[0]);
 	window_free(&f->windows[1]);
 	batch_free(&f->intake.batch);
@@ -79,38 +79,40 @@ flusher_takes(const struct flusher *f)
 	if (f->ledger.window != NULL)
 		size += window_size(f->ledger.window);
 	return size < f->options.max_keys &&
-	       f->claims.receipts.n < RECEIPTS_MAX - RECEIPTS_KEPT;
+	       f->claims.receipts.n < ACK_QUEUE_MAX - RECEIPTS_KEPT;
 }
 
-enum intake_event
+enum flush_input_event
 flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 {
-	int64_t now_ms = tick_ms();
-	enum intake_event event =
-	    intake_line(&f->intake, line, len, too_long, now_ms);
+	int64_t now_ms = clock_ms();
+	enum flush_input_event event =
+	    flush_input_line(&f->intake, line, len, too_long, now_ms);
 
 	switch (event) {
-	case INTAKE_LINE: break;
-	case INTAKE_ADD:
+	case FLUSH_INPUT_LINE: break;
+	case FLUSH_INPUT_ADD:
 		open_plain(f, now_ms);
 		if (window_add(f->filling, &f->intake.inc) < 0)
 			out_of_memory(f);
 		break;
-	case INTAKE_BAD:
+	case FLUSH_INPUT_BAD:
 		if (!f->remote)
 			open_plain(f, now_ms);
 		break;
-	case INTAKE_BEGIN: begin_consumer(f); break;
-	case INTAKE_BATCH:
+	case FLUSH_INPUT_BEGIN: begin_consumer(f); break;
+	case FLUSH_INPUT_BATCH:
 		f->pending = true;
 		place(f);
 		break;
-	case INTAKE_END: f->hurry = f->filling->open; break;
-	case INTAKE_CONFIG:
+	case FLUSH_INPUT_END: f->hurry = f->filling->open; break;
+	case FLUSH_INPUT_CONFIG:
 		fail(f, EXIT_CONFIG, "stdin", "%s", f->intake.why);
 		break;
-	case INTAKE_BUG: fail(f, EXIT_BUG, "stdin", "%s", f->intake.why); break;
-	case INTAKE_MEMORY: out_of_memory(f); break;
+	case FLUSH_INPUT_BUG:
+		fail(f, EXIT_BUG, "stdin", "%s", f->intake.why);
+		break;
+	case FLUSH_INPUT_MEMORY: out_of_memory(f); break;
 	}
 	return event;
 }
@@ -130,7 +132,8 @@ begin_consumer(struct flusher *f)
 		fail(f, EXIT_CONFIG, "redis", "%s", why);
 		return;
 	}
-	claims_open(&f->claims, q, f->windows, 3 * f->options.interval_ms);
+	acknowledger_open(
+	    &f->claims, q, f->windows, 3 * f->options.interval_ms);
 	f->remote = true;
 	schedule_promise(&f->schedule);
 	check(f, &f->intake.consumer);
@@ -141,7 +144,7 @@ check(struct flusher *f, const struct id *consumer)
 {
 	f->asked = *consumer;
 	f->checking = true;
-	claims_ask(&f->claims, consumer);
+	acknowledger_ask(&f->claims, consumer);
 }
 
 void
@@ -178,12 +181,12 @@ place(struct flusher *f)
 static bool
 is_known(struct flusher *f)
 {
-	const struct record_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->intake.point;
 	const struct flusher_known *k = &f->known;
 	char consumer[ID_TEXT + 1];
 
 	if (!id_equal(&f->asked, &p->consumer)) {
-		if (f->retire.state == RETIRE_WAIT)
+		if (f->retire.state == LEDGER_GC_WAIT)
 			check(f, &p->consumer);
 		return false;
 	}
@@ -214,7 +217,7 @@ place_own(struct flusher *f)
 static bool
 place_adopted(struct flusher *f)
 {
-	const struct record_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->intake.point;
 	struct flusher_known *k = &f->known;
 
 	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
@@ -244,16 +247,17 @@ continues(const struct flusher *f, bool adopted)
 static bool
 merge(struct flusher *f, bool adopted)
 {
-	const struct record_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->intake.point;
 	struct window *w = f->filling;
-	int64_t now_ms = tick_ms();
-	int64_t age_ms = intake_age_ms(&f->intake, now_ms, tick_unix_ms());
+	int64_t now_ms = clock_ms();
+	int64_t age_ms =
+	    flush_input_age_ms(&f->intake, now_ms, clock_unix_ms());
 
 	if (!w->open) {
 		window_open(w, &p->consumer, &f->intake.consumer, adopted,
 		    f->intake.batch.lines > 0 ? f->intake.batch.opened_ms
 					      : now_ms);
-		schedule_open(&f->schedule, w, tick_noise());
+		schedule_open(&f->schedule, w, clock_noise());
 	}
 	if (window_add_batch(w, &f->intake.batch, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
@@ -264,10 +268,10 @@ merge(struct flusher *f, bool adopted)
 static bool
 acknowledge(struct flusher *f)
 {
-	const struct record_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->intake.point;
 
 	f->replayed++;
-	if (receipts_add_batch(&f->claims.receipts, &p->consumer,
+	if (ack_queue_add_batch(&f->claims.receipts, &p->consumer,
 		&f->intake.consumer, p->seq, &f->intake.batch) < 0)
 		out_of_memory(f);
 	return true;
@@ -277,18 +281,18 @@ static bool
 look(struct flusher *f)
 {
 	if (f->known.looking || (f->filling->open && !freeze(f)) ||
-	    f->ledger.state != LEDGER_REST)
+	    f->ledger.state != COMMITTER_REST)
 		return false;
 	f->known.valid = false;
 	f->known.looking = true;
-	ledger_look(&f->ledger, &f->intake.point.consumer);
+	committer_look(&f->ledger, &f->intake.point.consumer);
 	return false;
 }
 
 static void
 row_known(struct flusher *f)
 {
-	const struct record_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->intake.point;
 	uint64_t row = f->ledger.row;
 
 	f->known = (struct flusher_known){
@@ -308,7 +312,7 @@ open_plain(struct flusher *f, int64_t now_ms)
 	if (f->filling->open)
 		return;
 	window_open_plain(f->filling, now_ms);
-	schedule_open(&f->schedule, f->filling, tick_noise());
+	schedule_open(&f->schedule, f->filling, clock_noise());
 }
 
 static int64_t
@@ -316,8 +320,8 @@ due_ms(const struct flusher *f)
 {
 	const struct window *w = f->filling;
 
-	if (!w->open || f->ledger.state != LEDGER_REST)
-		return FDIO_FOREVER;
+	if (!w->open || f->ledger.state != COMMITTER_REST)
+		return IO_FOREVER;
 	if (f->hurry || f->ended)
 		return 0;
 	return schedule_due(&f->schedule, w, &f->ledger.pace);
@@ -329,7 +333,7 @@ freeze(struct flusher *f)
 {
 	struct window *w = f->filling;
 
-	if (f->ledger.state != LEDGER_REST)
+	if (f->ledger.state != COMMITTER_REST)
 		return false;
 	f->hurry = false;
 	if (w->plain) {
@@ -337,9 +341,9 @@ freeze(struct flusher *f)
 			window_clear(w);
 			return true;
 		}
-		plain_name(&f->plain, w, tick_ms());
+		window_plain_name(&f->plain, w, clock_ms());
 	}
-	ledger_commit(&f->ledger, w);
+	committer_commit(&f->ledger, w);
 	f->filling = &f->windows[w == &f->windows[0]];
 	return true;
 }
@@ -351,42 +355,44 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 {
 	int64_t next_ms = due_ms(f), at_ms;
 
-	at_ms = ledger_wait(&f->ledger, &ret_pfds[0]);
+	at_ms = committer_wait(&f->ledger, &ret_pfds[0]);
 	next_ms = at_ms < next_ms ? at_ms : next_ms;
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->remote)
 		return next_ms;
-	at_ms = claims_wait(&f->claims, &ret_pfds[1]);
+	at_ms = acknowledger_wait(&f->claims, &ret_pfds[1]);
 	return at_ms < next_ms ? at_ms : next_ms;
 }
 
 void
 flusher_step(struct flusher *f, const struct pollfd pfds[2])
 {
-	hear_ledger(f, ledger_step(&f->ledger, pfds[0].revents));
+	hear_ledger(f, committer_step(&f->ledger, pfds[0].revents));
 	if (f->remote && f->status == 0)
-		hear_claims(f, claims_step(&f->claims, pfds[1].revents));
+		hear_claims(f, acknowledger_step(&f->claims, pfds[1].revents));
 	place(f);
-	if (f->status == 0 && due_ms(f) <= tick_ms())
+	if (f->status == 0 && due_ms(f) <= clock_ms())
 		freeze(f);
 	if (f->remote && !f->checking && !f->ended)
-		retire_start(&f->retire, &f->ledger, tick_ms());
+		ledger_gc_start(&f->retire, &f->ledger, clock_ms());
 }
 
 static void
-hear_ledger(struct flusher *f, enum ledger_news news)
+hear_ledger(struct flusher *f, enum committer_news news)
 {
-	const struct ledger *l = &f->ledger;
+	const struct committer *l = &f->ledger;
 
 	switch (news) {
-	case LEDGER_NOTHING: return;
-	case LEDGER_COMMITTED: committed(f); return;
-	case LEDGER_ROW: row_known(f); return;
-	case LEDGER_FOUND:
-		retire_found(&f->retire, &f->ledger, &f->claims);
+	case COMMITTER_NOTHING: return;
+	case COMMITTER_COMMITTED: committed(f); return;
+	case COMMITTER_ROW: row_known(f); return;
+	case COMMITTER_FOUND:
+		ledger_gc_found(&f->retire, &f->ledger, &f->claims);
 		return;
-	case LEDGER_FORGOTTEN: retire_forgotten(&f->retire, &f->ledger); return;
-	case LEDGER_PARTLY:
+	case COMMITTER_FORGOTTEN:
+		ledger_gc_forgotten(&f->retire, &f->ledger);
+		return;
+	case COMMITTER_PARTLY:
 		fail(f, EXIT_TEMPFAIL, "window",
 		    "batches %" PRIu64 " to %" PRIu64
 		    " were counted by another, dropping our %" PRIu64
@@ -394,17 +400,17 @@ hear_ledger(struct flusher *f, enum ledger_news news)
 		    l->window->first, l->row, l->window->first,
 		    l->window->last);
 		return;
-	case LEDGER_LOST:
+	case COMMITTER_LOST:
 		fail(f, EXIT_BUG, "ledger",
 		    "stands at batch %" PRIu64 " where %" PRIu64 " is due",
 		    l->row, l->window->first - 1);
 		return;
-	case LEDGER_TOO_OLD:
+	case COMMITTER_TOO_OLD:
 		fail(f, EXIT_TEMPFAIL, "window",
 		    "older than a day, not committed");
 		return;
-	case LEDGER_MEMORY: out_of_memory(f); return;
-	case LEDGER_FAULT:
+	case COMMITTER_MEMORY: out_of_memory(f); return;
+	case COMMITTER_FAULT:
 		fail(f, EXIT_CONFIG, "postgres", "%s", postgres_why(l->pg));
 		return;
 	}
@@ -413,7 +419,7 @@ hear_ledger(struct flusher *f, enum ledger_news news)
 static void
 committed(struct flusher *f)
 {
-	struct window *w = ledger_take(&f->ledger);
+	struct window *w = committer_take(&f->ledger);
 
 	if (f->ledger.replayed)
 		f->replayed += w->last - w->first + 1;
@@ -423,11 +429,11 @@ committed(struct flusher *f)
 	f->took_us = f->ledger.took_us;
 	f->keys = w->sums.n;
 	f->staleness_ms =
-	    w->oldest_ms == INT64_MAX ? -1 : tick_ms() - w->oldest_ms;
+	    w->oldest_ms == INT64_MAX ? -1 : clock_ms() - w->oldest_ms;
 	if (w->plain)
-		f->plain.committed_ms = tick_ms();
+		f->plain.committed_ms = clock_ms();
 	else
-		receipts_add(&f->claims.receipts, w);
+		ack_queue_add(&f->claims.receipts, w);
 	if (w->adopted && id_equal(&f->known.consumer, &w->consumer) &&
 	    f->known.row < w->last)
 		f->known.row = w->last;
@@ -435,34 +441,34 @@ committed(struct flusher *f)
 }
 
 static void
-hear_claims(struct flusher *f, enum claims_news news)
+hear_claims(struct flusher *f, enum acknowledger_news news)
 {
 	switch (news) {
-	case CLAIMS_NOTHING: return;
-	case CLAIMS_FAULT:
+	case ACKNOWLEDGER_NOTHING: return;
+	case ACKNOWLEDGER_FAULT:
 		fail(f, EXIT_CONFIG, "redis", "%s", queue_why(f->claims.q));
 		return;
-	case CLAIMS_ANSWER: break;
+	case ACKNOWLEDGER_ANSWER: break;
 	}
 	if (f->checking) {
 		f->stranger = !f->claims.registered;
 		f->checking = false;
-	} else if (f->retire.state == RETIRE_ASK) {
-		retire_answer(&f->retire, &f->ledger, &f->claims);
+	} else if (f->retire.state == LEDGER_GC_ASK) {
+		ledger_gc_answer(&f->retire, &f->ledger, &f->claims);
 	}
 }
 
 int64_t
 flusher_oldest(const struct flusher *f)
 {
-	int64_t oldest_ms = FDIO_FOREVER, now_ms = tick_ms();
+	int64_t oldest_ms = IO_FOREVER, now_ms = clock_ms();
 
 	for (size_t i = 0; i < 2; i++)
 		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
 			oldest_ms = f->windows[i].oldest_ms;
 	if (f->pending) {
-		int64_t at_ms =
-		    now_ms - intake_age_ms(&f->intake, now_ms, tick_unix_ms());
+		int64_t at_ms = now_ms - flush_input_age_ms(&f->intake, now_ms,
+					     clock_unix_ms());
 
 		oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
 	}
@@ -473,7 +479,7 @@ bool
 flusher_done(const struct flusher *f)
 {
 	return f->ended && !f->pending && !f->filling->open &&
-	       f->ledger.state == LEDGER_REST && f->claims.receipts.n == 0;
+	       f->ledger.state == COMMITTER_REST && f->claims.receipts.n == 0;
 }
 
 static void

@@ -5,7 +5,7 @@
  *
  *	while (flusher_takes(f)) ... flusher_line(f, ...)
  *	deadline = flusher_wait(f, pfds)
- *	... fdio_poll ...
+ *	... io_poll ...
  *	flusher_step(f, pfds)
  *
  * until flusher_done, or status says that it can't go on.
@@ -38,12 +38,12 @@ struct flusher_options {
 
 struct flusher {
 	struct flusher_options options;
-	struct intake intake;
+	struct flush_input intake;
 	struct window windows[2], *filling;
 	struct schedule schedule; /* of filling */
-	struct ledger ledger;
-	struct claims claims; /* open if remote */
-	struct retire retire;
+	struct committer ledger;
+	struct acknowledger claims; /* open if remote */
+	struct ledger_gc retire;
 	bool remote;   /* the input is a consumer's stream */
 	bool pending;  /* intake's batch is complete and not yet in a window */
 	bool checking; /* is asked registered? */
@@ -52,7 +52,7 @@ struct flusher {
 	bool hurry; /* filling closes as soon as it can */
 	bool ended; /* no line will follow */
 
-	struct plain plain;
+	struct window_plain plain;
 
 	/* The ledger row of the consumer whose adopted batches come. */
 	struct flusher_known {
@@ -84,7 +84,7 @@ bool flusher_takes(const struct flusher *f);
 
 /* Gives one line of input and says what it was (intake.fault says why it
  * was bad). */
-enum intake_event flusher_line(
+enum flush_input_event flusher_line(
     struct flusher *f, const char *line, size_t len, bool too_long);
 
 /* No line will follow; what is incomplete is dropped. */
@@ -95,8 +95,8 @@ void flusher_end(struct flusher *f);
 int64_t flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[2]);
 
-/* The tick_ms() of the oldest increment that waits to be committed,
- * FDIO_FOREVER if none does whose age is known. */
+/* The clock_ms() of the oldest increment that waits to be committed,
+ * IO_FOREVER if none does whose age is known. */
 int64_t flusher_oldest(const struct flusher *f);
 
 /* The input has ended, and all that was complete is committed and

@@ -6,22 +6,24 @@
 
 enum { DAY_MS = 86400000 };
 
-static void next(struct retire *r, struct ledger *l, struct claims *c);
-static void next_page(struct retire *r, struct ledger *l);
+static void next(
+    struct ledger_gc *r, struct committer *l, struct acknowledger *c);
+static void next_page(struct ledger_gc *r, struct committer *l);
 
 void
-retire_start(struct retire *r, struct ledger *l, int64_t now_ms)
+ledger_gc_start(struct ledger_gc *r, struct committer *l, int64_t now_ms)
 {
 	static const struct id nil;
 
-	if (r->state != RETIRE_WAIT || now_ms < r->due_ms)
+	if (r->state != LEDGER_GC_WAIT || now_ms < r->due_ms)
 		return;
-	r->state = RETIRE_FIND;
-	ledger_find_old(l, &nil);
+	r->state = LEDGER_GC_FIND;
+	committer_find_old(l, &nil);
 }
 
 void
-retire_found(struct retire *r, struct ledger *l, struct claims *c)
+ledger_gc_found(
+    struct ledger_gc *r, struct committer *l, struct acknowledger *c)
 {
 	r->n = l->old_n;
 	r->at = r->n_gone = 0;
@@ -30,7 +32,8 @@ retire_found(struct retire *r, struct ledger *l, struct claims *c)
 }
 
 void
-retire_answer(struct retire *r, struct ledger *l, struct claims *c)
+ledger_gc_answer(
+    struct ledger_gc *r, struct committer *l, struct acknowledger *c)
 {
 	if (!c->registered)
 		r->gone[r->n_gone++] = r->ids[r->at];
@@ -39,33 +42,33 @@ retire_answer(struct retire *r, struct ledger *l, struct claims *c)
 }
 
 static void
-next(struct retire *r, struct ledger *l, struct claims *c)
+next(struct ledger_gc *r, struct committer *l, struct acknowledger *c)
 {
 	if (r->at < r->n) {
-		r->state = RETIRE_ASK;
-		claims_ask(c, &r->ids[r->at]);
+		r->state = LEDGER_GC_ASK;
+		acknowledger_ask(c, &r->ids[r->at]);
 	} else if (r->n_gone > 0) {
-		r->state = RETIRE_FORGET;
-		ledger_forget(l, r->gone, r->n_gone);
+		r->state = LEDGER_GC_FORGET;
+		committer_forget(l, r->gone, r->n_gone);
 	} else {
 		next_page(r, l);
 	}
 }
 
 void
-retire_forgotten(struct retire *r, struct ledger *l)
+ledger_gc_forgotten(struct ledger_gc *r, struct committer *l)
 {
 	next_page(r, l);
 }
 
 static void
-next_page(struct retire *r, struct ledger *l)
+next_page(struct ledger_gc *r, struct committer *l)
 {
-	if (r->n == STORE_OLD_MAX) {
-		r->state = RETIRE_FIND;
-		ledger_find_old(l, &r->ids[r->n - 1]);
+	if (r->n == STATEMENTS_OLD_MAX) {
+		r->state = LEDGER_GC_FIND;
+		committer_find_old(l, &r->ids[r->n - 1]);
 		return;
 	}
-	r->state = RETIRE_WAIT;
-	r->due_ms = tick_ms() + DAY_MS;
+	r->state = LEDGER_GC_WAIT;
+	r->due_ms = clock_ms() + DAY_MS;
 }

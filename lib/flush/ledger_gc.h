@@ -1,6 +1,6 @@
 /*
  * The end of old ledger rows (layer 2): at start and then once a day, finds
- * those of our queue that are older than STORE_OLD_DAYS, asks Redis which
+ * those of our queue that are older than STATEMENTS_OLD_DAYS, asks Redis which
  * of their consumers are still registered, and deletes the others.  Nothing
  * else ever deletes a ledger row.
  *
@@ -16,26 +16,29 @@
 #include "flush/committer.h"
 #include "postgres/statements.h"
 
-enum retire_state {
-	RETIRE_WAIT,  /* until due_ms */
-	RETIRE_FIND,  /* the ledger is looked through */
-	RETIRE_ASK,   /* Redis is asked about ids[at] */
-	RETIRE_FORGET /* those that are gone are deleted */
+enum ledger_gc_state {
+	LEDGER_GC_WAIT,  /* until due_ms */
+	LEDGER_GC_FIND,  /* the ledger is looked through */
+	LEDGER_GC_ASK,   /* Redis is asked about ids[at] */
+	LEDGER_GC_FORGET /* those that are gone are deleted */
 };
 
 /* All zero: due at once. */
-struct retire {
-	enum retire_state state;
+struct ledger_gc {
+	enum ledger_gc_state state;
 	int64_t due_ms;
-	struct id ids[STORE_OLD_MAX], gone[STORE_OLD_MAX];
+	struct id ids[STATEMENTS_OLD_MAX], gone[STATEMENTS_OLD_MAX];
 	size_t n, at, n_gone;
 };
 
 /* Begins, if it is time. */
-void retire_start(struct retire *r, struct ledger *l, int64_t now_ms);
-/* LEDGER_FOUND, CLAIMS_ANSWER (in RETIRE_ASK), LEDGER_FORGOTTEN. */
-void retire_found(struct retire *r, struct ledger *l, struct claims *c);
-void retire_answer(struct retire *r, struct ledger *l, struct claims *c);
-void retire_forgotten(struct retire *r, struct ledger *l);
+void ledger_gc_start(struct ledger_gc *r, struct committer *l, int64_t now_ms);
+/* COMMITTER_FOUND, ACKNOWLEDGER_ANSWER (in LEDGER_GC_ASK), COMMITTER_FORGOTTEN.
+ */
+void ledger_gc_found(
+    struct ledger_gc *r, struct committer *l, struct acknowledger *c);
+void ledger_gc_answer(
+    struct ledger_gc *r, struct committer *l, struct acknowledger *c);
+void ledger_gc_forgotten(struct ledger_gc *r, struct committer *l);
 
 #endif

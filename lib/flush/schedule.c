@@ -20,20 +20,20 @@ schedule_open(struct schedule *s, const struct window *w, uint64_t noise)
 }
 
 bool
-schedule_full(
-    const struct schedule *s, const struct window *w, const struct pace *pace)
+schedule_full(const struct schedule *s, const struct window *w,
+    const struct cost_model *pace)
 {
 	return window_size(w) >= s->max_keys ||
 	       (s->promises &&
-		   w->sums.n >= pace_keys(pace, SCHEDULE_STATEMENT_MS));
+		   w->sums.n >= cost_model_keys(pace, SCHEDULE_STATEMENT_MS));
 }
 
 int64_t
-schedule_due(
-    const struct schedule *s, const struct window *w, const struct pace *pace)
+schedule_due(const struct schedule *s, const struct window *w,
+    const struct cost_model *pace)
 {
 	if (schedule_full(s, w, pace))
 		return 0;
-	return window_due(
-	    w, s->interval_ms, s->jitter_ms, pace_expected_ms(pace, w->sums.n));
+	return window_due(w, s->interval_ms, s->jitter_ms,
+	    cost_model_expected_ms(pace, w->sums.n));
 }

@@ -34,11 +34,11 @@ void schedule_promise(struct schedule *s);
 void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
 
 /* Is w as large as it should be? */
-bool schedule_full(
-    const struct schedule *s, const struct window *w, const struct pace *pace);
+bool schedule_full(const struct schedule *s, const struct window *w,
+    const struct cost_model *pace);
 
-/* The tick_ms() at which w (open) must close; in the past if it is full. */
-int64_t schedule_due(
-    const struct schedule *s, const struct window *w, const struct pace *pace);
+/* The clock_ms() at which w (open) must close; in the past if it is full. */
+int64_t schedule_due(const struct schedule *s, const struct window *w,
+    const struct cost_model *pace);
 
 #endif

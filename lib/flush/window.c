@@ -112,7 +112,7 @@ static int
 count(struct window *w, const struct increment *inc, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (sums_add(&w->sums, &inc[i].key, inc[i].value) < 0)
+		if (keysums_add(&w->sums, &inc[i].key, inc[i].value) < 0)
 			return -1;
 	w->lines += n;
 	return 0;
@@ -171,7 +171,7 @@ window_trim(struct window *w, uint64_t row)
 
 	w->first = row + 1;
 	w->lines = 0;
-	sums_clear(&w->sums);
+	keysums_clear(&w->sums);
 	return from == to ? 0 : count(w, log + from, to - from);
 }
 
@@ -179,7 +179,7 @@ void
 window_clear(struct window *w)
 {
 	w->open = false;
-	sums_clear(&w->sums);
+	keysums_clear(&w->sums);
 	rest(&w->rejects);
 	rest(&w->log);
 	rest(&w->ends);
@@ -198,7 +198,7 @@ void
 window_free(struct window *w)
 {
 	w->open = false;
-	sums_free(&w->sums);
+	keysums_free(&w->sums);
 	buf_free(&w->rejects);
 	buf_free(&w->log);
 	buf_free(&w->ends);

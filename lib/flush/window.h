@@ -35,7 +35,7 @@ struct batch {
 	struct buf increments; /* struct increment */
 	struct buf bad;        /* uint64_t: indexes of the bad lines */
 	uint64_t lines;
-	int64_t opened_ms; /* tick_ms() of the first line */
+	int64_t opened_ms; /* clock_ms() of the first line */
 };
 
 /* Each adds one line; 0, or -1 if memory is gone. */
@@ -50,14 +50,14 @@ struct window {
 	struct id consumer;
 	struct id self; /* who owns the consumer: itself or its adopter */
 	uint64_t from, first, last; /* from..first-1 were there before */
-	struct sums sums;
+	struct keysums sums;
 	uint64_t lines;     /* increments in sums */
 	struct buf rejects; /* struct queue_reject, sorted */
 	struct buf log;     /* struct increment, if adopted */
 	struct buf ends;    /* size_t: where each batch ends in log */
-	int64_t opened_ms;  /* tick_ms() of the first line */
+	int64_t opened_ms;  /* clock_ms() of the first line */
 	int64_t sent_ms;    /* of the first statement, 0: none yet */
-	int64_t oldest_ms;  /* tick_ms() of its oldest increment;
+	int64_t oldest_ms;  /* clock_ms() of its oldest increment;
 			     * INT64_MAX: not known */
 };
 
@@ -80,7 +80,7 @@ int window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 /* Keys and bad lines: what max-keys bounds. */
 size_t window_size(const struct window *w);
 
-/* The tick_ms() at which w must close; expected_ms is what its statement
+/* The clock_ms() at which w must close; expected_ms is what its statement
  * will take, jitter_ms earlier than need be if it is of our own. */
 int64_t window_due(const struct window *w, int64_t interval_ms,
     int64_t jitter_ms, int64_t expected_ms);

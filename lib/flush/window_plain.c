@@ -5,7 +5,7 @@
 enum { ID_MS = 86400000 /* a ledger row must not grow old in use */ };
 
 void
-plain_init(struct plain *p)
+window_plain_init(struct window_plain *p)
 {
 	id_make(&p->consumer);
 	p->next = 1;
@@ -13,11 +13,11 @@ plain_init(struct plain *p)
 }
 
 void
-plain_name(struct plain *p, struct window *w, int64_t now_ms)
+window_plain_name(struct window_plain *p, struct window *w, int64_t now_ms)
 {
 	if (p->committed_ms > 0 && now_ms - p->committed_ms > ID_MS)
-		plain_init(p);
+		window_plain_init(p);
 	w->consumer = w->self = p->consumer;
 	w->from = w->first = w->last = p->next++;
-	POINT("flush-plain");
+	FAILPOINT("flush-plain");
 }

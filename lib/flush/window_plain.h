@@ -11,15 +11,16 @@
 #include "flush/window.h"
 #include "record/id.h"
 
-struct plain {
+struct window_plain {
 	struct id consumer;
 	uint64_t next;
-	int64_t committed_ms; /* tick_ms() of the last, 0 */
+	int64_t committed_ms; /* clock_ms() of the last, 0 */
 };
 
-void plain_init(struct plain *p);
+void window_plain_init(struct window_plain *p);
 
 /* Gives w (plain, not empty) its name: one batch. */
-void plain_name(struct plain *p, struct window *w, int64_t now_ms);
+void window_plain_name(
+    struct window_plain *p, struct window *w, int64_t now_ms);
 
 #endif

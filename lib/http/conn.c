@@ -21,12 +21,12 @@ enum {
 };
 
 const struct conn_policy *conn_policy;
-static struct due_list lists[CONN_STATES];
+static struct timerlist lists[CONN_STATES];
 static struct conn *first_marked, *last_marked;
 static size_t count, surplus, unsent_bytes;
 static bool worked; /* since memory was given back */
 
-static void be_ready(struct watch *w, uint32_t events);
+static void be_ready(struct loop_fd *w, uint32_t events);
 static void receive(struct conn *c);
 static void end_input(struct conn *c);
 static void discard(struct conn *c);
@@ -55,14 +55,14 @@ conn_open(int fd, const struct conn_from *from)
 		close(fd);
 		return -1;
 	}
-	c->watch = (struct watch){.ready = be_ready, .fd = fd};
+	c->watch = (struct loop_fd){.ready = be_ready, .fd = fd};
 	c->from = *from;
 	c->state = from->surplus ? CONN_HEAD : CONN_IDLE;
 	count++;
 	surplus += from->surplus;
-	due_add(&lists[c->state], &c->due,
-	    tick_ms() + conn_policy->limit_ms[c->state]);
-	if (watch_set(&c->watch, EPOLLIN) < 0) {
+	timerlist_add(&lists[c->state], &c->due,
+	    clock_ms() + conn_policy->limit_ms[c->state]);
+	if (loop_set(&c->watch, EPOLLIN) < 0) {
 		int saved = errno;
 
 		destroy(c);
@@ -105,7 +105,7 @@ conn_unsent_bytes(void)
 /* -- reading ------------------------------------------------------------- */
 
 static void
-be_ready(struct watch *w, uint32_t events)
+be_ready(struct loop_fd *w, uint32_t events)
 {
 	struct conn *c = (struct conn *)w;
 
@@ -142,7 +142,7 @@ receive(struct conn *c)
 		buf_grow(&c->in, len);
 		parse_on(c);
 	} else {
-		used = conn_parse(c, shared, len);
+		used = conn_input_parse(c, shared, len);
 		if (used < len && !c->deaf &&
 		    buf_add(&c->in, shared + used, len - used) < 0) {
 			destroy(c);
@@ -158,9 +158,11 @@ static void
 parse_on(struct conn *c)
 {
 	if (c->in.len > 0)
-		buf_drop(&c->in, conn_parse(c, buf_ptr(&c->in), c->in.len));
+		buf_drop(
+		    &c->in, conn_input_parse(c, buf_ptr(&c->in), c->in.len));
 	else if (c->asked.reading != NULL)
-		(void)conn_parse(c, "", 0); /* the end may be all there is */
+		(void)conn_input_parse(
+		    c, "", 0); /* the end may be all there is */
 	if (c->deaf || c->in.len == 0)
 		buf_free(&c->in);
 }
@@ -193,7 +195,7 @@ discard(struct conn *c)
 /* -- answers ------------------------------------------------------------- */
 
 void
-conn_answer(struct exchange *x, const struct answer *a)
+conn_answer(struct exchange *x, const struct response *a)
 {
 	if (x->answered) {
 		free(a->text);
@@ -202,7 +204,7 @@ conn_answer(struct exchange *x, const struct answer *a)
 	x->answered = true;
 	x->answer = *a;
 	if (a->code != NULL || a->status == 207) {
-		trace_adopt(&x->trace);
+		traceparent_adopt(&x->trace);
 		x->answer.trace = &x->trace;
 	}
 	conn_policy->answered(x);
@@ -227,9 +229,9 @@ conn_go_on(struct exchange *x)
 }
 
 void
-conn_refuse(struct exchange *x, const struct answer *a)
+conn_refuse(struct exchange *x, const struct response *a)
 {
-	conn_parse_no_more(x->conn, a);
+	conn_input_refuse(x->conn, a);
 }
 
 void
@@ -265,11 +267,11 @@ static void
 flush(struct conn *c)
 {
 	static struct buf reply;
-	size_t before = unsent_len(c->out);
+	size_t before = sendq_len(c->out);
 	int64_t sent =
-	    !gather(c, &reply) ? -1 : unsent_send(&c->out, &reply, c->watch.fd);
+	    !gather(c, &reply) ? -1 : sendq_send(&c->out, &reply, c->watch.fd);
 
-	unsent_bytes += unsent_len(c->out) - before;
+	unsent_bytes += sendq_len(c->out) - before;
 	if (sent < 0) {
 		destroy(c);
 		return;
@@ -334,13 +336,13 @@ static void
 enter(struct conn *c, enum conn_state state, uint32_t events)
 {
 	if (c->state != state || c->fresh) {
-		due_remove(&lists[c->state], &c->due);
-		due_add(&lists[state], &c->due,
-		    tick_ms() + conn_policy->limit_ms[state]);
+		timerlist_remove(&lists[c->state], &c->due);
+		timerlist_add(&lists[state], &c->due,
+		    clock_ms() + conn_policy->limit_ms[state]);
 		c->state = (uint8_t)state;
 		c->fresh = false;
 	}
-	if (watch_set(&c->watch, events) < 0)
+	if (loop_set(&c->watch, events) < 0)
 		destroy(c);
 }
 
@@ -358,15 +360,15 @@ conn_tick(int64_t now_ms)
 	int64_t next_ms = give_back(now_ms);
 
 	for (int state = 0; state < CONN_STATES; state++) {
-		struct due_list *l = &lists[state];
+		struct timerlist *l = &lists[state];
 
 		if (state == CONN_WAITING) /* the verdicts have their own */
 			continue;
-		while (due_next(l) <= now_ms)
+		while (timerlist_next(l) <= now_ms)
 			expire((struct conn *)((char *)l->first -
 					       offsetof(struct conn, due)));
-		if (due_next(l) < next_ms)
-			next_ms = due_next(l);
+		if (timerlist_next(l) < next_ms)
+			next_ms = timerlist_next(l);
 	}
 	return first_marked == NULL ? next_ms : now_ms;
 }
@@ -380,13 +382,13 @@ give_back(int64_t now_ms)
 	static int64_t next_ms;
 
 	if (!worked || lists[CONN_IDLE].n < count)
-		return FDIO_FOREVER;
+		return IO_FOREVER;
 	if (now_ms < next_ms)
 		return next_ms;
 	(void)malloc_trim(0);
 	worked = false;
 	next_ms = now_ms + REST_MS;
-	return FDIO_FOREVER;
+	return IO_FOREVER;
 }
 
 static void
@@ -395,8 +397,8 @@ expire(struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_HEAD:
 	case CONN_BODY:
-		conn_parse_no_more(
-		    c, &(struct answer){.status = 408,
+		conn_input_refuse(
+		    c, &(struct response){.status = 408,
 			   .code = "request-timeout",
 			   .detail = "the request took too long"});
 		enter(c, CONN_WAITING, 0);
@@ -417,14 +419,14 @@ destroy(struct conn *c)
 		if (x->in_pieces && !x->answered)
 			conn_policy->left(x);
 	exchange_leave(&c->asked);
-	unsent_bytes -= unsent_len(c->out);
-	due_remove(&lists[c->state], &c->due);
+	unsent_bytes -= sendq_len(c->out);
+	timerlist_remove(&lists[c->state], &c->due);
 	count--;
 	surplus -= c->from.surplus;
 	close(c->watch.fd); /* which also ends watching it */
 	buf_free(&c->in);
 	buf_free(&c->body);
-	unsent_free(&c->out);
+	sendq_free(&c->out);
 	c->gone = true;
 	if (!c->marked)
 		free(c);

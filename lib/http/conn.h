@@ -40,7 +40,7 @@ struct conn_policy {
 	 * body() is then called without one. */
 	void (*data)(struct exchange *x, const char *p, size_t len);
 	/* No more is read of it: answer it, with a or later. */
-	void (*cut)(struct exchange *x, const struct answer *a);
+	void (*cut)(struct exchange *x, const struct response *a);
 	/* The client of a request with x->in_pieces has gone. */
 	void (*left)(struct exchange *x);
 	/* It was answered. */
@@ -52,7 +52,7 @@ void conn_use(const struct conn_policy *p);
 
 /* Where a connection comes from, for the policy. */
 struct conn_from {
-	struct peer peer;
+	struct address peer;
 	uint8_t role; /* of the socket that listened */
 	bool surplus; /* one too many: its first request is the last */
 };
@@ -68,20 +68,20 @@ const struct conn_from *conn_from(const struct exchange *x);
  * Gives the answer to x, takes its text.  pending must be 0: x may be gone
  * afterwards.  The first answer counts.
  */
-void conn_answer(struct exchange *x, const struct answer *a);
+void conn_answer(struct exchange *x, const struct response *a);
 
 /* For a request being read: reads no more until conn_go_on, or never again,
  * which cuts it. */
 void conn_hold(struct exchange *x);
 void conn_go_on(struct exchange *x);
-void conn_refuse(struct exchange *x, const struct answer *a);
+void conn_refuse(struct exchange *x, const struct response *a);
 
 /* Sends the answers given since the last call.  Once per turn of the loop,
  * after everything that answers. */
 void conn_flush(void);
 
 /* Ends what has taken too long; answers it if there is something to say.
- * When it is due again, FDIO_FOREVER if never. */
+ * When it is due again, IO_FOREVER if never. */
 int64_t conn_tick(int64_t now_ms);
 
 size_t conn_count(void); /* surplus ones included */

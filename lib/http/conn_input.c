@@ -13,13 +13,13 @@ static void take_end(struct conn *c);
 static struct exchange *begin(struct conn *c);
 
 size_t
-conn_parse(struct conn *c, const char *p, size_t len)
+conn_input_parse(struct conn *c, const char *p, size_t len)
 {
 	size_t used = 0, eaten;
 
 	while (!c->deaf && !c->held && !conn_is_full(c)) {
 		enum http_event e =
-		    http_step(&c->http, p + used, len - used, &eaten);
+		    http_parser_step(&c->http, p + used, len - used, &eaten);
 
 		switch (e) {
 		case HTTP_MORE: return used;
@@ -28,8 +28,8 @@ conn_parse(struct conn *c, const char *p, size_t len)
 		case HTTP_FRAMING: break;
 		case HTTP_END: take_end(c); break;
 		case HTTP_FAULT:
-			conn_parse_no_more(
-			    c, &(struct answer){.status = c->http.status,
+			conn_input_refuse(
+			    c, &(struct response){.status = c->http.status,
 				   .code = "faulty-request",
 				   .detail = c->http.why});
 			break;
@@ -44,14 +44,15 @@ take_head(struct conn *c, const char *head)
 {
 	const struct http_request *r = &c->http.request;
 	struct exchange *x = begin(c);
-	struct answer too_long = answer_fault(FAULT_TOO_LONG);
+	struct response too_long = response_fault(FAULT_TOO_LONG);
 
 	if (x == NULL)
 		return;
 	x->head_only = r->method == HTTP_METHOD_HEAD;
 	x->close = !r->keep_alive;
-	if (r->traceparent.len == TRACE_TEXT)
-		memcpy(x->trace.text, head + r->traceparent.at, TRACE_TEXT);
+	if (r->traceparent.len == TRACEPARENT_TEXT)
+		memcpy(
+		    x->trace.text, head + r->traceparent.at, TRACEPARENT_TEXT);
 	c->fresh = true;
 	conn_policy->head(x, r, head);
 	/* The client does not know that this one is the last. */
@@ -59,7 +60,7 @@ take_head(struct conn *c, const char *head)
 	if (x->answered)
 		x->limit = r->expects ? 0 : DISCARD_MAX;
 	if (r->length > x->limit || (x->answered && r->expects))
-		conn_parse_no_more(c, &too_long);
+		conn_input_refuse(c, &too_long);
 	else if (r->expects) {
 		c->want_continue = true;
 		conn_mark(c);
@@ -70,17 +71,17 @@ static void
 take_data(struct conn *c, const char *p, size_t len)
 {
 	struct exchange *x = c->asked.reading;
-	struct answer too_long = answer_fault(FAULT_TOO_LONG);
-	struct answer no_memory = answer_fault(FAULT_UNAVAILABLE);
+	struct response too_long = response_fault(FAULT_TOO_LONG);
+	struct response no_memory = response_fault(FAULT_UNAVAILABLE);
 
 	c->want_continue = false;
 	x->seen += len;
 	if (x->seen > x->limit)
-		conn_parse_no_more(c, &too_long);
+		conn_input_refuse(c, &too_long);
 	else if (x->in_pieces)
 		conn_policy->data(x, p, len);
 	else if (!x->answered && buf_add(&c->body, p, len) < 0)
-		conn_parse_no_more(c, &no_memory);
+		conn_input_refuse(c, &no_memory);
 }
 
 static void
@@ -101,7 +102,7 @@ take_end(struct conn *c)
 }
 
 void
-conn_parse_no_more(struct conn *c, const struct answer *a)
+conn_input_refuse(struct conn *c, const struct response *a)
 {
 	struct exchange *x = c->asked.reading;
 

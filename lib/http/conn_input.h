@@ -1,6 +1,6 @@
 /*
  * The inside of a connection, and its bytes as requests (layer 3).  For
- * conn.c and conn_parse.c alone.
+ * conn.c and conn_input_parse.c alone.
  */
 #ifndef INCR_CONN_INPUT_H
 #define INCR_CONN_INPUT_H
@@ -18,14 +18,14 @@
 
 /* There are many of them: 232 bytes, with malloc's own 240. */
 struct conn {
-	struct watch watch; /* first, so that its address is the conn's */
-	struct due due;     /* in the list of its state */
+	struct loop_fd watch; /* first, so that its address is the conn's */
+	struct timer due;     /* in the list of its state */
 	struct conn *next_marked;
 	struct exchanges asked;
 	struct buf in;   /* not parsed yet */
 	struct buf body; /* of the request being read */
 	struct buf *out; /* not sent yet (unsent.h), or NULL */
-	struct http http;
+	struct http_parser http;
 	struct conn_from from;
 	uint8_t state;          /* enum conn_state */
 	bool marked : 1;        /* is to be flushed */
@@ -42,10 +42,10 @@ extern const struct conn_policy *conn_policy;
 
 /* Parses as much as may be answered, calls the policy; the number of bytes
  * eaten. */
-size_t conn_parse(struct conn *c, const char *p, size_t len);
+size_t conn_input_parse(struct conn *c, const char *p, size_t len);
 
 /* Answers the request being read, if it was not, and reads no further. */
-void conn_parse_no_more(struct conn *c, const struct answer *a);
+void conn_input_refuse(struct conn *c, const struct response *a);
 
 /* Must answers leave before more is read? */
 bool conn_is_full(const struct conn *c);

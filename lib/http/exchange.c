@@ -15,7 +15,7 @@ exchange_begin(
 	x->ctx = x + 1;
 	x->ctx_end = ctx->end;
 	x->conn = c;
-	x->began_us = tick_us();
+	x->began_us = clock_us();
 	if (q->last == NULL)
 		q->first = x;
 	else
@@ -53,7 +53,7 @@ exchange_collect(
 	while ((x = q->first) != NULL && x->answered && x->whole) {
 		bool last = x->close || (closing && x->next == NULL);
 
-		if (answer_add(out, &x->answer, last, x->head_only) < 0)
+		if (response_add(out, &x->answer, last, x->head_only) < 0)
 			return -1;
 		*ret_last = *ret_last || last;
 		q->first = x->next;

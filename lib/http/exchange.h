@@ -26,15 +26,15 @@ struct exchange_ctx {
 struct exchange {
 	struct exchange *next; /* of the same connection */
 	struct conn *conn;     /* NULL: the client has gone */
-	int64_t began_us;      /* tick_us() at the end of the head */
-	struct answer answer;
+	int64_t began_us;      /* clock_us() at the end of the head */
+	struct response answer;
 	void *ctx; /* the policy's, in the same piece of memory */
 	void (*ctx_end)(void *ctx);
-	struct trace trace; /* as it came, until a problem is answered */
-	size_t limit;       /* bytes of body that are taken */
-	size_t seen;        /* bytes of body so far */
-	uint32_t pending;   /* lines without verdict; their owner counts */
-	bool in_pieces;     /* the policy gets the body as it comes */
+	struct traceparent trace; /* as it came, until a problem is answered */
+	size_t limit;             /* bytes of body that are taken */
+	size_t seen;              /* bytes of body so far */
+	uint32_t pending; /* lines without verdict; their owner counts */
+	bool in_pieces;   /* the policy gets the body as it comes */
 	bool answered;
 	bool whole;     /* nothing more is read of it */
 	bool close;     /* its answer is the connection's last */

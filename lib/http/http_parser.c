@@ -42,39 +42,41 @@ static const uint8_t classes[256] = {
 /* clang-format on */
 
 static enum http_event read_head(
-    struct http *h, const char *p, size_t len, size_t *ret_eaten);
-static void begin(struct http *h);
-static bool read_head_line(struct http *h, const char *p, size_t len);
-static enum http_event end_head(struct http *h, size_t *ret_eaten);
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
+static void begin(struct http_parser *h);
+static bool read_head_line(struct http_parser *h, const char *p, size_t len);
+static enum http_event end_head(struct http_parser *h, size_t *ret_eaten);
 static bool read_request_line(
-    struct http *h, const char *p, const char *line, size_t len);
+    struct http_parser *h, const char *p, const char *line, size_t len);
 static enum http_method find_method(const char *name, size_t len);
 static bool read_target(
-    struct http *h, const char *p, const char *target, size_t len);
-static bool read_version(struct http *h, const char *version, size_t len);
-static size_t read_field(struct http *h, const char *line, size_t len,
+    struct http_parser *h, const char *p, const char *target, size_t len);
+static bool read_version(
+    struct http_parser *h, const char *version, size_t len);
+static size_t read_field(struct http_parser *h, const char *line, size_t len,
     const char **ret_value, size_t *ret_value_len);
-static bool take_field(struct http *h, const char *p, const char *name,
+static bool take_field(struct http_parser *h, const char *p, const char *name,
     size_t name_len, const char *value, size_t len);
-static bool take_host(struct http *h, const char *value, size_t len);
-static bool take_length(struct http *h, const char *value, size_t len);
-static bool take_encoding(struct http *h, const char *value, size_t len);
-static bool take_connection(struct http *h, const char *value, size_t len);
-static bool take_expect(struct http *h, const char *value, size_t len);
+static bool take_host(struct http_parser *h, const char *value, size_t len);
+static bool take_length(struct http_parser *h, const char *value, size_t len);
+static bool take_encoding(struct http_parser *h, const char *value, size_t len);
+static bool take_connection(
+    struct http_parser *h, const char *value, size_t len);
+static bool take_expect(struct http_parser *h, const char *value, size_t len);
 static enum http_event read_bytes(
-    struct http *h, size_t len, enum http_state then, size_t *ret_eaten);
+    struct http_parser *h, size_t len, enum http_state then, size_t *ret_eaten);
 static enum http_event read_size(
-    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 static enum http_event read_newline(
-    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 static enum http_event read_trailer(
-    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 static bool equals(const char *p, size_t len, const char *word);
 static bool has_tab(const char *value, size_t len);
 static bool is_authority(const char *p, size_t len);
 static bool is_known(const char *name, size_t len);
 static bool is(char c, enum place place);
-static bool fault(struct http *h, uint16_t status, const char *why);
+static bool fault(struct http_parser *h, uint16_t status, const char *why);
 
 /* The name of a field in lower case, and its length. */
 #define FIELD(name_) .name = name_, .name_len = sizeof name_ - 1
@@ -82,7 +84,7 @@ static bool fault(struct http *h, uint16_t status, const char *why);
 static const struct {
 	const char *name;
 	size_t name_len;
-	bool (*take)(struct http *h, const char *value, size_t len);
+	bool (*take)(struct http_parser *h, const char *value, size_t len);
 } fields[] = {
     {FIELD("host"), take_host},
     {FIELD("content-length"), take_length},
@@ -110,7 +112,8 @@ static const struct {
 };
 
 enum http_event
-http_step(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+http_parser_step(
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	*ret_eaten = 0;
 	switch (h->state) {
@@ -128,15 +131,15 @@ http_step(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 }
 
 static void
-begin(struct http *h)
+begin(struct http_parser *h)
 {
-	*h = (struct http){.state = HTTP_AT_HEAD};
+	*h = (struct http_parser){.state = HTTP_AT_HEAD};
 }
 
 /* -- the head ------------------------------------------------------------ */
 
 static enum http_event
-read_head(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+read_head(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	/* What can't become a request (TLS, say) is not waited for. */
 	if (len > 0 && !is(p[0], TOKEN) && p[0] != '\r') {
@@ -152,7 +155,7 @@ read_head(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 /* Reads one line; the empty one moves on to the body.  False if there is no
  * whole line, or on a fault. */
 static bool
-read_head_line(struct http *h, const char *p, size_t len)
+read_head_line(struct http_parser *h, const char *p, size_t len)
 {
 	const char *line = p + h->at, *value;
 	const char *lf = h->at < len ? memchr(line, '\n', len - h->at) : NULL;
@@ -181,7 +184,7 @@ read_head_line(struct http *h, const char *p, size_t len)
 }
 
 static enum http_event
-end_head(struct http *h, size_t *ret_eaten)
+end_head(struct http_parser *h, size_t *ret_eaten)
 {
 	struct http_request *r = &h->request;
 
@@ -204,7 +207,8 @@ end_head(struct http *h, size_t *ret_eaten)
 
 /* method SP target SP version */
 static bool
-read_request_line(struct http *h, const char *p, const char *line, size_t len)
+read_request_line(
+    struct http_parser *h, const char *p, const char *line, size_t len)
 {
 	const char *end = line + len, *space, *target;
 	size_t method_len = 0;
@@ -240,7 +244,8 @@ find_method(const char *name, size_t len)
 
 /* /path[?query], http://authority[/path][?query], for OPTIONS also * */
 static bool
-read_target(struct http *h, const char *p, const char *target, size_t len)
+read_target(
+    struct http_parser *h, const char *p, const char *target, size_t len)
 {
 	static const char why[] = "the target of the request is faulty";
 	const char *path = target, *end = target + len, *authority = NULL;
@@ -274,7 +279,7 @@ read_target(struct http *h, const char *p, const char *target, size_t len)
 }
 
 static bool
-read_version(struct http *h, const char *version, size_t len)
+read_version(struct http_parser *h, const char *version, size_t len)
 {
 	if (len != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
 	    version[5] < '0' || version[5] > '9' || version[7] < '0' ||
@@ -288,8 +293,8 @@ read_version(struct http *h, const char *version, size_t len)
 
 /* name ":" OWS value OWS; returns the length of the name, 0 on a fault. */
 static size_t
-read_field(struct http *h, const char *line, size_t len, const char **ret_value,
-    size_t *ret_value_len)
+read_field(struct http_parser *h, const char *line, size_t len,
+    const char **ret_value, size_t *ret_value_len)
 {
 	const char *value, *end = line + len;
 	size_t name_len = 0;
@@ -314,8 +319,8 @@ read_field(struct http *h, const char *line, size_t len, const char **ret_value,
 }
 
 static bool
-take_field(struct http *h, const char *p, const char *name, size_t name_len,
-    const char *value, size_t len)
+take_field(struct http_parser *h, const char *p, const char *name,
+    size_t name_len, const char *value, size_t len)
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (fields[i].name_len == name_len &&
@@ -341,7 +346,7 @@ take_field(struct http *h, const char *p, const char *name, size_t name_len,
 }
 
 static bool
-take_host(struct http *h, const char *value, size_t len)
+take_host(struct http_parser *h, const char *value, size_t len)
 {
 	if (++h->hosts > 1)
 		return fault(h, 400, "the field Host is repeated");
@@ -351,7 +356,7 @@ take_host(struct http *h, const char *value, size_t len)
 }
 
 static bool
-take_length(struct http *h, const char *value, size_t len)
+take_length(struct http_parser *h, const char *value, size_t len)
 {
 	uint64_t n = 0;
 
@@ -371,7 +376,7 @@ take_length(struct http *h, const char *value, size_t len)
 }
 
 static bool
-take_encoding(struct http *h, const char *value, size_t len)
+take_encoding(struct http_parser *h, const char *value, size_t len)
 {
 	if (h->request.chunked || !equals(value, len, "chunked") ||
 	    has_tab(value, len))
@@ -382,7 +387,7 @@ take_encoding(struct http *h, const char *value, size_t len)
 
 /* A list of words, of which only one means something here. */
 static bool
-take_connection(struct http *h, const char *value, size_t len)
+take_connection(struct http_parser *h, const char *value, size_t len)
 {
 	const char *end = value + len;
 
@@ -400,7 +405,7 @@ take_connection(struct http *h, const char *value, size_t len)
 }
 
 static bool
-take_expect(struct http *h, const char *value, size_t len)
+take_expect(struct http_parser *h, const char *value, size_t len)
 {
 	if (!equals(value, len, "100-continue"))
 		return fault(h, 417, "only 100-continue can be expected");
@@ -411,7 +416,8 @@ take_expect(struct http *h, const char *value, size_t len)
 /* -- the body ------------------------------------------------------------ */
 
 static enum http_event
-read_bytes(struct http *h, size_t len, enum http_state then, size_t *ret_eaten)
+read_bytes(
+    struct http_parser *h, size_t len, enum http_state then, size_t *ret_eaten)
 {
 	if (len == 0)
 		return HTTP_MORE;
@@ -426,7 +432,7 @@ read_bytes(struct http *h, size_t len, enum http_state then, size_t *ret_eaten)
 
 /* 1*8HEXDIG [";" extensions] CRLF */
 static enum http_event
-read_size(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+read_size(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	size_t max = len < HTTP_CHUNK_LINE_MAX ? len : HTTP_CHUNK_LINE_MAX;
 	const char *lf = max == 0 ? NULL : memchr(p, '\n', max);
@@ -452,7 +458,8 @@ read_size(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 }
 
 static enum http_event
-read_newline(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+read_newline(
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	if ((len > 0 && p[0] != '\r') || (len > 1 && p[1] != '\n')) {
 		fault(h, 400, "a chunk is longer than its size");
@@ -468,7 +475,8 @@ read_newline(struct http *h, const char *p, size_t len, size_t *ret_eaten)
 /* Fields that nobody asked for: checked and dropped.  What means something in
  * a head would mean it to some and not to others. */
 static enum http_event
-read_trailer(struct http *h, const char *p, size_t len, size_t *ret_eaten)
+read_trailer(
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	const char *lf = len == 0 ? NULL : memchr(p, '\n', len), *value;
 	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len, name_len;
@@ -572,7 +580,7 @@ is(char c, enum place place)
 
 /* Always false, so that callers can return it. */
 static bool
-fault(struct http *h, uint16_t status, const char *why)
+fault(struct http_parser *h, uint16_t status, const char *why)
 {
 	h->state = HTTP_AT_FAULT;
 	h->status = status;

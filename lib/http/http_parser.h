@@ -71,7 +71,7 @@ enum http_state {
 };
 
 /* A parser, one per connection.  All zero is the beginning. */
-struct http {
+struct http_parser {
 	enum http_state state;
 	uint16_t at;       /* head: where the line to be read begins */
 	uint16_t fields;   /* lines so far, trailers included */
@@ -104,7 +104,7 @@ enum http_event {
  * Offsets in h->request count from p of the call that returned HTTP_HEAD.
  * Without a fault HTTP_MORE leaves at most HTTP_HEAD_MAX bytes uneaten.
  */
-enum http_event http_step(
-    struct http *h, const char *p, size_t len, size_t *ret_eaten);
+enum http_event http_parser_step(
+    struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 
 #endif

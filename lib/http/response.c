@@ -9,19 +9,20 @@
 enum { PROBLEM_MAX = 512, FIELDS_MAX = 512, RETRY_S = 1 };
 
 static int add_accepted(struct buf *out);
-static void format_fields(const struct answer *a, char *ret_text, size_t size);
+static void format_fields(
+    const struct response *a, char *ret_text, size_t size);
 static size_t format_problem(
-    const struct answer *a, char *ret_text, size_t size);
+    const struct response *a, char *ret_text, size_t size);
 static const char *date(void);
 
-struct answer
-answer_fault(enum fault f)
+struct response
+response_fault(enum fault f)
 {
-	struct answer a = {
+	struct response a = {
 	    .status = 400, .code = fault_code(f), .detail = fault_detail(f)};
 
 	switch (f) {
-	case FAULT_NONE: return (struct answer){.status = 202};
+	case FAULT_NONE: return (struct response){.status = 202};
 	case FAULT_NOT_JSON:
 	case FAULT_NOT_AN_OBJECT:
 	case FAULT_MISSING_KEY:
@@ -47,7 +48,7 @@ answer_fault(enum fault f)
 }
 
 const char *
-answer_phrase(uint16_t status)
+response_phrase(uint16_t status)
 {
 	switch (status) {
 	case 200: return "OK";
@@ -72,7 +73,8 @@ answer_phrase(uint16_t status)
 }
 
 int
-answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
+response_add(
+    struct buf *out, const struct response *a, bool close, bool head_only)
 {
 	char problem[PROBLEM_MAX], fields[FIELDS_MAX];
 	const char *text = a->text, *type = a->type;
@@ -89,7 +91,7 @@ answer_add(struct buf *out, const struct answer *a, bool close, bool head_only)
 	if (buf_addf(out,
 		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s"
 		"Content-Length: %zu\r\n\r\n",
-		(unsigned)a->status, answer_phrase(a->status), date(), fields,
+		(unsigned)a->status, response_phrase(a->status), date(), fields,
 		close ? "Connection: close\r\n" : "",
 		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
 		type == NULL ? "" : "\r\n", len) == 0 &&
@@ -122,7 +124,7 @@ add_accepted(struct buf *out)
 /* Those that an answer may have besides its body's; all are constants or
  * numbers, and fit. */
 static void
-format_fields(const struct answer *a, char *ret_text, size_t size)
+format_fields(const struct response *a, char *ret_text, size_t size)
 {
 	char *to = ret_text, *end = ret_text + size;
 
@@ -149,7 +151,7 @@ format_fields(const struct answer *a, char *ret_text, size_t size)
 
 /* Its members are constants without characters that JSON escapes. */
 static size_t
-format_problem(const struct answer *a, char *ret_text, size_t size)
+format_problem(const struct response *a, char *ret_text, size_t size)
 {
 	static const char quota[] =
 	    "https://iana.org/assignments/http-problem-types#quota-exceeded";
@@ -157,12 +159,12 @@ format_problem(const struct answer *a, char *ret_text, size_t size)
 	int n = snprintf(ret_text, size,
 	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
 	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s%s%.*s%s}\n",
-	    limited ? quota : "about:blank", answer_phrase(a->status),
+	    limited ? quota : "about:blank", response_phrase(a->status),
 	    (unsigned)a->status, a->code, a->detail,
 	    limited ? ",\"violated-policies\":[\"" : "",
 	    limited ? a->policy : "", limited ? "\"]" : "",
-	    named ? ",\"trace_id\":\"" : "", TRACE_ID,
-	    named ? a->trace->text + TRACE_ID_AT : "", named ? "\"" : "");
+	    named ? ",\"trace_id\":\"" : "", TRACEPARENT_ID,
+	    named ? a->trace->text + TRACEPARENT_ID_AT : "", named ? "\"" : "");
 
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
@@ -175,7 +177,7 @@ date(void)
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static char text[64];
 	static time_t last = -1;
-	time_t now = (time_t)(tick_unix_ms() / 1000);
+	time_t now = (time_t)(clock_unix_ms() / 1000);
 	struct tm t;
 
 	if (now == last || gmtime_r(&now, &t) == NULL)

@@ -19,7 +19,7 @@
  * with its fields RateLimit and RateLimit-Policy.  trace is said by a problem
  * as its trace_id, and by the field traceresponse of W3C Trace Context.
  */
-struct answer {
+struct response {
 	uint16_t status;
 	const char *allow;     /* Allow, or NULL */
 	uint32_t retry_s;      /* Retry-After, 0: none */
@@ -27,23 +27,23 @@ struct answer {
 	const char *policy;    /* the rate limit that refuses, or NULL */
 	const char *challenge; /* WWW-Authenticate, or NULL */
 	const char *code, *detail;
-	const struct trace *trace; /* borrowed, or NULL */
-	const char *type;          /* Content-Type of text */
-	char *text;                /* whoever holds the answer frees it */
+	const struct traceparent *trace; /* borrowed, or NULL */
+	const char *type;                /* Content-Type of text */
+	char *text;                      /* whoever holds the answer frees it */
 	size_t text_len;
 };
 
 /* What an error line means in HTTP. */
-struct answer answer_fault(enum fault f);
+struct response response_fault(enum fault f);
 
 /* The reason phrase, for the statuses that incr-serve uses. */
-const char *answer_phrase(uint16_t status);
+const char *response_phrase(uint16_t status);
 
 /*
  * Adds the response, as the last one of its connection if close, without its
  * body if head_only (HEAD).  0, or -1 if memory is gone: unchanged.
  */
-int answer_add(
-    struct buf *out, const struct answer *a, bool close, bool head_only);
+int response_add(
+    struct buf *out, const struct response *a, bool close, bool head_only);
 
 #endif

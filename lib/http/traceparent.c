@@ -8,8 +8,8 @@
 #include "base/hex.h"
 
 enum {
-	ID_BYTES = TRACE_ID / 2,
-	PARENT_AT = TRACE_ID_AT + TRACE_ID + 1,
+	ID_BYTES = TRACEPARENT_ID / 2,
+	PARENT_AT = TRACEPARENT_ID_AT + TRACEPARENT_ID + 1,
 	PARENT_BYTES = 8,
 	FLAGS_AT = PARENT_AT + 2 * PARENT_BYTES + 1,
 	POOL = 256 /* bytes that getrandom gives in one piece, random(4) */
@@ -19,10 +19,11 @@ static bool is_id(const char *text, size_t len);
 static const uint8_t *draw(size_t n);
 
 bool
-trace_is_valid(const char *text, size_t len)
+traceparent_is_valid(const char *text, size_t len)
 {
-	return len == TRACE_TEXT && memcmp(text, "00-", TRACE_ID_AT) == 0 &&
-	       is_id(text + TRACE_ID_AT, TRACE_ID) &&
+	return len == TRACEPARENT_TEXT &&
+	       memcmp(text, "00-", TRACEPARENT_ID_AT) == 0 &&
+	       is_id(text + TRACEPARENT_ID_AT, TRACEPARENT_ID) &&
 	       text[PARENT_AT - 1] == '-' &&
 	       is_id(text + PARENT_AT, (size_t)2 * PARENT_BYTES) &&
 	       text[FLAGS_AT - 1] == '-' && hex_is_lower(text + FLAGS_AT, 2);
@@ -36,24 +37,24 @@ is_id(const char *text, size_t len)
 }
 
 void
-trace_make(struct trace *ret)
+traceparent_make(struct traceparent *ret)
 {
-	memcpy(ret->text, "00-", TRACE_ID_AT);
-	hex_write(ret->text + TRACE_ID_AT, draw(ID_BYTES), ID_BYTES);
+	memcpy(ret->text, "00-", TRACEPARENT_ID_AT);
+	hex_write(ret->text + TRACEPARENT_ID_AT, draw(ID_BYTES), ID_BYTES);
 	ret->text[PARENT_AT - 1] = '-';
 	hex_write(ret->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
 	memcpy(ret->text + FLAGS_AT - 1, "-00", sizeof "-00");
 }
 
 void
-trace_adopt(struct trace *t)
+traceparent_adopt(struct traceparent *t)
 {
-	if (trace_is_valid(t->text, strlen(t->text))) {
+	if (traceparent_is_valid(t->text, strlen(t->text))) {
 		hex_write(
 		    t->text + PARENT_AT, draw(PARENT_BYTES), PARENT_BYTES);
 		memcpy(t->text + FLAGS_AT, "00", 2);
 	} else {
-		trace_make(t);
+		traceparent_make(t);
 	}
 }
 
@@ -70,7 +71,7 @@ draw(size_t n)
 		at = 0;
 		if (getrandom(pool, POOL, 0) != POOL)
 			for (size_t i = 0; i < POOL; i += sizeof noise) {
-				noise = tick_noise() + i;
+				noise = clock_noise() + i;
 				memcpy(pool + i, &noise, sizeof noise);
 			}
 	}

@@ -14,24 +14,24 @@
 #include <stddef.h>
 
 enum {
-	TRACE_TEXT = 55, /* characters of a traceparent */
-	TRACE_ID = 32,   /* of a trace's id, */
-	TRACE_ID_AT = 3  /* which begins there */
+	TRACEPARENT_TEXT = 55, /* characters of a traceparent */
+	TRACEPARENT_ID = 32,   /* of a trace's id, */
+	TRACEPARENT_ID_AT = 3  /* which begins there */
 };
 
 /* A traceparent, or all zero. */
-struct trace {
-	char text[TRACE_TEXT + 1];
+struct traceparent {
+	char text[TRACEPARENT_TEXT + 1];
 };
 
 /* Is it one?  Lower case, no id all zero, nothing behind the flags. */
-bool trace_is_valid(const char *text, size_t len);
+bool traceparent_is_valid(const char *text, size_t len);
 
 /* A new one, of random ids, whose flags say that nothing was recorded. */
-void trace_make(struct trace *ret);
+void traceparent_make(struct traceparent *ret);
 
 /* Makes what a client sent fit to be answered: a new trace if t is none, else
  * the same with a new parent, who recorded nothing. */
-void trace_adopt(struct trace *t);
+void traceparent_adopt(struct traceparent *t);
 
 #endif

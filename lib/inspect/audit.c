@@ -10,13 +10,14 @@
 #include "postgres/statements.h"
 
 static enum audit_state look(struct audit *a);
-static enum audit_state survey(struct audit *a, struct holdings *h);
+static enum audit_state survey(struct audit *a, struct snapshot *h);
 static enum audit_state look_at_queue(struct audit *a);
 static enum audit_state read_batches(struct audit *a);
 static enum audit_state read_list(struct audit *a,
-    const struct queue_list *list, uint64_t length, struct tally *ret);
+    const struct queue_list *list, uint64_t length,
+    struct deadletter_tally *ret);
 static enum audit_state add_hand(
-    struct audit *a, struct walk *w, struct tally *t);
+    struct audit *a, struct list_cursor *w, struct deadletter_tally *t);
 static enum audit_state of_redis(enum queue_state state);
 static enum audit_state look_at_table(struct audit *a);
 static enum audit_state ask_postgres(struct audit *a);
@@ -40,7 +41,7 @@ audit_run(struct audit *a)
 void
 audit_free(struct audit *a)
 {
-	holdings_free(&a->holdings);
+	snapshot_free(&a->holdings);
 	free(a->earlier.list);
 	free(a->ledger.list);
 	buf_free(&a->scratch);
@@ -56,11 +57,11 @@ look(struct audit *a)
 
 	if (state != AUDIT_DONE)
 		return state;
-	POINT("audit-read");
+	FAILPOINT("audit-read");
 	state = look_at_table(a);
 	if (state != AUDIT_DONE)
 		return state;
-	if (!holdings_precede(&a->holdings, &a->earlier, &a->ledger))
+	if (!snapshot_precede(&a->holdings, &a->earlier, &a->ledger))
 		return AUDIT_MOVING;
 	sort_out(a);
 	return read_list(a, &rejected, a->holdings.rejected, &a->rejected);
@@ -72,35 +73,35 @@ static enum audit_state
 look_at_queue(struct audit *a)
 {
 	static const struct queue_list ready = {.kind = QUEUE_READY};
-	struct holdings after = {0};
+	struct snapshot after = {0};
 	enum audit_state state = survey(a, &a->holdings);
 
-	POINT("audit-surveyed");
+	FAILPOINT("audit-surveyed");
 	if (state == AUDIT_DONE)
 		state = read_batches(a);
 	if (state == AUDIT_DONE)
 		state = read_list(a, &ready, a->holdings.ready, &a->ready);
 	if (state == AUDIT_DONE)
 		state = survey(a, &after);
-	if (state == AUDIT_DONE && !holdings_rest(&a->holdings, &after))
+	if (state == AUDIT_DONE && !snapshot_rest(&a->holdings, &after))
 		state = AUDIT_MOVING;
-	holdings_free(&after);
+	snapshot_free(&after);
 	return state;
 }
 
 static enum audit_state
-survey(struct audit *a, struct holdings *h)
+survey(struct audit *a, struct snapshot *h)
 {
-	enum queue_state state = await_idle(a->q, a->wait_ms);
+	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
 
 	if (state == QUEUE_IDLE) {
 		if (queue_survey(a->q) < 0)
 			return AUDIT_MEMORY;
-		state = await_done(a->q, a->wait_ms);
+		state = queue_sync_done(a->q, a->wait_ms);
 	}
 	if (state != QUEUE_DONE)
 		return of_redis(state);
-	return holdings_take(h, a->q) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
+	return snapshot_take(h, a->q) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
 }
 
 /* Those that are not known from an earlier round. */
@@ -108,7 +109,7 @@ static enum audit_state
 read_batches(struct audit *a)
 {
 	for (size_t i = 0; i < a->holdings.n_batches; i++) {
-		struct holdings_batch *b = &a->holdings.batches[i];
+		struct snapshot_batch *b = &a->holdings.batches[i];
 		struct queue_list list = {.kind = QUEUE_BATCH,
 		    .consumer = b->consumer,
 		    .seq = b->seq};
@@ -127,44 +128,46 @@ read_batches(struct audit *a)
 /* The `length` oldest payloads, or it has moved. */
 static enum audit_state
 read_list(struct audit *a, const struct queue_list *list, uint64_t length,
-    struct tally *ret)
+    struct deadletter_tally *ret)
 {
-	struct walk w = {.q = a->q,
+	struct list_cursor w = {.q = a->q,
 	    .wait_ms = a->wait_ms,
 	    .list = *list,
 	    .max = QUEUE_PEEK_MAX - 1};
 	enum audit_state state = AUDIT_DONE;
 	enum queue_state why;
-	struct tally t = {0};
+	struct deadletter_tally t = {0};
 	bool more = true;
 
-	walk_start(&w, length);
+	list_cursor_start(&w, length);
 	while (more && state == AUDIT_DONE) {
-		switch (walk_step(&w, &why)) {
-		case WALK_HAND: state = add_hand(a, &w, &t); break;
-		case WALK_END: more = false; break;
-		case WALK_SHIFTED: state = AUDIT_MOVING; break;
-		case WALK_FAILED: state = of_redis(why); break;
+		switch (list_cursor_step(&w, &why)) {
+		case LIST_CURSOR_HAND: state = add_hand(a, &w, &t); break;
+		case LIST_CURSOR_END: more = false; break;
+		case LIST_CURSOR_SHIFTED: state = AUDIT_MOVING; break;
+		case LIST_CURSOR_FAILED: state = of_redis(why); break;
 		}
 	}
 	if (state == AUDIT_DONE && w.end != length)
 		state = AUDIT_MOVING;
-	walk_free(&w);
+	list_cursor_free(&w);
 	*ret = t;
 	return state;
 }
 
 static enum audit_state
-add_hand(struct audit *a, struct walk *w, struct tally *t)
+add_hand(struct audit *a, struct list_cursor *w, struct deadletter_tally *t)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		size_t len;
-		const char *payload = walk_payload(w, i, &len);
+		const char *payload = list_cursor_payload(w, i, &len);
 
-		if (tally_add(t, a->key, &a->scratch, payload, len) < 0)
+		if (deadletter_tally_add(t, a->key, &a->scratch, payload, len) <
+		    0)
 			return AUDIT_MEMORY;
 	}
-	return walk_pass(w, w->n, w->n - 1) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
+	return list_cursor_pass(w, w->n, w->n - 1) < 0 ? AUDIT_MEMORY
+						       : AUDIT_DONE;
 }
 
 static enum audit_state
@@ -184,7 +187,7 @@ look_at_table(struct audit *a)
 
 	if (state != AUDIT_DONE)
 		return state;
-	if (store_audited(a->pg, &a->table, &a->keys) < 0)
+	if (statements_audited(a->pg, &a->table, &a->keys) < 0)
 		return AUDIT_NO_NUMBER;
 	return copy_ledger(a);
 }
@@ -193,19 +196,19 @@ look_at_table(struct audit *a)
 static enum audit_state
 ask_postgres(struct audit *a)
 {
-	int64_t deadline_ms = tick_ms() + a->wait_ms, due_ms;
+	int64_t deadline_ms = clock_ms() + a->wait_ms, due_ms;
 	struct pollfd pfd;
 
 	for (;;) {
 		due_ms = postgres_wait(a->pg, &pfd);
 		if (postgres_idle(a->pg)) {
-			if (store_audit(a->pg, a->queue, a->key) < 0)
+			if (statements_audit(a->pg, a->queue, a->key) < 0)
 				return AUDIT_MEMORY;
 			due_ms = postgres_wait(a->pg, &pfd);
 		}
 		if (pfd.fd < 0 && deadline_ms < due_ms)
 			due_ms = deadline_ms;
-		if (fdio_poll(&pfd, 1, due_ms) < 0)
+		if (io_poll(&pfd, 1, due_ms) < 0)
 			pfd.revents = 0;
 		switch (postgres_step(a->pg, pfd.revents)) {
 		case POSTGRES_DONE: return AUDIT_DONE;
@@ -215,7 +218,7 @@ ask_postgres(struct audit *a)
 		case POSTGRES_FAILED:
 		case POSTGRES_IDLE: break;
 		}
-		if (tick_ms() >= deadline_ms)
+		if (clock_ms() >= deadline_ms)
 			return AUDIT_POSTGRES;
 	}
 }
@@ -224,33 +227,33 @@ ask_postgres(struct audit *a)
 static enum audit_state
 copy_ledger(struct audit *a)
 {
-	struct holdings_row row;
+	struct snapshot_row row;
 	size_t rows = postgres_rows(a->pg);
 
 	free(a->earlier.list);
 	a->earlier = a->ledger;
-	a->ledger = (struct holdings_rows){
+	a->ledger = (struct snapshot_rows){
 	    .list = calloc(rows, sizeof *a->ledger.list)};
 	if (a->ledger.list == NULL)
 		return AUDIT_MEMORY;
-	while (
-	    store_audited_row(a->pg, a->ledger.n, &row.consumer, &row.seq) == 0)
+	while (statements_audited_row(
+		   a->pg, a->ledger.n, &row.consumer, &row.seq) == 0)
 		a->ledger.list[a->ledger.n++] = row;
-	holdings_sort(&a->ledger);
+	snapshot_sort(&a->ledger);
 	return AUDIT_DONE;
 }
 
 static void
 sort_out(struct audit *a)
 {
-	a->taken = a->counted = (struct tally){0};
+	a->taken = a->counted = (struct deadletter_tally){0};
 	for (size_t i = 0; i < a->holdings.n_batches; i++) {
-		const struct holdings_batch *b = &a->holdings.batches[i];
+		const struct snapshot_batch *b = &a->holdings.batches[i];
 
-		if (b->seq > holdings_seq(&a->ledger, &b->consumer))
-			tally_merge(&a->taken, &b->tally);
+		if (b->seq > snapshot_seq(&a->ledger, &b->consumer))
+			deadletter_tally_merge(&a->taken, &b->tally);
 		else
-			tally_merge(&a->counted, &b->tally);
+			deadletter_tally_merge(&a->counted, &b->tally);
 	}
-	a->missing = holdings_missing(&a->holdings, &a->ledger);
+	a->missing = snapshot_missing(&a->holdings, &a->ledger);
 }

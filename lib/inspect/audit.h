@@ -37,13 +37,14 @@ struct audit {
 	/* The result. */
 	sums_total table;
 	uint64_t keys;
-	struct tally taken, counted; /* batches that are not, and are, in it */
-	struct tally ready, rejected;
+	struct deadletter_tally taken,
+	    counted; /* batches that are not, and are, in it */
+	struct deadletter_tally ready, rejected;
 	uint64_t missing; /* batches that are nowhere */
 
 	/* The inside: all zero. */
-	struct holdings holdings;
-	struct holdings_rows earlier, ledger;
+	struct snapshot holdings;
+	struct snapshot_rows earlier, ledger;
 	struct buf scratch;
 };
 

@@ -15,7 +15,7 @@ deadletter_judge(
 	enum fault fault;
 
 	buf_clear(scratch);
-	fault = payload_add_line(scratch, raw, len, 1);
+	fault = rmq_payload_add_line(scratch, raw, len, 1);
 	if (fault != FAULT_NONE)
 		return fault;
 	return increment_parse(buf_ptr(scratch), scratch->len - 1, ret);
@@ -70,7 +70,7 @@ deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 int
 deadletter_add_line(struct buf *out, const char *raw, size_t len)
 {
-	enum fault fault = payload_strip(raw, len, &raw, &len);
+	enum fault fault = rmq_payload_strip(raw, len, &raw, &len);
 	char *at, *end;
 
 	if (fault == FAULT_UNAVAILABLE || lines_put(out, raw, len) < 0)

@@ -3,8 +3,8 @@
 #include "inspect/deadletter.h"
 
 int
-tally_add(struct tally *t, const struct id *key, struct buf *scratch,
-    const char *raw, size_t len)
+deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
+    struct buf *scratch, const char *raw, size_t len)
 {
 	struct increment inc;
 	enum fault fault = deadletter_judge(scratch, raw, len, &inc);
@@ -23,7 +23,8 @@ tally_add(struct tally *t, const struct id *key, struct buf *scratch,
 }
 
 void
-tally_merge(struct tally *t, const struct tally *more)
+deadletter_tally_merge(
+    struct deadletter_tally *t, const struct deadletter_tally *more)
 {
 	t->messages += more->messages;
 	t->invalid += more->invalid;

@@ -11,7 +11,7 @@
 #include "postgres/keysums.h"
 #include "record/id.h"
 
-struct tally {
+struct deadletter_tally {
 	uint64_t messages, invalid;
 	sums_total sum;
 };
@@ -19,9 +19,10 @@ struct tally {
 /* Adds a raw payload; with a key it counts only if it is an increment of
  * this key.  scratch is as for deadletter_judge.  0, or -1 if memory is
  * gone: unchanged. */
-int tally_add(struct tally *t, const struct id *key, struct buf *scratch,
-    const char *raw, size_t len);
+int deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
+    struct buf *scratch, const char *raw, size_t len);
 
-void tally_merge(struct tally *t, const struct tally *more);
+void deadletter_tally_merge(
+    struct deadletter_tally *t, const struct deadletter_tally *more);
 
 #endif

@@ -4,11 +4,11 @@
 
 #include "inspect/queue_sync.h"
 
-static bool is_anchored(const struct walk *w);
-static bool is_as_before(const struct walk *w);
+static bool is_anchored(const struct list_cursor *w);
+static bool is_as_before(const struct list_cursor *w);
 
 void
-walk_start(struct walk *w, uint64_t end)
+list_cursor_start(struct list_cursor *w, uint64_t end)
 {
 	w->end = end;
 	w->at = 0;
@@ -16,40 +16,40 @@ walk_start(struct walk *w, uint64_t end)
 	buf_clear(&w->anchor);
 }
 
-enum walk_state
-walk_step(struct walk *w, enum queue_state *ret_state)
+enum list_cursor_state
+list_cursor_step(struct list_cursor *w, enum queue_state *ret_state)
 {
 	uint64_t n = w->end - w->at;
 
 	if (n == 0)
-		return WALK_END;
-	*ret_state = await_idle(w->q, w->wait_ms);
+		return LIST_CURSOR_END;
+	*ret_state = queue_sync_idle(w->q, w->wait_ms);
 	if (*ret_state != QUEUE_IDLE)
-		return WALK_FAILED;
-	if (queue_peek(w->q, &w->list, walk_older(w),
+		return LIST_CURSOR_FAILED;
+	if (queue_peek(w->q, &w->list, list_cursor_older(w),
 		(n < w->max ? n : w->max) + is_anchored(w)) < 0)
-		return WALK_FAILED;
-	*ret_state = await_done(w->q, w->wait_ms);
+		return LIST_CURSOR_FAILED;
+	*ret_state = queue_sync_done(w->q, w->wait_ms);
 	if (*ret_state != QUEUE_DONE)
-		return WALK_FAILED;
+		return LIST_CURSOR_FAILED;
 	if (!is_anchored(w) && queue_peek_length(w->q) < w->end)
 		w->end = queue_peek_length(w->q);
 	if (w->end == w->at)
-		return WALK_END;
+		return LIST_CURSOR_END;
 	if (!is_as_before(w))
-		return WALK_SHIFTED;
+		return LIST_CURSOR_SHIFTED;
 	w->n = queue_peeked(w->q) - is_anchored(w);
-	return WALK_HAND;
+	return LIST_CURSOR_HAND;
 }
 
 static bool
-is_anchored(const struct walk *w)
+is_anchored(const struct list_cursor *w)
 {
 	return w->at > 0;
 }
 
 static bool
-is_as_before(const struct walk *w)
+is_as_before(const struct list_cursor *w)
 {
 	const char *payload;
 	size_t len;
@@ -65,25 +65,25 @@ is_as_before(const struct walk *w)
 }
 
 const char *
-walk_payload(const struct walk *w, size_t i, size_t *ret_len)
+list_cursor_payload(const struct list_cursor *w, size_t i, size_t *ret_len)
 {
-	return queue_peeked_payload(w->q, walk_index(w, i), ret_len);
+	return queue_peeked_payload(w->q, list_cursor_index(w, i), ret_len);
 }
 
 size_t
-walk_index(const struct walk *w, size_t i)
+list_cursor_index(const struct list_cursor *w, size_t i)
 {
 	return i + is_anchored(w);
 }
 
 uint64_t
-walk_older(const struct walk *w)
+list_cursor_older(const struct list_cursor *w)
 {
 	return w->at - is_anchored(w);
 }
 
 int
-walk_pass(struct walk *w, size_t kept, size_t newest)
+list_cursor_pass(struct list_cursor *w, size_t kept, size_t newest)
 {
 	const char *payload;
 	size_t len;
@@ -92,14 +92,14 @@ walk_pass(struct walk *w, size_t kept, size_t newest)
 	w->n = 0;
 	if (kept == 0)
 		return 0;
-	payload = walk_payload(w, newest, &len);
+	payload = list_cursor_payload(w, newest, &len);
 	w->at += kept;
 	buf_clear(&w->anchor);
 	return len == 0 ? 0 : buf_add(&w->anchor, payload, len);
 }
 
 void
-walk_free(struct walk *w)
+list_cursor_free(struct list_cursor *w)
 {
 	buf_free(&w->anchor);
 }

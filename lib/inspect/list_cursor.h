@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "queue/queue.h"
 
-struct walk {
+struct list_cursor {
 	struct queue *q; /* borrowed, as for all calls */
 	int64_t wait_ms; /* for Redis, each time */
 	struct queue_list list;
@@ -28,29 +28,32 @@ struct walk {
 	size_t n;          /* payloads in hand */
 };
 
-enum walk_state {
-	WALK_HAND,    /* n payloads in hand: pass them */
-	WALK_END,     /* that was all */
-	WALK_SHIFTED, /* others have taken from the list: start again */
-	WALK_FAILED   /* state is what Redis has come to; memory: QUEUE_IDLE */
+enum list_cursor_state {
+	LIST_CURSOR_HAND,    /* n payloads in hand: pass them */
+	LIST_CURSOR_END,     /* that was all */
+	LIST_CURSOR_SHIFTED, /* others have taken from the list: start again */
+	LIST_CURSOR_FAILED   /* state is what Redis has come to; memory:
+				QUEUE_IDLE */
 };
 
 /* Begins a walk through the `end` oldest payloads, or those that are there
  * at the first step, if they are fewer.  May be called again. */
-void walk_start(struct walk *w, uint64_t end);
+void list_cursor_start(struct list_cursor *w, uint64_t end);
 
-enum walk_state walk_step(struct walk *w, enum queue_state *ret_state);
+enum list_cursor_state list_cursor_step(
+    struct list_cursor *w, enum queue_state *ret_state);
 
 /* Payload i in hand, oldest first, borrowed until the next call of q, and
- * its number for queue_picks; walk_older is the rest of such a call. */
-const char *walk_payload(const struct walk *w, size_t i, size_t *ret_len);
-size_t walk_index(const struct walk *w, size_t i);
-uint64_t walk_older(const struct walk *w);
+ * its number for queue_picks; list_cursor_older is the rest of such a call. */
+const char *list_cursor_payload(
+    const struct list_cursor *w, size_t i, size_t *ret_len);
+size_t list_cursor_index(const struct list_cursor *w, size_t i);
+uint64_t list_cursor_older(const struct list_cursor *w);
 
 /* Goes on behind those in hand: `kept` of them stay in the list, and
  * payload `newest` is the newest that does.  0, or -1 if memory is gone. */
-int walk_pass(struct walk *w, size_t kept, size_t newest);
+int list_cursor_pass(struct list_cursor *w, size_t kept, size_t newest);
 
-void walk_free(struct walk *w);
+void list_cursor_free(struct list_cursor *w);
 
 #endif

@@ -12,12 +12,12 @@ static int parse(const char *text, uint64_t *ret);
 static int compare(const void *a, const void *b);
 
 int
-names_of(const char *raw, size_t len, uint64_t *ret)
+message_id_of(const char *raw, size_t len, uint64_t *ret)
 {
-	uint8_t digest[DIGEST_BYTES];
+	uint8_t digest[SHA256_BYTES];
 	uint64_t name = 0;
 
-	if (digest_sha256(raw, len, digest) < 0)
+	if (sha256_digest(raw, len, digest) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof name; i++)
 		name = name << 8 | digest[i];
@@ -26,13 +26,14 @@ names_of(const char *raw, size_t len, uint64_t *ret)
 }
 
 void
-names_format(uint64_t name, char ret[NAMES_TEXT + 1])
+message_id_format(uint64_t name, char ret[MESSAGE_ID_TEXT + 1])
 {
-	snprintf(ret, NAMES_TEXT + 1, "%016" PRIx64, name);
+	snprintf(ret, MESSAGE_ID_TEXT + 1, "%016" PRIx64, name);
 }
 
 int
-names_set(struct names *s, char *const *texts, size_t n, const char **ret_wrong)
+message_id_set(
+    struct message_ids *s, char *const *texts, size_t n, const char **ret_wrong)
 {
 	*ret_wrong = NULL;
 	s->list = calloc(n + 1, sizeof *s->list);
@@ -44,7 +45,7 @@ names_set(struct names *s, char *const *texts, size_t n, const char **ret_wrong)
 		if (parse(texts[i], &s->list[i].name) == 0)
 			continue;
 		*ret_wrong = texts[i];
-		names_free(s);
+		message_id_free(s);
 		return -1;
 	}
 	qsort(s->list, n, sizeof *s->list, compare);
@@ -54,7 +55,8 @@ names_set(struct names *s, char *const *texts, size_t n, const char **ret_wrong)
 static int
 parse(const char *text, uint64_t *ret)
 {
-	if (strlen(text) != NAMES_TEXT || !hex_is_lower(text, NAMES_TEXT))
+	if (strlen(text) != MESSAGE_ID_TEXT ||
+	    !hex_is_lower(text, MESSAGE_ID_TEXT))
 		return -1;
 	*ret = strtoull(text, NULL, 16);
 	return 0;
@@ -63,13 +65,13 @@ parse(const char *text, uint64_t *ret)
 static int
 compare(const void *a, const void *b)
 {
-	const struct name *x = a, *y = b;
+	const struct message_id *x = a, *y = b;
 
 	return (x->name > y->name) - (x->name < y->name);
 }
 
 bool
-names_use(struct names *s, uint64_t name)
+message_id_use(struct message_ids *s, uint64_t name)
 {
 	size_t low = 0, high = s->n;
 
@@ -91,7 +93,7 @@ names_use(struct names *s, uint64_t name)
 }
 
 void
-names_restore(struct names *s)
+message_id_restore(struct message_ids *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		s->list[i].used = false;
@@ -99,8 +101,8 @@ names_restore(struct names *s)
 }
 
 void
-names_free(struct names *s)
+message_id_free(struct message_ids *s)
 {
 	free(s->list);
-	*s = (struct names){0};
+	*s = (struct message_ids){0};
 }

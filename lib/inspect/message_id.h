@@ -10,17 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NAMES_TEXT = 16 };
+enum { MESSAGE_ID_TEXT = 16 };
 
 /* The name of a payload.  0, or -1 if memory is gone. */
-int names_of(const char *raw, size_t len, uint64_t *ret);
+int message_id_of(const char *raw, size_t len, uint64_t *ret);
 
 /* Writes its digits and a NUL. */
-void names_format(uint64_t name, char ret[NAMES_TEXT + 1]);
+void message_id_format(uint64_t name, char ret[MESSAGE_ID_TEXT + 1]);
 
 /* All zero: none. */
-struct names {
-	struct name {
+struct message_ids {
+	struct message_id {
 		uint64_t name;
 		bool used;
 	} * list; /* n of them, sorted */
@@ -29,16 +29,16 @@ struct names {
 
 /* Takes n texts.  0, or -1 if memory is gone (*ret_wrong is NULL), or one
  * is no name (that one). */
-int names_set(
-    struct names *s, char *const *texts, size_t n, const char **ret_wrong);
+int message_id_set(struct message_ids *s, char *const *texts, size_t n,
+    const char **ret_wrong);
 
 /* Uses a name up, once for each time it was said.  False if it was not, or
  * not so often. */
-bool names_use(struct names *s, uint64_t name);
+bool message_id_use(struct message_ids *s, uint64_t name);
 
 /* As if none had been used. */
-void names_restore(struct names *s);
+void message_id_restore(struct message_ids *s);
 
-void names_free(struct names *s);
+void message_id_free(struct message_ids *s);
 
 #endif

@@ -8,13 +8,13 @@
 static enum queue_state step(struct queue *q, int64_t deadline_ms);
 
 enum queue_state
-await_idle(struct queue *q, int64_t wait_ms)
+queue_sync_idle(struct queue *q, int64_t wait_ms)
 {
-	int64_t deadline_ms = tick_ms() + wait_ms;
+	int64_t deadline_ms = clock_ms() + wait_ms;
 	enum queue_state state = queue_step(q, 0);
 
 	while (!queue_idle(q) && state != QUEUE_FAULT) {
-		if (tick_ms() >= deadline_ms)
+		if (clock_ms() >= deadline_ms)
 			return QUEUE_DOWN;
 		state = step(q, deadline_ms);
 	}
@@ -22,13 +22,13 @@ await_idle(struct queue *q, int64_t wait_ms)
 }
 
 enum queue_state
-await_done(struct queue *q, int64_t wait_ms)
+queue_sync_done(struct queue *q, int64_t wait_ms)
 {
-	int64_t deadline_ms = tick_ms() + wait_ms;
+	int64_t deadline_ms = clock_ms() + wait_ms;
 	bool again = false;
 
 	for (;;) {
-		switch (step(q, again ? deadline_ms : FDIO_FOREVER)) {
+		switch (step(q, again ? deadline_ms : IO_FOREVER)) {
 		case QUEUE_CALLING: continue;
 		case QUEUE_DONE: return QUEUE_DONE;
 		case QUEUE_FAULT: return QUEUE_FAULT;
@@ -43,7 +43,7 @@ await_done(struct queue *q, int64_t wait_ms)
 		case QUEUE_DOWN:
 		case QUEUE_IDLE: break;
 		}
-		if (tick_ms() >= deadline_ms)
+		if (clock_ms() >= deadline_ms)
 			return QUEUE_DOWN;
 		if (!queue_idle(q))
 			continue;
@@ -62,7 +62,7 @@ step(struct queue *q, int64_t deadline_ms)
 	if (deadline_ms < due_ms)
 		due_ms = deadline_ms;
 	/* What poll can't say the time-outs of the queue will. */
-	if (fdio_poll(&pfd, 1, due_ms) < 0)
+	if (io_poll(&pfd, 1, due_ms) < 0)
 		pfd.revents = 0;
 	return queue_step(q, pfd.revents);
 }

@@ -13,7 +13,7 @@
  * Waits until a call may begin.  QUEUE_IDLE; QUEUE_FAULT; QUEUE_DOWN if it
  * may not after wait_ms.  queue_why says why.
  */
-enum queue_state await_idle(struct queue *q, int64_t wait_ms);
+enum queue_state queue_sync_idle(struct queue *q, int64_t wait_ms);
 
 /*
  * Waits for the end of the call that has begun, one of those that
@@ -21,6 +21,6 @@ enum queue_state await_idle(struct queue *q, int64_t wait_ms);
  * QUEUE_REFUSED, and it was not done; QUEUE_FAULT; QUEUE_DOWN: no answer,
  * it may have been done or be done now.
  */
-enum queue_state await_done(struct queue *q, int64_t wait_ms);
+enum queue_state queue_sync_done(struct queue *q, int64_t wait_ms);
 
 #endif

@@ -3,32 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int copy(struct holdings *h, const struct queue *q);
+static int copy(struct snapshot *h, const struct queue *q);
 static size_t count_batches(const struct queue *q, size_t consumers);
-static void inherit(struct holdings *h, const struct holdings *old);
-static const struct holdings_row *find(
-    const struct holdings_rows *rows, const struct id *consumer);
+static void inherit(struct snapshot *h, const struct snapshot *old);
+static const struct snapshot_row *find(
+    const struct snapshot_rows *rows, const struct id *consumer);
 static int compare_rows(const void *a, const void *b);
 static int compare_batches(const void *a, const void *b);
 
 int
-holdings_take(struct holdings *h, const struct queue *q)
+snapshot_take(struct snapshot *h, const struct queue *q)
 {
-	struct holdings old = *h;
+	struct snapshot old = *h;
 	int result;
 
-	*h = (struct holdings){0};
+	*h = (struct snapshot){0};
 	result = copy(h, q);
 	if (result < 0)
-		holdings_free(h);
+		snapshot_free(h);
 	else
 		inherit(h, &old);
-	holdings_free(&old);
+	snapshot_free(&old);
 	return result;
 }
 
 static int
-copy(struct holdings *h, const struct queue *q)
+copy(struct snapshot *h, const struct queue *q)
 {
 	struct queue_surveyed s = queue_surveyed(q);
 	struct queue_held held;
@@ -44,14 +44,14 @@ copy(struct holdings *h, const struct queue *q)
 		if (queue_held(q, i, &held) < 0)
 			continue;
 		h->last.list[h->last.n++] =
-		    (struct holdings_row){held.consumer, held.last};
+		    (struct snapshot_row){held.consumer, held.last};
 		for (size_t j = 0; j < held.batches; j++)
 			h->batches[h->n_batches++] =
-			    (struct holdings_batch){.consumer = held.consumer,
+			    (struct snapshot_batch){.consumer = held.consumer,
 				.seq = queue_held_seq(q, i, j),
 				.length = queue_held_length(q, i, j)};
 	}
-	holdings_sort(&h->last);
+	snapshot_sort(&h->last);
 	qsort(h->batches, h->n_batches, sizeof *h->batches, compare_batches);
 	return 0;
 }
@@ -69,10 +69,10 @@ count_batches(const struct queue *q, size_t consumers)
 }
 
 static void
-inherit(struct holdings *h, const struct holdings *old)
+inherit(struct snapshot *h, const struct snapshot *old)
 {
 	for (size_t i = 0; i < h->n_batches && old->n_batches > 0; i++) {
-		const struct holdings_batch *was =
+		const struct snapshot_batch *was =
 		    bsearch(&h->batches[i], old->batches, old->n_batches,
 			sizeof *old->batches, compare_batches);
 
@@ -82,38 +82,38 @@ inherit(struct holdings *h, const struct holdings *old)
 }
 
 void
-holdings_free(struct holdings *h)
+snapshot_free(struct snapshot *h)
 {
 	free(h->last.list);
 	free(h->batches);
-	*h = (struct holdings){0};
+	*h = (struct snapshot){0};
 }
 
 void
-holdings_sort(struct holdings_rows *rows)
+snapshot_sort(struct snapshot_rows *rows)
 {
 	if (rows->n > 1)
 		qsort(rows->list, rows->n, sizeof *rows->list, compare_rows);
 }
 
 uint64_t
-holdings_seq(const struct holdings_rows *rows, const struct id *consumer)
+snapshot_seq(const struct snapshot_rows *rows, const struct id *consumer)
 {
-	const struct holdings_row *row = find(rows, consumer);
+	const struct snapshot_row *row = find(rows, consumer);
 
 	return row == NULL ? 0 : row->seq;
 }
 
 bool
-holdings_has(const struct holdings_rows *rows, const struct id *consumer)
+snapshot_has(const struct snapshot_rows *rows, const struct id *consumer)
 {
 	return find(rows, consumer) != NULL;
 }
 
-static const struct holdings_row *
-find(const struct holdings_rows *rows, const struct id *consumer)
+static const struct snapshot_row *
+find(const struct snapshot_rows *rows, const struct id *consumer)
 {
-	struct holdings_row key = {.consumer = *consumer};
+	struct snapshot_row key = {.consumer = *consumer};
 
 	return rows->n == 0 ? NULL
 			    : bsearch(&key, rows->list, rows->n,
@@ -123,7 +123,7 @@ find(const struct holdings_rows *rows, const struct id *consumer)
 static int
 compare_rows(const void *a, const void *b)
 {
-	const struct holdings_row *x = a, *y = b;
+	const struct snapshot_row *x = a, *y = b;
 
 	return memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
 }
@@ -131,58 +131,58 @@ compare_rows(const void *a, const void *b)
 static int
 compare_batches(const void *a, const void *b)
 {
-	const struct holdings_batch *x = a, *y = b;
+	const struct snapshot_batch *x = a, *y = b;
 	int order = memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
 
 	return order != 0 ? order : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
 bool
-holdings_rest(const struct holdings *before, const struct holdings *after)
+snapshot_rest(const struct snapshot *before, const struct snapshot *after)
 {
-	const struct holdings_rows *was = &before->last, *is = &after->last;
+	const struct snapshot_rows *was = &before->last, *is = &after->last;
 
 	if (after->ready < before->ready || after->rejected < before->rejected)
 		return false;
 	/* One that was swept may have taken something before. */
 	for (size_t i = 0; i < was->n; i++)
-		if (!holdings_has(is, &was->list[i].consumer))
+		if (!snapshot_has(is, &was->list[i].consumer))
 			return false;
 	for (size_t i = 0; i < is->n; i++)
-		if (is->list[i].seq != holdings_seq(was, &is->list[i].consumer))
+		if (is->list[i].seq != snapshot_seq(was, &is->list[i].consumer))
 			return false;
 	return true;
 }
 
 bool
-holdings_precede(const struct holdings *h, const struct holdings_rows *earlier,
-    const struct holdings_rows *ledger)
+snapshot_precede(const struct snapshot *h, const struct snapshot_rows *earlier,
+    const struct snapshot_rows *ledger)
 {
 	for (size_t i = 0; i < ledger->n; i++) {
-		const struct holdings_row *row = &ledger->list[i];
+		const struct snapshot_row *row = &ledger->list[i];
 
-		if (holdings_has(&h->last, &row->consumer)
-			? row->seq > holdings_seq(&h->last, &row->consumer)
-			: row->seq != holdings_seq(earlier, &row->consumer))
+		if (snapshot_has(&h->last, &row->consumer)
+			? row->seq > snapshot_seq(&h->last, &row->consumer)
+			: row->seq != snapshot_seq(earlier, &row->consumer))
 			return false;
 	}
 	return true;
 }
 
 uint64_t
-holdings_missing(const struct holdings *h, const struct holdings_rows *ledger)
+snapshot_missing(const struct snapshot *h, const struct snapshot_rows *ledger)
 {
 	uint64_t missing = 0;
 
 	for (size_t i = 0; i < h->last.n; i++) {
-		uint64_t row = holdings_seq(ledger, &h->last.list[i].consumer);
+		uint64_t row = snapshot_seq(ledger, &h->last.list[i].consumer);
 
 		if (h->last.list[i].seq > row)
 			missing += h->last.list[i].seq - row;
 	}
 	for (size_t i = 0; i < h->n_batches; i++)
 		if (h->batches[i].seq >
-		    holdings_seq(ledger, &h->batches[i].consumer))
+		    snapshot_seq(ledger, &h->batches[i].consumer))
 			missing--;
 	return missing;
 }

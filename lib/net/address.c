@@ -9,28 +9,28 @@
 enum { MAPPED = 12, CLIENT_BYTES = 8 };
 
 static const uint8_t mapped[MAPPED] = {[10] = 0xff, [11] = 0xff};
-static const struct peer unix_socket = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+static const struct address unix_socket = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-static bool read_address(const char *text, size_t len, struct peer *ret);
-static bool is_v4(const struct peer *p);
-static bool is_unix(const struct peer *p);
-static bool is_trusted(const struct peer_trust *t, const struct peer *p);
+static bool read_address(const char *text, size_t len, struct address *ret);
+static bool is_v4(const struct address *p);
+static bool is_unix(const struct address *p);
+static bool is_trusted(const struct address_trust *t, const struct address *p);
 static bool is_within(
-    const struct peer *p, const struct peer *net, unsigned bits);
+    const struct address *p, const struct address *net, unsigned bits);
 
 int
-peer_trust(struct peer_trust *t, const char *text)
+address_trust(struct address_trust *t, const char *text)
 {
 	size_t len = strcspn(text, "/");
-	struct peer net, low = {0};
+	struct address net, low = {0};
 	uint64_t bits, max;
 
 	if (strcmp(text, "unix") == 0) {
 		t->unix_sockets = true;
 		return 0;
 	}
-	if (t->n == PEER_NETS || !read_address(text, len, &net))
+	if (t->n == ADDRESS_NETS || !read_address(text, len, &net))
 		return -1;
 	bits = max = memchr(text, ':', len) == NULL ? 32 : 128;
 	if (text[len] == '/' && num_u64(text + len + 1, 0, max, &bits) < 0)
@@ -47,10 +47,10 @@ peer_trust(struct peer_trust *t, const char *text)
 
 /* -- addresses ----------------------------------------------------------- */
 
-struct peer
-peer_of(const struct sockaddr *at)
+struct address
+address_of(const struct sockaddr *at)
 {
-	struct peer p = unix_socket;
+	struct address p = unix_socket;
 
 	if (at->sa_family == AF_INET6)
 		memcpy(p.ip,
@@ -67,7 +67,7 @@ peer_of(const struct sockaddr *at)
 
 /* Without port, brackets or zone. */
 static bool
-read_address(const char *text, size_t len, struct peer *ret)
+read_address(const char *text, size_t len, struct address *ret)
 {
 	char copy[INET6_ADDRSTRLEN];
 
@@ -82,29 +82,29 @@ read_address(const char *text, size_t len, struct peer *ret)
 }
 
 static bool
-is_v4(const struct peer *p)
+is_v4(const struct address *p)
 {
 	return memcmp(p->ip, mapped, MAPPED) == 0;
 }
 
 static bool
-is_unix(const struct peer *p)
+is_unix(const struct address *p)
 {
 	return memcmp(p, &unix_socket, sizeof *p) == 0;
 }
 
 bool
-peer_is_local(const struct peer *p)
+address_is_local(const struct address *p)
 {
-	static const struct peer loopback = {{[15] = 1}};
+	static const struct address loopback = {{[15] = 1}};
 
 	if (is_v4(p))
 		return p->ip[MAPPED] == 127;
 	return is_unix(p) || memcmp(p, &loopback, sizeof loopback) == 0;
 }
 
-struct peer
-peer_client(struct peer p)
+struct address
+address_client(struct address p)
 {
 	if (!is_v4(&p))
 		memset(p.ip + CLIENT_BYTES, 0, sizeof p.ip - CLIENT_BYTES);
@@ -113,15 +113,15 @@ peer_client(struct peer p)
 
 /* -- trust --------------------------------------------------------------- */
 
-struct peer
-peer_behind(const struct peer_trust *t, struct peer from, const char *forwarded,
-    size_t len)
+struct address
+address_behind(const struct address_trust *t, struct address from,
+    const char *forwarded, size_t len)
 {
 	const char *end = forwarded + len;
 
 	while (end > forwarded && is_trusted(t, &from)) {
 		const char *to, *at;
-		struct peer next;
+		struct address next;
 
 		while (end > forwarded && (end[-1] == ' ' || end[-1] == '\t'))
 			end--;
@@ -138,7 +138,7 @@ peer_behind(const struct peer_trust *t, struct peer from, const char *forwarded,
 }
 
 static bool
-is_trusted(const struct peer_trust *t, const struct peer *p)
+is_trusted(const struct address_trust *t, const struct address *p)
 {
 	if (is_unix(p))
 		return t->unix_sockets;
@@ -149,7 +149,7 @@ is_trusted(const struct peer_trust *t, const struct peer *p)
 }
 
 static bool
-is_within(const struct peer *p, const struct peer *net, unsigned bits)
+is_within(const struct address *p, const struct address *net, unsigned bits)
 {
 	unsigned bytes = bits / 8, rest = 0xff00u >> bits % 8 & 0xff;
 

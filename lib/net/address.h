@@ -14,41 +14,41 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { PEER_NETS = 32 };
+enum { ADDRESS_NETS = 32 };
 
 /* IPv4 as IPv6, ::ffff:a.b.c.d; all ones, which is nobody's address: a Unix
  * socket. */
-struct peer {
+struct address {
 	uint8_t ip[16];
 };
 
 /* All zero trusts nobody. */
-struct peer_trust {
-	struct peer nets[PEER_NETS];
-	uint8_t bits[PEER_NETS];
+struct address_trust {
+	struct address nets[ADDRESS_NETS];
+	uint8_t bits[ADDRESS_NETS];
 	size_t n;
 	bool unix_sockets;
 };
 
 /* Adds "unix", an address or a CIDR block.  0, or -1 if it is none of them,
  * has bits behind its prefix, or there is no room. */
-int peer_trust(struct peer_trust *t, const char *text);
+int address_trust(struct address_trust *t, const char *text);
 
 /* As accept(2) gives it. */
-struct peer peer_of(const struct sockaddr *at);
+struct address address_of(const struct sockaddr *at);
 
 /* Of this machine alone: a Unix socket, 127.0.0.0/8 or ::1? */
-bool peer_is_local(const struct peer *p);
+bool address_is_local(const struct address *p);
 
 /*
  * Whose request it is that came from `from` with this X-Forwarded-For (len 0:
  * without): from, unless that is trusted; then the last address in the list
  * that is not, as far as the list is made of addresses.
  */
-struct peer peer_behind(const struct peer_trust *t, struct peer from,
-    const char *forwarded, size_t len);
+struct address address_behind(const struct address_trust *t,
+    struct address from, const char *forwarded, size_t len);
 
 /* What counts as one client: an IPv4 address, an IPv6 /64. */
-struct peer peer_client(struct peer p);
+struct address address_client(struct address p);
 
 #endif

@@ -32,8 +32,7 @@ static int open_one(const struct addrinfo *a, bool dual);
 static int inherit_one(int fd, const char **ret_why);
 
 int
-listener_open(
-    const char *addr, struct listener *ret, int n, const char **ret_why)
+listen_open(const char *addr, struct listener *ret, int n, const char **ret_why)
 {
 	if (n < 1) {
 		*ret_why = "too many addresses";
@@ -88,7 +87,7 @@ open_unix(const char *path, struct listener *ret, const char **ret_why)
 static int
 lock_folder(const char *path)
 {
-	char copy[LISTENER_ADDR];
+	char copy[LISTEN_ADDR];
 	int fd;
 
 	memcpy(copy, path, strlen(path) + 1);
@@ -185,7 +184,7 @@ open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 	freeaddrinfo(all);
 	if (a != NULL || made == 0)
 		while (made > 0)
-			listener_close(&ret[--made]);
+			listen_close(&ret[--made]);
 	return made == 0 ? -1 : made;
 }
 
@@ -240,7 +239,7 @@ open_one(const struct addrinfo *a, bool dual)
 /* -- handed over --------------------------------------------------------- */
 
 int
-listener_inherit(struct listener *ret, int n, const char **ret_why)
+listen_inherit(struct listener *ret, int n, const char **ret_why)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	uint64_t for_pid, n_fds;
@@ -285,7 +284,7 @@ inherit_one(int fd, const char **ret_why)
 }
 
 int
-listener_port(const struct listener *l)
+listen_port(const struct listener *l)
 {
 	struct sockaddr_storage at;
 	socklen_t len = sizeof at;
@@ -300,20 +299,20 @@ listener_port(const struct listener *l)
 }
 
 bool
-listener_is_local(const struct listener *l)
+listen_is_local(const struct listener *l)
 {
 	struct sockaddr_storage at;
 	socklen_t len = sizeof at;
-	struct peer p;
+	struct address p;
 
 	if (getsockname(l->fd, (struct sockaddr *)&at, &len) < 0)
 		return false;
-	p = peer_of((struct sockaddr *)&at);
-	return peer_is_local(&p);
+	p = address_of((struct sockaddr *)&at);
+	return address_is_local(&p);
 }
 
 void
-listener_close(struct listener *l)
+listen_close(struct listener *l)
 {
 	struct stat st;
 

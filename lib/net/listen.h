@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { LISTENER_MAX = 32, LISTENER_ADDR = 108 /* bytes, with its NUL */ };
+enum { LISTEN_MAX = 32, LISTEN_ADDR = 108 /* bytes, with its NUL */ };
 
 /* A socket that listens; all zero is none. */
 struct listener {
 	int fd;
-	char path[LISTENER_ADDR]; /* of a Unix socket made here, else "" */
-	dev_t dev;                /* and what it was when made */
+	char path[LISTEN_ADDR]; /* of a Unix socket made here, else "" */
+	dev_t dev;              /* and what it was when made */
 	ino_t ino;
 };
 
@@ -29,20 +29,20 @@ struct listener {
  * The number of listeners filled (at most n), or -1 with *ret_why, one
  * line, constant or strerror's: nothing is left open.
  */
-int listener_open(
+int listen_open(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 
 /* Takes over the sockets of sd_listen_fds(3), if they are meant for this
  * process.  Their number (0: none), or -1 with *ret_why. */
-int listener_inherit(struct listener *ret, int n, const char **ret_why);
+int listen_inherit(struct listener *ret, int n, const char **ret_why);
 
 /* The port of a TCP socket, 0 of a Unix socket. */
-int listener_port(const struct listener *l);
+int listen_port(const struct listener *l);
 
 /* Does it only let this machine in: a Unix socket, or loopback? */
-bool listener_is_local(const struct listener *l);
+bool listen_is_local(const struct listener *l);
 
 /* Closes; unlinks the path if it is still the socket made here. */
-void listener_close(struct listener *l);
+void listen_close(struct listener *l);
 
 #endif

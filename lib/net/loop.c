@@ -11,14 +11,14 @@ enum { EVENTS_MAX = 256 };
 static int epoll_fd = -1;
 
 int
-watch_open(void)
+loop_open(void)
 {
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return epoll_fd < 0 ? -1 : 0;
 }
 
 int
-watch_set(struct watch *w, uint32_t events)
+loop_set(struct loop_fd *w, uint32_t events)
 {
 	struct epoll_event e = {.events = events | EPOLLERR, .data.ptr = w};
 	int op = w->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -32,7 +32,7 @@ watch_set(struct watch *w, uint32_t events)
 }
 
 void
-watch_forget(struct watch *w)
+loop_forget(struct loop_fd *w)
 {
 	if (w->events != 0)
 		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
@@ -40,21 +40,21 @@ watch_forget(struct watch *w)
 }
 
 int
-watch_wait(int64_t deadline_ms)
+loop_wait(int64_t deadline_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int64_t left = -1;
 	int n;
 
-	if (deadline_ms != FDIO_FOREVER) {
-		left = deadline_ms - tick_ms();
+	if (deadline_ms != IO_FOREVER) {
+		left = deadline_ms - clock_ms();
 		left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
 	}
 	n = epoll_wait(epoll_fd, events, EVENTS_MAX, (int)left);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	for (int i = 0; i < n; i++) {
-		struct watch *w = events[i].data.ptr;
+		struct loop_fd *w = events[i].data.ptr;
 
 		w->ready(w, events[i].events);
 	}

@@ -11,16 +11,16 @@
  * One descriptor and who is called when it is ready.  Lives inside the
  * object it wakes, usually as its first member; all zero but fd and ready is
  * one that is not watched yet.  ready may close other descriptors' objects
- * only if they are not freed before watch_wait returns.
+ * only if they are not freed before loop_wait returns.
  */
-struct watch {
-	void (*ready)(struct watch *w, uint32_t events);
+struct loop_fd {
+	void (*ready)(struct loop_fd *w, uint32_t events);
 	int fd;
 	uint32_t events; /* as watched now, EPOLLERR included; 0: not at all */
 };
 
 /* 0, or -1 with errno. */
-int watch_open(void);
+int loop_open(void);
 
 /*
  * Watches for events (EPOLLIN, EPOLLOUT, 0: only for errors and hang-ups).
@@ -28,13 +28,13 @@ int watch_open(void);
  * something to write: on a Unix socket each read of the peer wakes it.
  * 0, or -1 with errno; EPERM: a file, which is always ready.
  */
-int watch_set(struct watch *w, uint32_t events);
+int loop_set(struct loop_fd *w, uint32_t events);
 
 /* Watches it no more; not needed before close(2). */
-void watch_forget(struct watch *w);
+void loop_forget(struct loop_fd *w);
 
-/* Waits until deadline_ms (tick_ms) or something is ready, then calls.
+/* Waits until deadline_ms (clock_ms) or something is ready, then calls.
  * 0, or -1 with errno. */
-int watch_wait(int64_t deadline_ms);
+int loop_wait(int64_t deadline_ms);
 
 #endif

@@ -9,7 +9,7 @@
 static int keep(struct buf **left, const struct buf *rest);
 
 int64_t
-unsent_send(struct buf **left, struct buf *more, int fd)
+sendq_send(struct buf **left, struct buf *more, int fd)
 {
 	struct buf *from = *left != NULL ? *left : more;
 	ssize_t n = 0;
@@ -18,7 +18,8 @@ unsent_send(struct buf **left, struct buf *more, int fd)
 		return -1;
 	if (from->len > 0)
 		n = send(fd, buf_ptr(from),
-		    POINT_CUT("serve-answer-half", buf_ptr(from), from->len),
+		    FAILPOINT_CUT(
+			"serve-answer-half", buf_ptr(from), from->len),
 		    MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return -1;
@@ -27,10 +28,10 @@ unsent_send(struct buf **left, struct buf *more, int fd)
 	buf_drop(from, (size_t)n);
 	if (from == more && from->len > 0 && keep(left, from) < 0)
 		return -1;
-	if (unsent_len(*left) == 0)
-		unsent_free(left);
+	if (sendq_len(*left) == 0)
+		sendq_free(left);
 	if (n > 0)
-		POINT("serve-answer");
+		FAILPOINT("serve-answer");
 	return n;
 }
 
@@ -48,13 +49,13 @@ keep(struct buf **left, const struct buf *rest)
 }
 
 size_t
-unsent_len(const struct buf *left)
+sendq_len(const struct buf *left)
 {
 	return left == NULL ? 0 : left->len;
 }
 
 void
-unsent_free(struct buf **left)
+sendq_free(struct buf **left)
 {
 	if (*left == NULL)
 		return;

@@ -15,11 +15,11 @@
  * and otherwise owned by whoever declares it.  The number of bytes sent, -1 if
  * the socket or memory is gone.
  */
-int64_t unsent_send(struct buf **left, struct buf *more, int fd);
+int64_t sendq_send(struct buf **left, struct buf *more, int fd);
 
-size_t unsent_len(const struct buf *left);
+size_t sendq_len(const struct buf *left);
 
 /* Drops what is left. */
-void unsent_free(struct buf **left);
+void sendq_free(struct buf **left);
 
 #endif

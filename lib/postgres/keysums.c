@@ -8,22 +8,23 @@ enum {
 	CAP_KEPT = 1 << 15 /* 1 MiB */
 };
 
-static int grow(struct sums *s);
-static struct sums_item *place(const struct sums *s, const struct id *key);
-static size_t hash(const struct sums *s, const struct id *key);
+static int grow(struct keysums *s);
+static struct keysums_item *place(
+    const struct keysums *s, const struct id *key);
+static size_t hash(const struct keysums *s, const struct id *key);
 static int compare(const void *a, const void *b);
 
 void
-sums_open(struct sums *s, const struct id *seed)
+keysums_open(struct keysums *s, const struct id *seed)
 {
-	*s = (struct sums){0};
+	*s = (struct keysums){0};
 	memcpy(s->seed, seed->bytes, sizeof s->seed);
 }
 
 int
-sums_add(struct sums *s, const struct id *key, int64_t value)
+keysums_add(struct keysums *s, const struct id *key, int64_t value)
 {
-	struct sums_item *item;
+	struct keysums_item *item;
 
 	/* Linear probing stays short up to two thirds. */
 	if (s->n >= s->cap / 3 * 2 && grow(s) < 0)
@@ -38,9 +39,9 @@ sums_add(struct sums *s, const struct id *key, int64_t value)
 }
 
 static int
-grow(struct sums *s)
+grow(struct keysums *s)
 {
-	struct sums bigger = *s;
+	struct keysums bigger = *s;
 
 	bigger.cap = s->cap == 0 ? CAP_MIN : 2 * s->cap;
 	bigger.items = calloc(bigger.cap, sizeof *bigger.items);
@@ -55,8 +56,8 @@ grow(struct sums *s)
 }
 
 /* Where key is, or the free place where it belongs. */
-static struct sums_item *
-place(const struct sums *s, const struct id *key)
+static struct keysums_item *
+place(const struct keysums *s, const struct id *key)
 {
 	size_t i = hash(s, key) & (s->cap - 1);
 
@@ -68,7 +69,7 @@ place(const struct sums *s, const struct id *key)
 
 /* One 64 by 64 bit multiplication, both halves of the product folded. */
 static size_t
-hash(const struct sums *s, const struct id *key)
+hash(const struct keysums *s, const struct id *key)
 {
 	uint64_t half[2];
 	sums_total product;
@@ -79,7 +80,7 @@ hash(const struct sums *s, const struct id *key)
 }
 
 void
-sums_sort(struct sums *s)
+keysums_sort(struct keysums *s)
 {
 	size_t to = 0;
 
@@ -94,16 +95,16 @@ sums_sort(struct sums *s)
 static int
 compare(const void *a, const void *b)
 {
-	const struct sums_item *x = a, *y = b;
+	const struct keysums_item *x = a, *y = b;
 
 	return memcmp(&x->key, &y->key, sizeof x->key);
 }
 
 void
-sums_clear(struct sums *s)
+keysums_clear(struct keysums *s)
 {
 	if (s->cap > CAP_KEPT) {
-		sums_free(s);
+		keysums_free(s);
 		return;
 	}
 	if (s->cap > 0)
@@ -113,7 +114,7 @@ sums_clear(struct sums *s)
 }
 
 void
-sums_free(struct sums *s)
+keysums_free(struct keysums *s)
 {
 	free(s->items);
 	s->items = NULL;
@@ -122,24 +123,24 @@ sums_free(struct sums *s)
 }
 
 void
-sums_format(sums_total sum, char ret[SUMS_TEXT])
+keysums_format(sums_total sum, char ret[KEYSUMS_TEXT])
 {
-	char digits[SUMS_TEXT];
-	size_t at = SUMS_TEXT - 1;
+	char digits[KEYSUMS_TEXT];
+	size_t at = KEYSUMS_TEXT - 1;
 
 	digits[at] = '\0';
 	do
 		digits[--at] = (char)('0' + (int)(sum % 10));
 	while ((sum /= 10) > 0);
-	memcpy(ret, digits + at, SUMS_TEXT - at);
+	memcpy(ret, digits + at, KEYSUMS_TEXT - at);
 }
 
 int
-sums_parse(const char *text, size_t len, sums_total *ret)
+keysums_parse(const char *text, size_t len, sums_total *ret)
 {
 	sums_total sum = 0;
 
-	if (len < 1 || len > SUMS_DIGITS)
+	if (len < 1 || len > KEYSUMS_DIGITS)
 		return -1;
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] < '0' || text[i] > '9')

@@ -16,44 +16,45 @@
 /* No number of int64s that fits a disk overflows it. */
 __extension__ typedef unsigned __int128 sums_total;
 
-struct sums_item {
+struct keysums_item {
 	struct id key;
 	sums_total sum; /* 0: the place is free */
 };
 
-struct sums {
-	struct sums_item *items; /* cap of them; after sums_sort the first n */
+struct keysums {
+	struct keysums_item
+	    *items; /* cap of them; after keysums_sort the first n */
 	size_t cap, n;
 	uint64_t seed[2];
 	bool sorted;
 };
 
 /* An empty table, no memory yet; seed is 16 random bytes. */
-void sums_open(struct sums *s, const struct id *seed);
+void keysums_open(struct keysums *s, const struct id *seed);
 
 /* Adds value (at least 1) to the sum of key.  0, or -1 if memory is gone:
- * unchanged.  Not after sums_sort. */
-int sums_add(struct sums *s, const struct id *key, int64_t value);
+ * unchanged.  Not after keysums_sort. */
+int keysums_add(struct keysums *s, const struct id *key, int64_t value);
 
 /* Moves the n items to the front of s->items, in order of their keys (as
  * bytes, which is Postgres's order of uuids).  Needs no memory.  After it
- * only reading and sums_clear are allowed. */
-void sums_sort(struct sums *s);
+ * only reading and keysums_clear are allowed. */
+void keysums_sort(struct keysums *s);
 
 /* Empties s.  A large table gives its memory back. */
-void sums_clear(struct sums *s);
+void keysums_clear(struct keysums *s);
 
 /* Gives all memory back; s is then empty and usable. */
-void sums_free(struct sums *s);
+void keysums_free(struct keysums *s);
 
 enum {
-	SUMS_DIGITS = 38, /* of any number they fit a sums_total */
-	SUMS_TEXT = 40    /* of the largest one, with a NUL */
+	KEYSUMS_DIGITS = 38, /* of any number they fit a sums_total */
+	KEYSUMS_TEXT = 40    /* of the largest one, with a NUL */
 };
 
-void sums_format(sums_total sum, char ret[SUMS_TEXT]);
+void keysums_format(sums_total sum, char ret[KEYSUMS_TEXT]);
 
-/* 1 to SUMS_DIGITS digits and nothing else.  0 or -1. */
-int sums_parse(const char *text, size_t len, sums_total *ret);
+/* 1 to KEYSUMS_DIGITS digits and nothing else.  0 or -1. */
+int keysums_parse(const char *text, size_t len, sums_total *ret);
 
 #endif

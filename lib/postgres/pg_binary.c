@@ -16,10 +16,11 @@ static char *put32(char *to, uint32_t n);
 static char *put64(char *to, uint64_t n);
 
 int
-arrays_add_ids(struct buf *out, const struct id *first, size_t stride, size_t n)
+pg_binary_add_ids(
+    struct buf *out, const struct id *first, size_t stride, size_t n)
 {
 	const char *from = (const char *)first;
-	char *to = start(out, ARRAYS_UUID, n, ID_BYTES);
+	char *to = start(out, PG_BINARY_UUID, n, ID_BYTES);
 
 	if (to == NULL)
 		return -1;
@@ -33,7 +34,7 @@ arrays_add_ids(struct buf *out, const struct id *first, size_t stride, size_t n)
 }
 
 bool
-arrays_fit_int8(const struct sums *sorted)
+pg_binary_fit_int8(const struct keysums *sorted)
 {
 	for (size_t i = 0; i < sorted->n; i++)
 		if (sorted->items[i].sum > INT64_MAX)
@@ -42,9 +43,9 @@ arrays_fit_int8(const struct sums *sorted)
 }
 
 int
-arrays_add_int8(struct buf *out, const struct sums *sorted)
+pg_binary_add_int8(struct buf *out, const struct keysums *sorted)
 {
-	char *to = start(out, ARRAYS_INT8, sorted->n, 8);
+	char *to = start(out, PG_BINARY_INT8, sorted->n, 8);
 
 	if (to == NULL)
 		return -1;
@@ -57,9 +58,9 @@ arrays_add_int8(struct buf *out, const struct sums *sorted)
 }
 
 int
-arrays_add_numeric(struct buf *out, const struct sums *sorted)
+pg_binary_add_numeric(struct buf *out, const struct keysums *sorted)
 {
-	char *to = start(out, ARRAYS_NUMERIC, sorted->n, NUMERIC_BYTES);
+	char *to = start(out, PG_BINARY_NUMERIC, sorted->n, NUMERIC_BYTES);
 	const char *from = to;
 
 	if (to == NULL)

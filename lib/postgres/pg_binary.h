@@ -19,26 +19,26 @@
 
 /* Object ids of types, constant in every Postgres (pg_type.dat). */
 enum {
-	ARRAYS_INT8 = 20,
-	ARRAYS_TEXT = 25,
-	ARRAYS_INT8_ARRAY = 1016,
-	ARRAYS_NUMERIC = 1700,
-	ARRAYS_NUMERIC_ARRAY = 1231,
-	ARRAYS_UUID = 2950,
-	ARRAYS_UUID_ARRAY = 2951
+	PG_BINARY_INT8 = 20,
+	PG_BINARY_TEXT = 25,
+	PG_BINARY_INT8_ARRAY = 1016,
+	PG_BINARY_NUMERIC = 1700,
+	PG_BINARY_NUMERIC_ARRAY = 1231,
+	PG_BINARY_UUID = 2950,
+	PG_BINARY_UUID_ARRAY = 2951
 };
 
 /* uuid[] of n ids that stand stride bytes apart. */
-int arrays_add_ids(
+int pg_binary_add_ids(
     struct buf *out, const struct id *first, size_t stride, size_t n);
 
 /* Do all sums of sorted fit int64? */
-bool arrays_fit_int8(const struct sums *sorted);
+bool pg_binary_fit_int8(const struct keysums *sorted);
 
 /* int8[] of the sums, which must fit, in order. */
-int arrays_add_int8(struct buf *out, const struct sums *sorted);
+int pg_binary_add_int8(struct buf *out, const struct keysums *sorted);
 
 /* numeric[] of the sums, in order. */
-int arrays_add_numeric(struct buf *out, const struct sums *sorted);
+int pg_binary_add_numeric(struct buf *out, const struct keysums *sorted);
 
 #endif

@@ -86,12 +86,12 @@ postgres_close(struct postgres *pg)
 int64_t
 postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	*ret_pfd = (struct pollfd){.fd = -1};
 	switch (pg->link) {
 	case LINK_OFF: return pg->at_ms;
-	case LINK_FAULT: return FDIO_FOREVER;
+	case LINK_FAULT: return IO_FOREVER;
 	case LINK_CONNECTING:
 		ret_pfd->fd = PQsocket(pg->conn);
 		ret_pfd->events =
@@ -113,7 +113,7 @@ postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 enum postgres_state
 postgres_step(struct postgres *pg, short revents)
 {
-	if (pg->link == LINK_OFF && tick_ms() >= pg->at_ms)
+	if (pg->link == LINK_OFF && clock_ms() >= pg->at_ms)
 		connect_now(pg);
 	else if (pg->link == LINK_CONNECTING)
 		step_connecting(pg, revents);
@@ -151,7 +151,7 @@ connect_now(struct postgres *pg)
 	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
 	pg->link = LINK_CONNECTING;
 	pg->polling = PGRES_POLLING_WRITING;
-	pg->deadline_ms = tick_ms() + POSTGRES_CONNECT_MS;
+	pg->deadline_ms = clock_ms() + POSTGRES_CONNECT_MS;
 }
 
 /* libpq would print it; what matters comes as an error, too. */
@@ -165,7 +165,7 @@ ignore(void *arg, const PGresult *notice)
 static void
 step_connecting(struct postgres *pg, short revents)
 {
-	if (tick_ms() >= pg->deadline_ms) {
+	if (clock_ms() >= pg->deadline_ms) {
 		fail(pg, "no answer to the connection");
 		return;
 	}
@@ -189,7 +189,7 @@ step_connecting(struct postgres *pg, short revents)
 	}
 	pg->link = LINK_UP;
 	pg->bulky = false;
-	pg->rest_ms = FDIO_FOREVER;
+	pg->rest_ms = IO_FOREVER;
 }
 
 /* Did every host that was tried refuse user or password (class 28)? */
@@ -222,7 +222,7 @@ step_up(struct postgres *pg, short revents)
 		fail(pg, PQerrorMessage(pg->conn));
 		return POSTGRES_DOWN;
 	}
-	if (tick_ms() >= pg->rest_ms) {
+	if (clock_ms() >= pg->rest_ms) {
 		hang_up(pg);
 		return POSTGRES_DOWN;
 	}
@@ -234,7 +234,7 @@ step_call(struct postgres *pg, short revents)
 {
 	int left;
 
-	if (tick_ms() >= pg->deadline_ms)
+	if (clock_ms() >= pg->deadline_ms)
 		return fail(pg, "no answer to a statement");
 	if ((revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
 	    PQconsumeInput(pg->conn) == 0)
@@ -296,7 +296,7 @@ collect(struct postgres *pg)
 		pg->why[0] = '\0';
 		backoff_reset(&pg->backoff);
 		if (pg->bulky)
-			pg->rest_ms = tick_ms() + POSTGRES_REST_MS;
+			pg->rest_ms = clock_ms() + POSTGRES_REST_MS;
 	}
 	return state;
 }
@@ -347,7 +347,7 @@ fail(struct postgres *pg, const char *why)
 
 	explain(pg, why);
 	hang_up(pg);
-	pg->at_ms = tick_ms() + backoff_next(&pg->backoff);
+	pg->at_ms = clock_ms() + backoff_next(&pg->backoff);
 	return calling ? POSTGRES_FAILED : POSTGRES_DOWN;
 }
 
@@ -372,7 +372,7 @@ bool
 postgres_idle(const struct postgres *pg)
 {
 	return pg->link == LINK_UP && pg->call == NULL &&
-	       tick_ms() >= pg->at_ms;
+	       clock_ms() >= pg->at_ms;
 }
 
 const char *
@@ -407,7 +407,7 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 	pg->rows = NULL;
 	pg->call = name;
 	pg->flushing = true;
-	pg->deadline_ms = tick_ms() + POSTGRES_REPLY_MS;
+	pg->deadline_ms = clock_ms() + POSTGRES_REPLY_MS;
 	for (int i = 0; i < p->n; i++)
 		if (p->lengths[i] > BULKY_BYTES)
 			pg->bulky = true;

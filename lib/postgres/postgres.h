@@ -6,7 +6,7 @@
  * libpq.  A program's loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
- *	... fdio_poll ...
+ *	... io_poll ...
  *	switch (postgres_step(pg, pfd.revents)) ... what became of the call
  */
 #ifndef INCR_POSTGRES_H
@@ -48,7 +48,7 @@ void postgres_close(struct postgres *pg);
 
 /*
  * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
- * tick_ms() at which postgres_step is due even if nothing is ready.
+ * clock_ms() at which postgres_step is due even if nothing is ready.
  */
 int64_t postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd);
 

@@ -52,10 +52,11 @@ static uint64_t get_int8(const struct postgres *pg);
 static uint64_t int8_at(const char *from);
 
 int
-store_apply(struct postgres *pg, const struct id *consumer, const char *queue,
-    uint64_t first, uint64_t last, const struct sums *sorted)
+statements_apply(struct postgres *pg, const struct id *consumer,
+    const char *queue, uint64_t first, uint64_t last,
+    const struct keysums *sorted)
 {
-	bool small = arrays_fit_int8(sorted);
+	bool small = pg_binary_fit_int8(sorted);
 	struct buf keys = {0}, sums = {0};
 	struct postgres_params p = {0};
 	/* Without items there is no first one, and nothing is read. */
@@ -70,17 +71,18 @@ store_apply(struct postgres *pg, const struct id *consumer, const char *queue,
 	else
 		statement =
 		    small ? APPLY(NEXT, "int8") : APPLY(NEXT, "numeric");
-	if (arrays_add_ids(&keys, from, sizeof *sorted->items, sorted->n) ==
+	if (pg_binary_add_ids(&keys, from, sizeof *sorted->items, sorted->n) ==
 		0 &&
-	    (small ? arrays_add_int8 : arrays_add_numeric)(&sums, sorted) ==
-		0) {
-		postgres_put(&p, ARRAYS_UUID, consumer->bytes, ID_BYTES);
-		postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+	    (small ? pg_binary_add_int8 : pg_binary_add_numeric)(
+		&sums, sorted) == 0) {
+		postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+		postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 		put_int8(&p, first, a);
 		put_int8(&p, last, b);
-		postgres_put(&p, ARRAYS_UUID_ARRAY, buf_ptr(&keys), keys.len);
+		postgres_put(
+		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
 		postgres_put(&p,
-		    small ? ARRAYS_INT8_ARRAY : ARRAYS_NUMERIC_ARRAY,
+		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
 		result = postgres_call(pg, "apply", statement, &p);
 	}
@@ -90,47 +92,48 @@ store_apply(struct postgres *pg, const struct id *consumer, const char *queue,
 }
 
 bool
-store_moved(const struct postgres *pg)
+statements_moved(const struct postgres *pg)
 {
 	return get_int8(pg) > 0;
 }
 
 int
-store_read(struct postgres *pg, const struct id *consumer)
+statements_read(struct postgres *pg, const struct id *consumer)
 {
 	struct postgres_params p = {0};
 
-	postgres_put(&p, ARRAYS_UUID, consumer->bytes, ID_BYTES);
+	postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
 	return postgres_call(pg, "read ledger", read_row, &p);
 }
 
 uint64_t
-store_row(const struct postgres *pg)
+statements_row(const struct postgres *pg)
 {
 	return get_int8(pg);
 }
 
 int
-store_old(struct postgres *pg, const char *queue, const struct id *after)
+statements_old(struct postgres *pg, const char *queue, const struct id *after)
 {
 	struct postgres_params p = {0};
 	char a[8], b[8];
 
-	postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
-	postgres_put(&p, ARRAYS_UUID, after->bytes, ID_BYTES);
-	put_int8(&p, STORE_OLD_DAYS, a);
-	put_int8(&p, STORE_OLD_MAX, b);
+	postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	postgres_put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
+	put_int8(&p, STATEMENTS_OLD_DAYS, a);
+	put_int8(&p, STATEMENTS_OLD_MAX, b);
 	return postgres_call(pg, "find old rows", find_old, &p);
 }
 
 size_t
-store_old_n(const struct postgres *pg)
+statements_old_n(const struct postgres *pg)
 {
 	return postgres_rows(pg);
 }
 
 int
-store_old_consumer(const struct postgres *pg, size_t i, struct id *ret_consumer)
+statements_old_consumer(
+    const struct postgres *pg, size_t i, struct id *ret_consumer)
 {
 	const char *value = postgres_value(pg, i, ID_BYTES);
 
@@ -141,16 +144,16 @@ store_old_consumer(const struct postgres *pg, size_t i, struct id *ret_consumer)
 }
 
 int
-store_forget(struct postgres *pg, const struct id *consumers, size_t n)
+statements_forget(struct postgres *pg, const struct id *consumers, size_t n)
 {
 	struct buf ids = {0};
 	struct postgres_params p = {0};
 	char a[8];
 	int result = -1;
 
-	if (arrays_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
-		postgres_put(&p, ARRAYS_UUID_ARRAY, buf_ptr(&ids), ids.len);
-		put_int8(&p, STORE_OLD_DAYS, a);
+	if (pg_binary_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
+		postgres_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
+		put_int8(&p, STATEMENTS_OLD_DAYS, a);
 		result = postgres_call(pg, "delete old rows", forget_old, &p);
 	}
 	buf_free(&ids);
@@ -162,7 +165,7 @@ put_int8(struct postgres_params *p, uint64_t n, char room[8])
 {
 	for (int i = 0; i < 8; i++)
 		room[i] = (char)(n >> (56 - 8 * i));
-	postgres_put(p, ARRAYS_INT8, room, 8);
+	postgres_put(p, PG_BINARY_INT8, room, 8);
 }
 
 /* The first row's number, 0 without a row. */
@@ -185,19 +188,19 @@ int8_at(const char *from)
 }
 
 int
-store_audit(struct postgres *pg, const char *queue, const struct id *key)
+statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 {
 	struct postgres_params p = {0};
 
-	postgres_put(&p, ARRAYS_TEXT, queue, strlen(queue));
+	postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	if (key == NULL)
 		return postgres_call(pg, "audit", AUDIT_ROWS(""), &p);
-	postgres_put(&p, ARRAYS_UUID, key->bytes, ID_BYTES);
+	postgres_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
 	return postgres_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
 }
 
 int
-store_audited(
+statements_audited(
     const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys)
 {
 	size_t len, sum_len;
@@ -208,8 +211,8 @@ store_audited(
 	if (space == NULL)
 		return -1;
 	sum_len = (size_t)(space - text);
-	if (sums_parse(text, sum_len, &sum) < 0 ||
-	    sums_parse(space + 1, len - sum_len - 1, &keys) < 0)
+	if (keysums_parse(text, sum_len, &sum) < 0 ||
+	    keysums_parse(space + 1, len - sum_len - 1, &keys) < 0)
 		return -1;
 	*ret_sum = sum;
 	*ret_keys = (uint64_t)keys;
@@ -217,8 +220,8 @@ store_audited(
 }
 
 int
-store_audited_row(const struct postgres *pg, size_t i, struct id *ret_consumer,
-    uint64_t *ret_seq)
+statements_audited_row(const struct postgres *pg, size_t i,
+    struct id *ret_consumer, uint64_t *ret_seq)
 {
 	const char *row = postgres_value(pg, 1 + i, ID_BYTES + 8);
 

@@ -19,8 +19,8 @@
 #include "record/id.h"
 
 enum {
-	STORE_OLD_MAX = 100, /* ledger rows of one store_old */
-	STORE_OLD_DAYS = 30  /* a ledger row is kept at least that long */
+	STATEMENTS_OLD_MAX = 100, /* ledger rows of one statements_old */
+	STATEMENTS_OLD_DAYS = 30  /* a ledger row is kept at least that long */
 };
 
 /*
@@ -28,37 +28,40 @@ enum {
  * exactly first - 1 (first = 1: inserts it if there is none), and adds all
  * sums only if it moved.  sums is sorted; borrowed for this call only.
  */
-int store_apply(struct postgres *pg, const struct id *consumer,
+int statements_apply(struct postgres *pg, const struct id *consumer,
     const char *queue, uint64_t first, uint64_t last,
-    const struct sums *sorted);
+    const struct keysums *sorted);
 /* Did the row move, so that the sums are in the table now? */
-bool store_moved(const struct postgres *pg);
+bool statements_moved(const struct postgres *pg);
 
 /* Reads consumer's ledger row. */
-int store_read(struct postgres *pg, const struct id *consumer);
+int statements_read(struct postgres *pg, const struct id *consumer);
 /* Its last batch that is in the table, 0 if there is no row. */
-uint64_t store_row(const struct postgres *pg);
+uint64_t statements_row(const struct postgres *pg);
 
-/* Finds at most STORE_OLD_MAX consumers of queue, in order from `after` on,
- * whose rows have not moved for STORE_OLD_DAYS. */
-int store_old(struct postgres *pg, const char *queue, const struct id *after);
-size_t store_old_n(const struct postgres *pg);
+/* Finds at most STATEMENTS_OLD_MAX consumers of queue, in order from `after`
+ * on, whose rows have not moved for STATEMENTS_OLD_DAYS. */
+int statements_old(
+    struct postgres *pg, const char *queue, const struct id *after);
+size_t statements_old_n(const struct postgres *pg);
 /* 0, or -1 if there is no such row. */
-int store_old_consumer(
+int statements_old_consumer(
     const struct postgres *pg, size_t i, struct id *ret_consumer);
 
 /* Deletes the rows of n consumers that are still that old. */
-int store_forget(struct postgres *pg, const struct id *consumers, size_t n);
+int statements_forget(
+    struct postgres *pg, const struct id *consumers, size_t n);
 
 /* Reads at one moment the sum of all keys, or of one if key is not NULL,
  * and the ledger of queue. */
-int store_audit(struct postgres *pg, const char *queue, const struct id *key);
+int statements_audit(
+    struct postgres *pg, const char *queue, const struct id *key);
 /* 0 with the sum and how many keys there are, or -1: the sum is no whole
  * number that fits. */
-int store_audited(
+int statements_audited(
     const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys);
 /* Row i (from 0) of the ledger.  0, or -1 if there is no such row. */
-int store_audited_row(const struct postgres *pg, size_t i,
+int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);
 
 #endif

@@ -15,51 +15,52 @@ struct outbox_entry {
 	enum fault fault; /* of data */
 };
 
-static enum fault encode(struct outbox *b, const char *tag, size_t tag_len,
-    const char *json, size_t len);
-static enum outbox_taken add_error(struct outbox *b,
-    const struct outbox_line *line, size_t tag_len, enum fault fault,
-    struct record_error *ret_error);
-static void push(struct outbox *b, const struct outbox_line *line,
+static enum fault encode(struct publish_batch *b, const char *tag,
+    size_t tag_len, const char *json, size_t len);
+static enum publish_batch_taken add_error(struct publish_batch *b,
+    const struct publish_batch_line *line, size_t tag_len, enum fault fault,
+    struct control_error *ret_error);
+static void push(struct publish_batch *b, const struct publish_batch_line *line,
     size_t tag_len, bool data, size_t text_at);
-static int release_first(struct outbox *b, struct buf *out);
-static int put_error(const struct outbox *b, const char *tag, size_t tag_len,
-    const struct record_error *error, struct buf *out);
-static void forget(struct outbox *b);
+static int release_first(struct publish_batch *b, struct buf *out);
+static int put_error(const struct publish_batch *b, const char *tag,
+    size_t tag_len, const struct control_error *error, struct buf *out);
+static void forget(struct publish_batch *b);
 
 int
-outbox_open(struct outbox *b, bool echo, bool tagged)
+publish_batch_open(struct publish_batch *b, bool echo, bool tagged)
 {
-	*b = (struct outbox){.echo = echo, .tagged = tagged};
-	b->entries = calloc(OUTBOX_LINES, sizeof *b->entries);
+	*b = (struct publish_batch){.echo = echo, .tagged = tagged};
+	b->entries = calloc(PUBLISH_BATCH_LINES, sizeof *b->entries);
 	return b->entries == NULL ? -1 : 0;
 }
 
 void
-outbox_close(struct outbox *b)
+publish_batch_close(struct publish_batch *b)
 {
 	queue_lines_free(&b->encoded);
 	buf_free(&b->text);
 	free(b->entries);
-	*b = (struct outbox){0};
+	*b = (struct publish_batch){0};
 }
 
 bool
-outbox_empty(const struct outbox *b)
+publish_batch_empty(const struct publish_batch *b)
 {
 	return b->first == b->end;
 }
 
 bool
-outbox_full(const struct outbox *b)
+publish_batch_full(const struct publish_batch *b)
 {
-	return b->end == OUTBOX_LINES || b->text.len >= OUTBOX_BYTES ||
-	       b->encoded.packed.len >= OUTBOX_BYTES;
+	return b->end == PUBLISH_BATCH_LINES ||
+	       b->text.len >= PUBLISH_BATCH_BYTES ||
+	       b->encoded.packed.len >= PUBLISH_BATCH_BYTES;
 }
 
-enum outbox_taken
-outbox_add(struct outbox *b, const struct outbox_line *line,
-    struct record_error *ret_error)
+enum publish_batch_taken
+publish_batch_add(struct publish_batch *b,
+    const struct publish_batch_line *line, struct control_error *ret_error)
 {
 	size_t tag_len = 0, at = 0, text_at = b->text.len;
 	enum fault fault = FAULT_NONE;
@@ -74,20 +75,20 @@ outbox_add(struct outbox *b, const struct outbox_line *line,
 		fault = encode(
 		    b, line->text, tag_len, line->text + at, line->len - at);
 	if (fault == FAULT_UNAVAILABLE)
-		return OUTBOX_NO_MEMORY;
+		return PUBLISH_BATCH_NO_MEMORY;
 	if (fault != FAULT_NONE)
 		return add_error(b, line, tag_len, fault, ret_error);
 	if (b->echo && lines_put(&b->text, line->text, line->len) < 0)
-		return OUTBOX_NO_MEMORY;
+		return PUBLISH_BATCH_NO_MEMORY;
 	push(b, line, tag_len, true, text_at);
-	return OUTBOX_DATA;
+	return PUBLISH_BATCH_DATA;
 }
 
 /* Adds an increment to what goes to Redis, in canonical form.  Its fault;
  * FAULT_UNAVAILABLE if memory is gone. */
 static enum fault
-encode(struct outbox *b, const char *tag, size_t tag_len, const char *json,
-    size_t len)
+encode(struct publish_batch *b, const char *tag, size_t tag_len,
+    const char *json, size_t len)
 {
 	char canonical[INCREMENT_TEXT];
 	struct increment inc;
@@ -105,34 +106,34 @@ encode(struct outbox *b, const char *tag, size_t tag_len, const char *json,
 	return FAULT_NONE;
 }
 
-static enum outbox_taken
-add_error(struct outbox *b, const struct outbox_line *line, size_t tag_len,
-    enum fault fault, struct record_error *ret_error)
+static enum publish_batch_taken
+add_error(struct publish_batch *b, const struct publish_batch_line *line,
+    size_t tag_len, enum fault fault, struct control_error *ret_error)
 {
 	size_t at = b->tagged ? tag_len + 1 : 0, text_at = b->text.len;
 	bool is_error =
-	    fault == FAULT_CONTROL_LINE &&
-	    record_parse_error(line->text + at, line->len - at, ret_error) == 0;
+	    fault == FAULT_CONTROL_LINE && control_parse_error(line->text + at,
+					       line->len - at, ret_error) == 0;
 
 	/* Half a line says nothing of the whole, but that it was not taken. */
 	if (b->echo && line->torn)
 		fault = FAULT_UNAVAILABLE;
 	if (!is_error)
-		*ret_error = (struct record_error){fault, line->number};
+		*ret_error = (struct control_error){fault, line->number};
 	if (b->echo) {
 		if ((is_error ? lines_put(&b->text, line->text, line->len)
 			      : put_error(b, line->text, tag_len, ret_error,
 				    &b->text)) < 0)
-			return OUTBOX_NO_MEMORY;
+			return PUBLISH_BATCH_NO_MEMORY;
 		push(b, line, tag_len, false, text_at);
 	}
-	return is_error ? OUTBOX_ERROR : OUTBOX_REJECTED;
+	return is_error ? PUBLISH_BATCH_ERROR : PUBLISH_BATCH_REJECTED;
 }
 
 /* The entry of a line whose text begins at text_at. */
 static void
-push(struct outbox *b, const struct outbox_line *line, size_t tag_len,
-    bool data, size_t text_at)
+push(struct publish_batch *b, const struct publish_batch_line *line,
+    size_t tag_len, bool data, size_t text_at)
 {
 	b->entries[b->end++] = (struct outbox_entry){.number = line->number,
 	    .arrived_ms = line->arrived_ms,
@@ -143,7 +144,7 @@ push(struct outbox *b, const struct outbox_line *line, size_t tag_len,
 }
 
 int64_t
-outbox_oldest_ms(const struct outbox *b)
+publish_batch_oldest_ms(const struct publish_batch *b)
 {
 	for (size_t i = b->first; i < b->end; i++)
 		if (b->entries[i].data)
@@ -152,7 +153,7 @@ outbox_oldest_ms(const struct outbox *b)
 }
 
 const struct queue_lines *
-outbox_encode(struct outbox *b)
+publish_batch_encode(struct publish_batch *b)
 {
 	const char *at = buf_ptr(&b->text);
 
@@ -173,7 +174,7 @@ outbox_encode(struct outbox *b)
 }
 
 uint64_t
-outbox_refuse(struct outbox *b, size_t i, enum fault fault)
+publish_batch_refuse(struct publish_batch *b, size_t i, enum fault fault)
 {
 	struct outbox_entry *e = &b->entries[b->first];
 
@@ -185,7 +186,7 @@ outbox_refuse(struct outbox *b, size_t i, enum fault fault)
 }
 
 void
-outbox_refuse_all(struct outbox *b, enum fault fault)
+publish_batch_refuse_all(struct publish_batch *b, enum fault fault)
 {
 	for (size_t i = b->first; i < b->end; i++)
 		if (b->entries[i].data)
@@ -194,12 +195,12 @@ outbox_refuse_all(struct outbox *b, enum fault fault)
 }
 
 int
-outbox_expire(
-    struct outbox *b, int64_t limit_ms, enum fault fault, struct buf *out)
+publish_batch_expire(struct publish_batch *b, int64_t limit_ms,
+    enum fault fault, struct buf *out)
 {
 	int expired = 0;
 
-	while (!outbox_empty(b)) {
+	while (!publish_batch_empty(b)) {
 		struct outbox_entry *e = &b->entries[b->first];
 
 		if (e->data && e->arrived_ms > limit_ms)
@@ -213,13 +214,13 @@ outbox_expire(
 		if (release_first(b, out) < 0)
 			return -1;
 	}
-	if (outbox_empty(b))
+	if (publish_batch_empty(b))
 		forget(b);
 	return expired;
 }
 
 int
-outbox_release(struct outbox *b, struct buf *out)
+publish_batch_release(struct publish_batch *b, struct buf *out)
 {
 	while (b->n_faults > 0)
 		if (release_first(b, out) < 0)
@@ -232,10 +233,10 @@ outbox_release(struct outbox *b, struct buf *out)
 }
 
 static int
-release_first(struct outbox *b, struct buf *out)
+release_first(struct publish_batch *b, struct buf *out)
 {
 	const struct outbox_entry *e = &b->entries[b->first];
-	struct record_error error = {e->fault, e->number};
+	struct control_error error = {e->fault, e->number};
 	const char *text = buf_ptr(&b->text);
 
 	if (b->echo && (e->fault == FAULT_NONE ? buf_add(out, text, e->len)
@@ -250,17 +251,17 @@ release_first(struct outbox *b, struct buf *out)
 }
 
 static int
-put_error(const struct outbox *b, const char *tag, size_t tag_len,
-    const struct record_error *error, struct buf *out)
+put_error(const struct publish_batch *b, const char *tag, size_t tag_len,
+    const struct control_error *error, struct buf *out)
 {
 	if (b->tagged &&
 	    (buf_add(out, tag, tag_len) < 0 || buf_add(out, "\t", 1) < 0))
 		return -1;
-	return record_add_error(out, error);
+	return control_add_error(out, error);
 }
 
 static void
-forget(struct outbox *b)
+forget(struct publish_batch *b)
 {
 	queue_lines_clear(&b->encoded);
 	buf_clear(&b->text);

@@ -11,7 +11,8 @@
  *	an error line           itself                   itself
  *
  * Without echo only data is kept, and nothing comes out.  Memory: at most
- * OUTBOX_LINES lines, and no more once their text has OUTBOX_BYTES.
+ * PUBLISH_BATCH_LINES lines, and no more once their text has
+ *PUBLISH_BATCH_BYTES.
  */
 #ifndef INCR_PUBLISH_BATCH_H
 #define INCR_PUBLISH_BATCH_H
@@ -25,15 +26,15 @@
 #include "record/control.h"
 #include "record/fault.h"
 
-enum { OUTBOX_LINES = QUEUE_LINES_MAX, OUTBOX_BYTES = 512 << 10 };
+enum { PUBLISH_BATCH_LINES = QUEUE_LINES_MAX, PUBLISH_BATCH_BYTES = 512 << 10 };
 
 struct outbox_entry;
 
-struct outbox {
+struct publish_batch {
 	bool echo, tagged;
-	struct queue_lines encoded;   /* the data; see outbox_encode */
+	struct queue_lines encoded;   /* the data; see publish_batch_encode */
 	bool stale;                   /* encoded has lines that are gone */
-	struct outbox_entry *entries; /* OUTBOX_LINES of them */
+	struct outbox_entry *entries; /* PUBLISH_BATCH_LINES of them */
 	size_t first, end;            /* those in use */
 	size_t n_data;                /* the data among them */
 	size_t n_faults;              /* the data with a fault */
@@ -41,14 +42,14 @@ struct outbox {
 };
 
 /* 0, or -1 if memory is gone. */
-int outbox_open(struct outbox *b, bool echo, bool tagged);
-void outbox_close(struct outbox *b);
+int publish_batch_open(struct publish_batch *b, bool echo, bool tagged);
+void publish_batch_close(struct publish_batch *b);
 
-bool outbox_empty(const struct outbox *b);
-bool outbox_full(const struct outbox *b);
+bool publish_batch_empty(const struct publish_batch *b);
+bool publish_batch_full(const struct publish_batch *b);
 
 /* A line as it was read. */
-struct outbox_line {
+struct publish_batch_line {
 	const char *text; /* borrowed for the call; no newline */
 	size_t len;
 	bool too_long;   /* text is only its beginning */
@@ -57,31 +58,32 @@ struct outbox_line {
 	int64_t arrived_ms;
 };
 
-enum outbox_taken {
-	OUTBOX_DATA,     /* an increment, on its way now */
-	OUTBOX_REJECTED, /* no increment: *ret_error says why */
-	OUTBOX_ERROR,    /* an error line: *ret_error is what it says */
-	OUTBOX_NO_MEMORY
+enum publish_batch_taken {
+	PUBLISH_BATCH_DATA,     /* an increment, on its way now */
+	PUBLISH_BATCH_REJECTED, /* no increment: *ret_error says why */
+	PUBLISH_BATCH_ERROR,    /* an error line: *ret_error is what it says */
+	PUBLISH_BATCH_NO_MEMORY
 };
 
 /* Judges a line and adds it to b, which is not full.  With tagged it begins
  * with a tag and a TAB.  With echo a torn line that is no increment
  * is unavailable, not what is wrong with its half. */
-enum outbox_taken outbox_add(struct outbox *b, const struct outbox_line *line,
-    struct record_error *ret_error);
+enum publish_batch_taken publish_batch_add(struct publish_batch *b,
+    const struct publish_batch_line *line, struct control_error *ret_error);
 
 /* When the oldest data line arrived; INT64_MAX if there is none. */
-int64_t outbox_oldest_ms(const struct outbox *b);
+int64_t publish_batch_oldest_ms(const struct publish_batch *b);
 
 /* The data, encoded: what queue_publish gets, borrowed until the next change
  * of b.  NULL if memory is gone. */
-const struct queue_lines *outbox_encode(struct outbox *b);
+const struct queue_lines *publish_batch_encode(struct publish_batch *b);
 
 /* Gives data line i (from 0) a fault; returns its input line's number. */
-uint64_t outbox_refuse(struct outbox *b, size_t i, enum fault fault);
+uint64_t publish_batch_refuse(
+    struct publish_batch *b, size_t i, enum fault fault);
 
 /* Gives every data line a fault. */
-void outbox_refuse_all(struct outbox *b, enum fault fault);
+void publish_batch_refuse_all(struct publish_batch *b, enum fault fault);
 
 /*
  * With echo only.  Gives fault to the data lines at the front that arrived at
@@ -89,10 +91,10 @@ void outbox_refuse_all(struct outbox *b, enum fault fault);
  * and behind them: answers are added to out.  Returns how many data lines
  * that were, or -1 if memory is gone.
  */
-int outbox_expire(
-    struct outbox *b, int64_t limit_ms, enum fault fault, struct buf *out);
+int publish_batch_expire(struct publish_batch *b, int64_t limit_ms,
+    enum fault fault, struct buf *out);
 
 /* Adds all answers to out; b is empty then.  0, or -1 if memory is gone. */
-int outbox_release(struct outbox *b, struct buf *out);
+int publish_batch_release(struct publish_batch *b, struct buf *out);
 
 #endif

@@ -11,33 +11,33 @@ enum {
 	REFUSED_MS = 200 /* between two sendings of what was refused */
 };
 
-static bool is_refused(const struct courier *c, enum queue_state state);
-static const char *no_room(const struct courier *c);
-static enum courier_state hear(struct courier *c, enum queue_state state);
+static bool is_refused(const struct publisher *c, enum queue_state state);
+static const char *no_room(const struct publisher *c);
+static enum publisher_state hear(struct publisher *c, enum queue_state state);
 static bool is_waiting(
-    struct courier *c, enum queue_state state, int64_t now_ms);
-static enum courier_state replied(struct courier *c);
-static enum courier_state introduced(struct courier *c);
-static enum courier_state turn_away(struct courier *c);
-static enum courier_state delivered(struct courier *c);
-static void refuse_reused(struct courier *c, size_t i);
-static enum courier_state unknown(struct courier *c, const char *why);
-static enum courier_state release(struct courier *c);
-static void new_id(struct courier *c);
-static enum courier_state introduce(struct courier *c);
-static int publish(struct courier *c, const struct queue_lines *lines);
-static bool take_next(struct courier *c);
-static enum courier_state give_up(struct courier *c, int64_t now_ms);
-static enum courier_state expire(
-    struct courier *c, struct outbox *b, int64_t limit_ms);
-static bool calling(const struct courier *c);
-static bool maybe_done(const struct courier *c);
+    struct publisher *c, enum queue_state state, int64_t now_ms);
+static enum publisher_state replied(struct publisher *c);
+static enum publisher_state introduced(struct publisher *c);
+static enum publisher_state turn_away(struct publisher *c);
+static enum publisher_state delivered(struct publisher *c);
+static void refuse_reused(struct publisher *c, size_t i);
+static enum publisher_state unknown(struct publisher *c, const char *why);
+static enum publisher_state release(struct publisher *c);
+static void new_id(struct publisher *c);
+static enum publisher_state introduce(struct publisher *c);
+static int publish(struct publisher *c, const struct queue_lines *lines);
+static bool take_next(struct publisher *c);
+static enum publisher_state give_up(struct publisher *c, int64_t now_ms);
+static enum publisher_state expire(
+    struct publisher *c, struct publish_batch *b, int64_t limit_ms);
+static bool calling(const struct publisher *c);
+static bool maybe_done(const struct publisher *c);
 
 int
-courier_open(struct courier *c, const struct courier_settings *settings,
+publisher_open(struct publisher *c, const struct publisher_settings *settings,
     const char **ret_why)
 {
-	*c = (struct courier){
+	*c = (struct publisher){
 	    .set = *settings, .backoff = {.max_ms = REFUSED_MS}};
 	c->flight = &c->boxes[0];
 	c->filling = &c->boxes[1];
@@ -46,7 +46,7 @@ courier_open(struct courier *c, const struct courier_settings *settings,
 		return -1;
 	*ret_why = "out of memory";
 	for (int i = 0; i < 2; i++)
-		if (outbox_open(
+		if (publish_batch_open(
 			&c->boxes[i], settings->echo, settings->tagged) < 0)
 			return -1;
 	new_id(c);
@@ -54,50 +54,50 @@ courier_open(struct courier *c, const struct courier_settings *settings,
 }
 
 void
-courier_close(struct courier *c)
+publisher_close(struct publisher *c)
 {
 	queue_close(c->queue);
 	for (int i = 0; i < 2; i++)
-		outbox_close(&c->boxes[i]);
+		publish_batch_close(&c->boxes[i]);
 	buf_free(&c->out);
 }
 
-struct outbox *
-courier_box(const struct courier *c)
+struct publish_batch *
+publisher_box(const struct publisher *c)
 {
 	return c->filling;
 }
 
 bool
-courier_empty(const struct courier *c)
+publisher_empty(const struct publisher *c)
 {
-	return c->state == FLIGHT_NONE && outbox_empty(c->filling);
+	return c->state == FLIGHT_NONE && publish_batch_empty(c->filling);
 }
 
 size_t
-courier_count(const struct courier *c, size_t *ret_maybe)
+publisher_count(const struct publisher *c, size_t *ret_maybe)
 {
 	*ret_maybe = maybe_done(c) ? c->flight->n_data : 0;
 	return c->flight->n_data + c->filling->n_data;
 }
 
 const char *
-courier_why(const struct courier *c)
+publisher_why(const struct publisher *c)
 {
 	return c->why != NULL ? c->why : queue_why(c->queue);
 }
 
 int64_t
-courier_wait(const struct courier *c, struct pollfd *ret_pfd)
+publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 {
 	int64_t due_ms = queue_wait(c->queue, ret_pfd);
-	int64_t oldest_ms =
-	    outbox_oldest_ms(c->state == FLIGHT_NONE ? c->filling : c->flight);
+	int64_t oldest_ms = publish_batch_oldest_ms(
+	    c->state == FLIGHT_NONE ? c->filling : c->flight);
 
 	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX &&
 	    oldest_ms + c->set.wait_ms < due_ms)
 		due_ms = oldest_ms + c->set.wait_ms;
-	if (c->refused && queue_idle(c->queue) && !courier_empty(c) &&
+	if (c->refused && queue_idle(c->queue) && !publisher_empty(c) &&
 	    c->retry_ms < due_ms)
 		due_ms = c->retry_ms;
 	return due_ms;
@@ -105,25 +105,25 @@ courier_wait(const struct courier *c, struct pollfd *ret_pfd)
 
 /* -- what Redis says ------------------------------------------------------ */
 
-enum courier_state
-courier_step(struct courier *c, short revents, int64_t now_ms)
+enum publisher_state
+publisher_step(struct publisher *c, short revents, int64_t now_ms)
 {
 	enum queue_state state = queue_step(c->queue, revents);
-	enum courier_state result;
+	enum publisher_state result;
 
 	result = hear(c, state);
 	if (is_refused(c, state))
 		c->retry_ms = now_ms + backoff_next(&c->backoff);
-	if (result == COURIER_WELL)
+	if (result == PUBLISHER_WELL)
 		result = give_up(c, now_ms);
-	if (result == COURIER_WELL && is_waiting(c, state, now_ms))
-		result = COURIER_WAITING;
+	if (result == PUBLISHER_WELL && is_waiting(c, state, now_ms))
+		result = PUBLISHER_WAITING;
 	return result;
 }
 
 /* Did a sending end that has done nothing and is to be repeated? */
 static bool
-is_refused(const struct courier *c, enum queue_state state)
+is_refused(const struct publisher *c, enum queue_state state)
 {
 	return state == QUEUE_REFUSED ||
 	       (state == QUEUE_DONE && c->state != FLIGHT_NONE &&
@@ -132,7 +132,7 @@ is_refused(const struct courier *c, enum queue_state state)
 
 /* Why the batch was not pushed, if that passes; else NULL. */
 static const char *
-no_room(const struct courier *c)
+no_room(const struct publisher *c)
 {
 	switch (queue_published(c->queue)) {
 	case QUEUE_HIGH: return "as much is waiting as may";
@@ -145,8 +145,8 @@ no_room(const struct courier *c)
 }
 
 /* The one place where a sending ends. */
-static enum courier_state
-hear(struct courier *c, enum queue_state state)
+static enum publisher_state
+hear(struct publisher *c, enum queue_state state)
 {
 	bool maybe = maybe_done(c);
 
@@ -163,16 +163,16 @@ hear(struct courier *c, enum queue_state state)
 			new_id(c);
 		c->state = maybe ? FLIGHT_MAYBE : FLIGHT_WAITING;
 		break;
-	case QUEUE_FAULT: return COURIER_FAULT;
+	case QUEUE_FAULT: return PUBLISHER_FAULT;
 	case QUEUE_DOWN:
 	case QUEUE_IDLE:
 	case QUEUE_CALLING: break;
 	}
-	return COURIER_WELL;
+	return PUBLISHER_WELL;
 }
 
 static bool
-is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
+is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 {
 	bool down = state == QUEUE_DOWN || state == QUEUE_LOST;
 
@@ -191,22 +191,22 @@ is_waiting(struct courier *c, enum queue_state state, int64_t now_ms)
 	       (down && now_ms >= c->down_ms + DOWN_MS);
 }
 
-static enum courier_state
-introduced(struct courier *c)
+static enum publisher_state
+introduced(struct publisher *c)
 {
-	POINT("publish-introduced");
+	FAILPOINT("publish-introduced");
 	c->introduced = true;
 	c->state = FLIGHT_WAITING;
 	if (queue_introduced(c->queue))
-		return COURIER_WELL;
+		return PUBLISHER_WELL;
 	c->why = "a new publisher is known already";
-	return COURIER_BROKEN;
+	return PUBLISHER_BROKEN;
 }
 
-static enum courier_state
-replied(struct courier *c)
+static enum publisher_state
+replied(struct publisher *c)
 {
-	POINT("publish-replied");
+	FAILPOINT("publish-replied");
 	if (no_room(c) == NULL)
 		backoff_reset(&c->backoff);
 	switch (queue_published(c->queue)) {
@@ -220,28 +220,28 @@ replied(struct courier *c)
 		return unknown(c, "the record of what was published is gone");
 	new_id(c);
 	c->state = FLIGHT_WAITING;
-	return COURIER_WELL;
+	return PUBLISHER_WELL;
 }
 
 /*
  * There is no room.  A sending before this one may yet be done, when there is
  * room; without echo nobody waits for an answer.
  */
-static enum courier_state
-turn_away(struct courier *c)
+static enum publisher_state
+turn_away(struct publisher *c)
 {
 	size_t n = c->flight->n_data;
 
 	if (c->state == FLIGHT_REPEATING || !c->set.echo) {
 		c->state = c->state == FLIGHT_REPEATING ? FLIGHT_MAYBE
 							: FLIGHT_WAITING;
-		return COURIER_WELL;
+		return PUBLISHER_WELL;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (queue_reused(c->queue, i)) {
 			refuse_reused(c, i);
 		} else if (!queue_known(c->queue, i)) {
-			outbox_refuse(c->flight, i, FAULT_UNAVAILABLE);
+			publish_batch_refuse(c->flight, i, FAULT_UNAVAILABLE);
 			c->set.rejected[FAULT_UNAVAILABLE].value++;
 			c->failed = true;
 		}
@@ -249,8 +249,8 @@ turn_away(struct courier *c)
 	return release(c);
 }
 
-static enum courier_state
-delivered(struct courier *c)
+static enum publisher_state
+delivered(struct publisher *c)
 {
 	size_t n = c->flight->n_data, reused = 0;
 
@@ -263,43 +263,45 @@ delivered(struct courier *c)
 	c->seq++;
 	c->set.published->value += (double)(n - reused);
 	c->set.batches->value++;
-	metrics_observe(c->set.seconds, (double)(tick_us() - c->sent_us) / 1e6);
+	metrics_observe(
+	    c->set.seconds, (double)(clock_us() - c->sent_us) / 1e6);
 	return release(c);
 }
 
 static void
-refuse_reused(struct courier *c, size_t i)
+refuse_reused(struct publisher *c, size_t i)
 {
 	c->set.rejected[FAULT_IDEMPOTENCY_KEY_REUSED].value++;
 	c->set.reused(
-	    outbox_refuse(c->flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
+	    publish_batch_refuse(c->flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
 }
 
 /* Redis may have the batch or get it yet, so nobody sends it again. */
-static enum courier_state
-unknown(struct courier *c, const char *why)
+static enum publisher_state
+unknown(struct publisher *c, const char *why)
 {
 	if (!c->set.echo) {
 		c->why = why;
-		return COURIER_GAVE_UP;
+		return PUBLISHER_GAVE_UP;
 	}
 	c->set.rejected[FAULT_UNKNOWN].value += (double)c->flight->n_data;
 	c->failed = true;
-	outbox_refuse_all(c->flight, FAULT_UNKNOWN);
+	publish_batch_refuse_all(c->flight, FAULT_UNKNOWN);
 	new_id(c);
 	return release(c);
 }
 
-static enum courier_state
-release(struct courier *c)
+static enum publisher_state
+release(struct publisher *c)
 {
 	c->state = FLIGHT_NONE;
-	return outbox_release(c->flight, &c->out) < 0 ? COURIER_NO_MEMORY
-						      : COURIER_WELL;
+	return publish_batch_release(c->flight, &c->out) < 0
+		   ? PUBLISHER_NO_MEMORY
+		   : PUBLISHER_WELL;
 }
 
 static void
-new_id(struct courier *c)
+new_id(struct publisher *c)
 {
 	id_make(&c->id);
 	c->introduced = false;
@@ -309,17 +311,17 @@ new_id(struct courier *c)
 
 /* -- sending -------------------------------------------------------------- */
 
-enum courier_state
-courier_send(struct courier *c, int64_t now_ms)
+enum publisher_state
+publisher_send(struct publisher *c, int64_t now_ms)
 {
 	const struct queue_lines *lines;
 
 	/* Error lines with nothing before them wait for nothing. */
 	if (c->set.echo && c->state == FLIGHT_NONE &&
-	    expire(c, c->filling, INT64_MIN) != COURIER_WELL)
-		return COURIER_NO_MEMORY;
+	    expire(c, c->filling, INT64_MIN) != PUBLISHER_WELL)
+		return PUBLISHER_NO_MEMORY;
 	if (!queue_idle(c->queue) || now_ms < c->retry_ms || !take_next(c))
-		return COURIER_WELL;
+		return PUBLISHER_WELL;
 	if (c->state == FLIGHT_WAITING) {
 		/* Another Redis may not know how far this id is. */
 		if (queue_run(c->queue) != c->run)
@@ -327,19 +329,20 @@ courier_send(struct courier *c, int64_t now_ms)
 		if (!c->introduced)
 			return introduce(c);
 		c->sent_ms = now_ms;
-		c->sent_us = tick_us();
+		c->sent_us = clock_us();
 	}
 	/* Once its key has expired nobody can tell. */
 	if (now_ms - c->sent_ms > REPEAT_MS) {
 		c->why = "no answer for half a day";
-		return COURIER_GAVE_UP;
+		return PUBLISHER_GAVE_UP;
 	}
-	lines = outbox_encode(c->flight);
-	POINT("publish-frozen");
-	if (lines == NULL || POINT_AFTER("publish-sent", publish(c, lines)) < 0)
-		return COURIER_NO_MEMORY;
+	lines = publish_batch_encode(c->flight);
+	FAILPOINT("publish-frozen");
+	if (lines == NULL ||
+	    FAILPOINT_AFTER("publish-sent", publish(c, lines)) < 0)
+		return PUBLISHER_NO_MEMORY;
 	c->state = c->state == FLIGHT_MAYBE ? FLIGHT_REPEATING : FLIGHT_CALLING;
-	return COURIER_WELL;
+	return PUBLISHER_WELL;
 }
 
 /*
@@ -347,33 +350,33 @@ courier_send(struct courier *c, int64_t now_ms)
  * batch is repeated would mean that it was not pushed, or that it was, and
  * the clock of Redis was set forward beyond the life of the record.
  */
-static enum courier_state
-introduce(struct courier *c)
+static enum publisher_state
+introduce(struct publisher *c)
 {
-	if (POINT_AFTER("publish-introduce-sent",
+	if (FAILPOINT_AFTER("publish-introduce-sent",
 		queue_introduce(c->queue, &c->id)) < 0)
-		return COURIER_NO_MEMORY;
+		return PUBLISHER_NO_MEMORY;
 	c->state = FLIGHT_GREETING;
-	return COURIER_WELL;
+	return PUBLISHER_WELL;
 }
 
 static int
-publish(struct courier *c, const struct queue_lines *lines)
+publish(struct publisher *c, const struct queue_lines *lines)
 {
 	struct queue_terms terms = {
 	    .window_s = c->set.window_s, .high_water = c->set.high_water};
 
 	if (terms.high_water == 0)
 		terms.high_water =
-		    queue_maxmemory(c->queue) / 4 * 3 / COURIER_MESSAGE_BYTES;
+		    queue_maxmemory(c->queue) / 4 * 3 / PUBLISHER_MESSAGE_BYTES;
 	return queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms);
 }
 
 /* True if there is something in flight; if need be, what was filling. */
 static bool
-take_next(struct courier *c)
+take_next(struct publisher *c)
 {
-	struct outbox *next = c->filling;
+	struct publish_batch *next = c->filling;
 
 	if (c->state != FLIGHT_NONE)
 		return true;
@@ -387,19 +390,19 @@ take_next(struct courier *c)
 
 /* -- giving up ------------------------------------------------------------ */
 
-static enum courier_state
-give_up(struct courier *c, int64_t now_ms)
+static enum publisher_state
+give_up(struct publisher *c, int64_t now_ms)
 {
 	int64_t limit_ms =
 	    c->set.wait_ms > 0 ? now_ms - c->set.wait_ms : INT64_MIN;
-	bool over = outbox_oldest_ms(c->flight) <= limit_ms;
-	enum courier_state result = COURIER_WELL;
+	bool over = publish_batch_oldest_ms(c->flight) <= limit_ms;
+	enum publisher_state result = PUBLISHER_WELL;
 
 	if (!c->set.echo) {
-		over |= outbox_oldest_ms(c->filling) <= limit_ms;
+		over |= publish_batch_oldest_ms(c->filling) <= limit_ms;
 		if (over && calling(c))
 			c->why = "no answer";
-		return over ? COURIER_GAVE_UP : COURIER_WELL;
+		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
 	}
 	if (over) {
 		bool maybe = maybe_done(c);
@@ -412,34 +415,35 @@ give_up(struct courier *c, int64_t now_ms)
 		result =
 		    maybe ? unknown(c, NULL) : expire(c, c->flight, limit_ms);
 	}
-	if (result == COURIER_WELL && c->state == FLIGHT_NONE)
+	if (result == PUBLISHER_WELL && c->state == FLIGHT_NONE)
 		result = expire(c, c->filling, limit_ms);
 	return result;
 }
 
-static enum courier_state
-expire(struct courier *c, struct outbox *b, int64_t limit_ms)
+static enum publisher_state
+expire(struct publisher *c, struct publish_batch *b, int64_t limit_ms)
 {
-	int n = outbox_expire(b, limit_ms, FAULT_UNAVAILABLE, &c->out);
+	int n = publish_batch_expire(b, limit_ms, FAULT_UNAVAILABLE, &c->out);
 
 	if (n < 0)
-		return COURIER_NO_MEMORY;
+		return PUBLISHER_NO_MEMORY;
 	c->set.rejected[FAULT_UNAVAILABLE].value += n;
 	c->failed |= n > 0;
 	if (b == c->flight)
-		c->state = outbox_empty(b) ? FLIGHT_NONE : FLIGHT_WAITING;
-	return COURIER_WELL;
+		c->state =
+		    publish_batch_empty(b) ? FLIGHT_NONE : FLIGHT_WAITING;
+	return PUBLISHER_WELL;
 }
 
 static bool
-calling(const struct courier *c)
+calling(const struct publisher *c)
 {
 	return c->state == FLIGHT_GREETING || c->state == FLIGHT_CALLING ||
 	       c->state == FLIGHT_REPEATING;
 }
 
 static bool
-maybe_done(const struct courier *c)
+maybe_done(const struct publisher *c)
 {
 	return c->state == FLIGHT_MAYBE || c->state == FLIGHT_REPEATING ||
 	       (c->state == FLIGHT_CALLING && queue_sent(c->queue));

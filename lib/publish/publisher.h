@@ -1,13 +1,13 @@
 /*
  * Brings lines to the queue, each exactly once (layer 2).
  *
- * Lines are added to the box that fills (courier_box).  What has come
- * together goes to Redis as one batch, under the id of this courier and the
+ * Lines are added to the box that fills (publisher_box).  What has come
+ * together goes to Redis as one batch, under the id of this publisher and the
  * next sequence number, while the next box fills; one batch is in flight at
  * a time.  One that was sent is frozen: it is sent again unchanged until its
  * outcome is known or its time is over.
  *
- * Prints nothing.  Times are tick_ms() values.
+ * Prints nothing.  Times are clock_ms() values.
  */
 #ifndef INCR_PUBLISHER_H
 #define INCR_PUBLISHER_H
@@ -24,7 +24,7 @@
 #include "queue/queue.h"
 #include "record/id.h"
 
-struct courier_settings {
+struct publisher_settings {
 	const char *url, *queue;
 	bool echo, tagged;   /* of outbox.h */
 	int64_t wait_ms;     /* from a line's arrival; 0: for ever */
@@ -39,7 +39,7 @@ struct courier_settings {
 };
 
 /* What one takes in Redis; measured: 59 to 78 in canonical form. */
-enum { COURIER_MESSAGE_BYTES = 80 };
+enum { PUBLISHER_MESSAGE_BYTES = 80 };
 
 /* What is known of the batch in flight. */
 enum flight {
@@ -51,10 +51,10 @@ enum flight {
 	FLIGHT_REPEATING /* that is under way */
 };
 
-struct courier {
-	struct courier_settings set;
+struct publisher {
+	struct publisher_settings set;
 	struct queue *queue;
-	struct outbox boxes[2], *flight, *filling;
+	struct publish_batch boxes[2], *flight, *filling;
 	struct buf out; /* with echo: answers, dropped by the owner */
 	bool failed;    /* a line was answered unavailable or unknown */
 
@@ -72,42 +72,42 @@ struct courier {
 	const char *why; /* instead of the queue's */
 };
 
-enum courier_state {
-	COURIER_WELL,
-	COURIER_WAITING, /* for Redis, longer than a moment: courier_why */
-	COURIER_FAULT,   /* configuration: trying again is of no use */
-	COURIER_GAVE_UP, /* without answers to give: courier_count */
-	COURIER_BROKEN,  /* a broken invariant */
-	COURIER_NO_MEMORY
+enum publisher_state {
+	PUBLISHER_WELL,
+	PUBLISHER_WAITING, /* for Redis, longer than a moment: publisher_why */
+	PUBLISHER_FAULT,   /* configuration: trying again is of no use */
+	PUBLISHER_GAVE_UP, /* without answers to give: publisher_count */
+	PUBLISHER_BROKEN,  /* a broken invariant */
+	PUBLISHER_NO_MEMORY
 };
 
 /* Borrows what settings point to for ever.  0, or -1 with *ret_why if the
  * URL is no good or memory is gone. */
-int courier_open(struct courier *c, const struct courier_settings *settings,
-    const char **ret_why);
-void courier_close(struct courier *c);
+int publisher_open(struct publisher *c,
+    const struct publisher_settings *settings, const char **ret_why);
+void publisher_close(struct publisher *c);
 
 /* Where lines go, unless it is full.  Another one after every call. */
-struct outbox *courier_box(const struct courier *c);
+struct publish_batch *publisher_box(const struct publisher *c);
 
 /* Like queue_wait. */
-int64_t courier_wait(const struct courier *c, struct pollfd *ret_pfd);
+int64_t publisher_wait(const struct publisher *c, struct pollfd *ret_pfd);
 
 /* Hears what Redis has to say, and answers what has an outcome or has waited
  * for long enough.  Nothing may follow the last four states. */
-enum courier_state courier_step(
-    struct courier *c, short revents, int64_t now_ms);
+enum publisher_state publisher_step(
+    struct publisher *c, short revents, int64_t now_ms);
 
 /* Sends what there is, if it can go now.  The same states. */
-enum courier_state courier_send(struct courier *c, int64_t now_ms);
+enum publisher_state publisher_send(struct publisher *c, int64_t now_ms);
 
 /* Nothing in flight, nothing filling: all that was added is settled. */
-bool courier_empty(const struct courier *c);
+bool publisher_empty(const struct publisher *c);
 
 /* Increments that are not settled; *ret_maybe of them may be in Redis. */
-size_t courier_count(const struct courier *c, size_t *ret_maybe);
+size_t publisher_count(const struct publisher *c, size_t *ret_maybe);
 
 /* Like queue_why. */
-const char *courier_why(const struct courier *c);
+const char *publisher_why(const struct publisher *c);
 
 #endif

@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 2 * SIGHTINGS_MAX };
+enum { ROOM = 2 * LIVENESS_MAX };
 
 static int64_t known_since(
-    const struct sightings *s, const struct id *consumer, int64_t now_ms);
-static void drop_unheld(struct sightings *s, const struct id *self);
-static bool is_held(const struct sightings *s, const struct id *consumer);
+    const struct liveness *s, const struct id *consumer, int64_t now_ms);
+static void drop_unheld(struct liveness *s, const struct id *self);
+static bool is_held(const struct liveness *s, const struct id *consumer);
 static int by_id(const void *a, const void *b);
 
 int
-sightings_begin(struct sightings *s)
+liveness_begin(struct liveness *s)
 {
 	if (s->next == NULL)
 		s->next = calloc(ROOM, sizeof *s->next);
@@ -29,10 +29,10 @@ sightings_begin(struct sightings *s)
 }
 
 void
-sightings_note(struct sightings *s, const struct id *consumer,
-    const char *record, size_t record_len, int64_t now_ms)
+liveness_note(struct liveness *s, const struct id *consumer, const char *record,
+    size_t record_len, int64_t now_ms)
 {
-	struct sighting *to;
+	struct liveness_sighting *to;
 
 	if (s->n_next == ROOM || record_len >= OWNER_RECORD_MAX)
 		return;
@@ -44,9 +44,9 @@ sightings_note(struct sightings *s, const struct id *consumer,
 }
 
 void
-sightings_end(struct sightings *s, const struct id *self)
+liveness_end(struct liveness *s, const struct id *self)
 {
-	struct sighting *was = s->last;
+	struct liveness_sighting *was = s->last;
 
 	qsort(s->next, s->n_next, sizeof *s->next, by_id);
 	s->last = s->next;
@@ -57,13 +57,13 @@ sightings_end(struct sightings *s, const struct id *self)
 }
 
 void
-sightings_forget(struct sightings *s)
+liveness_forget(struct liveness *s)
 {
 	s->n_last = 0;
 }
 
 int
-sightings_hold(struct sightings *s, const struct id *consumer)
+liveness_hold(struct liveness *s, const struct id *consumer)
 {
 	struct id *more;
 
@@ -77,15 +77,15 @@ sightings_hold(struct sightings *s, const struct id *consumer)
 	return 0;
 }
 
-const struct sighting *
-sightings_candidate(
-    const struct sightings *s, size_t *i, const struct id *self, int64_t now_ms)
+const struct liveness_sighting *
+liveness_candidate(
+    const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms)
 {
 	while (*i < s->n_last) {
-		const struct sighting *one = &s->last[(*i)++];
+		const struct liveness_sighting *one = &s->last[(*i)++];
 
 		if (one->record[0] == '\0') {
-			if (now_ms - one->since_ms >= SIGHTINGS_APART_MS)
+			if (now_ms - one->since_ms >= LIVENESS_APART_MS)
 				return one;
 			continue;
 		}
@@ -98,7 +98,7 @@ sightings_candidate(
 }
 
 bool
-sightings_ownerless(const struct sightings *s)
+liveness_ownerless(const struct liveness *s)
 {
 	for (size_t i = 0; i < s->n_last; i++)
 		if (s->last[i].record[0] == '\0')
@@ -107,19 +107,18 @@ sightings_ownerless(const struct sightings *s)
 }
 
 void
-sightings_free(struct sightings *s)
+liveness_free(struct liveness *s)
 {
 	free(s->last);
 	free(s->next);
 	free(s->held);
-	*s = (struct sightings){0};
+	*s = (struct liveness){0};
 }
 
 static int64_t
-known_since(
-    const struct sightings *s, const struct id *consumer, int64_t now_ms)
+known_since(const struct liveness *s, const struct id *consumer, int64_t now_ms)
 {
-	struct sighting key = {.consumer = *consumer}, *found;
+	struct liveness_sighting key = {.consumer = *consumer}, *found;
 
 	if (s->n_last == 0)
 		return now_ms;
@@ -130,12 +129,13 @@ known_since(
 
 /* Forgets those that self, by the last look, does not own any more. */
 static void
-drop_unheld(struct sightings *s, const struct id *self)
+drop_unheld(struct liveness *s, const struct id *self)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->n_held; i++) {
-		struct sighting key = {.consumer = s->held[i]}, *found = NULL;
+		struct liveness_sighting key = {.consumer = s->held[i]},
+					 *found = NULL;
 
 		if (s->n_last > 0)
 			found = bsearch(
@@ -147,7 +147,7 @@ drop_unheld(struct sightings *s, const struct id *self)
 }
 
 static bool
-is_held(const struct sightings *s, const struct id *consumer)
+is_held(const struct liveness *s, const struct id *consumer)
 {
 	for (size_t i = 0; i < s->n_held; i++)
 		if (id_equal(&s->held[i], consumer))
@@ -158,7 +158,7 @@ is_held(const struct sightings *s, const struct id *consumer)
 static int
 by_id(const void *a, const void *b)
 {
-	const struct sighting *x = a, *y = b;
+	const struct liveness_sighting *x = a, *y = b;
 
 	return memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
 }

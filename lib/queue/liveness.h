@@ -14,51 +14,52 @@
 #include "record/id.h"
 
 enum {
-	SIGHTINGS_MAX = 1000,    /* remembered, of each kind; the rest later */
-	SIGHTINGS_APART_MS = 250 /* nearer looks are one look */
+	LIVENESS_MAX = 1000,    /* remembered, of each kind; the rest later */
+	LIVENESS_APART_MS = 250 /* nearer looks are one look */
 };
 
-struct sighting {
+struct liveness_sighting {
 	struct id consumer;
 	int64_t since_ms;              /* without owner at every look since */
 	char record[OWNER_RECORD_MAX]; /* empty: without owner */
 };
 
-/* All zero: nothing was seen.  sightings_free. */
-struct sightings {
-	struct sighting *last, *next; /* the last look, the one being noted */
+/* All zero: nothing was seen.  liveness_free. */
+struct liveness {
+	struct liveness_sighting *last,
+	    *next; /* the last look, the one being noted */
 	size_t n_last, n_next;
 	struct id *held; /* adopted, and the adopter knows */
 	size_t n_held;
 };
 
-/* Notes a look: one call of sightings_note for each consumer between these
+/* Notes a look: one call of liveness_note for each consumer between these
  * two.  record is empty for one without owner.  0, or -1 if memory is gone:
  * the look counts for nothing. */
-int sightings_begin(struct sightings *s);
-void sightings_note(struct sightings *s, const struct id *consumer,
+int liveness_begin(struct liveness *s);
+void liveness_note(struct liveness *s, const struct id *consumer,
     const char *record, size_t record_len, int64_t now_ms);
-void sightings_end(struct sightings *s, const struct id *self);
+void liveness_end(struct liveness *s, const struct id *self);
 
 /* The connection is another: owners may have been kept from renewing, too.
  * The next look is a first one. */
-void sightings_forget(struct sightings *s);
+void liveness_forget(struct liveness *s);
 
 /* self knows that it owns consumer.  0, or -1 if memory is gone: it will be
  * told again. */
-int sightings_hold(struct sightings *s, const struct id *consumer);
+int liveness_hold(struct liveness *s, const struct id *consumer);
 
 /*
  * The next one from *i (0 at first) whom self may adopt: without owner at
  * two looks, owned by a process that is gone, or by self without knowing.
  * NULL if there is no more.  Borrowed until the next look.
  */
-const struct sighting *sightings_candidate(const struct sightings *s, size_t *i,
-    const struct id *self, int64_t now_ms);
+const struct liveness_sighting *liveness_candidate(
+    const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms);
 
 /* Is there anyone whom a later look may make a candidate? */
-bool sightings_ownerless(const struct sightings *s);
+bool liveness_ownerless(const struct liveness *s);
 
-void sightings_free(struct sightings *s);
+void liveness_free(struct liveness *s);
 
 #endif

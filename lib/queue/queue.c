@@ -31,19 +31,19 @@
 #include "queue/lua/take.h"
 #include "queue/lua/withdraw.h"
 
-static const char *const scripts[CALL_SCRIPTS] = {
-    [CALL_INTRODUCE] = script_introduce,
-    [CALL_PUBLISH] = script_publish,
-    [CALL_REGISTER] = script_register,
-    [CALL_TAKE] = script_take,
-    [CALL_READ] = script_read,
-    [CALL_RENEW] = script_renew,
-    [CALL_ADOPT] = script_adopt,
-    [CALL_ACKNOWLEDGE] = script_acknowledge,
-    [CALL_MEASURE] = script_measure,
-    [CALL_PEEK] = script_peek,
-    [CALL_WITHDRAW] = script_withdraw,
-    [CALL_SURVEY] = script_survey,
+static const char *const scripts[QUEUE_CALL_SCRIPTS] = {
+    [QUEUE_CALL_INTRODUCE] = script_introduce,
+    [QUEUE_CALL_PUBLISH] = script_publish,
+    [QUEUE_CALL_REGISTER] = script_register,
+    [QUEUE_CALL_TAKE] = script_take,
+    [QUEUE_CALL_READ] = script_read,
+    [QUEUE_CALL_RENEW] = script_renew,
+    [QUEUE_CALL_ADOPT] = script_adopt,
+    [QUEUE_CALL_ACKNOWLEDGE] = script_acknowledge,
+    [QUEUE_CALL_MEASURE] = script_measure,
+    [QUEUE_CALL_PEEK] = script_peek,
+    [QUEUE_CALL_WITHDRAW] = script_withdraw,
+    [QUEUE_CALL_SURVEY] = script_survey,
 };
 
 static const char queues_key[] = "rmq::queues";
@@ -57,18 +57,18 @@ struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
 {
 	static const struct session_options options = {
-	    scripts, CALL_SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS};
+	    scripts, QUEUE_CALL_SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS};
 	struct queue *q;
 
 	*ret_why = "not a queue's name";
-	if (strlen(name) > CALL_NAME_MAX)
+	if (strlen(name) > QUEUE_CALL_NAME_MAX)
 		return NULL;
 	*ret_why = "out of memory";
 	q = calloc(1, sizeof *q);
 	if (q == NULL)
 		return NULL;
 	memcpy(q->name, name, strlen(name) + 1);
-	q->call = CALL_NONE;
+	q->call = QUEUE_CALL_NONE;
 	q->session = session_open(url, &options, ret_why);
 	if (q->session == NULL) {
 		free(q);
@@ -84,7 +84,7 @@ queue_close(struct queue *q)
 		return;
 	session_close(q->session);
 	resp_args_free(&q->args);
-	sightings_free(&q->sightings);
+	liveness_free(&q->sightings);
 	free(q);
 }
 
@@ -117,23 +117,25 @@ digest(struct queue *q)
 	bool good = true;
 
 	switch (q->call) {
-	case CALL_ADOPT: return call_digest_adopt(q);
-	case CALL_TAKE:
-	case CALL_READ: return call_digest_batch(q);
-	case CALL_LIST: good = call_digest_list(q); break;
-	case CALL_PUBLISH:
+	case QUEUE_CALL_ADOPT: return queue_call_digest_adopt(q);
+	case QUEUE_CALL_TAKE:
+	case QUEUE_CALL_READ: return queue_call_digest_batch(q);
+	case QUEUE_CALL_LIST: good = queue_call_digest_list(q); break;
+	case QUEUE_CALL_PUBLISH:
 		good = redis_reply_int(redis_reply_at(reply, 0), -1) >= 0;
 		break;
-	case CALL_PEEK: good = call_digest_peek(q); break;
-	case CALL_SURVEY: good = redis_reply_count(reply) >= 2; break;
-	case CALL_WITHDRAW: good = redis_reply_int(reply, -2) >= -1; break;
-	case CALL_ACKNOWLEDGE:
-	case CALL_ASK: good = redis_reply_int(reply, -1) >= 0; break;
-	case CALL_RENEW:
-	case CALL_MEASURE: good = redis_reply_count(reply) > 0; break;
-	case CALL_INTRODUCE:
-	case CALL_REGISTER: good = redis_reply_int(reply, -1) >= 0; break;
-	case CALL_NONE: break;
+	case QUEUE_CALL_PEEK: good = queue_call_digest_peek(q); break;
+	case QUEUE_CALL_SURVEY: good = redis_reply_count(reply) >= 2; break;
+	case QUEUE_CALL_WITHDRAW:
+		good = redis_reply_int(reply, -2) >= -1;
+		break;
+	case QUEUE_CALL_ACKNOWLEDGE:
+	case QUEUE_CALL_ASK: good = redis_reply_int(reply, -1) >= 0; break;
+	case QUEUE_CALL_RENEW:
+	case QUEUE_CALL_MEASURE: good = redis_reply_count(reply) > 0; break;
+	case QUEUE_CALL_INTRODUCE:
+	case QUEUE_CALL_REGISTER: good = redis_reply_int(reply, -1) >= 0; break;
+	case QUEUE_CALL_NONE: break;
 	}
 	if (good)
 		return QUEUE_DONE;
@@ -192,8 +194,8 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 		memcpy(mark + 1, tag, tag_len);
 	if (before > 0)
 		l->packed.len -= LINE_END;
-	if ((tag_len > 0 && pack_add(&l->packed, mark, 1 + tag_len) < 0) ||
-	    pack_add(&l->packed, line, len) < 0 ||
+	if ((tag_len > 0 && msgpack_add(&l->packed, mark, 1 + tag_len) < 0) ||
+	    msgpack_add(&l->packed, line, len) < 0 ||
 	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
 		l->packed.len = before;
 		return -1;
@@ -220,11 +222,11 @@ queue_lines_free(struct queue_lines *l)
 int
 queue_introduce(struct queue *q, const struct id *publisher)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	publisher_key(q, publisher);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	return call_eval(q, CALL_INTRODUCE, 1);
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 1);
 }
 
 bool
@@ -237,28 +239,28 @@ int
 queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, const struct queue_terms *terms)
 {
-	unsigned char head[PACK_HEAD];
+	unsigned char head[MSGPACK_HEAD];
 
-	if (lines->n == 0 || !call_start(q))
+	if (lines->n == 0 || !queue_call_start(q))
 		return -1;
-	call_list_key(q, "ready");
+	queue_call_list_key(q, "ready");
 	resp_arg_text(&q->args, queues_key);
 	publisher_key(q, publisher);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, q->name);
 	if (lines->tags > 0)
-		call_own_key(q, "seen::");
+		queue_call_own_key(q, "seen::");
 	else
 		resp_arg_text(&q->args, "");
 	resp_arg_u64(&q->args, terms->window_s);
 	resp_arg_u64(&q->args, terms->high_water);
-	pack_head((uint32_t)(lines->n + lines->tags), head);
-	resp_arg_begin(&q->args, head, PACK_HEAD,
-	    PACK_HEAD + lines->packed.len - LINE_END);
-	q->call = CALL_PUBLISH;
+	msgpack_head((uint32_t)(lines->n + lines->tags), head);
+	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
+	    MSGPACK_HEAD + lines->packed.len - LINE_END);
+	q->call = QUEUE_CALL_PUBLISH;
 	return session_eval(
-	    q->session, CALL_PUBLISH, 3, &q->args, &lines->packed);
+	    q->session, QUEUE_CALL_PUBLISH, 3, &q->args, &lines->packed);
 }
 
 static void
@@ -268,7 +270,7 @@ publisher_key(struct queue *q, const struct id *publisher)
 
 	id_format(publisher, text);
 	snprintf(rest, sizeof rest, "publisher::%s", text);
-	call_own_key(q, rest);
+	queue_call_own_key(q, rest);
 }
 
 enum queue_published
@@ -322,16 +324,16 @@ lists(const struct redis_reply *reply, int64_t index)
 int
 queue_register(struct queue *q, const struct id *consumer)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	resp_arg_text(&q->args, queues_key);
-	call_own_key(q, "consumers");
-	call_consumer_key(q, consumer, "owner", NULL);
-	call_consumer_key(q, consumer, "last", NULL);
+	queue_call_own_key(q, "consumers");
+	queue_call_consumer_key(q, consumer, "owner", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
 	resp_arg_text(&q->args, q->name);
-	call_id(q, consumer);
-	call_record(q, consumer);
-	return call_eval(q, CALL_REGISTER, 4);
+	queue_call_id(q, consumer);
+	queue_call_record(q, consumer);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 4);
 }
 
 int64_t
@@ -344,16 +346,16 @@ int
 queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
     size_t n, bool claim)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_own_key(q, "consumers");
-	call_own_key(q, "consumer::");
-	call_id(q, self);
-	call_record(q, self);
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	queue_call_id(q, self);
+	queue_call_record(q, self);
 	resp_arg_text(&q->args, claim ? "1" : "");
 	for (size_t i = 0; i < n; i++)
-		call_id(q, &consumers[i]);
-	return call_eval(q, CALL_RENEW, 1);
+		queue_call_id(q, &consumers[i]);
+	return queue_call_eval(q, QUEUE_CALL_RENEW, 1);
 }
 
 enum queue_renewed
@@ -373,12 +375,12 @@ queue_renewed(const struct queue *q, size_t i)
 int
 queue_ask(struct queue *q, const struct id *consumer)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	resp_arg_text(&q->args, "SISMEMBER");
-	call_own_key(q, "consumers");
-	call_id(q, consumer);
-	q->call = CALL_ASK;
+	queue_call_own_key(q, "consumers");
+	queue_call_id(q, consumer);
+	q->call = QUEUE_CALL_ASK;
 	return session_command(q->session, &q->args);
 }
 
@@ -391,13 +393,13 @@ queue_registered(const struct queue *q)
 int
 queue_measure(struct queue *q)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_list_key(q, "ready");
-	call_list_key(q, "rejected");
-	call_own_key(q, "consumers");
-	call_own_key(q, "consumer::");
-	return call_eval(q, CALL_MEASURE, 3);
+	queue_call_list_key(q, "ready");
+	queue_call_list_key(q, "rejected");
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	return queue_call_eval(q, QUEUE_CALL_MEASURE, 3);
 }
 
 struct queue_lengths

@@ -8,7 +8,7 @@
  * One connection, one call at a time, never blocking.  A program's loop:
  *
  *	deadline = queue_wait(q, &pfd);         what to poll for
- *	... fdio_poll ...
+ *	... io_poll ...
  *	switch (queue_step(q, pfd.revents)) ... what has become of the call
  *
  * The module connects by itself, comes back with back-off when the
@@ -67,7 +67,7 @@ void queue_close(struct queue *q);
 
 /*
  * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
- * tick_ms() at which queue_step is due even if nothing is ready.
+ * clock_ms() at which queue_step is due even if nothing is ready.
  */
 int64_t queue_wait(const struct queue *q, struct pollfd *ret_pfd);
 

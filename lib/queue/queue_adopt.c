@@ -26,7 +26,7 @@ queue_adopt(struct queue *q, const struct id *self)
 	if (!session_idle(q->session))
 		return -1;
 	if (q->sightings_connection != session_connection(q->session))
-		sightings_forget(&q->sightings);
+		liveness_forget(&q->sightings);
 	q->sightings_connection = session_connection(q->session);
 	q->adopter = *self;
 	q->second_round = false;
@@ -36,30 +36,30 @@ queue_adopt(struct queue *q, const struct id *self)
 static int
 send_adopt(struct queue *q)
 {
-	const struct sighting *one;
+	const struct liveness_sighting *one;
 	size_t i = 0, n = 0;
 
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_own_key(q, "consumers");
-	call_own_key(q, "consumer::");
-	call_id(q, &q->adopter);
-	call_record(q, &q->adopter);
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	queue_call_id(q, &q->adopter);
+	queue_call_record(q, &q->adopter);
 	resp_arg_text(&q->args, owner_boot());
-	resp_arg_u64(&q->args, SIGHTINGS_MAX);
+	resp_arg_u64(&q->args, LIVENESS_MAX);
 	while (
-	    n < CANDIDATES_MAX && (one = sightings_candidate(&q->sightings, &i,
-				       &q->adopter, tick_ms())) != NULL) {
-		call_id(q, &one->consumer);
+	    n < CANDIDATES_MAX && (one = liveness_candidate(&q->sightings, &i,
+				       &q->adopter, clock_ms())) != NULL) {
+		queue_call_id(q, &one->consumer);
 		resp_arg_text(&q->args, one->record);
 		n++;
 	}
-	return call_eval(q, CALL_ADOPT, 1);
+	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1);
 }
 
 /* Whom this very look showed to be orphaned is adopted by the same call. */
 enum queue_state
-call_digest_adopt(struct queue *q)
+queue_call_digest_adopt(struct queue *q)
 {
 	size_t i = 0;
 
@@ -68,11 +68,11 @@ call_digest_adopt(struct queue *q)
 		return QUEUE_LOST;
 	}
 	if (queue_adopted(q, NULL) > 0 || q->second_round ||
-	    sightings_candidate(&q->sightings, &i, &q->adopter, tick_ms()) ==
+	    liveness_candidate(&q->sightings, &i, &q->adopter, clock_ms()) ==
 		NULL)
 		return QUEUE_DONE;
 	q->second_round = true;
-	return POINT_AFTER("consume-adopt-sent", send_adopt(q)) < 0
+	return FAILPOINT_AFTER("consume-adopt-sent", send_adopt(q)) < 0
 		   ? QUEUE_DONE
 		   : QUEUE_CALLING;
 }
@@ -81,18 +81,18 @@ static int
 digest_look(struct queue *q)
 {
 	const struct redis_reply *reply = session_reply(q->session);
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
-	if (redis_reply_count(reply) != 4 || sightings_begin(&q->sightings) < 0)
+	if (redis_reply_count(reply) != 4 || liveness_begin(&q->sightings) < 0)
 		return -1;
 	if (queue_adopted(q, NULL) > 0 &&
 	    (reply_id(redis_reply_at(reply, 0), &q->adopted) < 0 ||
-		sightings_hold(&q->sightings, &q->adopted) < 0))
+		liveness_hold(&q->sightings, &q->adopted) < 0))
 		return -1;
 	if (note(q, redis_reply_at(reply, 2), 1, now_ms) < 0 ||
 	    note(q, redis_reply_at(reply, 3), 2, now_ms) < 0)
 		return -1;
-	sightings_end(&q->sightings, &q->adopter);
+	liveness_end(&q->sightings, &q->adopter);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ note(struct queue *q, const struct redis_reply *list, size_t step,
 			    redis_reply_text(redis_reply_at(list, i + 1), &len);
 		if (record == NULL)
 			return -1;
-		sightings_note(&q->sightings, &id, record, len, now_ms);
+		liveness_note(&q->sightings, &id, record, len, now_ms);
 	}
 	return 0;
 }
@@ -153,7 +153,7 @@ queue_orphans(const struct queue *q)
 {
 	size_t i = 0;
 
-	return sightings_ownerless(&q->sightings) ||
-	       sightings_candidate(&q->sightings, &i, &q->adopter, tick_ms()) !=
+	return liveness_ownerless(&q->sightings) ||
+	       liveness_candidate(&q->sightings, &i, &q->adopter, clock_ms()) !=
 		   NULL;
 }

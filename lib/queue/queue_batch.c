@@ -16,16 +16,16 @@ static enum queue_taken taken(const struct redis_reply *reply);
 int
 queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_list_key(q, "ready");
-	call_own_key(q, "consumers");
-	call_consumer_key(q, consumer, "owner", NULL);
-	call_consumer_key(q, consumer, "last", NULL);
-	call_consumer_key(q, consumer, "batches", NULL);
-	call_consumer_key(q, consumer, "batch", &seq);
-	call_own_key(q, "emptied");
-	call_id(q, consumer);
+	queue_call_list_key(q, "ready");
+	queue_call_own_key(q, "consumers");
+	queue_call_consumer_key(q, consumer, "owner", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
+	queue_call_consumer_key(q, consumer, "batches", NULL);
+	queue_call_consumer_key(q, consumer, "batch", &seq);
+	queue_call_own_key(q, "emptied");
+	queue_call_id(q, consumer);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, n);
 	resp_arg_u64(&q->args, QUEUE_TAKE_BYTES);
@@ -33,7 +33,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	resp_arg_u64(&q->args, QUEUE_UNACKED_AGE_MS);
 	q->batch = (struct queue_batch){.seq = seq};
 	q->batch_of = *consumer;
-	return call_eval(q, CALL_TAKE, 7);
+	return queue_call_eval(q, QUEUE_CALL_TAKE, 7);
 }
 
 enum queue_taken
@@ -60,19 +60,19 @@ queue_payload(const struct queue *q, size_t i, size_t *ret_len)
 int
 queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_consumer_key(q, consumer, "batches", NULL);
-	call_consumer_key(q, consumer, "batch", &seq);
+	queue_call_consumer_key(q, consumer, "batches", NULL);
+	queue_call_consumer_key(q, consumer, "batch", &seq);
 	resp_arg_u64(&q->args, seq);
 	q->batch = (struct queue_batch){.seq = seq};
 	q->batch_of = *consumer;
-	return call_eval(q, CALL_READ, 2);
+	return queue_call_eval(q, QUEUE_CALL_READ, 2);
 }
 
 /* Of a batch that is there, the list is asked for by the same call. */
 enum queue_state
-call_digest_batch(struct queue *q)
+queue_call_digest_batch(struct queue *q)
 {
 	const struct redis_reply *reply = session_reply(q->session);
 
@@ -83,7 +83,7 @@ call_digest_batch(struct queue *q)
 	q->batch.since_ms =
 	    redis_reply_int(redis_reply_at(reply, 2), q->batch.taken_ms);
 	if (redis_reply_count(reply) > 0 &&
-	    POINT_AFTER("consume-list-sent", send_list(q)) == 0)
+	    FAILPOINT_AFTER("consume-list-sent", send_list(q)) == 0)
 		return QUEUE_CALLING;
 	session_hang_up(q->session);
 	return QUEUE_LOST;
@@ -108,20 +108,20 @@ taken(const struct redis_reply *reply)
 static int
 send_list(struct queue *q)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	resp_arg_text(&q->args, "LRANGE");
-	call_consumer_key(q, &q->batch_of, "batch", &q->batch.seq);
+	queue_call_consumer_key(q, &q->batch_of, "batch", &q->batch.seq);
 	resp_arg_text(&q->args, "0");
 	resp_arg_text(&q->args, "-1");
-	q->call = CALL_LIST;
+	q->call = QUEUE_CALL_LIST;
 	return session_command(q->session, &q->args);
 }
 
 /* The right end is the oldest.  Without payloads the batch has gone between
  * the two replies: adopted meanwhile, counted, acknowledged. */
 bool
-call_digest_list(struct queue *q)
+queue_call_digest_list(struct queue *q)
 {
 	const struct redis_reply *list = session_reply(q->session);
 	size_t len;
@@ -140,11 +140,11 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
     const uint64_t *seqs, size_t n, const struct queue_reject *rejects,
     size_t n_rejects)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_list_key(q, "rejected");
-	call_consumer_key(q, consumer, "batches", NULL);
-	call_consumer_key(q, consumer, "batch::", NULL);
+	queue_call_list_key(q, "rejected");
+	queue_call_consumer_key(q, consumer, "batches", NULL);
+	queue_call_consumer_key(q, consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, n);
 	for (size_t i = 0; i < n; i++)
 		resp_arg_u64(&q->args, seqs[i]);
@@ -152,5 +152,5 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].seq);
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
-	return call_eval(q, CALL_ACKNOWLEDGE, 2);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 2);
 }

@@ -11,14 +11,14 @@ enum {
 };
 
 bool
-call_start(struct queue *q)
+queue_call_start(struct queue *q)
 {
 	resp_args_clear(&q->args);
 	return session_idle(q->session);
 }
 
 int
-call_eval(struct queue *q, enum call call, size_t n_keys)
+queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys)
 {
 	q->call = call;
 	q->n_keys = n_keys;
@@ -26,7 +26,7 @@ call_eval(struct queue *q, enum call call, size_t n_keys)
 }
 
 void
-call_list_key(struct queue *q, const char *list)
+queue_call_list_key(struct queue *q, const char *list)
 {
 	char key[KEY_MAX];
 
@@ -35,7 +35,7 @@ call_list_key(struct queue *q, const char *list)
 }
 
 void
-call_own_key(struct queue *q, const char *rest)
+queue_call_own_key(struct queue *q, const char *rest)
 {
 	char key[KEY_MAX];
 
@@ -45,8 +45,8 @@ call_own_key(struct queue *q, const char *rest)
 
 /* ...::consumer::ID::rest, with ::SEQ if there is one */
 void
-call_consumer_key(struct queue *q, const struct id *consumer, const char *rest,
-    const uint64_t *seq)
+queue_call_consumer_key(struct queue *q, const struct id *consumer,
+    const char *rest, const uint64_t *seq)
 {
 	char key[REST_MAX], text[ID_TEXT + 1];
 	int len;
@@ -56,11 +56,11 @@ call_consumer_key(struct queue *q, const struct id *consumer, const char *rest,
 	if (seq != NULL)
 		snprintf(key + len, sizeof key - (size_t)len, "::%ju",
 		    (uintmax_t)*seq);
-	call_own_key(q, key);
+	queue_call_own_key(q, key);
 }
 
 void
-call_id(struct queue *q, const struct id *id)
+queue_call_id(struct queue *q, const struct id *id)
 {
 	char text[ID_TEXT + 1];
 
@@ -70,7 +70,7 @@ call_id(struct queue *q, const struct id *id)
 
 /* The owner record of this process, and how long it lives. */
 void
-call_record(struct queue *q, const struct id *speaker)
+queue_call_record(struct queue *q, const struct id *speaker)
 {
 	char record[OWNER_RECORD_MAX];
 

@@ -30,23 +30,24 @@ int
 queue_peek(
     struct queue *q, const struct queue_list *list, uint64_t older, uint64_t n)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	switch (list->kind) {
-	case QUEUE_READY: call_list_key(q, "ready"); break;
-	case QUEUE_REJECTED: call_list_key(q, "rejected"); break;
+	case QUEUE_READY: queue_call_list_key(q, "ready"); break;
+	case QUEUE_REJECTED: queue_call_list_key(q, "rejected"); break;
 	case QUEUE_BATCH:
-		call_consumer_key(q, &list->consumer, "batch", &list->seq);
+		queue_call_consumer_key(
+		    q, &list->consumer, "batch", &list->seq);
 		break;
 	}
 	resp_arg_u64(&q->args, older);
 	resp_arg_u64(&q->args, n < QUEUE_PEEK_MAX ? n : QUEUE_PEEK_MAX);
 	resp_arg_u64(&q->args, QUEUE_PEEK_BYTES);
-	return call_eval(q, CALL_PEEK, 1);
+	return queue_call_eval(q, QUEUE_CALL_PEEK, 1);
 }
 
 bool
-call_digest_peek(const struct queue *q)
+queue_call_digest_peek(const struct queue *q)
 {
 	const struct redis_reply *reply = session_reply(q->session);
 	size_t len;
@@ -90,16 +91,16 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 	const char *payload;
 	size_t len;
 
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
 	id_format(withdrawer, text);
 	snprintf(mark, sizeof mark, "withdrawn %s", text);
-	call_list_key(q, "rejected");
-	call_list_key(q, "ready");
+	queue_call_list_key(q, "rejected");
+	queue_call_list_key(q, "ready");
 	snprintf(key, sizeof key, "withdrawer::%s", text);
-	call_own_key(q, key);
+	queue_call_own_key(q, key);
 	snprintf(key, sizeof key, "withdrawer::%s::none", text);
-	call_own_key(q, key);
+	queue_call_own_key(q, key);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_WITHDRAWER_S);
 	resp_arg_text(&q->args, republish ? "ready" : "");
@@ -112,7 +113,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 		resp_arg_u64(&q->args, picks->index[i]);
 		resp_arg(&q->args, payload, len);
 	}
-	return call_eval(q, CALL_WITHDRAW, 4);
+	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 4);
 }
 
 int64_t
@@ -126,13 +127,13 @@ queue_withdrawn(const struct queue *q)
 int
 queue_survey(struct queue *q)
 {
-	if (!call_start(q))
+	if (!queue_call_start(q))
 		return -1;
-	call_list_key(q, "ready");
-	call_list_key(q, "rejected");
-	call_own_key(q, "consumers");
-	call_own_key(q, "consumer::");
-	return call_eval(q, CALL_SURVEY, 3);
+	queue_call_list_key(q, "ready");
+	queue_call_list_key(q, "rejected");
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3);
 }
 
 struct queue_surveyed

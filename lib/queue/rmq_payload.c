@@ -20,7 +20,7 @@ static enum fault add_text(
 static enum fault add_error(struct buf *out, enum fault fault, uint64_t number);
 
 enum fault
-payload_strip(
+rmq_payload_strip(
     const char *raw, size_t len, const char **ret_text, size_t *ret_len)
 {
 	const char *newline;
@@ -31,8 +31,8 @@ payload_strip(
 		*ret_len = len;
 		return FAULT_NONE;
 	}
-	newline = memchr(
-	    raw, '\n', len > PAYLOAD_HEADER_MAX ? PAYLOAD_HEADER_MAX : len);
+	newline = memchr(raw, '\n',
+	    len > RMQ_PAYLOAD_HEADER_MAX ? RMQ_PAYLOAD_HEADER_MAX : len);
 	if (newline == NULL)
 		return FAULT_FAULTY_HEADER;
 	fault =
@@ -45,11 +45,12 @@ payload_strip(
 }
 
 enum fault
-payload_add_line(struct buf *out, const char *raw, size_t len, uint64_t number)
+rmq_payload_add_line(
+    struct buf *out, const char *raw, size_t len, uint64_t number)
 {
 	const char *text;
 	size_t text_len;
-	enum fault fault = payload_strip(raw, len, &text, &text_len);
+	enum fault fault = rmq_payload_strip(raw, len, &text, &text_len);
 
 	if (fault == FAULT_NONE)
 		return add_text(out, text, text_len, number);
@@ -65,11 +66,11 @@ judge_header(const char *json, size_t len)
 	json_t *header;
 	bool good;
 
-	jsonheap_watch();
+	json_watch();
 	header = json_loadb(json, len, JSON_ALLOW_NUL, &error);
 	good = header != NULL && is_header(header);
 	json_decref(header);
-	if (jsonheap_failed())
+	if (json_failed())
 		return FAULT_UNAVAILABLE;
 	return good ? FAULT_NONE : FAULT_FAULTY_HEADER;
 }
@@ -105,7 +106,7 @@ add_text(struct buf *out, const char *text, size_t len, uint64_t number)
 
 	if (len > LINES_JSON_MAX)
 		return add_error(out, FAULT_TOO_LONG, number);
-	if (record_kind(text, len) != RECORD_DATA)
+	if (control_kind(text, len) != CONTROL_DATA)
 		return add_error(out, FAULT_CONTROL_LINE, number);
 	if (lines_put(out, text, len) < 0)
 		return FAULT_UNAVAILABLE;
@@ -118,7 +119,7 @@ add_text(struct buf *out, const char *text, size_t len, uint64_t number)
 static enum fault
 add_error(struct buf *out, enum fault fault, uint64_t number)
 {
-	struct record_error e = {.fault = fault, .line = number};
+	struct control_error e = {.fault = fault, .line = number};
 
-	return record_add_error(out, &e) < 0 ? FAULT_UNAVAILABLE : fault;
+	return control_add_error(out, &e) < 0 ? FAULT_UNAVAILABLE : fault;
 }

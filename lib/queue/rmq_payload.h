@@ -17,7 +17,7 @@
 
 /* Bytes of a header, from its signature to its newline, that are read; a
  * longer one is faulty. */
-enum { PAYLOAD_HEADER_MAX = 1 << 16 };
+enum { RMQ_PAYLOAD_HEADER_MAX = 1 << 16 };
 
 /*
  * Finds the payload proper inside raw (borrowed, never changed; *ret_text
@@ -25,7 +25,7 @@ enum { PAYLOAD_HEADER_MAX = 1 << 16 };
  * or other JSON than an object of arrays of strings (null for an array,
  * as Go writes an empty one, is fine).  Memory gone: FAULT_UNAVAILABLE.
  */
-enum fault payload_strip(
+enum fault rmq_payload_strip(
     const char *raw, size_t len, const char **ret_text, size_t *ret_len);
 
 /*
@@ -35,7 +35,7 @@ enum fault payload_strip(
  * this number.  FAULT_NONE, the fault of the error line, or
  * FAULT_UNAVAILABLE: memory gone, nothing was added.
  */
-enum fault payload_add_line(
+enum fault rmq_payload_add_line(
     struct buf *out, const char *raw, size_t len, uint64_t number);
 
 #endif

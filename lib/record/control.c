@@ -15,16 +15,16 @@ static const char error_start[] = "{\"error\":{";
 
 static bool begins(const char *line, size_t len, const char *start);
 static json_t *load(const char *line, size_t len);
-static int unpack_checkpoint(json_t *root, struct record_checkpoint *ret);
+static int unpack_checkpoint(json_t *root, struct control_checkpoint *ret);
 
-enum record_kind
-record_kind(const char *line, size_t len)
+enum control_kind
+control_kind(const char *line, size_t len)
 {
 	if (begins(line, len, checkpoint_start))
-		return RECORD_CHECKPOINT;
+		return CONTROL_CHECKPOINT;
 	if (begins(line, len, error_start))
-		return RECORD_ERROR;
-	return RECORD_DATA;
+		return CONTROL_ERROR;
+	return CONTROL_DATA;
 }
 
 static bool
@@ -36,15 +36,15 @@ begins(const char *line, size_t len, const char *start)
 }
 
 int
-record_parse_checkpoint(
-    const char *line, size_t len, struct record_checkpoint *ret)
+control_parse_checkpoint(
+    const char *line, size_t len, struct control_checkpoint *ret)
 {
-	struct record_checkpoint c;
+	struct control_checkpoint c;
 	json_t *root;
 	int result;
 
 	errno = EINVAL;
-	if (record_kind(line, len) != RECORD_CHECKPOINT)
+	if (control_kind(line, len) != CONTROL_CHECKPOINT)
 		return -1;
 	root = load(line, len);
 	result = root == NULL ? -1 : unpack_checkpoint(root, &c);
@@ -63,9 +63,9 @@ load(const char *line, size_t len)
 	/* jansson skips a NUL behind a number. */
 	if (len > LINES_JSON_MAX || memchr(line, '\0', len) != NULL)
 		return NULL;
-	jsonheap_watch();
+	json_watch();
 	root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-	if (!jsonheap_failed())
+	if (!json_failed())
 		return root;
 	json_decref(root);
 	errno = ENOMEM;
@@ -73,7 +73,7 @@ load(const char *line, size_t len)
 }
 
 static int
-unpack_checkpoint(json_t *root, struct record_checkpoint *ret)
+unpack_checkpoint(json_t *root, struct control_checkpoint *ret)
 {
 	const char *queue, *consumer;
 	size_t queue_len, consumer_len;
@@ -87,14 +87,14 @@ unpack_checkpoint(json_t *root, struct record_checkpoint *ret)
 		&consumer_len, "seq", &seq, "lines", &lines, "taken", &taken,
 		"since", &since, "adopted", &adopted, "end", &end) < 0)
 		return -1;
-	*ret = (struct record_checkpoint){.seq = (uint64_t)seq,
+	*ret = (struct control_checkpoint){.seq = (uint64_t)seq,
 	    .lines = (uint64_t)lines,
 	    .taken_ms = taken,
 	    .since_ms = since,
 	    .adopted = adopted,
 	    .end = end};
 	if (seq < 0 || lines < 0 || taken < 0 || since < 0 || since > taken ||
-	    queue_len > RECORD_QUEUE_MAX || options_check_name(queue) < 0 ||
+	    queue_len > CONTROL_QUEUE_MAX || options_check_name(queue) < 0 ||
 	    id_parse(consumer, consumer_len, &ret->consumer) < 0)
 		return -1;
 	memcpy(ret->queue, queue, queue_len + 1);
@@ -102,7 +102,7 @@ unpack_checkpoint(json_t *root, struct record_checkpoint *ret)
 }
 
 int
-record_add_checkpoint(struct buf *out, const struct record_checkpoint *c)
+control_add_checkpoint(struct buf *out, const struct control_checkpoint *c)
 {
 	char consumer[ID_TEXT + 1], since[32] = "";
 
@@ -120,7 +120,7 @@ record_add_checkpoint(struct buf *out, const struct record_checkpoint *c)
 }
 
 int
-record_parse_error(const char *line, size_t len, struct record_error *ret)
+control_parse_error(const char *line, size_t len, struct control_error *ret)
 {
 	const char *code, *detail;
 	enum fault fault = FAULT_NONE;
@@ -128,7 +128,7 @@ record_parse_error(const char *line, size_t len, struct record_error *ret)
 	json_t *root;
 
 	errno = EINVAL;
-	if (record_kind(line, len) != RECORD_ERROR)
+	if (control_kind(line, len) != CONTROL_ERROR)
 		return -1;
 	root = load(line, len);
 	if (root != NULL &&
@@ -138,12 +138,12 @@ record_parse_error(const char *line, size_t len, struct record_error *ret)
 	json_decref(root);
 	if (fault == FAULT_NONE || number < 1)
 		return -1;
-	*ret = (struct record_error){fault, (uint64_t)number};
+	*ret = (struct control_error){fault, (uint64_t)number};
 	return 0;
 }
 
 int
-record_add_error(struct buf *out, const struct record_error *e)
+control_add_error(struct buf *out, const struct control_error *e)
 {
 	return buf_addf(out,
 	    "%s\"code\":\"%s\",\"detail\":\"%s\",\"line\":%" PRIu64 "}}\n",

@@ -19,20 +19,20 @@
 #include "record/fault.h"
 #include "record/id.h"
 
-enum record_kind {
-	RECORD_DATA, /* no control line: an increment or anything else */
-	RECORD_CHECKPOINT,
-	RECORD_ERROR
+enum control_kind {
+	CONTROL_DATA, /* no control line: an increment or anything else */
+	CONTROL_CHECKPOINT,
+	CONTROL_ERROR
 };
 
 /* The one function that says what a control line is; it looks at the first
  * bytes only. */
-enum record_kind record_kind(const char *line, size_t len);
+enum control_kind control_kind(const char *line, size_t len);
 
-enum { RECORD_QUEUE_MAX = 128 };
+enum { CONTROL_QUEUE_MAX = 128 };
 
-struct record_checkpoint {
-	char queue[RECORD_QUEUE_MAX + 1];
+struct control_checkpoint {
+	char queue[CONTROL_QUEUE_MAX + 1];
 	struct id consumer;
 	uint64_t seq;     /* 0: the stream of this consumer begins */
 	uint64_t lines;   /* since the last checkpoint */
@@ -46,23 +46,24 @@ struct record_checkpoint {
 /* 0, or -1 if line is not a well-formed checkpoint ("since" and "end" may be
  * absent), or,
  * with errno ENOMEM, memory is gone. */
-int record_parse_checkpoint(
-    const char *line, size_t len, struct record_checkpoint *ret);
+int control_parse_checkpoint(
+    const char *line, size_t len, struct control_checkpoint *ret);
 
 /* Adds the line with its newline ("since" and "end" only if said).  0, or -1 if
  * memory is gone. */
-int record_add_checkpoint(struct buf *out, const struct record_checkpoint *c);
+int control_add_checkpoint(struct buf *out, const struct control_checkpoint *c);
 
-struct record_error {
+struct control_error {
 	enum fault fault;
 	uint64_t line; /* number of the input line, from 1 */
 };
 
 /* 0, or -1 if line is not a well-formed error with a known code, or, with
  * errno ENOMEM, memory is gone. */
-int record_parse_error(const char *line, size_t len, struct record_error *ret);
+int control_parse_error(
+    const char *line, size_t len, struct control_error *ret);
 
 /* Adds the line with its newline.  0, or -1 if memory is gone. */
-int record_add_error(struct buf *out, const struct record_error *e);
+int control_add_error(struct buf *out, const struct control_error *e);
 
 #endif

@@ -86,7 +86,7 @@ increment_judge(const char *text, size_t len, struct increment *ret)
 
 	if (len > LINES_JSON_MAX)
 		return FAULT_TOO_LONG;
-	if (record_kind(text, len) != RECORD_DATA)
+	if (control_kind(text, len) != CONTROL_DATA)
 		return FAULT_CONTROL_LINE;
 	fault = load(text, len, &root, &repeated);
 	if (fault != FAULT_NONE)
@@ -113,14 +113,14 @@ load(const char *text, size_t len, json_t **ret, bool *ret_repeated)
 	/* jansson skips a NUL behind a number. */
 	if (len == 0 || memchr(text, '\0', len) != NULL)
 		return FAULT_NOT_JSON;
-	jsonheap_watch();
+	json_watch();
 	root = attempt(text, len, ret_repeated, &code);
 	if (root == NULL && (code == json_error_numeric_overflow ||
 				code == json_error_null_byte_in_key)) {
 		len = tame(text, len, tamed);
 		root = attempt(tamed, len, ret_repeated, &code);
 	}
-	if (jsonheap_failed()) {
+	if (json_failed()) {
 		json_decref(root);
 		return FAULT_UNAVAILABLE;
 	}

@@ -8,14 +8,14 @@ static void *allocate(size_t n);
 static bool failed;
 
 void
-jsonheap_watch(void)
+json_watch(void)
 {
 	failed = false;
 	json_set_alloc_funcs(allocate, free);
 }
 
 bool
-jsonheap_failed(void)
+json_failed(void)
 {
 	return failed;
 }

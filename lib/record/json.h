@@ -9,9 +9,9 @@
 #include <stdbool.h>
 
 /* To be called before jansson reads a text. */
-void jsonheap_watch(void);
+void json_watch(void);
 
 /* Has it asked in vain since?  Then what it returned is worth nothing. */
-bool jsonheap_failed(void);
+bool json_failed(void);
 
 #endif

@@ -10,11 +10,11 @@
 #include "redis/resp.h"
 
 static int add_auth(struct buf *out, const struct url_redis *u);
-static enum fitness judge_info(struct greeting *g,
+static enum server_fitness judge_info(struct handshake *g,
     const struct redis_reply *reply, char *ret_why, size_t why_size);
 
 int
-greeting_write(struct greeting *g, const struct url_redis *url,
+handshake_write(struct handshake *g, const struct url_redis *url,
     const char *const *scripts, size_t n_scripts, struct buf *out)
 {
 	int failed = 0;
@@ -22,16 +22,16 @@ greeting_write(struct greeting *g, const struct url_redis *url,
 	buf_clear(out);
 	g->n = g->n_answered = g->n_loaded = 0;
 	if (url != NULL && (url->password[0] != '\0' || url->user[0] != '\0')) {
-		g->steps[g->n++] = GREETING_AUTH;
+		g->steps[g->n++] = HANDSHAKE_AUTH;
 		failed |= add_auth(out, url);
 	}
 	if (url != NULL) {
-		g->steps[g->n++] = GREETING_SELECT;
-		g->steps[g->n++] = GREETING_INFO;
+		g->steps[g->n++] = HANDSHAKE_SELECT;
+		g->steps[g->n++] = HANDSHAKE_INFO;
 		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
 	}
 	for (size_t i = 0; i < n_scripts; i++) {
-		g->steps[g->n++] = GREETING_LOAD;
+		g->steps[g->n++] = HANDSHAKE_LOAD;
 		failed |= buf_addf(out, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
 		failed |= resp_encode(out, scripts[i], strlen(scripts[i]));
 	}
@@ -49,8 +49,8 @@ add_auth(struct buf *out, const struct url_redis *u)
 	return failed | resp_encode(out, u->password, strlen(u->password));
 }
 
-enum fitness
-greeting_judge(struct greeting *g, const struct redis_reply *reply,
+enum server_fitness
+handshake_judge(struct handshake *g, const struct redis_reply *reply,
     char *ret_why, size_t why_size)
 {
 	const char *error = redis_reply_error(reply), *sha;
@@ -58,41 +58,41 @@ greeting_judge(struct greeting *g, const struct redis_reply *reply,
 
 	if (error != NULL) {
 		snprintf(ret_why, why_size, "%s", error);
-		return fitness_of_greeting_error(error);
+		return server_info_greeting_error(error);
 	}
 	switch (g->steps[g->n_answered++]) {
-	case GREETING_AUTH:
-	case GREETING_SELECT: return FIT;
-	case GREETING_INFO: return judge_info(g, reply, ret_why, why_size);
-	case GREETING_LOAD: break;
+	case HANDSHAKE_AUTH:
+	case HANDSHAKE_SELECT: return FIT;
+	case HANDSHAKE_INFO: return judge_info(g, reply, ret_why, why_size);
+	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);
-	if (sha == NULL || len != GREETING_SHA) {
+	if (sha == NULL || len != HANDSHAKE_SHA) {
 		snprintf(ret_why, why_size, "SCRIPT LOAD: no digest");
 		return UNFIT_NOW;
 	}
-	memcpy(g->shas[g->n_loaded++], sha, GREETING_SHA + 1);
+	memcpy(g->shas[g->n_loaded++], sha, HANDSHAKE_SHA + 1);
 	return FIT;
 }
 
-static enum fitness
-judge_info(struct greeting *g, const struct redis_reply *reply, char *ret_why,
+static enum server_fitness
+judge_info(struct handshake *g, const struct redis_reply *reply, char *ret_why,
     size_t why_size)
 {
 	size_t len;
 	const char *info = redis_reply_text(reply, &len);
 
 	if (info == NULL ||
-	    fitness_run_id(info, g->run_id, sizeof g->run_id) < 0) {
+	    server_info_run_id(info, g->run_id, sizeof g->run_id) < 0) {
 		snprintf(ret_why, why_size, "INFO: no run_id");
 		return UNFIT_NOW;
 	}
-	g->maxmemory = fitness_maxmemory(info);
-	return fitness_of_info(info, ret_why, why_size);
+	g->maxmemory = server_info_maxmemory(info);
+	return server_info_judge(info, ret_why, why_size);
 }
 
 bool
-greeting_done(const struct greeting *g)
+handshake_done(const struct handshake *g)
 {
 	return g->n_answered == g->n;
 }

@@ -14,35 +14,40 @@
 #include "redis/redis.h"
 #include "redis/server_info.h"
 
-enum { GREETING_SCRIPTS_MAX = 16, GREETING_SHA = 40, GREETING_RUN_ID_MAX = 64 };
+enum {
+	HANDSHAKE_SCRIPTS_MAX = 16,
+	HANDSHAKE_SHA = 40,
+	HANDSHAKE_RUN_ID_MAX = 64
+};
 
-enum greeting_step {
-	GREETING_AUTH,
-	GREETING_SELECT,
-	GREETING_INFO,
-	GREETING_LOAD
+enum handshake_step {
+	HANDSHAKE_AUTH,
+	HANDSHAKE_SELECT,
+	HANDSHAKE_INFO,
+	HANDSHAKE_LOAD
 };
 
 /* All zero: nothing was said. */
-struct greeting {
-	enum greeting_step steps[3 + GREETING_SCRIPTS_MAX];
+struct handshake {
+	enum handshake_step steps[3 + HANDSHAKE_SCRIPTS_MAX];
 	size_t n, n_answered, n_loaded;
-	char run_id[GREETING_RUN_ID_MAX]; /* what INFO told last */
-	uint64_t maxmemory;               /* and this */
-	char shas[GREETING_SCRIPTS_MAX][GREETING_SHA + 1]; /* of the scripts */
+	char run_id[HANDSHAKE_RUN_ID_MAX]; /* what INFO told last */
+	uint64_t maxmemory;                /* and this */
+	char shas[HANDSHAKE_SCRIPTS_MAX]
+		 [HANDSHAKE_SHA + 1]; /* of the scripts */
 };
 
 /* Writes the requests to out, which is emptied first; without url only
  * those that load the scripts.  0, or -1 if memory is gone. */
-int greeting_write(struct greeting *g, const struct url_redis *url,
+int handshake_write(struct handshake *g, const struct url_redis *url,
     const char *const *scripts, size_t n_scripts, struct buf *out);
 
 /* Judges the next reply.  Unless FIT, ret_why is the reason: never with the
  * password. */
-enum fitness greeting_judge(struct greeting *g, const struct redis_reply *reply,
-    char *ret_why, size_t why_size);
+enum server_fitness handshake_judge(struct handshake *g,
+    const struct redis_reply *reply, char *ret_why, size_t why_size);
 
 /* Was every request answered? */
-bool greeting_done(const struct greeting *g);
+bool handshake_done(const struct handshake *g);
 
 #endif

@@ -5,15 +5,16 @@
 enum { ARRAY_32 = 0xdd, STR_8 = 0xd9, STR_16 = 0xda };
 
 void
-pack_head(uint32_t n, unsigned char ret_head[PACK_HEAD])
+msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD])
 {
 	ret_head[0] = ARRAY_32;
-	for (int i = 1; i < PACK_HEAD; i++)
-		ret_head[i] = (unsigned char)(n >> (8 * (PACK_HEAD - 1 - i)));
+	for (int i = 1; i < MSGPACK_HEAD; i++)
+		ret_head[i] =
+		    (unsigned char)(n >> (8 * (MSGPACK_HEAD - 1 - i)));
 }
 
 int
-pack_add(struct buf *out, const void *p, size_t len)
+msgpack_add(struct buf *out, const void *p, size_t len)
 {
 	enum { HEAD_MAX = 3 };
 	char *to = len > UINT16_MAX ? NULL : buf_room(out, HEAD_MAX + len);

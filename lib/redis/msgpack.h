@@ -11,13 +11,13 @@
 
 #include "base/buf.h"
 
-enum { PACK_HEAD = 5 /* bytes of an array's head */ };
+enum { MSGPACK_HEAD = 5 /* bytes of an array's head */ };
 
 /* The head of an array of n strings. */
-void pack_head(uint32_t n, unsigned char ret_head[PACK_HEAD]);
+void msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD]);
 
 /* Adds a string of less than 64 KiB.  0, or -1 if it is longer or memory is
  * gone: unchanged. */
-int pack_add(struct buf *out, const void *p, size_t len);
+int msgpack_add(struct buf *out, const void *p, size_t len);
 
 #endif

@@ -50,7 +50,7 @@ redis_connect_tcp(const char *address, int port, char *ret_why, size_t why_size)
 static struct redis *
 checked(redisContext *c, char *ret_why, size_t why_size)
 {
-	if (c != NULL && c->err == 0 && fdio_nonblock(c->fd) == 0)
+	if (c != NULL && c->err == 0 && io_nonblock(c->fd) == 0)
 		return (struct redis *)(void *)c;
 	snprintf(ret_why, why_size, "connect: %s",
 	    c == NULL || c->err == 0 ? strerror(errno) : c->errstr);
@@ -104,7 +104,8 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 
 		skip_bytes(&iov[0], skip);
 		skip_bytes(&iov[1], *done - skip);
-		POINT_SHORTEN("publish-half", iov[1].iov_base, iov[1].iov_len);
+		FAILPOINT_SHORTEN(
+		    "publish-half", iov[1].iov_base, iov[1].iov_len);
 		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -11,8 +11,8 @@ static int field(const char *info, const char *name, char *ret, size_t size);
 static bool field_is(const char *info, const char *name, const char *value);
 static bool starts_with_any(const char *text, const char *const *words);
 
-enum fitness
-fitness_of_info(const char *info, char *ret_why, size_t why_size)
+enum server_fitness
+server_info_judge(const char *info, char *ret_why, size_t why_size)
 {
 	char value[VALUE_MAX];
 
@@ -45,13 +45,13 @@ fitness_of_info(const char *info, char *ret_why, size_t why_size)
 }
 
 int
-fitness_run_id(const char *info, char *ret, size_t size)
+server_info_run_id(const char *info, char *ret, size_t size)
 {
 	return field(info, "run_id", ret, size);
 }
 
 uint64_t
-fitness_maxmemory(const char *info)
+server_info_maxmemory(const char *info)
 {
 	char value[VALUE_MAX];
 
@@ -60,8 +60,8 @@ fitness_maxmemory(const char *info)
 	return strtoull(value, NULL, 10);
 }
 
-enum fitness
-fitness_of_greeting_error(const char *error)
+enum server_fitness
+server_info_greeting_error(const char *error)
 {
 	static const char *const passing[] = {"LOADING", "MASTERDOWN", "BUSY",
 	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "OOM",
@@ -70,8 +70,8 @@ fitness_of_greeting_error(const char *error)
 	return starts_with_any(error, passing) ? UNFIT_NOW : UNFIT_FOR_EVER;
 }
 
-enum fitness
-fitness_of_call_error(const char *error)
+enum server_fitness
+server_info_call_error(const char *error)
 {
 	static const char *const passing[] = {"LOADING", "MASTERDOWN",
 	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", NULL};

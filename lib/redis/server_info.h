@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum fitness {
+enum server_fitness {
 	FIT,
 	UNFIT_NOW,     /* it may pass: a replica, loading, busy */
 	UNFIT_FOR_EVER /* configuration: a cluster, evicting, too old */
@@ -16,20 +16,21 @@ enum fitness {
 
 /* info: the reply to INFO, ending with a NUL.  Unless FIT, ret_why is what
  * is wrong, to be read behind "Redis ". */
-enum fitness fitness_of_info(const char *info, char *ret_why, size_t why_size);
+enum server_fitness server_info_judge(
+    const char *info, char *ret_why, size_t why_size);
 
 /* Copies the run_id.  0, or -1 if info has none that fits. */
-int fitness_run_id(const char *info, char *ret, size_t size);
+int server_info_run_id(const char *info, char *ret, size_t size);
 
 /* In bytes; 0: none. */
-uint64_t fitness_maxmemory(const char *info);
+uint64_t server_info_maxmemory(const char *info);
 
 /* What an error reply to a greeting tells: all that is not known to pass
  * is a matter of configuration. */
-enum fitness fitness_of_greeting_error(const char *error);
+enum server_fitness server_info_greeting_error(const char *error);
 
 /* What an error reply to a call tells of this connection.  FIT: it is about
  * the call alone. */
-enum fitness fitness_of_call_error(const char *error);
+enum server_fitness server_info_call_error(const char *error);
 
 #endif

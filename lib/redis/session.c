@@ -48,8 +48,8 @@ struct session {
 	struct iovec more;      /* second half of the call, borrowed */
 	bool sent;
 
-	struct greeting greeting;
-	char run_id[GREETING_RUN_ID_MAX]; /* of the last connection */
+	struct handshake greeting;
+	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	uint64_t run, connection;
 
 	struct redis_reply *reply;
@@ -129,9 +129,8 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 			ret_pfd->events |= POLLOUT;
 	}
 	if (s->phase == RESOLVING)
-		return tick_ms() + RESOLVE_LOOK_MS;
-	return s->phase == READY || s->phase == FAULTY ? FDIO_FOREVER
-						       : s->due_ms;
+		return clock_ms() + RESOLVE_LOOK_MS;
+	return s->phase == READY || s->phase == FAULTY ? IO_FOREVER : s->due_ms;
 }
 
 /* What has come is looked at before the clock: a process that was stopped
@@ -149,7 +148,7 @@ session_step(struct session *s, short revents)
 		advance(s, revents);
 	}
 	if (s->phase != WAITING && s->phase != READY && s->phase != FAULTY &&
-	    tick_ms() >= s->due_ms) {
+	    clock_ms() >= s->due_ms) {
 		snprintf(s->why, sizeof s->why, "no answer in time");
 		return lose(s);
 	}
@@ -199,7 +198,7 @@ session_hang_up(struct session *s)
 		return;
 	disconnect(s);
 	s->phase = WAITING;
-	s->due_ms = tick_ms();
+	s->due_ms = clock_ms();
 	snprintf(s->why, sizeof s->why, "hung up");
 }
 
@@ -223,9 +222,9 @@ state(const struct session *s)
 static void
 advance(struct session *s, short revents)
 {
-	if (s->phase == WAITING && tick_ms() >= s->due_ms) {
+	if (s->phase == WAITING && clock_ms() >= s->due_ms) {
 		s->phase = RESOLVING;
-		s->due_ms = tick_ms() + s->options.connect_ms;
+		s->due_ms = clock_ms() + s->options.connect_ms;
 	}
 	if (s->phase == RESOLVING)
 		connect_now(s);
@@ -273,7 +272,7 @@ connected(struct session *s)
 static int
 greet(struct session *s, const struct url_redis *url)
 {
-	if (greeting_write(&s->greeting, url, s->options.scripts,
+	if (handshake_write(&s->greeting, url, s->options.scripts,
 		s->options.n_scripts, &s->hello) < 0) {
 		snprintf(s->why, sizeof s->why, "out of memory");
 		return -1;
@@ -338,21 +337,21 @@ static void
 moved_on(struct session *s)
 {
 	if (s->phase == CALLING)
-		s->due_ms = tick_ms() + s->options.reply_ms;
+		s->due_ms = clock_ms() + s->options.reply_ms;
 }
 
 static enum session_state
 greeted(struct session *s, struct redis_reply *reply)
 {
-	enum fitness f =
-	    greeting_judge(&s->greeting, reply, s->why, sizeof s->why);
+	enum server_fitness f =
+	    handshake_judge(&s->greeting, reply, s->why, sizeof s->why);
 
 	redis_reply_free(reply);
 	switch (f) {
 	case UNFIT_FOR_EVER: fault(s); break;
 	case UNFIT_NOW: return lose(s);
 	case FIT:
-		if (greeting_done(&s->greeting))
+		if (handshake_done(&s->greeting))
 			ready_again(s);
 		break;
 	}
@@ -391,11 +390,11 @@ replied(struct session *s, struct redis_reply *reply)
 	redis_reply_free(reply);
 	if (strncmp(s->why, "NOSCRIPT", 8) == 0) {
 		s->phase = RELOADING;
-		s->due_ms = tick_ms() + s->options.reply_ms;
+		s->due_ms = clock_ms() + s->options.reply_ms;
 		return greet(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}
 	s->phase = READY;
-	switch (fitness_of_call_error(s->why)) {
+	switch (server_info_call_error(s->why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
 	case UNFIT_FOR_EVER: fault(s); break;
@@ -414,7 +413,7 @@ lose(struct session *s)
 
 	disconnect(s);
 	s->phase = WAITING;
-	s->due_ms = tick_ms() + (more ? 0 : backoff_next(&s->backoff));
+	s->due_ms = clock_ms() + (more ? 0 : backoff_next(&s->backoff));
 	return calling ? SESSION_LOST : SESSION_DOWN;
 }
 
@@ -449,7 +448,7 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 	buf_clear(call);
 	snprintf(keys, sizeof keys, "%zu", n_keys);
 	failed = buf_addf(call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n);
-	failed |= resp_encode(call, s->greeting.shas[script], GREETING_SHA);
+	failed |= resp_encode(call, s->greeting.shas[script], HANDSHAKE_SHA);
 	failed |= resp_encode(call, keys, strlen(keys));
 	failed |= buf_add(call, buf_ptr(&args->resp), args->resp.len);
 	return failed != 0 ? -1 : begin(s, more);
@@ -484,7 +483,7 @@ static void
 send_call(struct session *s)
 {
 	s->phase = CALLING;
-	s->due_ms = tick_ms() + s->options.reply_ms;
+	s->due_ms = clock_ms() + s->options.reply_ms;
 	start_sending(s, &s->call, s->more);
 	(void)send_some(s); /* a failure shows again in the next step */
 }

@@ -37,7 +37,7 @@ enum session_state {
 
 struct session_options {
 	const char *const *scripts; /* their texts, borrowed for ever */
-	size_t n_scripts;           /* at most GREETING_SCRIPTS_MAX */
+	size_t n_scripts;           /* at most HANDSHAKE_SCRIPTS_MAX */
 	int64_t connect_ms;         /* for the connection and the greeting */
 	int64_t reply_ms;           /* without a byte moving in a call */
 };
@@ -50,7 +50,7 @@ struct session *session_open(const char *url,
     const struct session_options *options, const char **ret_why);
 void session_close(struct session *s);
 
-/* What to poll for (fd -1: nothing), and the tick_ms() at which session_step
+/* What to poll for (fd -1: nothing), and the clock_ms() at which session_step
  * is due even if nothing is ready. */
 int64_t session_wait(const struct session *s, struct pollfd *ret_pfd);
 enum session_state session_step(struct session *s, short revents);

@@ -48,23 +48,24 @@ static int read_url(struct post *p, const char *url);
 static int read_url_many(struct post *p);
 static int open_multi(struct post *p, size_t max);
 static int open_transfer(
-    struct post *p, struct transfer *t, const struct post_settings *set);
+    struct post *p, struct transfer *t, const struct http_client_settings *set);
 static int want(
     CURL *easy, curl_socket_t fd, int what, void *post, void *known);
 static int set_timer(CURLM *multi, long timeout_ms, void *post);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
 static int set_headers(struct transfer *t, const struct post *p,
-    const struct post_request *request);
+    const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
 static void act(struct post *p, curl_socket_t fd, int what);
-static void judge(struct transfer *t, CURLcode code, struct post_result *ret);
+static void judge(
+    struct transfer *t, CURLcode code, struct http_client_result *ret);
 static void judge_silence(
-    struct transfer *t, CURLcode code, struct post_result *ret);
+    struct transfer *t, CURLcode code, struct http_client_result *ret);
 static enum fault problem_fault(const struct transfer *t);
 
 struct post *
-post_open(const struct post_settings *set, const char **ret_why)
+http_client_open(const struct http_client_settings *set, const char **ret_why)
 {
 	struct post *p = calloc(1, sizeof *p);
 
@@ -72,7 +73,7 @@ post_open(const struct post_settings *set, const char **ret_why)
 	if (p == NULL)
 		return NULL;
 	p->epoll = -1;
-	p->due_ms = FDIO_FOREVER;
+	p->due_ms = IO_FOREVER;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		goto fail;
 	if (read_url(p, set->url) < 0) {
@@ -89,12 +90,12 @@ post_open(const struct post_settings *set, const char **ret_why)
 			goto fail;
 	return p;
 fail:
-	post_close(p);
+	http_client_close(p);
 	return NULL;
 }
 
 void
-post_close(struct post *p)
+http_client_close(struct post *p)
 {
 	if (p == NULL)
 		return;
@@ -116,13 +117,13 @@ post_close(struct post *p)
 }
 
 const char *
-post_name(const struct post *p)
+http_client_name(const struct post *p)
 {
 	return p->name;
 }
 
 size_t
-post_room(const struct post *p)
+http_client_room(const struct post *p)
 {
 	return p->n_free;
 }
@@ -179,7 +180,7 @@ read_url_many(struct post *p)
 }
 
 bool
-post_takes_many(const struct post *p)
+http_client_takes_many(const struct post *p)
 {
 	return p->url_many != NULL;
 }
@@ -206,7 +207,7 @@ open_multi(struct post *p, size_t max)
 
 static int
 open_transfer(
-    struct post *p, struct transfer *t, const struct post_settings *set)
+    struct post *p, struct transfer *t, const struct http_client_settings *set)
 {
 	CURL *e = t->easy = curl_easy_init();
 
@@ -241,7 +242,7 @@ open_transfer(
 }
 
 int
-post_start(struct post *p, const struct post_request *request)
+http_client_start(struct post *p, const struct http_client_request *request)
 {
 	struct transfer *t = p->free;
 
@@ -265,7 +266,7 @@ post_start(struct post *p, const struct post_request *request)
 
 static int
 set_headers(struct transfer *t, const struct post *p,
-    const struct post_request *request)
+    const struct http_client_request *request)
 {
 	struct curl_slist *common =
 	    request->many ? p->headers_many : p->headers;
@@ -294,14 +295,14 @@ set_headers(struct transfer *t, const struct post *p,
 }
 
 int64_t
-post_wait(const struct post *p, struct pollfd *ret_pfd)
+http_client_wait(const struct post *p, struct pollfd *ret_pfd)
 {
 	*ret_pfd = (struct pollfd){.fd = p->epoll, .events = POLLIN};
 	return p->due_ms;
 }
 
 void
-post_step(struct post *p)
+http_client_step(struct post *p)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(p->epoll, events, EVENTS, 0);
@@ -318,8 +319,8 @@ post_step(struct post *p)
 			what |= CURL_CSELECT_ERR;
 		act(p, events[i].data.fd, what);
 	}
-	if (p->due_ms <= tick_ms()) {
-		p->due_ms = FDIO_FOREVER;
+	if (p->due_ms <= clock_ms()) {
+		p->due_ms = IO_FOREVER;
 		act(p, CURL_SOCKET_TIMEOUT, 0);
 	}
 }
@@ -345,7 +346,7 @@ want(CURL *easy, curl_socket_t fd, int what, void *post, void *known)
 		return 0;
 	}
 	if (what == CURL_POLL_IN)
-		POINT("send-sent");
+		FAILPOINT("send-sent");
 	if (what & CURL_POLL_IN)
 		e.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
@@ -363,7 +364,7 @@ set_timer(CURLM *multi, long timeout_ms, void *post)
 	struct post *p = post;
 
 	(void)multi;
-	p->due_ms = timeout_ms < 0 ? FDIO_FOREVER : tick_ms() + timeout_ms;
+	p->due_ms = timeout_ms < 0 ? IO_FOREVER : clock_ms() + timeout_ms;
 	return 0;
 }
 
@@ -396,7 +397,7 @@ receive(char *bytes, size_t size, size_t n, void *transfer)
 }
 
 bool
-post_next(struct post *p, struct post_result *ret)
+http_client_next(struct post *p, struct http_client_result *ret)
 {
 	struct transfer *t;
 	CURLMsg *m;
@@ -420,13 +421,13 @@ post_next(struct post *p, struct post_result *ret)
 
 /* The status says it all, even if the connection dropped behind it. */
 static void
-judge(struct transfer *t, CURLcode code, struct post_result *ret)
+judge(struct transfer *t, CURLcode code, struct http_client_result *ret)
 {
 	curl_off_t retry_after_s = 0;
 	long status = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	*ret = (struct post_result){.token = t->token, .why = t->error};
+	*ret = (struct http_client_result){.token = t->token, .why = t->error};
 	if (status < 200) {
 		judge_silence(t, code, ret);
 		return;
@@ -457,7 +458,7 @@ judge(struct transfer *t, CURLcode code, struct post_result *ret)
 
 /* No answer: it depends on whether anything of the request was sent. */
 static void
-judge_silence(struct transfer *t, CURLcode code, struct post_result *ret)
+judge_silence(struct transfer *t, CURLcode code, struct http_client_result *ret)
 {
 	long sent = 0;
 

@@ -4,10 +4,11 @@
  *
  * A program's loop:
  *
- *	deadline = post_wait(p, &pfd);           what to poll for
- *	... fdio_poll ...
- *	post_step(p);
- *	while (post_next(p, &result)) ...        what has become of a request
+ *	deadline = http_client_wait(p, &pfd);           what to poll for
+ *	... io_poll ...
+ *	http_client_step(p);
+ *	while (http_client_next(p, &result)) ...        what has become of a
+ *request
  *
  * A request is sent once.  What did not certainly stay uncounted is never
  * repeated, neither here nor by libcurl, which by itself sends a POST again
@@ -26,7 +27,7 @@
 
 struct post;
 
-struct post_settings {
+struct http_client_settings {
 	const char *url;    /* http:// or https:// */
 	const char *cacert; /* PEM file of authorities, NULL: the system's */
 	const char *token;  /* sent as Authorization: Bearer, or NULL */
@@ -36,22 +37,23 @@ struct post_settings {
 
 /* Copies what it needs; no input or output yet.  NULL with *ret_why: a text
  * that never contains the URL.  Caller closes. */
-struct post *post_open(const struct post_settings *set, const char **ret_why);
+struct post *http_client_open(
+    const struct http_client_settings *set, const char **ret_why);
 
 /* Drops requests in flight: their outcome is unknown. */
-void post_close(struct post *p);
+void http_client_close(struct post *p);
 
-/* "http://host:port", without credentials; borrowed until post_close. */
-const char *post_name(const struct post *p);
+/* "http://host:port", without credentials; borrowed until http_client_close. */
+const char *http_client_name(const struct post *p);
 
 /* Requests that may be started now. */
-size_t post_room(const struct post *p);
+size_t http_client_room(const struct post *p);
 
 /* Can many lines go in one request?  If the URL's path ends in /increment,
  * to /increments. */
-bool post_takes_many(const struct post *p);
+bool http_client_takes_many(const struct post *p);
 
-struct post_request {
+struct http_client_request {
 	const char *body; /* borrowed until its result */
 	size_t len;
 	bool many;       /* lines, else one JSON text */
@@ -60,16 +62,17 @@ struct post_request {
 };
 
 /* Starts a request.  0, or -1 if there is no room or memory is gone. */
-int post_start(struct post *p, const struct post_request *request);
+int http_client_start(
+    struct post *p, const struct http_client_request *request);
 
-/* Fills *ret_pfd with what to wait for.  Returns the tick_ms() at which
- * post_step is due even if nothing is ready. */
-int64_t post_wait(const struct post *p, struct pollfd *ret_pfd);
+/* Fills *ret_pfd with what to wait for.  Returns the clock_ms() at which
+ * http_client_step is due even if nothing is ready. */
+int64_t http_client_wait(const struct post *p, struct pollfd *ret_pfd);
 
 /* Does what can be done now. */
-void post_step(struct post *p);
+void http_client_step(struct post *p);
 
-struct post_result {
+struct http_client_result {
 	void *token;
 	/* FAULT_NONE: accepted (202).  FAULT_UNAVAILABLE: certainly not
 	 * counted.  FAULT_UNKNOWN: may have been counted.  Any other: the
@@ -77,13 +80,14 @@ struct post_result {
 	enum fault fault;
 	bool again;       /* not counted now, worth another try */
 	const char *text; /* 207: the answer, one line per line; else
-			   * NULL; borrowed until the next post_start */
+			   * NULL; borrowed until the next http_client_start */
 	size_t len;
 	int64_t retry_after_ms; /* what the server asks for, 0 if nothing */
-	const char *why; /* one line; borrowed until the next post_start */
+	const char
+	    *why; /* one line; borrowed until the next http_client_start */
 };
 
 /* One finished request; false if there is none. */
-bool post_next(struct post *p, struct post_result *ret);
+bool http_client_next(struct post *p, struct http_client_result *ret);
 
 #endif

@@ -5,19 +5,20 @@
 #include "base/lines.h"
 #include "record/control.h"
 
-static enum fault judge(struct hand_line *l, const char *text, size_t len);
-static int put_verdict(struct buf *out, const struct hand_line *l);
+static enum fault judge(
+    struct line_window_line *l, const char *text, size_t len);
+static int put_verdict(struct buf *out, const struct line_window_line *l);
 
 int
-hand_open(struct hand *h, size_t size)
+line_window_open(struct line_window *h, size_t size)
 {
-	*h = (struct hand){.size = size};
+	*h = (struct line_window){.size = size};
 	h->lines = calloc(size, sizeof *h->lines);
 	return h->lines == NULL ? -1 : 0;
 }
 
 void
-hand_close(struct hand *h)
+line_window_close(struct line_window *h)
 {
 	for (size_t i = 0; i < h->size; i++)
 		buf_free(&h->lines[i].text);
@@ -25,34 +26,34 @@ hand_close(struct hand *h)
 }
 
 bool
-hand_full(const struct hand *h)
+line_window_full(const struct line_window *h)
 {
 	return h->end - h->first == h->size;
 }
 
-struct hand_line *
-hand_at(const struct hand *h, uint64_t i)
+struct line_window_line *
+line_window_at(const struct line_window *h, uint64_t i)
 {
 	return &h->lines[i % h->size];
 }
 
 int
-hand_add(
-    struct hand *h, const char *text, size_t len, bool whole, uint64_t number)
+line_window_add(struct line_window *h, const char *text, size_t len, bool whole,
+    uint64_t number)
 {
-	struct hand_line *l = hand_at(h, h->end);
+	struct line_window_line *l = line_window_at(h, h->end);
 	struct buf kept = l->text;
 	enum fault fault = FAULT_TOO_LONG;
 
 	buf_clear(&kept);
 	if (whole && len > 0 && buf_add(&kept, text, len) < 0)
 		return -1;
-	*l = (struct hand_line){.number = number, .text = kept};
+	*l = (struct line_window_line){.number = number, .text = kept};
 	if (whole)
 		fault = judge(l, text, len);
 	h->end++;
 	if (fault != FAULT_NONE || l->body_len == 0)
-		hand_settle(h, l, fault);
+		line_window_settle(h, l, fault);
 	else
 		h->open++;
 	return 0;
@@ -60,14 +61,14 @@ hand_add(
 
 /* An error line from a program before us is passed on: no body. */
 static enum fault
-judge(struct hand_line *l, const char *text, size_t len)
+judge(struct line_window_line *l, const char *text, size_t len)
 {
-	struct record_error error;
+	struct control_error error;
 	struct increment inc;
 	enum fault fault;
 
-	if (record_kind(text, len) == RECORD_ERROR &&
-	    record_parse_error(text, len, &error) == 0)
+	if (control_kind(text, len) == CONTROL_ERROR &&
+	    control_parse_error(text, len, &error) == 0)
 		return FAULT_NONE;
 	fault = increment_parse(text, len, &inc);
 	if (fault == FAULT_NONE)
@@ -76,9 +77,10 @@ judge(struct hand_line *l, const char *text, size_t len)
 }
 
 void
-hand_settle(struct hand *h, struct hand_line *l, enum fault fault)
+line_window_settle(
+    struct line_window *h, struct line_window_line *l, enum fault fault)
 {
-	l->state = HAND_ANSWERED;
+	l->state = LINE_WINDOW_ANSWERED;
 	l->fault = fault;
 	if (fault == FAULT_NONE && l->body_len > 0)
 		h->delivered++;
@@ -93,53 +95,54 @@ hand_settle(struct hand *h, struct hand_line *l, enum fault fault)
 }
 
 bool
-hand_waiting(const struct hand *h)
+line_window_waiting(const struct line_window *h)
 {
 	return h->open > 0;
 }
 
 void
-hand_give_up(struct hand *h)
+line_window_give_up(struct line_window *h)
 {
 	for (; h->open > 0; h->next++)
-		if (hand_at(h, h->next)->state == HAND_OPEN) {
+		if (line_window_at(h, h->next)->state == LINE_WINDOW_OPEN) {
 			h->open--;
-			hand_settle(h, hand_at(h, h->next), FAULT_UNAVAILABLE);
+			line_window_settle(
+			    h, line_window_at(h, h->next), FAULT_UNAVAILABLE);
 		}
 }
 
-struct hand_line *
-hand_next(struct hand *h)
+struct line_window_line *
+line_window_next(struct line_window *h)
 {
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	if (h->open == 0)
 		return NULL;
 	do
-		l = hand_at(h, h->next++);
-	while (l->state == HAND_ANSWERED);
+		l = line_window_at(h, h->next++);
+	while (l->state == LINE_WINDOW_ANSWERED);
 	h->open--;
 	return l;
 }
 
 enum fault
-hand_doubt(const struct hand_line *l)
+line_window_doubt(const struct line_window_line *l)
 {
 	return l->maybe ? FAULT_UNKNOWN : FAULT_UNAVAILABLE;
 }
 
 bool
-hand_has_verdict(const struct hand *h)
+line_window_has_verdict(const struct line_window *h)
 {
 	return h->first < h->end &&
-	       hand_at(h, h->first)->state == HAND_ANSWERED;
+	       line_window_at(h, h->first)->state == LINE_WINDOW_ANSWERED;
 }
 
 int
-hand_release(struct hand *h, struct buf *out, size_t max)
+line_window_release(struct line_window *h, struct buf *out, size_t max)
 {
-	while (hand_has_verdict(h) && out->len < max) {
-		if (put_verdict(out, hand_at(h, h->first)) < 0)
+	while (line_window_has_verdict(h) && out->len < max) {
+		if (put_verdict(out, line_window_at(h, h->first)) < 0)
 			return -1;
 		h->first++;
 		if (h->next < h->first)
@@ -149,11 +152,11 @@ hand_release(struct hand *h, struct buf *out, size_t max)
 }
 
 static int
-put_verdict(struct buf *out, const struct hand_line *l)
+put_verdict(struct buf *out, const struct line_window_line *l)
 {
-	struct record_error error = {.fault = l->fault, .line = l->number};
+	struct control_error error = {.fault = l->fault, .line = l->number};
 
 	if (l->fault == FAULT_NONE)
 		return lines_put(out, buf_ptr(&l->text), l->text.len);
-	return record_add_error(out, &error);
+	return control_add_error(out, &error);
 }

@@ -19,13 +19,13 @@
 #include "record/fault.h"
 #include "record/increment.h"
 
-enum hand_state {
-	HAND_OPEN,    /* its verdict is not known */
-	HAND_ANSWERED /* it is */
+enum line_window_state {
+	LINE_WINDOW_OPEN,    /* its verdict is not known */
+	LINE_WINDOW_ANSWERED /* it is */
 };
 
-struct hand_line {
-	enum hand_state state;
+struct line_window_line {
+	enum line_window_state state;
 	enum fault fault; /* of a line answered; FAULT_NONE: the text itself */
 	bool maybe;       /* it was sent, and may have been counted */
 	uint64_t number;  /* of the input line */
@@ -35,8 +35,8 @@ struct hand_line {
 	char body[INCREMENT_TEXT];
 };
 
-struct hand {
-	struct hand_line *lines;
+struct line_window {
+	struct line_window_line *lines;
 	size_t size;
 	uint64_t first, next, end;
 	uint64_t open; /* from next on */
@@ -47,42 +47,44 @@ struct hand {
 };
 
 /* 0, or -1 if memory is gone. */
-int hand_open(struct hand *h, size_t size);
-void hand_close(struct hand *h);
+int line_window_open(struct line_window *h, size_t size);
+void line_window_close(struct line_window *h);
 
-bool hand_full(const struct hand *h);
+bool line_window_full(const struct line_window *h);
 
 /* Line i, first <= i < end. */
-struct hand_line *hand_at(const struct hand *h, uint64_t i);
+struct line_window_line *line_window_at(
+    const struct line_window *h, uint64_t i);
 
 /*
  * Adds a line of input, at most its beginning if it is not whole.  What is
  * no increment is answered at once, an error line by itself.  0, or -1 if
  * memory is gone.
  */
-int hand_add(
-    struct hand *h, const char *text, size_t len, bool whole, uint64_t number);
+int line_window_add(struct line_window *h, const char *text, size_t len,
+    bool whole, uint64_t number);
 
 /* The one place where a line gets its verdict. */
-void hand_settle(struct hand *h, struct hand_line *l, enum fault fault);
+void line_window_settle(
+    struct line_window *h, struct line_window_line *l, enum fault fault);
 
 /* Is there a line that is in no request yet? */
-bool hand_waiting(const struct hand *h);
+bool line_window_waiting(const struct line_window *h);
 
 /* The next such line, which is in one now; NULL if there is none. */
-struct hand_line *hand_next(struct hand *h);
+struct line_window_line *line_window_next(struct line_window *h);
 
 /* Those are unavailable. */
-void hand_give_up(struct hand *h);
+void line_window_give_up(struct line_window *h);
 
 /* What is known of a line that is given up. */
-enum fault hand_doubt(const struct hand_line *l);
+enum fault line_window_doubt(const struct line_window_line *l);
 
 /* Is the verdict of the first line known? */
-bool hand_has_verdict(const struct hand *h);
+bool line_window_has_verdict(const struct line_window *h);
 
 /* Adds the verdicts at the front to out, until it has max bytes, and lets go
  * of their lines.  0, or -1 if memory is gone. */
-int hand_release(struct hand *h, struct buf *out, size_t max);
+int line_window_release(struct line_window *h, struct buf *out, size_t max);
 
 #endif

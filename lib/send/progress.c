@@ -11,7 +11,7 @@ enum { EVERY_MS = 1000 };
 void
 progress_open(struct progress *p)
 {
-	int64_t now_ms = tick_ms();
+	int64_t now_ms = clock_ms();
 
 	*p = (struct progress){
 	    .on = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO),
@@ -23,10 +23,10 @@ int64_t
 progress_tick(struct progress *p, int64_t now_ms, uint64_t taken, uint64_t done)
 {
 	if (!p->on)
-		return FDIO_FOREVER;
+		return IO_FOREVER;
 	if (now_ms < p->next_ms)
 		return p->next_ms;
-	msg_show("%ju lines taken, %ju answered, %ju/s", (uintmax_t)taken,
+	log_show("%ju lines taken, %ju answered, %ju/s", (uintmax_t)taken,
 	    (uintmax_t)done,
 	    (uintmax_t)((done - p->done) * 1000 /
 			(uint64_t)(now_ms - p->at_ms)));
@@ -40,6 +40,6 @@ void
 progress_close(struct progress *p)
 {
 	if (p->on)
-		msg_show(NULL);
+		log_show(NULL);
 	p->on = false;
 }

@@ -18,7 +18,7 @@ struct progress {
 void progress_open(struct progress *p);
 
 /* taken lines have come in, done of them are done.  When it is due again,
- * FDIO_FOREVER if nobody looks. */
+ * IO_FOREVER if nobody looks. */
 int64_t progress_tick(
     struct progress *p, int64_t now_ms, uint64_t taken, uint64_t done);
 

@@ -1,7 +1,7 @@
 #include "send/retry.h"
 
 bool
-outage_failed(struct outage *o, int64_t now_ms, int64_t retry_after_ms)
+retry_failed(struct retry *o, int64_t now_ms, int64_t retry_after_ms)
 {
 	int64_t delay_ms;
 
@@ -21,26 +21,26 @@ outage_failed(struct outage *o, int64_t now_ms, int64_t retry_after_ms)
 }
 
 void
-outage_over(struct outage *o)
+retry_over(struct retry *o)
 {
 	o->on = false;
 	backoff_reset(&o->backoff);
 }
 
 bool
-outage_try(const struct outage *o, int64_t now_ms)
+retry_try(const struct retry *o, int64_t now_ms)
 {
 	return now_ms >= o->resume_ms;
 }
 
 bool
-outage_hopeless(const struct outage *o, int64_t now_ms)
+retry_hopeless(const struct retry *o, int64_t now_ms)
 {
 	return o->on && now_ms >= o->end_ms && now_ms < o->resume_ms;
 }
 
 int64_t
-outage_due(const struct outage *o, int64_t now_ms)
+retry_due(const struct retry *o, int64_t now_ms)
 {
 	int64_t due_ms = INT64_MAX;
 

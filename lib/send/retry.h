@@ -14,10 +14,10 @@
 #include "base/backoff.h"
 
 /* All zero but wait_ms: no outage. */
-struct outage {
+struct retry {
 	int64_t wait_ms; /* how long one is waited out */
 	bool on;
-	int64_t end_ms;    /* tick_ms() until which it is waited out */
+	int64_t end_ms;    /* clock_ms() until which it is waited out */
 	int64_t resume_ms; /* nothing is tried before */
 	struct backoff backoff;
 };
@@ -25,18 +25,18 @@ struct outage {
 /* Something was not taken; the service asks for retry_after_ms (or 0) and
  * is left alone for that long or by back-off, at most wait_ms.  True if it
  * may be tried again later, false if that was waited out. */
-bool outage_failed(struct outage *o, int64_t now_ms, int64_t retry_after_ms);
+bool retry_failed(struct retry *o, int64_t now_ms, int64_t retry_after_ms);
 
 /* The service answered. */
-void outage_over(struct outage *o);
+void retry_over(struct retry *o);
 
 /* May something be tried now? */
-bool outage_try(const struct outage *o, int64_t now_ms);
+bool retry_try(const struct retry *o, int64_t now_ms);
 
 /* Waited out, and not the moment for a try: what waits need not wait. */
-bool outage_hopeless(const struct outage *o, int64_t now_ms);
+bool retry_hopeless(const struct retry *o, int64_t now_ms);
 
 /* When one of the last two may change: INT64_MAX, or after now_ms. */
-int64_t outage_due(const struct outage *o, int64_t now_ms);
+int64_t retry_due(const struct retry *o, int64_t now_ms);
 
 #endif

@@ -5,27 +5,28 @@
 #include "base/lines.h"
 #include "record/control.h"
 
-static void learn_lines(
-    struct parcel *p, struct hand *h, const struct parcel_answer *a);
+static void learn_lines(struct send_request *p, struct line_window *h,
+    const struct send_request_answer *a);
 static enum fault read_verdict(
-    const struct hand_line *l, const char *text, size_t len);
-static void learn(
-    struct parcel *p, struct hand *h, struct hand_line *l, enum fault fault);
-static void settle(
-    struct parcel *p, struct hand *h, struct hand_line *l, enum fault fault);
-static struct hand_line *next_own(
-    const struct parcel *p, const struct hand *h, uint64_t *at);
-static int write_body(struct parcel *p, const struct hand *h);
+    const struct line_window_line *l, const char *text, size_t len);
+static void learn(struct send_request *p, struct line_window *h,
+    struct line_window_line *l, enum fault fault);
+static void settle(struct send_request *p, struct line_window *h,
+    struct line_window_line *l, enum fault fault);
+static struct line_window_line *next_own(
+    const struct send_request *p, const struct line_window *h, uint64_t *at);
+static int write_body(struct send_request *p, const struct line_window *h);
 
 int
-parcel_fill(struct parcel *p, struct hand *h, size_t max, bool keyed)
+send_request_fill(
+    struct send_request *p, struct line_window *h, size_t max, bool keyed)
 {
 	struct id id;
 
 	p->keyed = keyed;
 	p->n = p->left = 0;
 	p->from = h->next;
-	while (p->left < max && hand_next(h) != NULL)
+	while (p->left < max && line_window_next(h) != NULL)
 		p->left++;
 	p->to = h->next;
 	if (keyed) {
@@ -37,10 +38,10 @@ parcel_fill(struct parcel *p, struct hand *h, size_t max, bool keyed)
 
 /* The lines that have no verdict. */
 static int
-write_body(struct parcel *p, const struct hand *h)
+write_body(struct send_request *p, const struct line_window *h)
 {
 	uint64_t at = 0;
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	buf_clear(&p->body);
 	p->n = 0;
@@ -54,33 +55,35 @@ write_body(struct parcel *p, const struct hand *h)
 
 /* The next line without a verdict from *at on, NULL if there is none.  What
  * was let go of had one. */
-static struct hand_line *
-next_own(const struct parcel *p, const struct hand *h, uint64_t *at)
+static struct line_window_line *
+next_own(
+    const struct send_request *p, const struct line_window *h, uint64_t *at)
 {
 	if (*at < p->from)
 		*at = p->from;
 	if (*at < h->first)
 		*at = h->first;
 	while (*at < p->to) {
-		struct hand_line *l = hand_at(h, (*at)++);
+		struct line_window_line *l = line_window_at(h, (*at)++);
 
-		if (l->state == HAND_OPEN)
+		if (l->state == LINE_WINDOW_OPEN)
 			return l;
 	}
 	return NULL;
 }
 
 int64_t
-parcel_learn(struct parcel *p, struct hand *h, const struct parcel_answer *a)
+send_request_learn(struct send_request *p, struct line_window *h,
+    const struct send_request_answer *a)
 {
 	uint64_t at = 0;
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	if (a->text != NULL)
 		learn_lines(p, h, a);
 	while (a->text == NULL && (l = next_own(p, h, &at)) != NULL) {
 		if (a->fault == FAULT_UNAVAILABLE && !a->again)
-			settle(p, h, l, hand_doubt(l));
+			settle(p, h, l, line_window_doubt(l));
 		else
 			learn(p, h, l, a->fault);
 	}
@@ -92,12 +95,13 @@ parcel_learn(struct parcel *p, struct hand *h, const struct parcel_answer *a)
 
 /* A line without an answer may have been counted. */
 static void
-learn_lines(struct parcel *p, struct hand *h, const struct parcel_answer *a)
+learn_lines(struct send_request *p, struct line_window *h,
+    const struct send_request_answer *a)
 {
 	const char *text = a->text, *next = text, *end = text + a->len;
 	uint64_t at = 0;
 	size_t place = 0;
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	while ((l = next_own(p, h, &at)) != NULL) {
 		while (place < l->place && next < end) {
@@ -117,22 +121,24 @@ learn_lines(struct parcel *p, struct hand *h, const struct parcel_answer *a)
 
 /* text, with its newline, is the increment or an error of its place. */
 static enum fault
-read_verdict(const struct hand_line *l, const char *text, size_t len)
+read_verdict(const struct line_window_line *l, const char *text, size_t len)
 {
-	struct record_error error;
+	struct control_error error;
 
 	if (len == 0 || text[--len] != '\n')
 		return FAULT_UNKNOWN;
 	if (len == l->body_len && memcmp(text, l->body, len) == 0)
 		return FAULT_NONE;
-	if (record_kind(text, len) != RECORD_ERROR ||
-	    record_parse_error(text, len, &error) < 0 || error.line != l->place)
+	if (control_kind(text, len) != CONTROL_ERROR ||
+	    control_parse_error(text, len, &error) < 0 ||
+	    error.line != l->place)
 		return FAULT_UNKNOWN;
 	return error.fault;
 }
 
 static void
-learn(struct parcel *p, struct hand *h, struct hand_line *l, enum fault fault)
+learn(struct send_request *p, struct line_window *h, struct line_window_line *l,
+    enum fault fault)
 {
 	if (fault == FAULT_UNKNOWN && p->keyed)
 		l->maybe = true;
@@ -141,17 +147,18 @@ learn(struct parcel *p, struct hand *h, struct hand_line *l, enum fault fault)
 }
 
 static void
-settle(struct parcel *p, struct hand *h, struct hand_line *l, enum fault fault)
+settle(struct send_request *p, struct line_window *h,
+    struct line_window_line *l, enum fault fault)
 {
-	hand_settle(h, l, fault);
+	line_window_settle(h, l, fault);
 	p->left--;
 }
 
 bool
-parcel_doubtful(const struct parcel *p, const struct hand *h)
+send_request_doubtful(const struct send_request *p, const struct line_window *h)
 {
 	uint64_t at = 0;
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	while ((l = next_own(p, h, &at)) != NULL)
 		if (l->maybe)
@@ -160,11 +167,11 @@ parcel_doubtful(const struct parcel *p, const struct hand *h)
 }
 
 void
-parcel_give_up(struct parcel *p, struct hand *h)
+send_request_give_up(struct send_request *p, struct line_window *h)
 {
 	uint64_t at = 0;
-	struct hand_line *l;
+	struct line_window_line *l;
 
 	while ((l = next_own(p, h, &at)) != NULL)
-		settle(p, h, l, hand_doubt(l));
+		settle(p, h, l, line_window_doubt(l));
 }

@@ -18,7 +18,7 @@
 #include "record/id.h"
 #include "send/line_window.h"
 
-struct parcel {
+struct send_request {
 	bool keyed;
 	char key[ID_TEXT + 1];
 	uint64_t from, to; /* its lines in the hand; those answered before
@@ -33,10 +33,11 @@ struct parcel {
 
 /* Takes up to max of the lines that wait, at least one.  0, or -1 if memory
  * is gone. */
-int parcel_fill(struct parcel *p, struct hand *h, size_t max, bool keyed);
+int send_request_fill(
+    struct send_request *p, struct line_window *h, size_t max, bool keyed);
 
 /* What the server said. */
-struct parcel_answer {
+struct send_request_answer {
 	enum fault fault; /* of all lines, unless there is a text */
 	bool again;       /* of unavailable: worth another try */
 	const char *text; /* 207: one line per line; NULL: none */
@@ -47,13 +48,14 @@ struct parcel_answer {
  * Gives the lines their verdicts.  Returns how many have none, to be sent
  * again; the parcel is ready for that.  -1 if memory is gone.
  */
-int64_t parcel_learn(
-    struct parcel *p, struct hand *h, const struct parcel_answer *a);
+int64_t send_request_learn(struct send_request *p, struct line_window *h,
+    const struct send_request_answer *a);
 
 /* May a line of it have been counted that has no verdict? */
-bool parcel_doubtful(const struct parcel *p, const struct hand *h);
+bool send_request_doubtful(
+    const struct send_request *p, const struct line_window *h);
 
 /* It is not sent again: unavailable or, if in doubt, unknown. */
-void parcel_give_up(struct parcel *p, struct hand *h);
+void send_request_give_up(struct send_request *p, struct line_window *h);
 
 #endif

@@ -20,24 +20,24 @@ enum {
 };
 
 struct door {
-	struct watch watch; /* first: its address is the door's */
+	struct loop_fd watch; /* first: its address is the door's */
 	struct listener listener;
 	uint8_t role;
 };
 
-static struct door doors[LISTENER_MAX];
+static struct door doors[LISTEN_MAX];
 static size_t n_doors, max_conns;
 static bool paused;
 static int64_t retry_ms;
 
 static int admit_to(
     const struct listener *l, int n, uint8_t role, const char **ret_why);
-static void be_ready(struct watch *w, uint32_t events);
+static void be_ready(struct loop_fd *w, uint32_t events);
 static int admit(struct door *d);
 static void listen_to_all(uint32_t events);
 
 void
-door_limit(size_t wanted)
+acceptor_limit(size_t wanted)
 {
 	struct rlimit r;
 
@@ -54,19 +54,19 @@ door_limit(size_t wanted)
 }
 
 int
-door_open(const char *addr, uint8_t role, const char **ret_why)
+acceptor_open(const char *addr, uint8_t role, const char **ret_why)
 {
-	struct listener l[LISTENER_MAX];
-	int n = listener_open(addr, l, LISTENER_MAX - (int)n_doors, ret_why);
+	struct listener l[LISTEN_MAX];
+	int n = listen_open(addr, l, LISTEN_MAX - (int)n_doors, ret_why);
 
 	return n < 0 ? -1 : admit_to(l, n, role, ret_why);
 }
 
 int
-door_inherit(uint8_t role, const char **ret_why)
+acceptor_inherit(uint8_t role, const char **ret_why)
 {
-	struct listener l[LISTENER_MAX];
-	int n = listener_inherit(l, LISTENER_MAX - (int)n_doors, ret_why);
+	struct listener l[LISTEN_MAX];
+	int n = listen_inherit(l, LISTEN_MAX - (int)n_doors, ret_why);
 
 	return n < 0 || admit_to(l, n, role, ret_why) < 0 ? -1 : n;
 }
@@ -80,7 +80,7 @@ admit_to(const struct listener *l, int n, uint8_t role, const char **ret_why)
 		*d = (struct door){.watch = {.ready = be_ready, .fd = l[i].fd},
 		    .listener = l[i],
 		    .role = role};
-		if (watch_set(&d->watch, EPOLLIN) < 0) {
+		if (loop_set(&d->watch, EPOLLIN) < 0) {
 			*ret_why = strerror(errno);
 			return -1;
 		}
@@ -89,19 +89,19 @@ admit_to(const struct listener *l, int n, uint8_t role, const char **ret_why)
 }
 
 bool
-door_is_local(void)
+acceptor_is_local(void)
 {
 	for (size_t i = 0; i < n_doors; i++)
-		if (!listener_is_local(&doors[i].listener))
+		if (!listen_is_local(&doors[i].listener))
 			return false;
 	return true;
 }
 
 int
-door_ports(struct buf *out)
+acceptor_ports(struct buf *out)
 {
 	for (size_t i = 0; i < n_doors; i++) {
-		int port = listener_port(&doors[i].listener);
+		int port = listen_port(&doors[i].listener);
 
 		if (port > 0 && buf_addf(out, "%d\n", port) < 0)
 			return -1;
@@ -110,7 +110,7 @@ door_ports(struct buf *out)
 }
 
 static void
-be_ready(struct watch *w, uint32_t events)
+be_ready(struct loop_fd *w, uint32_t events)
 {
 	struct door *d = (struct door *)w;
 
@@ -118,14 +118,14 @@ be_ready(struct watch *w, uint32_t events)
 	for (int i = 0; i < BATCH && !paused; i++) {
 		if (conn_count() >= max_conns + SURPLUS) {
 			paused = true;
-			retry_ms = FDIO_FOREVER; /* until a connection ends */
+			retry_ms = IO_FOREVER; /* until a connection ends */
 		} else if (admit(d) < 0) {
 			if (errno == EAGAIN)
 				return;
 			if (errno == EINTR || errno == ECONNABORTED)
 				continue;
 			paused = true; /* EMFILE, ENFILE, ENOMEM, ENOBUFS */
-			retry_ms = tick_ms() + RETRY_MS;
+			retry_ms = clock_ms() + RETRY_MS;
 		}
 	}
 	if (paused)
@@ -142,38 +142,38 @@ admit(struct door *d)
 
 	return fd < 0 ? -1
 		      : conn_open(
-			    fd, &(struct conn_from){.peer = peer_of(addr),
+			    fd, &(struct conn_from){.peer = address_of(addr),
 				    .role = d->role,
 				    .surplus = conn_count() - conn_surplus() >=
 					       max_conns});
 }
 
 int64_t
-door_tick(int64_t now_ms)
+acceptor_tick(int64_t now_ms)
 {
 	if (!paused)
-		return FDIO_FOREVER;
+		return IO_FOREVER;
 	if (conn_count() >= max_conns + SURPLUS ||
-	    (retry_ms != FDIO_FOREVER && now_ms < retry_ms))
+	    (retry_ms != IO_FOREVER && now_ms < retry_ms))
 		return retry_ms;
 	paused = false;
 	listen_to_all(EPOLLIN);
-	return FDIO_FOREVER;
+	return IO_FOREVER;
 }
 
 static void
 listen_to_all(uint32_t events)
 {
 	for (size_t i = 0; i < n_doors; i++)
-		(void)watch_set(&doors[i].watch, events);
+		(void)loop_set(&doors[i].watch, events);
 }
 
 void
-door_close(void)
+acceptor_close(void)
 {
 	for (size_t i = 0; i < n_doors; i++) {
-		watch_forget(&doors[i].watch);
-		listener_close(&doors[i].listener);
+		loop_forget(&doors[i].watch);
+		listen_close(&doors[i].listener);
 	}
 	n_doors = 0;
 	paused = false;

@@ -16,27 +16,27 @@
 
 /* Raises RLIMIT_NOFILE to its hard limit, and allows as many connections as
  * fit in it, at most wanted. */
-void door_limit(size_t wanted);
+void acceptor_limit(size_t wanted);
 
 /* Opens addr (listener.h) and accepts on it from now on; role is that of the
  * connections (conn.h).  0, or -1 with *ret_why. */
-int door_open(const char *addr, uint8_t role, const char **ret_why);
+int acceptor_open(const char *addr, uint8_t role, const char **ret_why);
 
 /* The same for the sockets handed over; their number, or -1. */
-int door_inherit(uint8_t role, const char **ret_why);
+int acceptor_inherit(uint8_t role, const char **ret_why);
 
 /* Do all sockets so far only let this machine in: Unix sockets, loopback? */
-bool door_is_local(void);
+bool acceptor_is_local(void);
 
 /* Adds the TCP ports, one per line, in the order they were opened.  0, or -1
  * if memory is gone. */
-int door_ports(struct buf *out);
+int acceptor_ports(struct buf *out);
 
 /* Accepts again if that is possible.  Once per turn of the loop.  When it is
- * due again, FDIO_FOREVER if nothing waits for time. */
-int64_t door_tick(int64_t now_ms);
+ * due again, IO_FOREVER if nothing waits for time. */
+int64_t acceptor_tick(int64_t now_ms);
 
 /* Closes all sockets, removes their paths. */
-void door_close(void);
+void acceptor_close(void);
 
 #endif

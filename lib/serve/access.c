@@ -12,9 +12,9 @@
 
 enum { CLIENTS = 1 << 16 }; /* whose rates are known at once: 1.5 MiB */
 
-static const struct gate_options *options;
+static const struct access_options *options;
 static struct tokens *tokens;
-static struct rate rates;
+static struct ratelimit rates;
 
 static bool is_limited(void);
 static const char *find_bearer(
@@ -23,18 +23,19 @@ static bool refuse(struct exchange *x, uint16_t status, const char *code,
     const char *detail, const char *challenge);
 
 int
-gate_open(const struct gate_options *o, char *ret_why, size_t why_size)
+access_open(const struct access_options *o, char *ret_why, size_t why_size)
 {
 	const char *why = "memory is short";
 	uint64_t seed;
 
 	options = o;
-	if (o->tokens != NULL && gate_reload(ret_why, why_size) < 0)
+	if (o->tokens != NULL && access_reload(ret_why, why_size) < 0)
 		return -1;
 	if (!is_limited() ||
 	    (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed &&
-		rate_open(&rates, CLIENTS, seed) == 0 &&
-		(o->redis == NULL || share_open(o->redis, &rates, &why) == 0)))
+		ratelimit_open(&rates, CLIENTS, seed) == 0 &&
+		(o->redis == NULL ||
+		    ratelimit_shared_open(o->redis, &rates, &why) == 0)))
 		return 0;
 	snprintf(ret_why, why_size, "%s", why);
 	return -1;
@@ -48,7 +49,7 @@ is_limited(void)
 }
 
 int
-gate_reload(char *ret_why, size_t why_size)
+access_reload(char *ret_why, size_t why_size)
 {
 	struct tokens *t = tokens_read(options->tokens, ret_why, why_size);
 
@@ -60,30 +61,30 @@ gate_reload(char *ret_why, size_t why_size)
 }
 
 void
-gate_close(void)
+access_close(void)
 {
 	tokens_free(tokens);
 	tokens = NULL;
-	share_close();
-	rate_close(&rates);
+	ratelimit_shared_close();
+	ratelimit_close(&rates);
 }
 
 /* -- who ----------------------------------------------------------------- */
 
 bool
-gate_enter(struct exchange *x, const struct http_request *r, const char *head)
+access_enter(struct exchange *x, const struct http_request *r, const char *head)
 {
 	const char *text;
 	const struct token *t;
-	struct peer p;
+	struct address p;
 	size_t len;
 
 	if (!is_limited())
 		return true;
 	if (tokens == NULL) {
-		p = peer_behind(&options->trust, conn_from(x)->peer,
+		p = address_behind(&options->trust, conn_from(x)->peer,
 		    head + r->forwarded.at, r->forwarded.len);
-		p = peer_client(p);
+		p = address_client(p);
 		memcpy(request_of(x)->client.key.bytes, p.ip, sizeof p.ip);
 		request_of(x)->client.limit = options->rate;
 		return true;
@@ -127,7 +128,7 @@ static bool
 refuse(struct exchange *x, uint16_t status, const char *code,
     const char *detail, const char *challenge)
 {
-	conn_answer(x, &(struct answer){.status = status,
+	conn_answer(x, &(struct response){.status = status,
 			   .code = code,
 			   .detail = detail,
 			   .challenge = challenge});
@@ -137,21 +138,21 @@ refuse(struct exchange *x, uint16_t status, const char *code,
 /* -- how much ------------------------------------------------------------ */
 
 bool
-gate_take(struct exchange *x, uint32_t n)
+access_take(struct exchange *x, uint32_t n)
 {
 	const struct client *c = &request_of(x)->client;
-	struct rate_left left;
+	struct ratelimit_left left;
 	int64_t now_ns;
 
 	if (c->limit.per_s == 0)
 		return true;
-	now_ns = tick_us() * 1000;
-	if (rate_take(&rates, &c->key, &c->limit, n, now_ns, &left)) {
-		share_spent(&c->key, &c->limit, n, now_ns);
+	now_ns = clock_us() * 1000;
+	if (ratelimit_take(&rates, &c->key, &c->limit, n, now_ns, &left)) {
+		ratelimit_shared_spent(&c->key, &c->limit, n, now_ns);
 		return true;
 	}
 	conn_answer(x,
-	    &(struct answer){.status = 429,
+	    &(struct response){.status = 429,
 		.code = "quota-exceeded",
 		.detail = "the rate of this client is used up for "
 			  "now, nothing was counted",
@@ -163,14 +164,14 @@ gate_take(struct exchange *x, uint32_t n)
 }
 
 void
-gate_owe(const struct exchange *x, uint32_t n)
+access_owe(const struct exchange *x, uint32_t n)
 {
 	const struct client *c = &request_of(x)->client;
 	int64_t now_ns;
 
 	if (c->limit.per_s == 0 || n == 0)
 		return;
-	now_ns = tick_us() * 1000;
-	rate_owe(&rates, &c->key, &c->limit, n, now_ns);
-	share_spent(&c->key, &c->limit, n, now_ns);
+	now_ns = clock_us() * 1000;
+	ratelimit_owe(&rates, &c->key, &c->limit, n, now_ns);
+	ratelimit_shared_spent(&c->key, &c->limit, n, now_ns);
 }

@@ -17,30 +17,30 @@
 #include "http/conn.h"
 #include "serve/backend.h"
 
-struct bulks_options {
+struct bulk_queue_options {
 	uint64_t max;       /* requests */
 	uint64_t max_lines; /* of the relay */
 	int64_t wait_ms;    /* for room, then the rest is unavailable */
 };
 
-void bulks_use(const struct bulks_options *o);
+void bulk_queue_use(const struct bulk_queue_options *o);
 
 /* x will be one.  0, or -1 if there are too many, or memory is gone. */
-int bulks_begin(struct exchange *x);
+int bulk_queue_begin(struct exchange *x);
 
 /* Bytes of its body; all of it was there; it will not be, see conn.h. */
-void bulks_data(struct exchange *x, const char *p, size_t len);
-void bulks_end(struct exchange *x);
-void bulks_cut(struct exchange *x, const struct answer *a);
+void bulk_queue_data(struct exchange *x, const char *p, size_t len);
+void bulk_queue_end(struct exchange *x);
+void bulk_queue_cut(struct exchange *x, const struct response *a);
 
 /* Its client has gone: what was handed on is still waited for. */
-void bulks_leave(struct exchange *x);
+void bulk_queue_leave(struct exchange *x);
 
 /* The verdict on one of its lines. */
-void bulks_told(struct exchange *x, const struct relay_verdict *v);
+void bulk_queue_told(struct exchange *x, const struct backend_verdict *v);
 
 /* Hands on what goes now.  Once per turn of the loop, before conn_flush.
- * When it is due again, FDIO_FOREVER if nothing waits. */
-int64_t bulks_tick(int64_t now_ms);
+ * When it is due again, IO_FOREVER if nothing waits. */
+int64_t bulk_queue_tick(int64_t now_ms);
 
 #endif

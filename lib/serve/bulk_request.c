@@ -7,14 +7,14 @@
 
 static size_t count;
 
-static bool have_one_fault(const struct bulk *b, enum fault *ret);
-static int write_lines(struct bulk *b, struct buf *out);
+static bool have_one_fault(const struct bulk_request *b, enum fault *ret);
+static int write_lines(struct bulk_request *b, struct buf *out);
 static int write_error(struct buf *out, enum fault fault, uint64_t number);
 
-struct bulk *
-bulk_new(void *owner)
+struct bulk_request *
+bulk_request_new(void *owner)
 {
-	struct bulk *b = calloc(1, sizeof *b);
+	struct bulk_request *b = calloc(1, sizeof *b);
 
 	if (b == NULL)
 		return NULL;
@@ -25,7 +25,7 @@ bulk_new(void *owner)
 }
 
 void
-bulk_free(struct bulk *b)
+bulk_request_free(struct bulk_request *b)
 {
 	if (b == NULL)
 		return;
@@ -37,25 +37,25 @@ bulk_free(struct bulk *b)
 }
 
 size_t
-bulk_count(void)
+bulk_request_count(void)
 {
 	return count;
 }
 
 int
-bulk_feed(struct bulk *b, const char *p, size_t len)
+bulk_request_feed(struct bulk_request *b, const char *p, size_t len)
 {
 	return buf_add(&b->in.in, p, len);
 }
 
 void
-bulk_end(struct bulk *b)
+bulk_request_end(struct bulk_request *b)
 {
 	b->in.ended = true;
 }
 
 void
-bulk_cut(struct bulk *b, const struct answer *a)
+bulk_request_cut(struct bulk_request *b, const struct response *a)
 {
 	b->cut = *a;
 	buf_free(&b->in.in);
@@ -63,19 +63,20 @@ bulk_cut(struct bulk *b, const struct answer *a)
 }
 
 enum lines_result
-bulk_next(struct bulk *b, const char **ret_line, size_t *ret_len)
+bulk_request_next(
+    struct bulk_request *b, const char **ret_line, size_t *ret_len)
 {
 	return lines_next(&b->in, ret_line, ret_len);
 }
 
 bool
-bulk_ended(const struct bulk *b)
+bulk_request_ended(const struct bulk_request *b)
 {
 	return b->in.ended && b->in.in.len == 0;
 }
 
 uint32_t
-bulk_take(struct bulk *b)
+bulk_request_take(struct bulk_request *b)
 {
 	static const uint8_t unknown = FAULT_UNKNOWN;
 
@@ -85,14 +86,14 @@ bulk_take(struct bulk *b)
 }
 
 uint32_t
-bulk_lines(const struct bulk *b)
+bulk_request_lines(const struct bulk_request *b)
 {
 	return (uint32_t)b->verdicts.len;
 }
 
 void
-bulk_settle(struct bulk *b, uint32_t number, enum fault fault, const char *text,
-    size_t len)
+bulk_request_settle(struct bulk_request *b, uint32_t number, enum fault fault,
+    const char *text, size_t len)
 {
 	/* Taken, but it can't be shown: it stays unknown. */
 	if (fault == FAULT_NONE && lines_put(&b->texts, text, len) < 0)
@@ -100,22 +101,22 @@ bulk_settle(struct bulk *b, uint32_t number, enum fault fault, const char *text,
 	buf_ptr(&b->verdicts)[number - 1] = (char)fault;
 }
 
-struct answer
-bulk_answer(struct bulk *b)
+struct response
+bulk_request_answer(struct bulk_request *b)
 {
-	struct answer a = {.status = 202, .type = "application/x-ndjson"};
+	struct response a = {.status = 202, .type = "application/x-ndjson"};
 	enum fault fault = FAULT_NONE;
 	struct buf lines = {0};
 
 	if (b->verdicts.len == 0 && b->cut.status != 0)
 		return b->cut;
 	if (b->verdicts.len == 0)
-		return (struct answer){.status = 400,
+		return (struct response){.status = 400,
 		    .code = "faulty-request",
 		    .detail = "the body has no lines"};
 	if (b->cut.status == 0 && have_one_fault(b, &fault) &&
 	    fault != FAULT_NONE)
-		return answer_fault(fault);
+		return response_fault(fault);
 	if (b->cut.status == 0 && have_one_fault(b, &fault)) {
 		lines = b->texts;
 		b->texts = (struct buf){0};
@@ -123,7 +124,7 @@ bulk_answer(struct bulk *b)
 		a.status = 207;
 		if (write_lines(b, &lines) < 0) {
 			buf_free(&lines);
-			return answer_fault(FAULT_UNKNOWN);
+			return response_fault(FAULT_UNKNOWN);
 		}
 	}
 	a.text = lines.data;
@@ -132,7 +133,7 @@ bulk_answer(struct bulk *b)
 }
 
 static bool
-have_one_fault(const struct bulk *b, enum fault *ret)
+have_one_fault(const struct bulk_request *b, enum fault *ret)
 {
 	const char *verdicts = buf_ptr(&b->verdicts);
 
@@ -144,7 +145,7 @@ have_one_fault(const struct bulk *b, enum fault *ret)
 }
 
 static int
-write_lines(struct bulk *b, struct buf *out)
+write_lines(struct bulk_request *b, struct buf *out)
 {
 	const char *verdicts = buf_ptr(&b->verdicts);
 	const char *text = buf_ptr(&b->texts), *end = text + b->texts.len;
@@ -173,6 +174,6 @@ write_lines(struct bulk *b, struct buf *out)
 static int
 write_error(struct buf *out, enum fault fault, uint64_t number)
 {
-	return record_add_error(
-	    out, &(struct record_error){.fault = fault, .line = number});
+	return control_add_error(
+	    out, &(struct control_error){.fault = fault, .line = number});
 }

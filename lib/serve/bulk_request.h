@@ -22,55 +22,55 @@
 #include "base/timerlist.h"
 #include "http/response.h"
 
-enum { BULK_LINES = 10000, BULK_BYTES = 1 << 20 };
+enum { BULK_REQUEST_LINES = 10000, BULK_REQUEST_BYTES = 1 << 20 };
 
-struct bulk {
+struct bulk_request {
 	struct lines in;     /* what was not handed on */
 	struct buf verdicts; /* an enum fault for each line, a byte each */
 	struct buf texts;    /* of the increments that were taken, in order */
-	struct answer cut;   /* why no more is read; status 0: it is whole */
+	struct response cut; /* why no more is read; status 0: it is whole */
 	/* Those who hand its lines on: */
 	void *owner;
-	struct due due; /* if it waits for room */
+	struct timer due; /* if it waits for room */
 	bool waits;
 	bool failed; /* no line is handed on any more */
 };
 
 /* NULL if memory is gone. */
-struct bulk *bulk_new(void *owner);
-void bulk_free(struct bulk *b);
+struct bulk_request *bulk_request_new(void *owner);
+void bulk_request_free(struct bulk_request *b);
 
 /* How many there are. */
-size_t bulk_count(void);
+size_t bulk_request_count(void);
 
 /* Adds bytes of the body.  0, or -1 if memory is gone. */
-int bulk_feed(struct bulk *b, const char *p, size_t len);
+int bulk_request_feed(struct bulk_request *b, const char *p, size_t len);
 
 /* The body is whole: what is left is its last line. */
-void bulk_end(struct bulk *b);
+void bulk_request_end(struct bulk_request *b);
 
 /* Nothing more of the body counts, not even what was read and not handed on;
  * a says why. */
-void bulk_cut(struct bulk *b, const struct answer *a);
+void bulk_request_cut(struct bulk_request *b, const struct response *a);
 
 /* The next line, as lines_next; LINES_END once there will be no more. */
-enum lines_result bulk_next(
-    struct bulk *b, const char **ret_line, size_t *ret_len);
+enum lines_result bulk_request_next(
+    struct bulk_request *b, const char **ret_line, size_t *ret_len);
 
 /* Is there another one? */
-bool bulk_ended(const struct bulk *b);
+bool bulk_request_ended(const struct bulk_request *b);
 
 /* Counts a line in: its number, from 1; it is unknown until it is settled.
  * 0 if memory is gone. */
-uint32_t bulk_take(struct bulk *b);
+uint32_t bulk_request_take(struct bulk_request *b);
 
 /* Lines counted in. */
-uint32_t bulk_lines(const struct bulk *b);
+uint32_t bulk_request_lines(const struct bulk_request *b);
 
 /* The verdict on a line.  FAULT_NONE: text is the increment, and no line
  * before number is settled so later. */
-void bulk_settle(struct bulk *b, uint32_t number, enum fault fault,
-    const char *text, size_t len);
+void bulk_request_settle(struct bulk_request *b, uint32_t number,
+    enum fault fault, const char *text, size_t len);
 
 /*
  * The answer, once all lines are settled: 202 if all were taken, a problem
@@ -78,6 +78,6 @@ void bulk_settle(struct bulk *b, uint32_t number, enum fault fault,
  * per line; if it was cut another one, an error with the number of the first
  * line that was not read: too-long (of the body), else unavailable.
  */
-struct answer bulk_answer(struct bulk *b);
+struct response bulk_request_answer(struct bulk_request *b);
 
 #endif

@@ -14,31 +14,31 @@
 
 #include "http/traceparent.h"
 
-enum { COMPLAINT_EVERY_MS = 1000 };
+enum { FAILURE_LOG_EVERY_MS = 1000 };
 
-struct complaint {
+struct failure {
 	uint16_t status;
 	const char *code; /* constant */
-	struct trace trace;
+	struct traceparent trace;
 	uint64_t others; /* that are not said */
 };
 
 /* All zero is none so far. */
-struct complaints {
-	struct complaint last; /* of those not said; status 0: none */
-	int64_t next_ms;       /* nothing is said before */
+struct failure_log {
+	struct failure last; /* of those not said; status 0: none */
+	int64_t next_ms;     /* nothing is said before */
 };
 
 /* A request was answered with status, because of code. */
-void complaint_add(struct complaints *c, uint16_t status, const char *code,
-    const struct trace *t);
+void failure_log_add(struct failure_log *c, uint16_t status, const char *code,
+    const struct traceparent *t);
 
 /* What is to be said now; at the end of the program, now_ms is INT64_MAX.
  * False: nothing. */
-bool complaint_next(
-    struct complaints *c, int64_t now_ms, struct complaint *ret);
+bool failure_log_next(
+    struct failure_log *c, int64_t now_ms, struct failure *ret);
 
 /* When there will be something to say, INT64_MAX if never. */
-int64_t complaint_due(const struct complaints *c);
+int64_t failure_log_due(const struct failure_log *c);
 
 #endif

@@ -4,17 +4,19 @@
 
 #include "base/sha256.h"
 
-enum { NAME_MAX = 255, BASE_BYTES = TAG_BASE / 4 * 3 };
+enum { NAME_MAX = 255, BASE_BYTES = IDEMPOTENCY_BASE / 4 * 3 };
 
-static int read_string(const char *value, size_t len, struct tag_key *ret);
-static int read_word(const char *value, size_t len, struct tag_key *ret);
-static int add(struct tag_key *key, char c);
-static void write_base64(const uint8_t *bytes, char ret[TAG_BASE]);
+static int read_string(
+    const char *value, size_t len, struct idempotency_key *ret);
+static int read_word(
+    const char *value, size_t len, struct idempotency_key *ret);
+static int add(struct idempotency_key *key, char c);
+static void write_base64(const uint8_t *bytes, char ret[IDEMPOTENCY_BASE]);
 
 int
-tag_read(const char *value, size_t len, struct tag_key *ret)
+idempotency_read(const char *value, size_t len, struct idempotency_key *ret)
 {
-	struct tag_key key = {0};
+	struct idempotency_key key = {0};
 	bool string = len > 0 && value[0] == '"';
 
 	if ((string ? read_string(value, len, &key)
@@ -27,7 +29,7 @@ tag_read(const char *value, size_t len, struct tag_key *ret)
 
 /* RFC 8941, section 3.3.3; parameters mean nothing here and are refused. */
 static int
-read_string(const char *value, size_t len, struct tag_key *ret)
+read_string(const char *value, size_t len, struct idempotency_key *ret)
 {
 	size_t i = 1;
 
@@ -42,7 +44,7 @@ read_string(const char *value, size_t len, struct tag_key *ret)
 }
 
 static int
-read_word(const char *value, size_t len, struct tag_key *ret)
+read_word(const char *value, size_t len, struct idempotency_key *ret)
 {
 	for (size_t i = 0; i < len; i++)
 		if (value[i] <= ' ' || value[i] > '~' || add(ret, value[i]) < 0)
@@ -51,9 +53,9 @@ read_word(const char *value, size_t len, struct tag_key *ret)
 }
 
 static int
-add(struct tag_key *key, char c)
+add(struct idempotency_key *key, char c)
 {
-	if (key->len == TAG_KEY_MAX)
+	if (key->len == IDEMPOTENCY_KEY_MAX)
 		return -1;
 	key->text[key->len++] = c;
 	return 0;
@@ -61,16 +63,17 @@ add(struct tag_key *key, char c)
 
 /* A NUL, which is in neither, parts the name from the key. */
 int
-tag_make(const char *client, const struct tag_key *key, struct tag *ret)
+idempotency_make(const char *client, const struct idempotency_key *key,
+    struct idempotency_tag *ret)
 {
-	char text[NAME_MAX + 1 + TAG_KEY_MAX];
+	char text[NAME_MAX + 1 + IDEMPOTENCY_KEY_MAX];
 	size_t n = strnlen(client, NAME_MAX);
-	uint8_t digest[DIGEST_BYTES];
+	uint8_t digest[SHA256_BYTES];
 
 	memcpy(text, client, n);
 	text[n++] = '\0';
 	memcpy(text + n, key->text, key->len);
-	if (digest_sha256(text, n + key->len, digest) < 0)
+	if (sha256_digest(text, n + key->len, digest) < 0)
 		return -1;
 	write_base64(digest, ret->base);
 	return 0;
@@ -78,7 +81,7 @@ tag_make(const char *client, const struct tag_key *key, struct tag *ret)
 
 /* base64url of RFC 4648: visible ASCII without characters of URLs. */
 static void
-write_base64(const uint8_t *bytes, char ret[TAG_BASE])
+write_base64(const uint8_t *bytes, char ret[IDEMPOTENCY_BASE])
 {
 	static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "abcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -93,20 +96,21 @@ write_base64(const uint8_t *bytes, char ret[TAG_BASE])
 }
 
 bool
-tag_is_none(const struct tag *t)
+idempotency_is_none(const struct idempotency_tag *t)
 {
 	return t->base[0] == '\0';
 }
 
 size_t
-tag_format(const struct tag *t, uint32_t line, char ret[TAG_TEXT])
+idempotency_format(
+    const struct idempotency_tag *t, uint32_t line, char ret[IDEMPOTENCY_TEXT])
 {
-	char digits[10], *to = ret + TAG_BASE;
+	char digits[10], *to = ret + IDEMPOTENCY_BASE;
 	int n = 0;
 
-	if (tag_is_none(t))
+	if (idempotency_is_none(t))
 		return 0;
-	memcpy(ret, t->base, TAG_BASE);
+	memcpy(ret, t->base, IDEMPOTENCY_BASE);
 	*to++ = '.';
 	do
 		digits[n++] = (char)('0' + line % 10);

@@ -24,14 +24,14 @@
 #include <stdint.h>
 
 enum {
-	TAG_KEY_MAX = 255, /* characters of a key */
-	TAG_BASE = 24,     /* characters of a digest */
-	TAG_TEXT = TAG_BASE + 1 + 10
+	IDEMPOTENCY_KEY_MAX = 255, /* characters of a key */
+	IDEMPOTENCY_BASE = 24,     /* characters of a digest */
+	IDEMPOTENCY_TEXT = IDEMPOTENCY_BASE + 1 + 10
 };
 
-struct tag_key {
+struct idempotency_key {
 	uint8_t len;
-	char text[TAG_KEY_MAX];
+	char text[IDEMPOTENCY_KEY_MAX];
 };
 
 /*
@@ -39,19 +39,22 @@ struct tag_key {
  * " and \ are escaped, or 1 to 255 visible ones that don't begin with ".
  * 0 or -1.  Pure.
  */
-int tag_read(const char *value, size_t len, struct tag_key *ret);
+int idempotency_read(
+    const char *value, size_t len, struct idempotency_key *ret);
 
 /* What the tags of a request begin with.  All zero is none. */
-struct tag {
-	char base[TAG_BASE];
+struct idempotency_tag {
+	char base[IDEMPOTENCY_BASE];
 };
 
 /* client is "" or its name.  0, or -1 if memory is gone. */
-int tag_make(const char *client, const struct tag_key *key, struct tag *ret);
+int idempotency_make(const char *client, const struct idempotency_key *key,
+    struct idempotency_tag *ret);
 
-bool tag_is_none(const struct tag *t);
+bool idempotency_is_none(const struct idempotency_tag *t);
 
 /* Writes the tag of a line, from 1, no NUL; its length.  0 for none. */
-size_t tag_format(const struct tag *t, uint32_t line, char ret[TAG_TEXT]);
+size_t idempotency_format(
+    const struct idempotency_tag *t, uint32_t line, char ret[IDEMPOTENCY_TEXT]);
 
 #endif

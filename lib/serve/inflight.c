@@ -7,12 +7,13 @@
 #include "base/io.h"
 
 static void blank(char *text, size_t len, char c);
-static void hand_over(struct ring *r, size_t n);
+static void hand_over(struct inflight *r, size_t n);
 
 int
-ring_open(struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
+inflight_open(
+    struct inflight *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
 {
-	*r = (struct ring){
+	*r = (struct inflight){
 	    .cap = max_lines, .max_bytes = max_bytes, .tagged = tagged};
 	r->sent = calloc(max_lines, sizeof *r->sent);
 	r->held = calloc(max_lines, sizeof *r->held);
@@ -20,13 +21,13 @@ ring_open(struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged)
 }
 
 int
-ring_add(struct ring *r, void *owner, uint32_t number,
-    const struct ring_text *text, int64_t now_ms)
+inflight_add(struct inflight *r, void *owner, uint32_t number,
+    const struct inflight_text *text, int64_t now_ms)
 {
 	size_t prefix = r->tagged ? text->tag_len + 1 : 0, len = text->len;
 	char *to;
 
-	if (ring_full(r))
+	if (inflight_full(r))
 		return -1;
 	to = buf_room(&r->out, prefix + len + 1);
 	if (to == NULL)
@@ -41,7 +42,7 @@ ring_add(struct ring *r, void *owner, uint32_t number,
 	blank(to, len, '\r');
 	to[len] = '\n';
 	buf_grow(&r->out, prefix + len + 1);
-	r->held[r->added++ % r->cap] = (struct ring_line){.owner = owner,
+	r->held[r->added++ % r->cap] = (struct inflight_line){.owner = owner,
 	    .at_ms = now_ms,
 	    .len = (uint32_t)(prefix + len + 1),
 	    .number = number};
@@ -58,22 +59,22 @@ blank(char *text, size_t len, char c)
 }
 
 int
-ring_write(struct ring *r, int fd)
+inflight_write(struct inflight *r, int fd)
 {
 	while (r->out.len > 0) {
-		int64_t n = fdio_write_some(fd, buf_ptr(&r->out),
-		    POINT_CUT("serve-half", buf_ptr(&r->out), r->out.len));
+		int64_t n = io_write_some(fd, buf_ptr(&r->out),
+		    FAILPOINT_CUT("serve-half", buf_ptr(&r->out), r->out.len));
 
 		if (n < 0)
 			return -1;
 		hand_over(r, (size_t)n);
-		POINT("serve-written");
+		FAILPOINT("serve-written");
 	}
 	return 0;
 }
 
 static void
-hand_over(struct ring *r, size_t n)
+hand_over(struct inflight *r, size_t n)
 {
 	size_t of_rest = n < r->rest ? n : r->rest;
 
@@ -81,7 +82,7 @@ hand_over(struct ring *r, size_t n)
 	r->rest -= of_rest;
 	n -= of_rest;
 	while (n > 0) {
-		struct ring_line *l = &r->held[r->first++ % r->cap];
+		struct inflight_line *l = &r->held[r->first++ % r->cap];
 		size_t len = l->len;
 
 		r->sent[r->begun++ % r->cap] = *l;
@@ -92,7 +93,8 @@ hand_over(struct ring *r, size_t n)
 }
 
 int
-ring_verdict(struct ring *r, struct ring_line *ret_line, uint64_t *ret_number)
+inflight_verdict(
+    struct inflight *r, struct inflight_line *ret_line, uint64_t *ret_number)
 {
 	if (r->answered == r->begun ||
 	    (r->answered + 1 == r->begun && r->rest > 0))
@@ -104,26 +106,28 @@ ring_verdict(struct ring *r, struct ring_line *ret_line, uint64_t *ret_number)
 	return 0;
 }
 
-enum ring_expired
-ring_expire(struct ring *r, int64_t then_ms, struct ring_line *ret_line)
+enum inflight_expired
+inflight_expire(
+    struct inflight *r, int64_t then_ms, struct inflight_line *ret_line)
 {
-	struct ring_line *sent = &r->sent[r->expired % r->cap];
+	struct inflight_line *sent = &r->sent[r->expired % r->cap];
 
-	if (ring_next(r) > then_ms)
-		return RING_NONE;
+	if (inflight_next(r) > then_ms)
+		return INFLIGHT_NONE;
 	if (r->expired < r->begun) {
 		*ret_line = *sent;
 		sent->owner = NULL;
 		r->expired++;
-		return RING_UNKNOWN;
+		return INFLIGHT_UNKNOWN;
 	}
-	return ring_withdraw(r, ret_line) ? RING_WITHDRAWN : RING_NONE;
+	return inflight_withdraw(r, ret_line) ? INFLIGHT_WITHDRAWN
+					      : INFLIGHT_NONE;
 }
 
 bool
-ring_withdraw(struct ring *r, struct ring_line *ret_line)
+inflight_withdraw(struct inflight *r, struct inflight_line *ret_line)
 {
-	const struct ring_line *l = &r->held[r->first % r->cap];
+	const struct inflight_line *l = &r->held[r->first % r->cap];
 	char *from = buf_ptr(&r->out);
 
 	if (r->first == r->added)
@@ -137,31 +141,31 @@ ring_withdraw(struct ring *r, struct ring_line *ret_line)
 }
 
 bool
-ring_full(const struct ring *r)
+inflight_full(const struct inflight *r)
 {
-	return ring_count(r) >= r->cap || r->out.len >= r->max_bytes;
+	return inflight_count(r) >= r->cap || r->out.len >= r->max_bytes;
 }
 
 int64_t
-ring_next(const struct ring *r)
+inflight_next(const struct inflight *r)
 {
 	if (r->expired < r->begun)
 		return r->sent[r->expired % r->cap].at_ms;
-	return r->first == r->added ? FDIO_FOREVER
+	return r->first == r->added ? IO_FOREVER
 				    : r->held[r->first % r->cap].at_ms;
 }
 
 int64_t
-ring_oldest(const struct ring *r)
+inflight_oldest(const struct inflight *r)
 {
 	if (r->answered < r->begun)
 		return r->sent[r->answered % r->cap].at_ms;
-	return r->first == r->added ? FDIO_FOREVER
+	return r->first == r->added ? IO_FOREVER
 				    : r->held[r->first % r->cap].at_ms;
 }
 
 uint64_t
-ring_count(const struct ring *r)
+inflight_count(const struct inflight *r)
 {
 	return r->begun - r->answered + r->added - r->first;
 }

@@ -19,7 +19,7 @@
 
 #include "base/buf.h"
 
-struct ring_line {
+struct inflight_line {
 	void *owner; /* NULL: has been answered already */
 	int64_t at_ms;
 	uint32_t len;    /* bytes, newline included */
@@ -27,8 +27,8 @@ struct ring_line {
 };
 
 /* Counters run on and are taken modulo the capacity. */
-struct ring {
-	struct ring_line *sent, *held;
+struct inflight {
+	struct inflight_line *sent, *held;
 	uint64_t cap, max_bytes;
 	uint64_t answered;     /* sent lines that had their verdict */
 	uint64_t expired;      /* sent lines up to here were given up */
@@ -41,10 +41,10 @@ struct ring {
 
 /* At most max_lines without verdict, at most max_bytes (and a line) not
  * handed over.  0, or -1 if memory is gone. */
-int ring_open(
-    struct ring *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
+int inflight_open(
+    struct inflight *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
 
-struct ring_text {
+struct inflight_text {
 	const char *tag, *body;
 	size_t tag_len, len;
 };
@@ -53,44 +53,45 @@ struct ring_text {
  * Adds a body as one line of owner, CR and LF as spaces; if tagged, behind
  * its tag and a TAB.  0, or -1 if the ring is full or memory is gone.
  */
-int ring_add(struct ring *r, void *owner, uint32_t number,
-    const struct ring_text *text, int64_t now_ms);
+int inflight_add(struct inflight *r, void *owner, uint32_t number,
+    const struct inflight_text *text, int64_t now_ms);
 
 /* Hands over to fd what goes without blocking.  0, or -1 with errno. */
-int ring_write(struct ring *r, int fd);
+int inflight_write(struct inflight *r, int fd);
 
 /*
  * The verdict of the next line has come.  *ret_line (owner NULL: no longer
  * waiting) and its number among all, from 1.  -1 if none was awaited.
  */
-int ring_verdict(
-    struct ring *r, struct ring_line *ret_line, uint64_t *ret_number);
+int inflight_verdict(
+    struct inflight *r, struct inflight_line *ret_line, uint64_t *ret_number);
 
-enum ring_expired {
-	RING_NONE,
-	RING_UNKNOWN,  /* handed over, no verdict so far; its place is kept */
-	RING_WITHDRAWN /* no byte of it was handed over, nor will be */
+enum inflight_expired {
+	INFLIGHT_NONE,
+	INFLIGHT_UNKNOWN,  /* handed over, no verdict so far; its place is kept
+			    */
+	INFLIGHT_WITHDRAWN /* no byte of it was handed over, nor will be */
 };
 
 /* Gives up one line added at or before then_ms, oldest first; its owner is
- * to be told.  Called until RING_NONE. */
-enum ring_expired ring_expire(
-    struct ring *r, int64_t then_ms, struct ring_line *ret_line);
+ * to be told.  Called until INFLIGHT_NONE. */
+enum inflight_expired inflight_expire(
+    struct inflight *r, int64_t then_ms, struct inflight_line *ret_line);
 
 /* Takes back the oldest line of which no byte was handed over; its owner is
  * to be told that it was not counted.  False if there is none. */
-bool ring_withdraw(struct ring *r, struct ring_line *ret_line);
+bool inflight_withdraw(struct inflight *r, struct inflight_line *ret_line);
 
-/* When the next line to be given up was added, FDIO_FOREVER if none. */
-int64_t ring_next(const struct ring *r);
+/* When the next line to be given up was added, IO_FOREVER if none. */
+int64_t inflight_next(const struct inflight *r);
 
-/* When the oldest line without verdict was added, FDIO_FOREVER if none. */
-int64_t ring_oldest(const struct ring *r);
+/* When the oldest line without verdict was added, IO_FOREVER if none. */
+int64_t inflight_oldest(const struct inflight *r);
 
-/* Would ring_add fail now? */
-bool ring_full(const struct ring *r);
+/* Would inflight_add fail now? */
+bool inflight_full(const struct inflight *r);
 
 /* Lines without verdict. */
-uint64_t ring_count(const struct ring *r);
+uint64_t inflight_count(const struct inflight *r);
 
 #endif

@@ -9,11 +9,11 @@ enum { TEXT_MAX = 32 };
 
 #define SECOND INT64_C(1000000000)
 
-static struct rate_slot *find(
-    struct rate *r, const struct rate_key *key, int64_t now_ns);
+static struct ratelimit_slot *find(
+    struct ratelimit *r, const struct ratelimit_key *key, int64_t now_ns);
 
 int
-rate_parse(const char *text, struct rate_limit *ret)
+ratelimit_parse(const char *text, struct ratelimit_quota *ret)
 {
 	const char *slash = strchr(text, '/');
 	size_t len = slash == NULL ? 0 : (size_t)(slash - text);
@@ -25,41 +25,41 @@ rate_parse(const char *text, struct rate_limit *ret)
 		return -1;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (num_u64(copy, 1, RATE_MAX, &per_s) < 0)
+	if (num_u64(copy, 1, RATELIMIT_MAX, &per_s) < 0)
 		return -1;
 	burst = per_s;
-	if (slash[2] == ':' && num_u64(slash + 3, 1, RATE_MAX, &burst) < 0)
+	if (slash[2] == ':' && num_u64(slash + 3, 1, RATELIMIT_MAX, &burst) < 0)
 		return -1;
-	*ret = (struct rate_limit){(uint32_t)per_s, (uint32_t)burst};
+	*ret = (struct ratelimit_quota){(uint32_t)per_s, (uint32_t)burst};
 	return 0;
 }
 
 int
-rate_open(struct rate *r, size_t n, uint64_t seed)
+ratelimit_open(struct ratelimit *r, size_t n, uint64_t seed)
 {
 	size_t sets = 1;
 
-	while (sets * RATE_WAYS < n)
+	while (sets * RATELIMIT_WAYS < n)
 		sets *= 2;
-	r->slots = calloc(sets * RATE_WAYS, sizeof *r->slots);
+	r->slots = calloc(sets * RATELIMIT_WAYS, sizeof *r->slots);
 	r->mask = sets - 1;
 	r->seed = seed | 1;
 	return r->slots == NULL ? -1 : 0;
 }
 
 void
-rate_close(struct rate *r)
+ratelimit_close(struct ratelimit *r)
 {
 	free(r->slots);
-	*r = (struct rate){0};
+	*r = (struct ratelimit){0};
 }
 
 bool
-rate_take(struct rate *r, const struct rate_key *key,
-    const struct rate_limit *limit, uint32_t n, int64_t now_ns,
-    struct rate_left *ret)
+ratelimit_take(struct ratelimit *r, const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns,
+    struct ratelimit_left *ret)
 {
-	struct rate_slot *s = find(r, key, now_ns);
+	struct ratelimit_slot *s = find(r, key, now_ns);
 	int64_t unit_ns = SECOND / limit->per_s;
 	int64_t owed_ns = s->tat_ns > now_ns ? s->tat_ns - now_ns : 0;
 	int64_t burst_ns = unit_ns * limit->burst;
@@ -76,34 +76,34 @@ rate_take(struct rate *r, const struct rate_key *key,
 }
 
 void
-rate_owe(struct rate *r, const struct rate_key *key,
-    const struct rate_limit *limit, uint32_t n, int64_t now_ns)
+ratelimit_owe(struct ratelimit *r, const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns)
 {
-	struct rate_slot *s = find(r, key, now_ns);
+	struct ratelimit_slot *s = find(r, key, now_ns);
 
 	if (s->tat_ns < now_ns)
 		s->tat_ns = now_ns;
-	s->tat_ns += rate_worth(limit, n);
+	s->tat_ns += ratelimit_worth(limit, n);
 }
 
 void
-rate_raise(
-    struct rate *r, const struct rate_key *key, int64_t tat_ns, int64_t now_ns)
+ratelimit_raise(struct ratelimit *r, const struct ratelimit_key *key,
+    int64_t tat_ns, int64_t now_ns)
 {
-	struct rate_slot *s = find(r, key, now_ns);
+	struct ratelimit_slot *s = find(r, key, now_ns);
 
 	if (s->tat_ns < tat_ns)
 		s->tat_ns = tat_ns;
 }
 
 int64_t
-rate_worth(const struct rate_limit *limit, uint32_t n)
+ratelimit_worth(const struct ratelimit_quota *limit, uint32_t n)
 {
 	return SECOND / limit->per_s * n;
 }
 
 uint64_t
-rate_hash(const struct rate *r, const struct rate_key *key)
+ratelimit_hash(const struct ratelimit *r, const struct ratelimit_key *key)
 {
 	uint64_t a, b, h;
 
@@ -114,18 +114,18 @@ rate_hash(const struct rate *r, const struct rate_key *key)
 }
 
 /* The client's slot; that of whoever owes least if it has none yet. */
-static struct rate_slot *
-find(struct rate *r, const struct rate_key *key, int64_t now_ns)
+static struct ratelimit_slot *
+find(struct ratelimit *r, const struct ratelimit_key *key, int64_t now_ns)
 {
-	size_t set = rate_hash(r, key) & r->mask;
-	struct rate_slot *s = r->slots + set * RATE_WAYS, *least = s;
+	size_t set = ratelimit_hash(r, key) & r->mask;
+	struct ratelimit_slot *s = r->slots + set * RATELIMIT_WAYS, *least = s;
 
-	for (size_t i = 0; i < RATE_WAYS; i++) {
+	for (size_t i = 0; i < RATELIMIT_WAYS; i++) {
 		if (memcmp(&s[i].key, key, sizeof *key) == 0)
 			return &s[i];
 		if (s[i].tat_ns < least->tat_ns)
 			least = &s[i];
 	}
-	*least = (struct rate_slot){.key = *key, .tat_ns = now_ns};
+	*least = (struct ratelimit_slot){.key = *key, .tat_ns = now_ns};
 	return least;
 }

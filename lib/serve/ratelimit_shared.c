@@ -28,7 +28,7 @@ enum {
 #define OWED_MAX_US INT64_C(31536000000000)
 
 struct spending {
-	struct rate_key key;
+	struct ratelimit_key key;
 	int64_t owed_ns; /* all its units together */
 };
 
@@ -41,9 +41,9 @@ struct spendings {
 
 static struct {
 	struct session *session;
-	struct rate *rates;
+	struct ratelimit *rates;
 	const char *url;
-	struct watch watch;
+	struct loop_fd watch;
 	int64_t due_ms;         /* of the session */
 	int64_t next_ms;        /* the next call, not before */
 	struct spendings *here; /* since the last call */
@@ -56,18 +56,19 @@ static struct {
 static const char *const scripts[] = {script_rate};
 
 static int begin(const char **ret_why);
-static uint16_t *place(struct spendings *in, const struct rate_key *key);
-static void be_ready(struct watch *w, uint32_t events);
+static uint16_t *place(struct spendings *in, const struct ratelimit_key *key);
+static void be_ready(struct loop_fd *w, uint32_t events);
 static void step(short revents);
 static void follow(void);
 static void tell(int64_t now_ms);
-static void add_key(struct resp_args *args, const struct rate_key *key);
+static void add_key(struct resp_args *args, const struct ratelimit_key *key);
 static void learn(void);
 static void forget(struct spendings *of);
 static void say(const char *why);
 
 int
-share_open(const char *url, struct rate *r, const char **ret_why)
+ratelimit_shared_open(
+    const char *url, struct ratelimit *r, const char **ret_why)
 {
 	s.rates = r;
 	s.url = url;
@@ -76,7 +77,7 @@ share_open(const char *url, struct rate *r, const char **ret_why)
 	*ret_why = "memory is short";
 	if (s.here != NULL && s.sent != NULL && begin(ret_why) == 0)
 		return 0;
-	share_close();
+	ratelimit_shared_close();
 	return -1;
 }
 
@@ -96,9 +97,9 @@ begin(const char **ret_why)
 }
 
 void
-share_close(void)
+ratelimit_shared_close(void)
 {
-	watch_forget(&s.watch);
+	loop_forget(&s.watch);
 	session_close(s.session);
 	free(s.here);
 	free(s.sent);
@@ -109,8 +110,8 @@ share_close(void)
 /* -- what was taken here ------------------------------------------------- */
 
 void
-share_spent(const struct rate_key *key, const struct rate_limit *limit,
-    uint32_t n, int64_t now_ns)
+ratelimit_shared_spent(const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns)
 {
 	uint16_t *at;
 
@@ -125,14 +126,14 @@ share_spent(const struct rate_key *key, const struct rate_limit *limit,
 		s.here->all[s.here->n].key = *key;
 		*at = (uint16_t)++s.here->n;
 	}
-	s.here->all[*at - 1].owed_ns += rate_worth(limit, n);
+	s.here->all[*at - 1].owed_ns += ratelimit_worth(limit, n);
 }
 
 /* Where the index has a client, or would have it: 0. */
 static uint16_t *
-place(struct spendings *in, const struct rate_key *key)
+place(struct spendings *in, const struct ratelimit_key *key)
 {
-	size_t at = rate_hash(s.rates, key) % INDEX;
+	size_t at = ratelimit_hash(s.rates, key) % INDEX;
 
 	while (in->index[at] != 0 &&
 	       memcmp(&in->all[in->index[at] - 1].key, key, sizeof *key) != 0)
@@ -151,13 +152,13 @@ forget(struct spendings *of)
 /* -- the calls ----------------------------------------------------------- */
 
 int64_t
-share_tick(int64_t now_ms)
+ratelimit_shared_tick(int64_t now_ms)
 {
 	const char *why;
 	int64_t next_ms;
 
 	if (s.session == NULL)
-		return FDIO_FOREVER;
+		return IO_FOREVER;
 	if (now_ms >= s.due_ms) {
 		if (s.faulty && begin(&why) < 0)
 			return now_ms + FAULTY_MS;
@@ -165,14 +166,14 @@ share_tick(int64_t now_ms)
 	}
 	if (s.here->n > 0 && now_ms >= s.next_ms)
 		tell(now_ms);
-	next_ms = s.here->n == 0       ? FDIO_FOREVER
+	next_ms = s.here->n == 0       ? IO_FOREVER
 		  : s.next_ms > now_ms ? s.next_ms
 				       : now_ms + INTERVAL_MS;
 	return next_ms < s.due_ms ? next_ms : s.due_ms;
 }
 
 static void
-be_ready(struct watch *w, uint32_t events)
+be_ready(struct loop_fd *w, uint32_t events)
 {
 	(void)w;
 	step((short)events);
@@ -182,7 +183,7 @@ be_ready(struct watch *w, uint32_t events)
 static void
 step(short revents)
 {
-	watch_forget(&s.watch);
+	loop_forget(&s.watch);
 	s.faulty = false;
 	switch (session_step(s.session, revents)) {
 	case SESSION_REPLIED: learn(); break;
@@ -207,15 +208,15 @@ follow(void)
 {
 	struct pollfd pfd;
 
-	s.due_ms = tick_ms() + FAULTY_MS;
+	s.due_ms = clock_ms() + FAULTY_MS;
 	if (s.faulty)
 		return;
 	s.due_ms = session_wait(s.session, &pfd);
 	if (pfd.fd < 0)
 		return;
 	if (s.watch.fd != pfd.fd || s.watch.events == 0)
-		s.watch = (struct watch){.ready = be_ready, .fd = pfd.fd};
-	(void)watch_set(&s.watch, (uint32_t)pfd.events);
+		s.watch = (struct loop_fd){.ready = be_ready, .fd = pfd.fd};
+	(void)loop_set(&s.watch, (uint32_t)pfd.events);
 }
 
 /* Everything since the last call; forgets it if that can't be for long. */
@@ -239,7 +240,7 @@ tell(int64_t now_ms)
 	if (session_eval(s.session, 0, here->n, &args, NULL) == 0) {
 		s.here = s.sent;
 		s.sent = here;
-		here->began_ns = tick_us() * 1000;
+		here->began_ns = clock_us() * 1000;
 		s.next_ms = now_ms + INTERVAL_MS;
 		follow();
 	} else {
@@ -249,7 +250,7 @@ tell(int64_t now_ms)
 }
 
 static void
-add_key(struct resp_args *args, const struct rate_key *key)
+add_key(struct resp_args *args, const struct ratelimit_key *key)
 {
 	char text[KEY_TEXT] = "incr::rate::", *to = text + strlen(text);
 
@@ -262,17 +263,17 @@ static void
 learn(void)
 {
 	const struct redis_reply *reply = session_reply(s.session);
-	int64_t now_ns = tick_us() * 1000;
+	int64_t now_ns = clock_us() * 1000;
 
 	s.told = s.told && redis_reply_count(reply) != s.sent->n;
 	for (size_t i = 0; i < s.sent->n; i++) {
-		const struct rate_key *key = &s.sent->all[i].key;
+		const struct ratelimit_key *key = &s.sent->all[i].key;
 		uint16_t here = *place(s.here, key);
 		int64_t owed_us = redis_reply_int(redis_reply_at(reply, i), 0);
 
 		if (owed_us <= 0 || owed_us > OWED_MAX_US)
 			continue;
-		rate_raise(s.rates, key,
+		ratelimit_raise(s.rates, key,
 		    s.sent->began_ns + owed_us * 1000 +
 			(here == 0 ? 0 : s.here->all[here - 1].owed_ns),
 		    now_ns);
@@ -292,7 +293,7 @@ say(const char *why)
 }
 
 const char *
-share_trouble(void)
+ratelimit_shared_trouble(void)
 {
 	static char text[sizeof s.trouble];
 

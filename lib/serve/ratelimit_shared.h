@@ -18,18 +18,19 @@
 
 /* Tells, and raises what is known in r, which is borrowed for ever.  url as
  * in url.h, borrowed for ever.  0, or -1 with *ret_why, constant. */
-int share_open(const char *url, struct rate *r, const char **ret_why);
-void share_close(void);
+int ratelimit_shared_open(
+    const char *url, struct ratelimit *r, const char **ret_why);
+void ratelimit_shared_close(void);
 
 /* key has taken n units here.  Nothing if not open. */
-void share_spent(const struct rate_key *key, const struct rate_limit *limit,
-    uint32_t n, int64_t now_ns);
+void ratelimit_shared_spent(const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns);
 
 /* Once per turn of the loop; when it is due again. */
-int64_t share_tick(int64_t now_ms);
+int64_t ratelimit_shared_tick(int64_t now_ms);
 
 /* Why limits are not shared now, once each time they begin not to be, else
  * NULL; borrowed until the next tick. */
-const char *share_trouble(void);
+const char *ratelimit_shared_trouble(void);
 
 #endif

@@ -12,10 +12,11 @@
 #include "serve/idempotency.h"
 
 struct request {
-	struct bulk *bulk; /* of a request of many lines; freed with it */
+	struct bulk_request
+	    *bulk; /* of a request of many lines; freed with it */
 	struct client client;
-	struct tag tag; /* of its idempotency key */
-	uint8_t route;  /* of routes.c */
+	struct idempotency_tag tag; /* of its idempotency key */
+	uint8_t route;              /* of routes.c */
 };
 
 static inline struct request *
@@ -28,7 +29,7 @@ request_of(const struct exchange *x)
 static inline void
 request_end(void *ctx)
 {
-	bulk_free(((struct request *)ctx)->bulk);
+	bulk_request_free(((struct request *)ctx)->bulk);
 }
 
 #endif

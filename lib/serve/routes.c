@@ -37,7 +37,7 @@ static const struct {
 };
 
 static bool unready;
-static struct complaints complaints;
+static struct failure_log complaints;
 
 static void answer_problem(struct exchange *x, uint16_t status,
     const char *code, const char *detail, const char *allow);
@@ -90,7 +90,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 static void
 turn_away(struct exchange *x)
 {
-	struct answer a = answer_fault(FAULT_UNAVAILABLE);
+	struct response a = response_fault(FAULT_UNAVAILABLE);
 
 	a.detail = "the server has too many connections";
 	x->close = true;
@@ -101,17 +101,17 @@ turn_away(struct exchange *x)
 static void
 admit(struct exchange *x, const struct http_request *r, const char *head)
 {
-	if (!gate_enter(x, r, head))
+	if (!access_enter(x, r, head))
 		return;
-	if (relay_full())
+	if (backend_full())
 		refuse(x);
 	else if (r->idempotency_key.at != 0)
 		take_key(x, r, head);
-	if (x->answered || !gate_take(x, 1) ||
+	if (x->answered || !access_take(x, 1) ||
 	    request_of(x)->route != ROUTE_INCREMENTS)
 		return;
-	x->limit = BULK_BYTES;
-	if (bulks_begin(x) < 0)
+	x->limit = BULK_REQUEST_BYTES;
+	if (bulk_queue_begin(x) < 0)
 		refuse(x);
 }
 
@@ -120,18 +120,18 @@ static void
 take_key(struct exchange *x, const struct http_request *r, const char *head)
 {
 	static const char code[] = "faulty-idempotency-key";
-	struct tag_key key;
+	struct idempotency_key key;
 
-	if (!relay_tagged())
+	if (!backend_tagged())
 		answer_problem(x, 400, code,
 		    "this server runs without --tagged, it remembers no keys",
 		    NULL);
-	else if (tag_read(head + r->idempotency_key.at, r->idempotency_key.len,
-		     &key) < 0)
+	else if (idempotency_read(head + r->idempotency_key.at,
+		     r->idempotency_key.len, &key) < 0)
 		answer_problem(x, 400, code,
 		    "the key must be a string of 1 to 255 visible characters",
 		    NULL);
-	else if (tag_make(
+	else if (idempotency_make(
 		     request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
 		refuse(x);
 }
@@ -140,7 +140,7 @@ static void
 answer_problem(struct exchange *x, uint16_t status, const char *code,
     const char *detail, const char *allow)
 {
-	conn_answer(x, &(struct answer){.status = status,
+	conn_answer(x, &(struct response){.status = status,
 			   .code = code,
 			   .detail = detail,
 			   .allow = allow});
@@ -151,13 +151,13 @@ routes_body(struct exchange *x, const char *body, size_t len)
 {
 	switch ((enum route)request_of(x)->route) {
 	case ROUTE_INCREMENT:
-		if (relay_add(x, 1, body, len) < 0)
+		if (backend_add(x, 1, body, len) < 0)
 			refuse(x);
 		return;
-	case ROUTE_INCREMENTS: bulks_end(x); return;
+	case ROUTE_INCREMENTS: bulk_queue_end(x); return;
 	case ROUTE_LIVE: answer_text(x, "live\n"); return;
 	case ROUTE_READY:
-		if (!unready && relay_fresh(tick_ms()))
+		if (!unready && backend_fresh(clock_ms()))
 			answer_text(x, "ready\n");
 		else
 			answer_problem(x, 503, "not-ready",
@@ -173,7 +173,7 @@ routes_body(struct exchange *x, const char *body, size_t len)
 static void
 refuse(struct exchange *x)
 {
-	struct answer a = answer_fault(FAULT_UNAVAILABLE);
+	struct response a = response_fault(FAULT_UNAVAILABLE);
 
 	conn_answer(x, &a);
 }
@@ -186,7 +186,7 @@ answer_text(struct exchange *x, const char *text)
 	if (copy == NULL)
 		refuse(x);
 	else
-		conn_answer(x, &(struct answer){.status = 200,
+		conn_answer(x, &(struct response){.status = 200,
 				   .type = "text/plain; charset=utf-8",
 				   .text = copy,
 				   .text_len = strlen(copy)});
@@ -197,34 +197,34 @@ answer_metrics(struct exchange *x)
 {
 	struct buf text = {0};
 
-	if (served_scrape(&text) < 0) {
+	if (serve_metrics_scrape(&text) < 0) {
 		buf_free(&text);
 		refuse(x);
 		return;
 	}
-	conn_answer(x, &(struct answer){.status = 200,
+	conn_answer(x, &(struct response){.status = 200,
 			   .type = "text/plain; version=0.0.4; charset=utf-8",
 			   .text = text.data,
 			   .text_len = text.len});
 }
 
 void
-routes_told(struct exchange *x, const struct relay_verdict *v)
+routes_told(struct exchange *x, const struct backend_verdict *v)
 {
-	struct answer a;
+	struct response a;
 
 	if (request_of(x)->bulk != NULL) {
-		bulks_told(x, v);
+		bulk_queue_told(x, v);
 		return;
 	}
-	a = answer_fault(v->fault);
+	a = response_fault(v->fault);
 	conn_answer(x, &a);
 }
 
 void
-routes_cut(struct exchange *x, const struct answer *a)
+routes_cut(struct exchange *x, const struct response *a)
 {
-	struct answer too_long = *a;
+	struct response too_long = *a;
 
 	if (request_of(x)->bulk == NULL) {
 		conn_answer(x, a);
@@ -233,17 +233,17 @@ routes_cut(struct exchange *x, const struct answer *a)
 	if (a->status == 413)
 		too_long.detail =
 		    "the body must not exceed 1 MiB and 10000 lines";
-	bulks_cut(x, &too_long);
+	bulk_queue_cut(x, &too_long);
 }
 
 void
 routes_answered(const struct exchange *x)
 {
-	const struct answer *a = &x->answer;
+	const struct response *a = &x->answer;
 
-	served_count(a->status, tick_us() - x->began_us);
+	serve_metrics_count(a->status, clock_us() - x->began_us);
 	if (is_failure(x))
-		complaint_add(&complaints, a->status,
+		failure_log_add(&complaints, a->status,
 		    a->code == NULL ? fault_code(FAULT_UNAVAILABLE) : a->code,
 		    &x->trace);
 }
@@ -253,7 +253,7 @@ routes_answered(const struct exchange *x)
 static bool
 is_failure(const struct exchange *x)
 {
-	const struct answer *a = &x->answer;
+	const struct response *a = &x->answer;
 
 	if (a->status == 207)
 		return request_of(x)->bulk->failed;
@@ -262,15 +262,15 @@ is_failure(const struct exchange *x)
 }
 
 bool
-routes_complaint(int64_t now_ms, struct complaint *ret)
+routes_complaint(int64_t now_ms, struct failure *ret)
 {
-	return complaint_next(&complaints, now_ms, ret);
+	return failure_log_next(&complaints, now_ms, ret);
 }
 
 int64_t
 routes_complaint_due(void)
 {
-	return complaint_due(&complaints);
+	return failure_log_due(&complaints);
 }
 
 void

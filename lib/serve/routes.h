@@ -18,18 +18,18 @@ enum { ROUTES_FRONT, ROUTES_METRICS };
 void routes_head(
     struct exchange *x, const struct http_request *r, const char *head);
 void routes_body(struct exchange *x, const char *body, size_t len);
-void routes_cut(struct exchange *x, const struct answer *a);
+void routes_cut(struct exchange *x, const struct response *a);
 void routes_answered(const struct exchange *x);
 
 /* The relay's, relay.h. */
-void routes_told(struct exchange *x, const struct relay_verdict *v);
+void routes_told(struct exchange *x, const struct backend_verdict *v);
 
 /* From now on /health/ready says no. */
 void routes_unready(void);
 
 /* Which request that was answered 503 or 504, or 207 for such lines, is to
- * be said now, and when the next: complaint_next, complaint_due. */
-bool routes_complaint(int64_t now_ms, struct complaint *ret);
+ * be said now, and when the next: failure_log_next, failure_log_due. */
+bool routes_complaint(int64_t now_ms, struct failure *ret);
 int64_t routes_complaint_due(void);
 
 #endif

@@ -39,13 +39,13 @@ static struct metric series[N_SERIES] = {STATUS(202), STATUS(207), STATUS(200),
 	.kind = METRICS_GAUGE}};
 
 int
-served_open(const char *prog)
+serve_metrics_open(const char *prog)
 {
 	return metrics_open(prog, series, N_SERIES);
 }
 
 void
-served_count(uint16_t status, int64_t us)
+serve_metrics_count(uint16_t status, int64_t us)
 {
 	size_t i = 0;
 
@@ -56,7 +56,7 @@ served_count(uint16_t status, int64_t us)
 }
 
 int64_t
-served_tick(int64_t now_ms, size_t connections, uint64_t in_flight)
+serve_metrics_tick(int64_t now_ms, size_t connections, uint64_t in_flight)
 {
 	series[CONNECTIONS].value = (double)connections;
 	series[IN_FLIGHT].value = (double)in_flight;
@@ -64,13 +64,13 @@ served_tick(int64_t now_ms, size_t connections, uint64_t in_flight)
 }
 
 void
-served_close(void)
+serve_metrics_close(void)
 {
 	metrics_close();
 }
 
 int
-served_scrape(struct buf *out)
+serve_metrics_scrape(struct buf *out)
 {
 	const char *name = getenv("INCR_METRICS_DIR");
 	DIR *dir = name == NULL || *name == '\0' ? NULL : opendir(name);
@@ -78,7 +78,7 @@ served_scrape(struct buf *out)
 
 	if (dir == NULL)
 		return metrics_text(out);
-	result = scrape_merge(dir, out);
+	result = metrics_merge(dir, out);
 	closedir(dir);
 	return result;
 }

@@ -11,16 +11,17 @@
 
 /* 0, or -1 with errno if INCR_METRICS_DIR can't be written: it goes on
  * without. */
-int served_open(const char *prog);
+int serve_metrics_open(const char *prog);
 
 /* A request was answered, after so many microseconds. */
-void served_count(uint16_t status, int64_t us);
+void serve_metrics_count(uint16_t status, int64_t us);
 
 /* The state of now; as metrics_tick. */
-int64_t served_tick(int64_t now_ms, size_t connections, uint64_t in_flight);
+int64_t serve_metrics_tick(
+    int64_t now_ms, size_t connections, uint64_t in_flight);
 
 /* The state of the end. */
-void served_close(void);
+void serve_metrics_close(void);
 
 /*
  * Adds what a scrape gets: all files of INCR_METRICS_DIR as one text, HELP
@@ -28,6 +29,6 @@ void served_close(void);
  * there is no such folder.  0, or -1 with errno if it can't be read or memory
  * is gone.
  */
-int served_scrape(struct buf *out);
+int serve_metrics_scrape(struct buf *out);
 
 #endif

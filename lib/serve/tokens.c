@@ -13,7 +13,7 @@
 #include "base/hex.h"
 #include "base/sha256.h"
 
-enum { WORDS = 3, RATE_TEXT = 32, DIGEST_WORDS = DIGEST_BYTES / 8 };
+enum { WORDS = 3, RATE_TEXT = 32, DIGEST_WORDS = SHA256_BYTES / 8 };
 
 struct entry {
 	uint64_t digest[DIGEST_WORDS];
@@ -145,7 +145,7 @@ static const char *
 read_words(const struct word *words, size_t n, struct entry *ret)
 {
 	struct client *c = &ret->token.client;
-	uint8_t digest[DIGEST_BYTES];
+	uint8_t digest[SHA256_BYTES];
 
 	if (n < 2 || n > WORDS)
 		return "not: name sha256 [rate]";
@@ -157,7 +157,7 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 	if (n == WORDS && !read_rate(&words[2], &ret->token))
 		return "a rate is N/s or N/s:BURST, 1 to 1000000 each, or -";
 	/* Whose limit it is outlives its token. */
-	if (digest_sha256(c->name, strlen(c->name), digest) < 0)
+	if (sha256_digest(c->name, strlen(c->name), digest) < 0)
 		return "memory is short";
 	memcpy(c->key.bytes, digest, sizeof c->key.bytes);
 	return NULL;
@@ -184,11 +184,11 @@ read_name(const struct word *w, char *ret)
 static bool
 read_digest(const struct word *w, uint64_t *ret)
 {
-	uint8_t bytes[DIGEST_BYTES];
+	uint8_t bytes[SHA256_BYTES];
 
-	if (w->len != 2 * DIGEST_BYTES)
+	if (w->len != 2 * SHA256_BYTES)
 		return false;
-	for (size_t i = 0; i < DIGEST_BYTES; i++) {
+	for (size_t i = 0; i < SHA256_BYTES; i++) {
 		int high = hex_value(w->at[2 * i]),
 		    low = hex_value(w->at[2 * i + 1]);
 
@@ -212,7 +212,7 @@ read_rate(const struct word *w, struct token *ret)
 	memcpy(text, w->at, w->len);
 	text[w->len] = '\0';
 	ret->client.own_limit = true;
-	return rate_parse(text, &ret->client.limit) == 0;
+	return ratelimit_parse(text, &ret->client.limit) == 0;
 }
 
 /* -- the set ------------------------------------------------------------- */
@@ -310,10 +310,10 @@ const struct token *
 tokens_find(const struct tokens *t, const char *text, size_t len)
 {
 	uint64_t digest[DIGEST_WORDS], bucket, hit = 0;
-	uint8_t bytes[DIGEST_BYTES];
+	uint8_t bytes[SHA256_BYTES];
 
 	if (len == 0 || len > TOKENS_TEXT_MAX ||
-	    digest_sha256(text, len, bytes) < 0)
+	    sha256_digest(text, len, bytes) < 0)
 		return NULL;
 	memcpy(digest, bytes, sizeof bytes);
 	bucket = bucket_of(t, digest);

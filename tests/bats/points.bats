@@ -2,7 +2,7 @@
 # Fault points: the programs of make points (lib/base/failpoint.h), killed, stopped or
 # disconnected at each step between a request's body and the acknowledgement.
 #
-# To add a point: write POINT("program-step") (or a relative of POINT)
+# To add a point: write FAILPOINT("program-step") (or a relative of FAILPOINT)
 # where it happens, a line with the name in the table of lib/base/failpoint.c, and
 # rows here: one with kill, one with stop where others may take over in the
 # meantime, one with drop where a connection is at work.  A row is what
@@ -125,7 +125,7 @@ settled() {
 	not grep -v "::$last::" keys
 }
 
-# killed POINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
+# killed FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
 # in the table then; the rest comes with the next ones.
 killed() {
 	local statuses
@@ -179,7 +179,7 @@ killed() {
 	END
 }
 
-# stopped_for_long POINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH: until others
+# stopped_for_long FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH: until others
 # have taken over, counted, swept it and left.
 stopped_for_long() {
 	local victim first
@@ -252,7 +252,7 @@ leave() {
 	END
 }
 
-# dropped POINT GIVEN: connections break there, and it goes on
+# dropped FAILPOINT GIVEN: connections break there, and it goes on
 dropped() {
 	given "$2"
 	INCR_POINT=$1 drain -o
@@ -315,7 +315,7 @@ replayed() {
 	END
 }
 
-# plain POINT:ACTION STATUS SUM
+# plain FAILPOINT:ACTION STATUS SUM
 plain() {
 	increments 1 20 >in
 	INCR_POINT=$1 background incr-flush <in
@@ -361,7 +361,7 @@ part() { pgrep -s "$main" -x "incr-${1%%-*}"; }
 part_stopped() { stopped "$(part "$1")"; }
 ring_gone() { ! pgrep -s "$main"; }
 
-# ring_killed POINT ANSWER STATUS-OF-SERVE READY: the client's answer, and
+# ring_killed FAILPOINT ANSWER STATUS-OF-SERVE READY: the client's answer, and
 # what is in the queue; both may be alternatives.  Then the next ring.
 ring_killed() {
 	local n
@@ -401,7 +401,7 @@ ring_killed() {
 	END
 }
 
-# ring_stopped POINT ANSWER [READY]: longer than a verdict may take; then it
+# ring_stopped FAILPOINT ANSWER [READY]: longer than a verdict may take; then it
 # goes on and what follows is answered as if nothing had been.
 ring_stopped() {
 	local since
@@ -444,7 +444,7 @@ answered_202() { [ "$(post "$1")" = 202 ]; }
 	END
 }
 
-# ring_dropped POINT: incr-publish loses Redis there
+# ring_dropped FAILPOINT: incr-publish loses Redis there
 ring_dropped() {
 	INCR_POINT=$1 ring
 	[ "$(post 1)" = 202 ]
@@ -479,7 +479,7 @@ ring_dropped() {
 
 # -- incr-send ----------------------------------------------------------------------
 
-# sent POINT STATUS VERDICT [OPTION]: whole, half or none
+# sent FAILPOINT STATUS VERDICT [OPTION]: whole, half or none
 sent() {
 	background incr-ingest -l 127.0.0.1:0 --port-file port --linger 0
 	wait_for 10 test -s port
@@ -519,7 +519,7 @@ sent() {
 
 # -- incr-rejected ------------------------------------------------------------------
 
-# withdrawn POINT:ACTION[:NTH] STATUS READY: of 1,200 increments that are dead
+# withdrawn FAILPOINT:ACTION[:NTH] STATUS READY: of 1,200 increments that are dead
 # letters among others so many are on the queue then; in the end all are, once.
 withdrawn() {
 	local rejected="rmq::queue::[$INCR_QUEUE]::rejected" left n=0
@@ -562,7 +562,7 @@ withdrawn() {
 
 # -- incr-audit ---------------------------------------------------------------------
 
-# audited POINT:ACTION STATUS MEANWHILE...: others take, count or return
+# audited FAILPOINT:ACTION STATUS MEANWHILE...: others take, count or return
 # something while it looks, and as many come; the sum is that of before or of
 # afterwards.  The table is shared by all rows, their keys are not.
 audited() {
@@ -633,7 +633,7 @@ return_one() { incr-rejected republish >/dev/null; }
 # names_in FILES...: of points, as written for the preprocessor
 names_in() {
 	cat "$@" | tr -d '\n\t ' |
-		grep -oE 'POINT(_AFTER|_CUT|_SHORTEN)?\("[a-z-]+"' | cut -d'"' -f2 | sort
+		grep -oE 'FAILPOINT(_AFTER|_CUT|_SHORTEN)?\("[a-z-]+"' | cut -d'"' -f2 | sort
 }
 
 @test "every point of the table is at one place, and has a row with kill" {
@@ -658,11 +658,11 @@ names_in() {
 	echo INCR_POINT >>table
 	for program in "$ROOT"/build/points/bin/incr-*; do
 		[ "$(head -c 2 "$program")" != '#!' ] || continue
-		nm "$program" | grep -q ' point_hit$'
+		nm "$program" | grep -q ' failpoint_hit$'
 		grep -qaFf table "$program"
 		nm "$ROOT/bin/${program##*/}" >symbols
 		[ -s symbols ]
-		not grep ' point_' symbols
+		not grep ' failpoint_' symbols
 		not grep -qaFf table "$ROOT/bin/${program##*/}"
 	done
 }

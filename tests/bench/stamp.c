@@ -2,7 +2,7 @@
  * stamp: the two ends of tests/bench/staleness.
  *
  *	stamp post ADDR RATE SECONDS	increments over HTTP; one line for
- *		each 202: its number and tick_us()
+ *		each 202: its number and clock_us()
  *	stamp watch FILE		reads these lines, watches the table
  *		of the database that FILE names, says how late they were
  *
@@ -68,7 +68,7 @@ main(int argc, char **argv)
 {
 	uint64_t rate, seconds;
 
-	msg_name("stamp");
+	log_name("stamp");
 	if (argc == 5 && strcmp(argv[1], "post") == 0 &&
 	    num_u64(argv[3], 1, 1000, &rate) == 0 &&
 	    num_u64(argv[4], 1, 86400, &seconds) == 0)
@@ -76,7 +76,7 @@ main(int argc, char **argv)
 	else if (argc == 3 && strcmp(argv[1], "watch") == 0)
 		watch(argv[2]);
 	else
-		msg_die(EXIT_CONFIG, "usage: stamp post ADDR RATE SECONDS | "
+		log_die(EXIT_CONFIG, "usage: stamp post ADDR RATE SECONDS | "
 				     "stamp watch FILE");
 	return 0;
 }
@@ -86,11 +86,11 @@ main(int argc, char **argv)
 static void
 post(const char *addr, uint64_t rate, uint64_t seconds)
 {
-	int64_t began_us = tick_us(), wait_us;
+	int64_t began_us = clock_us(), wait_us;
 	int fd = -1;
 
 	for (uint64_t n = 0; n < rate * seconds; n++) {
-		wait_us = began_us + (int64_t)(n * 1000000 / rate) - tick_us();
+		wait_us = began_us + (int64_t)(n * 1000000 / rate) - clock_us();
 		/* After an outage it goes on at its rate. */
 		if (wait_us < -1000000)
 			began_us -= wait_us;
@@ -161,9 +161,9 @@ post_one(int fd, uint64_t n)
 	    strstr(text, "\r\n\r\n") == NULL)
 		return false;
 	printf("%jx %jx %jd\n", (uintmax_t)getpid(), (uintmax_t)n,
-	    (intmax_t)tick_us());
+	    (intmax_t)clock_us());
 	if (fflush(stdout) != 0)
-		msg_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	return true;
 }
 
@@ -183,8 +183,8 @@ watch(const char *file)
 
 		poll(NULL, 0, LOOK_MS);
 		if (more && !(more = read_sent(&sent)))
-			ended_ms = tick_ms();
-		if (!more && tick_ms() > ended_ms + PATIENCE_MS)
+			ended_ms = clock_ms();
+		if (!more && clock_ms() > ended_ms + PATIENCE_MS)
 			break;
 		if (db == NULL)
 			db = connect_as(file);
@@ -226,14 +226,14 @@ read_sent(struct buf *sent)
 		if (n <= 0)
 			return false;
 		if (buf_add(&in, chunk, (size_t)n) < 0)
-			msg_die(EXIT_TEMPFAIL, "memory");
+			log_die(EXIT_TEMPFAIL, "memory");
 		while ((end = memchr(buf_ptr(&in), '\n', in.len)) != NULL) {
 			struct sent s;
 
 			if (sscanf(buf_ptr(&in), "%jx %jx %jd", &s.pid, &s.n,
 				&s.at_us) != 3 ||
 			    buf_add(sent, &s, sizeof s) < 0)
-				msg_die(EXIT_TEMPFAIL, "stdin: no stamp");
+				log_die(EXIT_TEMPFAIL, "stdin: no stamp");
 			buf_drop(&in, (size_t)(end + 1 - buf_ptr(&in)));
 		}
 	}
@@ -293,16 +293,16 @@ look(PGconn *db, struct buf *sent)
 	for (size_t i = 0; i < n; i++)
 		if (buf_addf(&keys, "%c%08jx-0000-4000-8000-%012jx",
 			i == 0 ? '{' : ',', s[i].pid, s[i].n) < 0)
-			msg_die(EXIT_TEMPFAIL, "memory");
+			log_die(EXIT_TEMPFAIL, "memory");
 	if (buf_add(&keys, "}", 2) < 0)
-		msg_die(EXIT_TEMPFAIL, "memory");
+		log_die(EXIT_TEMPFAIL, "memory");
 	param = buf_ptr(&keys);
 	r = PQexecParams(db,
 	    "select i.key is not null from unnest($1::uuid[]) "
 	    "with ordinality as u (key, at) "
 	    "left join increments i on i.key = u.key order by u.at",
 	    1, NULL, &param, NULL, NULL, 0);
-	now_us = tick_us();
+	now_us = clock_us();
 	buf_free(&keys);
 	if (PQresultStatus(r) != PGRES_TUPLES_OK) {
 		PQclear(r);

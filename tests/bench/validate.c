@@ -38,10 +38,10 @@ main(int argc, char **argv)
 	uint64_t n = 2000000, rounds = 5;
 	struct buf b = {0};
 
-	msg_name("validate");
+	log_name("validate");
 	if (argc > 3 || (argc > 1 && num_u64(argv[1], 1, 10000000, &n) < 0) ||
 	    (argc > 2 && num_u64(argv[2], 1, ROUNDS_MAX, &rounds) < 0))
-		msg_die(EXIT_CONFIG, "usage: validate [LINES [ROUNDS]]");
+		log_die(EXIT_CONFIG, "usage: validate [LINES [ROUNDS]]");
 	make_lines(&b, n);
 	for (size_t i = 0; i < rounds; i++) {
 		cat[i] = pipe_us("cat", &b);
@@ -75,7 +75,7 @@ make_lines(struct buf *b, uint64_t n)
 		inc.key.bytes[15] = (uint8_t)i;
 		inc.value = values[i % (sizeof values / sizeof *values)];
 		if (lines_put(b, text, increment_format(&inc, text)) < 0)
-			msg_die(EXIT_TEMPFAIL, "out of memory");
+			log_die(EXIT_TEMPFAIL, "out of memory");
 	}
 }
 
@@ -84,24 +84,24 @@ static double
 pipe_us(const char *program, const struct buf *b)
 {
 	int to[2], from[2], status;
-	int64_t begin = tick_us();
+	int64_t begin = clock_us();
 	pid_t pids[2];
 
 	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
-		msg_die(EXIT_TEMPFAIL, "pipe: failed");
+		log_die(EXIT_TEMPFAIL, "pipe: failed");
 	pids[0] = spawn(program, to[0], from[1]);
 	pids[1] = spawn("cat", from[0], -1);
 	close(to[0]);
 	close(from[0]);
 	close(from[1]);
-	fdio_output(to[1]);
-	if (fdio_write_all(to[1], buf_ptr(b), b->len, FDIO_FOREVER) < 0)
-		msg_die(EXIT_TEMPFAIL, "%s: did not read it all", program);
+	io_output(to[1]);
+	if (io_write_all(to[1], buf_ptr(b), b->len, IO_FOREVER) < 0)
+		log_die(EXIT_TEMPFAIL, "%s: did not read it all", program);
 	close(to[1]);
 	for (int i = 0; i < 2; i++)
 		if (waitpid(pids[i], &status, 0) < 0 || status != 0)
-			msg_die(EXIT_TEMPFAIL, "%s: failed", program);
-	return (double)(tick_us() - begin);
+			log_die(EXIT_TEMPFAIL, "%s: failed", program);
+	return (double)(clock_us() - begin);
 }
 
 /* out -1: /dev/null */
@@ -125,7 +125,7 @@ static double
 parse_us(const struct buf *b, uint64_t n, bool judge)
 {
 	const char *line = buf_ptr(b);
-	int64_t begin = tick_us();
+	int64_t begin = clock_us();
 	struct increment inc;
 
 	for (uint64_t i = 0; i < n; i++) {
@@ -134,10 +134,10 @@ parse_us(const struct buf *b, uint64_t n, bool judge)
 
 		if (judge ? increment_judge(line, len, &inc) != FAULT_NONE
 			  : increment_recognise(line, len, &inc) < 0)
-			msg_die(EXIT_BUG, "line %ju: refused", (uintmax_t)i);
+			log_die(EXIT_BUG, "line %ju: refused", (uintmax_t)i);
 		line = end + 1;
 	}
-	return (double)(tick_us() - begin) / (double)n;
+	return (double)(clock_us() - begin) / (double)n;
 }
 
 static int

@@ -27,30 +27,30 @@ read_tokens(const char *text, size_t len)
 static void
 read_forwarded(const char *text, size_t len)
 {
-	static const struct peer unix_socket = {{255, 255, 255, 255, 255, 255,
-	    255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
-	struct peer_trust none = {0}, some = {0};
-	struct peer from = {{[15] = 1}}, got;
+	static const struct address unix_socket = {{255, 255, 255, 255, 255,
+	    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
+	struct address_trust none = {0}, some = {0};
+	struct address from = {{[15] = 1}}, got;
 
-	promise(peer_trust(&some, "::1") == 0);
-	got = peer_behind(&none, from, text, len);
+	promise(address_trust(&some, "::1") == 0);
+	got = address_behind(&none, from, text, len);
 	promise(memcmp(&got, &from, sizeof got) == 0);
-	got = peer_behind(&some, from, text, len);
+	got = address_behind(&some, from, text, len);
 	promise(memcmp(&got, &unix_socket, sizeof got) != 0);
 }
 
 static void
 read_option(const char *text)
 {
-	struct rate_limit l = {0};
-	struct peer_trust t = {0};
+	struct ratelimit_quota l = {0};
+	struct address_trust t = {0};
 
-	if (rate_parse(text, &l) == 0)
-		promise(l.per_s >= 1 && l.per_s <= RATE_MAX && l.burst >= 1 &&
-			l.burst <= RATE_MAX);
+	if (ratelimit_parse(text, &l) == 0)
+		promise(l.per_s >= 1 && l.per_s <= RATELIMIT_MAX &&
+			l.burst >= 1 && l.burst <= RATELIMIT_MAX);
 	else
 		promise(l.per_s == 0 && l.burst == 0);
-	if (peer_trust(&t, text) == 0)
+	if (address_trust(&t, text) == 0)
 		promise(t.unix_sockets != (t.n == 1) && t.bits[0] <= 128);
 	else
 		promise(t.n == 0 && !t.unix_sockets);

@@ -10,16 +10,16 @@
 static void
 checkpoint(const char *line, size_t len)
 {
-	struct record_checkpoint c, again;
+	struct control_checkpoint c, again;
 	struct buf out = {0};
 
-	if (record_parse_checkpoint(line, len, &c) < 0)
+	if (control_parse_checkpoint(line, len, &c) < 0)
 		return;
-	promise(record_kind(line, len) == RECORD_CHECKPOINT);
+	promise(control_kind(line, len) == CONTROL_CHECKPOINT);
 	promise(options_check_name(c.queue) == 0 && c.taken_ms >= 0);
-	promise(record_add_checkpoint(&out, &c) == 0);
+	promise(control_add_checkpoint(&out, &c) == 0);
 	promise(out.len <= LINES_JSON_MAX);
-	promise(record_parse_checkpoint(buf_ptr(&out), out.len, &again) == 0);
+	promise(control_parse_checkpoint(buf_ptr(&out), out.len, &again) == 0);
 	promise(strcmp(c.queue, again.queue) == 0 &&
 		id_equal(&c.consumer, &again.consumer) && c.seq == again.seq &&
 		c.lines == again.lines && c.taken_ms == again.taken_ms &&
@@ -31,15 +31,15 @@ checkpoint(const char *line, size_t len)
 static void
 error(const char *line, size_t len)
 {
-	struct record_error e, again;
+	struct control_error e, again;
 	struct buf out = {0};
 
-	if (record_parse_error(line, len, &e) < 0)
+	if (control_parse_error(line, len, &e) < 0)
 		return;
-	promise(record_kind(line, len) == RECORD_ERROR);
+	promise(control_kind(line, len) == CONTROL_ERROR);
 	promise(e.fault > FAULT_NONE && e.fault < FAULT_COUNT && e.line > 0);
-	promise(record_add_error(&out, &e) == 0);
-	promise(record_parse_error(buf_ptr(&out), out.len, &again) == 0);
+	promise(control_add_error(&out, &e) == 0);
+	promise(control_parse_error(buf_ptr(&out), out.len, &again) == 0);
 	promise(again.fault == e.fault && again.line == e.line);
 	buf_free(&out);
 }

@@ -29,8 +29,8 @@ take_value(
 }
 
 static void
-take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
-    size_t eaten)
+take(struct outcome *o, const struct http_parser *h, enum http_event e,
+    const char *p, size_t eaten)
 {
 	const struct http_request *r = &h->request;
 
@@ -75,13 +75,13 @@ take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
 static struct outcome
 feed(const char *text, size_t len, const uint8_t *steps, size_t n_steps)
 {
-	struct http h = {0};
+	struct http_parser h = {0};
 	struct outcome o = {.hash = 0xcbf29ce484222325};
 	size_t used = 0, have = n_steps == 0 ? len : 0, step = 0, eaten;
 
 	for (;;) {
 		enum http_event e =
-		    http_step(&h, text + used, have - used, &eaten);
+		    http_parser_step(&h, text + used, have - used, &eaten);
 
 		promise(eaten <= have - used);
 		take(&o, &h, e, text + used, eaten);

@@ -148,7 +148,8 @@ read_theirs(llhttp_t *l, const char *p, size_t len)
 
 /* A method that llhttp may never have heard of is another one to it. */
 static size_t
-show_method(llhttp_t *l, const struct http *h, const char *p, struct seen *s)
+show_method(
+    llhttp_t *l, const struct http_parser *h, const char *p, struct seen *s)
 {
 	static const char *const names[] = {[HTTP_METHOD_GET] = "GET",
 	    [HTTP_METHOD_HEAD] = "HEAD",
@@ -169,13 +170,14 @@ show_method(llhttp_t *l, const struct http *h, const char *p, struct seen *s)
 
 /* Reads one request; how many bytes it has, 0 if it is not accepted. */
 static size_t
-read_ours(struct http *h, llhttp_t *l, const char *p, size_t len,
+read_ours(struct http_parser *h, llhttp_t *l, const char *p, size_t len,
     struct seen *ret, size_t *ret_skipped)
 {
 	size_t used = 0, eaten;
 
 	for (;;) {
-		enum http_event e = http_step(h, p + used, len - used, &eaten);
+		enum http_event e =
+		    http_parser_step(h, p + used, len - used, &eaten);
 
 		if (e == HTTP_MORE || e == HTTP_FAULT)
 			return 0;
@@ -214,7 +216,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    .on_body = on_body,
 	    .on_message_complete = on_end};
 	static char text[TEXT_MAX + 1];
-	struct http h = {0};
+	struct http_parser h = {0};
 	struct seen ours;
 	llhttp_t l;
 	size_t used = 0, n;

@@ -19,10 +19,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const char *raw = (const char *)data, *text = NULL, *line;
 	struct buf out = {0};
-	struct record_error e;
+	struct control_error e;
 	size_t text_len = 0;
-	enum fault stripped = payload_strip(raw, len, &text, &text_len);
-	enum fault fault = payload_add_line(&out, raw, len, 7);
+	enum fault stripped = rmq_payload_strip(raw, len, &text, &text_len);
+	enum fault fault = rmq_payload_add_line(&out, raw, len, 7);
 
 	promise(fault != FAULT_UNAVAILABLE && out.len > 0);
 	line = buf_ptr(&out);
@@ -32,11 +32,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	else
 		promise(text + text_len == raw + len);
 	if (fault == FAULT_NONE) {
-		promise(record_kind(line, out.len - 1) == RECORD_DATA);
+		promise(control_kind(line, out.len - 1) == CONTROL_DATA);
 		promise(out.len == text_len + 1 && text_len <= LINES_JSON_MAX);
 		same(line, text, text_len);
 	} else {
-		promise(record_parse_error(line, out.len, &e) == 0);
+		promise(control_parse_error(line, out.len, &e) == 0);
 		promise(e.fault == fault && e.line == 7);
 	}
 	buf_free(&out);

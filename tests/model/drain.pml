@@ -67,7 +67,7 @@
 #define AWAY		16
 #define ACK_AFTER		17
 #define TRIM		18
-#define RETIRE_ASK		19
+#define LEDGER_GC_ASK		19
 #define RUN		20
 #define ACK_FROM	21
 #define RENEW_MISSING	22
@@ -317,7 +317,7 @@ typedef flush {
 	mtype kind;
 	byte pc, pseq, pmask;
 	bool open;		/* the window */
-	bool adopted, read;	/* LEDGER_READ instead of LEDGER_SEND */
+	bool adopted, read;	/* COMMITTER_READ instead of COMMITTER_SEND */
 	byte wc, wself, from, first, last, m[SEQS];
 	bool due;		/* frozen */
 	byte rc, rself, rfirst, rlast;	/* receipt; rc NONE: none */
@@ -552,7 +552,7 @@ end:	do
 			fi
 		fi }
 
-	/* CLAIMS_ASK */
+	/* ACKNOWLEDGER_ASK */
 	:: atomic { AWAKE && F.self != NONE && F.asked == 0 ->
 		F.asked = (redis[F.self].registered -> 1 : 2) }
 
@@ -596,7 +596,7 @@ end:	do
 	/* the interval is over, or the input */
 	:: atomic { AWAKE && F.open && !F.due -> F.due = true }
 
-	/* LEDGER_APPLY */
+	/* COMMITTER_APPLY */
 	:: atomic { AWAKE && F.due && !F.read && FREE ->
 		if
 		/* window_too_old */
@@ -622,7 +622,7 @@ end:	do
 		fi;
 		moved = false }
 
-	/* LEDGER_READ_ROW: row_read, window_judge */
+	/* COMMITTER_READ_ROW: row_read, window_judge */
 	:: atomic { AWAKE && F.due && F.read ->
 		F.read = false;
 		if
@@ -649,7 +649,7 @@ end:	do
 			fi
 		fi }
 
-	/* CLAIMS_ACKNOWLEDGE, until there is an answer */
+	/* ACKNOWLEDGER_ACKNOWLEDGE, until there is an answer */
 	:: atomic { AWAKE && F.rc != NONE ->
 		if
 		:: acknowledge(F.rc, F.rfirst, F.rlast);
@@ -658,7 +658,7 @@ end:	do
 		:: FAULT(LATE); late ! ACK, F.rc, F.rfirst, F.rlast, 0, 0
 		fi }
 
-	/* CLAIMS_RENEW: whatever is held */
+	/* ACKNOWLEDGER_RENEW: whatever is held */
 	:: atomic { AWAKE && F.open && redis[F.wc].owner == NONE &&
 	   redis[F.wc].registered &&
 	   (F.wc == F.wself || !RULE(RENEW_MISSING)) ->
@@ -714,8 +714,8 @@ end:	do
 		do
 		:: c < IDS ->
 			if
-			/* CLAIMS_ASK: registered? */
-			:: RULE(RETIRE_ASK) && redis[c].registered
+			/* ACKNOWLEDGER_ASK: registered? */
+			:: RULE(LEDGER_GC_ASK) && redis[c].registered
 			:: else -> row[c] = 0
 			fi;
 			c++

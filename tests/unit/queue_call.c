@@ -79,7 +79,7 @@ step(struct queue *q, int64_t deadline_ms)
 	struct pollfd pfd;
 	int64_t due = queue_wait(q, &pfd);
 
-	fdio_poll(
+	io_poll(
 	    &pfd, pfd.fd < 0 ? 0 : 1, due < deadline_ms ? due : deadline_ms);
 	return queue_step(q, pfd.fd < 0 ? 0 : pfd.revents);
 }
@@ -87,16 +87,16 @@ step(struct queue *q, int64_t deadline_ms)
 static int
 connect_queue(struct queue *q)
 {
-	int64_t deadline = tick_ms() + CONNECT_WAIT_MS;
+	int64_t deadline = clock_ms() + CONNECT_WAIT_MS;
 	/* One look at the connection: it may have been closed meanwhile. */
-	enum queue_state state = step(q, tick_ms());
+	enum queue_state state = step(q, clock_ms());
 
 	while (state != QUEUE_IDLE) {
 		if (state == QUEUE_FAULT) {
 			printf("fault: %s\n", queue_why(q));
 			return -1;
 		}
-		if (tick_ms() >= deadline) {
+		if (clock_ms() >= deadline) {
 			printf("down: %s\n", queue_why(q));
 			return -1;
 		}
@@ -146,7 +146,7 @@ begin_publish(struct queue *q, bool tagged)
 
 	/* A refusal comes again, for what is published. */
 	if (seq == 1 && queue_introduce(q, &id) == 0)
-		while (step(q, FDIO_FOREVER) == QUEUE_CALLING)
+		while (step(q, IO_FOREVER) == QUEUE_CALLING)
 			;
 	queue_lines_clear(&lines);
 	for (size_t i = 3; i < n_words; i++) {
@@ -190,7 +190,7 @@ print_result(struct queue *q)
 	const char *verb = words[0];
 	struct id id;
 
-	while ((state = step(q, FDIO_FOREVER)) == QUEUE_CALLING)
+	while ((state = step(q, IO_FOREVER)) == QUEUE_CALLING)
 		;
 	if (state != QUEUE_DONE) {
 		printf("%s%s: %s\n",

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-static struct peer
+static struct address
 at(const char *text)
 {
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
@@ -17,15 +17,15 @@ at(const char *text)
 	struct sockaddr none = {.sa_family = AF_UNIX};
 
 	if (strcmp(text, "unix") == 0)
-		return peer_of(&none);
+		return address_of(&none);
 	if (inet_pton(AF_INET, text, &four.sin_addr) == 1)
-		return peer_of((struct sockaddr *)&four);
+		return address_of((struct sockaddr *)&four);
 	check(inet_pton(AF_INET6, text, &six.sin6_addr) == 1, "%s", text);
-	return peer_of((struct sockaddr *)&six);
+	return address_of((struct sockaddr *)&six);
 }
 
 static int
-same(struct peer a, struct peer b)
+same(struct address a, struct address b)
 {
 	return memcmp(&a, &b, sizeof a) == 0;
 }
@@ -42,16 +42,16 @@ texts(void)
 	    "localhost", "1.2.3.4:80", " 1.2.3.4", "1.2.3.4 ",
 	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 	    "00000000000000000000000000000000000000000000000000::1"};
-	struct peer_trust t = {0};
+	struct address_trust t = {0};
 
 	for (size_t i = 0; i < check_n(good); i++)
-		check(peer_trust(&t, good[i]) == 0, "%s", good[i]);
+		check(address_trust(&t, good[i]) == 0, "%s", good[i]);
 	check(t.n == check_n(good) - 1, "%zu", t.n);
 	for (size_t i = 0; i < check_n(bad); i++)
-		check(peer_trust(&t, bad[i]) < 0, "%s", bad[i]);
-	while (t.n < PEER_NETS)
-		check(peer_trust(&t, "::1") == 0, "room for %zu", t.n);
-	check(peer_trust(&t, "::1") < 0, "no more");
+		check(address_trust(&t, bad[i]) < 0, "%s", bad[i]);
+	while (t.n < ADDRESS_NETS)
+		check(address_trust(&t, "::1") == 0, "room for %zu", t.n);
+	check(address_trust(&t, "::1") < 0, "no more");
 }
 
 static void
@@ -63,14 +63,14 @@ local(void)
 	    "128.0.0.1", "::2", "fe80::1", "::ffff:10.0.0.1", "::127.0.0.1"};
 
 	for (size_t i = 0; i < check_n(here); i++) {
-		struct peer p = at(here[i]);
+		struct address p = at(here[i]);
 
-		check(peer_is_local(&p), "%s", here[i]);
+		check(address_is_local(&p), "%s", here[i]);
 	}
 	for (size_t i = 0; i < check_n(there); i++) {
-		struct peer p = at(there[i]);
+		struct address p = at(there[i]);
 
-		check(!peer_is_local(&p), "%s", there[i]);
+		check(!address_is_local(&p), "%s", there[i]);
 	}
 }
 
@@ -114,12 +114,13 @@ behind(void)
 	};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
-		struct peer_trust t = {0};
-		struct peer p;
+		struct address_trust t = {0};
+		struct address p;
 
 		for (size_t k = 0; k < 3 && cases[i].trust[k] != NULL; k++)
-			check(peer_trust(&t, cases[i].trust[k]) == 0, "trust");
-		p = peer_behind(&t, at(cases[i].from), cases[i].forwarded,
+			check(
+			    address_trust(&t, cases[i].trust[k]) == 0, "trust");
+		p = address_behind(&t, at(cases[i].from), cases[i].forwarded,
 		    strlen(cases[i].forwarded));
 		check(same(p, at(cases[i].client)), "%zu: %s: %s", i,
 		    cases[i].from, cases[i].forwarded);
@@ -129,15 +130,17 @@ behind(void)
 static void
 clients(void)
 {
-	check(same(peer_client(at("2001:db8:0:1::5")),
-		  peer_client(at("2001:db8:0:1:ffff::"))),
+	check(same(address_client(at("2001:db8:0:1::5")),
+		  address_client(at("2001:db8:0:1:ffff::"))),
 	    "one /64");
-	check(!same(peer_client(at("2001:db8:0:1::5")),
-		  peer_client(at("2001:db8:0:2::5"))),
+	check(!same(address_client(at("2001:db8:0:1::5")),
+		  address_client(at("2001:db8:0:2::5"))),
 	    "two of them");
-	check(!same(peer_client(at("1.1.1.1")), peer_client(at("1.1.1.2"))),
+	check(
+	    !same(address_client(at("1.1.1.1")), address_client(at("1.1.1.2"))),
 	    "IPv4");
-	check(!same(peer_client(at("unix")), peer_client(at("::"))), "unix");
+	check(!same(address_client(at("unix")), address_client(at("::"))),
+	    "unix");
 }
 
 int

@@ -29,13 +29,13 @@ static const struct {
 
 /* Lines are taken as soon as they are whole. */
 static size_t
-take_all(struct bulk *b)
+take_all(struct bulk_request *b)
 {
 	const char *line;
 	size_t len, n = 0;
 
-	while (bulk_next(b, &line, &len) < LINES_MORE) {
-		check(bulk_take(b) > 0, "memory");
+	while (bulk_request_next(b, &line, &len) < LINES_MORE) {
+		check(bulk_request_take(b) > 0, "memory");
 		n++;
 	}
 	return n;
@@ -54,7 +54,7 @@ fault_of(char verdict)
 
 /* In the form of the table. */
 static void
-show(const struct answer *a, char *ret, size_t size)
+show(const struct response *a, char *ret, size_t size)
 {
 	size_t at = 0;
 
@@ -86,65 +86,69 @@ static void
 test_cases(void)
 {
 	for (size_t i = 0; i < check_n(cases); i++) {
-		struct bulk *b = bulk_new(NULL);
+		struct bulk_request *b = bulk_request_new(NULL);
 		size_t n = 0, len = strlen(cases[i].body);
-		struct answer a;
+		struct response a;
 		char text[256];
 
 		for (size_t at = 0; at < len; at++) {
-			check(bulk_feed(b, cases[i].body + at, 1) == 0, "feed");
+			check(bulk_request_feed(b, cases[i].body + at, 1) == 0,
+			    "feed");
 			n += take_all(b);
-			check(!bulk_ended(b), "more may come");
+			check(!bulk_request_ended(b), "more may come");
 		}
 		if (cases[i].cut != 0)
-			bulk_cut(b, &(struct answer){
-					.status = cases[i].cut, .code = "cut"});
+			bulk_request_cut(
+			    b, &(struct response){
+				   .status = cases[i].cut, .code = "cut"});
 		else
-			bulk_end(b);
+			bulk_request_end(b);
 		n += take_all(b);
-		check(bulk_ended(b), "%s", cases[i].what);
-		check(n == strlen(cases[i].verdicts) && bulk_lines(b) == n,
+		check(bulk_request_ended(b), "%s", cases[i].what);
+		check(n == strlen(cases[i].verdicts) &&
+			  bulk_request_lines(b) == n,
 		    "%s: %zu", cases[i].what, n);
 		for (uint32_t line = 1; line <= n; line++)
 			if (cases[i].verdicts[line - 1] != 'u')
-				bulk_settle(b, line,
+				bulk_request_settle(b, line,
 				    fault_of(cases[i].verdicts[line - 1]),
 				    cases[i].body + 2 * (line - 1),
 				    cases[i].body[0] != '\n');
-		a = bulk_answer(b);
+		a = bulk_request_answer(b);
 		show(&a, text, sizeof text);
 		check(a.status == cases[i].status, "%s: %u", cases[i].what,
 		    a.status);
 		check(strcmp(text, cases[i].text) == 0, "%s: %s", cases[i].what,
 		    text);
 		free(a.text);
-		bulk_free(b);
+		bulk_request_free(b);
 	}
-	check(bulk_count() == 0, "all are gone");
+	check(bulk_request_count() == 0, "all are gone");
 }
 
 /* Too long is known before the end of the line, and said once. */
 static void
 test_too_long(void)
 {
-	struct bulk *b = bulk_new(NULL);
+	struct bulk_request *b = bulk_request_new(NULL);
 	char text[LINES_JSON_MAX + 1];
 	const char *line;
 	size_t len;
 
 	memset(text, 'x', sizeof text);
-	check(bulk_feed(b, text, LINES_JSON_MAX) == 0, "feed");
-	check(bulk_next(b, &line, &len) == LINES_MORE, "it fits");
-	check(bulk_feed(b, text, sizeof text) == 0, "feed");
-	check(bulk_next(b, &line, &len) == LINES_TOO_LONG, "too long");
-	check(bulk_feed(b, text, sizeof text) == 0, "feed");
-	check(bulk_next(b, &line, &len) == LINES_MORE, "its rest");
+	check(bulk_request_feed(b, text, LINES_JSON_MAX) == 0, "feed");
+	check(bulk_request_next(b, &line, &len) == LINES_MORE, "it fits");
+	check(bulk_request_feed(b, text, sizeof text) == 0, "feed");
+	check(bulk_request_next(b, &line, &len) == LINES_TOO_LONG, "too long");
+	check(bulk_request_feed(b, text, sizeof text) == 0, "feed");
+	check(bulk_request_next(b, &line, &len) == LINES_MORE, "its rest");
 	check(b->in.in.len == 0, "nothing of it is kept");
-	check(bulk_feed(b, "\na\n", 3) == 0, "feed");
-	check(bulk_next(b, &line, &len) == LINES_LINE && len == 1, "the next");
-	bulk_end(b);
-	check(bulk_next(b, &line, &len) == LINES_END, "the end");
-	bulk_free(b);
+	check(bulk_request_feed(b, "\na\n", 3) == 0, "feed");
+	check(bulk_request_next(b, &line, &len) == LINES_LINE && len == 1,
+	    "the next");
+	bulk_request_end(b);
+	check(bulk_request_next(b, &line, &len) == LINES_END, "the end");
+	bulk_request_free(b);
 }
 
 int

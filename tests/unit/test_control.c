@@ -24,21 +24,21 @@
 
 static const struct {
 	const char *text;
-	enum record_kind kind;
+	enum control_kind kind;
 } kinds[] = {
-    {"", RECORD_DATA},
-    {"{\"checkpoint\":", RECORD_DATA},
-    {"{\"checkpoint\":{", RECORD_CHECKPOINT},
-    {"{\"checkpoint\":{garbage", RECORD_CHECKPOINT},
-    {"{\"checkpoint\": {", RECORD_DATA},
-    {" {\"checkpoint\":{", RECORD_DATA},
-    {"{\"Checkpoint\":{", RECORD_DATA},
-    {"{\"checkpoints\":{", RECORD_DATA},
-    {"{\"error\":", RECORD_DATA},
-    {"{\"error\":{", RECORD_ERROR},
-    {"{\"error\":{}}", RECORD_ERROR},
-    {"{\"error\":[", RECORD_DATA},
-    {"{\"key\":\"" K "\",\"value\":3}", RECORD_DATA},
+    {"", CONTROL_DATA},
+    {"{\"checkpoint\":", CONTROL_DATA},
+    {"{\"checkpoint\":{", CONTROL_CHECKPOINT},
+    {"{\"checkpoint\":{garbage", CONTROL_CHECKPOINT},
+    {"{\"checkpoint\": {", CONTROL_DATA},
+    {" {\"checkpoint\":{", CONTROL_DATA},
+    {"{\"Checkpoint\":{", CONTROL_DATA},
+    {"{\"checkpoints\":{", CONTROL_DATA},
+    {"{\"error\":", CONTROL_DATA},
+    {"{\"error\":{", CONTROL_ERROR},
+    {"{\"error\":{}}", CONTROL_ERROR},
+    {"{\"error\":[", CONTROL_DATA},
+    {"{\"key\":\"" K "\",\"value\":3}", CONTROL_DATA},
 };
 
 static const char *const good[] = {
@@ -110,12 +110,12 @@ checkpoints(void)
 {
 	for (size_t i = 0; i < check_n(good); i++) {
 		size_t len = strlen(good[i]);
-		struct record_checkpoint c;
+		struct control_checkpoint c;
 		struct buf out = {0};
 
-		check(record_parse_checkpoint(good[i], len, &c) == 0, "%s",
+		check(control_parse_checkpoint(good[i], len, &c) == 0, "%s",
 		    good[i]);
-		check(record_add_checkpoint(&out, &c) == 0, "memory");
+		check(control_add_checkpoint(&out, &c) == 0, "memory");
 		check(out.len == len + 1 &&
 			  memcmp(buf_ptr(&out), good[i], len) == 0 &&
 			  buf_ptr(&out)[len] == '\n',
@@ -124,10 +124,10 @@ checkpoints(void)
 	}
 	for (size_t i = 0; i < check_n(bad_checkpoints); i++) {
 		const char *text = bad_checkpoints[i];
-		struct record_checkpoint c = {.seq = 42};
+		struct control_checkpoint c = {.seq = 42};
 
-		check(record_parse_checkpoint(text, strlen(text), &c) < 0, "%s",
-		    text);
+		check(control_parse_checkpoint(text, strlen(text), &c) < 0,
+		    "%s", text);
 		check(c.seq == 42, "%s: touched", text);
 	}
 }
@@ -136,21 +136,21 @@ static void
 errors(void)
 {
 	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
-		struct record_error e = {f, UINT64_C(1) << (3 * f)}, again;
+		struct control_error e = {f, UINT64_C(1) << (3 * f)}, again;
 		struct buf out = {0};
 
-		check(record_add_error(&out, &e) == 0, "memory");
+		check(control_add_error(&out, &e) == 0, "memory");
 		check(buf_ptr(&out)[out.len - 1] == '\n', "a line");
-		check(record_parse_error(buf_ptr(&out), out.len - 1, &again) ==
+		check(control_parse_error(buf_ptr(&out), out.len - 1, &again) ==
 			      0 &&
 			  again.fault == e.fault && again.line == e.line,
 		    "%.*s", (int)out.len, buf_ptr(&out));
 		buf_free(&out);
 	}
 	for (size_t i = 0; i < check_n(bad_errors); i++) {
-		struct record_error e = {.line = 42};
+		struct control_error e = {.line = 42};
 
-		check(record_parse_error(
+		check(control_parse_error(
 			  bad_errors[i], strlen(bad_errors[i]), &e) < 0,
 		    "%s", bad_errors[i]);
 		check(e.line == 42, "%s: touched", bad_errors[i]);
@@ -182,15 +182,16 @@ memory_gone(void)
 	static const char text[] =
 	    CHECKPOINT("\"" TEN TEN "\"", "\"" K "\"", "1234567890123456789",
 		"9223372036854775807", "1795451234567", "true", "");
-	struct record_checkpoint whole, c;
+	struct control_checkpoint whole, c;
 	int failed = 0, left;
 
-	check(record_parse_checkpoint(text, strlen(text), &whole) == 0, "good");
+	check(
+	    control_parse_checkpoint(text, strlen(text), &whole) == 0, "good");
 	for (int i = 1; i < 1000; i++) {
 		int result, why;
 
 		failing = i;
-		result = record_parse_checkpoint(text, strlen(text), &c);
+		result = control_parse_checkpoint(text, strlen(text), &c);
 		why = errno;
 		left = failing;
 		failing = 0;
@@ -213,15 +214,15 @@ main(void)
 {
 	static const char nul[] =
 	    CHECKPOINT("\"q\"", "\"" K "\"", "7\0", "5", "1", "false", "");
-	struct record_checkpoint c;
+	struct control_checkpoint c;
 
 	for (size_t i = 0; i < check_n(kinds); i++)
-		check(record_kind(kinds[i].text, strlen(kinds[i].text)) ==
+		check(control_kind(kinds[i].text, strlen(kinds[i].text)) ==
 			  kinds[i].kind,
 		    "%s", kinds[i].text);
 	checkpoints();
 	errors();
 	memory_gone();
-	check(record_parse_checkpoint(nul, sizeof nul - 1, &c) < 0, "a NUL");
+	check(control_parse_checkpoint(nul, sizeof nul - 1, &c) < 0, "a NUL");
 	return check_end();
 }

@@ -4,13 +4,13 @@
 #include "check.h"
 #include "flush/cost_model.h"
 
-static struct pace p;
+static struct cost_model p;
 
 static void
 learn(int times, size_t keys, int64_t took_ms)
 {
 	while (times-- > 0)
-		pace_learn(&p, keys, took_ms * 1000);
+		cost_model_learn(&p, keys, took_ms * 1000);
 }
 
 static bool
@@ -21,19 +21,20 @@ near(int64_t ms, int64_t wanted_ms)
 }
 
 #define expect(keys, wanted_ms) \
-	check(near(pace_expected_ms(&p, keys), wanted_ms), "%zu keys: %jd ms", \
-	    (size_t)(keys), (intmax_t)pace_expected_ms(&p, keys))
+	check(near(cost_model_expected_ms(&p, keys), wanted_ms), \
+	    "%zu keys: %jd ms", (size_t)(keys), \
+	    (intmax_t)cost_model_expected_ms(&p, keys))
 
 static void
 at_the_start(void)
 {
-	pace_init(&p);
+	cost_model_init(&p);
 	expect(1, 3000);
 	expect(100000, 5500);
 	learn(1, 10, 5);
 	expect(10, 5); /* what is known is better than what was feared */
 	expect(100000, 2505);
-	pace_init(&p);
+	cost_model_init(&p);
 	learn(1, 10, 7000);
 	expect(10, 7000);
 }
@@ -42,17 +43,17 @@ at_the_start(void)
 static void
 hindered(void)
 {
-	pace_init(&p);
+	cost_model_init(&p);
 	learn(20, 100000, 2000);
 	expect(100000, 2500);
 	learn(1, 100, 3000);
 	expect(100, 3000);
 	expect(100000, 5500);
 	learn(3, 100000, 5000);
-	check(pace_expected_ms(&p, 100000) >= 5000, "too quick");
-	check(pace_keys(&p, 4000) > 80000, "a lock says little of keys");
+	check(cost_model_expected_ms(&p, 100000) >= 5000, "too quick");
+	check(cost_model_keys(&p, 4000) > 80000, "a lock says little of keys");
 	learn(1, 100, 3);
-	check(pace_expected_ms(&p, 100) >= 1500, "not over at once");
+	check(cost_model_expected_ms(&p, 100) >= 1500, "not over at once");
 	learn(20, 100, 3);
 	expect(100, 10);
 }
@@ -60,16 +61,17 @@ hindered(void)
 static void
 keys(void)
 {
-	pace_init(&p);
+	cost_model_init(&p);
 	learn(1, 100000, 2000);
 	learn(1, 100000, 4000);
-	check(pace_expected_ms(&p, 100000) >= 4000, "at once");
+	check(cost_model_expected_ms(&p, 100000) >= 4000, "at once");
 	learn(20, 100000, 4000);
 	expect(100000, 5000);
 	expect(50000, 2500);
-	check(pace_keys(&p, 5000) / 1000 == 100, "%zu", pace_keys(&p, 5000));
+	check(cost_model_keys(&p, 5000) / 1000 == 100, "%zu",
+	    cost_model_keys(&p, 5000));
 	learn(1, 100000, 1000);
-	check(pace_expected_ms(&p, 100000) > 3000, "faster by and by");
+	check(cost_model_expected_ms(&p, 100000) > 3000, "faster by and by");
 	learn(20, 100000, 1000);
 	expect(100000, 1250);
 	learn(20, 9000, 9);
@@ -79,15 +81,17 @@ keys(void)
 static void
 bounds(void)
 {
-	pace_init(&p);
+	cost_model_init(&p);
 	learn(100, 10000, 300000);
-	check(pace_keys(&p, 4000) >= 3000, "%zu", pace_keys(&p, 4000));
-	check(pace_expected_ms(&p, 10000) >= 300000, "as seen");
+	check(cost_model_keys(&p, 4000) >= 3000, "%zu",
+	    cost_model_keys(&p, 4000));
+	check(cost_model_expected_ms(&p, 10000) >= 300000, "as seen");
 	learn(1, 0, 0);
-	check(pace_expected_ms(&p, 0) < 300000, "none");
-	pace_init(&p);
+	check(cost_model_expected_ms(&p, 0) < 300000, "none");
+	cost_model_init(&p);
 	learn(1000, 100000, 0);
-	check(pace_keys(&p, 4000) > 1000000, "%zu", pace_keys(&p, 4000));
+	check(cost_model_keys(&p, 4000) > 1000000, "%zu",
+	    cost_model_keys(&p, 4000));
 }
 
 int

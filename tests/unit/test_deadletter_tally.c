@@ -12,14 +12,14 @@ static const char *const payloads[] = {INCREMENT(KEY, "9223372036854775807"),
     INCREMENT(KEY, "9223372036854775807"), INCREMENT(OTHER, "5"), "x",
     INCREMENT(KEY, "0"), "\xff\x00\xbe\xbe\x4a", " " INCREMENT(KEY, "1") "\n"};
 
-static struct tally
+static struct deadletter_tally
 tally_of(const struct id *key)
 {
-	struct tally t = {0};
+	struct deadletter_tally t = {0};
 	struct buf scratch = {0};
 
 	for (size_t i = 0; i < check_n(payloads); i++)
-		check(tally_add(&t, key, &scratch, payloads[i],
+		check(deadletter_tally_add(&t, key, &scratch, payloads[i],
 			  strlen(payloads[i])) == 0,
 		    "%zu", i);
 	buf_free(&scratch);
@@ -27,12 +27,12 @@ tally_of(const struct id *key)
 }
 
 static void
-check_tally(
-    struct tally t, uint64_t messages, uint64_t invalid, const char *sum)
+check_tally(struct deadletter_tally t, uint64_t messages, uint64_t invalid,
+    const char *sum)
 {
-	char text[SUMS_TEXT];
+	char text[KEYSUMS_TEXT];
 
-	sums_format(t.sum, text);
+	keysums_format(t.sum, text);
 	check(t.messages == messages && t.invalid == invalid &&
 		  strcmp(text, sum) == 0,
 	    "%ju %ju %s", (uintmax_t)t.messages, (uintmax_t)t.invalid, text);
@@ -41,7 +41,7 @@ check_tally(
 int
 main(void)
 {
-	struct tally all, one, twice;
+	struct deadletter_tally all, one, twice;
 	struct id key;
 
 	id_parse(KEY, ID_TEXT, &key);
@@ -52,7 +52,7 @@ main(void)
 	id_parse(OTHER, ID_TEXT, &key);
 	check_tally(tally_of(&key), 1, 0, "5");
 	twice = all;
-	tally_merge(&twice, &one);
+	deadletter_tally_merge(&twice, &one);
 	check_tally(twice, 10, 3, "36893488147419103235");
 	return check_end();
 }

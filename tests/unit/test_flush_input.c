@@ -8,41 +8,43 @@
 #define A "aaaaaaaa-0000-4000-8000-00000000000a"
 #define B "bbbbbbbb-0000-4000-8000-00000000000b"
 #define LINE(v) "{\"key\":\"" A "\",\"value\":" #v "}"
-#define POINT(queue, consumer, seq, lines, adopted, rest) \
+#define FAILPOINT(queue, consumer, seq, lines, adopted, rest) \
 	"{\"checkpoint\":{\"queue\":\"" queue "\",\"consumer\":\"" consumer \
 	"\",\"seq\":" #seq ",\"lines\":" #lines ",\"taken\":5000," \
 	"\"adopted\":" #adopted rest "}}"
-#define BEGIN(consumer) POINT("q", consumer, 0, 0, false, "")
-#define BATCH(consumer, seq, lines) POINT("q", consumer, seq, lines, false, "")
-#define ADOPTED(consumer, seq, lines) POINT("q", consumer, seq, lines, true, "")
-#define END(consumer) POINT("q", consumer, 0, 0, false, ",\"end\":true")
+#define BEGIN(consumer) FAILPOINT("q", consumer, 0, 0, false, "")
+#define BATCH(consumer, seq, lines) \
+	FAILPOINT("q", consumer, seq, lines, false, "")
+#define ADOPTED(consumer, seq, lines) \
+	FAILPOINT("q", consumer, seq, lines, true, "")
+#define END(consumer) FAILPOINT("q", consumer, 0, 0, false, ",\"end\":true")
 #define ERROR(code) \
 	"{\"error\":{\"code\":\"" code "\",\"detail\":\"x\",\"line\":1}}"
 
-static struct intake s;
+static struct flush_input s;
 
 static void
 start(void)
 {
 	batch_free(&s.batch);
-	s = (struct intake){.queue = "q"};
+	s = (struct flush_input){.queue = "q"};
 }
 
-static enum intake_event
+static enum flush_input_event
 give(const char *line)
 {
-	enum intake_event event =
-	    intake_line(&s, line, strlen(line), false, 1000);
+	enum flush_input_event event =
+	    flush_input_line(&s, line, strlen(line), false, 1000);
 
-	if (event == INTAKE_BATCH)
+	if (event == FLUSH_INPUT_BATCH)
 		batch_clear(&s.batch);
 	return event;
 }
 
 static void
-expect(const char *line, enum intake_event want)
+expect(const char *line, enum flush_input_event want)
 {
-	enum intake_event event = give(line);
+	enum flush_input_event event = give(line);
 
 	check(event == want, "%s: %d, not %d: %s", line, event, want, s.why);
 }
@@ -50,20 +52,20 @@ expect(const char *line, enum intake_event want)
 static void
 expect_bad(const char *line, enum fault want)
 {
-	expect(line, INTAKE_BAD);
+	expect(line, FLUSH_INPUT_BAD);
 	check(s.fault == want, "%s: %s", line, fault_code(s.fault));
 }
 
 /* A stream of lines up to the first failure, which is expected at the
  * last. */
 static void
-expect_failure(const char *const *lines, enum intake_event want)
+expect_failure(const char *const *lines, enum flush_input_event want)
 {
 	start();
 	for (; lines[1] != NULL; lines++) {
-		enum intake_event event = give(*lines);
+		enum flush_input_event event = give(*lines);
 
-		check(event < INTAKE_CONFIG, "%s: %s", *lines, s.why);
+		check(event < FLUSH_INPUT_CONFIG, "%s: %s", *lines, s.why);
 	}
 	s.why[0] = '\0';
 	expect(*lines, want);
@@ -74,15 +76,15 @@ static void
 plain(void)
 {
 	start();
-	expect(LINE(7), INTAKE_ADD);
-	check(s.kind == INTAKE_PLAIN && s.inc.value == 7, "plain");
+	expect(LINE(7), FLUSH_INPUT_ADD);
+	check(s.kind == FLUSH_INPUT_PLAIN && s.inc.value == 7, "plain");
 	expect_bad("", FAULT_NOT_JSON);
 	expect_bad(BEGIN(A), FAULT_CONTROL_LINE);
 	expect_bad(ERROR("not-json"), FAULT_CONTROL_LINE);
-	check(intake_line(&s, "x", 1, true, 0) == INTAKE_BAD &&
+	check(flush_input_line(&s, "x", 1, true, 0) == FLUSH_INPUT_BAD &&
 		  s.fault == FAULT_TOO_LONG,
 	    "too long");
-	expect(LINE(1), INTAKE_ADD);
+	expect(LINE(1), FLUSH_INPUT_ADD);
 	check(s.batch.lines == 0, "no batch");
 }
 
@@ -96,50 +98,51 @@ plain_by_its_first_line(void)
 
 	for (size_t i = 0; i < check_n(first); i++) {
 		start();
-		expect(first[i], INTAKE_BAD);
-		check(s.kind == INTAKE_PLAIN, "%s", first[i]);
+		expect(first[i], FLUSH_INPUT_BAD);
+		check(s.kind == FLUSH_INPUT_PLAIN, "%s", first[i]);
 		expect_bad(BEGIN(A), FAULT_CONTROL_LINE);
 	}
 	start();
-	check(intake_line(&s, BEGIN(A), sizeof BEGIN(A) - 1, true, 0) ==
-		  INTAKE_BAD,
+	check(flush_input_line(&s, BEGIN(A), sizeof BEGIN(A) - 1, true, 0) ==
+		  FLUSH_INPUT_BAD,
 	    "the front of a line that is too long");
-	check(s.kind == INTAKE_PLAIN, "plain");
+	check(s.kind == FLUSH_INPUT_PLAIN, "plain");
 }
 
 static void
 stream(void)
 {
 	start();
-	expect(BEGIN(A), INTAKE_BEGIN);
-	check(s.kind == INTAKE_CONSUMER && s.begun_ms == 1000 &&
+	expect(BEGIN(A), FLUSH_INPUT_BEGIN);
+	check(s.kind == FLUSH_INPUT_CONSUMER && s.begun_ms == 1000 &&
 		  s.begun_taken_ms == 5000,
 	    "begun");
-	expect(BATCH(A, 1, 0), INTAKE_BATCH);
-	expect(LINE(1), INTAKE_LINE);
+	expect(BATCH(A, 1, 0), FLUSH_INPUT_BATCH);
+	expect(LINE(1), FLUSH_INPUT_LINE);
 	expect_bad("nonsense", FAULT_NOT_JSON);
 	expect_bad(ERROR("faulty-header"), FAULT_FAULTY_HEADER);
 	expect_bad(ERROR("unavailable"), FAULT_CONTROL_LINE);
 	expect_bad(ERROR("no-such"), FAULT_CONTROL_LINE);
-	check(intake_line(&s, BEGIN(A), sizeof BEGIN(A) - 1, true, 0) ==
-		  INTAKE_BAD,
+	check(flush_input_line(&s, BEGIN(A), sizeof BEGIN(A) - 1, true, 0) ==
+		  FLUSH_INPUT_BAD,
 	    "too long: no control line");
 	check(s.batch.lines == 6 && s.batch.bad.len == 5 * sizeof(uint64_t),
 	    "%ju lines", (uintmax_t)s.batch.lines);
-	expect(BATCH(A, 2, 6), INTAKE_BATCH);
-	expect(LINE(1), INTAKE_LINE);
-	expect(ADOPTED(B, 77, 1), INTAKE_BATCH);
-	expect(ADOPTED(B, 79, 0), INTAKE_BATCH);
+	expect(BATCH(A, 2, 6), FLUSH_INPUT_BATCH);
+	expect(LINE(1), FLUSH_INPUT_LINE);
+	expect(ADOPTED(B, 77, 1), FLUSH_INPUT_BATCH);
+	expect(ADOPTED(B, 79, 0), FLUSH_INPUT_BATCH);
 	check(s.seq == 2, "adopted ones have their own numbers");
-	expect(BATCH(A, 3, 0), INTAKE_BATCH);
-	expect(BEGIN(B), INTAKE_BEGIN);
+	expect(BATCH(A, 3, 0), FLUSH_INPUT_BATCH);
+	expect(BEGIN(B), FLUSH_INPUT_BEGIN);
 	check(s.seq == 0, "another consumer begins anew");
-	expect(BATCH(B, 1, 0), INTAKE_BATCH);
-	expect(END(B), INTAKE_END);
+	expect(BATCH(B, 1, 0), FLUSH_INPUT_BATCH);
+	expect(END(B), FLUSH_INPUT_END);
 	check(s.ended, "ended");
-	expect(BEGIN(A), INTAKE_BEGIN); /* two streams, one behind the other */
+	expect(BEGIN(A),
+	    FLUSH_INPUT_BEGIN); /* two streams, one behind the other */
 	check(!s.ended, "not ended");
-	expect(END(A), INTAKE_END);
+	expect(END(A), FLUSH_INPUT_END);
 }
 
 static void
@@ -155,39 +158,40 @@ failures(void)
 	    {BEGIN(A), BATCH(A, 1, 1)},
 	    {BEGIN(A), LINE(1), BEGIN(B)},
 	    {BEGIN(A), LINE(1), END(A)},
-	    {BEGIN(A), LINE(1), POINT("q", B, 0, 1, false, "")},
-	    {BEGIN(A), LINE(1), POINT("q", A, 0, 1, false, ",\"end\":true")},
+	    {BEGIN(A), LINE(1), FAILPOINT("q", B, 0, 1, false, "")},
+	    {BEGIN(A), LINE(1),
+		FAILPOINT("q", A, 0, 1, false, ",\"end\":true")},
 	    {BEGIN(A), END(A), LINE(1)},
 	    {BEGIN(A), END(A), ERROR("not-json")},
 	    {BEGIN(A), END(A), BATCH(A, 1, 0)},
 	    {BEGIN(A), END(A), END(A)},
 	    {BEGIN(A), "{\"checkpoint\":{}}"},
 	    {BEGIN(A), "{\"checkpoint\":{\"queue\":\"q\""},
-	    {POINT("q", A, 0, 3, false, "")},
+	    {FAILPOINT("q", A, 0, 3, false, "")},
 	};
 	static const char *const configs[][3] = {
-	    {POINT("other", A, 0, 0, false, "")},
-	    {BEGIN(A), POINT("other", A, 1, 0, false, "")},
-	    {BEGIN(A), POINT("other", B, 0, 0, false, "")},
+	    {FAILPOINT("other", A, 0, 0, false, "")},
+	    {BEGIN(A), FAILPOINT("other", A, 1, 0, false, "")},
+	    {BEGIN(A), FAILPOINT("other", B, 0, 0, false, "")},
 	};
 
 	for (size_t i = 0; i < check_n(bugs); i++)
-		expect_failure(bugs[i], INTAKE_BUG);
+		expect_failure(bugs[i], FLUSH_INPUT_BUG);
 	for (size_t i = 0; i < check_n(configs); i++)
-		expect_failure(configs[i], INTAKE_CONFIG);
+		expect_failure(configs[i], FLUSH_INPUT_CONFIG);
 }
 
 static void
 largest_batch(void)
 {
 	start();
-	expect(BEGIN(A), INTAKE_BEGIN);
-	for (int i = 0; i < INTAKE_BATCH_MAX; i++)
-		expect(LINE(1), INTAKE_LINE);
-	expect(BATCH(A, 1, 100000), INTAKE_BATCH);
-	for (int i = 0; i < INTAKE_BATCH_MAX; i++)
-		expect(LINE(1), INTAKE_LINE);
-	expect(LINE(1), INTAKE_BUG);
+	expect(BEGIN(A), FLUSH_INPUT_BEGIN);
+	for (int i = 0; i < FLUSH_INPUT_BATCH_MAX; i++)
+		expect(LINE(1), FLUSH_INPUT_LINE);
+	expect(BATCH(A, 1, 100000), FLUSH_INPUT_BATCH);
+	for (int i = 0; i < FLUSH_INPUT_BATCH_MAX; i++)
+		expect(LINE(1), FLUSH_INPUT_LINE);
+	expect(LINE(1), FLUSH_INPUT_BUG);
 }
 
 /* now_ms is 9000 in all cases, the stream began at 1000. */
@@ -221,7 +225,7 @@ ages(void)
 		s.begun_taken_ms = cases[i].begun_taken_ms;
 		s.point.taken_ms = cases[i].taken_ms;
 		s.point.since_ms = cases[i].since_ms;
-		age_ms = intake_age_ms(&s, 9000, cases[i].unix_ms);
+		age_ms = flush_input_age_ms(&s, 9000, cases[i].unix_ms);
 		check(age_ms == cases[i].age_ms, "%s: %jd", cases[i].name,
 		    (intmax_t)age_ms);
 	}

@@ -183,7 +183,7 @@ show_values(struct outcome *o, const struct http_request *r, const char *p)
 static struct outcome
 feed(const char *text, size_t len, const size_t *cuts, size_t n_cuts)
 {
-	struct http h = {0};
+	struct http_parser h = {0};
 	struct outcome o = {0};
 	size_t used = 0, eaten;
 
@@ -197,7 +197,7 @@ feed(const char *text, size_t len, const size_t *cuts, size_t n_cuts)
 
 			memcpy(p, text + used, have - used);
 			p = realloc(p, have - used > 0 ? have - used : 1);
-			e = http_step(&h, p, have - used, &eaten);
+			e = http_parser_step(&h, p, have - used, &eaten);
 			if (e == HTTP_HEAD) {
 				o.method = h.request.method;
 				o.keep_alive = h.request.keep_alive;

@@ -26,8 +26,8 @@ mix(struct outcome *o, uint64_t value)
 }
 
 static void
-take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
-    size_t eaten)
+take(struct outcome *o, const struct http_parser *h, enum http_event e,
+    const char *p, size_t eaten)
 {
 	const struct http_request *r = &h->request;
 
@@ -51,13 +51,13 @@ take(struct outcome *o, const struct http *h, enum http_event e, const char *p,
 static struct outcome
 feed(const char *text, size_t len, size_t first, size_t step)
 {
-	struct http h = {0};
+	struct http_parser h = {0};
 	struct outcome o = {0};
 	size_t used = 0, have = first < len ? first : len, eaten;
 
 	for (;;) {
 		enum http_event e =
-		    http_step(&h, text + used, have - used, &eaten);
+		    http_parser_step(&h, text + used, have - used, &eaten);
 
 		take(&o, &h, e, text + used, eaten);
 		used += eaten;

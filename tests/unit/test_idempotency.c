@@ -43,8 +43,8 @@ test_values(void)
 {
 	for (size_t i = 0; i < check_n(values); i++) {
 		const char *value = values[i].value, *want = values[i].key;
-		struct tag_key key = {.len = 7};
-		int result = tag_read(value, strlen(value), &key);
+		struct idempotency_key key = {.len = 7};
+		int result = idempotency_read(value, strlen(value), &key);
 
 		check((result == 0) == (want != NULL), "%s", value);
 		if (want == NULL)
@@ -56,22 +56,22 @@ test_values(void)
 	}
 }
 
-static struct tag
+static struct idempotency_tag
 make(const char *client, const char *text)
 {
-	struct tag_key key = {.len = (uint8_t)strlen(text)};
-	struct tag tag = {{0}};
+	struct idempotency_key key = {.len = (uint8_t)strlen(text)};
+	struct idempotency_tag tag = {{0}};
 
 	memcpy(key.text, text, key.len);
-	check(tag_make(client, &key, &tag) == 0, "%s", text);
+	check(idempotency_make(client, &key, &tag) == 0, "%s", text);
 	return tag;
 }
 
 static void
-check_text(const struct tag *tag, uint32_t line, const char *want)
+check_text(const struct idempotency_tag *tag, uint32_t line, const char *want)
 {
-	char text[TAG_TEXT];
-	size_t len = tag_format(tag, line, text);
+	char text[IDEMPOTENCY_TEXT];
+	size_t len = idempotency_format(tag, line, text);
 
 	check(len == strlen(want) && memcmp(text, want, len) == 0, "%.*s",
 	    (int)len, text);
@@ -82,10 +82,12 @@ check_text(const struct tag *tag, uint32_t line, const char *want)
 static void
 test_tags(void)
 {
-	struct tag none = {{0}}, nobody = make("", "k1");
-	struct tag alice = make("alice", "k1"), moved = make("alicek", "1");
+	struct idempotency_tag none = {{0}}, nobody = make("", "k1");
+	struct idempotency_tag alice = make("alice", "k1"),
+			       moved = make("alicek", "1");
 
-	check(tag_is_none(&none) && !tag_is_none(&alice), "none");
+	check(
+	    idempotency_is_none(&none) && !idempotency_is_none(&alice), "none");
 	check_text(&none, 1, "");
 	check_text(&nobody, 1, "l4LB_9BHYgoBjfym_-C1LLv2.1");
 	check_text(&alice, 10000, "qohYAyPHjHsuyNxbklmmZPDI.10000");

@@ -23,16 +23,16 @@ key(uint32_t i)
 }
 
 static void
-add(struct sums *s, uint32_t i, int64_t value)
+add(struct keysums *s, uint32_t i, int64_t value)
 {
 	struct id id = key(i);
 
-	check(sums_add(s, &id, value) == 0, "key %u", i);
+	check(keysums_add(s, &id, value) == 0, "key %u", i);
 }
 
 /* The sum of key i in a sorted table, 0 if it has none. */
 static sums_total
-find(const struct sums *s, uint32_t i)
+find(const struct keysums *s, uint32_t i)
 {
 	struct id id = key(i);
 
@@ -43,7 +43,7 @@ find(const struct sums *s, uint32_t i)
 }
 
 static bool
-ordered(const struct sums *s)
+ordered(const struct keysums *s)
 {
 	for (size_t k = 1; k < s->n; k++)
 		if (memcmp(&s->items[k - 1].key, &s->items[k].key, ID_BYTES) >=
@@ -55,30 +55,30 @@ ordered(const struct sums *s)
 static void
 small(void)
 {
-	struct sums s;
+	struct keysums s;
 
-	sums_open(&s, &seed);
+	keysums_open(&s, &seed);
 	check(s.items == NULL, "no memory before the first key");
-	sums_sort(&s);
+	keysums_sort(&s);
 	check(s.n == 0 && s.sorted, "empty");
-	sums_clear(&s);
+	keysums_clear(&s);
 	add(&s, 1, 5);
 	add(&s, 2, 7);
 	add(&s, 1, 6);
 	check(s.n == 2 && !s.sorted, "%zu", s.n);
-	sums_sort(&s);
+	keysums_sort(&s);
 	check(s.n == 2 && s.sorted && ordered(&s), "%zu", s.n);
 	check(find(&s, 1) == 11 && find(&s, 2) == 7, "sums");
-	sums_clear(&s);
+	keysums_clear(&s);
 	check(s.n == 0 && !s.sorted && s.items != NULL, "kept");
 	add(&s, 2, 1);
-	sums_sort(&s);
+	keysums_sort(&s);
 	check(s.n == 1 && find(&s, 2) == 1, "nothing left from before");
-	sums_free(&s);
+	keysums_free(&s);
 	check(s.items == NULL && s.cap == 0 && s.n == 0, "freed");
 	add(&s, 3, 1);
 	check(s.n == 1, "usable");
-	sums_free(&s);
+	keysums_free(&s);
 }
 
 /* nil and max are keys like others. */
@@ -86,44 +86,45 @@ static void
 extreme_keys(void)
 {
 	struct id nil = {0}, max;
-	struct sums s;
+	struct keysums s;
 
 	memset(&max, 0xff, sizeof max);
-	sums_open(&s, &seed);
-	check(sums_add(&s, &max, 1) == 0 && sums_add(&s, &nil, 2) == 0, "add");
-	sums_sort(&s);
+	keysums_open(&s, &seed);
+	check(keysums_add(&s, &max, 1) == 0 && keysums_add(&s, &nil, 2) == 0,
+	    "add");
+	keysums_sort(&s);
 	check(s.n == 2 && id_equal(&s.items[0].key, &nil) &&
 		  id_equal(&s.items[1].key, &max),
 	    "as bytes, unsigned");
-	sums_free(&s);
+	keysums_free(&s);
 }
 
 static void
 wide(void)
 {
 	sums_total want = 0;
-	struct sums s;
+	struct keysums s;
 
-	sums_open(&s, &seed);
+	keysums_open(&s, &seed);
 	for (int i = 0; i < 1000; i++) {
 		add(&s, 1, INT64_MAX);
 		want += INT64_MAX;
 	}
 	add(&s, 2, INT64_MAX);
-	sums_sort(&s);
+	keysums_sort(&s);
 	check(find(&s, 1) == want && want / 1000 == INT64_MAX, "128 bits");
 	check(find(&s, 2) == INT64_MAX, "the neighbour");
-	sums_free(&s);
+	keysums_free(&s);
 }
 
 /* Every key twice, so that each is found again after each growth. */
 static void
 many(void)
 {
-	struct sums s;
+	struct keysums s;
 	sums_total total = 0;
 
-	sums_open(&s, &seed);
+	keysums_open(&s, &seed);
 	for (uint32_t i = 0; i < MANY; i++) {
 		add(&s, i, 1);
 		add(&s, i / 2, 1);
@@ -131,17 +132,17 @@ many(void)
 	check(s.n == MANY && s.cap > MANY && s.cap < 4 * MANY, "%zu of %zu",
 	    s.n, s.cap);
 	check((s.cap & (s.cap - 1)) == 0, "a power of two: %zu", s.cap);
-	sums_sort(&s);
+	keysums_sort(&s);
 	check(s.n == MANY && ordered(&s), "%zu", s.n);
 	for (size_t k = 0; k < s.n; k++)
 		total += s.items[k].sum;
 	check(total == 2 * MANY, "nothing lost");
 	check(find(&s, 0) == 3 && find(&s, MANY - 1) == 1, "each at its key");
-	sums_clear(&s);
+	keysums_clear(&s);
 	check(s.cap == 0 && s.items == NULL, "a large table is given back");
 	add(&s, 1, 1);
 	check(s.n == 1 && s.cap <= KEPT, "it begins small again: %zu", s.cap);
-	sums_free(&s);
+	keysums_free(&s);
 }
 
 static void
@@ -151,19 +152,19 @@ check_digits(void)
 	    "x", "100000000000000000000000000000000000000"};
 	static const char *const good[] = {"0", "7", "18446744073709551616",
 	    "99999999999999999999999999999999999999"};
-	char text[SUMS_TEXT];
+	char text[KEYSUMS_TEXT];
 	sums_total sum;
 
 	for (size_t i = 0; i < check_n(bad); i++)
-		check(sums_parse(bad[i], strlen(bad[i]), &sum) < 0, "'%s'",
+		check(keysums_parse(bad[i], strlen(bad[i]), &sum) < 0, "'%s'",
 		    bad[i]);
 	for (size_t i = 0; i < check_n(good); i++) {
-		check(sums_parse(good[i], strlen(good[i]), &sum) == 0, "%s",
+		check(keysums_parse(good[i], strlen(good[i]), &sum) == 0, "%s",
 		    good[i]);
-		sums_format(sum, text);
+		keysums_format(sum, text);
 		check(strcmp(text, good[i]) == 0, "%s, not %s", text, good[i]);
 	}
-	sums_format(~(sums_total)0, text);
+	keysums_format(~(sums_total)0, text);
 	check(strcmp(text, "340282366920938463463374607431768211455") == 0,
 	    "%s", text);
 }

@@ -11,39 +11,41 @@ static char *const said[] = {
 static void
 check_names(void)
 {
-	char text[NAMES_TEXT + 1];
+	char text[MESSAGE_ID_TEXT + 1];
 	uint64_t name;
 
-	check(names_of("x", 1, &name) == 0, "x");
-	names_format(name, text);
+	check(message_id_of("x", 1, &name) == 0, "x");
+	message_id_format(name, text);
 	check(strcmp(text, said[0]) == 0, "%s", text);
-	check(names_of("", 0, &name) == 0, "nothing");
-	names_format(name, text);
+	check(message_id_of("", 0, &name) == 0, "nothing");
+	message_id_format(name, text);
 	check(strcmp(text, said[1]) == 0, "%s", text);
 }
 
 static void
 check_use(void)
 {
-	struct names s = {0};
+	struct message_ids s = {0};
 	const char *wrong;
 	uint64_t x, nothing, other;
 
-	names_of("x", 1, &x);
-	names_of("", 0, &nothing);
-	names_of("y", 1, &other);
-	check(!names_use(&s, x), "of none");
-	check(names_set(&s, said, check_n(said), &wrong) == 0, "three");
+	message_id_of("x", 1, &x);
+	message_id_of("", 0, &nothing);
+	message_id_of("y", 1, &other);
+	check(!message_id_use(&s, x), "of none");
+	check(message_id_set(&s, said, check_n(said), &wrong) == 0, "three");
 	for (int i = 0; i < 2; i++) {
-		check(!names_use(&s, other), "not said");
-		check(names_use(&s, x) && names_use(&s, x), "said twice");
-		check(!names_use(&s, x), "not three times");
-		check(names_use(&s, nothing) && !names_use(&s, nothing),
+		check(!message_id_use(&s, other), "not said");
+		check(message_id_use(&s, x) && message_id_use(&s, x),
+		    "said twice");
+		check(!message_id_use(&s, x), "not three times");
+		check(
+		    message_id_use(&s, nothing) && !message_id_use(&s, nothing),
 		    "said once");
 		check(s.used == 3, "%zu", s.used);
-		names_restore(&s);
+		message_id_restore(&s);
 	}
-	names_free(&s);
+	message_id_free(&s);
 }
 
 static void
@@ -51,13 +53,14 @@ check_wrong(void)
 {
 	static char *const bad[] = {"", "2d711642b726b04", "2d711642b726b0444",
 	    "2D711642b726b044", "2d711642b726b04g", " d711642b726b044"};
-	struct names s = {0};
+	struct message_ids s = {0};
 	const char *wrong;
 
 	for (size_t i = 0; i < check_n(bad); i++) {
 		char *const texts[] = {said[0], bad[i]};
 
-		check(names_set(&s, texts, 2, &wrong) < 0 && wrong == bad[i],
+		check(
+		    message_id_set(&s, texts, 2, &wrong) < 0 && wrong == bad[i],
 		    "'%s'", bad[i]);
 		check(s.n == 0, "'%s' leaves none", bad[i]);
 	}

@@ -124,10 +124,10 @@ main(void)
 {
 	unsetenv("INCR_METRICS_DIR");
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "off");
-	check(metrics_tick(0) == FDIO_FOREVER, "off");
+	check(metrics_tick(0) == IO_FOREVER, "off");
 	setenv("INCR_METRICS_DIR", "/nonexistent", 1);
 	check(metrics_open("incr-x", series, check_n(series)) < 0, "missing");
-	check(metrics_tick(0) == FDIO_FOREVER, "missing");
+	check(metrics_tick(0) == IO_FOREVER, "missing");
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	setenv("INCR_METRICS_DIR", dir, 1);

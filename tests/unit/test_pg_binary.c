@@ -7,18 +7,18 @@
 
 enum { ITEMS_MAX = 4 };
 
-static struct sums_item items[ITEMS_MAX];
+static struct keysums_item items[ITEMS_MAX];
 static struct buf out;
 
 /* The table of n sums, in keys 1, 2, ... */
-static struct sums
+static struct keysums
 table(const sums_total *sums, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		items[i].key = (struct id){.bytes = {[15] = (uint8_t)(i + 1)}};
 		items[i].sum = sums[i];
 	}
-	return (struct sums){
+	return (struct keysums){
 	    .items = items, .cap = ITEMS_MAX, .n = n, .sorted = true};
 }
 
@@ -36,22 +36,22 @@ static void
 ids(void)
 {
 	static const sums_total one[] = {1, 1};
-	struct sums s = table(one, 2);
+	struct keysums s = table(one, 2);
 	struct id two[2] = {
 	    {{0xff}}, {{[15] = 7}}}; /* beside each other, not in a table */
 
-	check(arrays_add_ids(&out, &s.items->key, sizeof *s.items, 2) == 0,
+	check(pg_binary_add_ids(&out, &s.items->key, sizeof *s.items, 2) == 0,
 	    "memory");
 	EXPECT("\0\0\0\1\0\0\0\0\0\0\x0b\x86\0\0\0\2\0\0\0\1"
 	       "\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 	       "\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2",
 	    "with a stride");
-	check(arrays_add_ids(&out, two, sizeof *two, 2) == 0, "memory");
+	check(pg_binary_add_ids(&out, two, sizeof *two, 2) == 0, "memory");
 	EXPECT("\0\0\0\1\0\0\0\0\0\0\x0b\x86\0\0\0\2\0\0\0\1"
 	       "\0\0\0\x10\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 	       "\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\7",
 	    "without");
-	check(arrays_add_ids(&out, two, sizeof *two, 0) == 0, "memory");
+	check(pg_binary_add_ids(&out, two, sizeof *two, 0) == 0, "memory");
 	EXPECT("\0\0\0\0\0\0\0\0\0\0\x0b\x86", "no element");
 }
 
@@ -59,24 +59,24 @@ static void
 int8s(void)
 {
 	static const sums_total sums[] = {1, INT64_MAX};
-	struct sums s = table(sums, 2);
+	struct keysums s = table(sums, 2);
 
-	check(arrays_fit_int8(&s), "int64 max fits");
-	check(arrays_add_int8(&out, &s) == 0, "memory");
+	check(pg_binary_fit_int8(&s), "int64 max fits");
+	check(pg_binary_add_int8(&out, &s) == 0, "memory");
 	EXPECT("\0\0\0\1\0\0\0\0\0\0\0\x14\0\0\0\2\0\0\0\1"
 	       "\0\0\0\x08\0\0\0\0\0\0\0\1"
 	       "\0\0\0\x08\x7f\xff\xff\xff\xff\xff\xff\xff",
 	    "int8");
 	s.n = 0;
-	check(arrays_fit_int8(&s), "nothing fits");
-	check(arrays_add_int8(&out, &s) == 0, "memory");
+	check(pg_binary_fit_int8(&s), "nothing fits");
+	check(pg_binary_add_int8(&out, &s) == 0, "memory");
 	EXPECT("\0\0\0\0\0\0\0\0\0\0\0\x14", "no element");
 	s.n = 2;
 	items[0].sum = (sums_total)INT64_MAX + 1;
-	check(!arrays_fit_int8(&s), "one more does not");
+	check(!pg_binary_fit_int8(&s), "one more does not");
 	items[0].sum = 1;
 	items[1].sum = (sums_total)UINT64_MAX + 2; /* its low half fits */
-	check(!arrays_fit_int8(&s), "neither does 65 bits");
+	check(!pg_binary_fit_int8(&s), "neither does 65 bits");
 }
 
 static sums_total
@@ -118,11 +118,11 @@ numeric_edges(void)
 	    power10(36) - 1, power10(36), power10(38), ~(sums_total)0};
 
 	for (size_t i = 0; i < check_n(sums); i++) {
-		struct sums s = table(&sums[i], 1);
+		struct keysums s = table(&sums[i], 1);
 		const unsigned char *p;
 		size_t len;
 
-		check(arrays_add_numeric(&out, &s) == 0, "memory");
+		check(pg_binary_add_numeric(&out, &s) == 0, "memory");
 		p = (const void *)buf_ptr(&out);
 		len = p[23];
 		check(out.len == 24 + len, "%zu: %zu", i, out.len);
@@ -136,9 +136,9 @@ numerics(void)
 {
 	const sums_total sums[] = {
 	    (sums_total)INT64_MAX + 1, power10(19), power10(38), 7};
-	struct sums s = table(sums, 4);
+	struct keysums s = table(sums, 4);
 
-	check(arrays_add_numeric(&out, &s) == 0, "memory");
+	check(pg_binary_add_numeric(&out, &s) == 0, "memory");
 	/* 922 3372 0368 5477 5808; 1000 and four zeros; 100 and nine. */
 	EXPECT("\0\0\0\1\0\0\0\0\0\0\x06\xa4\0\0\0\4\0\0\0\1"
 	       "\0\0\0\x12\0\5\0\4\0\0\0\0\x03\x9a\x0d\x2c\x01\x70\x15\x65"

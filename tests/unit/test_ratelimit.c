@@ -11,10 +11,10 @@
 
 static const int64_t start_ns = 1000 * SECOND;
 
-static struct rate_key
+static struct ratelimit_key
 key(uint64_t i)
 {
-	struct rate_key k = {{0}};
+	struct ratelimit_key k = {{0}};
 
 	memcpy(k.bytes, &i, sizeof i);
 	return k;
@@ -32,16 +32,16 @@ texts(void)
 	    "1/m", "1/", "1/ss", "1/s:1x", " 1/s", "1 /s", "-1/s", "+1/s",
 	    "1.5/s", "1000001/s", "1/s:1000001", "1/s:1:1", "x/s",
 	    "00000000000000000000000000000000000000001/s", "-"};
-	struct rate_limit l = {0};
+	struct ratelimit_quota l = {0};
 
 	for (size_t i = 0; i < check_n(good); i++)
-		check(rate_parse(good[i].text, &l) == 0 &&
+		check(ratelimit_parse(good[i].text, &l) == 0 &&
 			  l.per_s == good[i].per_s && l.burst == good[i].burst,
 		    "%s", good[i].text);
-	l = (struct rate_limit){3, 4};
+	l = (struct ratelimit_quota){3, 4};
 	for (size_t i = 0; i < check_n(bad); i++)
-		check(
-		    rate_parse(bad[i], &l) < 0 && l.per_s == 3 && l.burst == 4,
+		check(ratelimit_parse(bad[i], &l) < 0 && l.per_s == 3 &&
+			  l.burst == 4,
 		    "%s", bad[i]);
 }
 
@@ -49,15 +49,16 @@ texts(void)
 static void
 long_run(uint32_t per_s, uint32_t burst)
 {
-	struct rate_limit l = {per_s, burst};
-	struct rate_key k = key(7);
-	struct rate_left left;
-	struct rate r;
+	struct ratelimit_quota l = {per_s, burst};
+	struct ratelimit_key k = key(7);
+	struct ratelimit_left left;
+	struct ratelimit r;
 	uint64_t taken = 0, most;
 
-	check(rate_open(&r, 64, 12345) == 0, "open");
+	check(ratelimit_open(&r, 64, 12345) == 0, "open");
 	for (int64_t ms = 0; ms <= 10000; ms++) {
-		while (rate_take(&r, &k, &l, 1, start_ns + ms * 1000000, &left))
+		while (ratelimit_take(
+		    &r, &k, &l, 1, start_ns + ms * 1000000, &left))
 			taken++;
 		most = burst + per_s * (uint64_t)ms / 1000;
 		check(taken <= most + 1 && taken + 1 >= most,
@@ -67,72 +68,76 @@ long_run(uint32_t per_s, uint32_t burst)
 			  left.wait_ns <= SECOND / per_s,
 		    "%ju", (uintmax_t)left.wait_ns);
 	}
-	rate_close(&r);
+	ratelimit_close(&r);
 }
 
 static void
 refusals(void)
 {
-	struct rate_limit l = {10, 20};
-	struct rate_key a = key(1), b = key(2);
-	struct rate_left left = {0};
-	struct rate r;
+	struct ratelimit_quota l = {10, 20};
+	struct ratelimit_key a = key(1), b = key(2);
+	struct ratelimit_left left = {0};
+	struct ratelimit r;
 	int64_t now = start_ns;
 
-	check(rate_open(&r, 64, 1) == 0, "open");
-	check(rate_take(&r, &a, &l, 15, now, &left), "15 of 20");
-	check(!rate_take(&r, &a, &l, 6, now, &left), "all or none");
+	check(ratelimit_open(&r, 64, 1) == 0, "open");
+	check(ratelimit_take(&r, &a, &l, 15, now, &left), "15 of 20");
+	check(!ratelimit_take(&r, &a, &l, 6, now, &left), "all or none");
 	check(left.units == 5 && left.wait_ns == SECOND / 10, "5 left: %u",
 	    left.units);
-	check(rate_take(&r, &a, &l, 5, now, &left), "5 of 5");
-	check(!rate_take(&r, &a, &l, 1, now, &left), "0 left");
+	check(ratelimit_take(&r, &a, &l, 5, now, &left), "5 of 5");
+	check(!ratelimit_take(&r, &a, &l, 1, now, &left), "0 left");
 	check(left.units == 0 && left.wait_ns == SECOND / 10, "a tenth");
-	check(rate_take(&r, &b, &l, 20, now, &left), "another client");
+	check(ratelimit_take(&r, &b, &l, 20, now, &left), "another client");
 	now += left.wait_ns - 1;
-	check(!rate_take(&r, &a, &l, 1, now, &left), "too early");
-	check(rate_take(&r, &a, &l, 1, now + 1, &left), "in time");
+	check(!ratelimit_take(&r, &a, &l, 1, now, &left), "too early");
+	check(ratelimit_take(&r, &a, &l, 1, now + 1, &left), "in time");
 
 	/* More than the burst: from a full bucket, and paid afterwards. */
 	now += 100 * SECOND;
-	check(rate_take(&r, &a, &l, 100, now, &left), "100 of 20");
-	check(!rate_take(&r, &a, &l, 1, now + 7 * SECOND, &left), "in debt");
+	check(ratelimit_take(&r, &a, &l, 100, now, &left), "100 of 20");
+	check(
+	    !ratelimit_take(&r, &a, &l, 1, now + 7 * SECOND, &left), "in debt");
 	check(left.wait_ns == SECOND + SECOND / 10, "%jd",
 	    (intmax_t)left.wait_ns);
 	now += 8 * SECOND + SECOND / 10;
-	check(!rate_take(&r, &a, &l, 100, now, &left), "not full");
+	check(!ratelimit_take(&r, &a, &l, 100, now, &left), "not full");
 	check(left.units == 1 && left.wait_ns == 2 * SECOND - SECOND / 10,
 	    "%jd", (intmax_t)left.wait_ns);
-	check(rate_take(&r, &a, &l, 1, now, &left), "paid");
+	check(ratelimit_take(&r, &a, &l, 1, now, &left), "paid");
 
 	/* What others took counts here; what is older does not. */
-	rate_raise(&r, &b, now + 2 * SECOND, now);
-	check(!rate_take(&r, &b, &l, 1, now, &left), "raised");
-	rate_raise(&r, &b, now - SECOND, now);
-	check(!rate_take(&r, &b, &l, 1, now, &left), "never lowered");
-	check(rate_take(&r, &b, &l, 1, now + SECOND / 10, &left), "goes on");
-	rate_close(&r);
+	ratelimit_raise(&r, &b, now + 2 * SECOND, now);
+	check(!ratelimit_take(&r, &b, &l, 1, now, &left), "raised");
+	ratelimit_raise(&r, &b, now - SECOND, now);
+	check(!ratelimit_take(&r, &b, &l, 1, now, &left), "never lowered");
+	check(
+	    ratelimit_take(&r, &b, &l, 1, now + SECOND / 10, &left), "goes on");
+	ratelimit_close(&r);
 }
 
 /* The largest of everything, for as long as it can be asked for. */
 static void
 edges(void)
 {
-	struct rate_limit l = {1, RATE_MAX};
-	struct rate_key k = key(1);
-	struct rate_left left;
-	struct rate r;
+	struct ratelimit_quota l = {1, RATELIMIT_MAX};
+	struct ratelimit_key k = key(1);
+	struct ratelimit_left left;
+	struct ratelimit r;
 	int64_t now = start_ns;
 
-	check(rate_open(&r, 1, 1) == 0, "open");
+	check(ratelimit_open(&r, 1, 1) == 0, "open");
 	for (int i = 0; i < 100; i++) {
 		check(
-		    rate_take(&r, &k, &l, RATE_UNITS_MAX, now, &left), "%d", i);
-		check(!rate_take(&r, &k, &l, RATE_UNITS_MAX, now, &left) &&
+		    ratelimit_take(&r, &k, &l, RATELIMIT_UNITS_MAX, now, &left),
+		    "%d", i);
+		check(!ratelimit_take(
+			  &r, &k, &l, RATELIMIT_UNITS_MAX, now, &left) &&
 			  left.wait_ns > 0,
 		    "%d", i);
 		now += left.wait_ns;
 	}
-	rate_close(&r);
+	ratelimit_close(&r);
 }
 
 /* A table that is too small forgets those who owe least, never the one who
@@ -140,37 +145,37 @@ edges(void)
 static void
 full(void)
 {
-	struct rate_limit l = {1, 100};
-	struct rate_key heavy = key(1u << 30);
-	struct rate_left left;
-	struct rate r;
+	struct ratelimit_quota l = {1, 100};
+	struct ratelimit_key heavy = key(1u << 30);
+	struct ratelimit_left left;
+	struct ratelimit r;
 	size_t kept = 0;
 
-	check(rate_open(&r, 1000, 0x9e3779b97f4a7c15) == 0, "open");
-	check((r.mask + 1) * RATE_WAYS == 1024, "%zu", r.mask);
-	check(rate_take(&r, &heavy, &l, 100, start_ns, &left), "heavy");
+	check(ratelimit_open(&r, 1000, 0x9e3779b97f4a7c15) == 0, "open");
+	check((r.mask + 1) * RATELIMIT_WAYS == 1024, "%zu", r.mask);
+	check(ratelimit_take(&r, &heavy, &l, 100, start_ns, &left), "heavy");
 	for (uint64_t i = 0; i < 100000; i++) {
-		struct rate_key k = key(i);
+		struct ratelimit_key k = key(i);
 
-		check(rate_take(&r, &k, &l, 1, start_ns, &left), "new");
+		check(ratelimit_take(&r, &k, &l, 1, start_ns, &left), "new");
 	}
-	check(!rate_take(&r, &heavy, &l, 1, start_ns, &left), "is known");
-	rate_close(&r);
+	check(!ratelimit_take(&r, &heavy, &l, 1, start_ns, &left), "is known");
+	ratelimit_close(&r);
 
 	/* As many as fit, spread well enough that most are known. */
-	check(rate_open(&r, 1024, 0x9e3779b97f4a7c15) == 0, "open");
+	check(ratelimit_open(&r, 1024, 0x9e3779b97f4a7c15) == 0, "open");
 	for (uint64_t i = 0; i < 512; i++) {
-		struct rate_key k = key(i << 48);
+		struct ratelimit_key k = key(i << 48);
 
-		check(rate_take(&r, &k, &l, 100, start_ns, &left), "new");
+		check(ratelimit_take(&r, &k, &l, 100, start_ns, &left), "new");
 	}
 	for (uint64_t i = 0; i < 512; i++) {
-		struct rate_key k = key(i << 48);
+		struct ratelimit_key k = key(i << 48);
 
-		kept += !rate_take(&r, &k, &l, 1, start_ns, &left);
+		kept += !ratelimit_take(&r, &k, &l, 1, start_ns, &left);
 	}
 	check(kept > 480, "%zu of 512", kept);
-	rate_close(&r);
+	ratelimit_close(&r);
 }
 
 int

@@ -56,11 +56,11 @@ static void
 expect(const char *raw, size_t len, const struct row *r, const char *name)
 {
 	struct buf out = {0};
-	struct record_error e;
+	struct control_error e;
 	enum fault fault;
 
 	buf_add(&out, "before\n", 7);
-	fault = payload_add_line(&out, raw, len, 12);
+	fault = rmq_payload_add_line(&out, raw, len, 12);
 	check(fault == r->fault, "%s: %s", name, fault_code(fault));
 	check(memcmp(buf_ptr(&out), "before\n", 7) == 0, "%s", name);
 	buf_drop(&out, 7);
@@ -72,7 +72,7 @@ expect(const char *raw, size_t len, const struct row *r, const char *name)
 			  memcmp(buf_ptr(&out), r->line, r->line_len) == 0,
 		    "%s", name);
 	else
-		check(record_parse_error(buf_ptr(&out), out.len, &e) == 0 &&
+		check(control_parse_error(buf_ptr(&out), out.len, &e) == 0 &&
 			  e.fault == r->fault && e.line == 12,
 		    "%s", name);
 	buf_free(&out);
@@ -114,8 +114,8 @@ main(void)
 	expect_long(0, LINES_JSON_MAX + 1, &too_long);
 	expect_long(100, LINES_JSON_MAX, &fits);
 	expect_long(100, LINES_JSON_MAX + 1, &too_long);
-	expect_long(PAYLOAD_HEADER_MAX, LINES_JSON_MAX, &fits);
-	expect_long(PAYLOAD_HEADER_MAX + 1, LINES_JSON_MAX, &faulty);
+	expect_long(RMQ_PAYLOAD_HEADER_MAX, LINES_JSON_MAX, &fits);
+	expect_long(RMQ_PAYLOAD_HEADER_MAX + 1, LINES_JSON_MAX, &faulty);
 	expect_long(0, 17 << 20, &too_long);
 	return check_end();
 }

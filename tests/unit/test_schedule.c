@@ -7,7 +7,7 @@
 
 static const struct id A = {{0xa}};
 static struct window w;
-static struct pace pace;
+static struct cost_model pace;
 
 static struct schedule
 with(int64_t interval_ms)
@@ -60,8 +60,8 @@ full(void)
 
 	size_t n;
 
-	pace_init(&pace);
-	n = pace_keys(&pace, SCHEDULE_STATEMENT_MS);
+	cost_model_init(&pace);
+	n = cost_model_keys(&pace, SCHEDULE_STATEMENT_MS);
 	check(n > 1000, "%zu", n);
 	window_open(&w, &A, &A, false, 50000);
 	check(schedule_due(&plain, &w, &pace) > 50000, "empty");
@@ -85,7 +85,7 @@ main(void)
 	struct id seed;
 
 	id_make(&seed);
-	sums_open(&w.sums, &seed);
+	keysums_open(&w.sums, &seed);
 	jitter();
 	full();
 	window_free(&w);

@@ -11,7 +11,7 @@ static char text[LINES + 1][64];
 /* An answer of one line per character: + the increment, and errors: j
  * not-json, . unavailable, u unknown; - an error of another place, x another
  * increment, h half a line. */
-static struct parcel_answer
+static struct send_request_answer
 lines_of(const char *shape, char *buf, size_t size)
 {
 	size_t at = 0;
@@ -31,7 +31,7 @@ lines_of(const char *shape, char *buf, size_t size)
 			    "\"line\":%zu}}\n",
 			    code, shape[i] == '-' ? i + 2 : i + 1);
 	}
-	return (struct parcel_answer){.text = buf, .len = at};
+	return (struct send_request_answer){.text = buf, .len = at};
 }
 
 static const struct {
@@ -82,11 +82,12 @@ fault_of(char c)
 }
 
 static void
-fill_hand(struct hand *h)
+fill_hand(struct line_window *h)
 {
-	check(hand_open(h, LINES + 2) == 0, "memory");
+	check(line_window_open(h, LINES + 2) == 0, "memory");
 	for (uint64_t i = 0; i < LINES; i++)
-		check(hand_add(h, text[i], strlen(text[i]), true, i + 1) == 0,
+		check(line_window_add(
+			  h, text[i], strlen(text[i]), true, i + 1) == 0,
 		    "memory");
 }
 
@@ -105,42 +106,42 @@ test_cases(void)
 {
 	for (size_t i = 0; i < check_n(cases); i++) {
 		const char *what = cases[i].what, *shape;
-		struct parcel p = {0};
-		struct hand h;
+		struct send_request p = {0};
+		struct line_window h;
 		int64_t left = 0;
 
 		fill_hand(&h);
-		check(parcel_fill(&p, &h, 10, cases[i].keyed) == 0 &&
-			  p.n == LINES && !hand_waiting(&h),
+		check(send_request_fill(&p, &h, 10, cases[i].keyed) == 0 &&
+			  p.n == LINES && !line_window_waiting(&h),
 		    "%s", what);
 		for (size_t k = 0; k < 3; k++) {
 			char answer[1024];
-			struct parcel_answer a;
+			struct send_request_answer a;
 
 			shape = cases[i].answers[k];
 			if (shape == NULL)
 				break;
 			if (*shape == '=')
-				a = (struct parcel_answer){
+				a = (struct send_request_answer){
 				    .fault = fault_of(shape[1]),
 				    .again = shape[2] == '!'};
 			else
 				a = lines_of(shape, answer, sizeof answer);
 			if (!cases[i].keyed && k == 1) /* what is line 1 now */
 				memcpy(answer, text[1], strlen(text[1]));
-			left = parcel_learn(&p, &h, &a);
+			left = send_request_learn(&p, &h, &a);
 		}
 		check(left == cases[i].left, "%s: %d left", what, (int)left);
 		check(count_lines(&p.body) == cases[i].body, "%s: %zu lines",
 		    what, count_lines(&p.body));
-		parcel_give_up(&p, &h);
+		send_request_give_up(&p, &h);
 		check(p.left == 0, "%s", what);
 		for (size_t l = 0; l < LINES; l++)
-			check(hand_at(&h, l)->fault ==
+			check(line_window_at(&h, l)->fault ==
 				  fault_of(cases[i].verdicts[l]),
 			    "%s: line %zu", what, l + 1);
 		buf_free(&p.body);
-		hand_close(&h);
+		line_window_close(&h);
 	}
 }
 
@@ -149,43 +150,47 @@ test_cases(void)
 static void
 test_places_used_again(void)
 {
-	struct parcel first = {0}, second = {0};
+	struct send_request first = {0}, second = {0};
 	struct buf out = {0};
-	struct hand h;
+	struct line_window h;
 	char answer[1024];
-	struct parcel_answer a = lines_of("++.+", answer, sizeof answer);
+	struct send_request_answer a = lines_of("++.+", answer, sizeof answer);
 
 	fill_hand(&h);
-	check(parcel_fill(&first, &h, 10, true) == 0, "memory");
-	check(parcel_learn(&first, &h, &a) == 1, "one is open");
-	check(hand_release(&h, &out, 10000) == 0 && h.first == 2, "two leave");
+	check(send_request_fill(&first, &h, 10, true) == 0, "memory");
+	check(send_request_learn(&first, &h, &a) == 1, "one is open");
+	check(line_window_release(&h, &out, 10000) == 0 && h.first == 2,
+	    "two leave");
 	for (uint64_t i = 5; i <= 8; i++)
-		check(hand_add(&h, text[0], strlen(text[0]), true, i) == 0,
+		check(
+		    line_window_add(&h, text[0], strlen(text[0]), true, i) == 0,
 		    "memory");
-	check(hand_full(&h), "all places are taken");
-	check(parcel_fill(&second, &h, 3, true) == 0 && second.n == 3, "three");
-	check(hand_waiting(&h), "one waits");
+	check(line_window_full(&h), "all places are taken");
+	check(send_request_fill(&second, &h, 3, true) == 0 && second.n == 3,
+	    "three");
+	check(line_window_waiting(&h), "one waits");
 	check(strcmp(first.key, second.key) != 0, "keys differ");
 	a = lines_of("++j+", answer, sizeof answer);
-	check(parcel_learn(&first, &h, &a) == 0, "done");
-	check(hand_at(&h, 2)->fault == FAULT_NOT_JSON, "line 3");
-	check(!parcel_doubtful(&second, &h), "certain");
-	check(parcel_learn(&second, &h,
-		  &(struct parcel_answer){.fault = FAULT_UNKNOWN}) == 3,
+	check(send_request_learn(&first, &h, &a) == 0, "done");
+	check(line_window_at(&h, 2)->fault == FAULT_NOT_JSON, "line 3");
+	check(!send_request_doubtful(&second, &h), "certain");
+	check(send_request_learn(&second, &h,
+		  &(struct send_request_answer){.fault = FAULT_UNKNOWN}) == 3,
 	    "open");
-	check(parcel_doubtful(&second, &h), "in doubt");
-	parcel_give_up(&second, &h);
-	hand_give_up(&h);
-	check(!hand_waiting(&h), "none waits");
+	check(send_request_doubtful(&second, &h), "in doubt");
+	send_request_give_up(&second, &h);
+	line_window_give_up(&h);
+	check(!line_window_waiting(&h), "none waits");
 	buf_clear(&out);
-	check(hand_release(&h, &out, 10000) == 0 && h.first == h.end, "all");
+	check(line_window_release(&h, &out, 10000) == 0 && h.first == h.end,
+	    "all");
 	check(h.delivered == 3 && h.rejected == 1 && h.first_rejected == 3 &&
 		  h.unknown == 3 && h.unavailable == 1,
 	    "counts");
 	buf_free(&out);
 	buf_free(&first.body);
 	buf_free(&second.body);
-	hand_close(&h);
+	line_window_close(&h);
 }
 
 /* Lines that need no request are none of it. */
@@ -194,28 +199,29 @@ test_answered_here(void)
 {
 	static const char error[] =
 	    "{\"error\":{\"code\":\"not-json\",\"detail\":\"\",\"line\":7}}";
-	struct parcel p = {0};
+	struct send_request p = {0};
 	struct buf out = {0};
-	struct hand h;
+	struct line_window h;
 
-	check(hand_open(&h, 9) == 0, "memory");
-	check(hand_add(&h, "x", 1, true, 1) == 0 &&
-		  hand_add(&h, text[0], strlen(text[0]), true, 2) == 0 &&
-		  hand_add(&h, error, strlen(error), true, 3) == 0 &&
-		  hand_add(&h, "y", 1, false, 4) == 0 &&
-		  hand_add(&h, text[1], strlen(text[1]), true, 5) == 0,
+	check(line_window_open(&h, 9) == 0, "memory");
+	check(line_window_add(&h, "x", 1, true, 1) == 0 &&
+		  line_window_add(&h, text[0], strlen(text[0]), true, 2) == 0 &&
+		  line_window_add(&h, error, strlen(error), true, 3) == 0 &&
+		  line_window_add(&h, "y", 1, false, 4) == 0 &&
+		  line_window_add(&h, text[1], strlen(text[1]), true, 5) == 0,
 	    "memory");
-	check(parcel_fill(&p, &h, 10, true) == 0 && p.n == 2, "two");
-	check(hand_at(&h, 4)->place == 2, "the second");
-	check(parcel_learn(&p, &h, &(struct parcel_answer){0}) == 0, "done");
-	check(hand_release(&h, &out, 10000) == 0 && h.first == 5, "all");
+	check(send_request_fill(&p, &h, 10, true) == 0 && p.n == 2, "two");
+	check(line_window_at(&h, 4)->place == 2, "the second");
+	check(send_request_learn(&p, &h, &(struct send_request_answer){0}) == 0,
+	    "done");
+	check(line_window_release(&h, &out, 10000) == 0 && h.first == 5, "all");
 	check(h.rejected == 3 && h.first_fault == FAULT_NOT_JSON, "rejected");
 	check(memmem(buf_ptr(&out), out.len, "too-long", 8) != NULL, "long");
 	check(memmem(buf_ptr(&out), out.len, error, strlen(error)) != NULL,
 	    "passed on");
 	buf_free(&out);
 	buf_free(&p.body);
-	hand_close(&h);
+	line_window_close(&h);
 }
 
 int

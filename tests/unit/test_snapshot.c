@@ -14,19 +14,19 @@ struct said {
 	} list[MAX];
 };
 
-static struct holdings_row room[4][MAX];
-static struct holdings_batch batches[MAX];
+static struct snapshot_row room[4][MAX];
+static struct snapshot_batch batches[MAX];
 
-static struct holdings_rows
+static struct snapshot_rows
 rows(size_t i, struct said said)
 {
-	struct holdings_rows r = {.list = room[i]};
+	struct snapshot_rows r = {.list = room[i]};
 
 	for (; said.list[r.n].consumer != 0; r.n++)
-		room[i][r.n] = (struct holdings_row){
+		room[i][r.n] = (struct snapshot_row){
 		    .consumer = {{said.list[r.n].consumer}},
 		    .seq = said.list[r.n].seq};
-	holdings_sort(&r);
+	snapshot_sort(&r);
 	return r;
 }
 
@@ -35,39 +35,39 @@ rows(size_t i, struct said said)
 static void
 check_rest(void)
 {
-	struct holdings before = {.ready = 3, .rejected = 1}, after = before;
+	struct snapshot before = {.ready = 3, .rejected = 1}, after = before;
 	struct said was = SAID({B, 7}, {A, 2});
 
 	before.last = rows(0, was);
 	after.last = rows(1, was);
-	check(holdings_rest(&before, &after), "the same");
+	check(snapshot_rest(&before, &after), "the same");
 	after.ready = 4;
 	after.rejected = 2;
-	check(holdings_rest(&before, &after), "pushed meanwhile");
+	check(snapshot_rest(&before, &after), "pushed meanwhile");
 	after.last = rows(1, SAID({A, 2}, {C, 0}, {B, 7}));
-	check(holdings_rest(&before, &after), "a new consumer");
+	check(snapshot_rest(&before, &after), "a new consumer");
 	after.last = rows(1, SAID({A, 2}, {C, 1}, {B, 7}));
-	check(!holdings_rest(&before, &after), "that took");
+	check(!snapshot_rest(&before, &after), "that took");
 	after.last = rows(1, SAID({A, 3}, {B, 7}));
-	check(!holdings_rest(&before, &after), "one took");
+	check(!snapshot_rest(&before, &after), "one took");
 	after.last = rows(1, SAID({A, 2}));
-	check(!holdings_rest(&before, &after), "one was swept");
+	check(!snapshot_rest(&before, &after), "one was swept");
 	after.last = rows(1, was);
 	after.ready = 2;
-	check(!holdings_rest(&before, &after), "ready is shorter");
+	check(!snapshot_rest(&before, &after), "ready is shorter");
 	after.ready = 3;
 	after.rejected = 0;
-	check(!holdings_rest(&before, &after), "rejected is shorter");
+	check(!snapshot_rest(&before, &after), "rejected is shorter");
 }
 
 /* A and B are registered, stand at 5 and 2; D has left long ago. */
 static bool
 precede(struct said earlier, struct said ledger)
 {
-	struct holdings h = {.last = rows(0, SAID({A, 5}, {B, 2}))};
-	struct holdings_rows e = rows(1, earlier), l = rows(2, ledger);
+	struct snapshot h = {.last = rows(0, SAID({A, 5}, {B, 2}))};
+	struct snapshot_rows e = rows(1, earlier), l = rows(2, ledger);
 
-	return holdings_precede(&h, &e, &l);
+	return snapshot_precede(&h, &e, &l);
 }
 
 static void
@@ -90,19 +90,19 @@ check_precede(void)
 static void
 check_missing(void)
 {
-	struct holdings h = {.last = rows(0, SAID({A, 5}, {B, 2}, {C, 0})),
+	struct snapshot h = {.last = rows(0, SAID({A, 5}, {B, 2}, {C, 0})),
 	    .batches = batches,
 	    .n_batches = 3};
-	struct holdings_rows ledger = rows(1, SAID({A, 3}, {D, 9}));
+	struct snapshot_rows ledger = rows(1, SAID({A, 3}, {D, 9}));
 
-	batches[0] = (struct holdings_batch){.consumer = {{A}}, .seq = 3};
-	batches[1] = (struct holdings_batch){.consumer = {{A}}, .seq = 5};
-	batches[2] = (struct holdings_batch){.consumer = {{B}}, .seq = 2};
-	check(holdings_missing(&h, &ledger) == 2, "A 4 and B 1");
+	batches[0] = (struct snapshot_batch){.consumer = {{A}}, .seq = 3};
+	batches[1] = (struct snapshot_batch){.consumer = {{A}}, .seq = 5};
+	batches[2] = (struct snapshot_batch){.consumer = {{B}}, .seq = 2};
+	check(snapshot_missing(&h, &ledger) == 2, "A 4 and B 1");
 	ledger = rows(1, SAID({A, 5}, {B, 1}));
-	check(holdings_missing(&h, &ledger) == 0, "none");
+	check(snapshot_missing(&h, &ledger) == 0, "none");
 	ledger = rows(1, SAID({A, 6}, {B, 2}));
-	check(holdings_missing(&h, &ledger) == 0, "all counted");
+	check(snapshot_missing(&h, &ledger) == 0, "all counted");
 }
 
 int

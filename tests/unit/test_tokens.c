@@ -132,12 +132,12 @@ many(void)
 	struct tokens *t;
 
 	for (unsigned i = 0; i <= TOKENS_MAX; i++) {
-		uint8_t digest[DIGEST_BYTES];
+		uint8_t digest[SHA256_BYTES];
 		char token[16];
 		int n = snprintf(token, sizeof token, "token%u", i);
 
 		before = len;
-		check(digest_sha256(token, (size_t)n, digest) == 0, "digest");
+		check(sha256_digest(token, (size_t)n, digest) == 0, "digest");
 		len += (size_t)sprintf(text + len, "n%u ", i);
 		for (size_t k = 0; k < sizeof digest; k++)
 			len += (size_t)sprintf(text + len, "%02x", digest[k]);

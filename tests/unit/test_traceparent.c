@@ -44,10 +44,10 @@ test_values(void)
 	    "00-" ID "-00f067aa0ba902b\0-01"; /* strchr finds it */
 
 	for (size_t i = 0; i < check_n(values); i++)
-		check(trace_is_valid(values[i].text, strlen(values[i].text)) ==
-			  values[i].valid,
+		check(traceparent_is_valid(values[i].text,
+			  strlen(values[i].text)) == values[i].valid,
 		    "%s", values[i].text);
-	check(!trace_is_valid(nul, sizeof nul - 1), "a NUL");
+	check(!traceparent_is_valid(nul, sizeof nul - 1), "a NUL");
 }
 
 static int
@@ -60,69 +60,70 @@ static void
 test_make(void)
 {
 	enum { N = 1000 };
-	static struct trace made[N];
+	static struct traceparent made[N];
 
 	for (size_t i = 0; i < N; i++) {
-		trace_make(&made[i]);
-		check(trace_is_valid(made[i].text, strlen(made[i].text)), "%s",
-		    made[i].text);
-		check(strcmp(made[i].text + TRACE_TEXT - 3, "-00") == 0,
+		traceparent_make(&made[i]);
+		check(traceparent_is_valid(made[i].text, strlen(made[i].text)),
+		    "%s", made[i].text);
+		check(strcmp(made[i].text + TRACEPARENT_TEXT - 3, "-00") == 0,
 		    "nothing was recorded: %s", made[i].text);
 	}
 	qsort(made, N, sizeof *made, compare);
 	for (size_t i = 1; i < N; i++)
 		check(memcmp(made[i - 1].text, made[i].text,
-			  TRACE_ID_AT + TRACE_ID) != 0,
+			  TRACEPARENT_ID_AT + TRACEPARENT_ID) != 0,
 		    "twice: %s", made[i].text);
 }
 
 static void
 test_adopt(void)
 {
-	struct trace t = {.text = "00-" ID "-" PARENT "-01"}, none = {0};
-	struct trace bad = {.text = "00-" ID "-" PARENT "-0X"};
+	struct traceparent t = {.text = "00-" ID "-" PARENT "-01"}, none = {0};
+	struct traceparent bad = {.text = "00-" ID "-" PARENT "-0X"};
 
-	trace_adopt(&t);
+	traceparent_adopt(&t);
 	check(memcmp(t.text, "00-" ID "-", 36) == 0, "%s", t.text);
 	check(memcmp(t.text + 36, PARENT, 16) != 0, "%s", t.text);
 	check(strcmp(t.text + 52, "-00") == 0, "%s", t.text);
-	trace_adopt(&none);
-	check(trace_is_valid(none.text, strlen(none.text)), "%s", none.text);
-	trace_adopt(&bad);
-	check(trace_is_valid(bad.text, strlen(bad.text)), "%s", bad.text);
+	traceparent_adopt(&none);
+	check(traceparent_is_valid(none.text, strlen(none.text)), "%s",
+	    none.text);
+	traceparent_adopt(&bad);
+	check(traceparent_is_valid(bad.text, strlen(bad.text)), "%s", bad.text);
 	check(memcmp(bad.text, t.text, 35) != 0, "%s", bad.text);
 }
 
 static void
 test_complaints(void)
 {
-	struct complaints all = {0};
-	struct complaint c = {0};
-	struct trace t = {.text = "a"};
+	struct failure_log all = {0};
+	struct failure c = {0};
+	struct traceparent t = {.text = "a"};
 
-	check(complaint_due(&all) == INT64_MAX, "nothing");
-	check(!complaint_next(&all, 5000, &c), "nothing");
-	complaint_add(&all, 503, "x", &t);
-	check(complaint_due(&all) <= 5000, "at once");
-	check(complaint_next(&all, 5000, &c), "at once");
+	check(failure_log_due(&all) == INT64_MAX, "nothing");
+	check(!failure_log_next(&all, 5000, &c), "nothing");
+	failure_log_add(&all, 503, "x", &t);
+	check(failure_log_due(&all) <= 5000, "at once");
+	check(failure_log_next(&all, 5000, &c), "at once");
 	check(c.status == 503 && c.others == 0 && c.trace.text[0] == 'a' &&
 		  strcmp(c.code, "x") == 0,
 	    "the one");
-	check(complaint_due(&all) == INT64_MAX, "said");
+	check(failure_log_due(&all) == INT64_MAX, "said");
 	for (int i = 0; i < 7; i++) {
 		t.text[0]++;
-		complaint_add(&all, 504, "y", &t);
-		check(!complaint_next(&all, 5999, &c), "not before a second");
+		failure_log_add(&all, 504, "y", &t);
+		check(!failure_log_next(&all, 5999, &c), "not before a second");
 	}
-	check(complaint_due(&all) == 6000, "after a second");
-	check(complaint_next(&all, 6000, &c), "after a second");
+	check(failure_log_due(&all) == 6000, "after a second");
+	check(failure_log_next(&all, 6000, &c), "after a second");
 	check(c.status == 504 && c.others == 6 && c.trace.text[0] == 'h',
 	    "the last of seven: %c, %ju", c.trace.text[0], (uintmax_t)c.others);
-	complaint_add(&all, 503, "x", &t);
-	check(!complaint_next(&all, 6999, &c), "a second again");
-	check(complaint_next(&all, INT64_MAX, &c), "the end");
+	failure_log_add(&all, 503, "x", &t);
+	check(!failure_log_next(&all, 6999, &c), "a second again");
+	check(failure_log_next(&all, INT64_MAX, &c), "the end");
 	check(c.others == 0, "counted anew");
-	check(!complaint_next(&all, INT64_MAX, &c), "said");
+	check(!failure_log_next(&all, INT64_MAX, &c), "said");
 }
 
 int

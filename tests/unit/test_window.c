@@ -7,7 +7,7 @@
 #include "queue/queue.h"
 
 enum {
-	T = 1000000,   /* a tick_ms() */
+	T = 1000000,   /* a clock_ms() */
 	LOOK_MS = 300, /* from one look for orphans to the next */
 	LEFT = WINDOW_PROMISE_MS - WINDOW_RECOVERY_MS
 };
@@ -191,7 +191,7 @@ fill_adopted(void)
 	add(5, 1, 0, 100, 1);
 	add(6, 1, 4, 1000, 0);
 	check(sum() == 4021 && w.lines == 7, "all");
-	sums_sort(&w.sums); /* as it is when the ledger has been asked */
+	keysums_sort(&w.sums); /* as it is when the ledger has been asked */
 }
 
 static void
@@ -288,7 +288,7 @@ main(void)
 	struct id seed;
 
 	id_make(&seed);
-	sums_open(&w.sums, &seed);
+	keysums_open(&w.sums, &seed);
 	batches();
 	adding();
 	closing();
