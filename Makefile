@@ -1,20 +1,34 @@
 # incr: make run builds and runs the whole system, make test proves it.
 # The default goal needs no root and no network, and starts nothing.
 
+# Of the environment, of make's arguments, or these.
+ifeq ($(origin CC),default)
 CC = gcc
-CFLAGS = -O2 -g
-CPPFLAGS =
-LDFLAGS =
-PREFIX = /usr/local
-DESTDIR =
-VERSION = 0.1.0
+endif
+CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION ?= 0.1.0
 
 # Where objects and programs go; another pair makes another build:
 # make BUILD=build/asan BIN=build/asan/bin CFLAGS='-g -fsanitize=address'
 BUILD = build
 BIN = bin
 
-STD = -std=c17 -D_GNU_SOURCE -DINCR_VERSION='"$(VERSION)"' -Ilib -I$(BUILD)
+# Hardening comes before CFLAGS and LDFLAGS, which may take it back.
+# _FORTIFY_SOURCE warns without optimization, -fcf-protection is for x86.
+HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
+	$(CF_PROTECTION) $(FORTIFY)
+HARDEN_LINK = -pie -Wl,-z,relro,-z,now
+CF_PROTECTION := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),\
+	-fcf-protection)
+FORTIFY = $(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),\
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+
+STD = -std=c17 -D_GNU_SOURCE -DINCR_VERSION='"$(VERSION)"' -Ilib -I$(BUILD) \
+	-ffile-prefix-map=$(CURDIR)=.
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 

@@ -10,8 +10,8 @@ build: $(PROGRAMS:%=$(BIN)/%)
 ARCHIVE = $(BUILD)/libincr.a
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 
-COMPILE = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+COMPILE = $(CC) $(STD) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(HARDEN_LINK) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 
 $(PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/%.o $(ARCHIVE)
 	@mkdir -p $(@D)

@@ -15,7 +15,7 @@ unit_tests = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzz_targets = $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,\
 	$(wildcard tests/fuzz/*.c)))
 
-BUILD_TEST = $(COMPILE) $(LDFLAGS) -Wl,--as-needed
+BUILD_TEST = $(COMPILE) $(HARDEN_LINK) $(LDFLAGS) -Wl,--as-needed
 
 # http_parser_diff compares with the parser of the package node-llhttp.
 LLHTTP = /usr/share/llhttp

@@ -6,7 +6,7 @@
 
 enum { LINES = 4 };
 
-static char text[LINES + 1][64];
+static char text[LINES + 1][INCREMENT_TEXT];
 
 /* An answer of one line per character: + the increment, and errors: j
  * not-json, . unavailable, u unknown; - an error of another place, x another
