@@ -13,7 +13,6 @@ setup() {
 
 teardown() {
 	end_background
-	redis_stop "$PWD/redis"
 }
 
 # -- the high-water mark -------------------------------------------------------
@@ -52,11 +51,6 @@ away() {
 		where datname = 't$BATS_SUITE_TEST_NUMBER'" >/dev/null
 }
 back() { ln -s "$INCR_SUITE/pg/.s.PGSQL.5432" away/; }
-
-own_redis() {
-	redis_start "$PWD/redis" "$@"
-	export REDIS_URL=unix://$PWD/redis/redis.sock
-}
 
 # lines N: increments of 1, of 10,000 keys
 lines() {

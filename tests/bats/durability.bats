@@ -8,19 +8,15 @@ setup() {
 	use_redis
 	use_postgres
 	cd "$BATS_TEST_TMPDIR" || return
+	OWN_REDIS=$PWD/redis
 }
 
 teardown() {
 	end_background
-	[ ! -d redis ] || redis_stop "$PWD/redis"
 	[ -z "${DIR_PG-}" ] || pg_stop "$DIR_PG" QUIT
 }
 
 drain() { incr-consume -o | incr-flush; }
-own_redis() {
-	redis_start "$PWD/redis" "$@"
-	export REDIS_URL=unix://$PWD/redis/redis.sock
-}
 own_postgres() {
 	DIR_PG=$INCR_SUITE/own$BATS_SUITE_TEST_NUMBER
 	pg_start "$DIR_PG" "$@"

@@ -15,17 +15,9 @@ setup() {
 	registered "$B"
 }
 
-# own_redis [ARG...]: a server for this test alone
-own_redis() {
-	OWN_REDIS=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
-	redis_start "$OWN_REDIS" "$@"
-	export REDIS_URL=unix://$OWN_REDIS/redis.sock
-}
-
 teardown() {
 	end_background
 	exec 8>&-
-	[ -z "${OWN_REDIS-}" ] || redis_stop "$OWN_REDIS"
 }
 
 registered() { rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$1" >/dev/null; }

@@ -19,7 +19,6 @@ setup() {
 
 teardown() {
 	end_background
-	redis_stop "$DIR/redis"
 	rm -rf "$DIR"
 }
 
@@ -405,10 +404,11 @@ used_up() { [ "$(taken 10 "$@")" -lt 8 ]; }
 
 # A Redis of its own, with the user that incr(7) grants; addresses are the
 # same in all tests.
-own_redis() {
+acl_redis() {
 	sed -n 's/\\e/\\/g; s/^ACL SETUSER/user/p' "$ROOT/man/incr.7" >acl
-	redis_start "$DIR/redis" --aclfile "$DIR/acl"
-	export REDIS_URL=unix://incr:SECRET@$DIR/redis/redis.sock
+	OWN_REDIS=$DIR/redis
+	own_redis --aclfile "$DIR/acl"
+	REDIS_URL=unix://incr:SECRET@$DIR/redis/redis.sock
 }
 told() { redis-cli -s redis/redis.sock keys '*' | grep -q '^incr::rate::'; }
 ttl() {
@@ -425,7 +425,7 @@ start_at() {
 }
 
 @test "--rate-shared: what was taken at one server counts at the other" {
-	own_redis
+	acl_redis
 	start_at a --rate 1/s:20 --rate-shared
 	start_at b --rate 1/s:20 --rate-shared
 	[ "$(at a taken 20)" -eq 20 ]
@@ -441,7 +441,7 @@ start_at() {
 }
 
 @test "--rate-shared: one call for all that was let in meanwhile" {
-	own_redis
+	acl_redis
 	start_at a --rate 1000000/s --rate-shared
 	calls() {
 		redis-cli -s redis/redis.sock info commandstats |
@@ -459,7 +459,7 @@ start_at() {
 }
 
 @test "--rate-shared: without Redis the local limit holds, said once" {
-	own_redis
+	acl_redis
 	redis_stop redis
 	start_at a --rate 1/s:20 --rate-shared
 	[ "$(at a taken 20)" -eq 20 ]
@@ -483,7 +483,7 @@ start_at() {
 }
 
 @test "--rate-shared: a Redis that is not fit is said, and tried again" {
-	own_redis
+	acl_redis
 	redis-cli -s redis/redis.sock acl setuser incr nopass '>other' resetpass
 	start_at a --rate 1/s:20 --rate-shared
 	[ "$(at a post)" = 202 ]
@@ -497,7 +497,7 @@ start_at() {
 }
 
 @test "--rate-shared: a Redis that hangs delays no answer" {
-	own_redis
+	acl_redis
 	start_at a --rate 1/s:1000 --rate-shared
 	[ "$(at a taken 10)" -eq 10 ]
 	wait_for 3 told

@@ -57,12 +57,12 @@ remember() {
 
 end_background() {
 	local pid
-	[ -f "$BATS_TEST_TMPDIR/pids" ] || return 0
-	while read -r pid; do
+	[ ! -f "$BATS_TEST_TMPDIR/pids" ] || while read -r pid; do
 		kill -CONT "$pid" 2>/dev/null || :
 		kill -9 "$pid" 2>/dev/null || :
 		kill -9 -- "-$pid" 2>/dev/null || :
 	done <"$BATS_TEST_TMPDIR/pids"
+	[ -z "${OWN_REDIS-}" ] || redis_stop "$OWN_REDIS"
 }
 
 # said FILE: what a program said, but that it waited for a service: a loaded
@@ -110,6 +110,14 @@ redis_stop() {
 	kill "$pid" 2>/dev/null || return 0
 	kill -CONT "$pid" 2>/dev/null || : # a test may have stopped it
 	wait_for 10 gone "$pid"
+}
+
+# own_redis [ARG...]: a server for this test alone, REDIS_URL; end_background
+# stops it.  It lives in OWN_REDIS, which a test may set before.
+own_redis() {
+	OWN_REDIS=${OWN_REDIS:-$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER}
+	redis_start "$OWN_REDIS" "$@"
+	export REDIS_URL=unix://$OWN_REDIS/redis.sock
 }
 
 # rcli ARG...: redis-cli on the Redis of REDIS_URL (a Unix socket).

@@ -8,11 +8,11 @@ setup() {
 	use_redis
 	cd "$BATS_TEST_TMPDIR" || return
 	PROXIED=$(mktemp -d /tmp/incr-late.XXXXXX)
+	OWN_REDIS=$PROXIED/redis
 }
 
 teardown() {
 	end_background
-	[ ! -d "$PROXIED/redis" ] || redis_stop "$PROXIED/redis"
 	rm -rf "$PROXIED"
 }
 
@@ -29,11 +29,6 @@ open_publish() {
 	pid=$!
 	say 1
 	wait_for 5 answered 1
-}
-
-use_own_redis() {
-	redis_start "$PROXIED/redis" "$@" 7>&-
-	export REDIS_URL=unix://$PROXIED/redis/redis.sock
 }
 
 say() { increment "$1" >&7; }
@@ -69,13 +64,13 @@ verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' o
 }
 
 @test "an answer that is lost, and Redis restarted: pushed once all the same" {
-	use_own_redis
+	own_redis
 	open_publish -w 20
 	tell hold-out
 	say 2
 	wait_for 5 has_ready 2
 	redis_stop "$PROXIED/redis"
-	use_own_redis
+	own_redis
 	tell cut
 	wait_for 10 answered 2
 	leaves 0
@@ -164,7 +159,7 @@ verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' o
 
 # More than a socket takes, in one batch: Redis never had its last byte.
 @test "a batch that did not leave whole in time: unavailable, never pushed" {
-	use_own_redis
+	own_redis
 	mkfifo in
 	exec 7<>in
 	perl -e 'fcntl(STDOUT, 1031, 1 << 20)' >&7 # F_SETPIPE_SZ

@@ -20,20 +20,12 @@ setup() {
 
 teardown() {
 	end_background
-	redis_stop "$BATS_TEST_TMPDIR/r"
 }
 
 name_keys() {
 	P="incr::queue::[$INCR_QUEUE]::"
 	READY="rmq::queue::[$INCR_QUEUE]::ready"
 	REJECTED="rmq::queue::[$INCR_QUEUE]::rejected"
-}
-
-# own_redis: a private one instead of the suite's.
-own_redis() {
-	redis_start "$BATS_TEST_TMPDIR/r"
-	export REDIS_URL=unix://$BATS_TEST_TMPDIR/r/redis.sock
-	introduce_all
 }
 
 # As publishers that have published nothing yet.
@@ -876,6 +868,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 @test "withdraw: who may not call a command is told before anything changes" {
 	local command
 	own_redis
+	introduce_all
 	reject a b
 	for command in lset lrem lpush set; do
 		rcli acl setuser "no-$command" on nopass '~*' '+@all' "-$command"
@@ -926,6 +919,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 
 @test "at maxmemory: publish is refused and does nothing, all others work" {
 	own_redis
+	introduce_all
 	register $A
 	register $B
 	publish $C 1 a b c

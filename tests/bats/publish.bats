@@ -8,18 +8,11 @@ load helper
 setup() {
 	use_redis
 	dir=$BATS_TEST_TMPDIR
+	OWN_REDIS=$dir/redis
 }
 
 teardown() {
 	end_background
-	[ ! -d "$dir/redis" ] || redis_stop "$dir/redis"
-}
-
-# A Redis of the test's own, to be stopped, filled or misconfigured.
-use_own_redis() {
-	redis_start "$dir/redis" --maxmemory-policy noeviction "$@" \
-		7>&- 8>&- 9>&-
-	export REDIS_URL=unix://$dir/redis/redis.sock
 }
 
 redis_pid() { cat "$dir/redis/redis.pid"; }
@@ -107,7 +100,7 @@ leaves() {
 
 @test "100,000 lines from a file are about 100 calls" {
 	# MONITOR is a burden for everybody who uses the server.
-	use_own_redis
+	own_redis
 	increments 1 100000 >"$dir/lines"
 	background rcli monitor >"$dir/monitor"
 	wait_for 5 grep -q OK "$dir/monitor"
@@ -352,7 +345,7 @@ queue_at_rest() {
 	increments 1 3000 >"$dir/lines"
 	publish <"$dir/lines"
 	wait_for 5 grep -q waiting "$dir/err"
-	use_own_redis
+	own_redis
 	leaves 0
 	[ "$(wc -l <"$dir/err")" = 2 ]
 	grep -q '^incr-publish: redis: .*, waiting$' "$dir/err"
@@ -368,7 +361,7 @@ queue_at_rest() {
 }
 
 @test "a stopped Redis: unavailable after the wait, published after a restart" {
-	use_own_redis
+	own_redis
 	open_publish -e -w 1.5 # longer than the longest back-off
 	increment 1 >&7
 	wait_for 5 answered 1
@@ -382,7 +375,7 @@ queue_at_rest() {
 		"code":"not-json" "line":3
 		"code":"unavailable" "line":4
 	END
-	use_own_redis
+	own_redis
 	increment 5 >&7
 	wait_for 5 answered 5
 	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
@@ -392,7 +385,7 @@ queue_at_rest() {
 }
 
 @test "lines are unavailable each after its own wait, younger ones are not" {
-	use_own_redis --min-replicas-to-write 1
+	own_redis --min-replicas-to-write 1
 	open_publish -e -w 1.5
 	increment 1 >&7
 	sleep 0.8 # what passes is time: the others are younger by that much
@@ -409,7 +402,7 @@ queue_at_rest() {
 
 @test "a Redis that stops in the middle of a call: unknown, never sent again" {
 	local n
-	use_own_redis
+	own_redis
 	open_publish -e -w 2
 	increment 1 >&7
 	wait_for 5 answered 1
@@ -432,7 +425,7 @@ queue_at_rest() {
 }
 
 @test "a Redis that stops and goes on within the wait: once, and answered" {
-	use_own_redis
+	own_redis
 	open_publish -e -w 20
 	increment 1 >&7
 	wait_for 5 answered 1
@@ -451,7 +444,7 @@ queue_at_rest() {
 hung_up() { grep -q waiting "$dir/err"; }
 
 @test "connections killed between and in sendings: every line once" {
-	use_own_redis
+	own_redis
 	increments 1 100000 >"$dir/lines"
 	publish -e -w 60 <"$dir/lines"
 	while kill -0 "$pid" 2>/dev/null; do
@@ -465,14 +458,14 @@ hung_up() { grep -q waiting "$dir/err"; }
 @test "Redis killed and restarted from its AOF in the middle: every line once" {
 	local i
 	# everysec can keep back for two seconds what it has acknowledged.
-	use_own_redis --appendfsync always
+	own_redis --appendfsync always
 	increments 1 150000 >"$dir/lines"
 	publish -e -w 60 <"$dir/lines"
 	for i in 1 2; do
 		wait_for 10 answered $((i * 30000))
 		kill -9 "$(redis_pid)"
 		wait_for 5 gone "$(redis_pid)"
-		use_own_redis --appendfsync always
+		own_redis --appendfsync always
 	done
 	leaves 0
 	cmp "$dir/lines" "$dir/out"
@@ -480,12 +473,12 @@ hung_up() { grep -q waiting "$dir/err"; }
 }
 
 @test "after a restart of Redis lines go under a new id" {
-	use_own_redis
+	own_redis
 	open_publish -e
 	increment 1 >&7
 	wait_for 5 answered 1
 	redis_stop "$dir/redis"
-	use_own_redis
+	own_redis
 	increment 2 >&7
 	wait_for 5 answered 2
 	publishers_are 2
@@ -509,7 +502,7 @@ hung_up() { grep -q waiting "$dir/err"; }
 }
 
 @test "a full Redis: unavailable, and taken again once there is room" {
-	use_own_redis
+	own_redis
 	open_publish -e -w 60
 	increment 1 >&7
 	wait_for 5 answered 1
@@ -597,7 +590,7 @@ make_room() {
 	[ "$status" -eq 100 ]
 	INCR_HIGH_WATER=0 run incr-publish </dev/null
 	[ "$status" -eq 100 ]
-	use_own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
+	own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
 	run timeout 20 incr-publish < <(increment 1)
 	[ "$status" -eq 100 ]
 	[ "${#lines[@]}" -eq 1 ]
@@ -657,7 +650,7 @@ tagged() { printf '%s\t' "$1"; increment "$2"; }
 }
 
 @test "tagged lines, connections killed: every tag once, none refused" {
-	use_own_redis
+	own_redis
 	seq 20000 | sed 's/.*/t&\t{"key":"'"$KEY"'","value":&}/' >"$dir/lines"
 	publish -e -t -w 60 <"$dir/lines"
 	while kill -0 "$pid" 2>/dev/null; do

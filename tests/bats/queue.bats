@@ -11,24 +11,20 @@ setup_file() {
 
 setup() {
 	use_redis
-	R=$BATS_TEST_TMPDIR/r # a private server's folder
+	OWN_REDIS=$BATS_TEST_TMPDIR/r
 }
 
 teardown() {
 	hang_up
 	end_background
-	redis_stop "$R"
-	redis_stop "$R-2"
+	redis_stop "$OWN_REDIS-2"
 }
 
-# own_redis [ARG...]: instead of the suite's
-own_redis() {
-	# everysec can keep back for two seconds what it has acknowledged.
-	redis_start "$R" --appendfsync always "$@"
-	export REDIS_URL=unix://$R/redis.sock
-}
+# Its append-only file is written before it replies; everysec can hold a write
+# back for two seconds.
+synced_redis() { own_redis --appendfsync always "$@"; }
 
-redis_pid() { cat "$R/redis.pid"; }
+redis_pid() { cat "$OWN_REDIS/redis.pid"; }
 
 free_port() {
 	local port
@@ -113,12 +109,12 @@ gap" ]
 
 @test "TCP by name, IPv4 and IPv6, another database, a user with a password" {
 	port=$(free_port)
-	own_redis --port "$port" --bind 127.0.0.1 ::1
+	synced_redis --port "$port" --bind 127.0.0.1 ::1
 	rcli acl setuser someone on '>se cret' '~*' '&*' '+@all'
 	for url in "redis://127.0.0.1:$port" "redis://[::1]:$port/1" \
 		"redis://localhost:$port/2" \
 		"redis://someone:se%20cret@127.0.0.1:$port/3" \
-		"unix://someone:se%20cret@$R/redis.sock?db=4"; do
+		"unix://someone:se%20cret@$OWN_REDIS/redis.sock?db=4"; do
 		REDIS_URL=$url run calls 'publish 1 1 a'
 		[ "$output" = pushed ]
 	done
@@ -132,7 +128,7 @@ gap" ]
 }
 
 @test "what is misconfigured is a fault, without the password in its reason" {
-	own_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
+	synced_redis --maxmemory 100mb --maxmemory-policy allkeys-lru
 	fault_is() {
 		run calls connect
 		[[ "$output" == "fault: "*"$1"* ]] || { echo "$output"; return 1; }
@@ -144,16 +140,16 @@ gap" ]
 	rcli config set maxmemory 100mb maxmemory-policy noeviction
 	[ "$(calls connect)" = connected ]
 	REDIS_URL="$REDIS_URL?db=99" fault_is "DB index is out of range"
-	REDIS_URL="unix://:hidden@$R/redis.sock" fault_is AUTH
-	REDIS_URL="unix://nobody:hidden@$R/redis.sock" fault_is WRONGPASS
+	REDIS_URL="unix://:hidden@$OWN_REDIS/redis.sock" fault_is AUTH
+	REDIS_URL="unix://nobody:hidden@$OWN_REDIS/redis.sock" fault_is WRONGPASS
 	rcli acl setuser weak on '>hidden' '~*' +auth +select
-	REDIS_URL="unix://weak:hidden@$R/redis.sock" fault_is NOPERM
+	REDIS_URL="unix://weak:hidden@$OWN_REDIS/redis.sock" fault_is NOPERM
 	rcli config set requirepass other
 	fault_is NOAUTH
 }
 
 @test "a cluster is a fault" {
-	own_redis --port "$(free_port)" --bind 127.0.0.1 --cluster-enabled yes
+	synced_redis --port "$(free_port)" --bind 127.0.0.1 --cluster-enabled yes
 	run calls connect
 	[ "$output" = "fault: is in cluster mode" ]
 }
@@ -164,10 +160,10 @@ gap" ]
 }
 
 @test "it waits for a server that is not there yet, or still a replica" {
-	REDIS_URL=unix://$R/redis.sock
+	REDIS_URL=unix://$OWN_REDIS/redis.sock
 	dial
 	say 'publish 1 1 a'
-	own_redis --replicaof 127.0.0.1 1
+	synced_redis --replicaof 127.0.0.1 1
 	sleep 0.2 # a few attempts, none of which may succeed
 	[ "$(rcli exists rmq::queues)" = 0 ]
 	rcli replicaof no one
@@ -176,7 +172,7 @@ gap" ]
 }
 
 @test "a server turned replica refuses, and is left for a better one" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
 	[ "$reply" = pushed ]
@@ -190,7 +186,7 @@ gap" ]
 }
 
 @test "SCRIPT FLUSH in the middle is not noticed" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
 	rcli script flush
@@ -202,7 +198,7 @@ gap" ]
 }
 
 @test "an idle connection that was closed is made again, the run is the same" {
-	own_redis
+	synced_redis
 	dial
 	call run
 	[ "$reply" = "run 1" ]
@@ -214,11 +210,11 @@ gap" ]
 }
 
 @test "a restarted server is another run" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
-	redis_stop "$R"
-	own_redis
+	redis_stop "$OWN_REDIS"
+	synced_redis
 	call run
 	[ "$reply" = "run 2" ]
 	call 'publish 1 1 a'
@@ -226,7 +222,7 @@ gap" ]
 }
 
 @test "a server that does not answer: lost and sent, done late, not twice" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
 	kill -STOP "$(redis_pid)"
@@ -240,7 +236,7 @@ gap" ]
 }
 
 @test "a call that did not leave whole: lost and not sent, never done" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
 	kill -STOP "$(redis_pid)"
@@ -254,7 +250,7 @@ gap" ]
 }
 
 @test "a connection killed in the middle of a call: lost and sent" {
-	own_redis
+	synced_redis
 	dial
 	call 'publish 1 1 a'
 	kill -STOP "$(redis_pid)"
@@ -262,19 +258,19 @@ gap" ]
 	kill -9 "$(redis_pid)"
 	hear
 	[[ "$reply" == "lost sent: "* ]]
-	rm -f "$R/redis.pid"
-	own_redis
+	rm -f "$OWN_REDIS/redis.pid"
+	synced_redis
 	call 'publish 1 2 b'
 	[ "$reply" = pushed ]
 }
 
 @test "a permission taken away is refused, then a fault" {
-	own_redis
+	synced_redis
 	rcli acl setuser someone on '>x' '~*' '+@all'
-	REDIS_URL=unix://someone:x@$R/redis.sock
+	REDIS_URL=unix://someone:x@$OWN_REDIS/redis.sock
 	dial
 	call 'publish 1 1 a'
-	redis-cli -s "$R/redis.sock" acl setuser someone -evalsha
+	redis-cli -s "$OWN_REDIS/redis.sock" acl setuser someone -evalsha
 	call 'publish 1 2 b'
 	[[ "$reply" == "refused sent: NOPERM"* ]]
 	call 'publish 1 2 b'
@@ -282,9 +278,9 @@ gap" ]
 }
 
 @test "permissions that suffice for half a publish do none of it" {
-	own_redis
+	synced_redis
 	rcli acl setuser someone on '>x' '~*' '+@all' -lpush
-	REDIS_URL=unix://someone:x@$R/redis.sock run calls 'publish 1 1 a'
+	REDIS_URL=unix://someone:x@$OWN_REDIS/redis.sock run calls 'publish 1 1 a'
 	[[ "$output" == "refused sent: "* ]]
 	run calls 'publish 1 1 a' 'measure'
 	[ "$output" = "pushed
@@ -320,7 +316,7 @@ elsewhere() {
 }
 
 @test "a look on another connection is a first one" {
-	own_redis
+	synced_redis
 	orphan 1
 	rcli del "$(owner_key 1)"
 	dial
@@ -371,7 +367,7 @@ none" ]
 }
 
 @test "ten thousand consumers: a look is short, and all are swept in the end" {
-	own_redis
+	synced_redis
 	rcli eval 'for i = 1, 10000 do
 		redis.call("SADD", KEYS[1], string.format("%08x-0000-4000-8000-000000000000", i))
 	end' 1 "incr::queue::[$INCR_QUEUE]::consumers"
