@@ -4,6 +4,9 @@
 #	all      the same without deps; incr-up creates the tables first
 #	dev      all, again after every change
 #	check    every test;  test: deps first
+#	quick    in a minute: unit tests, and what the line programs do
+#	test-long  deps, then the tests that take minutes: tests/long/run;
+#	         SCENARIOS="model fuzz" for these alone
 #	bench    hey against the running system
 #	staleness  how long after its 202 an increment is in Postgres, with
 #	         faults, on servers of its own: tests/bench/staleness
@@ -15,11 +18,12 @@
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
-.PHONY: all run dev deps check test bench staleness chaos db-clear install \
+.PHONY: all run dev deps check quick test test-long bench staleness chaos db-clear install \
 	uninstall format lint
 
 CHAOS_SECONDS = 60
 SEED =
+SCENARIOS =
 
 # By another name: a line with $(MAKE) in it is run by make -n, too.
 our_make = $(MAKE)
@@ -35,14 +39,23 @@ dev:
 	@etc/dev $(our_make)
 
 deps:
-	@etc/deps
+	@etc/deps run
 
 check: build
 	@MAKE='$(our_make)' tests/ci/check
 
-test: deps
+quick: build
+	@MAKE='$(our_make)' tests/ci/check units quick
+
+test:
+	@etc/deps run test
 	@$(MAKE) --no-print-directory -j2 build
 	@$(MAKE) --no-print-directory check
+
+test-long:
+	@etc/deps run test long
+	@$(MAKE) --no-print-directory -j2 build units
+	@MAKE='$(our_make)' tests/long/run $(SCENARIOS)
 
 lint:
 	@MAKE='$(our_make)' tests/ci/lint

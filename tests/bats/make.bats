@@ -77,7 +77,7 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 	sed -e ':a' -e '/\\$/{ N; s/\\\n//; ba' -e '}' copy/*.mk \
 		copy/tests/tests.mk | sed -n 's/^\.PHONY: //p' |
 		tr -s '[:blank:]' '\n' | grep -x '[a-z-]*' >goals
-	for goal in all run dev deps check test bench db-clear install \
+	for goal in all run dev deps check quick test test-long bench db-clear install \
 		uninstall clean format lint fuzz; do
 		grep -qx "$goal" goals
 	done
@@ -116,7 +116,7 @@ machine() {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	machine
 	echo theirs >m/root/usr/sbin/policy-rc.d
-	run -0 "$ROOT/etc/deps"
+	run -0 "$ROOT/etc/deps" run test
 	[ "$output" = 'deps: installing: caddy hey' ]
 	[ "$(cut -d' ' -f2 calls | head -1)" = update ]
 	grep -q 'install caddy hey$' calls
@@ -131,7 +131,7 @@ machine() {
 	machine
 	mkdir -p m/root/etc/postgresql-common
 	echo theirs >m/root/etc/postgresql-common/createcluster.conf
-	APT_STATUS=7 run -7 "$ROOT/etc/deps"
+	APT_STATUS=7 run -7 "$ROOT/etc/deps" run test
 	[ "$(cat m/root/etc/postgresql-common/createcluster.conf)" = theirs ]
 	[ ! -e m/root/usr/sbin/policy-rc.d ]
 }
@@ -139,9 +139,60 @@ machine() {
 @test "deps does nothing where nothing is missing" {
 	machine
 	sed -i 's/|caddy|hey//' m/bin/dpkg-query
-	run -0 "$ROOT/etc/deps"
+	run -0 "$ROOT/etc/deps" run test long
 	[ -z "$output" ]
 	[ ! -e calls ]
+}
+
+@test "deps installs for make run only what running needs" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	machine
+	sed -i 's/|hey|/|hey|bats|groff|nginx-light|/' m/bin/dpkg-query
+	run -0 "$ROOT/etc/deps" run
+	[ "$output" = 'deps: installing: caddy' ]
+	run -0 "$ROOT/etc/deps" test
+	[ "$output" = 'deps: installing: bats hey groff' ]
+	run -0 "$ROOT/etc/deps" long
+	[ "$output" = 'deps: installing: nginx-light' ]
+	run -100 "$ROOT/etc/deps" tests
+	[ "$output" = 'deps: unknown kind of packages: tests' ]
+	make -n -C "$ROOT" run | grep -qx 'etc/deps run'
+	make -n -C "$ROOT" test | grep -qx 'etc/deps run test'
+	make -n -C "$ROOT" test-long | grep -qx 'etc/deps run test long'
+}
+
+@test "every long test has its turn in CI, two different ones for a commit" {
+	local i pair
+	for i in $(seq 1 200); do
+		pair=$("$ROOT/tests/long/run" -p "$(echo "$i" | sha1sum)")
+		[ "${pair% *}" != "${pair#* }" ]
+		echo "$pair"
+	done | tr ' ' '\n' | sort -u >chosen
+	find "$ROOT/tests/long" -type f ! -name run -printf '%f\n' | sort |
+		diff - chosen
+}
+
+# long_tests: a tree whose long tests are these
+long_tests() {
+	mkdir -p t/tests/long
+	cp "$ROOT/tests/long/run" t/tests/long
+	printf '#!/bin/sh\necho "figure: 3 s"\n' >t/tests/long/good
+	printf '#!/bin/sh\necho "no 4 cores"; exit 77\n' >t/tests/long/absent
+	printf '#!/bin/sh\necho "one lost"; exit 1\n' >t/tests/long/bad
+	chmod +x t/tests/long/*
+}
+
+@test "a long test that can't be run is not passed, one that fails is told" {
+	long_tests
+	run -1 t/tests/long/run
+	[ "${lines[0]}" = '  absent: not run: no 4 cores' ]
+	[[ "$output" == *'  bad: failed (1), '*'one lost'* ]]
+	[[ "$output" == *'    3 s'*'  good: passed, '* ]]
+	[ "${lines[-1]}" = '1 passed, 1 failed' ]
+	run -0 t/tests/long/run good absent
+	[ "${lines[-1]}" = '1 passed, 0 failed' ]
+	run -1 t/tests/long/run good none
+	[ "${lines[-1]}" = '1 passed, 1 failed' ]
 }
 
 @test "dev builds, runs, and builds and runs again after a change" {
@@ -200,3 +251,37 @@ changed_to() {
 }
 
 ended_last() { [ "$(tail -n 1 copy/log)" = ended ]; }
+
+# ci_tree STATUS: a repository with .ci/run and a make that says a verdict for
+# test, ends test-long with STATUS, and notes how it was called.
+ci_tree() {
+	mkdir -p c/.ci c/tests c/bin
+	cp "$ROOT/.ci/run" c/.ci
+	cp -r "$ROOT/tests/long" c/tests
+	cat >c/bin/make <<-EOF
+	#!/bin/sh
+	echo "\$1" >>calls
+	case \$1 in
+	test) echo '7 passed, 0 failed' ;;
+	*) [ $1 != 0 ] || echo '2 passed, 0 failed'; exit $1 ;;
+	esac
+	EOF
+	chmod +x c/bin/make
+	git -C c init -q
+	git -C c -c user.name=x -c user.email=x commit -qm x --allow-empty
+	PATH=$PWD/c/bin:$PATH
+}
+
+@test "CI runs the suite and two long tests, and adds them up" {
+	ci_tree 0
+	run -0 c/.ci/run
+	[ "${lines[-1]}" = '9 passed, 0 failed' ]
+	[[ "$output" == *'make test-long SCENARIOS='*' '*': 2 passed, 0 failed'* ]]
+	[ "$(paste -sd' ' c/calls)" = 'test test-long' ]
+}
+
+@test "CI fails if the long tests end without a verdict" {
+	ci_tree 111
+	run -1 c/.ci/run
+	[ "${lines[-1]}" = '7 passed, 1 failed' ]
+}
