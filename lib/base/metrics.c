@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "base/proc.h"
 
 enum {
 	WRITE_MS = 1000,
@@ -52,7 +53,6 @@ static int put(const char *name, const char *suffix, const char *labels,
     const char *le, double value);
 static void sweep(void);
 static bool parse_name(const char *name, uint64_t *ret_pid);
-static int64_t process_age_s(uint64_t pid);
 
 int
 metrics_open(const char *prog, struct metric *table, size_t n)
@@ -251,7 +251,7 @@ metrics_stale(int dir, const char *name)
 	    !S_ISREG(st.st_mode))
 		return false;
 	age_s = clock_unix_ms() / 1000 - (int64_t)st.st_mtime;
-	return age_s >= KEEP_S && process_age_s(pid) < age_s - SLACK_S;
+	return age_s >= KEEP_S && proc_age_s((pid_t)pid) < age_s - SLACK_S;
 }
 
 /* [.]incr-NAME-PID.prom[.new]; the folder may have files of others. */
@@ -270,33 +270,4 @@ parse_name(const char *name, uint64_t *ret_pid)
 	snprintf(
 	    digits, sizeof digits, "%.*s", (int)(dot - dash - 1), dash + 1);
 	return num_u64(digits, 1, INT_MAX, ret_pid) == 0;
-}
-
-/* Seconds since the process began; -1 if there is none.  starttime is field
- * 22 of proc(5)'s stat, the 20th behind the last parenthesis. */
-static int64_t
-process_age_s(uint64_t pid)
-{
-	char path[64], text[1024];
-	const char *at;
-	FILE *f;
-	size_t len;
-
-	snprintf(path, sizeof path, "/proc/%ju/stat", (uintmax_t)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return -1;
-	len = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[len] = '\0';
-	at = strrchr(text, ')');
-	for (int i = 0; i < 20 && at != NULL; i++) {
-		at = strchr(at, ' ');
-		at += at != NULL;
-	}
-	if (at == NULL)
-		return -1;
-	return clock_ms() / 1000 -
-	       (int64_t)(strtoull(at, NULL, 10) /
-			 (unsigned long long)sysconf(_SC_CLK_TCK));
 }

@@ -5,7 +5,6 @@
 #include "queue/owner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,13 +13,10 @@
 #include <unistd.h>
 
 #include "base/num.h"
-
-enum { STAT_MAX = 1024, START_FIELD = 22 };
+#include "base/proc.h"
 
 static int parse_process(
     const char *record, pid_t *ret_pid, uint64_t *ret_start);
-static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start);
-static int read_small(const char *path, char *ret, size_t size);
 
 const char *
 owner_boot(void)
@@ -33,8 +29,8 @@ owner_boot(void)
 		return boot;
 	snprintf(boot, sizeof boot, "?");
 	n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
-	if (n < 0 ||
-	    read_small("/proc/sys/kernel/random/boot_id", id, sizeof id) < 0)
+	if (n < 0 || proc_read_file(
+			 "/proc/sys/kernel/random/boot_id", id, sizeof id) < 0)
 		return boot;
 	ns[n] = '\0';
 	id[strcspn(id, "\n")] = '\0';
@@ -50,13 +46,12 @@ void
 owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX])
 {
 	char text[ID_TEXT + 1];
-	uint64_t start = 0;
-	char state;
+	struct proc self = {0};
 
 	id_format(speaker, text);
-	(void)read_stat(getpid(), &state, &start); /* 0 is nobody's */
+	(void)proc_read(getpid(), &self); /* a start of 0 is nobody's */
 	snprintf(ret, OWNER_RECORD_MAX, "%s %s %jd %ju", text, owner_boot(),
-	    (intmax_t)getpid(), (uintmax_t)start);
+	    (intmax_t)getpid(), (uintmax_t)self.start_ticks);
 }
 
 bool
@@ -71,16 +66,17 @@ owner_speaks(const char *record, const struct id *speaker)
 bool
 owner_gone(const char *record)
 {
+	struct proc now;
+	uint64_t start;
 	pid_t pid;
-	uint64_t start, now;
-	char state;
 
 	if (parse_process(record, &pid, &start) < 0)
 		return false;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return true;
-	return read_stat(pid, &state, &now) == 0 &&
-	       (now != start || state == 'Z' || state == 'X');
+	return proc_read(pid, &now) == 0 &&
+	       (now.start_ticks != start || now.state == 'Z' ||
+		   now.state == 'X');
 }
 
 /* 0, or -1 if the record is not of this machine or not well-formed. */
@@ -108,47 +104,5 @@ parse_process(const char *record, pid_t *ret_pid, uint64_t *ret_start)
 	    num_u64(p + pid_len + 1, 1, UINT64_MAX, ret_start) < 0)
 		return -1;
 	*ret_pid = (pid_t)pid;
-	return 0;
-}
-
-/* Fields 3 and 22 of /proc/PID/stat.  Field 2 is the command's name in
- * brackets, and may contain anything: counting begins after the last one. */
-static int
-read_stat(pid_t pid, char *ret_state, uint64_t *ret_start)
-{
-	char path[64], stat[STAT_MAX], *p;
-	int n;
-
-	snprintf(path, sizeof path, "/proc/%jd/stat", (intmax_t)pid);
-	if (read_small(path, stat, sizeof stat) < 0)
-		return -1;
-	p = strrchr(stat, ')');
-	for (n = 2; p != NULL && n < START_FIELD; n++) {
-		p = strchr(p + 1, ' ');
-		if (p != NULL && n == 2)
-			*ret_state = p[1];
-	}
-	if (p == NULL)
-		return -1;
-	p[1 + strcspn(p + 1, " ")] = '\0';
-	return num_u64(p + 1, 1, UINT64_MAX, ret_start);
-}
-
-/* Reads at most size - 1 bytes, ends them with a NUL.  0 or -1. */
-static int
-read_small(const char *path, char *ret, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	do
-		n = read(fd, ret, size - 1);
-	while (n < 0 && errno == EINTR);
-	close(fd);
-	if (n <= 0)
-		return -1;
-	ret[n] = '\0';
 	return 0;
 }
