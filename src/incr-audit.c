@@ -21,7 +21,7 @@
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
-static sums_total expected;
+static u128 expected;
 static bool expecting;
 
 static const char *take_sum(void *dest, const char *text);
@@ -49,7 +49,7 @@ static void report(const struct audit *a);
 static void add_row(struct buf *out, const char *place,
     const struct deadletter_tally *t, const uint64_t *keys);
 static int judge(const struct audit *a);
-static sums_total total(const struct audit *a);
+static u128 total(const struct audit *a);
 
 int
 main(int argc, char **argv)
@@ -99,7 +99,7 @@ static const char *
 take_sum(void *dest, const char *text)
 {
 	expecting = true;
-	return keysums_parse(text, strlen(text), dest) < 0
+	return u128_parse(text, strlen(text), dest) < 0
 		   ? "a whole number of at most 38 digits"
 		   : NULL;
 }
@@ -162,9 +162,9 @@ static void
 add_row(struct buf *out, const char *place, const struct deadletter_tally *t,
     const uint64_t *keys)
 {
-	char sum[KEYSUMS_TEXT];
+	char sum[U128_TEXT];
 
-	keysums_format(t->sum, sum);
+	u128_format(t->sum, sum);
 	if (keys != NULL)
 		buf_addf(out, "%-8s %12" PRIu64 " %12s %12s %20s\n", place,
 		    *keys, "-", "-", sum);
@@ -176,22 +176,22 @@ add_row(struct buf *out, const char *place, const struct deadletter_tally *t,
 static int
 judge(const struct audit *a)
 {
-	char is[KEYSUMS_TEXT], due[KEYSUMS_TEXT];
+	char is[U128_TEXT], due[U128_TEXT];
 
 	if (a->missing > 0)
 		log_say("queue: %" PRIu64 " batches that were taken are "
 			"neither in Redis nor in the table",
 		    a->missing);
 	if (expecting && total(a) != expected) {
-		keysums_format(total(a), is);
-		keysums_format(expected, due);
+		u128_format(total(a), is);
+		u128_format(expected, due);
 		log_say("total: %s, not %s", is, due);
 		return EXIT_REJECTED;
 	}
 	return a->missing > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
 }
 
-static sums_total
+static u128
 total(const struct audit *a)
 {
 	return a->table + a->taken.sum + a->ready.sum + a->rejected.sum;

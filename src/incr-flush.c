@@ -26,6 +26,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/num.h"
 #include "base/options.h"
 #include "base/url.h"
 #include "flush/flusher.h"
@@ -316,7 +317,7 @@ next_event(const struct flusher *f, int64_t signal_ms)
 {
 	int64_t now_ms = clock_ms(), round_ms = now_ms + CLOCK_HOUR_MS;
 	int64_t metrics_ms = metrics_tick(now_ms);
-	int64_t next_ms = metrics_ms < round_ms ? metrics_ms : round_ms;
+	int64_t next_ms = num_min(metrics_ms, round_ms);
 	const int64_t down_ms[] = {
 	    f->ledger.down_ms, f->remote ? f->claims.down_ms : 0};
 	const bool quiet[] = {said.postgres || !f->ledger.failed,
@@ -338,7 +339,7 @@ next_event(const struct flusher *f, int64_t signal_ms)
 		return next_ms;
 	if (!f->ended && signal_ms + grace_ms < next_ms)
 		next_ms = signal_ms + grace_ms;
-	return leave_ms(signal_ms) < next_ms ? leave_ms(signal_ms) : next_ms;
+	return num_min(leave_ms(signal_ms), next_ms);
 }
 
 /* Trouble with a service is said once, when it lasts, and ends us when it

@@ -23,6 +23,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/num.h"
 #include "base/options.h"
 #include "publish/publisher.h"
 #include "record/control.h"
@@ -268,9 +269,8 @@ next_due(const struct publish *p, int64_t due_ms)
 
 	if (!p->in_dry && !p->ended && has_room(p))
 		return now_ms;
-	if (metrics_ms < due_ms)
-		due_ms = metrics_ms;
-	return p->grace_end_ms < due_ms ? p->grace_end_ms : due_ms;
+	due_ms = num_min(metrics_ms, due_ms);
+	return num_min(p->grace_end_ms, due_ms);
 }
 
 /* What ends this program is the end of its input; a signal only sets a

@@ -23,6 +23,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/num.h"
 #include "base/options.h"
 #include "record/control.h"
 #include "record/fault.h"
@@ -309,10 +310,8 @@ wait_for_more(struct filter *f)
 	    {.fd = f->hungry ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = STDOUT_FILENO, .events = f->out.len > 0 ? POLLOUT : 0},
 	};
-	int64_t next_ms = metrics_tick(clock_ms());
+	int64_t next_ms = num_min(metrics_tick(clock_ms()), f->deadline_ms);
 
-	if (f->deadline_ms < next_ms)
-		next_ms = f->deadline_ms;
 	if (io_poll(fds, sizeof fds / sizeof *fds, next_ms) < 0)
 		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	if (fds[0].revents != 0)

@@ -1,11 +1,25 @@
 /*
- * Strict text to number, with a range (layer 0).  The whole text must be the
- * number: no sign, no white space, no other base, nothing behind it.
+ * Numbers: the lesser of two, and strict text to number with a range.  The
+ * whole text must be the number: no sign, no white space, no other base,
+ * nothing behind it.
  */
 #ifndef INCR_NUM_H
 #define INCR_NUM_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+static inline int64_t
+num_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t
+num_min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
 
 /* Decimal digits only.  0, or -1 if text is no number in [min, max]. */
 int num_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/num.h"
 
 enum {
 	RENEW_MS = QUEUE_OWNER_MS / 4,
@@ -63,7 +64,7 @@ consumer_wait(const struct consumer *c, struct pollfd *ret_pfd)
 	for (int call = 0; call < CONSUMER_NO_CALL; call++) {
 		int64_t due_ms = due(c, (enum consumer_call)call);
 
-		next_ms = due_ms < next_ms ? due_ms : next_ms;
+		next_ms = num_min(due_ms, next_ms);
 	}
 	return next_ms;
 }
@@ -222,7 +223,7 @@ finish_batch(struct consumer *c)
 	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
 		return -1;
 	c->full_ms = 0;
-	c->left -= n < c->left ? n : c->left;
+	c->left -= num_min_size(n, c->left);
 	/* There is more where a full batch came from. */
 	if (n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)
 		c->due_ms[CONSUMER_TAKE] = 0;

@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "queue/rmq_payload.h"
 
 enum {
@@ -99,7 +100,7 @@ stream_write(struct stream *s, int fd)
 	size_t budget = WRITE_MAX;
 
 	while (s->out.len > 0 && budget > 0) {
-		size_t n = s->out.len < budget ? s->out.len : budget;
+		size_t n = num_min_size(s->out.len, budget);
 		int64_t done;
 
 		FAILPOINT_SHORTEN("consume-half", buf_ptr(&s->out), n);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/num.h"
 
 static enum acknowledger_news finish(struct acknowledger *c);
 static void begin(struct acknowledger *c);
@@ -43,7 +44,7 @@ acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd)
 		return 0;
 	/* Also renewals wait: a round that is due would wake us for nothing. */
 	if (c->pause_ms > now_ms)
-		return c->pause_ms < due_ms ? c->pause_ms : due_ms;
+		return num_min(c->pause_ms, due_ms);
 	if (holds_anything(c) && c->round_ms < due_ms)
 		due_ms = c->round_ms;
 	return due_ms;

@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/num.h"
 
 enum {
 	/* Places for receipts kept for the windows and the pending batch. */
@@ -40,7 +42,7 @@ int
 flusher_open(struct flusher *f, struct postgres *pg,
     const struct flusher_options *options)
 {
-	struct id seed;
+	struct hash_seed seed;
 
 	*f = (struct flusher){.options = *options,
 	    .intake = {.queue = options->queue},
@@ -48,7 +50,7 @@ flusher_open(struct flusher *f, struct postgres *pg,
 		.max_keys = options->max_keys},
 	    .staleness_ms = -1};
 	f->filling = &f->windows[0];
-	id_make(&seed);
+	hash_seed_make(&seed);
 	keysums_open(&f->windows[0].sums, &seed);
 	keysums_open(&f->windows[1].sums, &seed);
 	window_plain_init(&f->plain);
@@ -257,7 +259,7 @@ merge(struct flusher *f, bool adopted)
 		window_open(w, &p->consumer, &f->intake.consumer, adopted,
 		    f->intake.batch.lines > 0 ? f->intake.batch.opened_ms
 					      : now_ms);
-		schedule_open(&f->schedule, w, clock_noise());
+		schedule_open(&f->schedule, w, arc4random());
 	}
 	if (window_add_batch(w, &f->intake.batch, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
@@ -312,7 +314,7 @@ open_plain(struct flusher *f, int64_t now_ms)
 	if (f->filling->open)
 		return;
 	window_open_plain(f->filling, now_ms);
-	schedule_open(&f->schedule, f->filling, clock_noise());
+	schedule_open(&f->schedule, f->filling, arc4random());
 }
 
 static int64_t
@@ -356,12 +358,12 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 	int64_t next_ms = due_ms(f), at_ms;
 
 	at_ms = committer_wait(&f->ledger, &ret_pfds[0]);
-	next_ms = at_ms < next_ms ? at_ms : next_ms;
+	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->remote)
 		return next_ms;
 	at_ms = acknowledger_wait(&f->claims, &ret_pfds[1]);
-	return at_ms < next_ms ? at_ms : next_ms;
+	return num_min(at_ms, next_ms);
 }
 
 void
@@ -470,7 +472,7 @@ flusher_oldest(const struct flusher *f)
 		int64_t at_ms = now_ms - flush_input_age_ms(&f->intake, now_ms,
 					     clock_unix_ms());
 
-		oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+		oldest_ms = num_min(at_ms, oldest_ms);
 	}
 	return oldest_ms;
 }

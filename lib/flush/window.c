@@ -1,5 +1,6 @@
 #include "flush/window.h"
 
+#include "base/num.h"
 #include "queue/queue.h"
 
 enum { KEPT_BYTES = 1 << 18 };
@@ -136,7 +137,7 @@ window_due(const struct window *w, int64_t interval_ms, int64_t jitter_ms,
 	if (w->oldest_ms != INT64_MAX && interval_ms <= WINDOW_PROMISE_MS) {
 		promised_ms = w->oldest_ms + WINDOW_PROMISE_MS -
 			      WINDOW_RECOVERY_MS - expected_ms;
-		due_ms = promised_ms < due_ms ? promised_ms : due_ms;
+		due_ms = num_min(promised_ms, due_ms);
 	}
 	return w->adopted ? due_ms : due_ms - jitter_ms;
 }

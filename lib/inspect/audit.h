@@ -35,7 +35,7 @@ struct audit {
 	int64_t wait_ms;      /* for a service, each time */
 
 	/* The result. */
-	sums_total table;
+	u128 table;
 	uint64_t keys;
 	struct deadletter_tally taken,
 	    counted; /* batches that are not, and are, in it */

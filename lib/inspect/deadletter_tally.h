@@ -13,7 +13,7 @@
 
 struct deadletter_tally {
 	uint64_t messages, invalid;
-	sums_total sum;
+	u128 sum;
 };
 
 /* Adds a raw payload; with a key it counts only if it is an increment of

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigendian.h"
 #include "base/hex.h"
 #include "base/sha256.h"
 
@@ -15,13 +16,10 @@ int
 message_id_of(const char *raw, size_t len, uint64_t *ret)
 {
 	uint8_t digest[SHA256_BYTES];
-	uint64_t name = 0;
 
 	if (sha256_digest(raw, len, digest) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof name; i++)
-		name = name << 8 | digest[i];
-	*ret = name;
+	*ret = bigendian_get64(digest);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/num.h"
 
 static enum queue_state step(struct queue *q, int64_t deadline_ms);
 
@@ -59,8 +60,7 @@ step(struct queue *q, int64_t deadline_ms)
 	struct pollfd pfd;
 	int64_t due_ms = queue_wait(q, &pfd);
 
-	if (deadline_ms < due_ms)
-		due_ms = deadline_ms;
+	due_ms = num_min(deadline_ms, due_ms);
 	/* What poll can't say the time-outs of the queue will. */
 	if (io_poll(&pfd, 1, due_ms) < 0)
 		pfd.revents = 0;

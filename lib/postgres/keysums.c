@@ -11,14 +11,12 @@ enum {
 static int grow(struct keysums *s);
 static struct keysums_item *place(
     const struct keysums *s, const struct id *key);
-static size_t hash(const struct keysums *s, const struct id *key);
 static int compare(const void *a, const void *b);
 
 void
-keysums_open(struct keysums *s, const struct id *seed)
+keysums_open(struct keysums *s, const struct hash_seed *seed)
 {
-	*s = (struct keysums){0};
-	memcpy(s->seed, seed->bytes, sizeof s->seed);
+	*s = (struct keysums){.seed = *seed};
 }
 
 int
@@ -59,24 +57,12 @@ grow(struct keysums *s)
 static struct keysums_item *
 place(const struct keysums *s, const struct id *key)
 {
-	size_t i = hash(s, key) & (s->cap - 1);
+	size_t i = hash_of(&s->seed, key->bytes) & (s->cap - 1);
 
 	while (s->items[i].sum != 0 &&
 	       memcmp(&s->items[i].key, key, sizeof *key) != 0)
 		i = (i + 1) & (s->cap - 1);
 	return &s->items[i];
-}
-
-/* One 64 by 64 bit multiplication, both halves of the product folded. */
-static size_t
-hash(const struct keysums *s, const struct id *key)
-{
-	uint64_t half[2];
-	sums_total product;
-
-	memcpy(half, key->bytes, sizeof half);
-	product = (sums_total)(half[0] ^ s->seed[0]) * (half[1] ^ s->seed[1]);
-	return (size_t)(product ^ (product >> 64));
 }
 
 void
@@ -120,33 +106,4 @@ keysums_free(struct keysums *s)
 	s->items = NULL;
 	s->cap = s->n = 0;
 	s->sorted = false;
-}
-
-void
-keysums_format(sums_total sum, char ret[KEYSUMS_TEXT])
-{
-	char digits[KEYSUMS_TEXT];
-	size_t at = KEYSUMS_TEXT - 1;
-
-	digits[at] = '\0';
-	do
-		digits[--at] = (char)('0' + (int)(sum % 10));
-	while ((sum /= 10) > 0);
-	memcpy(ret, digits + at, KEYSUMS_TEXT - at);
-}
-
-int
-keysums_parse(const char *text, size_t len, sums_total *ret)
-{
-	sums_total sum = 0;
-
-	if (len < 1 || len > KEYSUMS_DIGITS)
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		sum = sum * 10 + (unsigned)(text[i] - '0');
-	}
-	*ret = sum;
-	return 0;
 }

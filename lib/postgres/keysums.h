@@ -11,26 +11,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
+#include "base/u128.h"
 #include "record/id.h"
-
-/* No number of int64s that fits a disk overflows it. */
-__extension__ typedef unsigned __int128 sums_total;
 
 struct keysums_item {
 	struct id key;
-	sums_total sum; /* 0: the place is free */
+	u128 sum; /* 0: the place is free; no number of int64s that fits
+		   * a disk overflows it */
 };
 
 struct keysums {
 	struct keysums_item
 	    *items; /* cap of them; after keysums_sort the first n */
 	size_t cap, n;
-	uint64_t seed[2];
+	struct hash_seed seed;
 	bool sorted;
 };
 
-/* An empty table, no memory yet; seed is 16 random bytes. */
-void keysums_open(struct keysums *s, const struct id *seed);
+/* An empty table, no memory yet. */
+void keysums_open(struct keysums *s, const struct hash_seed *seed);
 
 /* Adds value (at least 1) to the sum of key.  0, or -1 if memory is gone:
  * unchanged.  Not after keysums_sort. */
@@ -46,15 +46,5 @@ void keysums_clear(struct keysums *s);
 
 /* Gives all memory back; s is then empty and usable. */
 void keysums_free(struct keysums *s);
-
-enum {
-	KEYSUMS_DIGITS = 38, /* of any number they fit a sums_total */
-	KEYSUMS_TEXT = 40    /* of the largest one, with a NUL */
-};
-
-void keysums_format(sums_total sum, char ret[KEYSUMS_TEXT]);
-
-/* 1 to KEYSUMS_DIGITS digits and nothing else.  0 or -1. */
-int keysums_parse(const char *text, size_t len, sums_total *ret);
 
 #endif

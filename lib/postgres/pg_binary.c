@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/bigendian.h"
+
 enum {
 	HEAD_BYTES = 20,
 	NUMERIC_BASE = 10000,
@@ -10,10 +12,7 @@ enum {
 };
 
 static char *start(struct buf *out, uint32_t type, size_t n, size_t size);
-static size_t put_numeric(char *to, sums_total sum);
-static char *put16(char *to, unsigned n);
-static char *put32(char *to, uint32_t n);
-static char *put64(char *to, uint64_t n);
+static size_t put_numeric(char *to, u128 sum);
 
 int
 pg_binary_add_ids(
@@ -25,7 +24,7 @@ pg_binary_add_ids(
 	if (to == NULL)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		to = put32(to, ID_BYTES);
+		to = bigendian_put32(to, ID_BYTES);
 		memcpy(to, from + i * stride, ID_BYTES);
 		to += ID_BYTES;
 	}
@@ -50,8 +49,8 @@ pg_binary_add_int8(struct buf *out, const struct keysums *sorted)
 	if (to == NULL)
 		return -1;
 	for (size_t i = 0; i < sorted->n; i++) {
-		to = put32(to, 8);
-		to = put64(to, (uint64_t)sorted->items[i].sum);
+		to = bigendian_put32(to, 8);
+		to = bigendian_put64(to, (uint64_t)sorted->items[i].sum);
 	}
 	buf_grow(out, sorted->n * (4 + 8));
 	return 0;
@@ -68,7 +67,7 @@ pg_binary_add_numeric(struct buf *out, const struct keysums *sorted)
 	for (size_t i = 0; i < sorted->n; i++) {
 		size_t len = put_numeric(to + 4, sorted->items[i].sum);
 
-		to = put32(to, (uint32_t)len) + len;
+		to = bigendian_put32(to, (uint32_t)len) + len;
 	}
 	buf_grow(out, (size_t)(to - from));
 	return 0;
@@ -83,14 +82,14 @@ start(struct buf *out, uint32_t type, size_t n, size_t size)
 
 	if (to == NULL)
 		return NULL;
-	to = put32(to, n > 0);
-	to = put32(to, 0);
-	to = put32(to, type);
+	to = bigendian_put32(to, n > 0);
+	to = bigendian_put32(to, 0);
+	to = bigendian_put32(to, type);
 	buf_grow(out, 12);
 	if (n == 0)
 		return to;
-	to = put32(to, (uint32_t)n);
-	to = put32(to, 1);
+	to = bigendian_put32(to, (uint32_t)n);
+	to = bigendian_put32(to, 1);
 	buf_grow(out, HEAD_BYTES - 12);
 	return to;
 }
@@ -100,39 +99,16 @@ start(struct buf *out, uint32_t type, size_t n, size_t size)
  * the digits in base 10000, the most significant first (numeric_recv).
  */
 static size_t
-put_numeric(char *to, sums_total sum)
+put_numeric(char *to, u128 sum)
 {
-	unsigned digits[NUMERIC_DIGITS];
-	unsigned n = 0;
+	uint16_t digits[NUMERIC_DIGITS], n = 0;
 
 	for (; sum > 0; sum /= NUMERIC_BASE)
-		digits[n++] = (unsigned)(sum % NUMERIC_BASE);
-	to = put16(to, n);
-	to = put16(to, n - 1);
-	to = put32(to, 0);
+		digits[n++] = (uint16_t)(sum % NUMERIC_BASE);
+	to = bigendian_put16(to, n);
+	to = bigendian_put16(to, (uint16_t)(n - 1));
+	to = bigendian_put32(to, 0);
 	for (unsigned i = n; i > 0; i--)
-		to = put16(to, digits[i - 1]);
-	return 8 + 2 * n;
-}
-
-static char *
-put16(char *to, unsigned n)
-{
-	to[0] = (char)(n >> 8);
-	to[1] = (char)n;
-	return to + 2;
-}
-
-static char *
-put32(char *to, uint32_t n)
-{
-	to = put16(to, n >> 16);
-	return put16(to, n & 0xffff);
-}
-
-static char *
-put64(char *to, uint64_t n)
-{
-	to = put32(to, (uint32_t)(n >> 32));
-	return put32(to, (uint32_t)n);
+		to = bigendian_put16(to, digits[i - 1]);
+	return 8 + (size_t)2 * n;
 }

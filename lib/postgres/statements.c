@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/bigendian.h"
 #include "base/buf.h"
 #include "postgres/pg_binary.h"
 
@@ -49,7 +50,6 @@ static const char forget_old[] =
 
 static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
 static uint64_t get_int8(const struct postgres *pg);
-static uint64_t int8_at(const char *from);
 
 int
 statements_apply(struct postgres *pg, const struct id *consumer,
@@ -174,17 +174,7 @@ get_int8(const struct postgres *pg)
 {
 	const char *from = postgres_value(pg, 0, 8);
 
-	return from == NULL ? 0 : int8_at(from);
-}
-
-static uint64_t
-int8_at(const char *from)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | (unsigned char)from[i];
-	return n;
+	return from == NULL ? 0 : bigendian_get64(from);
 }
 
 int
@@ -200,19 +190,18 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 }
 
 int
-statements_audited(
-    const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys)
+statements_audited(const struct postgres *pg, u128 *ret_sum, uint64_t *ret_keys)
 {
 	size_t len, sum_len;
 	const char *text = postgres_bytes(pg, 0, &len);
 	const char *space = text == NULL ? NULL : memchr(text, ' ', len);
-	sums_total keys, sum;
+	u128 keys, sum;
 
 	if (space == NULL)
 		return -1;
 	sum_len = (size_t)(space - text);
-	if (keysums_parse(text, sum_len, &sum) < 0 ||
-	    keysums_parse(space + 1, len - sum_len - 1, &keys) < 0)
+	if (u128_parse(text, sum_len, &sum) < 0 ||
+	    u128_parse(space + 1, len - sum_len - 1, &keys) < 0)
 		return -1;
 	*ret_sum = sum;
 	*ret_keys = (uint64_t)keys;
@@ -228,6 +217,6 @@ statements_audited_row(const struct postgres *pg, size_t i,
 	if (row == NULL)
 		return -1;
 	memcpy(ret_consumer->bytes, row, ID_BYTES);
-	*ret_seq = int8_at(row + ID_BYTES);
+	*ret_seq = bigendian_get64(row + ID_BYTES);
 	return 0;
 }

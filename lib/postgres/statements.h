@@ -59,7 +59,7 @@ int statements_audit(
 /* 0 with the sum and how many keys there are, or -1: the sum is no whole
  * number that fits. */
 int statements_audited(
-    const struct postgres *pg, sums_total *ret_sum, uint64_t *ret_keys);
+    const struct postgres *pg, u128 *ret_sum, uint64_t *ret_keys);
 /* Row i (from 0) of the ledger.  0, or -1 if there is no such row. */
 int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);

@@ -2,15 +2,15 @@
 
 #include <string.h>
 
+#include "base/bigendian.h"
+
 enum { ARRAY_32 = 0xdd, STR_8 = 0xd9, STR_16 = 0xda };
 
 void
 msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD])
 {
 	ret_head[0] = ARRAY_32;
-	for (int i = 1; i < MSGPACK_HEAD; i++)
-		ret_head[i] =
-		    (unsigned char)(n >> (8 * (MSGPACK_HEAD - 1 - i)));
+	bigendian_put32((char *)ret_head + 1, n);
 }
 
 int

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "serve/ratelimit_shared.h"
@@ -26,14 +25,14 @@ int
 access_open(const struct access_options *o, char *ret_why, size_t why_size)
 {
 	const char *why = "memory is short";
-	uint64_t seed;
+	struct hash_seed seed;
 
 	options = o;
 	if (o->tokens != NULL && access_reload(ret_why, why_size) < 0)
 		return -1;
+	hash_seed_make(&seed);
 	if (!is_limited() ||
-	    (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed &&
-		ratelimit_open(&rates, CLIENTS, seed) == 0 &&
+	    (ratelimit_open(&rates, CLIENTS, &seed) == 0 &&
 		(o->redis == NULL ||
 		    ratelimit_shared_open(o->redis, &rates, &why) == 0)))
 		return 0;

@@ -5,6 +5,7 @@
 
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/num.h"
 
 static void blank(char *text, size_t len, char c);
 static void hand_over(struct inflight *r, size_t n);
@@ -76,7 +77,7 @@ inflight_write(struct inflight *r, int fd)
 static void
 hand_over(struct inflight *r, size_t n)
 {
-	size_t of_rest = n < r->rest ? n : r->rest;
+	size_t of_rest = num_min_size(n, r->rest);
 
 	buf_drop(&r->out, n);
 	r->rest -= of_rest;
@@ -88,7 +89,7 @@ hand_over(struct inflight *r, size_t n)
 		r->sent[r->begun++ % r->cap] = *l;
 		if (len > n)
 			r->rest = len - n;
-		n -= len < n ? len : n;
+		n -= num_min_size(len, n);
 	}
 }
 

@@ -35,7 +35,7 @@ ratelimit_parse(const char *text, struct ratelimit_quota *ret)
 }
 
 int
-ratelimit_open(struct ratelimit *r, size_t n, uint64_t seed)
+ratelimit_open(struct ratelimit *r, size_t n, const struct hash_seed *seed)
 {
 	size_t sets = 1;
 
@@ -43,7 +43,7 @@ ratelimit_open(struct ratelimit *r, size_t n, uint64_t seed)
 		sets *= 2;
 	r->slots = calloc(sets * RATELIMIT_WAYS, sizeof *r->slots);
 	r->mask = sets - 1;
-	r->seed = seed | 1;
+	r->seed = *seed;
 	return r->slots == NULL ? -1 : 0;
 }
 
@@ -64,7 +64,7 @@ ratelimit_take(struct ratelimit *r, const struct ratelimit_key *key,
 	int64_t owed_ns = s->tat_ns > now_ns ? s->tat_ns - now_ns : 0;
 	int64_t burst_ns = unit_ns * limit->burst;
 	int64_t free_ns = owed_ns < burst_ns ? burst_ns - owed_ns : 0;
-	int64_t most = n < limit->burst ? n : limit->burst;
+	int64_t most = num_min(n, limit->burst);
 
 	if (free_ns >= most * unit_ns) {
 		s->tat_ns = now_ns + owed_ns + n * unit_ns;
@@ -105,12 +105,7 @@ ratelimit_worth(const struct ratelimit_quota *limit, uint32_t n)
 uint64_t
 ratelimit_hash(const struct ratelimit *r, const struct ratelimit_key *key)
 {
-	uint64_t a, b, h;
-
-	memcpy(&a, key->bytes, sizeof a);
-	memcpy(&b, key->bytes + sizeof a, sizeof b);
-	h = (a ^ (b >> 32 | b << 32)) * r->seed;
-	return (h ^ h >> 32) * r->seed >> 32;
+	return hash_of(&r->seed, key->bytes);
 }
 
 /* The client's slot; that of whoever owes least if it has none yet. */

@@ -13,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
+
 enum {
 	RATELIMIT_MAX = 1000000,
 	RATELIMIT_UNITS_MAX = 1 << 24,
-	RATELIMIT_KEY = 16
+	RATELIMIT_KEY = HASH_BYTES
 };
 
 /* per_s 0: no limit. */
@@ -41,7 +43,7 @@ struct ratelimit_slot {
 struct ratelimit {
 	struct ratelimit_slot *slots; /* sets of RATELIMIT_WAYS */
 	size_t mask;                  /* number of sets - 1 */
-	uint64_t seed;                /* no client can know its set */
+	struct hash_seed seed;        /* no client can know its set */
 };
 
 enum { RATELIMIT_WAYS = 8 };
@@ -52,7 +54,7 @@ enum { RATELIMIT_WAYS = 8 };
  * forgotten, which is harmless once it was paid for.  0, or -1 if memory is
  * gone.
  */
-int ratelimit_open(struct ratelimit *r, size_t n, uint64_t seed);
+int ratelimit_open(struct ratelimit *r, size_t n, const struct hash_seed *seed);
 void ratelimit_close(struct ratelimit *r);
 
 /* What a refused client may know. */

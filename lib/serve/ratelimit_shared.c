@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "net/loop.h"
 #include "queue/lua/rate.h"
 #include "redis/resp.h"
@@ -169,7 +170,7 @@ ratelimit_shared_tick(int64_t now_ms)
 	next_ms = s.here->n == 0       ? IO_FOREVER
 		  : s.next_ms > now_ms ? s.next_ms
 				       : now_ms + INTERVAL_MS;
-	return next_ms < s.due_ms ? next_ms : s.due_ms;
+	return num_min(next_ms, s.due_ms);
 }
 
 static void

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/hex.h"
 #include "base/sha256.h"
 
@@ -27,8 +27,8 @@ struct tokens {
 	struct entry *entries;
 	size_t n;
 	uint32_t *starts;
-	unsigned shift; /* of the product to a bucket */
-	uint64_t seed;
+	unsigned shift; /* of the hash to a bucket */
+	struct hash_seed seed;
 };
 
 struct word {
@@ -277,10 +277,9 @@ make_buckets(struct tokens *t)
 	n = (size_t)1 << bits;
 	t->shift = 64 - bits;
 	t->starts = calloc(n + 1, sizeof *t->starts);
-	if (t->starts == NULL ||
-	    getrandom(&t->seed, sizeof t->seed, 0) != (ssize_t)sizeof t->seed)
+	if (t->starts == NULL)
 		return -1;
-	t->seed |= 1;
+	hash_seed_make(&t->seed);
 	for (size_t i = 0; i < t->n; i++)
 		t->entries[i].bucket = bucket_of(t, t->entries[i].digest);
 	if (t->n > 1)
@@ -303,7 +302,7 @@ by_bucket(const void *a, const void *b)
 static uint64_t
 bucket_of(const struct tokens *t, const uint64_t *digest)
 {
-	return digest[0] * t->seed >> t->shift;
+	return hash_of(&t->seed, digest) >> t->shift;
 }
 
 const struct token *

@@ -30,9 +30,9 @@ static void
 check_tally(struct deadletter_tally t, uint64_t messages, uint64_t invalid,
     const char *sum)
 {
-	char text[KEYSUMS_TEXT];
+	char text[U128_TEXT];
 
-	keysums_format(t.sum, text);
+	u128_format(t.sum, text);
 	check(t.messages == messages && t.invalid == invalid &&
 		  strcmp(text, sum) == 0,
 	    "%ju %ju %s", (uintmax_t)t.messages, (uintmax_t)t.invalid, text);

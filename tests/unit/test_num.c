@@ -69,5 +69,8 @@ main(void)
 		check(ms == (result == 0 ? seconds[i].want_ms : 42), "\"%s\"",
 		    seconds[i].text);
 	}
+	check(
+	    num_min(-1, 1) == -1 && num_min(2, INT64_MIN) == INT64_MIN, "min");
+	check(num_min_size(SIZE_MAX, 1) == 1 && num_min_size(0, 1) == 0, "min");
 	return check_end();
 }

@@ -12,7 +12,7 @@ static struct buf out;
 
 /* The table of n sums, in keys 1, 2, ... */
 static struct keysums
-table(const sums_total *sums, size_t n)
+table(const u128 *sums, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		items[i].key = (struct id){.bytes = {[15] = (uint8_t)(i + 1)}};
@@ -35,7 +35,7 @@ check_bytes(const char *want, size_t len, const char *name)
 static void
 ids(void)
 {
-	static const sums_total one[] = {1, 1};
+	static const u128 one[] = {1, 1};
 	struct keysums s = table(one, 2);
 	struct id two[2] = {
 	    {{0xff}}, {{[15] = 7}}}; /* beside each other, not in a table */
@@ -58,7 +58,7 @@ ids(void)
 static void
 int8s(void)
 {
-	static const sums_total sums[] = {1, INT64_MAX};
+	static const u128 sums[] = {1, INT64_MAX};
 	struct keysums s = table(sums, 2);
 
 	check(pg_binary_fit_int8(&s), "int64 max fits");
@@ -72,17 +72,17 @@ int8s(void)
 	check(pg_binary_add_int8(&out, &s) == 0, "memory");
 	EXPECT("\0\0\0\0\0\0\0\0\0\0\0\x14", "no element");
 	s.n = 2;
-	items[0].sum = (sums_total)INT64_MAX + 1;
+	items[0].sum = (u128)INT64_MAX + 1;
 	check(!pg_binary_fit_int8(&s), "one more does not");
 	items[0].sum = 1;
-	items[1].sum = (sums_total)UINT64_MAX + 2; /* its low half fits */
+	items[1].sum = (u128)UINT64_MAX + 2; /* its low half fits */
 	check(!pg_binary_fit_int8(&s), "neither does 65 bits");
 }
 
-static sums_total
+static u128
 power10(int exponent)
 {
-	sums_total p = 1;
+	u128 p = 1;
 
 	while (exponent-- > 0)
 		p *= 10;
@@ -90,11 +90,11 @@ power10(int exponent)
 }
 
 /* The number that numeric_recv would read; 0 if it would refuse it. */
-static sums_total
+static u128
 read_numeric(const unsigned char *p, size_t len)
 {
 	unsigned n = p[0] * 256u + p[1], weight = p[2] * 256u + p[3];
-	sums_total sum = 0;
+	u128 sum = 0;
 
 	if (len != 8 + 2 * n || n == 0 || weight != n - 1 ||
 	    memcmp(p + 4, "\0\0\0\0", 4) != 0 || p[8] + p[9] == 0)
@@ -112,10 +112,10 @@ read_numeric(const unsigned char *p, size_t len)
 static void
 numeric_edges(void)
 {
-	const sums_total sums[] = {1, 9999, 10000, 10001, 99999999, 100000000,
-	    INT64_MAX, (sums_total)INT64_MAX + 1, UINT64_MAX,
-	    (sums_total)UINT64_MAX + 1, power10(19), power10(19) + 1,
-	    power10(36) - 1, power10(36), power10(38), ~(sums_total)0};
+	const u128 sums[] = {1, 9999, 10000, 10001, 99999999, 100000000,
+	    INT64_MAX, (u128)INT64_MAX + 1, UINT64_MAX, (u128)UINT64_MAX + 1,
+	    power10(19), power10(19) + 1, power10(36) - 1, power10(36),
+	    power10(38), ~(u128)0};
 
 	for (size_t i = 0; i < check_n(sums); i++) {
 		struct keysums s = table(&sums[i], 1);
@@ -134,8 +134,7 @@ numeric_edges(void)
 static void
 numerics(void)
 {
-	const sums_total sums[] = {
-	    (sums_total)INT64_MAX + 1, power10(19), power10(38), 7};
+	const u128 sums[] = {(u128)INT64_MAX + 1, power10(19), power10(38), 7};
 	struct keysums s = table(sums, 4);
 
 	check(pg_binary_add_numeric(&out, &s) == 0, "memory");

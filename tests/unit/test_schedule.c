@@ -82,9 +82,9 @@ full(void)
 int
 main(void)
 {
-	struct id seed;
+	struct hash_seed seed;
 
-	id_make(&seed);
+	hash_seed_make(&seed);
 	keysums_open(&w.sums, &seed);
 	jitter();
 	full();

@@ -41,10 +41,10 @@ add(uint64_t seq, uint8_t key, size_t n, int64_t v, size_t bad)
 	batch_free(&b);
 }
 
-static sums_total
+static u128
 sum(void)
 {
-	sums_total total = 0;
+	u128 total = 0;
 
 	for (size_t i = 0; i < w.sums.cap; i++)
 		total += w.sums.items[i].sum;
@@ -201,7 +201,7 @@ trimming(void)
 		uint64_t row;
 		uint64_t lines;
 		size_t keys;
-		sums_total sum;
+		u128 sum;
 	} cases[] = {{3, 6, 4, 4020}, {4, 4, 4, 4000}, {5, 4, 4, 4000}};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
@@ -285,9 +285,9 @@ memory(void)
 int
 main(void)
 {
-	struct id seed;
+	struct hash_seed seed;
 
-	id_make(&seed);
+	hash_seed_make(&seed);
 	keysums_open(&w.sums, &seed);
 	batches();
 	adding();
