@@ -1,6 +1,6 @@
 #include "base/backoff.h"
 
-#include "base/clock.h"
+#include <stdlib.h>
 
 enum { MIN_MS = 50, MAX_MS = 1000 };
 
@@ -14,7 +14,7 @@ backoff_next(struct backoff *b)
 	if (b->last_ms > max)
 		b->last_ms = max;
 	return b->last_ms -
-	       (int64_t)(clock_noise() % (uint64_t)(b->last_ms / 4 + 1));
+	       (int64_t)arc4random_uniform((uint32_t)(b->last_ms / 4 + 1));
 }
 
 void

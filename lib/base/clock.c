@@ -22,12 +22,6 @@ clock_unix_ms(void)
 	return read_us(CLOCK_REALTIME) / 1000;
 }
 
-uint64_t
-clock_noise(void)
-{
-	return (uint64_t)clock_us() * 6364136223846793005u >> 33;
-}
-
 static int64_t
 read_us(clockid_t clock)
 {

@@ -30,8 +30,4 @@ bool clock_paused(int64_t *last_ms);
  * time stamps only. */
 int64_t clock_unix_ms(void);
 
-/* A number for jitter: the microseconds differ enough between processes
- * that were started together. */
-uint64_t clock_noise(void);
-
 #endif

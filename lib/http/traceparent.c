@@ -1,10 +1,9 @@
 #include "http/traceparent.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/hex.h"
 
 enum {
@@ -12,7 +11,7 @@ enum {
 	PARENT_AT = TRACEPARENT_ID_AT + TRACEPARENT_ID + 1,
 	PARENT_BYTES = 8,
 	FLAGS_AT = PARENT_AT + 2 * PARENT_BYTES + 1,
-	POOL = 256 /* bytes that getrandom gives in one piece, random(4) */
+	POOL = 256 /* bytes drawn at once */
 };
 
 static bool is_id(const char *text, size_t len);
@@ -58,22 +57,16 @@ traceparent_adopt(struct traceparent *t)
 	}
 }
 
-/* The next n random bytes, of many that were drawn at once.  Were there none,
- * the clock would still tell names apart: they are no secrets. */
+/* The next n random bytes, of many that were drawn at once. */
 static const uint8_t *
 draw(size_t n)
 {
 	static uint8_t pool[POOL];
 	static size_t at = POOL;
-	uint64_t noise;
 
 	if (POOL - at < n) {
 		at = 0;
-		if (getrandom(pool, POOL, 0) != POOL)
-			for (size_t i = 0; i < POOL; i += sizeof noise) {
-				noise = clock_noise() + i;
-				memcpy(pool + i, &noise, sizeof noise);
-			}
+		arc4random_buf(pool, POOL);
 	}
 	at += n;
 	return pool + at - n;

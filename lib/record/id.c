@@ -1,9 +1,12 @@
 #include "record/id.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <uuid/uuid.h>
 
 #include "base/hex.h"
+
+/* Bytes whose high bits RFC 9562 sets: version 4, variant 10. */
+enum { VERSION_AT = 6, VARIANT_AT = 8 };
 
 /* Marks that survive an AND over all digits. */
 enum { HEX = 0x20, LOWER = 0x10 };
@@ -43,10 +46,9 @@ static int parse(const char *text, size_t len, unsigned want, struct id *ret);
 void
 id_make(struct id *ret)
 {
-	uuid_t made;
-
-	uuid_generate_random(made);
-	memcpy(ret->bytes, made, ID_BYTES);
+	arc4random_buf(ret->bytes, ID_BYTES);
+	ret->bytes[VERSION_AT] = 0x40 | (ret->bytes[VERSION_AT] & 0x0f);
+	ret->bytes[VARIANT_AT] = 0x80 | (ret->bytes[VARIANT_AT] & 0x3f);
 }
 
 int

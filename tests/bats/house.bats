@@ -31,7 +31,6 @@ setup() { cd "$ROOT" || return; }
 		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
 		grep -lE '#include <hiredis' -r lib src | sed 's/$/ hiredis/'
 		grep -lE '#include <(libpq|postgresql)' -r lib src | sed 's/$/ libpq/'
-		grep -lE '#include <uuid' -r lib src | sed 's/$/ uuid/'
 		grep -lE '#include <curl' -r lib src | sed 's/$/ curl/'
 		grep -lE '#include <openssl' -r lib src | sed 's/$/ openssl/'
 	} | sort | diff - <(
@@ -40,7 +39,6 @@ setup() { cd "$ROOT" || return; }
 			lib/postgres/postgres.c libpq
 			lib/queue/rmq_payload.c jansson
 			lib/record/control.c jansson
-			lib/record/id.c uuid
 			lib/record/increment.c jansson
 			lib/record/json.c jansson
 			lib/redis/redis.c hiredis
@@ -60,15 +58,15 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 		echo "$program: $(needed "incr-$program" | sort | paste -sd ' ')"
 	done | diff - <(
 		cat <<-'END'
-			validate: c jansson uuid
-			publish: c hiredis jansson uuid
-			consume: c hiredis jansson uuid
-			flush: c hiredis jansson pq uuid
-			serve: c crypto hiredis jansson uuid
-			send: c curl jansson uuid
+			validate: c jansson
+			publish: c hiredis jansson
+			consume: c hiredis jansson
+			flush: c hiredis jansson pq
+			serve: c crypto hiredis jansson
+			send: c curl jansson
 			metrics: c
-			rejected: c crypto hiredis jansson uuid
-			audit: c hiredis jansson pq uuid
+			rejected: c crypto hiredis jansson
+			audit: c hiredis jansson pq
 		END
 	)
 }

@@ -71,6 +71,7 @@ main(void)
 	check(!id_equal(&a, &b) && id_equal(&a, &a), "made");
 	id_format(&a, text);
 	check(text[14] == '4', "%s: version 4", text);
+	check(strchr("89ab", text[19]) != NULL, "%s: variant 10", text);
 	check(id_parse_lower(text, ID_TEXT, &b) == 0 && id_equal(&a, &b),
 	    "%s: round", text);
 	return check_end();
