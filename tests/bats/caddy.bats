@@ -19,11 +19,6 @@ teardown() {
 	rm -rf "$sockets"
 }
 
-free_port() {
-	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-		Listen => 1, LocalAddr => "127.0.0.1")->sockport'
-}
-
 caddy_start() {
 	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
 		>caddy.log 2>&1

@@ -89,6 +89,18 @@ alone() (
 	"$@"
 )
 
+# free_port: a TCP port that nobody listens to, no other test of the suite
+# gets, and the kernel gives to no client.
+free_port() {
+	local port
+	for port in $(shuf -i 10000-29999 -n 200); do
+		[ -z "${INCR_SUITE-}" ] ||
+			mkdir "$INCR_SUITE/port.$port" 2>/dev/null || continue
+		[ -n "$(ss -Hltn "sport = :$port")" ] || break
+	done
+	echo "$port"
+}
+
 # -- Redis ------------------------------------------------------------------
 
 # redis_start DIR [ARG...]: a private server at DIR/redis.sock; pid in

@@ -29,8 +29,7 @@ serve() {
 
 # front: Caddy, with shorter times; its port is caddy.
 front() {
-	caddy=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+	caddy=$(free_port)
 	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
 	export INCR_UPSTREAMS=unix/$sockets/s INCR_SITE=http://:$caddy
 	sed -e 's/read_header 10s/read_header 500ms/' \

@@ -46,8 +46,7 @@ all_counted() { diff <(counted) <(grep -v ' 0$' answered | sort); }
 
 # Sets port.
 start_caddy() {
-	port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+	port=$(free_port)
 	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
 	export INCR_UPSTREAMS=unix/$sockets/s INCR_SITE=http://:$port
 	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \

@@ -224,8 +224,7 @@ long_tests() {
 	use_postgres
 	copy_tree
 	INCR_STATE=$(mktemp -d /tmp/incr-dev.XXXXXX)
-	INCR_PORT=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-		Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+	INCR_PORT=$(free_port)
 	export INCR_STATE INCR_PORT
 	background setsid make -s -C copy dev >out 2>&1
 	dev=$!

@@ -26,16 +26,6 @@ synced_redis() { own_redis --appendfsync always "$@"; }
 
 redis_pid() { cat "$OWN_REDIS/redis.pid"; }
 
-free_port() {
-	local port
-	for port in $(shuf -i 20000-29999 -n 50); do
-		if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-			echo "$port"
-			return
-		fi
-	done
-}
-
 # calls LINE...: each one's result, by a connection of their own
 calls() {
 	printf '%s\n' "$@" | timeout 20 "$ROOT/build/asan/unit/queue_call" \

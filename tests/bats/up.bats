@@ -45,11 +45,6 @@ teardown() {
 	rm -rf "$INCR_STATE"
 }
 
-free_port() {
-	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-		Listen => 1, LocalAddr => "127.0.0.1")->sockport'
-}
-
 use_cluster() { # STATE
 	chmod 755 "$1"
 	mkdir -p "$1/postgres"

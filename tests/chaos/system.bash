@@ -103,13 +103,6 @@ start_proxy() {
 	disown # nobody waits for it
 }
 
-# Below those that the kernel gives to clients.
-free_port() {
-	perl -MIO::Socket::INET -e 'do { $s = IO::Socket::INET->new(Listen => 1,
-		LocalAddr => "127.0.0.1:" . (10000 + int(rand(22000)))) }
-		until $s; print $s->sockport'
-}
-
 # -- clocks ------------------------------------------------------------------
 
 make_clocks() {
