@@ -53,7 +53,7 @@ item() {
 	for p in $PROGRAMS; do
 		[ -e "$MAN/$p.1" ]
 	done
-	mandoc -T lint -W warning "$MAN"/*.[1-8]
+	"$ROOT/tests/ci/lint" pages
 	for page in "$MAN"/*.1; do
 		p=${page##*/}
 		[[ " $PROGRAMS " == *" ${p%.1} "* ]]
@@ -247,7 +247,7 @@ is_up() {
 	redis_start "$BATS_TEST_TMPDIR/r" --maxmemory-policy noeviction
 	remember "$(cat r/redis.pid)"
 	blocks redis "$MAN/incr.7"
-	[ "$(redis-cli -s r/redis.sock <redis.1)" = OK ]
+	[ "$(at_that_redis . ./redis.1)" = OK ]
 	export REDIS_URL=unix://incr:SECRET@$BATS_TEST_TMPDIR/r/redis.sock
 	{
 		increments 1 10
@@ -274,6 +274,12 @@ is_up() {
 	run redis-cli -s r/redis.sock --user incr --pass SECRET --no-auth-warning \
 		get other
 	[[ "$output" == *NOPERM* ]]
+}
+
+# at_that_redis COMMAND...: a command whose redis-cli asks the one of r
+at_that_redis() {
+	redis-cli() { command redis-cli -s r/redis.sock "$@"; }
+	"$@"
 }
 
 has_batches() {

@@ -405,7 +405,9 @@ used_up() { [ "$(taken 10 "$@")" -lt 8 ]; }
 # A Redis of its own, with the user that incr(7) grants; addresses are the
 # same in all tests.
 acl_redis() {
-	sed -n 's/\\e/\\/g; s/^ACL SETUSER/user/p' "$ROOT/man/incr.7" >acl
+	sed -n '/^redis-cli ACL/,/^\.Ed/p' "$ROOT/man/incr.7" |
+		sed -e '$d' -e 's/ *\\e$//' -e 's/\\e/\\/g' -e "s/'//g" \
+			-e 's/^redis-cli ACL SETUSER/user/' | paste -sd ' ' >acl
 	OWN_REDIS=$DIR/redis
 	own_redis --aclfile "$DIR/acl"
 	REDIS_URL=unix://incr:SECRET@$DIR/redis/redis.sock
