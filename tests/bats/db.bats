@@ -120,6 +120,17 @@ differs() {
 	[[ "$output" == *'increments: table is no table, must be a table'* ]]
 }
 
+@test "create accepts a column more that a row may leave out" {
+	sql "alter table increments add note text, add n integer not null default 7,
+		add i bigint generated always as identity"
+	sql "alter table incr_ledger add note text not null default ''"
+	run incr-db create
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	increment 3 | incr-flush
+	sum_is 3
+}
+
 # -- clear -----------------------------------------------------------------------
 
 @test "clear --yes deletes all counts and leaves the ledger" {

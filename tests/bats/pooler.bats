@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# Behind PgBouncer, in transaction mode, as it comes: a connection of the
+# server is lent for one transaction and goes to somebody else afterwards.
+
+# bats file_tags=scripts
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_postgres
+	use_redis
+	DIRECT=$DATABASE_URL
+	DIR=$BATS_TEST_TMPDIR
+}
+
+teardown() {
+	end_background
+}
+
+# pooler [SETTING...]: DATABASE_URL is that of a PgBouncer with one connection
+# to the test's database.
+pooler() {
+	local name=${DIRECT#postgresql:///}
+	name=${name%%\?*}
+	chmod 711 "$BATS_RUN_TMPDIR" "${DIR%/*}" "$DIR"
+	mkdir -m 777 "$DIR/pool"
+	{
+		echo '[databases]'
+		echo "$name = host=$INCR_SUITE/pg user=postgres"
+		echo '[pgbouncer]'
+		printf '%s\n' listen_addr= listen_port=6432 auth_type=any \
+			"unix_socket_dir=$DIR/pool" pool_mode=transaction \
+			default_pool_size=1 "$@"
+	} >"$DIR/pool.ini"
+	alone as_postgres pgbouncer -q "$DIR/pool.ini" >"$DIR/pool.log" 2>&1 &
+	remember $!
+	export DATABASE_URL="postgresql:///$name?host=$DIR/pool&port=6432&user=postgres"
+	wait_for 10 sql 'select 1'
+}
+
+# left: what the lent connection is like after all that used it
+left() {
+	sql "select current_setting('search_path'),
+		current_setting('client_min_messages'),
+		(select count(*) from pg_class where relpersistence = 't')"
+}
+
+# counts VALUE: a line goes through incr-flush and is in the real table
+counts() {
+	increment "$1" | incr-flush
+	DATABASE_URL=$DIRECT sum_is "$2"
+}
+
+drop_tables() { sql 'drop table if exists increments, incr_ledger'; }
+
+@test "incr-db leaves nothing on the connection that it was lent" {
+	pooler
+	drop_tables
+	run -0 incr-db create
+	[ -z "$output" ]
+	[ "$(left)" = '"$user", public|notice|0' ]
+	counts 3 3
+	run -0 incr-db -p show "$KEY"
+	[[ "$output" == "$KEY	3	"* ]]
+	sql 'alter table increments alter value drop not null'
+	run -100 incr-db create
+	[ "$output" = 'incr-db: increments: column value is numeric, must be numeric not null' ]
+	run -0 incr-db -y clear
+	[ "$(left)" = '"$user", public|notice|0' ]
+	DATABASE_URL=$DIRECT sum_is 0
+}
+
+@test "it does so with options ignored, too" {
+	pooler 'ignore_startup_parameters = options'
+	drop_tables
+	PGOPTIONS='-c search_path=pg_temp' run -0 incr-db create
+	[ "$(left)" = '"$user", public|notice|0' ]
+	counts 3 3
+}
+
+@test "what somebody else left on the connection is not counted into" {
+	pooler
+	drop_tables
+	sql 'set search_path = pg_temp'
+	sql 'create temporary table increments (like pg_class)'
+	run -0 incr-db create
+	[ "$(DATABASE_URL=$DIRECT sql "select count(*) from pg_tables
+		where schemaname = 'public'")" = 2 ]
+	DATABASE_URL=$DIRECT sql "insert into increments values ('$KEY', 7)"
+	run -0 incr-db -p show
+	[[ "$output" == "$KEY	7	"* ]]
+	run -0 incr-db -y clear
+	DATABASE_URL=$DIRECT sum_is 0
+}
+
+@test "counting, acknowledging and auditing go through it" {
+	pooler
+	increments 1 1000 | incr-publish
+	incr-consume -o | incr-flush
+	sum_is 500500
+	no_batches
+	run -0 incr-audit --expect 500500
+	[ "$(left)" = '"$user", public|notice|0' ]
+}
