@@ -26,9 +26,9 @@ row() { awk -v place="$1" '$1 == place { print $2, $3, $4, $5 }' out; }
 # audit PLACE ROW...: runs it and compares
 audit() {
 	incr-audit >out
-	has "$@"
+	places "$@"
 }
-has() {
+places() {
 	while [ $# -gt 0 ]; do
 		[ "$(row "$1")" = "$2" ] || {
 			cat out
@@ -61,9 +61,9 @@ hold() {
 	audit table '2 - - 60' taken '- 3 0 6' ready '- 3 1 201' \
 		rejected '- 3 1 3000' total '- 9 2 3267' counted '- 0 0 0'
 	incr-audit "$OTHER" >out
-	has table '1 - - 5' taken '- 0 0 0' total '- 0 0 5'
+	places table '1 - - 5' taken '- 0 0 0' total '- 0 0 5'
 	incr-audit "${KEY^^}" >out
-	has table '1 - - 55' taken '- 3 0 6' ready '- 2 0 201' \
+	places table '1 - - 55' taken '- 3 0 6' ready '- 2 0 201' \
 		rejected '- 2 0 3000' total '- 7 0 3262'
 	# It changes nothing, and all of it is counted in the end.
 	incr-rejected republish || :
@@ -191,5 +191,5 @@ is_prefix_sum() {
 	else
 		(ulimit -v 40000 && incr-audit >out)
 	fi
-	has ready '- 50000 0 1250025000'
+	places ready '- 50000 0 1250025000'
 }

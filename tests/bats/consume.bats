@@ -17,8 +17,6 @@ teardown() {
 
 # put PAYLOAD...: on the queue, the first is the oldest
 put() { rcli lpush "$READY" "$@" >/dev/null; }
-# put_stdin: standard input as one payload, byte for byte
-put_stdin() { rcli -x lpush "$READY" >/dev/null; }
 # put_numbers FROM TO: payloads n1, n2, ...
 put_numbers() { seq -f n%.0f "$1" "$2" | xargs -n 5000 redis-cli -s "${REDIS_URL#unix://}" lpush "$READY" >/dev/null; }
 
@@ -74,7 +72,6 @@ check_stream() {
 		END { if (n > 0) exit 1 }' "$1"
 }
 
-elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
 owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 
 @test "payloads come out oldest first, each batch with its checkpoint" {

@@ -181,13 +181,9 @@ stays() {
 		pkill -TERM -s "$session" -x "$filters"
 	fi
 	wait "$session"
-	wait_for 5 session_gone
+	wait_for 5 session_gone "$session"
 	quiet err
 	session=
-}
-
-session_gone() {
-	! pgrep -s "$session"
 }
 
 filters='incr-(serve|validate|publish|consume|flush)'

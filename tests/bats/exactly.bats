@@ -17,43 +17,20 @@ setup() {
 
 teardown() {
 	end_background
-	exec 8>&-
 }
 
 registered() { rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$1" >/dev/null; }
 
-# point CONSUMER SEQ LINES [ADOPTED [END]]: a checkpoint
-point() {
-	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s,"adopted":%s%s}}\n' \
-		"$INCR_QUEUE" "$1" "$2" "$3" "$(date +%s%3N)" "${4:-false}" \
-		"${5:+,\"end\":true}"
-}
-start() { point "$1" 0 0; }
-end() { point "$1" 0 0 false end; }
+start() { checkpoint "$1" 0 0; }
+end() { checkpoint "$1" 0 0 false ',"end":true'; }
 # batch CONSUMER SEQ VALUE [ADOPTED]: of one line
-batch() { increment "$3"; point "$1" "$2" 1 "${4:-false}"; }
+batch() { increment "$3"; checkpoint "$1" "$2" 1 "${4:-false}"; }
 ledger() { sql "select seq from incr_ledger where consumer = '$1'"; }
 # in_ledger CONSUMER SEQ
 in_ledger() { sql "insert into incr_ledger (consumer, queue, seq) values ('$1', '$INCR_QUEUE', $2)"; }
 
 # flush_stream COMMAND: its output is the stream; status and output as run.
 flush_stream() { run incr-flush -i 20 < <("$@"); }
-
-waits_for_lock() {
-	[ "$(sql "select count(*) from pg_stat_activity where datname =
-		current_database() and application_name = 'incr-flush'
-		and wait_event_type = 'Lock'")" = "$1" ]
-}
-# hold STATEMENT: what it locks, until unlock
-hold() {
-	mkfifo "$DIR/lock"
-	exec 8<>"$DIR/lock"
-	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
-	echo "begin; $1; select 1;" >&8
-	wait_for 5 grep -q 1 "$DIR/locked"
-}
-lock() { hold "lock table $1 in exclusive mode"; }
-unlock() { echo 'rollback;' >&8; }
 
 three() { start $A; batch $A 1 1; batch $A 2 2; batch $A 3 4; end $A; }
 
@@ -91,7 +68,7 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 }
 
 @test "a wrong line count is a bug, nothing of it counted" {
-	stream() { start $A; increment 1; increment 2; point $A 1 1; end $A; }
+	stream() { start $A; increment 1; increment 2; checkpoint $A 1 1; end $A; }
 	flush_stream stream
 	[ "$status" -eq 101 ]
 	sum_is 0
@@ -148,7 +125,7 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 		start $A
 		batch $A 1 1
 		increment 2
-		point $A 2 1 | head -c 30
+		checkpoint $A 2 1 | head -c 30
 	}
 	flush_stream stream
 	[ "$status" -eq 111 ]

@@ -41,26 +41,6 @@ ended() {
 
 keys() { seq -f '{"key":"00000000-0000-0000-0000-%012.0f","value":1}' "$@"; }
 
-waits_for_lock() {
-	[ "$(sql "select count(*) from pg_stat_activity where datname =
-		current_database() and application_name = 'incr-flush'
-		and wait_event_type = 'Lock'")" = "${1:-1}" ]
-}
-
-# lock TABLE: locks it in a session that ends with unlock.
-lock() {
-	mkfifo "$DIR/lock"
-	exec 8<>"$DIR/lock"
-	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
-	echo "begin; lock table $1 in exclusive mode; select 1;" >&8
-	wait_for 5 grep -q 1 "$DIR/locked"
-}
-unlock() {
-	echo 'commit;' >&8
-	exec 8>&-
-	rm "$DIR/lock"
-}
-
 # -- lines -----------------------------------------------------------------------
 
 @test "plain input is added up by key" {

@@ -79,6 +79,21 @@ gone() {
 		grep -q "^State:	Z" "/proc/$1/status" 2>/dev/null
 }
 
+# session_gone PID: that of this leader is empty
+session_gone() { ! pgrep -s "$1" >/dev/null; }
+
+# elapsed SINCE MICROSECONDS: SINCE was ${EPOCHREALTIME/./}
+elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
+
+# ticks PID: its CPU time, in hundredths of a second
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# bytes_read PID: by read(2) and its like
+bytes_read() { awk '/^rchar/ { print $2 }' "/proc/$1/io"; }
+has_read() { [ "$(bytes_read "$1")" -ge "$2" ]; }
+
+# has TEXT FILE
+has() { grep -qF -e "$1" "$2"; }
+
 # alone COMMAND...: with the standard descriptors only. A server that keeps a
 # FIFO of the test open hides its end.
 alone() (
@@ -99,6 +114,14 @@ free_port() {
 		[ -n "$(ss -Hltn "sport = :$port")" ] || break
 	done
 	echo "$port"
+}
+
+# checkpoint CONSUMER SEQ LINES [ADOPTED [MORE]]: a line of incr-consume;
+# MORE are members, each with a comma before it.
+checkpoint() {
+	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s,"adopted":%s%s}}\n' \
+		"$INCR_QUEUE" "$1" "$2" "$3" "$(date +%s%3N)" "${4:-false}" \
+		"${5-}"
 }
 
 # -- Redis ------------------------------------------------------------------
@@ -132,6 +155,8 @@ own_redis() {
 	export REDIS_URL=unix://$OWN_REDIS/redis.sock
 }
 
+redis_pid() { cat "$OWN_REDIS/redis.pid"; }
+
 # rcli ARG...: redis-cli on the Redis of REDIS_URL (a Unix socket).
 rcli() {
 	local path=${REDIS_URL#unix://}
@@ -140,6 +165,10 @@ rcli() {
 
 ready() { rcli llen "rmq::queue::[$INCR_QUEUE]::ready"; }
 rejected() { rcli llen "rmq::queue::[$INCR_QUEUE]::rejected"; }
+# The lines on the queue, oldest first.
+queue() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | tac; }
+# Standard input as one payload, byte for byte.
+put_stdin() { rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready" >/dev/null; }
 # Names of the batch lists that exist.
 batches() { rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::batch::*"; }
 no_batches() { [ -z "$(batches)" ]; }
@@ -194,6 +223,29 @@ sum_of() { sql "select coalesce(sum(value), 0) from increments where key = '${1:
 sum_is() { [ "$(sum_of)" = "$1" ]; }
 total() { sql 'select coalesce(sum(value), 0) from increments'; }
 total_is() { [ "$(total)" = "$1" ]; }
+
+# hold STATEMENT: keeps what it locks until unlock.
+hold() {
+	local fifo=$BATS_TEST_TMPDIR/lock
+	mkfifo "$fifo"
+	exec {LOCK}<>"$fifo"
+	rm "$fifo"
+	background psql -Xq -d "$DATABASE_URL" <&"$LOCK" >"$fifo.out"
+	echo "begin; $1; select 1;" >&"$LOCK"
+	wait_for 5 grep -q 1 "$fifo.out"
+}
+lock() { hold "lock table $1 in exclusive mode"; }
+unlock() {
+	echo 'rollback;' >&"$LOCK"
+	exec {LOCK}>&-
+}
+
+# waits_for_lock [N]: so many statements of incr-flush do.
+waits_for_lock() {
+	[ "$(sql "select count(*) from pg_stat_activity where datname =
+		current_database() and application_name = 'incr-flush'
+		and wait_event_type = 'Lock'")" = "${1:-1}" ]
+}
 
 # -- a test's own queue and database, on the suite's servers -----------------
 

@@ -247,8 +247,6 @@ talk() {
 	wait_for 5 taken
 }
 
-ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
-
 @test "descriptors exhausted: nothing spins, and it goes on by itself" {
 	serve
 	local fds=() i before limit
@@ -259,11 +257,11 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 		exec {fd}<>"/dev/tcp/127.0.0.1/$direct"
 		fds+=("$fd")
 	done
-	before=$(ticks)
+	before=$(ticks "$SERVE")
 	# This one waits in the queue, for half a second.
 	run curl -s -m 0.5 -o answer -d "$BODY" "http://127.0.0.1:$direct/increment"
 	[ "$status" -eq 28 ]
-	[ $(($(ticks) - before)) -le 3 ]
+	[ $(($(ticks "$SERVE") - before)) -le 3 ]
 	for fd in "${fds[@]}"; do
 		exec {fd}>&-
 	done

@@ -46,7 +46,6 @@ leaves() {
 	wait "$pid" || status=$?
 	[ "$status" -eq "$1" ] || { cat out err; echo "status $status"; return 1; }
 }
-queue() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | tac; }
 verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' out | xargs; }
 
 @test "an answer that is lost: repeated, answered and pushed once" {

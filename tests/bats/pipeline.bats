@@ -134,8 +134,6 @@ valve() {
 }
 
 sleeping() { grep -q '^State:.*S' "/proc/$1/status"; }
-bytes_read() { awk '/^rchar/ { print $2 }' "/proc/$1/io"; }
-has_read() { [ "$(bytes_read "$1")" -ge "$2" ]; }
 
 # adopted_after SED VICTIM...: kills, opens the gate, drains with others.
 adopted_after() {

@@ -81,7 +81,6 @@ status_of() {
 	}
 }
 stopped() { grep -q '^State:	T' "/proc/$1/status"; }
-elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
 
 # -- incr-consume | incr-flush -------------------------------------------------
 

@@ -15,11 +15,6 @@ teardown() {
 	end_background
 }
 
-redis_pid() { cat "$dir/redis/redis.pid"; }
-
-# What is on the queue, oldest first.
-queue() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1 | tac; }
-
 # queue_is_exactly FROM TO: those values, each once, in any order.
 queue_is_exactly() {
 	cmp <(increments "$1" "$2" | sort) <(queue | sort)

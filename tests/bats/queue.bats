@@ -24,8 +24,6 @@ teardown() {
 # back for two seconds.
 synced_redis() { own_redis --appendfsync always "$@"; }
 
-redis_pid() { cat "$OWN_REDIS/redis.pid"; }
-
 # calls LINE...: each one's result, by a connection of their own
 calls() {
 	printf '%s\n' "$@" | timeout 20 "$ROOT/build/asan/unit/queue_call" \

@@ -27,7 +27,6 @@ session() {
 		s=("${PIPESTATUS[@]}"); echo "${s[*]}" >status' 2>err 7>&-
 	main=$!
 }
-session_gone() { ! pgrep -s "$main" >/dev/null; }
 # signal NAME: to every program of the session, not to the shell around them
 signal() {
 	local pid
@@ -36,13 +35,6 @@ signal() {
 	done
 }
 in_session() { pgrep -s "$main" -x "$1"; }
-
-point() { # QUEUE CONSUMER SEQ LINES [MORE]
-	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s,"adopted":false%s}}' \
-		"$1" "$2" "$3" "$4" "$(date +%s%3N)" "${5:-}"
-}
-put_stdin() { rcli -x lpush "$READY" >/dev/null; }
-has() { grep -qF -e "$1" "$2"; }
 
 # -- signals to a whole pipe -----------------------------------------------------
 
@@ -121,8 +113,8 @@ has() { grep -qF -e "$1" "$2"; }
 
 @test "payloads that read as control lines are dead letters, byte for byte" {
 	local stranger=cccccccc-0000-4000-8000-00000000000c i
-	point "$INCR_QUEUE" $stranger 0 0 >p1
-	point "$INCR_QUEUE" $stranger 1 1 ',"end":true' >p2
+	printf %s "$(checkpoint $stranger 0 0)" >p1
+	printf %s "$(checkpoint $stranger 1 1 false ',"end":true')" >p2
 	printf '\377\0\276\276J{"a":["b"]}\n%s\n' "$(cat p2)" >p3
 	printf '{"error":{"code":"not-json","detail":"x","line":1}}\n' >p4
 	increment 1 | incr-publish
@@ -173,7 +165,7 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 			--data-binary "$1" http://x/increment
 	}
 	for body in '{"error":{"code":"unknown","detail":"x","line":1}}' \
-		"$(point "$INCR_QUEUE" "$KEY" 0 0)" $'\n{"error":{' \
+		"$(checkpoint "$KEY" 0 0)" $'\n{"error":{' \
 		"$(increment 1)"$'\n'"$(increment 2)" \
 		$'tag\t'"$(increment 1)"; do
 		[ "$(post "$body")" = 400 ]
@@ -191,11 +183,9 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 	redis_start "$PWD/redis" --maxmemory 100mb --maxmemory-policy volatile-lru
 	increment 1 >one
 	{
-		point "$INCR_QUEUE" $stranger 0 0
-		echo
+		checkpoint $stranger 0 0
 		increment 1
-		point "$INCR_QUEUE" $stranger 1 1
-		echo
+		checkpoint $stranger 1 1
 	} >stream
 	for url in "$PWD/cluster" "$PWD/redis"; do
 		export REDIS_URL=unix://$url/redis.sock
@@ -315,23 +305,19 @@ too_late() {
 	exec 7<>in
 	LD_PRELOAD=$PWD/clock.so background incr-flush -m 1 <in 2>err 7>&-
 	pid=$!
-	point "$INCR_QUEUE" "$id" 0 0 >&7
-	echo >&7
+	checkpoint "$id" 0 0 >&7
 	if [ "$1" = 2 ]; then
 		increment 1 >&7
-		point "$INCR_QUEUE" "$id" 1 1 >&7
-		echo >&7
+		checkpoint "$id" 1 1 >&7
 		wait_for 5 sum_is 1
 	fi
 	wait_for 5 connected
-	before=$(bytes_read)
+	before=$(bytes_read "$pid")
 	increment 7 >&7
-	wait_for 5 has_read $((before + $(increment 7 | wc -c)))
+	wait_for 5 has_read_all $((before + $(increment 7 | wc -c)))
 	echo 86410 >ahead
-	point "$INCR_QUEUE" "$id" "$1" 1 >&7
-	echo >&7
-	point "$INCR_QUEUE" "$id" 0 0 ',"end":true' >&7
-	echo >&7
+	checkpoint "$id" "$1" 1 >&7
+	checkpoint "$id" 0 0 false ',"end":true' >&7
 	exec 7>&-
 	wait_for 5 gone "$pid"
 }
@@ -342,10 +328,9 @@ connected() {
 		and state = 'idle'")" = 1 ] &&
 		[ "$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)" = 2 ]
 }
-bytes_read() { awk '/^rchar/ { print $2 }' "/proc/$pid/io"; }
 # ... and sleeps again, done with it
-has_read() {
-	[ "$(bytes_read)" -ge "$1" ] && grep -q '^State:.*S' "/proc/$pid/status"
+has_read_all() {
+	[ "$(bytes_read "$pid")" -ge "$1" ] && grep -q '^State:.*S' "/proc/$pid/status"
 }
 
 @test "a window that starts at batch 1 is not committed after a day" {
@@ -373,16 +358,13 @@ has_read() {
 	exec 7<>in
 	LD_PRELOAD=$PWD/clock.so background incr-flush -i 20 <in 2>err 7>&-
 	pid=$!
-	point "$INCR_QUEUE" "$id" 0 0 >&7
-	echo >&7
+	checkpoint "$id" 0 0 >&7
 	wait_for 5 connected
 	kill -STOP "$pid"
 	{
 		increment 7
-		point "$INCR_QUEUE" "$id" 1 1
-		echo
-		point "$INCR_QUEUE" "$id" 0 0 ',"end":true'
-		echo
+		checkpoint "$id" 1 1
+		checkpoint "$id" 0 0 false ',"end":true'
 	} >&7
 	exec 7>&-
 	echo 604801 >ahead
@@ -418,7 +400,7 @@ has_read() {
 	sum_is 0
 	pkill -KILL -s "$main"
 	before=${EPOCHREALTIME/./}
-	wait_for 5 session_gone
+	wait_for 5 session_gone "$main"
 	session 'exec incr-drain'
 	wait_for 10 sum_is 5050
 	# Adopted batches don't wait for the interval to pass once more.

@@ -518,16 +518,15 @@ wide() {
 		fds+=("$fd")
 	done
 	local before after
-	before=$(ticks)
+	before=$(ticks "$SERVE")
 	sleep 0.5
-	after=$(ticks)
+	after=$(ticks "$SERVE")
 	[ $((after - before)) -le 3 ]
 	for fd in "${fds[@]}"; do
 		exec {fd}>&-
 	done
 	wait_for 5 ready_is 200
 }
-ticks() { awk '{ print $14 + $15 }' "/proc/$SERVE/stat"; }
 
 # -- leaving --------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ setup() {
 
 teardown() {
 	end_background
-	exec 7>&- 8>&-
+	exec 8>&-
 }
 
 # fed [OPTION...]: incr-flush in the background, its input is descriptor 8.
@@ -30,11 +30,11 @@ fed() {
 	point 0 >&8
 }
 
-point() { # LINES [AGE_MS]
-	local now
-	now=$(date +%s%3N)
-	printf '{"checkpoint":{"queue":"%s","consumer":"%s","seq":%s,"lines":%s,"taken":%s%s,"adopted":false}}\n' \
-		"$INCR_QUEUE" $A $seq "$1" "$now" "${2:+,\"since\":$((now - $2))}"
+# point LINES [AGE_MS]
+point() {
+	local since=
+	[ -z "${2-}" ] || since=",\"since\":$(($(date +%s%3N) - $2))"
+	checkpoint $A $seq "$1" false "$since"
 }
 
 # batch VALUE [AGE_MS]: of one line that has waited so long before the take
@@ -47,17 +47,6 @@ batch() {
 metric() { awk -v n="^$1{" '$0 ~ n { print $2 }' "$DIR/incr-flush-$flush.prom"; }
 # exceeds METRIC VALUE
 exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
-has() { grep -qF -e "$1" "$2"; }
-
-# lock: until unlock
-lock() {
-	mkfifo "$DIR/lock"
-	exec 7<>"$DIR/lock"
-	background psql -Xq -d "$DATABASE_URL" <"$DIR/lock" >"$DIR/locked"
-	echo 'begin; lock table increments in exclusive mode; select 1;' >&7
-	wait_for 5 has 1 "$DIR/locked"
-}
-unlock() { echo 'commit;' >&7; }
 
 @test "what has waited in the queue is told with its batch" {
 	local emptied="incr::queue::[$INCR_QUEUE]::emptied" past
@@ -108,7 +97,7 @@ unlock() { echo 'commit;' >&7; }
 }
 
 @test "what is late is said once, and shown as long as it waits" {
-	lock
+	lock increments
 	fed
 	batch 1 9000
 	wait_for 4 has 'window: increments wait for more than 10 s' "$DIR/err"

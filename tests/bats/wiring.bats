@@ -47,7 +47,6 @@ post() { # VALUE: the status
 # part NAME: its pid in the session of $main.
 part() { pgrep -s "$main" -f "(^|/)$1( |\$)"; }
 has_part() { [ -n "$(part "$1")" ]; }
-session_gone() { ! pgrep -s "$main" >/dev/null; }
 ends_with() {
 	local status=0
 	wait "$main" || status=$?
@@ -219,12 +218,12 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 	for victim in incr-publish incr-validate; do
 		ingest
 		kill -9 "$(part "$victim")"
-		wait_for 5 session_gone
+		wait_for 5 session_gone "$main"
 		ends_with 111
 	done
 	ingest
 	kill -9 "$main"
-	wait_for 5 session_gone
+	wait_for 5 session_gone "$main"
 	ends_with 137
 }
 
@@ -233,7 +232,7 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 		ingest
 		[ "$(post 1)" = 202 ]
 		kill -s "$signal" -- "-$main"
-		wait_for 8 session_gone
+		wait_for 8 session_gone "$main"
 		ends_with 0
 	done
 	quiet err
@@ -246,7 +245,7 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 		increments 1 100 | incr-publish
 		wait_for 5 has_ready 0
 		kill -s "$signal" -- "-$main"
-		wait_for 8 session_gone
+		wait_for 8 session_gone "$main"
 		ends_with 0
 	done
 	quiet err
@@ -271,11 +270,11 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 	increments 1 100 | incr-publish
 	wait_for 5 has_ready 0
 	kill -9 "$(part incr-consume)"
-	wait_for 5 session_gone
+	wait_for 5 session_gone "$main"
 	ends_with 111
 	drain
 	kill -9 "$main"
-	wait_for 5 session_gone
+	wait_for 5 session_gone "$main"
 	ends_with 137
 	incr-drain -o
 	sum_is 5050
