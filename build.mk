@@ -33,7 +33,7 @@ $(BUILD)/%.o: lib/%.c
 # The Redis scripts as C string literals: "queue/lua/take.h" is script_take[].
 LUA = $(patsubst lib/%.lua,$(BUILD)/%.h,$(wildcard lib/queue/lua/*.lua))
 
-$(BUILD)/queue/queue.o $(BUILD)/serve/ratelimit_shared.o: $(LUA)
+$(BUILD)/queue/queue_call.o $(BUILD)/serve/ratelimit_shared.o: $(LUA)
 
 $(BUILD)/queue/lua/%.h: lib/queue/lua/%.lua
 	@mkdir -p $(@D)

@@ -114,9 +114,10 @@ audit(struct audit *a)
 	case AUDIT_MOVING:
 		log_die(EXIT_TEMPFAIL, "queue: moving, no number is exact; try "
 				       "again");
-	case AUDIT_REDIS: log_die(EXIT_TEMPFAIL, "redis: %s", queue_why(a->q));
+	case AUDIT_REDIS:
+		log_die(EXIT_TEMPFAIL, "redis: %s", queue_status(a->q)->why);
 	case AUDIT_REDIS_FAULT:
-		log_die(EXIT_CONFIG, "redis: %s", queue_why(a->q));
+		log_die(EXIT_CONFIG, "redis: %s", queue_status(a->q)->why);
 	case AUDIT_POSTGRES:
 		why = postgres_why(a->pg);
 		log_die(EXIT_TEMPFAIL, "postgres: %s",

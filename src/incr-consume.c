@@ -197,7 +197,7 @@ next_event(const struct consumer *c, bool said)
 static bool
 look_after(struct consumer *c, enum queue_state state, bool said)
 {
-	const char *why = queue_why(c->queue);
+	const char *why = queue_status(c->queue)->why;
 	int64_t now_ms = clock_ms();
 
 	if (state == QUEUE_FAULT)

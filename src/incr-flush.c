@@ -354,7 +354,7 @@ look_after(struct flusher *f)
 	look_after_one("postgres", why == NULL ? "no connection yet" : why,
 	    f->ledger.failed, f->ledger.down_ms, &said.postgres);
 	if (f->remote)
-		look_after_one("redis", queue_why(f->claims.q),
+		look_after_one("redis", queue_status(f->claims.q)->why,
 		    f->claims.failed, f->claims.down_ms, &said.redis);
 	if (f->schedule.promises)
 		look_after_promise(f);

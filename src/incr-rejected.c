@@ -306,7 +306,7 @@ withdraw(
 {
 	struct list_cursor *w = &j->walk;
 	uint64_t older = list_cursor_older(w);
-	int64_t done;
+	const struct queue_withdrawn *done;
 	enum queue_state state;
 
 	if (list_cursor_pass(w, kept, newest) < 0)
@@ -322,12 +322,12 @@ withdraw(
 		give_up(j, state);
 	FAILPOINT("rejected-withdrawn");
 	done = queue_withdrawn(w->q);
-	if (done < 0)
+	if (!done->known)
 		log_die(EXIT_TEMPFAIL, "redis: has forgotten what was done "
 				       "last; look before you go on");
-	j->moved += (uint64_t)done;
-	if ((uint64_t)done < picks->n)
-		start_over(j, picks->n - (uint64_t)done);
+	j->moved += done->n;
+	if (done->n < picks->n)
+		start_over(j, picks->n - done->n);
 }
 
 /*
@@ -471,7 +471,7 @@ give_up(const struct job *j, enum queue_state state)
 	if (j->moved > 0)
 		log_say("rejected: %ju moved before this", (uintmax_t)j->moved);
 	log_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL, "redis: %s",
-	    queue_why(j->walk.q));
+	    queue_status(j->walk.q)->why);
 }
 
 static void

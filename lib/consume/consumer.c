@@ -28,7 +28,7 @@ static int finish_renew(struct consumer *c);
 static int finish_adopt(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
-static int finish_batch(struct consumer *c);
+static int finish_batch(struct consumer *c, const struct queue_batch *b);
 static int finish_measure(struct consumer *c);
 static void lose_name(struct consumer *c);
 static bool may_leave(const struct consumer *c);
@@ -59,7 +59,7 @@ consumer_wait(const struct consumer *c, struct pollfd *ret_pfd)
 {
 	int64_t next_ms = queue_wait(c->queue, ret_pfd);
 
-	if (!queue_idle(c->queue))
+	if (!queue_status(c->queue)->idle)
 		return next_ms;
 	for (int call = 0; call < CONSUMER_NO_CALL; call++) {
 		int64_t due_ms = due(c, (enum consumer_call)call);
@@ -86,7 +86,7 @@ consumer_step(struct consumer *c, short revents, enum queue_state *ret_state)
 		if (stream_end(&c->stream) < 0)
 			return -1;
 	}
-	return queue_idle(c->queue) ? begin_call(c) : 0;
+	return queue_status(c->queue)->idle ? begin_call(c) : 0;
 }
 
 static void
@@ -131,21 +131,23 @@ finish_register(struct consumer *c)
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	c->orphaned = true;
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
-	    queue_registered_ms(c->queue));
+	    queue_registered(c->queue)->at_ms);
 }
 
 static int
 finish_renew(struct consumer *c)
 {
+	const struct queue_renewed *renewed = queue_renewed(c->queue);
+
 	FAILPOINT("consume-renewed");
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	if (c->phase == CONSUMER_TAKING &&
-	    queue_renewed(c->queue, 0) == QUEUE_DISOWNED) {
+	    queue_renewed_is(renewed, 0) == QUEUE_DISOWNED) {
 		lose_name(c);
 		return 0;
 	}
 	for (size_t i = 1; i < c->n_renewed; i++)
-		if (queue_renewed(c->queue, i) != QUEUE_OWNED)
+		if (queue_renewed_is(renewed, i) != QUEUE_OWNED)
 			adopted_forget(&c->orphans, &c->renewed[i]);
 	return 0;
 }
@@ -153,20 +155,19 @@ finish_renew(struct consumer *c)
 static int
 finish_adopt(struct consumer *c)
 {
-	struct id consumer;
-	size_t n = queue_adopted(c->queue, &consumer);
+	const struct queue_adopted *adopted = queue_adopted(c->queue);
 	uint64_t *seqs;
 
-	c->orphaned = n > 0 || queue_orphans(c->queue);
-	if (n == 0) {
+	c->orphaned = adopted->n > 0 || adopted->more;
+	if (adopted->n == 0) {
 		c->due_ms[CONSUMER_ADOPT] = clock_ms() + ORPHANS_MS;
 		return 0;
 	}
-	seqs = adopted_add(&c->orphans, &consumer, n);
+	seqs = adopted_add(&c->orphans, &adopted->consumer, adopted->n);
 	if (seqs == NULL)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		seqs[i] = queue_adopted_seq(c->queue, i);
+	for (size_t i = 0; i < adopted->n; i++)
+		seqs[i] = queue_adopted_seq(adopted, i);
 	FAILPOINT("consume-adopted");
 	return 0;
 }
@@ -174,6 +175,7 @@ finish_adopt(struct consumer *c)
 static int
 finish_read(struct consumer *c)
 {
+	const struct queue_batch *b = queue_batch(c->queue);
 	const struct id *consumer;
 	uint64_t seq, bytes;
 
@@ -181,8 +183,7 @@ finish_read(struct consumer *c)
 		return 0;
 	FAILPOINT("consume-read");
 	/* Empty: it was acknowledged meanwhile. */
-	if (queue_batch(c->queue).n > 0 &&
-	    stream_add(&c->stream, c->queue, consumer, &bytes) < 0)
+	if (b->n > 0 && stream_add(&c->stream, b, consumer, &bytes) < 0)
 		return -1;
 	adopted_advance(&c->orphans);
 	return 0;
@@ -191,12 +192,13 @@ finish_read(struct consumer *c)
 static int
 finish_take(struct consumer *c)
 {
+	const struct queue_batch *b = queue_batch(c->queue);
 	int64_t now_ms = clock_ms();
 
 	/* Not in step with other consumers. */
 	c->due_ms[CONSUMER_TAKE] = now_ms + LOOK_MS - clock_us() % JITTER_MS;
-	switch (queue_taken(c->queue)) {
-	case QUEUE_TAKEN: return finish_batch(c);
+	switch (b->outcome) {
+	case QUEUE_TAKEN: return finish_batch(c, b);
 	case QUEUE_EMPTY:
 		c->left = 0;
 		c->full_ms = 0;
@@ -215,17 +217,17 @@ finish_take(struct consumer *c)
 }
 
 static int
-finish_batch(struct consumer *c)
+finish_batch(struct consumer *c, const struct queue_batch *b)
 {
-	uint64_t n = queue_batch(c->queue).n, bytes;
+	uint64_t bytes;
 
 	FAILPOINT("consume-taken");
-	if (stream_add(&c->stream, c->queue, NULL, &bytes) < 0)
+	if (stream_add(&c->stream, b, NULL, &bytes) < 0)
 		return -1;
 	c->full_ms = 0;
-	c->left -= num_min_size(n, c->left);
+	c->left -= num_min_size(b->n, c->left);
 	/* There is more where a full batch came from. */
-	if (n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)
+	if (b->n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)
 		c->due_ms[CONSUMER_TAKE] = 0;
 	return 0;
 }
@@ -235,7 +237,7 @@ finish_measure(struct consumer *c)
 {
 	uint64_t unacked = c->lengths.unacked;
 
-	c->lengths = queue_lengths(c->queue);
+	c->lengths = *queue_lengths(c->queue);
 	/* Refused as full nobody says that it is empty. */
 	if (!c->measured || c->lengths.ready == 0)
 		c->left = c->lengths.ready;
@@ -277,7 +279,8 @@ begin_call(struct consumer *c)
 	int64_t now_ms = clock_ms();
 
 	/* Another Redis, or one that may have lost its last second. */
-	if (c->phase == CONSUMER_TAKING && queue_run(c->queue) != c->run)
+	if (c->phase == CONSUMER_TAKING &&
+	    queue_status(c->queue)->run != c->run)
 		lose_name(c);
 	for (int call = 0; call < CONSUMER_NO_CALL; call++)
 		if (due(c, (enum consumer_call)call) <= now_ms) {
@@ -328,7 +331,7 @@ send_call(struct consumer *c)
 	switch (c->call) {
 	case CONSUMER_REGISTER:
 		id_make(&c->candidate);
-		c->run = queue_run(c->queue);
+		c->run = queue_status(c->queue)->run;
 		return FAILPOINT_AFTER("consume-register-sent",
 		    queue_register(c->queue, &c->candidate));
 	case CONSUMER_RENEW: return send_renew(c);

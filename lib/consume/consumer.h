@@ -66,7 +66,7 @@ struct consumer {
 	enum consumer_call call;          /* under way */
 	int64_t due_ms[CONSUMER_NO_CALL]; /* not before */
 	struct id candidate;              /* being registered */
-	uint64_t run;                     /* queue_run when it was */
+	uint64_t run;                     /* of Redis, when it was */
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* asked for; ours is first */
 	size_t n_renewed;
@@ -84,7 +84,7 @@ void consumer_free(struct consumer *c);
 int64_t consumer_wait(const struct consumer *c, struct pollfd *ret_pfd);
 
 /*
- * Does what can be done now.  QUEUE_FAULT: of no use (queue_why).
+ * Does what can be done now.  QUEUE_FAULT: of no use (queue_status).
  * QUEUE_DOWN, QUEUE_LOST or QUEUE_REFUSED: trouble, which passes or not.
  * -1 (memory is gone), else 0, with *ret_state.
  */

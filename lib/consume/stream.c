@@ -16,7 +16,7 @@ enum {
 };
 
 static int add_lines(
-    struct stream *s, const struct queue *q, uint64_t *ret_bytes);
+    struct stream *s, const struct queue_batch *b, uint64_t *ret_bytes);
 
 int
 stream_begin(struct stream *s, const char *queue, const struct id *consumer,
@@ -38,18 +38,17 @@ stream_begun(const struct stream *s)
 }
 
 int
-stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
-    uint64_t *ret_bytes)
+stream_add(struct stream *s, const struct queue_batch *b,
+    const struct id *adopted, uint64_t *ret_bytes)
 {
-	struct queue_batch b = queue_batch(q);
 	struct control_checkpoint c = s->last;
 
-	if (add_lines(s, q, ret_bytes) < 0)
+	if (add_lines(s, b, ret_bytes) < 0)
 		return -1;
-	c.seq = b.seq;
-	c.lines = b.n;
-	c.taken_ms = b.taken_ms;
-	c.since_ms = b.taken_ms - b.since_ms > UNSAID_MS ? b.since_ms : 0;
+	c.seq = b->seq;
+	c.lines = b->n;
+	c.taken_ms = b->taken_ms;
+	c.since_ms = b->taken_ms - b->since_ms > UNSAID_MS ? b->since_ms : 0;
 	if (adopted != NULL) {
 		c.consumer = *adopted;
 		c.adopted = true;
@@ -58,19 +57,18 @@ stream_add(struct stream *s, const struct queue *q, const struct id *adopted,
 		s->last = c;
 		s->batches++;
 	}
-	s->lines += b.n;
+	s->lines += b->n;
 	return control_add_checkpoint(&s->out, &c);
 }
 
 static int
-add_lines(struct stream *s, const struct queue *q, uint64_t *ret_bytes)
+add_lines(struct stream *s, const struct queue_batch *b, uint64_t *ret_bytes)
 {
-	size_t n = queue_batch(q).n;
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < b->n; i++) {
 		size_t len;
-		const char *raw = queue_payload(q, i, &len);
+		const char *raw = queue_batch_payload(b, i, &len);
 		enum fault fault =
 		    rmq_payload_add_line(&s->out, raw, len, i + 1);
 

@@ -35,10 +35,10 @@ int stream_begin(struct stream *s, const char *queue, const struct id *consumer,
 /* Was it ever begun? */
 bool stream_begun(const struct stream *s);
 
-/* Adds the batch that q has (queue_batch) and its checkpoint: one of our
- * own if adopted is NULL, else of the consumer it was adopted from.
- * *ret_bytes: of its payloads. */
-int stream_add(struct stream *s, const struct queue *q,
+/* Adds the lines of a batch and its checkpoint: one of our own if adopted is
+ * NULL, else of the consumer it was adopted from.  *ret_bytes: of its
+ * payloads. */
+int stream_add(struct stream *s, const struct queue_batch *b,
     const struct id *adopted, uint64_t *ret_bytes);
 
 /* We leave in order: the last checkpoint, if the stream was begun. */

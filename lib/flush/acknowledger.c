@@ -38,7 +38,7 @@ acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd)
 {
 	int64_t due_ms = queue_wait(c->q, ret_pfd), now_ms = clock_ms();
 
-	if (!queue_idle(c->q))
+	if (!queue_status(c->q)->idle)
 		return due_ms;
 	if (next_task(c) != ACKNOWLEDGER_NO_TASK)
 		return 0;
@@ -104,7 +104,7 @@ finish(struct acknowledger *c)
 		break;
 	case ACKNOWLEDGER_ASK:
 		c->asking = false;
-		c->registered = queue_registered(c->q);
+		c->registered = queue_asked(c->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
 	}
 	return ACKNOWLEDGER_NOTHING;
@@ -115,7 +115,7 @@ begin(struct acknowledger *c)
 {
 	enum acknowledger_task task;
 
-	if (!queue_idle(c->q))
+	if (!queue_status(c->q)->idle)
 		return;
 	if (c->renewing == c->n_held && clock_ms() >= c->round_ms &&
 	    holds_anything(c))
@@ -212,7 +212,7 @@ note_down(struct acknowledger *c, enum queue_state state)
 	case QUEUE_LOST:
 		if (c->down_ms == 0)
 			c->down_ms = clock_ms();
-		if (*queue_why(c->q) != '\0')
+		if (*queue_status(c->q)->why != '\0')
 			c->failed = true;
 		return;
 	case QUEUE_IDLE:

@@ -35,7 +35,7 @@ enum acknowledger_task { /* the call under way */
 enum acknowledger_news {
 	ACKNOWLEDGER_NOTHING,
 	ACKNOWLEDGER_ANSWER, /* registered is what was asked */
-	ACKNOWLEDGER_FAULT   /* configuration: 100, queue_why */
+	ACKNOWLEDGER_FAULT   /* configuration: 100, queue_status */
 };
 
 struct acknowledger {
@@ -59,7 +59,7 @@ struct acknowledger {
 	struct backoff backoff;
 	int64_t pause_ms; /* clock_ms(): Redis refused, not before */
 	int64_t down_ms;  /* clock_ms() since when nothing was answered, 0 */
-	bool failed;      /* and there is a reason: queue_why */
+	bool failed;      /* and there is a reason: queue_status */
 };
 
 /* Takes q; two windows are looked at whenever ownership is renewed. */

@@ -448,7 +448,8 @@ hear_claims(struct flusher *f, enum acknowledger_news news)
 	switch (news) {
 	case ACKNOWLEDGER_NOTHING: return;
 	case ACKNOWLEDGER_FAULT:
-		fail(f, EXIT_CONFIG, "redis", "%s", queue_why(f->claims.q));
+		fail(f, EXIT_CONFIG, "redis", "%s",
+		    queue_status(f->claims.q)->why);
 		return;
 	case ACKNOWLEDGER_ANSWER: break;
 	}

@@ -51,7 +51,7 @@ struct audit {
 enum audit_state {
 	AUDIT_DONE,
 	AUDIT_MOVING, /* something moved in every round */
-	AUDIT_REDIS,  /* queue_why; AUDIT_REDIS_FAULT: configuration */
+	AUDIT_REDIS,  /* queue_status; AUDIT_REDIS_FAULT: configuration */
 	AUDIT_REDIS_FAULT,
 	AUDIT_POSTGRES, /* postgres_why, which may be NULL: no answer */
 	AUDIT_POSTGRES_FAULT,

@@ -20,6 +20,7 @@ enum list_cursor_state
 list_cursor_step(struct list_cursor *w, enum queue_state *ret_state)
 {
 	uint64_t n = w->end - w->at;
+	const struct queue_peeked *peeked;
 
 	if (n == 0)
 		return LIST_CURSOR_END;
@@ -32,13 +33,14 @@ list_cursor_step(struct list_cursor *w, enum queue_state *ret_state)
 	*ret_state = queue_sync_done(w->q, w->wait_ms);
 	if (*ret_state != QUEUE_DONE)
 		return LIST_CURSOR_FAILED;
-	if (!is_anchored(w) && queue_peek_length(w->q) < w->end)
-		w->end = queue_peek_length(w->q);
+	peeked = queue_peeked(w->q);
+	if (!is_anchored(w) && peeked->length < w->end)
+		w->end = peeked->length;
 	if (w->end == w->at)
 		return LIST_CURSOR_END;
 	if (!is_as_before(w))
 		return LIST_CURSOR_SHIFTED;
-	w->n = queue_peeked(w->q) - is_anchored(w);
+	w->n = peeked->n - is_anchored(w);
 	return LIST_CURSOR_HAND;
 }
 
@@ -51,15 +53,15 @@ is_anchored(const struct list_cursor *w)
 static bool
 is_as_before(const struct list_cursor *w)
 {
+	const struct queue_peeked *peeked = queue_peeked(w->q);
 	const char *payload;
 	size_t len;
 
-	if (queue_peek_length(w->q) < w->end ||
-	    queue_peeked(w->q) <= is_anchored(w))
+	if (peeked->length < w->end || peeked->n <= is_anchored(w))
 		return false;
 	if (!is_anchored(w))
 		return true;
-	payload = queue_peeked_payload(w->q, 0, &len);
+	payload = queue_peeked_payload(peeked, 0, &len);
 	return len == w->anchor.len &&
 	       (len == 0 || memcmp(payload, buf_ptr(&w->anchor), len) == 0);
 }
@@ -67,7 +69,8 @@ is_as_before(const struct list_cursor *w)
 const char *
 list_cursor_payload(const struct list_cursor *w, size_t i, size_t *ret_len)
 {
-	return queue_peeked_payload(w->q, list_cursor_index(w, i), ret_len);
+	return queue_peeked_payload(
+	    queue_peeked(w->q), list_cursor_index(w, i), ret_len);
 }
 
 size_t

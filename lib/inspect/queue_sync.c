@@ -14,7 +14,7 @@ queue_sync_idle(struct queue *q, int64_t wait_ms)
 	int64_t deadline_ms = clock_ms() + wait_ms;
 	enum queue_state state = queue_step(q, 0);
 
-	while (!queue_idle(q) && state != QUEUE_FAULT) {
+	while (!queue_status(q)->idle && state != QUEUE_FAULT) {
 		if (clock_ms() >= deadline_ms)
 			return QUEUE_DOWN;
 		state = step(q, deadline_ms);
@@ -36,7 +36,7 @@ queue_sync_done(struct queue *q, int64_t wait_ms)
 		case QUEUE_REFUSED:
 			/* It is about the call, unless it ended the
 			 * connection: not this Redis, not now. */
-			if (queue_idle(q))
+			if (queue_status(q)->idle)
 				return QUEUE_REFUSED;
 			again = true;
 			break;
@@ -46,7 +46,7 @@ queue_sync_done(struct queue *q, int64_t wait_ms)
 		}
 		if (clock_ms() >= deadline_ms)
 			return QUEUE_DOWN;
-		if (!queue_idle(q))
+		if (!queue_status(q)->idle)
 			continue;
 		if (!again || queue_repeat(q) < 0)
 			return QUEUE_DOWN;

@@ -11,7 +11,7 @@
 
 /*
  * Waits until a call may begin.  QUEUE_IDLE; QUEUE_FAULT; QUEUE_DOWN if it
- * may not after wait_ms.  queue_why says why.
+ * may not after wait_ms.  queue_status says why.
  */
 enum queue_state queue_sync_idle(struct queue *q, int64_t wait_ms);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static int copy(struct snapshot *h, const struct queue *q);
-static size_t count_batches(const struct queue *q, size_t consumers);
+static size_t count_batches(const struct queue_surveyed *s);
 static void inherit(struct snapshot *h, const struct snapshot *old);
 static const struct snapshot_row *find(
     const struct snapshot_rows *rows, const struct id *consumer);
@@ -30,26 +30,28 @@ snapshot_take(struct snapshot *h, const struct queue *q)
 static int
 copy(struct snapshot *h, const struct queue *q)
 {
-	struct queue_surveyed s = queue_surveyed(q);
+	const struct queue_surveyed *s = queue_surveyed(q);
 	struct queue_held held;
 
-	h->ready = s.ready;
-	h->rejected = s.rejected;
-	h->last.list = calloc(s.consumers + 1, sizeof *h->last.list);
-	h->batches =
-	    calloc(count_batches(q, s.consumers) + 1, sizeof *h->batches);
+	h->ready = s->ready;
+	h->rejected = s->rejected;
+	h->last.list = calloc(s->consumers + 1, sizeof *h->last.list);
+	h->batches = calloc(count_batches(s) + 1, sizeof *h->batches);
 	if (h->last.list == NULL || h->batches == NULL)
 		return -1;
-	for (size_t i = 0; i < s.consumers; i++) {
-		if (queue_held(q, i, &held) < 0)
+	for (size_t i = 0; i < s->consumers; i++) {
+		if (queue_surveyed_consumer(s, i, &held) < 0)
 			continue;
 		h->last.list[h->last.n++] =
 		    (struct snapshot_row){held.consumer, held.last};
-		for (size_t j = 0; j < held.batches; j++)
+		for (size_t j = 0; j < held.n; j++) {
+			struct queue_held_batch b = queue_held_batch(&held, j);
+
 			h->batches[h->n_batches++] =
 			    (struct snapshot_batch){.consumer = held.consumer,
-				.seq = queue_held_seq(q, i, j),
-				.length = queue_held_length(q, i, j)};
+				.seq = b.seq,
+				.length = b.length};
+		}
 	}
 	snapshot_sort(&h->last);
 	qsort(h->batches, h->n_batches, sizeof *h->batches, compare_batches);
@@ -57,14 +59,14 @@ copy(struct snapshot *h, const struct queue *q)
 }
 
 static size_t
-count_batches(const struct queue *q, size_t consumers)
+count_batches(const struct queue_surveyed *s)
 {
 	struct queue_held held;
 	size_t n = 0;
 
-	for (size_t i = 0; i < consumers; i++)
-		if (queue_held(q, i, &held) == 0)
-			n += held.batches;
+	for (size_t i = 0; i < s->consumers; i++)
+		if (queue_surveyed_consumer(s, i, &held) == 0)
+			n += held.n;
 	return n;
 }
 

@@ -84,7 +84,7 @@ publisher_count(const struct publisher *c, size_t *ret_maybe)
 const char *
 publisher_why(const struct publisher *c)
 {
-	return c->why != NULL ? c->why : queue_why(c->queue);
+	return c->why != NULL ? c->why : queue_status(c->queue)->why;
 }
 
 int64_t
@@ -97,7 +97,7 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX &&
 	    oldest_ms + c->set.wait_ms < due_ms)
 		due_ms = oldest_ms + c->set.wait_ms;
-	if (c->refused && queue_idle(c->queue) && !publisher_empty(c) &&
+	if (c->refused && queue_status(c->queue)->idle && !publisher_empty(c) &&
 	    c->retry_ms < due_ms)
 		due_ms = c->retry_ms;
 	return due_ms;
@@ -127,14 +127,14 @@ is_refused(const struct publisher *c, enum queue_state state)
 {
 	return state == QUEUE_REFUSED ||
 	       (state == QUEUE_DONE && c->state != FLIGHT_NONE &&
-		   no_room(c) != NULL);
+		   c->no_room != NULL);
 }
 
 /* Why the batch was not pushed, if that passes; else NULL. */
 static const char *
 no_room(const struct publisher *c)
 {
-	switch (queue_published(c->queue)) {
+	switch (queue_published(c->queue)->outcome) {
 	case QUEUE_HIGH: return "as much is waiting as may";
 	case QUEUE_OOM: return "out of memory (OOM)";
 	case QUEUE_PUSHED:
@@ -152,6 +152,7 @@ hear(struct publisher *c, enum queue_state state)
 
 	switch (state) {
 	case QUEUE_DONE:
+		c->no_room = c->state == FLIGHT_GREETING ? NULL : no_room(c);
 		return c->state == FLIGHT_GREETING ? introduced(c) : replied(c);
 	case QUEUE_REFUSED:
 		/* This sending did nothing; one before it may have. */
@@ -184,7 +185,7 @@ is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 		c->why = NULL;
 	if (state == QUEUE_REFUSED || state == QUEUE_DONE) {
 		c->refused = is_refused(c, state);
-		c->why = state == QUEUE_DONE ? no_room(c) : NULL;
+		c->why = state == QUEUE_DONE ? c->no_room : NULL;
 		c->full = c->why != NULL;
 	}
 	return c->refused || c->full ||
@@ -197,7 +198,7 @@ introduced(struct publisher *c)
 	FAILPOINT("publish-introduced");
 	c->introduced = true;
 	c->state = FLIGHT_WAITING;
-	if (queue_introduced(c->queue))
+	if (queue_introduced(c->queue)->is_new)
 		return PUBLISHER_WELL;
 	c->why = "a new publisher is known already";
 	return PUBLISHER_BROKEN;
@@ -207,9 +208,9 @@ static enum publisher_state
 replied(struct publisher *c)
 {
 	FAILPOINT("publish-replied");
-	if (no_room(c) == NULL)
+	if (c->no_room == NULL)
 		backoff_reset(&c->backoff);
-	switch (queue_published(c->queue)) {
+	switch (queue_published(c->queue)->outcome) {
 	case QUEUE_PUSHED:
 	case QUEUE_BEFORE: return delivered(c);
 	case QUEUE_HIGH:
@@ -230,6 +231,7 @@ replied(struct publisher *c)
 static enum publisher_state
 turn_away(struct publisher *c)
 {
+	const struct queue_published *published = queue_published(c->queue);
 	size_t n = c->flight->n_data;
 
 	if (c->state == FLIGHT_REPEATING || !c->set.echo) {
@@ -238,9 +240,9 @@ turn_away(struct publisher *c)
 		return PUBLISHER_WELL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (queue_reused(c->queue, i)) {
+		if (queue_published_reused(published, i)) {
 			refuse_reused(c, i);
-		} else if (!queue_known(c->queue, i)) {
+		} else if (!queue_published_known(published, i)) {
 			publish_batch_refuse(c->flight, i, FAULT_UNAVAILABLE);
 			c->set.rejected[FAULT_UNAVAILABLE].value++;
 			c->failed = true;
@@ -252,10 +254,11 @@ turn_away(struct publisher *c)
 static enum publisher_state
 delivered(struct publisher *c)
 {
+	const struct queue_published *published = queue_published(c->queue);
 	size_t n = c->flight->n_data, reused = 0;
 
 	for (size_t i = 0; c->set.tagged && i < n; i++) {
-		if (!queue_reused(c->queue, i))
+		if (!queue_published_reused(published, i))
 			continue;
 		reused++;
 		refuse_reused(c, i);
@@ -306,7 +309,7 @@ new_id(struct publisher *c)
 	id_make(&c->id);
 	c->introduced = false;
 	c->seq = 0;
-	c->run = queue_run(c->queue);
+	c->run = queue_status(c->queue)->run;
 }
 
 /* -- sending -------------------------------------------------------------- */
@@ -320,11 +323,12 @@ publisher_send(struct publisher *c, int64_t now_ms)
 	if (c->set.echo && c->state == FLIGHT_NONE &&
 	    expire(c, c->filling, INT64_MIN) != PUBLISHER_WELL)
 		return PUBLISHER_NO_MEMORY;
-	if (!queue_idle(c->queue) || now_ms < c->retry_ms || !take_next(c))
+	if (!queue_status(c->queue)->idle || now_ms < c->retry_ms ||
+	    !take_next(c))
 		return PUBLISHER_WELL;
 	if (c->state == FLIGHT_WAITING) {
 		/* Another Redis may not know how far this id is. */
-		if (queue_run(c->queue) != c->run)
+		if (queue_status(c->queue)->run != c->run)
 			new_id(c);
 		if (!c->introduced)
 			return introduce(c);
@@ -367,8 +371,8 @@ publish(struct publisher *c, const struct queue_lines *lines)
 	    .window_s = c->set.window_s, .high_water = c->set.high_water};
 
 	if (terms.high_water == 0)
-		terms.high_water =
-		    queue_maxmemory(c->queue) / 4 * 3 / PUBLISHER_MESSAGE_BYTES;
+		terms.high_water = queue_status(c->queue)->maxmemory / 4 * 3 /
+				   PUBLISHER_MESSAGE_BYTES;
 	return queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms);
 }
 
@@ -446,5 +450,5 @@ static bool
 maybe_done(const struct publisher *c)
 {
 	return c->state == FLIGHT_MAYBE || c->state == FLIGHT_REPEATING ||
-	       (c->state == FLIGHT_CALLING && queue_sent(c->queue));
+	       (c->state == FLIGHT_CALLING && queue_status(c->queue)->sent);
 }

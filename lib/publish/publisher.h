@@ -67,6 +67,7 @@ struct publisher {
 	int64_t retry_ms;         /* no sending before */
 	int64_t down_ms;          /* no connection since then; 0: there is */
 	bool refused;             /* by the last answer: to be repeated */
+	const char *no_room;      /* why the last publish was turned away */
 	bool full;                /* it was: no room */
 	struct backoff backoff;
 	const char *why; /* instead of the queue's */
@@ -107,7 +108,7 @@ bool publisher_empty(const struct publisher *c);
 /* Increments that are not settled; *ret_maybe of them may be in Redis. */
 size_t publisher_count(const struct publisher *c, size_t *ret_maybe);
 
-/* Like queue_why. */
+/* Like queue_status. */
 const char *publisher_why(const struct publisher *c);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Adoption: one look at all consumers, at most one taken over.
+ * The call adopt: one look at all consumers, at most one adopted.
  *
  * In: the adopter.  Out: a consumer and its batches.  The script decides;
- * what was seen before (sightings.h) only proposes.
+ * what was seen before (liveness.h) only proposes.
  */
 #include "queue/queue_call.h"
 
-#include <string.h>
+#include <assert.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -15,7 +15,8 @@
 enum { CANDIDATES_MAX = 100 /* of one adoption */ };
 
 static int send_adopt(struct queue *q);
-static int digest_look(struct queue *q);
+static int digest_look(struct queue *q, const struct redis_reply *reply);
+static bool has_candidate(const struct queue *q);
 static int note(struct queue *q, const struct redis_reply *list, size_t step,
     int64_t now_ms);
 static int reply_id(const struct redis_reply *p, struct id *ret);
@@ -23,11 +24,13 @@ static int reply_id(const struct redis_reply *p, struct id *ret);
 int
 queue_adopt(struct queue *q, const struct id *self)
 {
-	if (!session_idle(q->session))
+	uint64_t connection = queue_status(q)->connections;
+
+	if (!queue_status(q)->idle)
 		return -1;
-	if (q->sightings_connection != session_connection(q->session))
-		liveness_forget(&q->sightings);
-	q->sightings_connection = session_connection(q->session);
+	if (q->liveness_connection != connection)
+		liveness_forget(&q->liveness);
+	q->liveness_connection = connection;
 	q->adopter = *self;
 	q->second_round = false;
 	return send_adopt(q);
@@ -47,53 +50,57 @@ send_adopt(struct queue *q)
 	queue_call_record(q, &q->adopter);
 	resp_arg_text(&q->args, owner_boot());
 	resp_arg_u64(&q->args, LIVENESS_MAX);
-	while (
-	    n < CANDIDATES_MAX && (one = liveness_candidate(&q->sightings, &i,
-				       &q->adopter, clock_ms())) != NULL) {
+	while (n < CANDIDATES_MAX && (one = liveness_candidate(&q->liveness, &i,
+					  &q->adopter, clock_ms())) != NULL) {
 		queue_call_id(q, &one->consumer);
 		resp_arg_text(&q->args, one->record);
 		n++;
 	}
-	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1);
+	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1, NULL);
 }
 
 /* Whom this very look showed to be orphaned is adopted by the same call. */
 enum queue_state
-queue_call_digest_adopt(struct queue *q)
+queue_call_digest_adopt(struct queue *q, const struct redis_reply *reply)
 {
-	size_t i = 0;
-
-	if (digest_look(q) < 0) {
-		session_hang_up(q->session);
+	if (digest_look(q, reply) < 0)
 		return QUEUE_LOST;
+	if (q->result.adopted.n == 0 && !q->second_round && has_candidate(q)) {
+		q->second_round = true;
+		if (FAILPOINT_AFTER("consume-adopt-sent", send_adopt(q)) == 0)
+			return QUEUE_CALLING;
 	}
-	if (queue_adopted(q, NULL) > 0 || q->second_round ||
-	    liveness_candidate(&q->sightings, &i, &q->adopter, clock_ms()) ==
-		NULL)
-		return QUEUE_DONE;
-	q->second_round = true;
-	return FAILPOINT_AFTER("consume-adopt-sent", send_adopt(q)) < 0
-		   ? QUEUE_DONE
-		   : QUEUE_CALLING;
+	return QUEUE_DONE;
 }
 
 static int
-digest_look(struct queue *q)
+digest_look(struct queue *q, const struct redis_reply *reply)
 {
-	const struct redis_reply *reply = session_reply(q->session);
+	struct queue_adopted *a = &q->result.adopted;
 	int64_t now_ms = clock_ms();
 
-	if (redis_reply_count(reply) != 4 || liveness_begin(&q->sightings) < 0)
+	if (redis_reply_count(reply) != 4 || liveness_begin(&q->liveness) < 0)
 		return -1;
-	if (queue_adopted(q, NULL) > 0 &&
-	    (reply_id(redis_reply_at(reply, 0), &q->adopted) < 0 ||
-		liveness_hold(&q->sightings, &q->adopted) < 0))
+	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1)};
+	a->n = redis_reply_count(a->seqs);
+	if (a->n > 0 && (reply_id(redis_reply_at(reply, 0), &a->consumer) < 0 ||
+			    liveness_hold(&q->liveness, &a->consumer) < 0))
 		return -1;
 	if (note(q, redis_reply_at(reply, 2), 1, now_ms) < 0 ||
 	    note(q, redis_reply_at(reply, 3), 2, now_ms) < 0)
 		return -1;
-	liveness_end(&q->sightings, &q->adopter);
+	liveness_end(&q->liveness, &q->adopter);
+	a->more = liveness_ownerless(&q->liveness) || has_candidate(q);
 	return 0;
+}
+
+static bool
+has_candidate(const struct queue *q)
+{
+	size_t i = 0;
+
+	return liveness_candidate(&q->liveness, &i, &q->adopter, clock_ms()) !=
+	       NULL;
 }
 
 /* A list of ids (step 1), or of ids and records (step 2). */
@@ -114,7 +121,7 @@ note(struct queue *q, const struct redis_reply *list, size_t step,
 			    redis_reply_text(redis_reply_at(list, i + 1), &len);
 		if (record == NULL)
 			return -1;
-		liveness_note(&q->sightings, &id, record, len, now_ms);
+		liveness_note(&q->liveness, &id, record, len, now_ms);
 	}
 	return 0;
 }
@@ -128,32 +135,15 @@ reply_id(const struct redis_reply *p, struct id *ret)
 	return text == NULL ? -1 : id_parse(text, len, ret);
 }
 
-size_t
-queue_adopted(const struct queue *q, struct id *ret_consumer)
+const struct queue_adopted *
+queue_adopted(const struct queue *q)
 {
-	const struct redis_reply *reply = session_reply(q->session);
-	size_t n = redis_reply_count(redis_reply_at(reply, 1));
-
-	if (n > 0 && ret_consumer != NULL)
-		*ret_consumer = q->adopted;
-	return n;
+	assert(q->done == QUEUE_CALL_ADOPT);
+	return &q->result.adopted;
 }
 
 uint64_t
-queue_adopted_seq(const struct queue *q, size_t i)
+queue_adopted_seq(const struct queue_adopted *a, size_t i)
 {
-	const struct redis_reply *seqs =
-	    redis_reply_at(session_reply(q->session), 1);
-
-	return (uint64_t)redis_reply_int(redis_reply_at(seqs, i), 0);
-}
-
-bool
-queue_orphans(const struct queue *q)
-{
-	size_t i = 0;
-
-	return liveness_ownerless(&q->sightings) ||
-	       liveness_candidate(&q->sightings, &i, &q->adopter, clock_ms()) !=
-		   NULL;
+	return (uint64_t)redis_reply_int(redis_reply_at(a->seqs, i), 0);
 }

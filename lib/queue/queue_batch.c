@@ -1,17 +1,20 @@
 /*
- * Batches: taken, read, acknowledged.
+ * The calls about batches: take, read, acknowledge.
  *
- * In: a consumer and sequence numbers.  Out: payloads, oldest first.  They
- * belong to Redis until they are acknowledged, whoever dies here.
+ * In: a consumer and sequence numbers.  Out: payloads, oldest first.  Redis
+ * owns them until they are acknowledged, whoever dies here.
  */
 #include "queue/queue_call.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/failpoint.h"
 
+static enum queue_state digest(
+    struct queue *q, const struct redis_reply *reply);
+static enum queue_take_outcome outcome(const struct redis_reply *reply);
 static int send_list(struct queue *q);
-static enum queue_taken taken(const struct redis_reply *reply);
 
 int
 queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
@@ -31,30 +34,9 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	resp_arg_u64(&q->args, QUEUE_TAKE_BYTES);
 	resp_arg_u64(&q->args, QUEUE_UNACKED_MAX);
 	resp_arg_u64(&q->args, QUEUE_UNACKED_AGE_MS);
-	q->batch = (struct queue_batch){.seq = seq};
 	q->batch_of = *consumer;
-	return queue_call_eval(q, QUEUE_CALL_TAKE, 7);
-}
-
-enum queue_taken
-queue_taken(const struct queue *q)
-{
-	return q->taken;
-}
-
-struct queue_batch
-queue_batch(const struct queue *q)
-{
-	return q->batch;
-}
-
-const char *
-queue_payload(const struct queue *q, size_t i, size_t *ret_len)
-{
-	const struct redis_reply *list = session_reply(q->session);
-
-	return redis_reply_text(
-	    redis_reply_at(list, q->batch.n - 1 - i), ret_len);
+	q->batch_seq = seq;
+	return queue_call_eval(q, QUEUE_CALL_TAKE, 7, NULL);
 }
 
 int
@@ -65,43 +47,56 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 	queue_call_consumer_key(q, consumer, "batches", NULL);
 	queue_call_consumer_key(q, consumer, "batch", &seq);
 	resp_arg_u64(&q->args, seq);
-	q->batch = (struct queue_batch){.seq = seq};
 	q->batch_of = *consumer;
-	return queue_call_eval(q, QUEUE_CALL_READ, 2);
+	q->batch_seq = seq;
+	return queue_call_eval(q, QUEUE_CALL_READ, 2, NULL);
 }
 
-/* Of a batch that is there, the list is asked for by the same call. */
 enum queue_state
-queue_call_digest_batch(struct queue *q)
+queue_call_digest_take(struct queue *q, const struct redis_reply *reply)
 {
-	const struct redis_reply *reply = session_reply(q->session);
-
-	q->taken = taken(reply);
-	if (redis_reply_count(reply) > 0 && q->taken != QUEUE_TAKEN)
-		return QUEUE_DONE;
-	q->batch.taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
-	q->batch.since_ms =
-	    redis_reply_int(redis_reply_at(reply, 2), q->batch.taken_ms);
-	if (redis_reply_count(reply) > 0 &&
-	    FAILPOINT_AFTER("consume-list-sent", send_list(q)) == 0)
-		return QUEUE_CALLING;
-	session_hang_up(q->session);
-	return QUEUE_LOST;
+	return digest(q, reply);
 }
 
-static enum queue_taken
-taken(const struct redis_reply *reply)
+enum queue_state
+queue_call_digest_read(struct queue *q, const struct redis_reply *reply)
+{
+	return digest(q, reply);
+}
+
+/* The payloads of a batch that is there are asked for by the same call. */
+static enum queue_state
+digest(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
+
+	if (redis_reply_count(reply) == 0)
+		return QUEUE_LOST;
+	q->result.batch = (struct queue_batch){.outcome = outcome(reply),
+	    .seq = q->batch_seq,
+	    .taken_ms = taken_ms,
+	    .since_ms = redis_reply_int(redis_reply_at(reply, 2), taken_ms)};
+	if (q->result.batch.outcome != QUEUE_TAKEN)
+		return QUEUE_DONE;
+	return FAILPOINT_AFTER("consume-list-sent", send_list(q)) == 0
+		   ? QUEUE_CALLING
+		   : QUEUE_LOST;
+}
+
+static enum queue_take_outcome
+outcome(const struct redis_reply *reply)
 {
 	static const char *const words[] = {[QUEUE_TAKEN] = "taken",
 	    [QUEUE_EMPTY] = "empty",
 	    [QUEUE_FULL] = "full",
-	    [QUEUE_NOT_OWNER] = "notowner"};
+	    [QUEUE_NOT_OWNER] = "notowner",
+	    [QUEUE_GONE] = "gone"};
 	size_t len;
 	const char *word = redis_reply_text(redis_reply_at(reply, 0), &len);
 
 	for (int i = 0; word != NULL && i < QUEUE_GONE; i++)
 		if (strcmp(word, words[i]) == 0)
-			return (enum queue_taken)i;
+			return (enum queue_take_outcome)i;
 	return QUEUE_GONE;
 }
 
@@ -111,28 +106,44 @@ send_list(struct queue *q)
 	if (!queue_call_start(q))
 		return -1;
 	resp_arg_text(&q->args, "LRANGE");
-	queue_call_consumer_key(q, &q->batch_of, "batch", &q->batch.seq);
+	queue_call_consumer_key(q, &q->batch_of, "batch", &q->batch_seq);
 	resp_arg_text(&q->args, "0");
 	resp_arg_text(&q->args, "-1");
-	q->call = QUEUE_CALL_LIST;
-	return session_command(q->session, &q->args);
+	return queue_call_command(q, QUEUE_CALL_LIST);
 }
 
-/* The right end is the oldest.  Without payloads the batch has gone between
- * the two replies: adopted meanwhile, counted, acknowledged. */
-bool
-queue_call_digest_list(struct queue *q)
+/* Without payloads the batch has gone between the two replies: adopted
+ * meanwhile, counted, acknowledged. */
+enum queue_state
+queue_call_digest_list(struct queue *q, const struct redis_reply *reply)
 {
-	const struct redis_reply *list = session_reply(q->session);
+	struct queue_batch *b = &q->result.batch;
 	size_t len;
 
-	q->batch.n = redis_reply_count(list);
-	for (size_t i = 0; i < q->batch.n; i++)
-		if (redis_reply_text(redis_reply_at(list, i), &len) == NULL)
-			return false;
-	if (q->batch.n == 0)
-		q->taken = QUEUE_GONE;
-	return true;
+	b->n = redis_reply_count(reply);
+	b->payloads = reply;
+	for (size_t i = 0; i < b->n; i++)
+		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
+			return QUEUE_LOST;
+	if (b->n == 0)
+		b->outcome = QUEUE_GONE;
+	return QUEUE_DONE;
+}
+
+const struct queue_batch *
+queue_batch(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_TAKE || q->done == QUEUE_CALL_READ ||
+	       q->done == QUEUE_CALL_LIST);
+	return &q->result.batch;
+}
+
+/* The right end of the list is the oldest payload. */
+const char *
+queue_batch_payload(const struct queue_batch *b, size_t i, size_t *ret_len)
+{
+	return redis_reply_text(
+	    redis_reply_at(b->payloads, b->n - 1 - i), ret_len);
 }
 
 int
@@ -152,5 +163,12 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].seq);
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 2);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 2, NULL);
+}
+
+enum queue_state
+queue_call_digest_acknowledge(struct queue *q, const struct redis_reply *reply)
+{
+	(void)q;
+	return redis_reply_int(reply, -1) >= 0 ? QUEUE_DONE : QUEUE_LOST;
 }

@@ -1,28 +1,108 @@
+/* The table of Redis calls, and how the arguments of a call are written. */
 #include "queue/queue_call.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "queue/owner.h"
+#include "redis/handshake.h"
+
+#include "queue/lua/acknowledge.h"
+#include "queue/lua/adopt.h"
+#include "queue/lua/introduce.h"
+#include "queue/lua/measure.h"
+#include "queue/lua/peek.h"
+#include "queue/lua/publish.h"
+#include "queue/lua/read.h"
+#include "queue/lua/register.h"
+#include "queue/lua/renew.h"
+#include "queue/lua/survey.h"
+#include "queue/lua/take.h"
+#include "queue/lua/withdraw.h"
 
 enum {
 	REST_MAX = 160, /* a UUID, a number, the words */
 	KEY_MAX = 512   /* the same, a name, and more words */
 };
 
+/* The numbers that the session gives the scripts. */
+#define NUMBER(CALL, name) NUMBER_##CALL,
+#define NO_NUMBER(CALL, name)
+enum { QUEUE_CALLS(NUMBER, NO_NUMBER) SCRIPTS };
+
+#define TEXT(CALL, name) [NUMBER_##CALL] = script_##name,
+static const char *const scripts[SCRIPTS] = {QUEUE_CALLS(TEXT, NO_NUMBER)};
+
+_Static_assert(
+    (size_t)SCRIPTS <= HANDSHAKE_SCRIPTS_MAX, "HANDSHAKE_SCRIPTS_MAX");
+
+const struct session_options queue_call_session = {
+    scripts, SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS};
+
+enum { COMMAND = SCRIPTS /* in place of the number of a script */ };
+
+#define SCRIPT_CALL(CALL, name) \
+	[QUEUE_CALL_##CALL] = {NUMBER_##CALL, queue_call_digest_##name},
+#define COMMAND_CALL(CALL, name) \
+	[QUEUE_CALL_##CALL] = {COMMAND, queue_call_digest_##name},
+
+static const struct {
+	size_t script;
+	enum queue_state (*digest)(struct queue *, const struct redis_reply *);
+} calls[QUEUE_CALL_NONE] = {QUEUE_CALLS(SCRIPT_CALL, COMMAND_CALL)};
+
+enum queue_state
+queue_call_digest(struct queue *q)
+{
+	enum queue_call call = q->call;
+	enum queue_state state =
+	    calls[call].digest(q, session_reply(q->session));
+
+	if (state == QUEUE_DONE)
+		q->done = call;
+	else if (state == QUEUE_LOST)
+		session_hang_up(q->session);
+	return state;
+}
+
 bool
 queue_call_start(struct queue *q)
 {
 	resp_args_clear(&q->args);
-	return session_idle(q->session);
+	return queue_status(q)->idle;
 }
 
 int
-queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys)
+queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
+    const struct buf *more)
 {
 	q->call = call;
+	q->done = QUEUE_CALL_NONE;
 	q->n_keys = n_keys;
-	return session_eval(q->session, call, n_keys, &q->args, NULL);
+	return session_eval(
+	    q->session, calls[call].script, n_keys, &q->args, more);
+}
+
+int
+queue_call_command(struct queue *q, enum queue_call call)
+{
+	q->call = call;
+	q->done = QUEUE_CALL_NONE;
+	return session_command(q->session, &q->args);
+}
+
+int
+queue_call_again(struct queue *q)
+{
+	if (!queue_status(q)->idle)
+		return -1;
+	return queue_call_eval(q, q->call, q->n_keys, NULL);
+}
+
+void
+queue_call_queues_key(struct queue *q)
+{
+	resp_arg_text(&q->args, "rmq::queues");
 }
 
 void

@@ -1,6 +1,9 @@
 /*
- * The inside of the queue (layer 2): its state, and how a call is written.
- * For queue.c, queue_batch.c, queue_adopt.c and queue_list.c alone.
+ * The inside of the queue: its calls, its state, and how a call is written.
+ * For queue.c and the queue_*.c beside it alone.
+ *
+ * A new call is one line in QUEUE_CALLS.  The compiler then asks for the rest:
+ * its digest function, and the include of a script's text in queue_call.c.
  */
 #ifndef INCR_QUEUE_CALL_H
 #define INCR_QUEUE_CALL_H
@@ -15,53 +18,99 @@
 #include "redis/resp.h"
 #include "redis/session.h"
 
-/* The scripts come first: the value is the number of the script. */
+/*
+ * Each call of Redis: of a script lua/NAME.lua, or of a plain command.  In any
+ * order.  Its reply becomes a result in queue_call_digest_NAME().
+ */
+#define QUEUE_CALLS(SCRIPT, COMMAND) \
+	SCRIPT(INTRODUCE, introduce) \
+	SCRIPT(PUBLISH, publish) \
+	SCRIPT(REGISTER, register) \
+	SCRIPT(TAKE, take) \
+	SCRIPT(READ, read) \
+	COMMAND(LIST, list) /* the second half of take and read */ \
+	SCRIPT(RENEW, renew) \
+	SCRIPT(ADOPT, adopt) \
+	SCRIPT(ACKNOWLEDGE, acknowledge) \
+	COMMAND(ASK, ask) \
+	SCRIPT(MEASURE, measure) \
+	SCRIPT(PEEK, peek) \
+	SCRIPT(WITHDRAW, withdraw) \
+	SCRIPT(SURVEY, survey)
+
+#define QUEUE_CALL_VALUE(CALL, name) QUEUE_CALL_##CALL,
+#define QUEUE_CALL_DIGEST(CALL, name) \
+	enum queue_state queue_call_digest_##name( \
+	    struct queue *q, const struct redis_reply *reply);
+
 enum queue_call {
-	QUEUE_CALL_INTRODUCE,
-	QUEUE_CALL_PUBLISH,
-	QUEUE_CALL_REGISTER,
-	QUEUE_CALL_TAKE,
-	QUEUE_CALL_READ,
-	QUEUE_CALL_RENEW,
-	QUEUE_CALL_ADOPT,
-	QUEUE_CALL_ACKNOWLEDGE,
-	QUEUE_CALL_MEASURE,
-	QUEUE_CALL_PEEK,
-	QUEUE_CALL_WITHDRAW,
-	QUEUE_CALL_SURVEY,
-	QUEUE_CALL_LIST, /* a plain command, as are those behind it */
-	QUEUE_CALL_ASK,
-	QUEUE_CALL_NONE
+	QUEUE_CALLS(QUEUE_CALL_VALUE, QUEUE_CALL_VALUE) QUEUE_CALL_NONE
 };
 
-enum { QUEUE_CALL_SCRIPTS = QUEUE_CALL_SURVEY + 1, QUEUE_CALL_NAME_MAX = 128 };
+/*
+ * What a reply makes of a call: QUEUE_DONE with q->result filled in,
+ * QUEUE_CALLING if a second half of the call was begun, QUEUE_LOST if there
+ * is no such reply: then what was done is not known.
+ */
+QUEUE_CALLS(QUEUE_CALL_DIGEST, QUEUE_CALL_DIGEST)
+
+/* The digest of the last call. */
+enum queue_state queue_call_digest(struct queue *q);
+
+/* What the session of a queue is opened with: it loads the scripts. */
+extern const struct session_options queue_call_session;
+
+enum { QUEUE_CALL_NAME_MAX = 128 };
 
 struct queue {
 	struct session *session;
 	char name[QUEUE_CALL_NAME_MAX + 1];
 	enum queue_call call; /* the last one begun */
-	size_t n_keys;        /* of it, if it is a script */
+	enum queue_call done; /* the one that result is of */
+	size_t n_keys;        /* of call, if it is a script */
 	struct resp_args args;
 
-	struct queue_batch batch; /* of take and read */
-	struct id batch_of;
-	enum queue_taken taken;
+	union {
+		struct queue_introduced introduced;
+		struct queue_published published;
+		struct queue_registered registered;
+		struct queue_batch batch;
+		struct queue_renewed renewed;
+		struct queue_adopted adopted;
+		struct queue_asked asked;
+		struct queue_lengths lengths;
+		struct queue_peeked peeked;
+		struct queue_withdrawn withdrawn;
+		struct queue_surveyed surveyed;
+	} result;
+	struct id batch_of; /* consumer and number of a take or read */
+	uint64_t batch_seq;
 
-	struct liveness sightings;
-	uint64_t sightings_connection;
-	struct id adopter, adopted;
+	struct liveness liveness;
+	uint64_t liveness_connection; /* at which the looks were made */
+	struct id adopter;
 	bool second_round; /* of an adoption */
 };
 
 /* Begins to write a call.  False if none may begin now. */
 bool queue_call_start(struct queue *q);
 
-/* Sends what was written as a script's arguments.  0, or -1. */
-int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys);
+/* Sends what was written as the arguments of call, the first n_keys of which
+ * are keys of its script; more (NULL: none) is the rest of the last one,
+ * borrowed until the call ends.  0, or -1. */
+int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
+    const struct buf *more);
 
-/* Add one argument each: rmq::queue::[Q]::list, incr::queue::[Q]::rest,
- * incr::queue::[Q]::consumer::ID::rest with ::SEQ unless seq is NULL, an
- * id. */
+/* The same, of a plain command: its name and arguments were written. */
+int queue_call_command(struct queue *q, enum queue_call call);
+
+/* Begins the last call, of a script, once more.  0, or -1. */
+int queue_call_again(struct queue *q);
+
+/* Add one argument each: rmq::queues, rmq::queue::[Q]::list,
+ * incr::queue::[Q]::rest, incr::queue::[Q]::consumer::ID::rest with ::SEQ
+ * unless seq is NULL, an id. */
+void queue_call_queues_key(struct queue *q);
 void queue_call_list_key(struct queue *q, const char *list);
 void queue_call_own_key(struct queue *q, const char *rest);
 void queue_call_consumer_key(struct queue *q, const struct id *consumer,
@@ -70,11 +119,5 @@ void queue_call_id(struct queue *q, const struct id *id);
 
 /* Two: the owner record of this process for speaker, and its life. */
 void queue_call_record(struct queue *q, const struct id *speaker);
-
-/* What a reply makes of a call; false if there is no such reply. */
-enum queue_state queue_call_digest_batch(struct queue *q);
-bool queue_call_digest_list(struct queue *q);
-bool queue_call_digest_peek(const struct queue *q);
-enum queue_state queue_call_digest_adopt(struct queue *q);
 
 #endif

@@ -1,27 +1,59 @@
 /*
- * Looking after a queue: its lists are looked at, dead letters withdrawn.
+ * The calls that inspect a queue: measure, peek, survey; and withdraw, which
+ * takes dead letters out of the rejected list.
  *
  * In: places and payloads as they were seen.  Out: payloads, numbers.  A
  * payload is in one list at every moment, whoever dies here.
  */
 #include "queue/queue_call.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum {
 	MARK_MAX = ID_TEXT + 40,
-	/* Of a consumer in the reply to a survey, before its batches. */
-	HELD_HEAD = 2
+	SURVEYED_HEAD = 2, /* elements of a survey before the consumers */
+	HELD_HEAD = 2      /* of a consumer before its batches */
 };
-
-static const struct redis_reply *held(const struct queue *q, size_t i);
 
 int
 queue_repeat(struct queue *q)
 {
-	if (!session_idle(q->session))
+	return queue_call_again(q);
+}
+
+/* -- measure -------------------------------------------------------------- */
+
+int
+queue_measure(struct queue *q)
+{
+	if (!queue_call_start(q))
 		return -1;
-	return session_eval(q->session, q->call, q->n_keys, &q->args, NULL);
+	queue_call_list_key(q, "ready");
+	queue_call_list_key(q, "rejected");
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	return queue_call_eval(q, QUEUE_CALL_MEASURE, 3, NULL);
+}
+
+enum queue_state
+queue_call_digest_measure(struct queue *q, const struct redis_reply *reply)
+{
+	uint64_t n[3];
+
+	if (redis_reply_count(reply) == 0)
+		return QUEUE_LOST;
+	for (size_t i = 0; i < 3; i++)
+		n[i] = (uint64_t)redis_reply_int(redis_reply_at(reply, i), 0);
+	q->result.lengths = (struct queue_lengths){n[0], n[1], n[2]};
+	return QUEUE_DONE;
+}
+
+const struct queue_lengths *
+queue_lengths(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_MEASURE);
+	return &q->result.lengths;
 }
 
 /* -- peek ----------------------------------------------------------------- */
@@ -43,42 +75,36 @@ queue_peek(
 	resp_arg_u64(&q->args, older);
 	resp_arg_u64(&q->args, n < QUEUE_PEEK_MAX ? n : QUEUE_PEEK_MAX);
 	resp_arg_u64(&q->args, QUEUE_PEEK_BYTES);
-	return queue_call_eval(q, QUEUE_CALL_PEEK, 1);
+	return queue_call_eval(q, QUEUE_CALL_PEEK, 1, NULL);
 }
 
-bool
-queue_call_digest_peek(const struct queue *q)
+enum queue_state
+queue_call_digest_peek(struct queue *q, const struct redis_reply *reply)
 {
-	const struct redis_reply *reply = session_reply(q->session);
-	size_t len;
+	int64_t length = redis_reply_int(redis_reply_at(reply, 0), -1);
+	size_t len, count = redis_reply_count(reply);
 
-	if (redis_reply_int(redis_reply_at(reply, 0), -1) < 0)
-		return false;
-	for (size_t i = 1; i < redis_reply_count(reply); i++)
+	if (length < 0)
+		return QUEUE_LOST;
+	for (size_t i = 1; i < count; i++)
 		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
-			return false;
-	return true;
+			return QUEUE_LOST;
+	q->result.peeked = (struct queue_peeked){
+	    .length = (uint64_t)length, .n = count - 1, .payloads = reply};
+	return QUEUE_DONE;
 }
 
-uint64_t
-queue_peek_length(const struct queue *q)
-{
-	const struct redis_reply *reply = session_reply(q->session);
-
-	return (uint64_t)redis_reply_int(redis_reply_at(reply, 0), 0);
-}
-
-size_t
+const struct queue_peeked *
 queue_peeked(const struct queue *q)
 {
-	return redis_reply_count(session_reply(q->session)) - 1;
+	assert(q->done == QUEUE_CALL_PEEK);
+	return &q->result.peeked;
 }
 
 const char *
-queue_peeked_payload(const struct queue *q, size_t i, size_t *ret_len)
+queue_peeked_payload(const struct queue_peeked *p, size_t i, size_t *ret_len)
 {
-	return redis_reply_text(
-	    redis_reply_at(session_reply(q->session), i + 1), ret_len);
+	return redis_reply_text(redis_reply_at(p->payloads, 1 + i), ret_len);
 }
 
 /* -- withdraw ------------------------------------------------------------- */
@@ -87,6 +113,7 @@ int
 queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
     bool republish, uint64_t older, const struct queue_picks *picks)
 {
+	const struct queue_peeked *peeked = queue_peeked(q);
 	char text[ID_TEXT + 1], key[2 * ID_TEXT], mark[MARK_MAX];
 	const char *payload;
 	size_t len;
@@ -107,19 +134,32 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 	resp_arg_text(&q->args, mark);
 	resp_arg_u64(&q->args, older);
 	for (size_t i = 0; i < picks->n; i++) {
-		payload = queue_peeked_payload(q, picks->index[i], &len);
+		payload = queue_peeked_payload(peeked, picks->index[i], &len);
 		if (payload == NULL)
 			return -1;
 		resp_arg_u64(&q->args, picks->index[i]);
 		resp_arg(&q->args, payload, len);
 	}
-	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 4);
+	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 4, NULL);
 }
 
-int64_t
+enum queue_state
+queue_call_digest_withdraw(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t n = redis_reply_int(reply, -2);
+
+	if (n < -1)
+		return QUEUE_LOST;
+	q->result.withdrawn = (struct queue_withdrawn){
+	    .known = n >= 0, .n = n >= 0 ? (uint64_t)n : 0};
+	return QUEUE_DONE;
+}
+
+const struct queue_withdrawn *
 queue_withdrawn(const struct queue *q)
 {
-	return redis_reply_int(session_reply(q->session), -1);
+	assert(q->done == QUEUE_CALL_WITHDRAW);
+	return &q->result.withdrawn;
 }
 
 /* -- survey --------------------------------------------------------------- */
@@ -133,51 +173,56 @@ queue_survey(struct queue *q)
 	queue_call_list_key(q, "rejected");
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "consumer::");
-	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3);
+	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3, NULL);
 }
 
-struct queue_surveyed
-queue_surveyed(const struct queue *q)
+enum queue_state
+queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 {
-	const struct redis_reply *reply = session_reply(q->session);
-
-	return (struct queue_surveyed){
+	if (redis_reply_count(reply) < SURVEYED_HEAD)
+		return QUEUE_LOST;
+	q->result.surveyed = (struct queue_surveyed){
 	    .ready = (uint64_t)redis_reply_int(redis_reply_at(reply, 0), 0),
 	    .rejected = (uint64_t)redis_reply_int(redis_reply_at(reply, 1), 0),
-	    .consumers = redis_reply_count(reply) - 2};
+	    .consumers = redis_reply_count(reply) - SURVEYED_HEAD,
+	    .reply = reply};
+	return QUEUE_DONE;
 }
 
-static const struct redis_reply *
-held(const struct queue *q, size_t i)
+const struct queue_surveyed *
+queue_surveyed(const struct queue *q)
 {
-	return redis_reply_at(session_reply(q->session), 2 + i);
+	assert(q->done == QUEUE_CALL_SURVEY);
+	return &q->result.surveyed;
 }
 
 int
-queue_held(const struct queue *q, size_t i, struct queue_held *ret)
+queue_surveyed_consumer(
+    const struct queue_surveyed *s, size_t i, struct queue_held *ret)
 {
-	const struct redis_reply *one = held(q, i);
+	const struct redis_reply *one =
+	    redis_reply_at(s->reply, SURVEYED_HEAD + i);
 	size_t len;
 	const char *id = redis_reply_text(redis_reply_at(one, 0), &len);
 	int64_t last = redis_reply_int(redis_reply_at(one, 1), -1);
+	struct id consumer;
 
-	if (id == NULL || last < 0 || id_parse(id, len, &ret->consumer) < 0)
+	if (id == NULL || last < 0 || id_parse(id, len, &consumer) < 0)
 		return -1;
-	ret->last = (uint64_t)last;
-	ret->batches = (redis_reply_count(one) - HELD_HEAD) / 2;
+	*ret = (struct queue_held){.consumer = consumer,
+	    .last = (uint64_t)last,
+	    .n = (redis_reply_count(one) - HELD_HEAD) / 2,
+	    .batches = one};
 	return 0;
 }
 
-uint64_t
-queue_held_seq(const struct queue *q, size_t i, size_t j)
+struct queue_held_batch
+queue_held_batch(const struct queue_held *h, size_t j)
 {
-	return (uint64_t)redis_reply_int(
-	    redis_reply_at(held(q, i), HELD_HEAD + 2 * j), 0);
-}
+	size_t at = HELD_HEAD + 2 * j;
 
-uint64_t
-queue_held_length(const struct queue *q, size_t i, size_t j)
-{
-	return (uint64_t)redis_reply_int(
-	    redis_reply_at(held(q, i), HELD_HEAD + 2 * j + 1), 0);
+	return (struct queue_held_batch){
+	    .seq = (uint64_t)redis_reply_int(redis_reply_at(h->batches, at), 0),
+	    .length = (uint64_t)redis_reply_int(
+		redis_reply_at(h->batches, at + 1), 0)};
 }

@@ -20,16 +20,15 @@
 #include "redis/handshake.h"
 #include "redis/server_info.h"
 
-enum { WHY_MAX = 256 };
-
 enum phase {
-	WAITING,    /* no connection until due_ms */
-	RESOLVING,  /* the host's name is looked up */
+	WAITING,    /* no connection before due_ms */
+	RESOLVING,  /* the host's name is looked up; due_ms is for this phase
+		     * and the next two together */
 	CONNECTING, /* connect(2) is under way */
-	GREETING,   /* waiting for the replies of the greeting */
-	READY,      /* no call */
-	CALLING,    /* waiting for the reply of a call */
-	RELOADING,  /* the same, but the scripts are loaded first */
+	GREETING,   /* the handshake was sent */
+	READY,      /* no call under way */
+	CALLING,    /* a call was begun: due_ms without a byte moved */
+	RELOADING,  /* the same call, but the scripts are loaded first */
 	FAULTY      /* for ever */
 };
 
@@ -37,7 +36,7 @@ struct session {
 	struct url_redis url;
 	struct session_options options;
 	enum phase phase;
-	int64_t due_ms; /* of the phase: next try, or time-out */
+	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
 	struct backoff backoff;
 	struct redis *redis;     /* NULL: no connection */
 	struct resolve *resolve; /* NULL: a Unix socket */
@@ -46,16 +45,14 @@ struct session {
 	struct iovec out[2];    /* what is being sent, borrowed */
 	size_t out_done;        /* bytes of it */
 	struct iovec more;      /* second half of the call, borrowed */
-	bool sent;
 
 	struct handshake greeting;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
-	uint64_t run, connection;
-
 	struct redis_reply *reply;
-	char why[WHY_MAX];
+	struct session_status status;
 };
 
+static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static void advance(struct session *s, short revents);
 static void connect_now(struct session *s);
 static void connected(struct session *s);
@@ -98,7 +95,7 @@ session_open(const char *url, const struct session_options *options,
 		if (s->resolve == NULL)
 			goto failed;
 	}
-	snprintf(s->why, sizeof s->why, "not connected yet");
+	snprintf(s->status.why, sizeof s->status.why, "not connected yet");
 	return s;
 failed:
 	free(s);
@@ -130,7 +127,7 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 	}
 	if (s->phase == RESOLVING)
 		return clock_ms() + RESOLVE_LOOK_MS;
-	return s->phase == READY || s->phase == FAULTY ? IO_FOREVER : s->due_ms;
+	return s->due_ms;
 }
 
 /* What has come is looked at before the clock: a process that was stopped
@@ -147,48 +144,18 @@ session_step(struct session *s, short revents)
 	} else {
 		advance(s, revents);
 	}
-	if (s->phase != WAITING && s->phase != READY && s->phase != FAULTY &&
-	    clock_ms() >= s->due_ms) {
-		snprintf(s->why, sizeof s->why, "no answer in time");
+	if (s->phase != WAITING && clock_ms() >= s->due_ms) {
+		snprintf(
+		    s->status.why, sizeof s->status.why, "no answer in time");
 		return lose(s);
 	}
 	return state(s);
 }
 
-bool
-session_idle(const struct session *s)
+const struct session_status *
+session_status(const struct session *s)
 {
-	return s->phase == READY;
-}
-
-bool
-session_sent(const struct session *s)
-{
-	return s->sent;
-}
-
-const char *
-session_why(const struct session *s)
-{
-	return s->why;
-}
-
-uint64_t
-session_run(const struct session *s)
-{
-	return s->run;
-}
-
-uint64_t
-session_maxmemory(const struct session *s)
-{
-	return s->greeting.maxmemory;
-}
-
-uint64_t
-session_connection(const struct session *s)
-{
-	return s->connection;
+	return &s->status;
 }
 
 void
@@ -197,9 +164,17 @@ session_hang_up(struct session *s)
 	if (s->phase == FAULTY)
 		return;
 	disconnect(s);
-	s->phase = WAITING;
-	s->due_ms = clock_ms();
-	snprintf(s->why, sizeof s->why, "hung up");
+	enter(s, WAITING, clock_ms());
+	snprintf(s->status.why, sizeof s->status.why, "hung up");
+}
+
+/* The only place where the phase changes. */
+static void
+enter(struct session *s, enum phase phase, int64_t due_ms)
+{
+	s->phase = phase;
+	s->due_ms = due_ms;
+	s->status.idle = phase == READY;
 }
 
 /* What lasts; replies and losses are told by whoever meets them. */
@@ -222,10 +197,8 @@ state(const struct session *s)
 static void
 advance(struct session *s, short revents)
 {
-	if (s->phase == WAITING && clock_ms() >= s->due_ms) {
-		s->phase = RESOLVING;
-		s->due_ms = clock_ms() + s->options.connect_ms;
-	}
+	if (s->phase == WAITING && clock_ms() >= s->due_ms)
+		enter(s, RESOLVING, clock_ms() + s->options.connect_ms);
 	if (s->phase == RESOLVING)
 		connect_now(s);
 	else if (s->phase == CONNECTING && revents != 0)
@@ -240,19 +213,20 @@ connect_now(struct session *s)
 	int known;
 
 	if (s->resolve == NULL) {
-		s->redis =
-		    redis_connect_unix(s->url.path, s->why, sizeof s->why);
+		s->redis = redis_connect_unix(
+		    s->url.path, s->status.why, sizeof s->status.why);
 	} else {
 		known = resolve_next(s->resolve, address, &why);
 		if (known == 0)
 			return;
 		if (known < 0)
-			snprintf(s->why, sizeof s->why, "look-up: %s", why);
+			snprintf(s->status.why, sizeof s->status.why,
+			    "look-up: %s", why);
 		else
-			s->redis = redis_connect_tcp(
-			    address, s->url.port, s->why, sizeof s->why);
+			s->redis = redis_connect_tcp(address, s->url.port,
+			    s->status.why, sizeof s->status.why);
 	}
-	s->phase = CONNECTING;
+	enter(s, CONNECTING, s->due_ms);
 	if (s->redis == NULL)
 		lose(s);
 }
@@ -260,11 +234,12 @@ connect_now(struct session *s)
 static void
 connected(struct session *s)
 {
-	if (redis_connected(s->redis, s->why, sizeof s->why) < 0) {
+	if (redis_connected(s->redis, s->status.why, sizeof s->status.why) <
+	    0) {
 		lose(s);
 		return;
 	}
-	s->phase = GREETING; /* due_ms stays: it is for both */
+	enter(s, GREETING, s->due_ms);
 	if (greet(s, &s->url) < 0)
 		lose(s);
 }
@@ -274,7 +249,7 @@ greet(struct session *s, const struct url_redis *url)
 {
 	if (handshake_write(&s->greeting, url, s->options.scripts,
 		s->options.n_scripts, &s->hello) < 0) {
-		snprintf(s->why, sizeof s->why, "out of memory");
+		snprintf(s->status.why, sizeof s->status.why, "out of memory");
 		return -1;
 	}
 	start_sending(s, &s->hello, (struct iovec){0});
@@ -290,8 +265,8 @@ exchange(struct session *s, short revents)
 	if (send_some(s) < 0)
 		return lose(s);
 	while (s->redis != NULL && (revents & (POLLIN | POLLHUP | POLLERR))) {
-		if (redis_receive(
-			s->redis, &reply, &moved, s->why, sizeof s->why) < 0)
+		if (redis_receive(s->redis, &reply, &moved, s->status.why,
+			sizeof s->status.why) < 0)
 			return lose(s);
 		if (moved)
 			moved_on(s);
@@ -301,7 +276,8 @@ exchange(struct session *s, short revents)
 			return replied(s, reply);
 		if (s->phase == READY) {
 			redis_reply_free(reply);
-			snprintf(s->why, sizeof s->why, "unasked-for reply");
+			snprintf(s->status.why, sizeof s->status.why,
+			    "unasked-for reply");
 			return lose(s);
 		}
 		if (greeted(s, reply) == SESSION_LOST)
@@ -316,13 +292,13 @@ send_some(struct session *s)
 {
 	size_t before = s->out_done;
 
-	if (redis_send(s->redis, s->out, &s->out_done, s->why, sizeof s->why) <
-	    0)
+	if (redis_send(s->redis, s->out, &s->out_done, s->status.why,
+		sizeof s->status.why) < 0)
 		return -1;
 	if (s->out_done > before)
 		moved_on(s);
 	if (s->phase == CALLING && !unsent(s))
-		s->sent = true;
+		s->status.sent = true;
 	return 0;
 }
 
@@ -343,8 +319,8 @@ moved_on(struct session *s)
 static enum session_state
 greeted(struct session *s, struct redis_reply *reply)
 {
-	enum server_fitness f =
-	    handshake_judge(&s->greeting, reply, s->why, sizeof s->why);
+	enum server_fitness f = handshake_judge(
+	    &s->greeting, reply, s->status.why, sizeof s->status.why);
 
 	redis_reply_free(reply);
 	switch (f) {
@@ -363,11 +339,12 @@ static void
 ready_again(struct session *s)
 {
 	if (s->phase == GREETING) {
-		s->phase = READY;
-		s->connection++;
+		enter(s, READY, IO_FOREVER);
+		s->status.connections++;
 		if (strcmp(s->run_id, s->greeting.run_id) != 0)
-			s->run++;
+			s->status.run++;
 		memcpy(s->run_id, s->greeting.run_id, sizeof s->run_id);
+		s->status.maxmemory = s->greeting.maxmemory;
 		if (s->resolve != NULL)
 			resolve_restart(s->resolve); /* best first again */
 		backoff_reset(&s->backoff);
@@ -383,18 +360,17 @@ replied(struct session *s, struct redis_reply *reply)
 
 	if (error == NULL) {
 		s->reply = reply;
-		s->phase = READY;
+		enter(s, READY, IO_FOREVER);
 		return SESSION_REPLIED;
 	}
-	snprintf(s->why, sizeof s->why, "%s", error);
+	snprintf(s->status.why, sizeof s->status.why, "%s", error);
 	redis_reply_free(reply);
-	if (strncmp(s->why, "NOSCRIPT", 8) == 0) {
-		s->phase = RELOADING;
-		s->due_ms = clock_ms() + s->options.reply_ms;
+	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
+		enter(s, RELOADING, clock_ms() + s->options.reply_ms);
 		return greet(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}
-	s->phase = READY;
-	switch (server_info_call_error(s->why)) {
+	enter(s, READY, IO_FOREVER);
+	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
 	case UNFIT_FOR_EVER: fault(s); break;
@@ -412,8 +388,7 @@ lose(struct session *s)
 		    resolve_more(s->resolve);
 
 	disconnect(s);
-	s->phase = WAITING;
-	s->due_ms = clock_ms() + (more ? 0 : backoff_next(&s->backoff));
+	enter(s, WAITING, clock_ms() + (more ? 0 : backoff_next(&s->backoff)));
 	return calling ? SESSION_LOST : SESSION_DOWN;
 }
 
@@ -421,7 +396,7 @@ static void
 fault(struct session *s)
 {
 	disconnect(s);
-	s->phase = FAULTY;
+	enter(s, FAULTY, IO_FOREVER);
 }
 
 static void
@@ -474,7 +449,7 @@ begin(struct session *s, const struct buf *more)
 	s->more = (struct iovec){0};
 	if (more != NULL)
 		s->more = (struct iovec){buf_ptr(more), more->len};
-	s->sent = false;
+	s->status.sent = false;
 	send_call(s);
 	return 0;
 }
@@ -482,8 +457,7 @@ begin(struct session *s, const struct buf *more)
 static void
 send_call(struct session *s)
 {
-	s->phase = CALLING;
-	s->due_ms = clock_ms() + s->options.reply_ms;
+	enter(s, CALLING, clock_ms() + s->options.reply_ms);
 	start_sending(s, &s->call, s->more);
 	(void)send_some(s); /* a failure shows again in the next step */
 }

@@ -25,6 +25,8 @@
 
 struct session;
 
+enum { SESSION_WHY_MAX = 256 };
+
 enum session_state {
 	SESSION_DOWN,    /* no connection; tried again by itself */
 	SESSION_IDLE,    /* a call may begin */
@@ -55,24 +57,28 @@ void session_close(struct session *s);
 int64_t session_wait(const struct session *s, struct pollfd *ret_pfd);
 enum session_state session_step(struct session *s, short revents);
 
-bool session_idle(const struct session *s);
+/* The connection as it is now. */
+struct session_status {
+	bool idle; /* connected and no call under way: a call may begin */
+	bool sent; /* the last byte of the call was handed to the kernel; from
+		    * the beginning of a call to that of the next, and once
+		    * true it stays */
+	uint64_t connections; /* made so far */
+	uint64_t run;       /* changes whenever a connection was made to another
+			     * run_id than the one before it: Redis was restarted or
+			     * replaced; 0 before the first */
+	uint64_t maxmemory; /* of Redis, in bytes, when the connection
+			     * was made; 0: none, or none made yet */
+	char why[SESSION_WHY_MAX]; /* why it is down, refused, lost or faulty:
+				    * one line, which may contain bytes from
+				    * Redis, never the URL */
+};
 
-/* Was the last byte of the call given to the kernel?  Stays true until the
- * next call begins. */
-bool session_sent(const struct session *s);
+/* Lives as long as s; every call of this module may change it. */
+const struct session_status *session_status(const struct session *s);
 
-/* One line, borrowed until the next step; may contain bytes from Redis. */
-const char *session_why(const struct session *s);
-
-/* How often a connection met another run_id than the one before it; how
- * many connections there were.  0 before the first. */
-uint64_t session_run(const struct session *s);
-
-/* The maxmemory that Redis told last, in bytes; 0: none. */
-uint64_t session_maxmemory(const struct session *s);
-uint64_t session_connection(const struct session *s);
-
-/* Ends connection and call, without SESSION_LOST; connects again at once. */
+/* Ends the connection and the call, without SESSION_LOST; connects again at
+ * once. */
 void session_hang_up(struct session *s);
 
 /* -- calls --------------------------------------------------------------- */

@@ -191,11 +191,11 @@ step(short revents)
 	case SESSION_REFUSED:
 	case SESSION_LOST:
 		forget(s.sent);
-		say(session_why(s.session));
+		say(session_status(s.session)->why);
 		break;
 	case SESSION_FAULT:
 		s.faulty = true;
-		say(session_why(s.session));
+		say(session_status(s.session)->why);
 		break;
 	case SESSION_DOWN: /* said once there is something to tell */
 	case SESSION_IDLE:
@@ -227,9 +227,9 @@ tell(int64_t now_ms)
 	struct resp_args args = {0};
 	struct spendings *here = s.here;
 
-	if (!session_idle(s.session)) {
+	if (!session_status(s.session)->idle) {
 		if (now_ms - here->began_ns / 1000000 >= STALE_MS) {
-			say(session_why(s.session));
+			say(session_status(s.session)->why);
 			forget(here);
 		}
 		return;

@@ -60,7 +60,7 @@ main(int argc, char **argv)
 		if (strcmp(words[0], "connect") == 0) {
 			puts("connected");
 		} else if (strcmp(words[0], "run") == 0) {
-			printf("run %" PRIu64 "\n", queue_run(q));
+			printf("run %" PRIu64 "\n", queue_status(q)->run);
 		} else if (begin(q) < 0) {
 			puts("not begun");
 		} else {
@@ -93,11 +93,11 @@ connect_queue(struct queue *q)
 
 	while (state != QUEUE_IDLE) {
 		if (state == QUEUE_FAULT) {
-			printf("fault: %s\n", queue_why(q));
+			printf("fault: %s\n", queue_status(q)->why);
 			return -1;
 		}
 		if (clock_ms() >= deadline) {
-			printf("down: %s\n", queue_why(q));
+			printf("down: %s\n", queue_status(q)->why);
 			return -1;
 		}
 		state = step(q, deadline);
@@ -188,7 +188,6 @@ print_result(struct queue *q)
 	static const char *const renewed[] = {"owned", "bare", "disowned"};
 	enum queue_state state;
 	const char *verb = words[0];
-	struct id id;
 
 	while ((state = step(q, IO_FOREVER)) == QUEUE_CALLING)
 		;
@@ -197,16 +196,16 @@ print_result(struct queue *q)
 		    state == QUEUE_REFUSED ? "refused"
 		    : state == QUEUE_LOST  ? "lost"
 					   : "other",
-		    queue_sent(q) ? " sent" : "", queue_why(q));
+		    queue_status(q)->sent ? " sent" : "", queue_status(q)->why);
 		return;
 	}
 	if (strcmp(verb, "publish") == 0 || strcmp(verb, "tagged") == 0) {
-		fputs(published[queue_published(q)], stdout);
+		fputs(published[queue_published(q)->outcome], stdout);
 		for (size_t i = 0; i < lines.n; i++)
-			if (queue_reused(q, i))
+			if (queue_published_reused(queue_published(q), i))
 				printf(" %zu", i);
 	} else if (strcmp(verb, "take") == 0) {
-		fputs(taken[queue_taken(q)], stdout);
+		fputs(taken[queue_batch(q)->outcome], stdout);
 		print_batch(q);
 	} else if (strcmp(verb, "read") == 0) {
 		printf("batch");
@@ -214,25 +213,25 @@ print_result(struct queue *q)
 	} else if (strcmp(verb, "renew") == 0) {
 		for (size_t i = 3; i < n_words; i++)
 			printf("%s%s", i == 3 ? "" : " ",
-			    renewed[queue_renewed(q, i - 3)]);
+			    renewed[queue_renewed_is(queue_renewed(q), i - 3)]);
 	} else if (strcmp(verb, "adopt") == 0) {
 		char text[ID_TEXT + 1];
-		size_t n = queue_adopted(q, &id);
+		const struct queue_adopted *a = queue_adopted(q);
 
-		printf("%s", queue_orphans(q) ? "more" : "none");
-		if (n > 0) {
-			id_format(&id, text);
+		printf("%s", a->more ? "more" : "none");
+		if (a->n > 0) {
+			id_format(&a->consumer, text);
 			printf(" %s", text);
 		}
-		for (size_t i = 0; i < n; i++)
-			printf(" %" PRIu64, queue_adopted_seq(q, i));
+		for (size_t i = 0; i < a->n; i++)
+			printf(" %" PRIu64, queue_adopted_seq(a, i));
 	} else if (strcmp(verb, "ask") == 0) {
-		printf("%s", queue_registered(q) ? "yes" : "no");
+		printf("%s", queue_asked(q)->registered ? "yes" : "no");
 	} else if (strcmp(verb, "measure") == 0) {
-		struct queue_lengths l = queue_lengths(q);
+		const struct queue_lengths *l = queue_lengths(q);
 
-		printf("%" PRIu64 " %" PRIu64 " %" PRIu64, l.ready, l.unacked,
-		    l.rejected);
+		printf("%" PRIu64 " %" PRIu64 " %" PRIu64, l->ready, l->unacked,
+		    l->rejected);
 	} else {
 		printf("done");
 	}
@@ -242,12 +241,12 @@ print_result(struct queue *q)
 static void
 print_batch(struct queue *q)
 {
-	struct queue_batch b = queue_batch(q);
+	const struct queue_batch *b = queue_batch(q);
 
-	printf(" %" PRIu64, b.seq);
-	for (size_t i = 0; i < b.n; i++) {
+	printf(" %" PRIu64, b->seq);
+	for (size_t i = 0; i < b->n; i++) {
 		size_t len;
-		const char *p = queue_payload(q, i, &len);
+		const char *p = queue_batch_payload(b, i, &len);
 
 		if (len > 40)
 			printf(" %zu-bytes", len);

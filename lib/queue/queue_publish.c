@@ -1,0 +1,172 @@
+/* The calls of a publisher: introduce and publish, and the lines they carry. */
+#include "queue/queue_call.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "redis/msgpack.h"
+
+enum { LINE_END = 2 }; /* CR LF */
+
+static void publisher_key(struct queue *q, const struct id *publisher);
+static bool lists(const struct redis_reply *reply, int64_t index);
+
+int
+queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
+    const char *line, size_t len)
+{
+	size_t before = l->packed.len;
+	char mark[1 + QUEUE_TAG_MAX] = "\t"; /* no increment begins so */
+
+	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX)
+		return -1;
+	if (tag_len > 0)
+		memcpy(mark + 1, tag, tag_len);
+	if (before > 0)
+		l->packed.len -= LINE_END;
+	if ((tag_len > 0 && msgpack_add(&l->packed, mark, 1 + tag_len) < 0) ||
+	    msgpack_add(&l->packed, line, len) < 0 ||
+	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
+		l->packed.len = before;
+		return -1;
+	}
+	l->n++;
+	l->tags += tag_len > 0;
+	return 0;
+}
+
+void
+queue_lines_clear(struct queue_lines *l)
+{
+	buf_clear(&l->packed);
+	l->n = l->tags = 0;
+}
+
+void
+queue_lines_free(struct queue_lines *l)
+{
+	buf_free(&l->packed);
+	l->n = l->tags = 0;
+}
+
+int
+queue_introduce(struct queue *q, const struct id *publisher)
+{
+	if (!queue_call_start(q))
+		return -1;
+	publisher_key(q, publisher);
+	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 1, NULL);
+}
+
+enum queue_state
+queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t done = redis_reply_int(reply, -1);
+
+	if (done < 0)
+		return QUEUE_LOST;
+	q->result.introduced = (struct queue_introduced){.is_new = done == 1};
+	return QUEUE_DONE;
+}
+
+const struct queue_introduced *
+queue_introduced(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_INTRODUCE);
+	return &q->result.introduced;
+}
+
+int
+queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
+    const struct queue_lines *lines, const struct queue_terms *terms)
+{
+	unsigned char head[MSGPACK_HEAD];
+
+	if (lines->n == 0 || !queue_call_start(q))
+		return -1;
+	queue_call_list_key(q, "ready");
+	queue_call_queues_key(q);
+	publisher_key(q, publisher);
+	resp_arg_u64(&q->args, seq);
+	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
+	resp_arg_text(&q->args, q->name);
+	if (lines->tags > 0)
+		queue_call_own_key(q, "seen::");
+	else
+		resp_arg_text(&q->args, "");
+	resp_arg_u64(&q->args, terms->window_s);
+	resp_arg_u64(&q->args, terms->high_water);
+	msgpack_head((uint32_t)(lines->n + lines->tags), head);
+	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
+	    MSGPACK_HEAD + lines->packed.len - LINE_END);
+	return queue_call_eval(q, QUEUE_CALL_PUBLISH, 3, &lines->packed);
+}
+
+static void
+publisher_key(struct queue *q, const struct id *publisher)
+{
+	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
+
+	id_format(publisher, text);
+	snprintf(rest, sizeof rest, "publisher::%s", text);
+	queue_call_own_key(q, rest);
+}
+
+enum queue_state
+queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
+{
+	enum queue_publish_outcome outcome;
+
+	switch (redis_reply_int(redis_reply_at(reply, 0), -1)) {
+	case 0: outcome = QUEUE_GAP; break;
+	case 1: outcome = QUEUE_PUSHED; break;
+	case 2: outcome = QUEUE_BEFORE; break;
+	case 3: outcome = QUEUE_HIGH; break;
+	case 4: outcome = QUEUE_OOM; break;
+	default: return QUEUE_LOST;
+	}
+	q->result.published =
+	    (struct queue_published){.outcome = outcome, .lines = reply};
+	return QUEUE_DONE;
+}
+
+const struct queue_published *
+queue_published(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_PUBLISH);
+	return &q->result.published;
+}
+
+bool
+queue_published_reused(const struct queue_published *p, size_t i)
+{
+	return lists(p->lines, (int64_t)i);
+}
+
+bool
+queue_published_known(const struct queue_published *p, size_t i)
+{
+	return lists(p->lines, -1 - (int64_t)i);
+}
+
+/* The reply's indexes ascend. */
+static bool
+lists(const struct redis_reply *reply, int64_t index)
+{
+	size_t low = 1, high = redis_reply_count(reply);
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int64_t at = redis_reply_int(redis_reply_at(reply, mid), 0);
+
+		if (at == index)
+			return true;
+		if (at < index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}

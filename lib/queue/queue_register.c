@@ -1,0 +1,109 @@
+/* The calls about a consumer's registration and ownership: register, renew,
+ * ask. */
+#include "queue/queue_call.h"
+
+#include <assert.h>
+
+int
+queue_register(struct queue *q, const struct id *consumer)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_queues_key(q);
+	queue_call_own_key(q, "consumers");
+	queue_call_consumer_key(q, consumer, "owner", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
+	resp_arg_text(&q->args, q->name);
+	queue_call_id(q, consumer);
+	queue_call_record(q, consumer);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 4, NULL);
+}
+
+enum queue_state
+queue_call_digest_register(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t at_ms = redis_reply_int(reply, -1);
+
+	if (at_ms < 0)
+		return QUEUE_LOST;
+	q->result.registered = (struct queue_registered){.at_ms = at_ms};
+	return QUEUE_DONE;
+}
+
+const struct queue_registered *
+queue_registered(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_REGISTER);
+	return &q->result.registered;
+}
+
+int
+queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
+    size_t n, bool claim)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	queue_call_id(q, self);
+	queue_call_record(q, self);
+	resp_arg_text(&q->args, claim ? "1" : "");
+	for (size_t i = 0; i < n; i++)
+		queue_call_id(q, &consumers[i]);
+	return queue_call_eval(q, QUEUE_CALL_RENEW, 1, NULL);
+}
+
+enum queue_state
+queue_call_digest_renew(struct queue *q, const struct redis_reply *reply)
+{
+	if (redis_reply_count(reply) == 0)
+		return QUEUE_LOST;
+	q->result.renewed = (struct queue_renewed){.consumers = reply};
+	return QUEUE_DONE;
+}
+
+const struct queue_renewed *
+queue_renewed(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_RENEW);
+	return &q->result.renewed;
+}
+
+enum queue_ownership
+queue_renewed_is(const struct queue_renewed *r, size_t i)
+{
+	switch (redis_reply_int(redis_reply_at(r->consumers, i), 0)) {
+	case 1: return QUEUE_OWNED;
+	case 2: return QUEUE_OWNED_BARE;
+	}
+	return QUEUE_DISOWNED;
+}
+
+int
+queue_ask(struct queue *q, const struct id *consumer)
+{
+	if (!queue_call_start(q))
+		return -1;
+	resp_arg_text(&q->args, "SISMEMBER");
+	queue_call_own_key(q, "consumers");
+	queue_call_id(q, consumer);
+	return queue_call_command(q, QUEUE_CALL_ASK);
+}
+
+enum queue_state
+queue_call_digest_ask(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t found = redis_reply_int(reply, -1);
+
+	if (found < 0)
+		return QUEUE_LOST;
+	q->result.asked = (struct queue_asked){.registered = found == 1};
+	return QUEUE_DONE;
+}
+
+const struct queue_asked *
+queue_asked(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_ASK);
+	return &q->result.asked;
+}
