@@ -26,6 +26,20 @@ setup() { cd "$ROOT" || return; }
 	[ "$(find lib -name '*.[ch]' -printf '%f\n' | sort | uniq -d)" = '' ]
 }
 
+# listed: folder/file of every line of lib/README.md's lists
+listed() {
+	sed -nE -e 's/^## ([a-z\/]+): .*/\1 /p' -e 's/^- `([a-z0-9_.]+)`: .*/\1/p' \
+		lib/README.md | awk '/ $/ { folder = $1; next }
+			{ print folder "/" $1 }'
+}
+
+@test "lib/README.md has a line for each folder and file, once" {
+	find lib -type f ! -name README.md | sed -E 's:^lib/::; s:\.[ch]$::' |
+		sort -u | diff - <(listed | sort)
+	find lib -mindepth 1 -type d | sed 's:^lib/::' | sort |
+		diff - <(sed -nE 's/^## ([a-z\/]+): .*/\1/p' lib/README.md | sort)
+}
+
 @test "a vendor's header is included where the table says, and in no header" {
 	{
 		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
