@@ -223,7 +223,7 @@ read_lines(struct flusher *f)
 		if (result != LINES_END && is_torn(f, line, len))
 			end_input(f, false);
 		else if (result == LINES_END)
-			end_input(f, !f->remote || f->intake.ended);
+			end_input(f, !f->remote || f->input.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
 			 FLUSH_INPUT_BAD)
 			take_bad(f);
@@ -235,7 +235,7 @@ read_lines(struct flusher *f)
 static void
 take_bad(const struct flusher *f)
 {
-	enum fault fault = f->intake.fault;
+	enum fault fault = f->input.fault;
 
 	series[M_REJECTED + fault - 1].value++;
 	if (exit_status == EXIT_DELIVERED)
@@ -319,9 +319,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 	const int64_t down_ms[] = {
-	    f->ledger.down_ms, f->remote ? f->claims.down_ms : 0};
-	const bool quiet[] = {said.postgres || !f->ledger.failed,
-	    said.redis || !f->claims.failed};
+	    f->committer.down_ms, f->remote ? f->acknowledger.down_ms : 0};
+	const bool quiet[] = {said.postgres || !f->committer.failed,
+	    said.redis || !f->acknowledger.failed};
 
 	if (f->schedule.promises && !said.late &&
 	    flusher_oldest(f) != IO_FOREVER &&
@@ -347,15 +347,16 @@ next_event(const struct flusher *f, int64_t signal_ms)
 static void
 look_after(struct flusher *f)
 {
-	const char *why = postgres_why(f->ledger.pg);
+	const char *why = postgres_why(f->committer.pg);
 
 	if (f->status != 0)
 		log_die(f->status, "%s: %s", f->object, f->why);
 	look_after_one("postgres", why == NULL ? "no connection yet" : why,
-	    f->ledger.failed, f->ledger.down_ms, &said.postgres);
+	    f->committer.failed, f->committer.down_ms, &said.postgres);
 	if (f->remote)
-		look_after_one("redis", queue_status(f->claims.q)->why,
-		    f->claims.failed, f->claims.down_ms, &said.redis);
+		look_after_one("redis", queue_status(f->acknowledger.q)->why,
+		    f->acknowledger.failed, f->acknowledger.down_ms,
+		    &said.redis);
 	if (f->schedule.promises)
 		look_after_promise(f);
 }

@@ -2,12 +2,6 @@
 
 static struct ack *append(struct ack_queue *r);
 
-bool
-ack_queue_full(const struct ack_queue *r)
-{
-	return r->n == ACK_QUEUE_MAX;
-}
-
 void
 ack_queue_add(struct ack_queue *r, struct window *w)
 {

@@ -5,7 +5,6 @@
 #ifndef INCR_ACK_QUEUE_H
 #define INCR_ACK_QUEUE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,9 +31,6 @@ struct ack_queue {
 	struct ack ring[ACK_QUEUE_MAX];
 	size_t first, n;
 };
-
-/* No more may be added: Redis must take some first. */
-bool ack_queue_full(const struct ack_queue *r);
 
 /* Adds all batches of w and takes its rejects. */
 void ack_queue_add(struct ack_queue *r, struct window *w);

@@ -29,7 +29,7 @@ void
 acknowledger_close(struct acknowledger *c)
 {
 	queue_close(c->q);
-	ack_queue_free(&c->receipts);
+	ack_queue_free(&c->acks);
 	c->q = NULL;
 }
 
@@ -53,8 +53,7 @@ acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd)
 static bool
 holds_anything(const struct acknowledger *c)
 {
-	return c->receipts.n > 0 || holds(c->windows[0]) ||
-	       holds(c->windows[1]);
+	return c->acks.n > 0 || holds(c->windows[0]) || holds(c->windows[1]);
 }
 
 static bool
@@ -100,7 +99,7 @@ finish(struct acknowledger *c)
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		FAILPOINT("flush-acknowledged");
-		ack_queue_done(&c->receipts, &c->part);
+		ack_queue_done(&c->acks, &c->part);
 		break;
 	case ACKNOWLEDGER_ASK:
 		c->asking = false;
@@ -133,7 +132,7 @@ next_task(const struct acknowledger *c)
 {
 	if (clock_ms() < c->pause_ms)
 		return ACKNOWLEDGER_NO_TASK;
-	if (c->receipts.n > 0)
+	if (c->acks.n > 0)
 		return ACKNOWLEDGER_ACKNOWLEDGE;
 	if (c->renewing < c->n_held)
 		return ACKNOWLEDGER_RENEW;
@@ -148,7 +147,7 @@ begin_task(struct acknowledger *c, enum acknowledger_task task)
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
 	case ACKNOWLEDGER_ACKNOWLEDGE:
-		ack_queue_part(&c->receipts, &c->part);
+		ack_queue_part(&c->acks, &c->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",
 		    queue_acknowledge(c->q, c->part.consumer, c->part.seqs,
 			c->part.n, c->part.rejects, c->part.n_rejects));
@@ -175,8 +174,8 @@ start_round(struct acknowledger *c)
 		if (holds(c->windows[i]))
 			hold(c, &c->windows[i]->consumer, &c->windows[i]->self,
 			    c->windows[i]->opened_ms, now_ms);
-	for (size_t i = 0; i < c->receipts.n; i++) {
-		const struct ack *r = ack_queue_at(&c->receipts, i);
+	for (size_t i = 0; i < c->acks.n; i++) {
+		const struct ack *r = ack_queue_at(&c->acks, i);
 
 		hold(c, &r->consumer, &r->self, r->opened_ms, now_ms);
 	}

@@ -40,7 +40,7 @@ enum acknowledger_news {
 
 struct acknowledger {
 	struct queue *q; /* owned */
-	struct ack_queue receipts;
+	struct ack_queue acks;
 	enum acknowledger_task task;
 	struct ack_queue_part part; /* being acknowledged */
 

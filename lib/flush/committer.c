@@ -22,7 +22,7 @@ committer_open(struct committer *l, struct postgres *pg, const char *queue)
 	    .queue = queue,
 	    .old = calloc(STATEMENTS_OLD_MAX, sizeof *l->old),
 	    .down_ms = clock_ms()};
-	cost_model_init(&l->pace);
+	cost_model_init(&l->cost);
 	return l->old == NULL ? -1 : 0;
 }
 
@@ -97,7 +97,7 @@ applied(struct committer *l)
 		return COMMITTER_NOTHING;
 	}
 	l->took_us = clock_us() - l->started_us;
-	cost_model_learn(&l->pace, l->window->sums.n, l->took_us);
+	cost_model_learn(&l->cost, l->window->keysums.n, l->took_us);
 	l->replayed = false;
 	return COMMITTER_COMMITTED;
 }
@@ -119,7 +119,7 @@ row_read(struct committer *l)
 			return COMMITTER_PARTLY;
 		if (window_trim(w, l->row) < 0)
 			return COMMITTER_MEMORY;
-		keysums_sort(&w->sums);
+		keysums_sort(&w->keysums);
 		break;
 	case WINDOW_AGAIN: break;
 	}
@@ -180,9 +180,9 @@ begin_task(struct committer *l, enum committer_task task)
 	switch (task) {
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY:
-		return FAILPOINT_AFTER(
-		    "flush-sent", statements_apply(l->pg, &w->consumer,
-				      l->queue, w->first, w->last, &w->sums));
+		return FAILPOINT_AFTER("flush-sent",
+		    statements_apply(l->pg, &w->consumer, l->queue, w->first,
+			w->last, &w->keysums));
 	case COMMITTER_READ_ROW: return statements_read(l->pg, &w->consumer);
 	case COMMITTER_LOOK:
 		return FAILPOINT_AFTER(
@@ -219,7 +219,7 @@ note_down(struct committer *l, enum postgres_state state)
 void
 committer_commit(struct committer *l, struct window *w)
 {
-	keysums_sort(&w->sums);
+	keysums_sort(&w->keysums);
 	l->window = w;
 	l->state = COMMITTER_SEND;
 	FAILPOINT("flush-closed");

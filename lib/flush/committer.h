@@ -59,7 +59,7 @@ struct committer {
 	bool replayed;          /* the window was there before */
 	int64_t started_us;     /* clock_us() of the statement under way */
 	int64_t took_us;        /* the last statement that committed */
-	struct cost_model pace; /* and what the next one may take */
+	struct cost_model cost; /* and what the next one may take */
 	bool looking;           /* for look's row */
 	struct id look;
 	uint64_t row;

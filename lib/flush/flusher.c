@@ -13,8 +13,9 @@
 #include "base/num.h"
 
 enum {
-	/* Places for receipts kept for the windows and the pending batch. */
-	RECEIPTS_KEPT = 3
+	/* Places kept free in the acknowledger's queue, for the windows and
+	 * the pending batch. */
+	ACKS_KEPT = 3
 };
 
 static void begin_consumer(struct flusher *f);
@@ -30,10 +31,10 @@ static bool look(struct flusher *f);
 static int64_t due_ms(const struct flusher *f);
 static bool freeze(struct flusher *f);
 static void open_plain(struct flusher *f, int64_t now_ms);
-static void hear_ledger(struct flusher *f, enum committer_news news);
+static void handle_committer(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
 static void row_known(struct flusher *f);
-static void hear_claims(struct flusher *f, enum acknowledger_news news);
+static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *object,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -45,27 +46,27 @@ flusher_open(struct flusher *f, struct postgres *pg,
 	struct hash_seed seed;
 
 	*f = (struct flusher){.options = *options,
-	    .intake = {.queue = options->queue},
+	    .input = {.queue = options->queue},
 	    .schedule = {.interval_ms = options->interval_ms,
 		.max_keys = options->max_keys},
 	    .staleness_ms = -1};
 	f->filling = &f->windows[0];
 	hash_seed_make(&seed);
-	keysums_open(&f->windows[0].sums, &seed);
-	keysums_open(&f->windows[1].sums, &seed);
-	window_plain_init(&f->plain);
-	return committer_open(&f->ledger, pg, options->queue);
+	keysums_open(&f->windows[0].keysums, &seed);
+	keysums_open(&f->windows[1].keysums, &seed);
+	window_numbering_init(&f->numbering);
+	return committer_open(&f->committer, pg, options->queue);
 }
 
 void
 flusher_close(struct flusher *f)
 {
-	committer_close(&f->ledger);
+	committer_close(&f->committer);
 	if (f->remote)
-		acknowledger_close(&f->claims);
+		acknowledger_close(&f->acknowledger);
 	window_free(&f->windows[0]);
 	window_free(&f->windows[1]);
-	batch_free(&f->intake.batch);
+	batch_free(&f->input.batch);
 }
 
 /* -- lines ---------------------------------------------------------------- */
@@ -78,10 +79,10 @@ flusher_takes(const struct flusher *f)
 	if (f->ended || f->pending || f->checking || f->status != 0)
 		return false;
 	/* Both windows together stay below the bound. */
-	if (f->ledger.window != NULL)
-		size += window_size(f->ledger.window);
+	if (f->committer.window != NULL)
+		size += window_size(f->committer.window);
 	return size < f->options.max_keys &&
-	       f->claims.receipts.n < ACK_QUEUE_MAX - RECEIPTS_KEPT;
+	       f->acknowledger.acks.n < ACK_QUEUE_MAX - ACKS_KEPT;
 }
 
 enum flush_input_event
@@ -89,13 +90,13 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 {
 	int64_t now_ms = clock_ms();
 	enum flush_input_event event =
-	    flush_input_line(&f->intake, line, len, too_long, now_ms);
+	    flush_input_line(&f->input, line, len, too_long, now_ms);
 
 	switch (event) {
 	case FLUSH_INPUT_LINE: break;
 	case FLUSH_INPUT_ADD:
 		open_plain(f, now_ms);
-		if (window_add(f->filling, &f->intake.inc) < 0)
+		if (window_add(f->filling, &f->input.inc) < 0)
 			out_of_memory(f);
 		break;
 	case FLUSH_INPUT_BAD:
@@ -109,10 +110,10 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 		break;
 	case FLUSH_INPUT_END: f->hurry = f->filling->open; break;
 	case FLUSH_INPUT_CONFIG:
-		fail(f, EXIT_CONFIG, "stdin", "%s", f->intake.why);
+		fail(f, EXIT_CONFIG, "stdin", "%s", f->input.why);
 		break;
 	case FLUSH_INPUT_BUG:
-		fail(f, EXIT_BUG, "stdin", "%s", f->intake.why);
+		fail(f, EXIT_BUG, "stdin", "%s", f->input.why);
 		break;
 	case FLUSH_INPUT_MEMORY: out_of_memory(f); break;
 	}
@@ -135,10 +136,10 @@ begin_consumer(struct flusher *f)
 		return;
 	}
 	acknowledger_open(
-	    &f->claims, q, f->windows, 3 * f->options.interval_ms);
+	    &f->acknowledger, q, f->windows, 3 * f->options.interval_ms);
 	f->remote = true;
 	schedule_promise(&f->schedule);
-	check(f, &f->intake.consumer);
+	check(f, &f->input.consumer);
 }
 
 static void
@@ -146,7 +147,7 @@ check(struct flusher *f, const struct id *consumer)
 {
 	f->asked = *consumer;
 	f->checking = true;
-	acknowledger_ask(&f->claims, consumer);
+	acknowledger_ask(&f->acknowledger, consumer);
 }
 
 void
@@ -156,7 +157,7 @@ flusher_end(struct flusher *f)
 	if (f->pending)
 		return;
 	f->checking = false;
-	batch_clear(&f->intake.batch);
+	batch_clear(&f->input.batch);
 }
 
 /* -- batches -------------------------------------------------------------- */
@@ -169,10 +170,10 @@ place(struct flusher *f)
 		return;
 	if (f->stranger && !is_known(f))
 		return;
-	if (f->intake.point.adopted ? !place_adopted(f) : !place_own(f))
+	if (f->input.point.adopted ? !place_adopted(f) : !place_own(f))
 		return;
 	f->pending = false;
-	batch_clear(&f->intake.batch);
+	batch_clear(&f->input.batch);
 }
 
 /*
@@ -183,12 +184,12 @@ place(struct flusher *f)
 static bool
 is_known(struct flusher *f)
 {
-	const struct control_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->input.point;
 	const struct flusher_known *k = &f->known;
 	char consumer[ID_TEXT + 1];
 
 	if (!id_equal(&f->asked, &p->consumer)) {
-		if (f->retire.state == LEDGER_GC_WAIT)
+		if (f->gc.state == LEDGER_GC_WAIT)
 			check(f, &p->consumer);
 		return false;
 	}
@@ -219,7 +220,7 @@ place_own(struct flusher *f)
 static bool
 place_adopted(struct flusher *f)
 {
-	const struct control_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->input.point;
 	struct flusher_known *k = &f->known;
 
 	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
@@ -241,27 +242,26 @@ continues(const struct flusher *f, bool adopted)
 	const struct window *w = f->filling;
 
 	return w->adopted == adopted &&
-	       id_equal(&w->consumer, &f->intake.point.consumer) &&
-	       w->last + 1 == f->intake.point.seq &&
+	       id_equal(&w->consumer, &f->input.point.consumer) &&
+	       w->last + 1 == f->input.point.seq &&
 	       w->log.len / sizeof(struct increment) < WINDOW_LOG_MAX;
 }
 
 static bool
 merge(struct flusher *f, bool adopted)
 {
-	const struct control_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->input.point;
 	struct window *w = f->filling;
 	int64_t now_ms = clock_ms();
-	int64_t age_ms =
-	    flush_input_age_ms(&f->intake, now_ms, clock_unix_ms());
+	int64_t age_ms = flush_input_age_ms(&f->input, now_ms, clock_unix_ms());
 
 	if (!w->open) {
-		window_open(w, &p->consumer, &f->intake.consumer, adopted,
-		    f->intake.batch.lines > 0 ? f->intake.batch.opened_ms
-					      : now_ms);
+		window_open(w, &p->consumer, &f->input.consumer, adopted,
+		    f->input.batch.lines > 0 ? f->input.batch.opened_ms
+					     : now_ms);
 		schedule_open(&f->schedule, w, arc4random());
 	}
-	if (window_add_batch(w, &f->intake.batch, p->seq, age_ms, now_ms) < 0)
+	if (window_add_batch(w, &f->input.batch, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
 	return true;
 }
@@ -270,11 +270,11 @@ merge(struct flusher *f, bool adopted)
 static bool
 acknowledge(struct flusher *f)
 {
-	const struct control_checkpoint *p = &f->intake.point;
+	const struct control_checkpoint *p = &f->input.point;
 
 	f->replayed++;
-	if (ack_queue_add_batch(&f->claims.receipts, &p->consumer,
-		&f->intake.consumer, p->seq, &f->intake.batch) < 0)
+	if (ack_queue_add_batch(&f->acknowledger.acks, &p->consumer,
+		&f->input.consumer, p->seq, &f->input.batch) < 0)
 		out_of_memory(f);
 	return true;
 }
@@ -283,19 +283,19 @@ static bool
 look(struct flusher *f)
 {
 	if (f->known.looking || (f->filling->open && !freeze(f)) ||
-	    f->ledger.state != COMMITTER_REST)
+	    f->committer.state != COMMITTER_REST)
 		return false;
 	f->known.valid = false;
 	f->known.looking = true;
-	committer_look(&f->ledger, &f->intake.point.consumer);
+	committer_look(&f->committer, &f->input.point.consumer);
 	return false;
 }
 
 static void
 row_known(struct flusher *f)
 {
-	const struct control_checkpoint *p = &f->intake.point;
-	uint64_t row = f->ledger.row;
+	const struct control_checkpoint *p = &f->input.point;
+	uint64_t row = f->committer.row;
 
 	f->known = (struct flusher_known){
 	    .valid = true, .consumer = p->consumer, .row = row, .last = row};
@@ -322,11 +322,11 @@ due_ms(const struct flusher *f)
 {
 	const struct window *w = f->filling;
 
-	if (!w->open || f->ledger.state != COMMITTER_REST)
+	if (!w->open || f->committer.state != COMMITTER_REST)
 		return IO_FOREVER;
 	if (f->hurry || f->ended)
 		return 0;
-	return schedule_due(&f->schedule, w, &f->ledger.pace);
+	return schedule_due(&f->schedule, w, &f->committer.cost);
 }
 
 /* The window that fills goes to Postgres.  False if another is there. */
@@ -335,17 +335,17 @@ freeze(struct flusher *f)
 {
 	struct window *w = f->filling;
 
-	if (f->ledger.state != COMMITTER_REST)
+	if (f->committer.state != COMMITTER_REST)
 		return false;
 	f->hurry = false;
 	if (w->plain) {
-		if (w->sums.n == 0) { /* only bad lines */
+		if (w->keysums.n == 0) { /* only bad lines */
 			window_clear(w);
 			return true;
 		}
-		window_plain_name(&f->plain, w, clock_ms());
+		window_number(w, &f->numbering, clock_ms());
 	}
-	committer_commit(&f->ledger, w);
+	committer_commit(&f->committer, w);
 	f->filling = &f->windows[w == &f->windows[0]];
 	return true;
 }
@@ -357,42 +357,43 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 {
 	int64_t next_ms = due_ms(f), at_ms;
 
-	at_ms = committer_wait(&f->ledger, &ret_pfds[0]);
+	at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->remote)
 		return next_ms;
-	at_ms = acknowledger_wait(&f->claims, &ret_pfds[1]);
+	at_ms = acknowledger_wait(&f->acknowledger, &ret_pfds[1]);
 	return num_min(at_ms, next_ms);
 }
 
 void
 flusher_step(struct flusher *f, const struct pollfd pfds[2])
 {
-	hear_ledger(f, committer_step(&f->ledger, pfds[0].revents));
+	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
 	if (f->remote && f->status == 0)
-		hear_claims(f, acknowledger_step(&f->claims, pfds[1].revents));
+		handle_acknowledger(
+		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));
 	place(f);
 	if (f->status == 0 && due_ms(f) <= clock_ms())
 		freeze(f);
 	if (f->remote && !f->checking && !f->ended)
-		ledger_gc_start(&f->retire, &f->ledger, clock_ms());
+		ledger_gc_start(&f->gc, &f->committer, clock_ms());
 }
 
 static void
-hear_ledger(struct flusher *f, enum committer_news news)
+handle_committer(struct flusher *f, enum committer_news news)
 {
-	const struct committer *l = &f->ledger;
+	const struct committer *l = &f->committer;
 
 	switch (news) {
 	case COMMITTER_NOTHING: return;
 	case COMMITTER_COMMITTED: committed(f); return;
 	case COMMITTER_ROW: row_known(f); return;
 	case COMMITTER_FOUND:
-		ledger_gc_found(&f->retire, &f->ledger, &f->claims);
+		ledger_gc_found(&f->gc, &f->committer, &f->acknowledger);
 		return;
 	case COMMITTER_FORGOTTEN:
-		ledger_gc_forgotten(&f->retire, &f->ledger);
+		ledger_gc_forgotten(&f->gc, &f->committer);
 		return;
 	case COMMITTER_PARTLY:
 		fail(f, EXIT_TEMPFAIL, "window",
@@ -421,21 +422,21 @@ hear_ledger(struct flusher *f, enum committer_news news)
 static void
 committed(struct flusher *f)
 {
-	struct window *w = committer_take(&f->ledger);
+	struct window *w = committer_take(&f->committer);
 
-	if (f->ledger.replayed)
+	if (f->committer.replayed)
 		f->replayed += w->last - w->first + 1;
 	else
 		f->flushed += w->lines;
 	f->commits++;
-	f->took_us = f->ledger.took_us;
-	f->keys = w->sums.n;
+	f->took_us = f->committer.took_us;
+	f->keys = w->keysums.n;
 	f->staleness_ms =
 	    w->oldest_ms == INT64_MAX ? -1 : clock_ms() - w->oldest_ms;
 	if (w->plain)
-		f->plain.committed_ms = clock_ms();
+		f->numbering.committed_ms = clock_ms();
 	else
-		ack_queue_add(&f->claims.receipts, w);
+		ack_queue_add(&f->acknowledger.acks, w);
 	if (w->adopted && id_equal(&f->known.consumer, &w->consumer) &&
 	    f->known.row < w->last)
 		f->known.row = w->last;
@@ -443,21 +444,21 @@ committed(struct flusher *f)
 }
 
 static void
-hear_claims(struct flusher *f, enum acknowledger_news news)
+handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 {
 	switch (news) {
 	case ACKNOWLEDGER_NOTHING: return;
 	case ACKNOWLEDGER_FAULT:
 		fail(f, EXIT_CONFIG, "redis", "%s",
-		    queue_status(f->claims.q)->why);
+		    queue_status(f->acknowledger.q)->why);
 		return;
 	case ACKNOWLEDGER_ANSWER: break;
 	}
 	if (f->checking) {
-		f->stranger = !f->claims.registered;
+		f->stranger = !f->acknowledger.registered;
 		f->checking = false;
-	} else if (f->retire.state == LEDGER_GC_ASK) {
-		ledger_gc_answer(&f->retire, &f->ledger, &f->claims);
+	} else if (f->gc.state == LEDGER_GC_ASK) {
+		ledger_gc_answer(&f->gc, &f->committer, &f->acknowledger);
 	}
 }
 
@@ -470,7 +471,7 @@ flusher_oldest(const struct flusher *f)
 		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
 			oldest_ms = f->windows[i].oldest_ms;
 	if (f->pending) {
-		int64_t at_ms = now_ms - flush_input_age_ms(&f->intake, now_ms,
+		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms,
 					     clock_unix_ms());
 
 		oldest_ms = num_min(at_ms, oldest_ms);
@@ -482,7 +483,8 @@ bool
 flusher_done(const struct flusher *f)
 {
 	return f->ended && !f->pending && !f->filling->open &&
-	       f->ledger.state == COMMITTER_REST && f->claims.receipts.n == 0;
+	       f->committer.state == COMMITTER_REST &&
+	       f->acknowledger.acks.n == 0;
 }
 
 static void

@@ -28,7 +28,6 @@
 #include "flush/ledger_gc.h"
 #include "flush/schedule.h"
 #include "flush/window.h"
-#include "flush/window_plain.h"
 
 struct flusher_options {
 	const char *queue, *redis; /* borrowed */
@@ -38,21 +37,21 @@ struct flusher_options {
 
 struct flusher {
 	struct flusher_options options;
-	struct flush_input intake;
+	struct flush_input input;
 	struct window windows[2], *filling;
 	struct schedule schedule; /* of filling */
-	struct committer ledger;
-	struct acknowledger claims; /* open if remote */
-	struct ledger_gc retire;
+	struct committer committer;
+	struct acknowledger acknowledger; /* open if remote */
+	struct ledger_gc gc;
 	bool remote;   /* the input is a consumer's stream */
-	bool pending;  /* intake's batch is complete and not yet in a window */
+	bool pending;  /* input's batch is complete and not yet in a window */
 	bool checking; /* is asked registered? */
 	bool stranger; /* it is not */
 	struct id asked;
 	bool hurry; /* filling closes as soon as it can */
 	bool ended; /* no line will follow */
 
-	struct window_plain plain;
+	struct window_numbering numbering;
 
 	/* The ledger row of the consumer whose adopted batches come. */
 	struct flusher_known {
@@ -82,7 +81,7 @@ void flusher_close(struct flusher *f);
 /* May a line be given?  If not, something must be done first. */
 bool flusher_takes(const struct flusher *f);
 
-/* Gives one line of input and says what it was (intake.fault says why it
+/* Gives one line of input and says what it was (input.fault says why it
  * was bad). */
 enum flush_input_event flusher_line(
     struct flusher *f, const char *line, size_t len, bool too_long);

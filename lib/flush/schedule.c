@@ -21,19 +21,19 @@ schedule_open(struct schedule *s, const struct window *w, uint64_t noise)
 
 bool
 schedule_full(const struct schedule *s, const struct window *w,
-    const struct cost_model *pace)
+    const struct cost_model *cost)
 {
 	return window_size(w) >= s->max_keys ||
-	       (s->promises &&
-		   w->sums.n >= cost_model_keys(pace, SCHEDULE_STATEMENT_MS));
+	       (s->promises && w->keysums.n >= cost_model_keys(cost,
+						   SCHEDULE_STATEMENT_MS));
 }
 
 int64_t
 schedule_due(const struct schedule *s, const struct window *w,
-    const struct cost_model *pace)
+    const struct cost_model *cost)
 {
-	if (schedule_full(s, w, pace))
+	if (schedule_full(s, w, cost))
 		return 0;
 	return window_due(w, s->interval_ms, s->jitter_ms,
-	    cost_model_expected_ms(pace, w->sums.n));
+	    cost_model_expected_ms(cost, w->keysums.n));
 }

@@ -35,10 +35,10 @@ void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
 
 /* Is w as large as it should be? */
 bool schedule_full(const struct schedule *s, const struct window *w,
-    const struct cost_model *pace);
+    const struct cost_model *cost);
 
 /* The clock_ms() at which w (open) must close; in the past if it is full. */
 int64_t schedule_due(const struct schedule *s, const struct window *w,
-    const struct cost_model *pace);
+    const struct cost_model *cost);
 
 #endif

@@ -1,13 +1,18 @@
+/* Adds batches up by key and keeps their bad lines, one window at a time. */
 #include "flush/window.h"
 
+#include "base/failpoint.h"
 #include "base/num.h"
 #include "queue/queue.h"
 
-enum { KEPT_BYTES = 1 << 18 };
+enum {
+	KEPT_BYTES = 1 << 18,
+	NUMBERING_MS = 86400000 /* a ledger row must not grow old in use */
+};
 
 static void open_window(struct window *w, int64_t now_ms);
 static int count(struct window *w, const struct increment *inc, size_t n);
-static void rest(struct buf *b);
+static void empty(struct buf *b);
 
 int
 batch_add(struct batch *b, const struct increment *inc, int64_t now_ms)
@@ -32,8 +37,8 @@ batch_add_bad(struct batch *b, int64_t now_ms)
 void
 batch_clear(struct batch *b)
 {
-	rest(&b->increments);
-	rest(&b->bad);
+	empty(&b->increments);
+	empty(&b->bad);
 	b->lines = 0;
 }
 
@@ -113,16 +118,34 @@ static int
 count(struct window *w, const struct increment *inc, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (keysums_add(&w->sums, &inc[i].key, inc[i].value) < 0)
+		if (keysums_add(&w->keysums, &inc[i].key, inc[i].value) < 0)
 			return -1;
 	w->lines += n;
 	return 0;
 }
 
+void
+window_numbering_init(struct window_numbering *n)
+{
+	id_make(&n->consumer);
+	n->next = 1;
+	n->committed_ms = 0;
+}
+
+void
+window_number(struct window *w, struct window_numbering *n, int64_t now_ms)
+{
+	if (n->committed_ms > 0 && now_ms - n->committed_ms > NUMBERING_MS)
+		window_numbering_init(n);
+	w->consumer = w->self = n->consumer;
+	w->from = w->first = w->last = n->next++;
+	FAILPOINT("flush-plain");
+}
+
 size_t
 window_size(const struct window *w)
 {
-	return w->sums.n + w->rejects.len / sizeof(struct queue_reject);
+	return w->keysums.n + w->rejects.len / sizeof(struct queue_reject);
 }
 
 int64_t
@@ -172,7 +195,7 @@ window_trim(struct window *w, uint64_t row)
 
 	w->first = row + 1;
 	w->lines = 0;
-	keysums_clear(&w->sums);
+	keysums_clear(&w->keysums);
 	return from == to ? 0 : count(w, log + from, to - from);
 }
 
@@ -180,14 +203,14 @@ void
 window_clear(struct window *w)
 {
 	w->open = false;
-	keysums_clear(&w->sums);
-	rest(&w->rejects);
-	rest(&w->log);
-	rest(&w->ends);
+	keysums_clear(&w->keysums);
+	empty(&w->rejects);
+	empty(&w->log);
+	empty(&w->ends);
 }
 
 static void
-rest(struct buf *b)
+empty(struct buf *b)
 {
 	if (b->cap > KEPT_BYTES)
 		buf_free(b);
@@ -199,7 +222,7 @@ void
 window_free(struct window *w)
 {
 	w->open = false;
-	keysums_free(&w->sums);
+	keysums_free(&w->keysums);
 	buf_free(&w->rejects);
 	buf_free(&w->log);
 	buf_free(&w->ends);

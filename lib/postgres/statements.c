@@ -125,12 +125,6 @@ statements_old(struct postgres *pg, const char *queue, const struct id *after)
 	return postgres_call(pg, "find old rows", find_old, &p);
 }
 
-size_t
-statements_old_n(const struct postgres *pg)
-{
-	return postgres_rows(pg);
-}
-
 int
 statements_old_consumer(
     const struct postgres *pg, size_t i, struct id *ret_consumer)

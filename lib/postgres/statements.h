@@ -43,7 +43,6 @@ uint64_t statements_row(const struct postgres *pg);
  * on, whose rows have not moved for STATEMENTS_OLD_DAYS. */
 int statements_old(
     struct postgres *pg, const char *queue, const struct id *after);
-size_t statements_old_n(const struct postgres *pg);
 /* 0, or -1 if there is no such row. */
 int statements_old_consumer(
     const struct postgres *pg, size_t i, struct id *ret_consumer);

@@ -7,7 +7,7 @@
 
 static const struct id A = {{0xa}};
 static struct window w;
-static struct cost_model pace;
+static struct cost_model cost;
 
 static struct schedule
 with(int64_t interval_ms)
@@ -60,22 +60,22 @@ full(void)
 
 	size_t n;
 
-	cost_model_init(&pace);
-	n = cost_model_keys(&pace, SCHEDULE_STATEMENT_MS);
+	cost_model_init(&cost);
+	n = cost_model_keys(&cost, SCHEDULE_STATEMENT_MS);
 	check(n > 1000, "%zu", n);
 	window_open(&w, &A, &A, false, 50000);
-	check(schedule_due(&plain, &w, &pace) > 50000, "empty");
+	check(schedule_due(&plain, &w, &cost) > 50000, "empty");
 	add(0, 999);
-	check(!schedule_full(&plain, &w, &pace), "max-keys");
+	check(!schedule_full(&plain, &w, &cost), "max-keys");
 	add(999, n - 1);
-	check(!schedule_full(&s, &w, &pace), "one key less");
-	check(schedule_due(&s, &w, &pace) > 0, "stays open");
+	check(!schedule_full(&s, &w, &cost), "one key less");
+	check(schedule_due(&s, &w, &cost) > 0, "stays open");
 	add(n - 1, n);
-	check(schedule_full(&plain, &w, &pace), "max-keys");
-	check(schedule_full(&s, &w, &pace), "a statement of half the time");
-	check(schedule_due(&s, &w, &pace) == 0, "closes at once");
+	check(schedule_full(&plain, &w, &cost), "max-keys");
+	check(schedule_full(&s, &w, &cost), "a statement of half the time");
+	check(schedule_due(&s, &w, &cost) == 0, "closes at once");
 	plain.max_keys = 1000000;
-	check(!schedule_full(&plain, &w, &pace), "not for plain input");
+	check(!schedule_full(&plain, &w, &cost), "not for plain input");
 	window_clear(&w);
 }
 
@@ -85,7 +85,7 @@ main(void)
 	struct hash_seed seed;
 
 	hash_seed_make(&seed);
-	keysums_open(&w.sums, &seed);
+	keysums_open(&w.keysums, &seed);
 	jitter();
 	full();
 	window_free(&w);

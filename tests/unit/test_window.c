@@ -46,8 +46,8 @@ sum(void)
 {
 	u128 total = 0;
 
-	for (size_t i = 0; i < w.sums.cap; i++)
-		total += w.sums.items[i].sum;
+	for (size_t i = 0; i < w.keysums.cap; i++)
+		total += w.keysums.items[i].sum;
 	return total;
 }
 
@@ -84,7 +84,7 @@ adding(void)
 	add(5, 2, 2, 4, 0);
 	add(6, 9, 0, 0, 2);
 	check(w.from == 4 && w.first == 4 && w.last == 6, "range");
-	check(w.sums.n == 3 && w.lines == 4 && sum() == 14, "sums");
+	check(w.keysums.n == 3 && w.lines == 4 && sum() == 14, "sums");
 	check(
 	    window_size(&w) == 3 + 3, "bad lines count: %zu", window_size(&w));
 	check(w.oldest_ms == T - 10, "the oldest");
@@ -191,7 +191,7 @@ fill_adopted(void)
 	add(5, 1, 0, 100, 1);
 	add(6, 1, 4, 1000, 0);
 	check(sum() == 4021 && w.lines == 7, "all");
-	keysums_sort(&w.sums); /* as it is when the ledger has been asked */
+	keysums_sort(&w.keysums); /* as it is when the ledger has been asked */
 }
 
 static void
@@ -209,8 +209,8 @@ trimming(void)
 		check(window_trim(&w, cases[i].row) == 0, "memory");
 		check(w.from == 3 && w.first == cases[i].row + 1 && w.last == 6,
 		    "range of %zu", i);
-		check(w.lines == cases[i].lines && w.sums.n == cases[i].keys &&
-			  sum() == cases[i].sum,
+		check(w.lines == cases[i].lines &&
+			  w.keysums.n == cases[i].keys && sum() == cases[i].sum,
 		    "sums of %zu", i);
 		check(w.rejects.len == 2 * sizeof(struct queue_reject),
 		    "all bad lines are still to be rejected");
@@ -224,7 +224,7 @@ trimming(void)
 	window_open(&w, &A, &B, true, T);
 	add(1, 1, 3, 1, 0);
 	add(2, 1, 0, 1, 2);
-	check(window_trim(&w, 1) == 0 && sum() == 0 && w.sums.n == 0,
+	check(window_trim(&w, 1) == 0 && sum() == 0 && w.keysums.n == 0,
 	    "only bad lines are left");
 	window_clear(&w);
 }
@@ -288,7 +288,7 @@ main(void)
 	struct hash_seed seed;
 
 	hash_seed_make(&seed);
-	keysums_open(&w.sums, &seed);
+	keysums_open(&w.keysums, &seed);
 	batches();
 	adding();
 	closing();
