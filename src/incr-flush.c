@@ -325,8 +325,8 @@ next_event(const struct flusher *f, int64_t signal_ms)
 
 	if (f->schedule.promises && !said.late &&
 	    flusher_oldest(f) != IO_FOREVER &&
-	    flusher_oldest(f) + WINDOW_PROMISE_MS + 1 < next_ms)
-		next_ms = flusher_oldest(f) + WINDOW_PROMISE_MS + 1;
+	    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1 < next_ms)
+		next_ms = flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1;
 	for (size_t i = 0; i < 2; i++) {
 		if (down_ms[i] == 0)
 			continue;
@@ -369,11 +369,11 @@ look_after_promise(const struct flusher *f)
 	bool committed = f->commits != commits;
 
 	commits = f->commits;
-	if (clock_ms() - flusher_oldest(f) > WINDOW_PROMISE_MS ||
-	    (committed && f->staleness_ms > WINDOW_PROMISE_MS)) {
+	if (clock_ms() - flusher_oldest(f) > SCHEDULE_PROMISE_MS ||
+	    (committed && f->staleness_ms > SCHEDULE_PROMISE_MS)) {
 		if (!said.late)
 			log_say("window: increments wait for more than %d s",
-			    WINDOW_PROMISE_MS / 1000);
+			    SCHEDULE_PROMISE_MS / 1000);
 		said.late = true;
 	} else if (committed) {
 		said.late = false;

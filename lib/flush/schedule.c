@@ -1,9 +1,15 @@
+/* Says when the window that fills must close. */
 #include "flush/schedule.h"
+
+#include "base/num.h"
+
+static int64_t promised_ms(
+    const struct window *w, const struct cost_model *cost);
 
 void
 schedule_promise(struct schedule *s)
 {
-	s->promises = s->interval_ms <= WINDOW_PROMISE_MS;
+	s->promises = s->interval_ms <= SCHEDULE_PROMISE_MS;
 }
 
 void
@@ -32,8 +38,20 @@ int64_t
 schedule_due(const struct schedule *s, const struct window *w,
     const struct cost_model *cost)
 {
+	int64_t due_ms =
+	    w->opened_ms + (w->adopted ? SCHEDULE_LINGER_MS : s->interval_ms);
+
 	if (schedule_full(s, w, cost))
 		return 0;
-	return window_due(w, s->interval_ms, s->jitter_ms,
-	    cost_model_expected_ms(cost, w->keysums.n));
+	/* A longer interval is a promise given up by choice. */
+	if (w->oldest_ms != INT64_MAX && s->interval_ms <= SCHEDULE_PROMISE_MS)
+		due_ms = num_min(due_ms, promised_ms(w, cost));
+	return w->adopted ? due_ms : due_ms - s->jitter_ms;
+}
+
+static int64_t
+promised_ms(const struct window *w, const struct cost_model *cost)
+{
+	return w->oldest_ms + SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS -
+	       cost_model_expected_ms(cost, w->keysums.n);
 }

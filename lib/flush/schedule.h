@@ -1,6 +1,9 @@
 /*
- * When the window that fills must close (layer 2): its own interval, the
- * promise, what its statement will take, and not when all others do.  Pure.
+ * When the window that fills must close: after the interval, in time for
+ * the promise of ten seconds, when it is full, and not when the windows of
+ * other processes do.  Pure.
+ *
+ * What a statement costs is learnt in cost_model.h, which knows no window.
  */
 #ifndef INCR_SCHEDULE_H
 #define INCR_SCHEDULE_H
@@ -13,31 +16,39 @@
 #include "flush/window.h"
 
 enum {
-	/* One statement must not keep those behind it from being in time. */
-	SCHEDULE_STATEMENT_MS = (WINDOW_PROMISE_MS - WINDOW_RECOVERY_MS) / 2
+	SCHEDULE_PROMISE_MS = 10000, /* from published to visible, at most */
+	/* The part of it for a kill -9 at the end, when another machine takes
+	 * over: the owner key expires (QUEUE_OWNER_MS), two looks, reading,
+	 * SCHEDULE_LINGER_MS, a connection; and the wait before the take. */
+	SCHEDULE_RECOVERY_MS = 1750,
+	/* One statement must not make those behind it late. */
+	SCHEDULE_STATEMENT_MS =
+	    (SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS) / 2,
+	SCHEDULE_LINGER_MS = 100 /* an adopted range waits for its next */
 };
 
 struct schedule {
 	int64_t interval_ms;
-	uint64_t max_keys;
-	bool promises;     /* ten seconds: schedule_promise */
+	uint64_t max_keys; /* keys and bad lines of a window */
+	bool promises;     /* schedule_promise was called and has effect */
+	bool phased;       /* the first window was opened */
 	int64_t jitter_ms; /* of the window that fills */
-	bool phased;       /* the first one was opened */
 };
 
-/* From now on WINDOW_PROMISE_MS are promised, if the interval allows it:
- * the age of what comes in is known. */
+/* The age of the input is known: from now on SCHEDULE_PROMISE_MS are
+ * promised, unless the interval is longer. */
 void schedule_promise(struct schedule *s);
 
-/* w was opened.  noise: any number, another one in each process; several
- * flushes that were started together begin apart and drift apart. */
+/* w was opened.  noise is a random number: flushes that were started
+ * together close their first windows apart, and drift apart. */
 void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
 
-/* Is w as large as it should be? */
+/* Has w max_keys, or as many keys as fit SCHEDULE_STATEMENT_MS? */
 bool schedule_full(const struct schedule *s, const struct window *w,
     const struct cost_model *cost);
 
-/* The clock_ms() at which w (open) must close; in the past if it is full. */
+/* The clock_ms() at which w (open) must close, 0 if it is full.  May be in
+ * the past. */
 int64_t schedule_due(const struct schedule *s, const struct window *w,
     const struct cost_model *cost);
 

@@ -2,7 +2,6 @@
 #include "flush/window.h"
 
 #include "base/failpoint.h"
-#include "base/num.h"
 #include "queue/queue.h"
 
 enum {
@@ -146,23 +145,6 @@ size_t
 window_size(const struct window *w)
 {
 	return w->keysums.n + w->rejects.len / sizeof(struct queue_reject);
-}
-
-int64_t
-window_due(const struct window *w, int64_t interval_ms, int64_t jitter_ms,
-    int64_t expected_ms)
-{
-	int64_t due_ms =
-	    w->opened_ms + (w->adopted ? WINDOW_LINGER_MS : interval_ms);
-	int64_t promised_ms;
-
-	/* A longer interval is a promise given up by choice. */
-	if (w->oldest_ms != INT64_MAX && interval_ms <= WINDOW_PROMISE_MS) {
-		promised_ms = w->oldest_ms + WINDOW_PROMISE_MS -
-			      WINDOW_RECOVERY_MS - expected_ms;
-		due_ms = num_min(promised_ms, due_ms);
-	}
-	return w->adopted ? due_ms : due_ms - jitter_ms;
 }
 
 bool

@@ -24,13 +24,6 @@
 #include "record/increment.h"
 
 enum {
-	WINDOW_PROMISE_MS = 10000, /* from published to visible, at most */
-	/* The part of WINDOW_PROMISE_MS for a kill -9 at the end, when another
-	 * machine takes over: the owner key expires (QUEUE_OWNER_MS), two
-	 * looks, reading, WINDOW_LINGER_MS, a connection; and the wait before
-	 * the take. */
-	WINDOW_RECOVERY_MS = 1750,
-	WINDOW_LINGER_MS = 100,  /* an adopted range waits for its next */
 	WINDOW_LOG_MAX = 100000, /* lines of an adopted range, and then
 				  * the rest of its batch */
 	WINDOW_DAY_MS = 86400000
@@ -106,11 +99,6 @@ int window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 
 /* Keys and bad lines: what max-keys bounds. */
 size_t window_size(const struct window *w);
-
-/* The clock_ms() at which w must close; expected_ms is what its statement
- * will take, jitter_ms earlier than need be if it is of our own. */
-int64_t window_due(const struct window *w, int64_t interval_ms,
-    int64_t jitter_ms, int64_t expected_ms);
 
 /* True if w begins with batch 1 and is older than a day: its consumer's
  * ledger row, which another process may have written, may have been deleted

@@ -1,11 +1,18 @@
 /*
- * When windows close: the first apart from those of others, one that is
- * full at once, whatever the reason.
+ * When windows close: after the interval, in time for the promise, the first
+ * apart from those of others, one that is full at once.
  */
 #include "check.h"
 #include "flush/schedule.h"
+#include "queue/queue.h"
 
-static const struct id A = {{0xa}};
+enum {
+	T = 1000000,   /* a clock_ms() */
+	LOOK_MS = 300, /* from one look for orphans to the next */
+	LEFT = SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS
+};
+
+static const struct id A = {{0xa}}, B = {{0xb}};
 static struct window w;
 static struct cost_model cost;
 
@@ -39,6 +46,56 @@ jitter(void)
 	s = with(10001);
 	check(!s.promises, "nor has a long interval");
 	window_clear(&w);
+}
+
+static int64_t
+due(int64_t interval_ms, int64_t jitter_ms, int64_t expected_ms)
+{
+	const struct schedule s = {.interval_ms = interval_ms,
+	    .max_keys = 1000000,
+	    .jitter_ms = jitter_ms};
+	const struct cost_model c = {.base_us = (double)expected_ms * 1000};
+
+	return schedule_due(&s, &w, &c) - T;
+}
+
+static void
+closing(void)
+{
+	struct batch b = {0};
+
+	window_open_plain(&w, T);
+	check(due(9000, 0, 0) == 9000, "an interval after the first line");
+	check(due(9000, 400, 0) == 8600, "less the jitter");
+	check(due(20000, 0, 5000) == 20000, "plain lines have no age");
+	window_clear(&w);
+
+	window_open(&w, &A, &A, false, T);
+	check(batch_add(&b, &(struct increment){A, 1}, T) == 0, "memory");
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
+	check(due(5000, 0, 0) == 5000, "an interval after the first line");
+	check(due(5000, 200, 0) == 4800, "less the jitter");
+	check(due(9000, 0, 0) == LEFT, "recovery comes off ten seconds");
+	check(SCHEDULE_RECOVERY_MS >=
+		  QUEUE_OWNER_MS + 2 * LOOK_MS + SCHEDULE_LINGER_MS,
+	    "another machine takes longer");
+	check(due(9000, 0, 1000) == LEFT - 1000, "so does a statement");
+	check(due(9000, 300, 1000) == LEFT - 1300, "and the jitter");
+	check(due(10001, 0, 0) == 10001, "longer is a promise given up");
+	check(window_add_batch(&w, &b, 2, 4000, T + 1000) == 0, "memory");
+	check(due(9000, 0, 0) == LEFT - 3000, "the oldest decides");
+	check(window_add_batch(&w, &b, 3, 0, T + 2000) == 0, "memory");
+	check(due(9000, 0, 0) == LEFT - 3000, "a younger changes nothing");
+	check(window_add_batch(&w, &b, 4, 60000, T + 2000) == 0, "memory");
+	check(due(9000, 0, 0) < 0, "a very old one: at once");
+	check(due(20000, 0, 0) == 20000, "but not with a long interval");
+	window_clear(&w);
+
+	window_open(&w, &A, &B, true, T);
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
+	check(due(9000, 400, 0) == SCHEDULE_LINGER_MS, "adopted");
+	window_clear(&w);
+	batch_free(&b);
 }
 
 static void
@@ -87,6 +144,7 @@ main(void)
 	hash_seed_make(&seed);
 	keysums_open(&w.keysums, &seed);
 	jitter();
+	closing();
 	full();
 	window_free(&w);
 	return check_end();

@@ -1,16 +1,13 @@
 /*
- * Windows: when they must close, what a ledger row says of them, what is
- * left of them when a part was there before, and the day rule.
+ * Windows: what they add up, what a ledger row means for them, what is left
+ * of them when a part was counted before, the day rule, and the numbering of
+ * plain ones.
  */
 #include "check.h"
 #include "flush/window.h"
 #include "queue/queue.h"
 
-enum {
-	T = 1000000,   /* a clock_ms() */
-	LOOK_MS = 300, /* from one look for orphans to the next */
-	LEFT = WINDOW_PROMISE_MS - WINDOW_RECOVERY_MS
-};
+enum { T = 1000000 /* a clock_ms() */ };
 
 static const struct id A = {{0xa}}, B = {{0xb}};
 static struct window w;
@@ -104,51 +101,6 @@ adding(void)
 	    "memory");
 	check(sum() == 7 && w.lines == 2 && window_size(&w) == 1, "sums");
 	window_clear(&w);
-}
-
-static int64_t
-due(int64_t interval_ms, int64_t jitter_ms, int64_t expected_ms)
-{
-	return window_due(&w, interval_ms, jitter_ms, expected_ms) - T;
-}
-
-static void
-closing(void)
-{
-	struct batch b = {0};
-
-	window_open_plain(&w, T);
-	check(due(9000, 0, 0) == 9000, "an interval after the first line");
-	check(due(9000, 400, 0) == 8600, "less the jitter");
-	check(due(20000, 0, 5000) == 20000, "plain lines have no age");
-	window_clear(&w);
-
-	window_open(&w, &A, &A, false, T);
-	fill(&b, 1, 1, 1, 0);
-	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
-	check(due(5000, 0, 0) == 5000, "an interval after the first line");
-	check(due(5000, 200, 0) == 4800, "less the jitter");
-	check(due(9000, 0, 0) == LEFT, "recovery comes off ten seconds");
-	check(WINDOW_RECOVERY_MS >=
-		  QUEUE_OWNER_MS + 2 * LOOK_MS + WINDOW_LINGER_MS,
-	    "another machine takes longer");
-	check(due(9000, 0, 1000) == LEFT - 1000, "so does a statement");
-	check(due(9000, 300, 1000) == LEFT - 1300, "and the jitter");
-	check(due(10001, 0, 0) == 10001, "longer is a promise given up");
-	check(window_add_batch(&w, &b, 2, 4000, T + 1000) == 0, "memory");
-	check(due(9000, 0, 0) == LEFT - 3000, "the oldest decides");
-	check(window_add_batch(&w, &b, 3, 0, T + 2000) == 0, "memory");
-	check(due(9000, 0, 0) == LEFT - 3000, "a younger changes nothing");
-	check(window_add_batch(&w, &b, 4, 60000, T + 2000) == 0, "memory");
-	check(due(9000, 0, 0) < 0, "a very old one: at once");
-	check(due(20000, 0, 0) == 20000, "but not with a long interval");
-	window_clear(&w);
-
-	window_open(&w, &A, &B, true, T);
-	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
-	check(due(9000, 400, 0) == WINDOW_LINGER_MS, "adopted");
-	window_clear(&w);
-	batch_free(&b);
 }
 
 static void
@@ -282,6 +234,32 @@ memory(void)
 	batch_free(&b);
 }
 
+/* Each plain window is one batch; after a day without them, another id. */
+static void
+numbering(void)
+{
+	struct window_numbering n;
+	struct id first;
+
+	window_numbering_init(&n);
+	first = n.consumer;
+	for (uint64_t seq = 1; seq < 4; seq++) {
+		window_open_plain(&w, T);
+		window_number(&w, &n, T + WINDOW_DAY_MS + (int64_t)seq);
+		check(w.from == seq && w.first == seq && w.last == seq,
+		    "batch %ju", (uintmax_t)seq);
+		check(
+		    id_equal(&w.consumer, &first) && id_equal(&w.self, &first),
+		    "its consumer");
+		window_clear(&w);
+	}
+	n.committed_ms = T;
+	window_number(&w, &n, T + WINDOW_DAY_MS);
+	check(w.first == 4 && id_equal(&w.consumer, &first), "a day");
+	window_number(&w, &n, T + WINDOW_DAY_MS + 1);
+	check(w.first == 1 && !id_equal(&w.consumer, &first), "more");
+}
+
 int
 main(void)
 {
@@ -291,11 +269,11 @@ main(void)
 	keysums_open(&w.keysums, &seed);
 	batches();
 	adding();
-	closing();
 	judging();
 	trimming();
 	the_day();
 	memory();
+	numbering();
 	window_free(&w);
 	return check_end();
 }
