@@ -150,9 +150,9 @@ begin(struct flusher *f, int argc, char **argv)
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys};
-	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0 ||
-	    flusher_open(f, pg, &options) < 0)
+	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	flusher_open(f, pg, &options);
 	name_rejected();
 	if (metrics_open("incr-flush", series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
@@ -318,9 +318,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t now_ms = clock_ms(), round_ms = now_ms + CLOCK_HOUR_MS;
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
-	const int64_t down_ms[] = {
-	    f->committer.down_ms, f->remote ? f->acknowledger.down_ms : 0};
-	const bool quiet[] = {said.postgres || !f->committer.failed,
+	const int64_t down_ms[] = {f->committer.tasks.down_ms,
+	    f->remote ? f->acknowledger.down_ms : 0};
+	const bool quiet[] = {said.postgres || !f->committer.tasks.explained,
 	    said.redis || !f->acknowledger.failed};
 
 	if (f->schedule.promises && !said.late &&
@@ -352,7 +352,8 @@ look_after(struct flusher *f)
 	if (f->status != 0)
 		log_die(f->status, "%s: %s", f->object, f->why);
 	look_after_one("postgres", why == NULL ? "no connection yet" : why,
-	    f->committer.failed, f->committer.down_ms, &said.postgres);
+	    f->committer.tasks.explained, f->committer.tasks.down_ms,
+	    &said.postgres);
 	if (f->remote)
 		look_after_one("redis", queue_status(f->acknowledger.q)->why,
 		    f->acknowledger.failed, f->acknowledger.down_ms,

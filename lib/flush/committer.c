@@ -1,260 +1,217 @@
+/* Commits windows in Postgres, and reads and deletes ledger rows. */
 #include "flush/committer.h"
-
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "postgres/statements.h"
 
-static enum committer_news finish(struct committer *l);
-static enum committer_news applied(struct committer *l);
-static enum committer_news row_read(struct committer *l);
-static void copy_old(struct committer *l);
-static enum committer_news begin(struct committer *l);
-static enum committer_task next_task(const struct committer *l);
-static int begin_task(struct committer *l, enum committer_task task);
-static void note_down(struct committer *l, enum postgres_state state);
+static enum task_queue_link link_of(enum postgres_state state);
+static enum committer_news finish(
+    struct committer *c, enum committer_task task);
+static enum committer_news finish_apply(struct committer *c);
+static enum committer_news finish_read_row(struct committer *c);
+static enum committer_news begin(struct committer *c);
+static int call(struct committer *c, enum committer_task task);
 
-int
-committer_open(struct committer *l, struct postgres *pg, const char *queue)
+void
+committer_open(struct committer *c, struct postgres *pg, const char *queue)
 {
-	*l = (struct committer){.pg = pg,
-	    .queue = queue,
-	    .old = calloc(STATEMENTS_OLD_MAX, sizeof *l->old),
-	    .down_ms = clock_ms()};
-	cost_model_init(&l->cost);
-	return l->old == NULL ? -1 : 0;
+	*c = (struct committer){.pg = pg, .queue = queue};
+	task_queue_init(&c->tasks, clock_ms());
+	cost_model_init(&c->cost);
 }
 
 void
-committer_close(struct committer *l)
+committer_close(struct committer *c)
 {
-	postgres_close(l->pg);
-	free(l->old);
-	*l = (struct committer){0};
+	postgres_close(c->pg);
+	*c = (struct committer){0};
 }
 
 int64_t
-committer_wait(const struct committer *l, struct pollfd *ret_pfd)
+committer_wait(const struct committer *c, struct pollfd *ret_pfd)
 {
-	int64_t due_ms = postgres_wait(l->pg, ret_pfd);
+	int64_t due_ms = postgres_wait(c->pg, ret_pfd);
 
-	return postgres_idle(l->pg) && next_task(l) != COMMITTER_NO_TASK
-		   ? 0
-		   : due_ms;
+	return task_queue_due(
+	    &c->tasks, postgres_idle(c->pg), due_ms, clock_ms());
 }
 
 enum committer_news
-committer_step(struct committer *l, short revents)
+committer_step(struct committer *c, short revents)
 {
-	enum postgres_state state = postgres_step(l->pg, revents);
-	enum committer_news news = COMMITTER_NOTHING;
+	enum postgres_state state = postgres_step(c->pg, revents);
+	enum committer_news news;
+	int task;
 
-	note_down(l, state);
-	switch (state) {
-	case POSTGRES_DOWN:
-	case POSTGRES_CALLING: return COMMITTER_NOTHING;
-	case POSTGRES_FAULT: return COMMITTER_FAULT;
-	case POSTGRES_FAILED:
-		l->task = COMMITTER_NO_TASK;
-		return COMMITTER_NOTHING;
-	case POSTGRES_DONE:
-		news = finish(l);
-		l->task = COMMITTER_NO_TASK;
-		break;
-	case POSTGRES_IDLE: break;
-	}
-	return news == COMMITTER_NOTHING ? begin(l) : news;
+	if (state == POSTGRES_FAULT)
+		return COMMITTER_FAULT;
+	task = task_queue_step(
+	    &c->tasks, link_of(state), postgres_why(c->pg) != NULL, clock_ms());
+	news = finish(c, (enum committer_task)task);
+	return news == COMMITTER_NOTHING ? begin(c) : news;
 }
 
-static enum committer_news
-finish(struct committer *l)
+static enum task_queue_link
+link_of(enum postgres_state state)
 {
-	switch (l->task) {
+	switch (state) {
+	case POSTGRES_DOWN:
+	case POSTGRES_FAULT: break;
+	case POSTGRES_IDLE: return TASK_QUEUE_IDLE;
+	case POSTGRES_CALLING: return TASK_QUEUE_CALLING;
+	case POSTGRES_DONE: return TASK_QUEUE_DONE;
+	case POSTGRES_FAILED: return TASK_QUEUE_LOST;
+	}
+	return TASK_QUEUE_DOWN;
+}
+
+/* Reads the result of the task that was done. */
+static enum committer_news
+finish(struct committer *c, enum committer_task task)
+{
+	task_queue_remove(&c->tasks, task);
+	switch (task) {
 	case COMMITTER_NO_TASK: break;
-	case COMMITTER_APPLY: return applied(l);
-	case COMMITTER_READ_ROW: return row_read(l);
+	case COMMITTER_APPLY: return finish_apply(c);
+	case COMMITTER_READ_ROW: return finish_read_row(c);
 	case COMMITTER_LOOK:
-		l->looking = false;
-		l->row = statements_row(l->pg);
+		c->row = statements_row(c->pg);
 		FAILPOINT("flush-row");
 		return COMMITTER_ROW;
-	case COMMITTER_OLD:
-		l->find_old = false;
-		copy_old(l);
+	case COMMITTER_FORGET: return COMMITTER_FORGOTTEN;
+	case COMMITTER_FIND_OLD:
+		statements_old_found(c->pg, &c->old);
 		return COMMITTER_FOUND;
-	case COMMITTER_FORGET: l->forget = false; return COMMITTER_FORGOTTEN;
 	}
 	return COMMITTER_NOTHING;
 }
 
 static enum committer_news
-applied(struct committer *l)
+finish_apply(struct committer *c)
 {
-	if (!statements_moved(l->pg)) {
+	if (!statements_moved(c->pg)) {
 		FAILPOINT("flush-unmoved");
-		l->state = COMMITTER_READ;
+		task_queue_add(&c->tasks, COMMITTER_READ_ROW);
 		return COMMITTER_NOTHING;
 	}
-	l->took_us = clock_us() - l->started_us;
-	cost_model_learn(&l->cost, l->window->keysums.n, l->took_us);
-	l->replayed = false;
+	c->took_us = clock_us() - c->started_us;
+	cost_model_learn(&c->cost, c->window->keysums.n, c->took_us);
+	c->replayed = false;
 	return COMMITTER_COMMITTED;
 }
 
 static enum committer_news
-row_read(struct committer *l)
+finish_read_row(struct committer *c)
 {
-	struct window *w = l->window;
+	struct window *w = c->window;
 
-	l->row = statements_row(l->pg);
-	switch (window_judge(w, l->row)) {
+	c->row = statements_row(c->pg);
+	switch (window_judge(w, c->row)) {
 	case WINDOW_THERE:
-		l->took_us = clock_us() - l->started_us;
-		l->replayed = true;
+		c->took_us = clock_us() - c->started_us;
+		c->replayed = true;
 		return COMMITTER_COMMITTED;
 	case WINDOW_LOST: return COMMITTER_LOST;
 	case WINDOW_PARTLY:
 		if (!w->adopted)
 			return COMMITTER_PARTLY;
-		if (window_trim(w, l->row) < 0)
+		if (window_trim(w, c->row) < 0)
 			return COMMITTER_MEMORY;
 		keysums_sort(&w->keysums);
 		break;
 	case WINDOW_AGAIN: break;
 	}
-	l->state = COMMITTER_SEND;
+	task_queue_add(&c->tasks, COMMITTER_APPLY);
 	return COMMITTER_NOTHING;
 }
 
-static void
-copy_old(struct committer *l)
-{
-	l->old_n = 0;
-	while (l->old_n < STATEMENTS_OLD_MAX &&
-	       statements_old_consumer(l->pg, l->old_n, &l->old[l->old_n]) == 0)
-		l->old_n++;
-}
-
+/* Begins the next task, if the connection is idle. */
 static enum committer_news
-begin(struct committer *l)
+begin(struct committer *c)
 {
-	enum committer_task task = next_task(l);
 	int64_t now_ms = clock_ms();
+	enum committer_task task;
 
-	if (task == COMMITTER_NO_TASK || !postgres_idle(l->pg))
+	if (!postgres_idle(c->pg))
 		return COMMITTER_NOTHING;
+	task = (enum committer_task)task_queue_next(&c->tasks, now_ms);
 	if (task == COMMITTER_APPLY) {
-		if (window_too_old(l->window, now_ms))
+		if (window_too_old(c->window, now_ms))
 			return COMMITTER_TOO_OLD;
-		l->started_us = clock_us();
+		c->started_us = clock_us();
 	}
-	if (begin_task(l, task) < 0)
+	if (call(c, task) < 0)
 		return COMMITTER_MEMORY;
-	if (task == COMMITTER_APPLY && l->window->sent_ms == 0)
-		l->window->sent_ms = now_ms;
-	l->task = task;
+	if (task == COMMITTER_APPLY && c->window->sent_ms == 0)
+		c->window->sent_ms = now_ms;
+	task_queue_begin(&c->tasks, task);
 	return COMMITTER_NOTHING;
-}
-
-static enum committer_task
-next_task(const struct committer *l)
-{
-	switch (l->state) {
-	case COMMITTER_SEND: return COMMITTER_APPLY;
-	case COMMITTER_READ: return COMMITTER_READ_ROW;
-	case COMMITTER_REST: break;
-	}
-	if (l->looking)
-		return COMMITTER_LOOK;
-	if (l->forget)
-		return COMMITTER_FORGET;
-	return l->find_old ? COMMITTER_OLD : COMMITTER_NO_TASK;
 }
 
 static int
-begin_task(struct committer *l, enum committer_task task)
+call(struct committer *c, enum committer_task task)
 {
-	const struct window *w = l->window;
+	const struct window *w = c->window;
 
 	switch (task) {
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY:
 		return FAILPOINT_AFTER("flush-sent",
-		    statements_apply(l->pg, &w->consumer, l->queue, w->first,
+		    statements_apply(c->pg, &w->consumer, c->queue, w->first,
 			w->last, &w->keysums));
-	case COMMITTER_READ_ROW: return statements_read(l->pg, &w->consumer);
+	case COMMITTER_READ_ROW: return statements_read(c->pg, &w->consumer);
 	case COMMITTER_LOOK:
 		return FAILPOINT_AFTER(
-		    "flush-look-sent", statements_read(l->pg, &l->look));
-	case COMMITTER_OLD:
-		return statements_old(l->pg, l->queue, &l->old_after);
-	case COMMITTER_FORGET:
-		return statements_forget(l->pg, l->old, l->old_n);
+		    "flush-look-sent", statements_read(c->pg, &c->look_for));
+	case COMMITTER_FORGET: return statements_forget(c->pg, &c->old);
+	case COMMITTER_FIND_OLD:
+		return statements_find_old(c->pg, c->queue, &c->old_after);
 	}
 	return 0;
 }
 
-/* An outage ends with an answer, or with nothing to be asked. */
-static void
-note_down(struct committer *l, enum postgres_state state)
+bool
+committer_idle(const struct committer *c)
 {
-	bool over =
-	    state == POSTGRES_DONE ||
-	    (state == POSTGRES_IDLE && next_task(l) == COMMITTER_NO_TASK);
-
-	if (over) {
-		l->down_ms = 0;
-		l->failed = false;
-		return;
-	}
-	if (state != POSTGRES_DOWN && state != POSTGRES_FAILED)
-		return;
-	if (l->down_ms == 0)
-		l->down_ms = clock_ms();
-	if (postgres_why(l->pg) != NULL)
-		l->failed = true;
+	return c->window == NULL;
 }
 
 void
-committer_commit(struct committer *l, struct window *w)
+committer_commit(struct committer *c, struct window *w)
 {
 	keysums_sort(&w->keysums);
-	l->window = w;
-	l->state = COMMITTER_SEND;
+	c->window = w;
+	task_queue_add(&c->tasks, COMMITTER_APPLY);
 	FAILPOINT("flush-closed");
 }
 
 struct window *
-committer_take(struct committer *l)
+committer_take(struct committer *c)
 {
-	struct window *w = l->window;
+	struct window *w = c->window;
 
 	FAILPOINT("flush-committed");
-	l->window = NULL;
-	l->state = COMMITTER_REST;
+	c->window = NULL;
 	return w;
 }
 
 void
-committer_look(struct committer *l, const struct id *consumer)
+committer_look(struct committer *c, const struct id *consumer)
 {
-	l->look = *consumer;
-	l->looking = true;
+	c->look_for = *consumer;
+	task_queue_add(&c->tasks, COMMITTER_LOOK);
 }
 
 void
-committer_find_old(struct committer *l, const struct id *after)
+committer_find_old(struct committer *c, const struct id *after)
 {
-	l->old_after = *after;
-	l->find_old = true;
+	c->old_after = *after;
+	task_queue_add(&c->tasks, COMMITTER_FIND_OLD);
 }
 
 void
-committer_forget(struct committer *l, const struct id *consumers, size_t n)
+committer_forget(struct committer *c, const struct statements_old *old)
 {
-	for (size_t i = 0; i < n; i++)
-		l->old[i] = consumers[i];
-	l->old_n = n;
-	l->forget = true;
+	c->old = *old;
+	task_queue_add(&c->tasks, COMMITTER_FORGET);
 }

@@ -1,13 +1,18 @@
 /*
- * The Postgres side of incr-flush (layer 2): commits one frozen window at a
- * time, whatever becomes of statements and connections, and looks ledger
- * rows up.  It prints nothing; the loop is that of postgres.h:
- * committer_wait, poll, committer_step.
+ * The Postgres side of incr-flush: commits one frozen window at a time,
+ * whatever becomes of statements and connections, reads ledger rows, and
+ * finds and deletes old ones.  It prints nothing; the loop is that of
+ * postgres.h: committer_wait, poll, committer_step.
  *
- *	SEND -> statement -> moved -------------------------> COMMITTED
- *	  ^         |          \-> READ -> row says: there -> COMMITTED
- *	  |         |                |     row says: not yet or partly
- *	  +-- lost -+----------------+
+ *	committer_commit -> APPLY: the row moved ------------> COMMITTED
+ *	                    ^ |  \ it did not
+ *	                    | |   READ_ROW: all is in the table -> COMMITTED
+ *	                    | |       |     none is, or a part
+ *	                    +-+-------+
+ *	                     lost
+ *
+ * From committer_commit to committer_take the committer has the window; its
+ * batches are Redis's until they are acknowledged, after COMMITTED.
  */
 #ifndef INCR_COMMITTER_H
 #define INCR_COMMITTER_H
@@ -18,79 +23,76 @@
 #include <stdint.h>
 
 #include "flush/cost_model.h"
+#include "flush/task_queue.h"
 #include "flush/window.h"
 #include "postgres/postgres.h"
+#include "postgres/statements.h"
 #include "record/id.h"
 
-enum committer_state {
-	COMMITTER_REST, /* no window */
-	COMMITTER_SEND, /* the window's statement is to be sent (again) */
-	COMMITTER_READ  /* it moved nothing: the row is to be read */
-};
-
-enum committer_task { /* the statement under way */
-	COMMITTER_NO_TASK,
-	COMMITTER_APPLY,
-	COMMITTER_READ_ROW, /* of the window's consumer */
-	COMMITTER_LOOK,
-	COMMITTER_OLD,
-	COMMITTER_FORGET
+/* Statements, the most urgent first. */
+enum committer_task {
+	COMMITTER_NO_TASK = TASK_QUEUE_NONE,
+	COMMITTER_APPLY,    /* the window's */
+	COMMITTER_READ_ROW, /* APPLY moved no row: where does it stand? */
+	COMMITTER_LOOK,     /* committer_look */
+	COMMITTER_FORGET,   /* committer_forget */
+	COMMITTER_FIND_OLD  /* committer_find_old */
 };
 
 enum committer_news {
 	COMMITTER_NOTHING,
 	COMMITTER_COMMITTED, /* the window is in the table: committer_take it */
-	COMMITTER_ROW,       /* row is what was looked up */
-	COMMITTER_FOUND,     /* old_n old consumers in old */
-	COMMITTER_FORGOTTEN,
-	COMMITTER_PARTLY,  /* another counted a part of an own window: 111 */
-	COMMITTER_LOST,    /* the row is lower than it can be: 101 */
-	COMMITTER_TOO_OLD, /* the window may not be committed any more: 111 */
+	COMMITTER_ROW,       /* committer_look: row */
+	COMMITTER_FOUND,     /* committer_find_old: old */
+	COMMITTER_FORGOTTEN, /* committer_forget */
+	/* The window can't be committed: */
+	COMMITTER_PARTLY,  /* row: another process counted a part of it */
+	COMMITTER_LOST,    /* row is lower than it can be */
+	COMMITTER_TOO_OLD, /* window_too_old */
 	COMMITTER_MEMORY,
-	COMMITTER_FAULT /* configuration: 100, postgres_why */
+	COMMITTER_FAULT /* configuration: postgres_why */
 };
 
 struct committer {
-	struct postgres *pg;   /* owned */
-	const char *queue;     /* borrowed */
-	struct window *window; /* borrowed while not COMMITTER_REST */
-	enum committer_state state;
-	enum committer_task task;
-	bool replayed;          /* the window was there before */
-	int64_t started_us;     /* clock_us() of the statement under way */
+	struct postgres *pg; /* owned */
+	const char *queue;   /* borrowed */
+	struct task_queue tasks;
+	struct window *window;  /* being committed, borrowed; NULL: none */
+	bool replayed;          /* it was in the table before */
+	int64_t started_us;     /* clock_us() of its last statement */
 	int64_t took_us;        /* the last statement that committed */
-	struct cost_model cost; /* and what the next one may take */
-	bool looking;           /* for look's row */
-	struct id look;
-	uint64_t row;
-	bool find_old;             /* after old_after */
-	bool forget;               /* the old_n of old */
-	struct id old_after, *old; /* STATEMENTS_OLD_MAX, owned */
-	size_t old_n;
-	int64_t down_ms; /* clock_ms() since when nothing was answered, 0 */
-	bool failed;     /* and there is a reason: postgres_why */
+	struct cost_model cost; /* what the next one may take */
+	struct id look_for;
+	uint64_t row;              /* the last row that was read */
+	struct id old_after;       /* FIND_OLD begins behind it */
+	struct statements_old old; /* found, or to be forgotten */
 };
 
-/* Takes pg.  0, or -1 if memory is gone. */
-int committer_open(struct committer *l, struct postgres *pg, const char *queue);
-void committer_close(struct committer *l);
+/* Takes pg; queue is borrowed until committer_close, which closes pg. */
+void committer_open(
+    struct committer *c, struct postgres *pg, const char *queue);
+void committer_close(struct committer *c);
 
-int64_t committer_wait(const struct committer *l, struct pollfd *ret_pfd);
-enum committer_news committer_step(struct committer *l, short revents);
+/* What to poll for (fd -1: nothing), and the clock_ms() at which
+ * committer_step is due. */
+int64_t committer_wait(const struct committer *c, struct pollfd *ret_pfd);
+enum committer_news committer_step(struct committer *c, short revents);
 
-/* Freezes w (open, not empty) and commits it; only in COMMITTER_REST. */
-void committer_commit(struct committer *l, struct window *w);
+/* It has no window and looks no row up. */
+bool committer_idle(const struct committer *c);
+
+/* Freezes and commits w (open, not empty); only if committer_idle.  Borrowed
+ * until committer_take. */
+void committer_commit(struct committer *c, struct window *w);
 /* After COMMITTER_COMMITTED: the window goes back to the caller. */
-struct window *committer_take(struct committer *l);
+struct window *committer_take(struct committer *c);
 
-/* Looks up consumer's row; only in COMMITTER_REST.  Repeated until there is
- * an answer. */
-void committer_look(struct committer *l, const struct id *consumer);
+/* Reads consumer's ledger row; only if committer_idle. */
+void committer_look(struct committer *c, const struct id *consumer);
 
-/* Finds old consumers behind `after`; deletes the rows of n of them (at most
- * STATEMENTS_OLD_MAX, copied).  Both when nothing else is to be done. */
-void committer_find_old(struct committer *l, const struct id *after);
-void committer_forget(
-    struct committer *l, const struct id *consumers, size_t n);
+/* Finds old consumers behind `after`, when nothing else is to be done. */
+void committer_find_old(struct committer *c, const struct id *after);
+/* Deletes the rows of old, when nothing else is to be done. */
+void committer_forget(struct committer *c, const struct statements_old *old);
 
 #endif

@@ -39,7 +39,7 @@ static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *object,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-int
+void
 flusher_open(struct flusher *f, struct postgres *pg,
     const struct flusher_options *options)
 {
@@ -55,7 +55,7 @@ flusher_open(struct flusher *f, struct postgres *pg,
 	keysums_open(&f->windows[0].keysums, &seed);
 	keysums_open(&f->windows[1].keysums, &seed);
 	window_numbering_init(&f->numbering);
-	return committer_open(&f->committer, pg, options->queue);
+	committer_open(&f->committer, pg, options->queue);
 }
 
 void
@@ -283,7 +283,7 @@ static bool
 look(struct flusher *f)
 {
 	if (f->known.looking || (f->filling->open && !freeze(f)) ||
-	    f->committer.state != COMMITTER_REST)
+	    !committer_idle(&f->committer))
 		return false;
 	f->known.valid = false;
 	f->known.looking = true;
@@ -322,7 +322,7 @@ due_ms(const struct flusher *f)
 {
 	const struct window *w = f->filling;
 
-	if (!w->open || f->committer.state != COMMITTER_REST)
+	if (!w->open || !committer_idle(&f->committer))
 		return IO_FOREVER;
 	if (f->hurry || f->ended)
 		return 0;
@@ -335,7 +335,7 @@ freeze(struct flusher *f)
 {
 	struct window *w = f->filling;
 
-	if (f->committer.state != COMMITTER_REST)
+	if (!committer_idle(&f->committer))
 		return false;
 	f->hurry = false;
 	if (w->plain) {
@@ -483,8 +483,7 @@ bool
 flusher_done(const struct flusher *f)
 {
 	return f->ended && !f->pending && !f->filling->open &&
-	       f->committer.state == COMMITTER_REST &&
-	       f->acknowledger.acks.n == 0;
+	       committer_idle(&f->committer) && f->acknowledger.acks.n == 0;
 }
 
 static void

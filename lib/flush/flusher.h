@@ -73,8 +73,8 @@ struct flusher {
 	char why[512];
 };
 
-/* Takes pg.  0, or -1 if memory is gone. */
-int flusher_open(struct flusher *f, struct postgres *pg,
+/* Takes pg; the strings of options are borrowed until flusher_close. */
+void flusher_open(struct flusher *f, struct postgres *pg,
     const struct flusher_options *options);
 void flusher_close(struct flusher *f);
 

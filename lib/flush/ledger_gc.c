@@ -1,74 +1,72 @@
+/* Finds and deletes ledger rows whose consumers are gone from Redis. */
 #include "flush/ledger_gc.h"
-
-#include <string.h>
 
 #include "base/clock.h"
 
 enum { DAY_MS = 86400000 };
 
 static void next(
-    struct ledger_gc *r, struct committer *l, struct acknowledger *c);
-static void next_page(struct ledger_gc *r, struct committer *l);
+    struct ledger_gc *gc, struct committer *c, struct acknowledger *a);
+static void next_page(struct ledger_gc *gc, struct committer *c);
 
 void
-ledger_gc_start(struct ledger_gc *r, struct committer *l, int64_t now_ms)
+ledger_gc_start(struct ledger_gc *gc, struct committer *c, int64_t now_ms)
 {
 	static const struct id nil;
 
-	if (r->state != LEDGER_GC_WAIT || now_ms < r->due_ms)
+	if (gc->state != LEDGER_GC_WAIT || now_ms < gc->due_ms)
 		return;
-	r->state = LEDGER_GC_FIND;
-	committer_find_old(l, &nil);
+	gc->state = LEDGER_GC_FIND;
+	committer_find_old(c, &nil);
 }
 
 void
 ledger_gc_found(
-    struct ledger_gc *r, struct committer *l, struct acknowledger *c)
+    struct ledger_gc *gc, struct committer *c, struct acknowledger *a)
 {
-	r->n = l->old_n;
-	r->at = r->n_gone = 0;
-	memcpy(r->ids, l->old, r->n * sizeof *r->ids);
-	next(r, l, c);
+	gc->old = c->old;
+	gc->at = gc->gone.n = 0;
+	next(gc, c, a);
 }
 
 void
 ledger_gc_answer(
-    struct ledger_gc *r, struct committer *l, struct acknowledger *c)
+    struct ledger_gc *gc, struct committer *c, struct acknowledger *a)
 {
-	if (!c->registered)
-		r->gone[r->n_gone++] = r->ids[r->at];
-	r->at++;
-	next(r, l, c);
+	if (!a->registered)
+		gc->gone.consumers[gc->gone.n++] = gc->old.consumers[gc->at];
+	gc->at++;
+	next(gc, c, a);
 }
 
 static void
-next(struct ledger_gc *r, struct committer *l, struct acknowledger *c)
+next(struct ledger_gc *gc, struct committer *c, struct acknowledger *a)
 {
-	if (r->at < r->n) {
-		r->state = LEDGER_GC_ASK;
-		acknowledger_ask(c, &r->ids[r->at]);
-	} else if (r->n_gone > 0) {
-		r->state = LEDGER_GC_FORGET;
-		committer_forget(l, r->gone, r->n_gone);
+	if (gc->at < gc->old.n) {
+		gc->state = LEDGER_GC_ASK;
+		acknowledger_ask(a, &gc->old.consumers[gc->at]);
+	} else if (gc->gone.n > 0) {
+		gc->state = LEDGER_GC_FORGET;
+		committer_forget(c, &gc->gone);
 	} else {
-		next_page(r, l);
+		next_page(gc, c);
 	}
 }
 
 void
-ledger_gc_forgotten(struct ledger_gc *r, struct committer *l)
+ledger_gc_forgotten(struct ledger_gc *gc, struct committer *c)
 {
-	next_page(r, l);
+	next_page(gc, c);
 }
 
 static void
-next_page(struct ledger_gc *r, struct committer *l)
+next_page(struct ledger_gc *gc, struct committer *c)
 {
-	if (r->n == STATEMENTS_OLD_MAX) {
-		r->state = LEDGER_GC_FIND;
-		committer_find_old(l, &r->ids[r->n - 1]);
+	if (gc->old.n == STATEMENTS_OLD_MAX) {
+		gc->state = LEDGER_GC_FIND;
+		committer_find_old(c, &gc->old.consumers[gc->old.n - 1]);
 		return;
 	}
-	r->state = LEDGER_GC_WAIT;
-	r->due_ms = clock_ms() + DAY_MS;
+	gc->state = LEDGER_GC_WAIT;
+	gc->due_ms = clock_ms() + DAY_MS;
 }

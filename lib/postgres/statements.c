@@ -1,9 +1,11 @@
+/* The SQL statements that incr-flush and incr-audit run. */
 #include "postgres/statements.h"
 
 #include <string.h>
 
 #include "base/bigendian.h"
 #include "base/buf.h"
+#include "base/num.h"
 #include "postgres/pg_binary.h"
 
 #define APPLY(move, sums_type) \
@@ -24,6 +26,11 @@
 #define NEXT \
 	"update incr_ledger set seq = $4, committed_at = now() " \
 	"where consumer = $1 and queue = $2 and seq = $3 - 1"
+
+/* [is first 1?][do the sums fit int8?] */
+static const char *const apply[2][2] = {
+    {APPLY(NEXT, "numeric"), APPLY(NEXT, "int8")},
+    {APPLY(FIRST, "numeric"), APPLY(FIRST, "int8")}};
 
 static const char read_row[] =
     "select seq from incr_ledger where consumer = $1";
@@ -61,16 +68,9 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 	struct postgres_params p = {0};
 	/* Without items there is no first one, and nothing is read. */
 	const struct id *from = sorted->n > 0 ? &sorted->items->key : consumer;
-	const char *statement;
 	char a[8], b[8];
 	int result = -1;
 
-	if (first == 1)
-		statement =
-		    small ? APPLY(FIRST, "int8") : APPLY(FIRST, "numeric");
-	else
-		statement =
-		    small ? APPLY(NEXT, "int8") : APPLY(NEXT, "numeric");
 	if (pg_binary_add_ids(&keys, from, sizeof *sorted->items, sorted->n) ==
 		0 &&
 	    (small ? pg_binary_add_int8 : pg_binary_add_numeric)(
@@ -84,7 +84,8 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		postgres_put(&p,
 		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
-		result = postgres_call(pg, "apply", statement, &p);
+		result =
+		    postgres_call(pg, "apply", apply[first == 1][small], &p);
 	}
 	buf_free(&keys);
 	buf_free(&sums);
@@ -113,7 +114,8 @@ statements_row(const struct postgres *pg)
 }
 
 int
-statements_old(struct postgres *pg, const char *queue, const struct id *after)
+statements_find_old(
+    struct postgres *pg, const char *queue, const struct id *after)
 {
 	struct postgres_params p = {0};
 	char a[8], b[8];
@@ -125,27 +127,31 @@ statements_old(struct postgres *pg, const char *queue, const struct id *after)
 	return postgres_call(pg, "find old rows", find_old, &p);
 }
 
-int
-statements_old_consumer(
-    const struct postgres *pg, size_t i, struct id *ret_consumer)
+void
+statements_old_found(const struct postgres *pg, struct statements_old *ret_old)
 {
-	const char *value = postgres_value(pg, i, ID_BYTES);
+	size_t n = num_min_size(postgres_rows(pg), STATEMENTS_OLD_MAX);
 
-	if (value == NULL)
-		return -1;
-	memcpy(ret_consumer->bytes, value, ID_BYTES);
-	return 0;
+	ret_old->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *value = postgres_value(pg, i, ID_BYTES);
+
+		if (value == NULL)
+			return;
+		memcpy(ret_old->consumers[ret_old->n++].bytes, value, ID_BYTES);
+	}
 }
 
 int
-statements_forget(struct postgres *pg, const struct id *consumers, size_t n)
+statements_forget(struct postgres *pg, const struct statements_old *old)
 {
 	struct buf ids = {0};
 	struct postgres_params p = {0};
 	char a[8];
 	int result = -1;
 
-	if (pg_binary_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
+	if (pg_binary_add_ids(
+		&ids, old->consumers, sizeof *old->consumers, old->n) == 0) {
 		postgres_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
 		put_int8(&p, STATEMENTS_OLD_DAYS, a);
 		result = postgres_call(pg, "delete old rows", forget_old, &p);
@@ -157,8 +163,7 @@ statements_forget(struct postgres *pg, const struct id *consumers, size_t n)
 static void
 put_int8(struct postgres_params *p, uint64_t n, char room[8])
 {
-	for (int i = 0; i < 8; i++)
-		room[i] = (char)(n >> (56 - 8 * i));
+	bigendian_put64(room, n);
 	postgres_put(p, PG_BINARY_INT8, room, 8);
 }
 

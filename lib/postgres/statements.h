@@ -1,11 +1,12 @@
 /*
- * The tables in Postgres (layer 2): sums applied once, and the ledger that
- * says what was applied.
+ * Our SQL: sums applied once, the ledger that says what was applied, and the
+ * totals for incr-audit.
  *
- * Each call begins a statement on an idle connection (postgres.h) and
- * returns 0, or -1 if it is not idle or memory is gone.  Every call is safe
- * to repeat, whatever has become of it.  Results may be read from
- * POSTGRES_DONE to the next call.
+ * A call (statements_VERB) begins a statement on an idle connection
+ * (postgres.h) and borrows its arguments until it returns.  It returns 0, or
+ * -1 if the connection is not idle or memory is gone.  Every call may be
+ * repeated, whatever became of the one before.  Its result may be read from
+ * POSTGRES_DONE until the next call.
  */
 #ifndef INCR_STATEMENTS_H
 #define INCR_STATEMENTS_H
@@ -19,47 +20,51 @@
 #include "record/id.h"
 
 enum {
-	STATEMENTS_OLD_MAX = 100, /* ledger rows of one statements_old */
+	STATEMENTS_OLD_MAX = 100, /* ledger rows of one statements_find_old */
 	STATEMENTS_OLD_DAYS = 30  /* a ledger row is kept at least that long */
 };
 
 /*
- * One statement: moves consumer's ledger row to last if it stands at
- * exactly first - 1 (first = 1: inserts it if there is none), and adds all
- * sums only if it moved.  sums is sorted; borrowed for this call only.
+ * Moves consumer's ledger row to last if it stands at exactly first - 1
+ * (first = 1: inserts it if there is none), and, in the same statement, adds
+ * all sums only if the row moved.
  */
 int statements_apply(struct postgres *pg, const struct id *consumer,
     const char *queue, uint64_t first, uint64_t last,
     const struct keysums *sorted);
-/* Did the row move, so that the sums are in the table now? */
+/* Result: did the row move, so that the sums are in the table now? */
 bool statements_moved(const struct postgres *pg);
 
 /* Reads consumer's ledger row. */
 int statements_read(struct postgres *pg, const struct id *consumer);
-/* Its last batch that is in the table, 0 if there is no row. */
+/* Result: the last batch that is in the table, 0 if there is no row. */
 uint64_t statements_row(const struct postgres *pg);
 
-/* Finds at most STATEMENTS_OLD_MAX consumers of queue, in order from `after`
- * on, whose rows have not moved for STATEMENTS_OLD_DAYS. */
-int statements_old(
+struct statements_old {
+	struct id consumers[STATEMENTS_OLD_MAX];
+	size_t n;
+};
+
+/* Finds consumers of queue, in order and behind `after`, whose rows have not
+ * moved for STATEMENTS_OLD_DAYS. */
+int statements_find_old(
     struct postgres *pg, const char *queue, const struct id *after);
-/* 0, or -1 if there is no such row. */
-int statements_old_consumer(
-    const struct postgres *pg, size_t i, struct id *ret_consumer);
+/* Result: if there are STATEMENTS_OLD_MAX, there may be more. */
+void statements_old_found(
+    const struct postgres *pg, struct statements_old *ret_old);
 
-/* Deletes the rows of n consumers that are still that old. */
-int statements_forget(
-    struct postgres *pg, const struct id *consumers, size_t n);
+/* Deletes those rows of old that have not moved for that long. */
+int statements_forget(struct postgres *pg, const struct statements_old *old);
 
-/* Reads at one moment the sum of all keys, or of one if key is not NULL,
+/* Reads, in one snapshot, the sum of all keys, or of one if key is not NULL,
  * and the ledger of queue. */
 int statements_audit(
     struct postgres *pg, const char *queue, const struct id *key);
-/* 0 with the sum and how many keys there are, or -1: the sum is no whole
+/* Result: the sum and the number of keys.  0, or -1 if the sum is not a whole
  * number that fits. */
 int statements_audited(
     const struct postgres *pg, u128 *ret_sum, uint64_t *ret_keys);
-/* Row i (from 0) of the ledger.  0, or -1 if there is no such row. */
+/* Result: row i (from 0) of the ledger.  0, or -1 if there is no such row. */
 int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);
 

@@ -1,0 +1,104 @@
+/* Says which task a connection does next and when it is tried again. */
+#include "flush/task_queue.h"
+
+static void note_outage(struct task_queue *q, enum task_queue_link link,
+    bool explained, int64_t now_ms);
+
+void
+task_queue_init(struct task_queue *q, int64_t now_ms)
+{
+	*q = (struct task_queue){.down_ms = now_ms};
+}
+
+void
+task_queue_add(struct task_queue *q, int task)
+{
+	q->waiting |= UINT32_C(1) << task;
+}
+
+void
+task_queue_remove(struct task_queue *q, int task)
+{
+	q->waiting &= ~(UINT32_C(1) << task);
+}
+
+int
+task_queue_next(const struct task_queue *q, int64_t now_ms)
+{
+	if (now_ms < q->pause_ms)
+		return TASK_QUEUE_NONE;
+	for (int task = 1; task <= TASK_QUEUE_MAX; task++)
+		if ((q->waiting >> task & 1) != 0)
+			return task;
+	return TASK_QUEUE_NONE;
+}
+
+void
+task_queue_begin(struct task_queue *q, int task)
+{
+	q->running = task;
+}
+
+void
+task_queue_pause(struct task_queue *q, int64_t now_ms)
+{
+	q->pause_ms = now_ms + backoff_next(&q->backoff);
+}
+
+int
+task_queue_step(struct task_queue *q, enum task_queue_link link, bool explained,
+    int64_t now_ms)
+{
+	int task = q->running;
+
+	note_outage(q, link, explained, now_ms);
+	if (link == TASK_QUEUE_CALLING)
+		return TASK_QUEUE_NONE;
+	q->running = TASK_QUEUE_NONE;
+	switch (link) {
+	case TASK_QUEUE_DONE: backoff_reset(&q->backoff); return task;
+	case TASK_QUEUE_REFUSED: task_queue_pause(q, now_ms); break;
+	case TASK_QUEUE_DOWN:
+	case TASK_QUEUE_IDLE:
+	case TASK_QUEUE_CALLING:
+	case TASK_QUEUE_LOST: break;
+	}
+	return TASK_QUEUE_NONE;
+}
+
+/* An outage ends with an answer, or with no task to be answered. */
+static void
+note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
+    int64_t now_ms)
+{
+	switch (link) {
+	case TASK_QUEUE_DOWN:
+	case TASK_QUEUE_REFUSED:
+	case TASK_QUEUE_LOST:
+		if (q->down_ms == 0)
+			q->down_ms = now_ms;
+		if (explained)
+			q->explained = true;
+		return;
+	case TASK_QUEUE_IDLE:
+		if (q->waiting != 0 || now_ms < q->pause_ms)
+			return;
+		break;
+	case TASK_QUEUE_DONE: break;
+	case TASK_QUEUE_CALLING: return;
+	}
+	q->down_ms = 0;
+	q->explained = false;
+}
+
+int64_t
+task_queue_due(
+    const struct task_queue *q, bool idle, int64_t due_ms, int64_t now_ms)
+{
+	if (!idle)
+		return due_ms;
+	if (task_queue_next(q, now_ms) != TASK_QUEUE_NONE)
+		return 0;
+	return now_ms < q->pause_ms && q->pause_ms < due_ms ? q->pause_ms
+							    : due_ms;
+}
