@@ -153,7 +153,7 @@ report(const struct audit *a)
 	add_row(&out, "counted", &a->counted, NULL);
 	if (io_write_all(STDOUT_FILENO, buf_ptr(&out), out.len, IO_FOREVER) <
 		0 ||
-	    lines_finish(STDOUT_FILENO) < 0)
+	    io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	buf_free(&out);
 }

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "consume/consumer.h"
 #include "queue/queue.h"
 
@@ -107,7 +108,7 @@ main(int argc, char **argv)
 
 	log_name("incr-consume");
 	begin(&c, argc, argv);
-	signals = io_signals(NULL);
+	signals = signals_open(NULL);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	consume(&c, signals);
@@ -161,7 +162,7 @@ consume(struct consumer *c, int signals)
 					       "not written");
 		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
 			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
-		while (io_signal(signals) != 0)
+		while (signals_next(signals) != 0)
 			c->stop = true;
 		if (consumer_step(c, fds[0].revents, &state) < 0)
 			log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
@@ -251,7 +252,7 @@ static int
 finish(struct consumer *c)
 {
 	FAILPOINT("consume-end");
-	if (lines_finish(STDOUT_FILENO) < 0)
+	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	metrics_close();
 	queue_close(c->queue);

@@ -28,6 +28,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "base/url.h"
 #include "flush/flusher.h"
 #include "postgres/postgres.h"
@@ -119,7 +120,7 @@ main(int argc, char **argv)
 
 	log_name("incr-flush");
 	begin(&f, argc, argv);
-	signals = io_signals(NULL);
+	signals = signals_open(NULL);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	run(&f, signals);
@@ -197,7 +198,7 @@ run(struct flusher *f, int signals)
 		if (clock_paused(&round_ms) && f->remote)
 			log_die(EXIT_TEMPFAIL, "window: paused for a week, "
 					       "not committed");
-		while (io_signal(signals) != 0)
+		while (signals_next(signals) != 0)
 			if (signal_ms == IO_FOREVER)
 				signal_ms = clock_ms();
 		if (fds[2].fd >= 0 && fds[2].revents != 0)

@@ -75,6 +75,6 @@ write_all(const struct buf *text)
 	io_output(STDOUT_FILENO);
 	if (io_write_all(STDOUT_FILENO, buf_ptr(text), text->len, IO_FOREVER) <
 		0 ||
-	    lines_finish(STDOUT_FILENO) < 0)
+	    io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 }

@@ -25,6 +25,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "publish/publisher.h"
 #include "record/control.h"
 
@@ -177,7 +178,7 @@ open_all(struct publish *p)
 
 	if (settings.echo)
 		io_output(STDOUT_FILENO);
-	p->signals = io_signals(NULL);
+	p->signals = signals_open(NULL);
 	if (p->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	open_metrics();
@@ -278,7 +279,7 @@ next_due(const struct publish *p, int64_t due_ms)
 static void
 hear_signal(struct publish *p)
 {
-	if (io_signal(p->signals) != 0 && p->grace_end_ms == IO_FOREVER)
+	if (signals_next(p->signals) != 0 && p->grace_end_ms == IO_FOREVER)
 		p->grace_end_ms = p->now_ms + grace_ms;
 }
 
@@ -449,7 +450,7 @@ finish(struct publish *p)
 	metrics_close();
 	publisher_close(&p->publisher);
 	lines_close(&p->in);
-	if (settings.echo && lines_finish(STDOUT_FILENO) < 0)
+	if (settings.echo && io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	return failed         ? EXIT_TEMPFAIL
 	       : rejected > 0 ? EXIT_REJECTED

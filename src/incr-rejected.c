@@ -454,7 +454,7 @@ finish(struct job *j)
 		missing = 0;
 	if (missing > 0)
 		log_say("rejected: %zu of the names are not there", missing);
-	if (lines_finish(STDOUT_FILENO) < 0)
+	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	queue_close(j->walk.q);
 	list_cursor_free(&j->walk);

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "send/http_client.h"
 #include "send/line_window.h"
 #include "send/progress.h"
@@ -163,7 +164,7 @@ open_all(struct sender *s)
 	const char *why;
 
 	io_output(STDOUT_FILENO);
-	s->signals = io_signals(NULL);
+	s->signals = signals_open(NULL);
 	if (s->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (metrics_open(prog.name, series, sizeof series / sizeof *series) < 0)
@@ -407,7 +408,7 @@ wait_for_work(struct sender *s)
 	count(s);
 	if (io_poll(fds, 4, next_due(s, due_ms)) < 0)
 		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-	if (fds[0].revents != 0 && io_signal(s->signals) != 0)
+	if (fds[0].revents != 0 && signals_next(s->signals) != 0)
 		s->stopping = true;
 	if (fds[1].revents != 0)
 		read_input(s);
@@ -488,7 +489,7 @@ finish(struct sender *s)
 		buf_free(&s->parcels[i].body);
 	free(s->parcels);
 	buf_free(&s->out);
-	if (lines_finish(STDOUT_FILENO) < 0)
+	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	return failed            ? EXIT_TEMPFAIL
 	       : h->rejected > 0 ? EXIT_REJECTED

@@ -30,6 +30,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "http/conn.h"
 #include "net/loop.h"
 #include "serve/acceptor.h"
@@ -328,7 +329,7 @@ open_service(void)
 	static const int hang_up[] = {SIGHUP, 0};
 	char reason[LOG_MAX];
 	const char *why;
-	int fd = io_signals(opt.gate.tokens == NULL ? NULL : hang_up);
+	int fd = signals_open(opt.gate.tokens == NULL ? NULL : hang_up);
 
 	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
 	if (fd < 0 || loop_open() < 0 || loop_set(&s.signals, EPOLLIN) < 0)
@@ -489,7 +490,7 @@ take_signal(struct loop_fd *w, uint32_t events)
 	int sig;
 
 	(void)events;
-	while ((sig = io_signal(w->fd)) > 0)
+	while ((sig = signals_next(w->fd)) > 0)
 		if (sig == SIGHUP)
 			reload();
 		else if (s.stage == STAGE_RUNNING)

@@ -25,6 +25,7 @@
 #include "base/metrics.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "record/control.h"
 #include "record/fault.h"
 #include "record/increment.h"
@@ -128,7 +129,7 @@ open_filter(struct filter *f)
 {
 	size_t max = LINES_JSON_MAX + (tagged ? LINES_TAG_MAX + 1 : 0);
 
-	f->signals = io_signals(NULL);
+	f->signals = signals_open(NULL);
 	if (f->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (lines_open(&f->in, STDIN_FILENO, max) < 0)
@@ -330,7 +331,7 @@ wait_for_more(struct filter *f)
 static void
 take_signal(struct filter *f)
 {
-	while (io_signal(f->signals) != 0)
+	while (signals_next(f->signals) != 0)
 		if (f->deadline_ms == IO_FOREVER)
 			f->deadline_ms = clock_ms() + grace_ms;
 }
@@ -348,7 +349,7 @@ finish(struct filter *f)
 	/* A reader that left before the end may not have read it all. */
 	if (f->wrote && io_reader_gone(STDOUT_FILENO))
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
-	if (lines_finish(STDOUT_FILENO) < 0)
+	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	if (!echo && f->n_rejected > SHOWN_MAX)
 		log_say("stdin: %ju of %ju lines rejected",

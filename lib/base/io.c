@@ -1,20 +1,38 @@
+/* Polls and writes descriptors without blocking longer than told. */
 #include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 
 enum { PIPE_SIZE = 1 << 20 };
 
-static void add_signal(sigset_t *set, int sig);
+/* How a descriptor is written without ever blocking. */
+enum way {
+	WHOLE,    /* write(2): it never blocks, or says EAGAIN */
+	BY_SEND,  /* send(2) with MSG_DONTWAIT */
+	IN_PIECES /* PIPE_BUF bytes once poll(2) says that there is room */
+};
+
+/* The one of io_output; -1: none. */
+static struct {
+	int fd;
+	enum way way;
+} output = {.fd = -1};
+
+static enum way way_of(const struct stat *st);
+static int reopen(int fd);
+static int64_t write_once(int fd, const void *p, size_t n, bool is_socket);
 
 void
 io_hold(void)
@@ -57,43 +75,87 @@ io_nonblock(int fd)
 void
 io_output(int fd)
 {
-	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd];
 	struct stat st;
-	int again;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+	if (fstat(fd, &st) < 0)
 		return;
+	output.fd = fd;
+	output.way = way_of(&st);
+	if ((S_ISFIFO(st.st_mode) || isatty(fd)) && reopen(fd) == 0) {
+		output.way = WHOLE;
+		if (S_ISFIFO(st.st_mode))
+			(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* a wish */
+	}
+}
+
+static enum way
+way_of(const struct stat *st)
+{
+	enum { MEM = 1 }; /* null, zero, full: mem(4) */
+
+	if (S_ISSOCK(st->st_mode))
+		return BY_SEND;
+	if (S_ISREG(st->st_mode) ||
+	    (S_ISCHR(st->st_mode) && major(st->st_rdev) == MEM))
+		return WHOLE;
+	return IN_PIECES;
+}
+
+/* Gives a pipe or terminal an open file description of its own, which does
+ * not block. */
+static int
+reopen(int fd)
+{
+	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd];
+	int again, result;
+
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	again = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (again < 0)
-		return;
-	if (dup2(again, fd) == fd)
-		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* a wish only */
+		return -1;
+	result = dup2(again, fd) == fd ? 0 : -1;
 	close(again);
+	return result;
+}
+
+int
+io_finish(int fd)
+{
+	if (fd == output.fd)
+		output.fd = -1;
+	return close(fd);
 }
 
 int64_t
 io_write_some(int fd, const void *p, size_t n)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+	enum way way = output.way;
 	struct stat st;
-	int flags = fcntl(fd, F_GETFL);
-	ssize_t done;
 
-	/* A pipe with room takes PIPE_BUF bytes without blocking, pipe(7). */
-	if (flags >= 0 && (flags & O_NONBLOCK) == 0 && n > 0 &&
-	    fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+	if (fd != output.fd)
+		way = fstat(fd, &st) < 0 ? WHOLE : way_of(&st);
+	if (way == IN_PIECES && n > 0) {
+		struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+
 		if (poll(&pfd, 1, 0) == 0) {
 			errno = EAGAIN;
 			return -1;
 		}
-		n = n > PIPE_BUF ? PIPE_BUF : n;
-		if (S_ISSOCK(st.st_mode))
-			return send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		/* With room, it takes so much without blocking, pipe(7). */
+		n = num_min_size(n, PIPE_BUF);
 	}
+	return write_once(fd, p, n, way == BY_SEND);
+}
+
+static int64_t
+write_once(int fd, const void *p, size_t n, bool is_socket)
+{
+	ssize_t done;
+
 	do
-		done = write(fd, p, n);
+		done = is_socket ? send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+				 : write(fd, p, n);
 	while (done < 0 && errno == EINTR);
 	return done;
 }
@@ -128,47 +190,4 @@ io_reader_gone(int fd)
 	struct pollfd pfd = {.fd = fd, .events = 0};
 
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP));
-}
-
-int
-io_signals(const int *more)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	add_signal(&set, SIGTERM);
-	add_signal(&set, SIGINT);
-	for (; more != NULL && *more != 0; more++)
-		add_signal(&set, *more);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-static void
-add_signal(sigset_t *set, int sig)
-{
-	struct sigaction was;
-
-	if (sigaction(sig, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
-		sigaddset(set, sig);
-}
-
-int
-io_signal(int fd)
-{
-	static int interrupts;
-	struct signalfd_siginfo info;
-	sigset_t set;
-
-	if (read(fd, &info, sizeof info) != (ssize_t)sizeof info)
-		return 0;
-	if (info.ssi_signo == SIGINT && ++interrupts == 2) {
-		signal(SIGINT, SIG_DFL);
-		sigemptyset(&set);
-		sigaddset(&set, SIGINT);
-		raise(SIGINT);
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-	}
-	return (int)info.ssi_signo;
 }

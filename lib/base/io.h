@@ -1,6 +1,5 @@
 /*
- * Descriptors: polling with a deadline, whole writes, signals as a
- * descriptor (layer 0).
+ * Descriptors: polling with a deadline, writing without blocking.
  *
  * Deadlines are clock_ms() values; IO_FOREVER never comes.
  */
@@ -31,19 +30,26 @@ int io_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ms);
 int io_nonblock(int fd);
 
 /*
- * Makes an output descriptor (standard output) safe to write without ever
- * blocking, and faster: a pipe is reopened (through /proc) with O_NONBLOCK,
- * so that others who share the descriptor keep theirs as it was, and gets
- * a larger buffer if the system allows it.  What can't be reopened is left
- * as it is; io_write_some then writes it in pieces that can't block.
- * Ignores SIGPIPE in this process: a dead reader is EPIPE.
+ * Makes the output descriptor of a program (standard output; one per process)
+ * safe to write without ever blocking, and faster: a pipe or terminal is
+ * opened again (through /proc) with O_NONBLOCK, so that others who share the
+ * descriptor keep theirs as it was; a pipe gets a larger buffer if the system
+ * allows it.  What can't be opened again stays as it is, and io_write_some
+ * writes it in pieces that can't block.  Ignores SIGPIPE in this process: a
+ * dead reader is EPIPE.
  */
 void io_output(int fd);
 
 /*
+ * Closes an output descriptor.  0 if everything written to it arrived as far
+ * as the system can tell, else -1 with errno.
+ */
+int io_finish(int fd);
+
+/*
  * Writes what goes without blocking: at least one byte, or -1 with errno
- * (EAGAIN: wait for POLLOUT; EPIPE: the reader has gone).  Regular files
- * and terminals are written as they are.
+ * (EAGAIN: wait for POLLOUT; EPIPE: the reader has gone).  Regular files are
+ * written as they are.
  */
 int64_t io_write_some(int fd, const void *p, size_t n);
 
@@ -55,18 +61,5 @@ int io_write_all(int fd, const void *p, size_t n, int64_t deadline_ms);
 
 /* True if fd is a pipe or socket whose other end nobody reads any more. */
 int io_reader_gone(int fd);
-
-/*
- * SIGTERM and SIGINT (and the signals of `more`, zero-terminated, may be
- * NULL) as a non-blocking descriptor.  A signal that was ignored at start
- * stays ignored.  The descriptor, or -1 with errno.
- */
-int io_signals(const int *more);
-
-/*
- * Reads one waiting signal; 0 if there is none.  A second SIGINT ends the
- * process at once, as by the signal itself.
- */
-int io_signal(int fd);
 
 #endif

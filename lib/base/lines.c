@@ -112,12 +112,6 @@ lines_put(struct buf *out, const char *line, size_t len)
 }
 
 int
-lines_finish(int fd)
-{
-	return close(fd);
-}
-
-int
 lines_split_tag(const char *line, size_t len, size_t *ret_tag_len)
 {
 	size_t i = 0;

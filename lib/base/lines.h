@@ -60,12 +60,6 @@ void lines_close(struct lines *l);
 int lines_put(struct buf *out, const char *line, size_t len);
 
 /*
- * Closes an output descriptor.  0 if everything written to it arrived as
- * far as the system can tell, else -1 with errno.
- */
-int lines_finish(int fd);
-
-/*
  * Splits "TAG TAB JSON".  0, or -1 if line does not start with at most
  * LINES_TAG_MAX visible ASCII characters (maybe none) and one TAB.
  */

@@ -190,7 +190,7 @@ backend_close_output(void)
 	while (inflight_withdraw(&r.ring, &l))
 		tell_fault(&l, FAULT_UNAVAILABLE);
 	loop_forget(&r.out);
-	if (lines_finish(STDOUT_FILENO) < 0)
+	if (io_finish(STDOUT_FILENO) < 0)
 		end(BACKEND_FAILED, "stdout", strerror(errno));
 }
 

@@ -300,6 +300,21 @@ stalled() {
 	[ "$output" = 'incr-validate: stdout: Broken pipe' ]
 }
 
+@test "a device is written in large pieces, as a file is" {
+	mkfifo in
+	exec 7<>in
+	filter incr-validate <in >/dev/null 2>err 7>&-
+	increments 1 20000 >given
+	cat given >&7
+	written() { [ "$(io wchar:)" -ge "$(wc -c <given)" ]; }
+	wait_for 5 written
+	(($(io syscw:) < 150)) # of 320 times 4 KiB
+	exec 7>&-
+	ends_with 0
+}
+
+io() { awk -v name="$1" '$1 == name { print $2 }' "/proc/$pid/io"; }
+
 @test "with standard descriptors closed, no other file takes their place" {
 	increments 1 10 >given
 	mkdir metrics

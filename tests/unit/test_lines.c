@@ -129,8 +129,7 @@ errors(void)
 	check(lines_fill(&l) == -1 && errno == EAGAIN, "nothing now");
 	check(lines_next(&l, &line, &len) == LINES_MORE, "is no end");
 	lines_close(&l);
-	check(lines_finish(fds[1]) == 0, "closed");
-	check(lines_finish(fds[1]) == -1 && errno == EBADF, "twice");
+	close(fds[1]);
 	close(fds[0]);
 }
 
