@@ -1,8 +1,8 @@
 /*
  * From the ready list to the table: register, take, adopt, read, renew,
- * acknowledge (lib/queue/lua) and the ledger (lib/postgres/statements.c, lib/flush/committer.c,
- * lib/flush/window.c, lib/flush/flusher.c), with one or two pipes of incr-consume and
- * incr-flush, two payloads and a few faults (kinds below):
+ * acknowledge (lib/queue/lua) and the ledger (lib/postgres/statements.c,
+ * lib/flush/), with one or two pipes of incr-consume and incr-flush, two
+ * payloads and a few faults (kinds below):
  *
  *	KILL	a process ends between any two steps; its pipe starts anew
  *	PAUSE	an owner key runs out although its owner lives
@@ -10,6 +10,9 @@
  *	LATE	a call is done at any time after its caller went on
  *	MONTH	thirty days pass: old rows of the ledger are deleted
  *	RESTORE	Redis dies and comes back as it was at some time before
+ *	STANDBY	Postgres has a synchronous standby; a COMMIT that waits for it
+ *		ends before it has it (a cancelled wait, a restart), with a
+ *		warning or without an answer; later, the standby takes over
  *
  * A pause needs no step of its own: every process may wait as long as it
  * likes between two steps while others go on.  A call and its script are one
@@ -48,6 +51,7 @@
 #define LATE	8
 #define MONTH	16
 #define RESTORE	32
+#define STANDBY	64
 
 /* Rules, each left out once. */
 #define TAKE_REGISTERED		1
@@ -71,6 +75,8 @@
 #define RUN		20
 #define ACK_FROM	21
 #define RENEW_MISSING	22
+#define ROW_WRITTEN	23
+#define WARNING	24
 
 c_decl {
 static long
@@ -99,6 +105,8 @@ byte rejected[PAYLOADS];
 
 byte row[IDS];			/* incr_ledger; 0: no row */
 byte counted[PAYLOADS];		/* increments */
+byte standby_row[IDS], standby_counted[PAYLOADS];
+bool promoted;			/* the standby has taken over */
 
 byte faults;			/* still to come */
 byte workers;
@@ -263,6 +271,38 @@ inline apply(who, lo, hi, m_lo, m_hi) {
 	i = 0
 }
 
+/* A write that is committed with all that was before it: the standby has it,
+ * too. */
+inline replicate() {
+	i = 0;
+	do
+	:: i < IDS -> standby_row[i] = row[i]; i++
+	:: else -> break
+	od;
+	i = 0;
+	do
+	:: i < PAYLOADS -> standby_counted[i] = counted[i]; i++
+	:: else -> break
+	od;
+	i = 0
+}
+
+/* A statement that writes nothing waits for no standby. */
+inline replicate_move() {
+	if
+	:: moved -> replicate()
+	:: else
+	fi
+}
+
+/* statements_read: the row, read by a write to it, where there is one. */
+inline read_row(who) {
+	if
+	:: RULE(ROW_WRITTEN) && row[who] != 0 -> replicate()
+	:: else
+	fi
+}
+
 /* What the network kept, and delivers when it likes. */
 active proctype network()
 {
@@ -290,7 +330,8 @@ end:	do
 			acknowledge(a, b, c)
 		:: late ?? [APPLY, a, b, c, m1, m2] ->
 			late ?? APPLY, a, b, c, m1, m2;
-			apply(a, b, c, m1, m2)
+			apply(a, b, c, m1, m2);
+			replicate_move()
 		fi;
 		a = 0; b = 0; c = 0; m1 = 0; m2 = 0; took = 0; got = 0;
 		moved = false }
@@ -583,6 +624,7 @@ end:	do
 			if
 			:: F.open -> F.due = true
 			:: else ->
+				read_row(F.pc);
 				F.kc = F.pc;
 				F.krow = row[F.pc];
 				F.klast = F.krow;
@@ -609,12 +651,21 @@ end:	do
 			fi;
 			if
 			:: apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   replicate_move();
 			   if
 			   :: moved -> committed()
 			   :: else -> F.read = true
 			   fi
 			:: FAULT(LOST);
-			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1])
+			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   replicate_move()
+			/* committed, but the standby does not have it */
+			:: !promoted && FAULT(STANDBY);
+			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   if
+			   :: moved && !RULE(WARNING) -> committed()
+			   :: else
+			   fi
 			:: FAULT(LATE);
 			   late ! APPLY, F.wc, F.first, F.last, F.m[1],
 			       F.m[SEQS - 1]
@@ -625,6 +676,7 @@ end:	do
 	/* COMMITTER_READ_ROW: row_read, window_judge */
 	:: atomic { AWAKE && F.due && F.read ->
 		F.read = false;
+		read_row(F.wc);
 		if
 		:: row[F.wc] >= F.last -> committed()
 		:: row[F.wc] < F.last && row[F.wc] >= F.first ->
@@ -785,6 +837,27 @@ end2:	atomic { FAULT(RESTORE);
 		od;
 		w = 0
 	}
+}
+
+/* The primary is gone for good; the standby has what was replicated. */
+active proctype failover()
+{
+	byte i;
+
+end:	atomic { kinds & STANDBY -> skip };
+end2:	atomic { !promoted ->
+		promoted = true;
+		i = 0;
+		do
+		:: i < IDS -> row[i] = standby_row[i]; i++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: i < PAYLOADS -> counted[i] = standby_counted[i]; i++
+		:: else -> break
+		od;
+		i = 0 }
 }
 
 active proctype monitor()
