@@ -40,6 +40,36 @@ listed() {
 		diff - <(sed -nE 's/^## ([a-z\/]+): .*/\1/p' lib/README.md | sort)
 }
 
+# named FILE: "path function..." of each item of a list in FILE
+named() {
+	awk '/^  / { item = item $0; next }
+		item != "" { print item; item = "" }
+		/^- / { item = $0 }
+		END { print item }' "$1" |
+		grep -oE '`[a-z][a-z0-9_/.-]*(\(\))?`' | tr -d '`' |
+		awk '/\(\)$/ { print path, substr($0, 1, length($0) - 2); next }
+			/\// { path = $0; print path }'
+}
+
+@test "docs/architecture.md names files and functions that exist" {
+	local path function
+	named docs/architecture.md >"$BATS_TEST_TMPDIR/named"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/named")" -gt 60 ]
+	while read -r path function; do
+		[ -e "$path" ] || {
+			echo "no file $path"
+			return 1
+		}
+		[ -z "$function" ] || grep -q "^$function(" "$path" || {
+			echo "no function $function in $path"
+			return 1
+		}
+	done <"$BATS_TEST_TMPDIR/named"
+	# Every function stands in such an item.
+	[ "$(grep -oE '[a-z_]+\(\)' docs/architecture.md | wc -l)" = \
+		"$(awk 'NF == 2' "$BATS_TEST_TMPDIR/named" | wc -l)" ]
+}
+
 @test "a vendor's header is included where the table says, and in no header" {
 	{
 		grep -lE '#include <jansson' -r lib src | sed 's/$/ jansson/'
