@@ -43,7 +43,7 @@ enum {
 };
 
 struct sender {
-	struct post *post;
+	struct http_client *client;
 	struct lines in;
 	struct buf out;
 	struct line_window hand;
@@ -171,8 +171,8 @@ open_all(struct sender *s)
 		log_say("metrics: %s", strerror(errno));
 	settings.max = concurrency;
 	s->outage.wait_ms = wait_ms;
-	s->post = http_client_open(&settings, &why);
-	if (s->post == NULL)
+	s->client = http_client_open(&settings, &why);
+	if (s->client == NULL)
 		log_die(EXIT_CONFIG, "--url: %s", why);
 	open_hand(s);
 	progress_open(&s->progress);
@@ -181,7 +181,7 @@ open_all(struct sender *s)
 static void
 open_hand(struct sender *s)
 {
-	bool many = !single && http_client_takes_many(s->post);
+	bool many = !single && http_client_takes_many(s->client);
 	size_t size = many ? BATCHES * BATCH_LINES : SINGLE_LINES * concurrency;
 
 	s->batch = many ? BATCH_LINES : 1;
@@ -205,7 +205,7 @@ run(struct sender *s)
 		    s->out.len == 0)
 			return;
 		wait_for_work(s);
-		while (http_client_next(s->post, &r))
+		while (http_client_next(s->client, &r))
 			answer(s, &r);
 	}
 }
@@ -271,7 +271,7 @@ send_parcel(struct sender *s, struct send_request *p)
 	    .key = p->keyed ? p->key : NULL,
 	    .token = p};
 
-	if (http_client_start(s->post, &request) < 0)
+	if (http_client_start(s->client, &request) < 0)
 		no_memory();
 	p->sent_us = clock_us();
 	p->flying = true;
@@ -291,12 +291,11 @@ answer(struct sender *s, const struct http_client_result *r)
 	    &series[DURATION], (double)(clock_us() - p->sent_us) / 1e6);
 	p->flying = false;
 	s->flying--;
-	left = send_request_learn(p, &s->hand,
-	    &(struct send_request_answer){r->fault, r->again, r->text, r->len});
+	left = send_request_learn(p, &s->hand, &r->verdict);
 	if (left < 0)
 		no_memory();
 	if (left == 0) {
-		if (r->fault != FAULT_UNKNOWN)
+		if (r->verdict.fault != FAULT_UNKNOWN)
 			retry_over(&s->outage);
 		say_verdict(s, r);
 	} else if (may_repeat(s, p, r)) {
@@ -313,13 +312,15 @@ may_repeat(struct sender *s, struct send_request *p,
 {
 	int64_t now_ms = clock_ms();
 
-	say_outage(s, r->text == NULL ? r->why : "some lines were not taken");
+	say_outage(s, r->verdict.kind == HTTP_VERDICT_LINES
+			  ? "some lines were not taken"
+			  : r->why);
 	if (!send_request_doubtful(p, &s->hand))
 		p->until_ms = 0;
 	else if (p->until_ms == 0)
 		p->until_ms =
 		    now_ms + (wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS);
-	return retry_failed(&s->outage, now_ms, r->retry_after_ms) &&
+	return retry_failed(&s->outage, now_ms, r->verdict.retry_after_ms) &&
 	       (p->until_ms == 0 || now_ms < p->until_ms);
 }
 
@@ -330,7 +331,7 @@ say_outage(struct sender *s, const char *why)
 
 	if (s->outage.on || now_ms < s->say_ms)
 		return;
-	log_say("%s: %s; trying for %g s", http_client_name(s->post), why,
+	log_say("%s: %s; trying for %g s", http_client_name(s->client), why,
 	    (double)s->outage.wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
@@ -339,15 +340,15 @@ say_outage(struct sender *s, const char *why)
 static void
 say_verdict(struct sender *s, const struct http_client_result *r)
 {
+	enum fault fault = r->verdict.fault;
 	bool *said =
-	    r->fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
+	    fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
 
-	if ((r->fault != FAULT_UNKNOWN && r->fault != FAULT_UNAVAILABLE) ||
-	    *said)
+	if ((fault != FAULT_UNKNOWN && fault != FAULT_UNAVAILABLE) || *said)
 		return;
 	*said = true;
-	log_say("%s: %s: %s", http_client_name(s->post), r->why,
-	    fault_detail(r->fault));
+	log_say("%s: %s: %s", http_client_name(s->client), r->why,
+	    fault_detail(fault));
 }
 
 /*
@@ -403,7 +404,7 @@ wait_for_work(struct sender *s)
 	    {.fd = STDOUT_FILENO, .events = s->out.len > 0 ? POLLOUT : 0},
 	    {.fd = -1},
 	};
-	int64_t due_ms = http_client_wait(s->post, &fds[3]);
+	int64_t due_ms = http_client_wait(s->client, &fds[3]);
 
 	count(s);
 	if (io_poll(fds, 4, next_due(s, due_ms)) < 0)
@@ -414,7 +415,7 @@ wait_for_work(struct sender *s)
 		read_input(s);
 	if (fds[2].revents & (POLLERR | POLLHUP))
 		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
-	http_client_step(s->post);
+	http_client_step(s->client);
 }
 
 /* Is there anything that needs no waiting? */
@@ -482,7 +483,7 @@ finish(struct sender *s)
 						 : fault_code(h->first_fault));
 	count(s);
 	metrics_close();
-	http_client_close(s->post);
+	http_client_close(s->client);
 	lines_close(&s->in);
 	line_window_close(&s->hand);
 	for (size_t i = 0; i < concurrency; i++)

@@ -1,3 +1,4 @@
+/* Sends POSTs to one URL over kept connections, by libcurl and epoll. */
 #include "send/http_client.h"
 
 #include <curl/curl.h>
@@ -30,121 +31,113 @@ struct transfer {
 	struct transfer *next;      /* free ones */
 	struct curl_slist *headers; /* its own, or NULL */
 	struct buf answer;
-	char error[CURL_ERROR_SIZE];
+	char why[CURL_ERROR_SIZE];
 };
 
-struct post {
+struct http_client {
 	CURLM *multi;
 	CURLU *url, *url_many; /* NULL: there is none */
 	struct curl_slist *headers, *headers_many;
 	struct transfer *transfers, *free;
-	size_t n, n_free;
+	size_t n; /* transfers */
 	int epoll;
 	int64_t due_ms; /* of libcurl's timer */
 	char name[300];
 };
 
-static int read_url(struct post *p, const char *url);
-static int read_url_many(struct post *p);
-static int open_multi(struct post *p, size_t max);
-static int open_transfer(
-    struct post *p, struct transfer *t, const struct http_client_settings *set);
+static int read_url(struct http_client *c, const char *url);
+static int read_url_many(struct http_client *c);
+static int open_multi(struct http_client *c, size_t max);
+static int open_transfer(struct http_client *c, struct transfer *t,
+    const struct http_client_settings *set);
 static int want(
-    CURL *easy, curl_socket_t fd, int what, void *post, void *known);
-static int set_timer(CURLM *multi, long timeout_ms, void *post);
+    CURL *easy, curl_socket_t fd, int what, void *client, void *known);
+static int set_timer(CURLM *multi, long timeout_ms, void *client);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
-static int set_headers(struct transfer *t, const struct post *p,
+static int set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
-static void act(struct post *p, curl_socket_t fd, int what);
-static void judge(
-    struct transfer *t, CURLcode code, struct http_client_result *ret);
-static void judge_silence(
-    struct transfer *t, CURLcode code, struct http_client_result *ret);
-static enum fault problem_fault(const struct transfer *t);
+static void act(struct http_client *c, curl_socket_t fd, int what);
+static struct http_answer answer_of(const struct transfer *t);
+static void set_why(
+    struct transfer *t, const struct http_answer *a, CURLcode code);
 
-struct post *
+struct http_client *
 http_client_open(const struct http_client_settings *set, const char **ret_why)
 {
-	struct post *p = calloc(1, sizeof *p);
+	struct http_client *c = calloc(1, sizeof *c);
 
 	*ret_why = "out of memory";
-	if (p == NULL)
+	if (c == NULL)
 		return NULL;
-	p->epoll = -1;
-	p->due_ms = IO_FOREVER;
+	c->epoll = -1;
+	c->due_ms = IO_FOREVER;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		goto fail;
-	if (read_url(p, set->url) < 0) {
+	if (read_url(c, set->url) < 0) {
 		*ret_why = "not an http:// or https:// URL";
 		goto fail;
 	}
-	if (read_url_many(p) < 0 || open_multi(p, set->max) < 0)
+	if (read_url_many(c) < 0 || open_multi(c, set->max) < 0)
 		goto fail;
-	p->transfers = calloc(set->max, sizeof *p->transfers);
-	if (p->transfers == NULL)
+	c->transfers = calloc(set->max, sizeof *c->transfers);
+	if (c->transfers == NULL)
 		goto fail;
-	for (; p->n < set->max; p->n++)
-		if (open_transfer(p, &p->transfers[p->n], set) < 0)
+	for (; c->n < set->max; c->n++)
+		if (open_transfer(c, &c->transfers[c->n], set) < 0)
 			goto fail;
-	return p;
+	return c;
 fail:
-	http_client_close(p);
+	http_client_close(c);
 	return NULL;
 }
 
 void
-http_client_close(struct post *p)
+http_client_close(struct http_client *c)
 {
-	if (p == NULL)
+	if (c == NULL)
 		return;
-	for (size_t i = 0; i < p->n; i++) {
-		curl_multi_remove_handle(p->multi, p->transfers[i].easy);
-		curl_easy_cleanup(p->transfers[i].easy);
-		curl_slist_free_all(p->transfers[i].headers);
-		buf_free(&p->transfers[i].answer);
+	for (size_t i = 0; i < c->n; i++) {
+		curl_multi_remove_handle(c->multi, c->transfers[i].easy);
+		curl_easy_cleanup(c->transfers[i].easy);
+		curl_slist_free_all(c->transfers[i].headers);
+		buf_free(&c->transfers[i].answer);
 	}
-	free(p->transfers);
-	curl_multi_cleanup(p->multi);
-	curl_slist_free_all(p->headers);
-	curl_slist_free_all(p->headers_many);
-	curl_url_cleanup(p->url);
-	curl_url_cleanup(p->url_many);
-	if (p->epoll >= 0)
-		close(p->epoll);
-	free(p);
+	free(c->transfers);
+	curl_multi_cleanup(c->multi);
+	curl_slist_free_all(c->headers);
+	curl_slist_free_all(c->headers_many);
+	curl_url_cleanup(c->url);
+	curl_url_cleanup(c->url_many);
+	if (c->epoll >= 0)
+		close(c->epoll);
+	free(c);
 }
 
 const char *
-http_client_name(const struct post *p)
+http_client_name(const struct http_client *c)
 {
-	return p->name;
-}
-
-size_t
-http_client_room(const struct post *p)
-{
-	return p->n_free;
+	return c->name;
 }
 
 static int
-read_url(struct post *p, const char *url)
+read_url(struct http_client *c, const char *url)
 {
 	char *scheme = NULL, *host = NULL, *port = NULL;
 	int result = -1;
 
-	p->url = curl_url();
-	if (p->url == NULL ||
-	    curl_url_set(p->url, CURLUPART_URL, url, 0) != CURLUE_OK)
+	c->url = curl_url();
+	if (c->url == NULL ||
+	    curl_url_set(c->url, CURLUPART_URL, url, 0) != CURLUE_OK)
 		return -1;
-	curl_url_get(p->url, CURLUPART_SCHEME, &scheme, 0);
-	curl_url_get(p->url, CURLUPART_HOST, &host, 0);
-	curl_url_get(p->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+	curl_url_get(c->url, CURLUPART_SCHEME, &scheme, 0);
+	curl_url_get(c->url, CURLUPART_HOST, &host, 0);
+	curl_url_get(c->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
 	if (scheme != NULL && host != NULL && port != NULL &&
 	    (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)) {
 		snprintf(
-		    p->name, sizeof p->name, "%s://%s:%s", scheme, host, port);
+		    c->name, sizeof c->name, "%s://%s:%s", scheme, host, port);
 		result = 0;
 	}
 	curl_free(scheme);
@@ -155,7 +148,7 @@ read_url(struct post *p, const char *url)
 
 /* 0, also if the URL has no plural, or -1 if memory is gone. */
 static int
-read_url_many(struct post *p)
+read_url_many(struct http_client *c)
 {
 	static const char one[] = "/increment";
 	size_t len, one_len = sizeof one - 1;
@@ -163,14 +156,14 @@ read_url_many(struct post *p)
 	char *path = NULL;
 	int result = 0;
 
-	if (curl_url_get(p->url, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+	if (curl_url_get(c->url, CURLUPART_PATH, &path, 0) != CURLUE_OK)
 		return -1;
 	len = strlen(path);
 	if (len >= one_len && strcmp(path + len - one_len, one) == 0) {
-		p->url_many = curl_url_dup(p->url);
-		if (p->url_many == NULL ||
+		c->url_many = curl_url_dup(c->url);
+		if (c->url_many == NULL ||
 		    buf_addf(&many, "%ss%c", path, '\0') < 0 ||
-		    curl_url_set(p->url_many, CURLUPART_PATH, buf_ptr(&many),
+		    curl_url_set(c->url_many, CURLUPART_PATH, buf_ptr(&many),
 			0) != CURLUE_OK)
 			result = -1;
 	}
@@ -180,34 +173,34 @@ read_url_many(struct post *p)
 }
 
 bool
-http_client_takes_many(const struct post *p)
+http_client_takes_many(const struct http_client *c)
 {
-	return p->url_many != NULL;
+	return c->url_many != NULL;
 }
 
 static int
-open_multi(struct post *p, size_t max)
+open_multi(struct http_client *c, size_t max)
 {
-	p->epoll = epoll_create1(EPOLL_CLOEXEC);
-	p->multi = curl_multi_init();
-	p->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	p->headers_many =
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	c->multi = curl_multi_init();
+	c->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	c->headers_many =
 	    curl_slist_append(NULL, "Content-Type: application/x-ndjson");
-	if (p->epoll < 0 || p->multi == NULL || p->headers == NULL ||
-	    p->headers_many == NULL)
+	if (c->epoll < 0 || c->multi == NULL || c->headers == NULL ||
+	    c->headers_many == NULL)
 		return -1;
-	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, want);
-	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-	curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-	curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)max);
-	curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, want);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)max);
+	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	return 0;
 }
 
 static int
-open_transfer(
-    struct post *p, struct transfer *t, const struct http_client_settings *set)
+open_transfer(struct http_client *c, struct transfer *t,
+    const struct http_client_settings *set)
 {
 	CURL *e = t->easy = curl_easy_init();
 
@@ -223,7 +216,7 @@ open_transfer(
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_S);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, receive);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->why);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, permit);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	if (set->cacert != NULL &&
@@ -235,41 +228,40 @@ open_transfer(
 		curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, set->token) !=
 		    CURLE_OK))
 		return -1;
-	t->next = p->free;
-	p->free = t;
-	p->n_free++;
+	t->next = c->free;
+	c->free = t;
 	return 0;
 }
 
 int
-http_client_start(struct post *p, const struct http_client_request *request)
+http_client_start(
+    struct http_client *c, const struct http_client_request *request)
 {
-	struct transfer *t = p->free;
+	struct transfer *t = c->free;
 
-	if (t == NULL || (request->many && p->url_many == NULL) ||
-	    set_headers(t, p, request) < 0)
+	if (t == NULL || (request->many && c->url_many == NULL) ||
+	    set_headers(t, c, request) < 0)
 		return -1;
 	t->token = request->token;
 	t->many = request->many;
 	buf_clear(&t->answer);
-	t->error[0] = '\0';
+	t->why[0] = '\0';
 	curl_easy_setopt(
-	    t->easy, CURLOPT_CURLU, request->many ? p->url_many : p->url);
+	    t->easy, CURLOPT_CURLU, request->many ? c->url_many : c->url);
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)request->len);
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, request->body);
-	if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK)
+	if (curl_multi_add_handle(c->multi, t->easy) != CURLM_OK)
 		return -1;
-	p->free = t->next;
-	p->n_free--;
+	c->free = t->next;
 	return 0;
 }
 
 static int
-set_headers(struct transfer *t, const struct post *p,
+set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request)
 {
 	struct curl_slist *common =
-	    request->many ? p->headers_many : p->headers;
+	    request->many ? c->headers_many : c->headers;
 	struct curl_slist *more;
 	char field[128];
 
@@ -295,17 +287,17 @@ set_headers(struct transfer *t, const struct post *p,
 }
 
 int64_t
-http_client_wait(const struct post *p, struct pollfd *ret_pfd)
+http_client_wait(const struct http_client *c, struct pollfd *ret_pfd)
 {
-	*ret_pfd = (struct pollfd){.fd = p->epoll, .events = POLLIN};
-	return p->due_ms;
+	*ret_pfd = (struct pollfd){.fd = c->epoll, .events = POLLIN};
+	return c->due_ms;
 }
 
 void
-http_client_step(struct post *p)
+http_client_step(struct http_client *c)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(p->epoll, events, EVENTS, 0);
+	int n = epoll_wait(c->epoll, events, EVENTS, 0);
 
 	for (int i = 0; i < n; i++) {
 		uint32_t e = events[i].events;
@@ -317,32 +309,32 @@ http_client_step(struct post *p)
 			what |= CURL_CSELECT_OUT;
 		if (e & EPOLLERR)
 			what |= CURL_CSELECT_ERR;
-		act(p, events[i].data.fd, what);
+		act(c, events[i].data.fd, what);
 	}
-	if (p->due_ms <= clock_ms()) {
-		p->due_ms = IO_FOREVER;
-		act(p, CURL_SOCKET_TIMEOUT, 0);
+	if (c->due_ms <= clock_ms()) {
+		c->due_ms = IO_FOREVER;
+		act(c, CURL_SOCKET_TIMEOUT, 0);
 	}
 }
 
 static void
-act(struct post *p, curl_socket_t fd, int what)
+act(struct http_client *c, curl_socket_t fd, int what)
 {
 	int running;
 
-	curl_multi_socket_action(p->multi, fd, what, &running);
+	curl_multi_socket_action(c->multi, fd, what, &running);
 }
 
 /* What libcurl waits for on one of its sockets. */
 static int
-want(CURL *easy, curl_socket_t fd, int what, void *post, void *known)
+want(CURL *easy, curl_socket_t fd, int what, void *client, void *known)
 {
-	struct post *p = post;
+	struct http_client *c = client;
 	struct epoll_event e = {.data.fd = fd};
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, NULL);
+		epoll_ctl(c->epoll, EPOLL_CTL_DEL, fd, NULL);
 		return 0;
 	}
 	if (what == CURL_POLL_IN)
@@ -352,19 +344,19 @@ want(CURL *easy, curl_socket_t fd, int what, void *post, void *known)
 	if (what & CURL_POLL_OUT)
 		e.events |= EPOLLOUT;
 	if (known == NULL) {
-		curl_multi_assign(p->multi, fd, p);
-		return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e);
+		curl_multi_assign(c->multi, fd, c);
+		return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e);
 	}
-	return epoll_ctl(p->epoll, EPOLL_CTL_MOD, fd, &e);
+	return epoll_ctl(c->epoll, EPOLL_CTL_MOD, fd, &e);
 }
 
 static int
-set_timer(CURLM *multi, long timeout_ms, void *post)
+set_timer(CURLM *multi, long timeout_ms, void *client)
 {
-	struct post *p = post;
+	struct http_client *c = client;
 
 	(void)multi;
-	p->due_ms = timeout_ms < 0 ? IO_FOREVER : clock_ms() + timeout_ms;
+	c->due_ms = timeout_ms < 0 ? IO_FOREVER : clock_ms() + timeout_ms;
 	return 0;
 }
 
@@ -397,108 +389,58 @@ receive(char *bytes, size_t size, size_t n, void *transfer)
 }
 
 bool
-http_client_next(struct post *p, struct http_client_result *ret)
+http_client_next(struct http_client *c, struct http_client_result *ret)
 {
+	struct http_answer answer;
 	struct transfer *t;
 	CURLMsg *m;
 	CURLcode code;
 	int left;
 
 	do
-		m = curl_multi_info_read(p->multi, &left);
+		m = curl_multi_info_read(c->multi, &left);
 	while (m != NULL && m->msg != CURLMSG_DONE);
 	if (m == NULL)
 		return false;
 	code = m->data.result;
 	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-	judge(t, code, ret);
-	curl_multi_remove_handle(p->multi, t->easy);
-	t->next = p->free;
-	p->free = t;
-	p->n_free++;
+	answer = answer_of(t);
+	set_why(t, &answer, code);
+	*ret = (struct http_client_result){.token = t->token,
+	    .verdict = http_verdict_of(&answer),
+	    .why = t->why};
+	curl_multi_remove_handle(c->multi, t->easy);
+	t->next = c->free;
+	c->free = t;
 	return true;
 }
 
-/* The status says it all, even if the connection dropped behind it. */
-static void
-judge(struct transfer *t, CURLcode code, struct http_client_result *ret)
+static struct http_answer
+answer_of(const struct transfer *t)
 {
+	struct http_answer a = {.many = t->many,
+	    .text = t->answer.len == 0 ? "" : buf_ptr(&t->answer),
+	    .len = t->answer.len};
 	curl_off_t retry_after_s = 0;
-	long status = 0;
-
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	*ret = (struct http_client_result){.token = t->token, .why = t->error};
-	if (status < 200) {
-		judge_silence(t, code, ret);
-		return;
-	}
-	snprintf(t->error, sizeof t->error, "HTTP status %ld", status);
-	if (status == 202)
-		return;
-	if (status == 207 && t->many) {
-		ret->text = t->answer.len == 0 ? "" : buf_ptr(&t->answer);
-		ret->len = t->answer.len;
-		return;
-	}
-	if (status == 503 || status == 429) {
-		curl_easy_getinfo(
-		    t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-		if (retry_after_s > INT32_MAX)
-			retry_after_s = INT32_MAX;
-		ret->fault = FAULT_UNAVAILABLE;
-		ret->again = true;
-		ret->retry_after_ms = (int64_t)retry_after_s * 1000;
-		return;
-	}
-	/* Another 2xx is no promise of ours; 3xx and 4xx refuse. */
-	ret->fault = FAULT_UNKNOWN;
-	if (status >= 300 && status < 500)
-		ret->fault = problem_fault(t);
-}
-
-/* No answer: it depends on whether anything of the request was sent. */
-static void
-judge_silence(struct transfer *t, CURLcode code, struct http_client_result *ret)
-{
 	long sent = 0;
 
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a.status);
 	curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
-	ret->fault = sent == 0 ? FAULT_UNAVAILABLE : FAULT_UNKNOWN;
-	ret->again = sent == 0;
-	if (sent != 0 && code == CURLE_ABORTED_BY_CALLBACK)
-		snprintf(t->error, sizeof t->error,
-		    "connection closed without an answer");
-	else if (t->error[0] == '\0')
-		snprintf(
-		    t->error, sizeof t->error, "%s", curl_easy_strerror(code));
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &a.type);
+	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	a.sent = sent != 0;
+	a.retry_after_s = (int64_t)retry_after_s;
+	return a;
 }
 
-/*
- * The code of {"code":"not-json",…}.  A quoted name in front of a colon is
- * a member's name wherever it stands: inside a string its quotes would be
- * escaped.  A refusal without a code of ours was not counted.
- */
-static enum fault
-problem_fault(const struct transfer *t)
+static void
+set_why(struct transfer *t, const struct http_answer *a, CURLcode code)
 {
-	static const char name[] = "\"code\"";
-	const char *text = t->answer.len == 0 ? "" : buf_ptr(&t->answer);
-	const char *end = text + t->answer.len;
-	const char *at = memmem(text, t->answer.len, name, sizeof name - 1);
-	const char *type = NULL, *quote;
-	enum fault fault;
-
-	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
-	if (at == NULL || type == NULL ||
-	    strncmp(type, "application/problem+json", 24) != 0)
-		return FAULT_UNAVAILABLE;
-	at += sizeof name - 1;
-	while (at < end && (*at == ' ' || *at == ':'))
-		at++;
-	if (at == end || *at++ != '"')
-		return FAULT_UNAVAILABLE;
-	quote = memchr(at, '"', (size_t)(end - at));
-	fault =
-	    quote == NULL ? FAULT_NONE : fault_find(at, (size_t)(quote - at));
-	return fault == FAULT_NONE ? FAULT_UNAVAILABLE : fault;
+	if (a->status >= 200)
+		snprintf(t->why, sizeof t->why, "HTTP status %ld", a->status);
+	else if (a->sent && code == CURLE_ABORTED_BY_CALLBACK)
+		snprintf(t->why, sizeof t->why,
+		    "connection closed without an answer");
+	else if (t->why[0] == '\0')
+		snprintf(t->why, sizeof t->why, "%s", curl_easy_strerror(code));
 }

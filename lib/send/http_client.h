@@ -1,19 +1,18 @@
 /*
- * HTTP POSTs to one URL, or many lines at once to its plural (layer 2):
- * several connections, kept alive.
+ * HTTP POSTs to one URL, or many lines at once to its plural: several
+ * connections, kept alive.  Prints nothing.
  *
  * A program's loop:
  *
- *	deadline = http_client_wait(p, &pfd);           what to poll for
+ *	deadline_ms = http_client_wait(c, &pfd);     what to poll for
  *	... io_poll ...
- *	http_client_step(p);
- *	while (http_client_next(p, &result)) ...        what has become of a
- *request
+ *	http_client_step(c);
+ *	while (http_client_next(c, &result)) ...     the verdicts
  *
- * A request is sent once.  What did not certainly stay uncounted is never
- * repeated, neither here nor by libcurl, which by itself sends a POST again
- * when a connection that it used before closes without an answer.  No proxy
- * is used: its 503 would promise nothing.  Prints nothing.
+ * A request is sent once.  What may have been counted is never repeated,
+ * neither here nor by libcurl, which by itself sends a POST again when a
+ * connection that it used before closes without an answer.  No proxy is
+ * used: its 503 would promise nothing.
  */
 #ifndef INCR_HTTP_CLIENT_H
 #define INCR_HTTP_CLIENT_H
@@ -23,9 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "record/fault.h"
+#include "send/http_verdict.h"
 
-struct post;
+struct http_client;
 
 struct http_client_settings {
 	const char *url;    /* http:// or https:// */
@@ -37,21 +36,18 @@ struct http_client_settings {
 
 /* Copies what it needs; no input or output yet.  NULL with *ret_why: a text
  * that never contains the URL.  Caller closes. */
-struct post *http_client_open(
+struct http_client *http_client_open(
     const struct http_client_settings *set, const char **ret_why);
 
 /* Drops requests in flight: their outcome is unknown. */
-void http_client_close(struct post *p);
+void http_client_close(struct http_client *c);
 
 /* "http://host:port", without credentials; borrowed until http_client_close. */
-const char *http_client_name(const struct post *p);
-
-/* Requests that may be started now. */
-size_t http_client_room(const struct post *p);
+const char *http_client_name(const struct http_client *c);
 
 /* Can many lines go in one request?  If the URL's path ends in /increment,
  * to /increments. */
-bool http_client_takes_many(const struct post *p);
+bool http_client_takes_many(const struct http_client *c);
 
 struct http_client_request {
 	const char *body; /* borrowed until its result */
@@ -61,33 +57,26 @@ struct http_client_request {
 	void *token;     /* given back with the result */
 };
 
-/* Starts a request.  0, or -1 if there is no room or memory is gone. */
+/* Starts a request.  0, or -1 if `max` are in flight, if the URL has no
+ * plural for many lines, or if memory ran out. */
 int http_client_start(
-    struct post *p, const struct http_client_request *request);
+    struct http_client *c, const struct http_client_request *request);
 
 /* Fills *ret_pfd with what to wait for.  Returns the clock_ms() at which
  * http_client_step is due even if nothing is ready. */
-int64_t http_client_wait(const struct post *p, struct pollfd *ret_pfd);
+int64_t http_client_wait(const struct http_client *c, struct pollfd *ret_pfd);
 
 /* Does what can be done now. */
-void http_client_step(struct post *p);
+void http_client_step(struct http_client *c);
 
+/* Texts in it are borrowed until the next http_client_start. */
 struct http_client_result {
 	void *token;
-	/* FAULT_NONE: accepted (202).  FAULT_UNAVAILABLE: certainly not
-	 * counted.  FAULT_UNKNOWN: may have been counted.  Any other: the
-	 * answer's reason for refusing it. */
-	enum fault fault;
-	bool again;       /* not counted now, worth another try */
-	const char *text; /* 207: the answer, one line per line; else
-			   * NULL; borrowed until the next http_client_start */
-	size_t len;
-	int64_t retry_after_ms; /* what the server asks for, 0 if nothing */
-	const char
-	    *why; /* one line; borrowed until the next http_client_start */
+	struct http_verdict verdict;
+	const char *why; /* one line: the status, or why there is none */
 };
 
 /* One finished request; false if there is none. */
-bool http_client_next(struct post *p, struct http_client_result *ret);
+bool http_client_next(struct http_client *c, struct http_client_result *ret);
 
 #endif

@@ -6,7 +6,7 @@
 #include "record/control.h"
 
 static void learn_lines(struct send_request *p, struct line_window *h,
-    const struct send_request_answer *a);
+    const struct http_verdict *v);
 static enum fault read_verdict(
     const struct line_window_line *l, const char *text, size_t len);
 static void learn(struct send_request *p, struct line_window *h,
@@ -73,19 +73,21 @@ next_own(
 }
 
 int64_t
-send_request_learn(struct send_request *p, struct line_window *h,
-    const struct send_request_answer *a)
+send_request_learn(
+    struct send_request *p, struct line_window *h, const struct http_verdict *v)
 {
 	uint64_t at = 0;
 	struct line_window_line *l;
 
-	if (a->text != NULL)
-		learn_lines(p, h, a);
-	while (a->text == NULL && (l = next_own(p, h, &at)) != NULL) {
-		if (a->fault == FAULT_UNAVAILABLE && !a->again)
+	if (v->kind == HTTP_VERDICT_LINES)
+		learn_lines(p, h, v);
+	while (v->kind != HTTP_VERDICT_LINES &&
+	       (l = next_own(p, h, &at)) != NULL) {
+		if (v->kind == HTTP_VERDICT_ALL &&
+		    v->fault == FAULT_UNAVAILABLE)
 			settle(p, h, l, line_window_doubt(l));
 		else
-			learn(p, h, l, a->fault);
+			learn(p, h, l, v->fault);
 	}
 	/* With a key it is repeated as it was. */
 	if (p->left > 0 && !p->keyed && write_body(p, h) < 0)
@@ -95,10 +97,10 @@ send_request_learn(struct send_request *p, struct line_window *h,
 
 /* A line without an answer may have been counted. */
 static void
-learn_lines(struct send_request *p, struct line_window *h,
-    const struct send_request_answer *a)
+learn_lines(
+    struct send_request *p, struct line_window *h, const struct http_verdict *v)
 {
-	const char *text = a->text, *next = text, *end = text + a->len;
+	const char *text = v->text, *next = text, *end = text + v->len;
 	uint64_t at = 0;
 	size_t place = 0;
 	struct line_window_line *l;

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "record/id.h"
+#include "send/http_verdict.h"
 #include "send/line_window.h"
 
 struct send_request {
@@ -36,20 +37,12 @@ struct send_request {
 int send_request_fill(
     struct send_request *p, struct line_window *h, size_t max, bool keyed);
 
-/* What the server said. */
-struct send_request_answer {
-	enum fault fault; /* of all lines, unless there is a text */
-	bool again;       /* of unavailable: worth another try */
-	const char *text; /* 207: one line per line; NULL: none */
-	size_t len;
-};
-
 /*
  * Gives the lines their verdicts.  Returns how many have none, to be sent
  * again; the parcel is ready for that.  -1 if memory is gone.
  */
 int64_t send_request_learn(struct send_request *p, struct line_window *h,
-    const struct send_request_answer *a);
+    const struct http_verdict *v);
 
 /* May a line of it have been counted that has no verdict? */
 bool send_request_doubtful(

@@ -11,7 +11,7 @@ static char text[LINES + 1][INCREMENT_TEXT];
 /* An answer of one line per character: + the increment, and errors: j
  * not-json, . unavailable, u unknown; - an error of another place, x another
  * increment, h half a line. */
-static struct send_request_answer
+static struct http_verdict
 lines_of(const char *shape, char *buf, size_t size)
 {
 	size_t at = 0;
@@ -31,7 +31,8 @@ lines_of(const char *shape, char *buf, size_t size)
 			    "\"line\":%zu}}\n",
 			    code, shape[i] == '-' ? i + 2 : i + 1);
 	}
-	return (struct send_request_answer){.text = buf, .len = at};
+	return (struct http_verdict){
+	    .kind = HTTP_VERDICT_LINES, .text = buf, .len = at};
 }
 
 static const struct {
@@ -116,15 +117,16 @@ test_cases(void)
 		    "%s", what);
 		for (size_t k = 0; k < 3; k++) {
 			char answer[1024];
-			struct send_request_answer a;
+			struct http_verdict a;
 
 			shape = cases[i].answers[k];
 			if (shape == NULL)
 				break;
 			if (*shape == '=')
-				a = (struct send_request_answer){
-				    .fault = fault_of(shape[1]),
-				    .again = shape[2] == '!'};
+				a = (struct http_verdict){
+				    .kind = shape[2] == '!' ? HTTP_VERDICT_RETRY
+							    : HTTP_VERDICT_ALL,
+				    .fault = fault_of(shape[1])};
 			else
 				a = lines_of(shape, answer, sizeof answer);
 			if (!cases[i].keyed && k == 1) /* what is line 1 now */
@@ -154,7 +156,7 @@ test_places_used_again(void)
 	struct buf out = {0};
 	struct line_window h;
 	char answer[1024];
-	struct send_request_answer a = lines_of("++.+", answer, sizeof answer);
+	struct http_verdict a = lines_of("++.+", answer, sizeof answer);
 
 	fill_hand(&h);
 	check(send_request_fill(&first, &h, 10, true) == 0, "memory");
@@ -175,7 +177,7 @@ test_places_used_again(void)
 	check(line_window_at(&h, 2)->fault == FAULT_NOT_JSON, "line 3");
 	check(!send_request_doubtful(&second, &h), "certain");
 	check(send_request_learn(&second, &h,
-		  &(struct send_request_answer){.fault = FAULT_UNKNOWN}) == 3,
+		  &(struct http_verdict){.fault = FAULT_UNKNOWN}) == 3,
 	    "open");
 	check(send_request_doubtful(&second, &h), "in doubt");
 	send_request_give_up(&second, &h);
@@ -212,8 +214,8 @@ test_answered_here(void)
 	    "memory");
 	check(send_request_fill(&p, &h, 10, true) == 0 && p.n == 2, "two");
 	check(line_window_at(&h, 4)->place == 2, "the second");
-	check(send_request_learn(&p, &h, &(struct send_request_answer){0}) == 0,
-	    "done");
+	check(
+	    send_request_learn(&p, &h, &(struct http_verdict){0}) == 0, "done");
 	check(line_window_release(&h, &out, 10000) == 0 && h.first == 5, "all");
 	check(h.rejected == 3 && h.first_fault == FAULT_NOT_JSON, "rejected");
 	check(memmem(buf_ptr(&out), out.len, "too-long", 8) != NULL, "long");

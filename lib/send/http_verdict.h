@@ -1,0 +1,47 @@
+/*
+ * What the answer to one POST says of the lines in it, or its absence does.
+ * Pure.
+ *
+ * "Not counted" is said only where it is certain: nothing of the request was
+ * sent, or a status that incr-serve gives before it passes a line on.
+ */
+#ifndef INCR_HTTP_VERDICT_H
+#define INCR_HTTP_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/fault.h"
+
+/* What came back. */
+struct http_answer {
+	long status;      /* of the final response; below 200: there was none */
+	bool many;        /* the request had many lines, not one JSON text */
+	bool sent;        /* something of the request was sent */
+	const char *type; /* Content-Type, NULL: none */
+	const char *text; /* the body, or its beginning */
+	size_t len;       /* of text, in bytes */
+	int64_t retry_after_s; /* Retry-After, 0: none */
+};
+
+enum http_verdict_kind {
+	HTTP_VERDICT_ALL,   /* fault is that of every line */
+	HTTP_VERDICT_LINES, /* text has one answer line per line */
+	HTTP_VERDICT_RETRY  /* not counted this time, worth another try */
+};
+
+struct http_verdict {
+	enum http_verdict_kind kind;
+	/* FAULT_NONE: accepted.  FAULT_UNAVAILABLE: not counted.
+	 * FAULT_UNKNOWN: may have been counted.  Any other: the reason of the
+	 * server for refusing it. */
+	enum fault fault;
+	const char *text; /* of HTTP_VERDICT_LINES, that of the answer */
+	size_t len;
+	int64_t retry_after_ms; /* what the server asks for, 0: nothing */
+};
+
+struct http_verdict http_verdict_of(const struct http_answer *a);
+
+#endif

@@ -1,0 +1,88 @@
+/* What statuses, error documents and failures say of the lines. */
+#include "check.h"
+#include "send/http_verdict.h"
+
+#define PROBLEM "application/problem+json"
+#define SENT(status_) .status = (status_), .sent = true
+#define BODY(text_) .text = (text_), .len = sizeof(text_) - 1
+
+static const struct {
+	const char *what;
+	struct http_answer answer;
+	struct http_verdict verdict;
+} cases[] = {
+    {"accepted", {SENT(202)}, {.kind = HTTP_VERDICT_ALL}},
+    {"another 2xx", {SENT(200)}, {.fault = FAULT_UNKNOWN}},
+    {"no lines asked for", {SENT(207), BODY("x")}, {.fault = FAULT_UNKNOWN}},
+    {"lines", {SENT(207), .many = true, BODY("x")},
+	{.kind = HTTP_VERDICT_LINES, .text = "x", .len = 1}},
+    {"busy", {SENT(503), .retry_after_s = 3},
+	{.kind = HTTP_VERDICT_RETRY,
+	    .fault = FAULT_UNAVAILABLE,
+	    .retry_after_ms = 3000}},
+    {"too many", {SENT(429)},
+	{.kind = HTTP_VERDICT_RETRY, .fault = FAULT_UNAVAILABLE}},
+    {"for ever", {SENT(429), .retry_after_s = INT64_MAX},
+	{.kind = HTTP_VERDICT_RETRY,
+	    .fault = FAULT_UNAVAILABLE,
+	    .retry_after_ms = (int64_t)INT32_MAX * 1000}},
+    {"500", {SENT(500)}, {.fault = FAULT_UNKNOWN}},
+    {"502", {SENT(502)}, {.fault = FAULT_UNKNOWN}},
+    {"504", {SENT(504), .retry_after_s = 3}, {.fault = FAULT_UNKNOWN}},
+    {"never sent", {.status = 0},
+	{.kind = HTTP_VERDICT_RETRY, .fault = FAULT_UNAVAILABLE}},
+    {"no answer", {SENT(0)}, {.fault = FAULT_UNKNOWN}},
+    {"100 only", {SENT(100)}, {.fault = FAULT_UNKNOWN}},
+    {"refused", {SENT(404)}, {.fault = FAULT_UNAVAILABLE}},
+    {"with a code",
+	{SENT(400), .type = PROBLEM "; charset=utf-8",
+	    BODY("{\"code\" : \"too-long\"}")},
+	{.fault = FAULT_TOO_LONG}},
+    {"a code inside a string",
+	{SENT(400), .type = PROBLEM,
+	    BODY("{\"detail\":\"\\\"code\\\":\\\"unknown\\\"\","
+		 "\"code\":\"not-json\"}")},
+	{.fault = FAULT_NOT_JSON}},
+    {"a code of another type",
+	{SENT(400), .type = "application/json",
+	    BODY("{\"code\":\"too-long\"}")},
+	{.fault = FAULT_UNAVAILABLE}},
+    {"no type", {SENT(400), BODY("{\"code\":\"too-long\"}")},
+	{.fault = FAULT_UNAVAILABLE}},
+    {"a code that is none",
+	{SENT(401), .type = PROBLEM, BODY("{\"code\":\"unauthorized\"}")},
+	{.fault = FAULT_UNAVAILABLE}},
+    {"a code cut off", {SENT(400), .type = PROBLEM, BODY("{\"code\":\"too-l")},
+	{.fault = FAULT_UNAVAILABLE}},
+    {"a name cut off",
+	{SENT(400), .type = PROBLEM, .text = "{\"code\":\"too-long\"}",
+	    .len = 8},
+	{.fault = FAULT_UNAVAILABLE}},
+    {"no document", {SENT(400), .type = PROBLEM, .text = ""},
+	{.fault = FAULT_UNAVAILABLE}},
+};
+
+int
+main(void)
+{
+	for (size_t i = 0; i < check_n(cases); i++) {
+		const struct http_verdict *is, *due = &cases[i].verdict;
+		struct http_answer a = cases[i].answer;
+		struct http_verdict v;
+
+		if (a.text == NULL)
+			a.text = "";
+		v = http_verdict_of(&a);
+		is = &v;
+		check(is->kind == due->kind, "%s: kind %d", cases[i].what,
+		    (int)is->kind);
+		check(is->fault == due->fault, "%s: %s", cases[i].what,
+		    fault_code(is->fault));
+		check(is->retry_after_ms == due->retry_after_ms, "%s",
+		    cases[i].what);
+		check(is->len == due->len &&
+			  (due->text == NULL || is->text == a.text),
+		    "%s", cases[i].what);
+	}
+	return check_end();
+}
