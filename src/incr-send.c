@@ -1,5 +1,5 @@
 /*
- * incr-send: increments over HTTP, one verdict per line.
+ * incr-send: sends increments over HTTP and writes one verdict per line.
  *
  * In: increments, one per line.  Out: one line per line, in order: the line
  * itself once the server has taken it, else an error line.
@@ -9,7 +9,7 @@
  * may or may not have been counted.  A request is repeated, for a while,
  * under the key that it had the first time, and so counted once; without
  * keys only what was certainly not counted is sent again.  Killed at any
- * line: at most the lines in hand are without a verdict, and their keys are
+ * line: at most the lines taken last are without a verdict, and their keys are
  * lost.
  */
 #include <errno.h>
@@ -29,36 +29,38 @@
 #include "send/http_client.h"
 #include "send/line_window.h"
 #include "send/progress.h"
+#include "send/request_pool.h"
 #include "send/retry.h"
-#include "send/send_request.h"
 
 enum {
-	SINGLE_LINES = 4,   /* lines in hand per connection, one per request */
-	BATCH_LINES = 1000, /* of one request */
-	BATCHES = 16,       /* in hand, with many lines per request */
-	OUT_MAX = 1 << 16,  /* verdicts that wait for a slow reader */
+	SINGLE_LINES = 4,   /* lines per connection, one per request */
+	BATCH_LINES = 1000, /* lines of one request */
+	BATCHES = 16,       /* of lines in the window, many per request */
+	OUT_MAX = 1 << 16,  /* bytes of verdicts that wait for a slow reader */
 	SAY_AGAIN_MS = 60000,
 	/* Less than half the time for which servers remember a key. */
 	REPEAT_MS = 1500000
 };
 
+enum input {
+	INPUT_BUFFERED, /* lines may be in the buffer */
+	INPUT_DRY,      /* standard input must be read */
+	INPUT_ENDED,    /* no more comes: its end, or an error */
+	INPUT_STOPPED   /* no more is taken, nothing is repeated: a signal */
+};
+
 struct sender {
 	struct http_client *client;
+	enum input input;
 	struct lines in;
+	struct line_window window;
+	struct request_pool pool;
+	struct retry retry;
 	struct buf out;
-	struct line_window hand;
-	struct send_request *parcels; /* concurrency of them */
-	size_t batch;                 /* lines of one request at most */
-	size_t flying;                /* requests whose answer is awaited */
-	size_t again;                 /* parcels to be sent again */
 	int signals;
-	bool ended;    /* nothing more comes in */
-	bool stopping; /* a signal said so */
-	bool in_dry;   /* standard input must be read */
-	bool failed;   /* not because of a line */
-	struct retry outage;
+	int status;     /* EXIT_DELIVERED, or what is wrong but for lines */
 	int64_t say_ms; /* the next outage is said from then on */
-	bool said_unknown, said_refused;
+	bool said[FAULT_COUNT]; /* of faults of all lines */
 	struct progress progress;
 };
 
@@ -96,25 +98,21 @@ static const struct option_def options[] = {
 };
 /* clang-format on */
 
-static const struct options_prog prog = {.name = "incr-send",
-    .purpose = "Sends increments over HTTP, answers every line with one line.",
-    .defs = options,
-    .n_defs = sizeof options / sizeof *options};
+static const struct options_prog prog = {"incr-send", NULL,
+    "Sends increments over HTTP, answers every line with one line.", options,
+    sizeof options / sizeof *options};
 
 enum { DELIVERED, REJECTED, UNAVAILABLE, UNKNOWN, REPEATS, IN_HAND, DURATION };
 
 #define BY_VERDICT(v) \
-	{ \
-		.name = "incr_send_lines_total", \
-		.help = "Lines by their verdict.", \
-		.labels = "verdict=\"" v "\"" \
-	}
+	.name = "incr_send_lines_total", .help = "Lines by their verdict.", \
+	.labels = "verdict=\"" v "\""
 
 static struct metric series[] = {
-    [DELIVERED] = BY_VERDICT("delivered"),
-    [REJECTED] = BY_VERDICT("rejected"),
-    [UNAVAILABLE] = BY_VERDICT("unavailable"),
-    [UNKNOWN] = BY_VERDICT("unknown"),
+    [DELIVERED] = {BY_VERDICT("delivered")},
+    [REJECTED] = {BY_VERDICT("rejected")},
+    [UNAVAILABLE] = {BY_VERDICT("unavailable")},
+    [UNKNOWN] = {BY_VERDICT("unknown")},
     [REPEATS] = {.name = "incr_send_repeats_total",
 	.help = "Requests repeated because they were not taken."},
     [IN_HAND] = {.name = "incr_send_lines_in_hand",
@@ -126,16 +124,17 @@ static struct metric series[] = {
 };
 
 static void open_all(struct sender *s);
-static void open_hand(struct sender *s);
+static void open_window(struct sender *s);
 static void run(struct sender *s);
+static bool is_done(const struct sender *s);
 static void take_lines(struct sender *s);
 static void send_requests(struct sender *s);
-static void send_parcel(struct sender *s, struct send_request *p);
-static void answer(struct sender *s, const struct http_client_result *r);
-static bool may_repeat(struct sender *s, struct send_request *p,
-    const struct http_client_result *r);
-static void say_outage(struct sender *s, const char *why);
-static void say_verdict(struct sender *s, const struct http_client_result *r);
+static void send_one(struct sender *s, struct send_request *r);
+static void answer(struct sender *s, const struct http_client_result *got);
+static bool may_repeat(struct sender *s, struct send_request *r,
+    const struct http_client_result *got);
+static void say_outage(struct sender *s, const struct http_client_result *got);
+static void say_verdict(struct sender *s, const struct http_client_result *got);
 static void give_up(struct sender *s);
 static void write_verdicts(struct sender *s);
 static void wait_for_work(struct sender *s);
@@ -144,12 +143,14 @@ static int64_t next_due(struct sender *s, int64_t due_ms);
 static void count(struct sender *s);
 static void read_input(struct sender *s);
 static int finish(struct sender *s);
+static int exit_status(const struct sender *s);
+static void say_rejected(const struct line_window *w);
 static _Noreturn void no_memory(void);
 
 int
 main(int argc, char **argv)
 {
-	struct sender s = {.in_dry = true};
+	struct sender s = {.input = INPUT_DRY};
 
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
@@ -170,62 +171,71 @@ open_all(struct sender *s)
 	if (metrics_open(prog.name, series, sizeof series / sizeof *series) < 0)
 		log_say("metrics: %s", strerror(errno));
 	settings.max = concurrency;
-	s->outage.wait_ms = wait_ms;
+	s->retry.wait_ms = wait_ms;
 	s->client = http_client_open(&settings, &why);
 	if (s->client == NULL)
 		log_die(EXIT_CONFIG, "--url: %s", why);
-	open_hand(s);
+	open_window(s);
 	progress_open(&s->progress);
 }
 
 static void
-open_hand(struct sender *s)
+open_window(struct sender *s)
 {
 	bool many = !single && http_client_takes_many(s->client);
 	size_t size = many ? BATCHES * BATCH_LINES : SINGLE_LINES * concurrency;
 
-	s->batch = many ? BATCH_LINES : 1;
-	s->parcels = calloc(concurrency, sizeof *s->parcels);
-	if (s->parcels == NULL || line_window_open(&s->hand, size) < 0 ||
+	if (request_pool_open(&s->pool, concurrency) < 0 ||
+	    line_window_open(&s->window, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		no_memory();
+	s->pool.batch = many ? BATCH_LINES : 1;
+	s->pool.keyed = !no_keys;
 }
 
 static void
 run(struct sender *s)
 {
-	struct http_client_result r;
+	struct http_client_result got;
 
 	for (;;) {
 		take_lines(s);
 		give_up(s);
 		send_requests(s);
 		write_verdicts(s);
-		if ((s->ended || s->stopping) && s->hand.first == s->hand.end &&
-		    s->out.len == 0)
+		if (is_done(s))
 			return;
 		wait_for_work(s);
-		while (http_client_next(s->client, &r))
-			answer(s, &r);
+		while (http_client_next(s->client, &got))
+			answer(s, &got);
 	}
 }
 
-/* From the input buffer into the hand, as far as both go. */
+static bool
+is_done(const struct sender *s)
+{
+	bool taking = s->input == INPUT_BUFFERED || s->input == INPUT_DRY;
+
+	return !taking && s->window.first == s->window.end && s->out.len == 0;
+}
+
+/* From the input buffer into the window, as far as both go. */
 static void
 take_lines(struct sender *s)
 {
 	const char *text;
 	size_t len;
 
-	while (!s->stopping && !s->in_dry && !line_window_full(&s->hand)) {
-		enum lines_result got = lines_next(&s->in, &text, &len);
+	while (s->input == INPUT_BUFFERED && !line_window_full(&s->window)) {
+		enum lines_result what = lines_next(&s->in, &text, &len);
 
-		if (got == LINES_MORE || got == LINES_END)
-			s->in_dry = true;
-		else if (line_window_add(&s->hand, text, len, got == LINES_LINE,
-			     s->in.number) < 0)
+		if (what == LINES_MORE)
+			s->input = INPUT_DRY;
+		else if (what == LINES_END)
+			s->input = INPUT_ENDED;
+		else if (line_window_add(&s->window, text, len,
+			     what == LINES_LINE, s->in.number) < 0)
 			no_memory();
-		s->ended = s->ended || got == LINES_END;
 	}
 }
 
@@ -235,119 +245,93 @@ take_lines(struct sender *s)
 static void
 send_requests(struct sender *s)
 {
-	size_t limit = s->outage.on ? 1 : concurrency;
+	size_t limit = s->retry.outage ? 1 : concurrency;
+	struct send_request *r;
+	int found;
 
-	if (!retry_try(&s->outage, clock_ms()))
+	if (!retry_try(&s->retry, clock_ms()))
 		return;
-	for (size_t i = 0; s->again > 0 && s->flying < limit; i++) {
-		struct send_request *p = &s->parcels[i];
-
-		if (p->left > 0 && !p->flying) {
-			series[REPEATS].value++;
-			s->again--;
-			send_parcel(s, p);
-		}
-	}
-	for (size_t i = 0; i < concurrency && s->flying < limit &&
-			   line_window_waiting(&s->hand);
-	     i++) {
-		struct send_request *p = &s->parcels[i];
-
-		if (p->left > 0)
-			continue;
-		if (send_request_fill(p, &s->hand, s->batch, !no_keys) < 0)
-			no_memory();
-		p->until_ms = 0;
-		send_parcel(s, p);
-	}
+	while ((found = request_pool_next(&s->pool, &s->window, limit, &r)) > 0)
+		send_one(s, r);
+	if (found < 0)
+		no_memory();
 }
 
 static void
-send_parcel(struct sender *s, struct send_request *p)
+send_one(struct sender *s, struct send_request *r)
 {
-	struct http_client_request request = {.body = buf_ptr(&p->body),
-	    .len = p->body.len - (p->n == 1), /* one goes without newline */
-	    .many = p->n > 1,
-	    .key = p->keyed ? p->key : NULL,
-	    .token = p};
+	struct http_client_request request = {.body = buf_ptr(&r->body),
+	    .len = r->body.len - (r->n == 1), /* one goes without newline */
+	    .many = r->n > 1,
+	    .key = r->keyed ? r->key : NULL,
+	    .token = r};
 
 	if (http_client_start(s->client, &request) < 0)
 		no_memory();
-	p->sent_us = clock_us();
-	p->flying = true;
-	s->flying++;
+	series[REPEATS].value += r->state == SEND_REQUEST_REPEAT;
+	request_pool_sent(&s->pool, r, clock_us());
 }
 
 /* -- answers ------------------------------------------------------------- */
 
 static void
-answer(struct sender *s, const struct http_client_result *r)
+answer(struct sender *s, const struct http_client_result *got)
 {
-	struct send_request *p = r->token;
+	struct send_request *r = got->token;
 	int64_t left;
 
 	FAILPOINT("send-answer");
 	metrics_observe(
-	    &series[DURATION], (double)(clock_us() - p->sent_us) / 1e6);
-	p->flying = false;
-	s->flying--;
-	left = send_request_learn(p, &s->hand, &r->verdict);
+	    &series[DURATION], (double)(clock_us() - r->sent_us) / 1e6);
+	left = request_pool_learn(&s->pool, r, &s->window, &got->verdict);
 	if (left < 0)
 		no_memory();
-	if (left == 0) {
-		if (r->verdict.fault != FAULT_UNKNOWN)
-			retry_over(&s->outage);
-		say_verdict(s, r);
-	} else if (may_repeat(s, p, r)) {
-		s->again++;
-	} else {
-		send_request_give_up(p, &s->hand);
-	}
+	if (left > 0 && !may_repeat(s, r, got))
+		request_pool_give_up(&s->pool, r, &s->window);
+	if (left > 0)
+		return;
+	if (got->verdict.fault != FAULT_UNKNOWN)
+		retry_over(&s->retry);
+	say_verdict(s, got);
 }
 
-/* A key is remembered for a while: longer than it is repeated here. */
 static bool
-may_repeat(struct sender *s, struct send_request *p,
-    const struct http_client_result *r)
+may_repeat(struct sender *s, struct send_request *r,
+    const struct http_client_result *got)
 {
+	int64_t limit_ms = wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS;
 	int64_t now_ms = clock_ms();
 
-	say_outage(s, r->verdict.kind == HTTP_VERDICT_LINES
-			  ? "some lines were not taken"
-			  : r->why);
-	if (!send_request_doubtful(p, &s->hand))
-		p->until_ms = 0;
-	else if (p->until_ms == 0)
-		p->until_ms =
-		    now_ms + (wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS);
-	return retry_failed(&s->outage, now_ms, r->verdict.retry_after_ms) &&
-	       (p->until_ms == 0 || now_ms < p->until_ms);
+	say_outage(s, got);
+	return retry_failed(&s->retry, now_ms, got->verdict.retry_after_ms) &&
+	       send_request_may_repeat(r, &s->window, now_ms, limit_ms);
 }
 
 static void
-say_outage(struct sender *s, const char *why)
+say_outage(struct sender *s, const struct http_client_result *got)
 {
+	bool some = got->verdict.kind == HTTP_VERDICT_LINES;
 	int64_t now_ms = clock_ms();
 
-	if (s->outage.on || now_ms < s->say_ms)
+	if (s->retry.outage || now_ms < s->say_ms)
 		return;
-	log_say("%s: %s; trying for %g s", http_client_name(s->client), why,
-	    (double)s->outage.wait_ms / 1000);
+	log_say("%s: %s; trying for %g s", http_client_name(s->client),
+	    some ? "some lines were not taken" : got->why,
+	    (double)wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
 
-/* What is not tried again is said once. */
+/* A fault of all lines that is not tried again is said once. */
 static void
-say_verdict(struct sender *s, const struct http_client_result *r)
+say_verdict(struct sender *s, const struct http_client_result *got)
 {
-	enum fault fault = r->verdict.fault;
-	bool *said =
-	    fault == FAULT_UNKNOWN ? &s->said_unknown : &s->said_refused;
+	enum fault fault = got->verdict.fault;
 
-	if ((fault != FAULT_UNKNOWN && fault != FAULT_UNAVAILABLE) || *said)
+	if ((fault != FAULT_UNKNOWN && fault != FAULT_UNAVAILABLE) ||
+	    s->said[fault])
 		return;
-	*said = true;
-	log_say("%s: %s: %s", http_client_name(s->client), r->why,
+	s->said[fault] = true;
+	log_say("%s: %s: %s", http_client_name(s->client), got->why,
 	    fault_detail(fault));
 }
 
@@ -359,24 +343,17 @@ say_verdict(struct sender *s, const struct http_client_result *r)
 static void
 give_up(struct sender *s)
 {
-	if (!s->outage.on ||
-	    (!s->stopping && !retry_hopeless(&s->outage, clock_ms())))
+	if (!s->retry.outage || (s->input != INPUT_STOPPED &&
+				    !retry_hopeless(&s->retry, clock_ms())))
 		return;
-	for (size_t i = 0; s->again > 0; i++) {
-		struct send_request *p = &s->parcels[i];
-
-		if (p->left == 0 || p->flying)
-			continue;
-		send_request_give_up(p, &s->hand);
-		s->again--;
-	}
-	line_window_give_up(&s->hand);
+	request_pool_give_up_all(&s->pool, &s->window);
+	line_window_give_up(&s->window);
 }
 
 static void
 write_verdicts(struct sender *s)
 {
-	if (line_window_release(&s->hand, &s->out, OUT_MAX) < 0)
+	if (line_window_release(&s->window, &s->out, OUT_MAX) < 0)
 		no_memory();
 	while (s->out.len > 0) {
 		int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(&s->out),
@@ -396,8 +373,7 @@ write_verdicts(struct sender *s)
 static void
 wait_for_work(struct sender *s)
 {
-	bool reading = s->in_dry && !s->ended && !s->stopping &&
-		       !line_window_full(&s->hand);
+	bool reading = s->input == INPUT_DRY && !line_window_full(&s->window);
 	struct pollfd fds[] = {
 	    {.fd = s->signals, .events = POLLIN},
 	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
@@ -410,8 +386,8 @@ wait_for_work(struct sender *s)
 	if (io_poll(fds, 4, next_due(s, due_ms)) < 0)
 		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	if (fds[0].revents != 0 && signals_next(s->signals) != 0)
-		s->stopping = true;
-	if (fds[1].revents != 0)
+		s->input = INPUT_STOPPED;
+	else if (fds[1].revents != 0)
 		read_input(s);
 	if (fds[2].revents & (POLLERR | POLLHUP))
 		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
@@ -423,20 +399,21 @@ static bool
 has_work(const struct sender *s)
 {
 	bool takable =
-	    !s->in_dry && !s->stopping && !line_window_full(&s->hand);
+	    s->input == INPUT_BUFFERED && !line_window_full(&s->window);
 
 	return takable ||
-	       (line_window_has_verdict(&s->hand) && s->out.len < OUT_MAX);
+	       (line_window_has_verdict(&s->window) && s->out.len < OUT_MAX);
 }
 
 static int64_t
 next_due(struct sender *s, int64_t due_ms)
 {
 	int64_t now_ms = clock_ms();
-	bool waiting = s->again > 0 || line_window_waiting(&s->hand);
+	bool waiting = s->pool.repeats > 0 || line_window_waiting(&s->window);
 	int64_t due[] = {metrics_tick(now_ms),
-	    waiting ? retry_due(&s->outage, now_ms) : IO_FOREVER,
-	    progress_tick(&s->progress, now_ms, s->hand.end, s->hand.first)};
+	    waiting ? retry_due(&s->retry, now_ms) : IO_FOREVER,
+	    progress_tick(
+		&s->progress, now_ms, s->window.end, s->window.first)};
 
 	if (has_work(s))
 		return now_ms;
@@ -448,53 +425,68 @@ next_due(struct sender *s, int64_t due_ms)
 static void
 count(struct sender *s)
 {
-	const struct line_window *h = &s->hand;
+	const struct line_window *w = &s->window;
 
-	series[DELIVERED].value = (double)h->delivered;
-	series[REJECTED].value = (double)h->rejected;
-	series[UNAVAILABLE].value = (double)h->unavailable;
-	series[UNKNOWN].value = (double)h->unknown;
-	series[IN_HAND].value = (double)(h->end - h->first);
+	series[DELIVERED].value = (double)w->delivered;
+	series[REJECTED].value = (double)w->rejected;
+	series[UNAVAILABLE].value = (double)w->unavailable;
+	series[UNKNOWN].value = (double)w->unknown;
+	series[IN_HAND].value = (double)(w->end - w->first);
 }
 
 static void
 read_input(struct sender *s)
 {
-	if (lines_fill(&s->in) < 0) {
-		if (errno == EAGAIN)
-			return;
+	if (lines_fill(&s->in) >= 0) {
+		s->input = INPUT_BUFFERED;
+	} else if (errno != EAGAIN) {
 		log_say("stdin: %s", strerror(errno));
-		s->ended = s->failed = true;
+		s->status = EXIT_TEMPFAIL;
+		s->input = INPUT_ENDED;
 	}
-	s->in_dry = false;
 }
+
+/* -- the end ------------------------------------------------------------- */
 
 static int
 finish(struct sender *s)
 {
-	const struct line_window *h = &s->hand;
-	bool failed = s->failed || h->unavailable > 0 || h->unknown > 0;
+	int status = exit_status(s);
 
 	progress_close(&s->progress);
-	if (h->rejected > 0)
-		log_say("stdin: %ju rejected, the first at line %ju: %s",
-		    (uintmax_t)h->rejected, (uintmax_t)h->first_rejected,
-		    h->first_fault == FAULT_NONE ? "an error line"
-						 : fault_code(h->first_fault));
+	say_rejected(&s->window);
 	count(s);
 	metrics_close();
 	http_client_close(s->client);
 	lines_close(&s->in);
-	line_window_close(&s->hand);
-	for (size_t i = 0; i < concurrency; i++)
-		buf_free(&s->parcels[i].body);
-	free(s->parcels);
+	line_window_close(&s->window);
+	request_pool_close(&s->pool);
 	buf_free(&s->out);
 	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	return failed            ? EXIT_TEMPFAIL
-	       : h->rejected > 0 ? EXIT_REJECTED
-				 : EXIT_DELIVERED;
+	return status;
+}
+
+static int
+exit_status(const struct sender *s)
+{
+	const struct line_window *w = &s->window;
+
+	if (s->status != EXIT_DELIVERED)
+		return s->status;
+	if (w->unavailable > 0 || w->unknown > 0)
+		return EXIT_TEMPFAIL;
+	return w->rejected > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+}
+
+static void
+say_rejected(const struct line_window *w)
+{
+	if (w->rejected > 0)
+		log_say("stdin: %ju rejected, the first at line %ju: %s",
+		    (uintmax_t)w->rejected, (uintmax_t)w->first_rejected,
+		    w->first_fault == FAULT_NONE ? "an error line"
+						 : fault_code(w->first_fault));
 }
 
 static void

@@ -1,3 +1,4 @@
+/* Keeps input lines in order until each has its verdict. */
 #include "send/line_window.h"
 
 #include <stdlib.h>
@@ -10,38 +11,38 @@ static enum fault judge(
 static int put_verdict(struct buf *out, const struct line_window_line *l);
 
 int
-line_window_open(struct line_window *h, size_t size)
+line_window_open(struct line_window *w, size_t size)
 {
-	*h = (struct line_window){.size = size};
-	h->lines = calloc(size, sizeof *h->lines);
-	return h->lines == NULL ? -1 : 0;
+	*w = (struct line_window){.size = size};
+	w->lines = calloc(size, sizeof *w->lines);
+	return w->lines == NULL ? -1 : 0;
 }
 
 void
-line_window_close(struct line_window *h)
+line_window_close(struct line_window *w)
 {
-	for (size_t i = 0; i < h->size; i++)
-		buf_free(&h->lines[i].text);
-	free(h->lines);
+	for (size_t i = 0; i < w->size; i++)
+		buf_free(&w->lines[i].text);
+	free(w->lines);
 }
 
 bool
-line_window_full(const struct line_window *h)
+line_window_full(const struct line_window *w)
 {
-	return h->end - h->first == h->size;
+	return w->end - w->first == w->size;
 }
 
 struct line_window_line *
-line_window_at(const struct line_window *h, uint64_t i)
+line_window_at(const struct line_window *w, uint64_t i)
 {
-	return &h->lines[i % h->size];
+	return &w->lines[i % w->size];
 }
 
 int
-line_window_add(struct line_window *h, const char *text, size_t len, bool whole,
+line_window_add(struct line_window *w, const char *text, size_t len, bool whole,
     uint64_t number)
 {
-	struct line_window_line *l = line_window_at(h, h->end);
+	struct line_window_line *l = line_window_at(w, w->end);
 	struct buf kept = l->text;
 	enum fault fault = FAULT_TOO_LONG;
 
@@ -51,11 +52,11 @@ line_window_add(struct line_window *h, const char *text, size_t len, bool whole,
 	*l = (struct line_window_line){.number = number, .text = kept};
 	if (whole)
 		fault = judge(l, text, len);
-	h->end++;
+	w->end++;
 	if (fault != FAULT_NONE || l->body_len == 0)
-		line_window_settle(h, l, fault);
+		line_window_settle(w, l, fault);
 	else
-		h->open++;
+		w->waiting++;
 	return 0;
 }
 
@@ -78,75 +79,75 @@ judge(struct line_window_line *l, const char *text, size_t len)
 
 void
 line_window_settle(
-    struct line_window *h, struct line_window_line *l, enum fault fault)
+    struct line_window *w, struct line_window_line *l, enum fault fault)
 {
 	l->state = LINE_WINDOW_ANSWERED;
 	l->fault = fault;
 	if (fault == FAULT_NONE && l->body_len > 0)
-		h->delivered++;
+		w->delivered++;
 	else if (fault == FAULT_UNAVAILABLE)
-		h->unavailable++;
+		w->unavailable++;
 	else if (fault == FAULT_UNKNOWN)
-		h->unknown++;
-	else if (h->rejected++ == 0) {
-		h->first_rejected = l->number;
-		h->first_fault = fault;
+		w->unknown++;
+	else if (w->rejected++ == 0) {
+		w->first_rejected = l->number;
+		w->first_fault = fault;
 	}
 }
 
 bool
-line_window_waiting(const struct line_window *h)
+line_window_waiting(const struct line_window *w)
 {
-	return h->open > 0;
-}
-
-void
-line_window_give_up(struct line_window *h)
-{
-	for (; h->open > 0; h->next++)
-		if (line_window_at(h, h->next)->state == LINE_WINDOW_OPEN) {
-			h->open--;
-			line_window_settle(
-			    h, line_window_at(h, h->next), FAULT_UNAVAILABLE);
-		}
+	return w->waiting > 0;
 }
 
 struct line_window_line *
-line_window_next(struct line_window *h)
+line_window_next(struct line_window *w)
 {
 	struct line_window_line *l;
 
-	if (h->open == 0)
+	if (w->waiting == 0)
 		return NULL;
 	do
-		l = line_window_at(h, h->next++);
-	while (l->state == LINE_WINDOW_ANSWERED);
-	h->open--;
+		l = line_window_at(w, w->next++);
+	while (l->state != LINE_WINDOW_WAITING);
+	l->state = LINE_WINDOW_ASKED;
+	w->waiting--;
 	return l;
+}
+
+void
+line_window_give_up(struct line_window *w)
+{
+	struct line_window_line *l;
+
+	while ((l = line_window_next(w)) != NULL)
+		line_window_settle(w, l, FAULT_UNAVAILABLE);
 }
 
 enum fault
 line_window_doubt(const struct line_window_line *l)
 {
-	return l->maybe ? FAULT_UNKNOWN : FAULT_UNAVAILABLE;
+	return l->state == LINE_WINDOW_DOUBTFUL ? FAULT_UNKNOWN
+						: FAULT_UNAVAILABLE;
 }
 
 bool
-line_window_has_verdict(const struct line_window *h)
+line_window_has_verdict(const struct line_window *w)
 {
-	return h->first < h->end &&
-	       line_window_at(h, h->first)->state == LINE_WINDOW_ANSWERED;
+	return w->first < w->end &&
+	       line_window_at(w, w->first)->state == LINE_WINDOW_ANSWERED;
 }
 
 int
-line_window_release(struct line_window *h, struct buf *out, size_t max)
+line_window_release(struct line_window *w, struct buf *out, size_t max)
 {
-	while (line_window_has_verdict(h) && out->len < max) {
-		if (put_verdict(out, line_window_at(h, h->first)) < 0)
+	while (line_window_has_verdict(w) && out->len < max) {
+		if (put_verdict(out, line_window_at(w, w->first)) < 0)
 			return -1;
-		h->first++;
-		if (h->next < h->first)
-			h->next = h->first;
+		w->first++;
+		if (w->next < w->first)
+			w->next = w->first;
 	}
 	return 0;
 }

@@ -1,3 +1,4 @@
+/* Shows how many lines were answered, and how fast. */
 #include "send/progress.h"
 
 #include <unistd.h>

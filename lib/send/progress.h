@@ -1,6 +1,6 @@
 /*
- * How far it is, for somebody who waits (layer 1): one line on standard
- * error, once a second, if that is a terminal and standard output is not.
+ * A progress line for a person who waits: on standard error, once a second,
+ * if that is a terminal and standard output is not.
  */
 #ifndef INCR_PROGRESS_H
 #define INCR_PROGRESS_H
@@ -9,16 +9,17 @@
 #include <stdint.h>
 
 struct progress {
-	bool on;
-	int64_t next_ms;
-	int64_t at_ms; /* when done was last */
-	uint64_t done;
+	bool on;         /* there is a terminal to show it on */
+	int64_t next_ms; /* clock_ms() of the next one */
+	int64_t at_ms;   /* clock_ms() of the last one */
+	uint64_t done;   /* lines then */
 };
 
 void progress_open(struct progress *p);
 
-/* taken lines have come in, done of them are done.  When it is due again,
- * IO_FOREVER if nobody looks. */
+/* Shows the line if it is due: `taken` lines were read, `done` of them have
+ * been answered.  Returns when it is due again, IO_FOREVER without a
+ * terminal. */
 int64_t progress_tick(
     struct progress *p, int64_t now_ms, uint64_t taken, uint64_t done);
 

@@ -1,3 +1,4 @@
+/* Builds the body of a request from lines, and settles them by its answers. */
 #include "send/send_request.h"
 
 #include <string.h>
@@ -5,68 +6,81 @@
 #include "base/lines.h"
 #include "record/control.h"
 
-static void learn_lines(struct send_request *p, struct line_window *h,
+static int write_body(struct send_request *r, const struct line_window *w);
+static void learn_all(struct send_request *r, struct line_window *w,
+    const struct http_verdict *v);
+static void learn_lines(struct send_request *r, struct line_window *w,
     const struct http_verdict *v);
 static enum fault read_verdict(
     const struct line_window_line *l, const char *text, size_t len);
-static void learn(struct send_request *p, struct line_window *h,
+static void learn(struct send_request *r, struct line_window *w,
     struct line_window_line *l, enum fault fault);
-static void settle(struct send_request *p, struct line_window *h,
+static void settle(struct send_request *r, struct line_window *w,
     struct line_window_line *l, enum fault fault);
-static struct line_window_line *next_own(
-    const struct send_request *p, const struct line_window *h, uint64_t *at);
-static int write_body(struct send_request *p, const struct line_window *h);
+static bool is_doubtful(
+    const struct send_request *r, const struct line_window *w);
+static struct line_window_line *next_open(
+    const struct send_request *r, const struct line_window *w, uint64_t *at);
 
 int
 send_request_fill(
-    struct send_request *p, struct line_window *h, size_t max, bool keyed)
+    struct send_request *r, struct line_window *w, size_t max, bool keyed)
 {
 	struct id id;
 
-	p->keyed = keyed;
-	p->n = p->left = 0;
-	p->from = h->next;
-	while (p->left < max && line_window_next(h) != NULL)
-		p->left++;
-	p->to = h->next;
+	r->keyed = keyed;
+	r->n = r->left = 0;
+	r->until_ms = 0;
+	r->from = w->next;
+	while (r->left < max && line_window_next(w) != NULL)
+		r->left++;
+	r->to = w->next;
 	if (keyed) {
 		id_make(&id);
-		id_format(&id, p->key);
+		id_format(&id, r->key);
 	}
-	return write_body(p, h);
+	r->state = SEND_REQUEST_READY;
+	return write_body(r, w);
+}
+
+void
+send_request_sent(struct send_request *r, int64_t now_us)
+{
+	r->sent_us = now_us;
+	r->state = SEND_REQUEST_ASKED;
 }
 
 /* The lines that have no verdict. */
 static int
-write_body(struct send_request *p, const struct line_window *h)
+write_body(struct send_request *r, const struct line_window *w)
 {
 	uint64_t at = 0;
 	struct line_window_line *l;
 
-	buf_clear(&p->body);
-	p->n = 0;
-	while ((l = next_own(p, h, &at)) != NULL) {
-		if (lines_put(&p->body, l->body, l->body_len) < 0)
+	buf_clear(&r->body);
+	r->n = 0;
+	while ((l = next_open(r, w, &at)) != NULL) {
+		if (lines_put(&r->body, l->body, l->body_len) < 0)
 			return -1;
-		l->place = ++p->n;
+		l->place = ++r->n;
 	}
 	return 0;
 }
 
-/* The next line without a verdict from *at on, NULL if there is none.  What
- * was let go of had one. */
+/* The next line without a verdict from *at on, NULL: none.  Lines that left
+ * the window had one. */
 static struct line_window_line *
-next_own(
-    const struct send_request *p, const struct line_window *h, uint64_t *at)
+next_open(
+    const struct send_request *r, const struct line_window *w, uint64_t *at)
 {
-	if (*at < p->from)
-		*at = p->from;
-	if (*at < h->first)
-		*at = h->first;
-	while (*at < p->to) {
-		struct line_window_line *l = line_window_at(h, (*at)++);
+	if (*at < r->from)
+		*at = r->from;
+	if (*at < w->first)
+		*at = w->first;
+	while (*at < r->to) {
+		struct line_window_line *l = line_window_at(w, (*at)++);
 
-		if (l->state == LINE_WINDOW_OPEN)
+		if (l->state != LINE_WINDOW_ANSWERED)
 			return l;
 	}
 	return NULL;
@@ -74,38 +88,48 @@ next_own(
 
 int64_t
 send_request_learn(
-    struct send_request *p, struct line_window *h, const struct http_verdict *v)
+    struct send_request *r, struct line_window *w, const struct http_verdict *v)
 {
+	if (v->kind == HTTP_VERDICT_LINES)
+		learn_lines(r, w, v);
+	else
+		learn_all(r, w, v);
+	r->state = r->left > 0 ? SEND_REQUEST_REPEAT : SEND_REQUEST_FREE;
+	/* With a key it is repeated as it was. */
+	if (r->left > 0 && !r->keyed && write_body(r, w) < 0)
+		return -1;
+	return (int64_t)r->left;
+}
+
+/* A refusal that no repeat would change is the verdict. */
+static void
+learn_all(
+    struct send_request *r, struct line_window *w, const struct http_verdict *v)
+{
+	bool refused =
+	    v->fault == FAULT_UNAVAILABLE && v->kind != HTTP_VERDICT_RETRY;
 	uint64_t at = 0;
 	struct line_window_line *l;
 
-	if (v->kind == HTTP_VERDICT_LINES)
-		learn_lines(p, h, v);
-	while (v->kind != HTTP_VERDICT_LINES &&
-	       (l = next_own(p, h, &at)) != NULL) {
-		if (v->kind == HTTP_VERDICT_ALL &&
-		    v->fault == FAULT_UNAVAILABLE)
-			settle(p, h, l, line_window_doubt(l));
+	while ((l = next_open(r, w, &at)) != NULL) {
+		if (refused)
+			settle(r, w, l, line_window_doubt(l));
 		else
-			learn(p, h, l, v->fault);
+			learn(r, w, l, v->fault);
 	}
-	/* With a key it is repeated as it was. */
-	if (p->left > 0 && !p->keyed && write_body(p, h) < 0)
-		return -1;
-	return (int64_t)p->left;
 }
 
 /* A line without an answer may have been counted. */
 static void
 learn_lines(
-    struct send_request *p, struct line_window *h, const struct http_verdict *v)
+    struct send_request *r, struct line_window *w, const struct http_verdict *v)
 {
 	const char *text = v->text, *next = text, *end = text + v->len;
 	uint64_t at = 0;
 	size_t place = 0;
 	struct line_window_line *l;
 
-	while ((l = next_own(p, h, &at)) != NULL) {
+	while ((l = next_open(r, w, &at)) != NULL) {
 		while (place < l->place && next < end) {
 			const char *newline =
 			    memchr(next, '\n', (size_t)(end - next));
@@ -114,7 +138,7 @@ learn_lines(
 			next = newline == NULL ? end : newline + 1;
 			place++;
 		}
-		learn(p, h, l,
+		learn(r, w, l,
 		    place == l->place
 			? read_verdict(l, text, (size_t)(next - text))
 			: FAULT_UNKNOWN);
@@ -138,42 +162,55 @@ read_verdict(const struct line_window_line *l, const char *text, size_t len)
 	return error.fault;
 }
 
+/* The line stays without a verdict if another try may bring one. */
 static void
-learn(struct send_request *p, struct line_window *h, struct line_window_line *l,
+learn(struct send_request *r, struct line_window *w, struct line_window_line *l,
     enum fault fault)
 {
-	if (fault == FAULT_UNKNOWN && p->keyed)
-		l->maybe = true;
+	if (fault == FAULT_UNKNOWN && r->keyed)
+		l->state = LINE_WINDOW_DOUBTFUL;
 	else if (fault != FAULT_UNAVAILABLE)
-		settle(p, h, l, fault);
+		settle(r, w, l, fault);
 }
 
 static void
-settle(struct send_request *p, struct line_window *h,
+settle(struct send_request *r, struct line_window *w,
     struct line_window_line *l, enum fault fault)
 {
-	line_window_settle(h, l, fault);
-	p->left--;
+	line_window_settle(w, l, fault);
+	r->left--;
 }
 
 bool
-send_request_doubtful(const struct send_request *p, const struct line_window *h)
+send_request_may_repeat(struct send_request *r, const struct line_window *w,
+    int64_t now_ms, int64_t limit_ms)
+{
+	if (!is_doubtful(r, w))
+		r->until_ms = 0;
+	else if (r->until_ms == 0)
+		r->until_ms = now_ms + limit_ms;
+	return r->until_ms == 0 || now_ms < r->until_ms;
+}
+
+static bool
+is_doubtful(const struct send_request *r, const struct line_window *w)
 {
 	uint64_t at = 0;
 	struct line_window_line *l;
 
-	while ((l = next_own(p, h, &at)) != NULL)
-		if (l->maybe)
+	while ((l = next_open(r, w, &at)) != NULL)
+		if (l->state == LINE_WINDOW_DOUBTFUL)
 			return true;
 	return false;
 }
 
 void
-send_request_give_up(struct send_request *p, struct line_window *h)
+send_request_give_up(struct send_request *r, struct line_window *w)
 {
 	uint64_t at = 0;
 	struct line_window_line *l;
 
-	while ((l = next_own(p, h, &at)) != NULL)
-		settle(p, h, l, line_window_doubt(l));
+	while ((l = next_open(r, w, &at)) != NULL)
+		settle(r, w, l, line_window_doubt(l));
+	r->state = SEND_REQUEST_FREE;
 }

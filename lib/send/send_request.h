@@ -1,11 +1,15 @@
 /*
- * Lines that go in one request (layer 2): the request's body and key, and
- * what an answer to it means for each of them.  Pure but for memory and
- * randomness.
+ * One request: its lines, body and key, and what each answer to it means for
+ * its lines.  Pure but for memory and randomness.
  *
- * With a key a parcel is frozen: repeated as it was, so that the server
+ *	FREE --fill--> READY --sent--> ASKED --learn--> FREE | REPEAT
+ *	                                 ^--------sent---------'
+ *
+ * give_up leads back to FREE from READY and REPEAT.
+ *
+ * With a key a request is frozen: repeated as it was, so that the server
  * counts each of its lines once, until all of them have a verdict.  Without
- * one only what was certainly not counted goes again, and in doubt nothing.
+ * one only lines that were certainly not counted are sent again.
  */
 #ifndef INCR_SEND_REQUEST_H
 #define INCR_SEND_REQUEST_H
@@ -19,36 +23,52 @@
 #include "send/http_verdict.h"
 #include "send/line_window.h"
 
-struct send_request {
-	bool keyed;
-	char key[ID_TEXT + 1];
-	uint64_t from, to; /* its lines in the hand; those answered before
-			    * they were sent are none of its own */
-	size_t n;          /* lines of the body */
-	size_t left;       /* lines without a verdict */
-	struct buf body;   /* one line per line */
-	int64_t sent_us;   /* the last time; the owner's */
-	int64_t until_ms;  /* no repeat from then on; the owner's */
-	bool flying;       /* the owner's */
+enum send_request_state {
+	SEND_REQUEST_FREE,  /* no line of it is without a verdict */
+	SEND_REQUEST_READY, /* filled, not sent yet */
+	SEND_REQUEST_ASKED, /* its answer is awaited */
+	SEND_REQUEST_REPEAT /* answered, but not for all of its lines */
 };
 
-/* Takes up to max of the lines that wait, at least one.  0, or -1 if memory
- * is gone. */
+/* All zero is a free one; the owner frees body. */
+struct send_request {
+	enum send_request_state state;
+	bool keyed;
+	char key[ID_TEXT + 1]; /* of keyed ones */
+	uint64_t from, to;     /* its lines are those of the window that were
+				* waiting here */
+	size_t n;              /* lines of the body */
+	size_t left;           /* lines without a verdict */
+	struct buf body;       /* n lines, each with its newline */
+	int64_t sent_us;       /* clock_us() of the last time */
+	int64_t until_ms;      /* no repeat from then on; 0: no limit */
+};
+
+/* Fills a free request with lines that wait, one to max of them; there must
+ * be one.  0, or -1 with errno ENOMEM. */
 int send_request_fill(
-    struct send_request *p, struct line_window *h, size_t max, bool keyed);
+    struct send_request *r, struct line_window *w, size_t max, bool keyed);
+
+/* Says that it was sent, the first time or again. */
+void send_request_sent(struct send_request *r, int64_t now_us);
 
 /*
- * Gives the lines their verdicts.  Returns how many have none, to be sent
- * again; the parcel is ready for that.  -1 if memory is gone.
+ * Gives the lines the verdicts of an answer.  Returns how many lines have
+ * none; if there are any, the body is what is to be sent again.  -1 with
+ * errno ENOMEM.
  */
-int64_t send_request_learn(struct send_request *p, struct line_window *h,
+int64_t send_request_learn(struct send_request *r, struct line_window *w,
     const struct http_verdict *v);
 
-/* May a line of it have been counted that has no verdict? */
-bool send_request_doubtful(
-    const struct send_request *p, const struct line_window *h);
+/*
+ * May it be sent again at now_ms, a clock_ms()?  Not once a line of it has
+ * been doubtful for limit_ms: a server remembers the key for a while only.
+ * To be asked after each answer that left lines without a verdict.
+ */
+bool send_request_may_repeat(struct send_request *r,
+    const struct line_window *w, int64_t now_ms, int64_t limit_ms);
 
-/* It is not sent again: unavailable or, if in doubt, unknown. */
-void send_request_give_up(struct send_request *p, struct line_window *h);
+/* Settles what has no verdict: it is not sent again. */
+void send_request_give_up(struct send_request *r, struct line_window *w);
 
 #endif

@@ -17,7 +17,8 @@ lines_of(const char *shape, char *buf, size_t size)
 	size_t at = 0;
 
 	for (size_t i = 0; shape[i] != '\0'; i++) {
-		const char *code = shape[i] == 'j'   ? "not-json"
+		const char *code = shape[i] == 'j' || shape[i] == '-'
+				       ? "not-json"
 				   : shape[i] == '.' ? "unavailable"
 						     : "unknown";
 
@@ -83,12 +84,12 @@ fault_of(char c)
 }
 
 static void
-fill_hand(struct line_window *h)
+fill_window(struct line_window *w)
 {
-	check(line_window_open(h, LINES + 2) == 0, "memory");
+	check(line_window_open(w, LINES + 2) == 0, "memory");
 	for (uint64_t i = 0; i < LINES; i++)
 		check(line_window_add(
-			  h, text[i], strlen(text[i]), true, i + 1) == 0,
+			  w, text[i], strlen(text[i]), true, i + 1) == 0,
 		    "memory");
 }
 
@@ -107,13 +108,13 @@ test_cases(void)
 {
 	for (size_t i = 0; i < check_n(cases); i++) {
 		const char *what = cases[i].what, *shape;
-		struct send_request p = {0};
-		struct line_window h;
+		struct send_request r = {0};
+		struct line_window w;
 		int64_t left = 0;
 
-		fill_hand(&h);
-		check(send_request_fill(&p, &h, 10, cases[i].keyed) == 0 &&
-			  p.n == LINES && !line_window_waiting(&h),
+		fill_window(&w);
+		check(send_request_fill(&r, &w, 10, cases[i].keyed) == 0 &&
+			  r.n == LINES && !line_window_waiting(&w),
 		    "%s", what);
 		for (size_t k = 0; k < 3; k++) {
 			char answer[1024];
@@ -131,19 +132,22 @@ test_cases(void)
 				a = lines_of(shape, answer, sizeof answer);
 			if (!cases[i].keyed && k == 1) /* what is line 1 now */
 				memcpy(answer, text[1], strlen(text[1]));
-			left = send_request_learn(&p, &h, &a);
+			left = send_request_learn(&r, &w, &a);
 		}
 		check(left == cases[i].left, "%s: %d left", what, (int)left);
-		check(count_lines(&p.body) == cases[i].body, "%s: %zu lines",
-		    what, count_lines(&p.body));
-		send_request_give_up(&p, &h);
-		check(p.left == 0, "%s", what);
+		check(count_lines(&r.body) == cases[i].body, "%s: %zu lines",
+		    what, count_lines(&r.body));
+		check(r.state ==
+			  (left > 0 ? SEND_REQUEST_REPEAT : SEND_REQUEST_FREE),
+		    "%s: state %d", what, (int)r.state);
+		send_request_give_up(&r, &w);
+		check(r.left == 0 && r.state == SEND_REQUEST_FREE, "%s", what);
 		for (size_t l = 0; l < LINES; l++)
-			check(line_window_at(&h, l)->fault ==
+			check(line_window_at(&w, l)->fault ==
 				  fault_of(cases[i].verdicts[l]),
 			    "%s: line %zu", what, l + 1);
-		buf_free(&p.body);
-		line_window_close(&h);
+		buf_free(&r.body);
+		line_window_close(&w);
 	}
 }
 
@@ -154,45 +158,44 @@ test_places_used_again(void)
 {
 	struct send_request first = {0}, second = {0};
 	struct buf out = {0};
-	struct line_window h;
+	struct line_window w;
 	char answer[1024];
 	struct http_verdict a = lines_of("++.+", answer, sizeof answer);
 
-	fill_hand(&h);
-	check(send_request_fill(&first, &h, 10, true) == 0, "memory");
-	check(send_request_learn(&first, &h, &a) == 1, "one is open");
-	check(line_window_release(&h, &out, 10000) == 0 && h.first == 2,
+	fill_window(&w);
+	check(send_request_fill(&first, &w, 10, true) == 0, "memory");
+	check(send_request_learn(&first, &w, &a) == 1, "one is open");
+	check(line_window_release(&w, &out, 10000) == 0 && w.first == 2,
 	    "two leave");
 	for (uint64_t i = 5; i <= 8; i++)
 		check(
-		    line_window_add(&h, text[0], strlen(text[0]), true, i) == 0,
+		    line_window_add(&w, text[0], strlen(text[0]), true, i) == 0,
 		    "memory");
-	check(line_window_full(&h), "all places are taken");
-	check(send_request_fill(&second, &h, 3, true) == 0 && second.n == 3,
+	check(line_window_full(&w), "all places are taken");
+	check(send_request_fill(&second, &w, 3, true) == 0 && second.n == 3,
 	    "three");
-	check(line_window_waiting(&h), "one waits");
+	check(line_window_waiting(&w), "one waits");
 	check(strcmp(first.key, second.key) != 0, "keys differ");
 	a = lines_of("++j+", answer, sizeof answer);
-	check(send_request_learn(&first, &h, &a) == 0, "done");
-	check(line_window_at(&h, 2)->fault == FAULT_NOT_JSON, "line 3");
-	check(!send_request_doubtful(&second, &h), "certain");
-	check(send_request_learn(&second, &h,
+	check(send_request_learn(&first, &w, &a) == 0, "done");
+	check(line_window_at(&w, 2)->fault == FAULT_NOT_JSON, "line 3");
+	check(send_request_learn(&second, &w,
 		  &(struct http_verdict){.fault = FAULT_UNKNOWN}) == 3,
 	    "open");
-	check(send_request_doubtful(&second, &h), "in doubt");
-	send_request_give_up(&second, &h);
-	line_window_give_up(&h);
-	check(!line_window_waiting(&h), "none waits");
+	check(line_window_at(&w, 4)->state == LINE_WINDOW_DOUBTFUL, "in doubt");
+	send_request_give_up(&second, &w);
+	line_window_give_up(&w);
+	check(!line_window_waiting(&w), "none waits");
 	buf_clear(&out);
-	check(line_window_release(&h, &out, 10000) == 0 && h.first == h.end,
+	check(line_window_release(&w, &out, 10000) == 0 && w.first == w.end,
 	    "all");
-	check(h.delivered == 3 && h.rejected == 1 && h.first_rejected == 3 &&
-		  h.unknown == 3 && h.unavailable == 1,
+	check(w.delivered == 3 && w.rejected == 1 && w.first_rejected == 3 &&
+		  w.unknown == 3 && w.unavailable == 1,
 	    "counts");
 	buf_free(&out);
 	buf_free(&first.body);
 	buf_free(&second.body);
-	line_window_close(&h);
+	line_window_close(&w);
 }
 
 /* Lines that need no request are none of it. */
@@ -201,29 +204,79 @@ test_answered_here(void)
 {
 	static const char error[] =
 	    "{\"error\":{\"code\":\"not-json\",\"detail\":\"\",\"line\":7}}";
-	struct send_request p = {0};
+	struct send_request r = {0};
 	struct buf out = {0};
-	struct line_window h;
+	struct line_window w;
 
-	check(line_window_open(&h, 9) == 0, "memory");
-	check(line_window_add(&h, "x", 1, true, 1) == 0 &&
-		  line_window_add(&h, text[0], strlen(text[0]), true, 2) == 0 &&
-		  line_window_add(&h, error, strlen(error), true, 3) == 0 &&
-		  line_window_add(&h, "y", 1, false, 4) == 0 &&
-		  line_window_add(&h, text[1], strlen(text[1]), true, 5) == 0,
+	check(line_window_open(&w, 9) == 0, "memory");
+	check(line_window_add(&w, "x", 1, true, 1) == 0 &&
+		  line_window_add(&w, text[0], strlen(text[0]), true, 2) == 0 &&
+		  line_window_add(&w, error, strlen(error), true, 3) == 0 &&
+		  line_window_add(&w, "y", 1, false, 4) == 0 &&
+		  line_window_add(&w, text[1], strlen(text[1]), true, 5) == 0,
 	    "memory");
-	check(send_request_fill(&p, &h, 10, true) == 0 && p.n == 2, "two");
-	check(line_window_at(&h, 4)->place == 2, "the second");
+	check(send_request_fill(&r, &w, 10, true) == 0 && r.n == 2, "two");
+	check(line_window_at(&w, 4)->place == 2, "the second");
 	check(
-	    send_request_learn(&p, &h, &(struct http_verdict){0}) == 0, "done");
-	check(line_window_release(&h, &out, 10000) == 0 && h.first == 5, "all");
-	check(h.rejected == 3 && h.first_fault == FAULT_NOT_JSON, "rejected");
+	    send_request_learn(&r, &w, &(struct http_verdict){0}) == 0, "done");
+	check(line_window_release(&w, &out, 10000) == 0 && w.first == 5, "all");
+	check(w.rejected == 3 && w.first_fault == FAULT_NOT_JSON, "rejected");
 	check(memmem(buf_ptr(&out), out.len, "too-long", 8) != NULL, "long");
 	check(memmem(buf_ptr(&out), out.len, error, strlen(error)) != NULL,
 	    "passed on");
 	buf_free(&out);
-	buf_free(&p.body);
-	line_window_close(&h);
+	buf_free(&r.body);
+	line_window_close(&w);
+}
+
+/* A doubtful line limits for how long its request is repeated. */
+static void
+test_repeats(void)
+{
+	static const struct http_verdict away = {
+	    .kind = HTTP_VERDICT_RETRY, .fault = FAULT_UNAVAILABLE};
+	static const struct http_verdict doubt = {.fault = FAULT_UNKNOWN};
+	struct send_request r = {0};
+	struct line_window w;
+	char buf[1024];
+	struct http_verdict three = lines_of("u+++", buf, sizeof buf);
+
+	fill_window(&w);
+	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	check(r.state == SEND_REQUEST_READY, "ready");
+	send_request_sent(&r, 77);
+	check(r.state == SEND_REQUEST_ASKED && r.sent_us == 77, "asked");
+	check(send_request_learn(&r, &w, &away) == 4, "away");
+	check(send_request_may_repeat(&r, &w, 1000, 0), "not counted");
+	check(send_request_learn(&r, &w, &doubt) == 4, "doubt");
+	check(send_request_may_repeat(&r, &w, 2000, 500), "from then on");
+	check(send_request_learn(&r, &w, &away) == 4, "away again");
+	check(send_request_may_repeat(&r, &w, 2499, 500), "still");
+	check(!send_request_may_repeat(&r, &w, 2500, 500), "too late");
+	check(send_request_learn(&r, &w, &three) == 1, "one is left");
+	check(!send_request_may_repeat(&r, &w, 2500, 500), "in doubt as ever");
+	send_request_give_up(&r, &w);
+	for (uint64_t i = 0; i < 4; i++)
+		check(
+		    (line_window_at(&w, i)->fault == FAULT_UNKNOWN) == (i == 0),
+		    "line %d", (int)i);
+	line_window_close(&w);
+	/* A request filled later has time of its own. */
+	fill_window(&w);
+	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	check(send_request_learn(&r, &w, &doubt) == 4, "doubt");
+	check(send_request_may_repeat(&r, &w, 9000, 500), "anew");
+	check(!send_request_may_repeat(&r, &w, 9500, 500), "and no longer");
+	line_window_close(&w);
+	/* Without doubt about any line there is no limit. */
+	fill_window(&w);
+	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	three = lines_of("+++.", buf, sizeof buf);
+	check(send_request_learn(&r, &w, &three) == 1, "one was not taken");
+	check(send_request_may_repeat(&r, &w, 9000, 0), "no limit");
+	check(send_request_may_repeat(&r, &w, 9999, 0), "none at all");
+	line_window_close(&w);
+	buf_free(&r.body);
 }
 
 int
@@ -237,5 +290,6 @@ main(void)
 	test_cases();
 	test_places_used_again();
 	test_answered_here();
+	test_repeats();
 	return check_end();
 }
