@@ -46,7 +46,8 @@ enum input {
 	INPUT_BUFFERED, /* lines may be in the buffer */
 	INPUT_DRY,      /* standard input must be read */
 	INPUT_ENDED,    /* no more comes: its end, or an error */
-	INPUT_STOPPED   /* no more is taken, nothing is repeated: a signal */
+	INPUT_STOPPED   /* no more is taken, nothing is repeated: a signal, or
+			 * the server is not the right one */
 };
 
 struct sender {
@@ -131,6 +132,7 @@ static void take_lines(struct sender *s);
 static void send_requests(struct sender *s);
 static void send_one(struct sender *s, struct send_request *r);
 static void answer(struct sender *s, const struct http_client_result *got);
+static void leave(struct sender *s, const struct http_client_result *got);
 static bool may_repeat(struct sender *s, struct send_request *r,
     const struct http_client_result *got);
 static void say_outage(struct sender *s, const struct http_client_result *got);
@@ -286,6 +288,10 @@ answer(struct sender *s, const struct http_client_result *got)
 	left = request_pool_learn(&s->pool, r, &s->window, &got->verdict);
 	if (left < 0)
 		no_memory();
+	if (got->verdict.kind == HTTP_VERDICT_WRONG) {
+		leave(s, got);
+		return;
+	}
 	if (left > 0 && !may_repeat(s, r, got))
 		request_pool_give_up(&s->pool, r, &s->window);
 	if (left > 0)
@@ -293,6 +299,17 @@ answer(struct sender *s, const struct http_client_result *got)
 	if (got->verdict.fault != FAULT_UNKNOWN)
 		retry_over(&s->retry);
 	say_verdict(s, got);
+}
+
+/* Answers what is taken, and ends, for it would be the same with any line. */
+static void
+leave(struct sender *s, const struct http_client_result *got)
+{
+	if (s->status != EXIT_CONFIG)
+		log_say("%s: %s", http_client_name(s->client), got->why);
+	s->status = EXIT_CONFIG;
+	s->input = INPUT_STOPPED;
+	line_window_give_up(&s->window);
 }
 
 static bool

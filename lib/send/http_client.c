@@ -42,6 +42,7 @@ struct http_client {
 	size_t n; /* transfers */
 	int epoll;
 	int64_t due_ms; /* of libcurl's timer */
+	bool found;     /* an answer came, and no redirect */
 	char name[300];
 };
 
@@ -59,7 +60,8 @@ static int set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
 static void act(struct http_client *c, curl_socket_t fd, int what);
-static struct http_answer answer_of(const struct transfer *t);
+static struct http_answer answer_of(const struct transfer *t, CURLcode code);
+static void set_status(struct transfer *t, long status);
 static void set_why(
     struct transfer *t, const struct http_answer *a, CURLcode code);
 
@@ -404,11 +406,15 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 		return false;
 	code = m->data.result;
 	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-	answer = answer_of(t);
+	answer = answer_of(t, code);
 	set_why(t, &answer, code);
 	*ret = (struct http_client_result){.token = t->token,
 	    .verdict = http_verdict_of(&answer),
 	    .why = t->why};
+	if (answer.status >= 200 && ret->verdict.kind != HTTP_VERDICT_WRONG)
+		c->found = true;
+	if (c->found && ret->verdict.kind == HTTP_VERDICT_WRONG)
+		ret->verdict.kind = HTTP_VERDICT_RETRY;
 	curl_multi_remove_handle(c->multi, t->easy);
 	t->next = c->free;
 	c->free = t;
@@ -416,7 +422,7 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 }
 
 static struct http_answer
-answer_of(const struct transfer *t)
+answer_of(const struct transfer *t, CURLcode code)
 {
 	struct http_answer a = {.many = t->many,
 	    .text = t->answer.len == 0 ? "" : buf_ptr(&t->answer),
@@ -429,6 +435,8 @@ answer_of(const struct transfer *t)
 	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &a.type);
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	a.sent = sent != 0;
+	a.untrusted = code == CURLE_PEER_FAILED_VERIFICATION ||
+		      code == CURLE_SSL_CACERT_BADFILE;
 	a.retry_after_s = (int64_t)retry_after_s;
 	return a;
 }
@@ -437,10 +445,32 @@ static void
 set_why(struct transfer *t, const struct http_answer *a, CURLcode code)
 {
 	if (a->status >= 200)
-		snprintf(t->why, sizeof t->why, "HTTP status %ld", a->status);
+		set_status(t, a->status);
 	else if (a->sent && code == CURLE_ABORTED_BY_CALLBACK)
 		snprintf(t->why, sizeof t->why,
 		    "connection closed without an answer");
 	else if (t->why[0] == '\0')
 		snprintf(t->why, sizeof t->why, "%s", curl_easy_strerror(code));
+}
+
+/* Of a redirect also where it leads, without password or query. */
+static void
+set_status(struct transfer *t, long status)
+{
+	CURLU *url = curl_url();
+	const char *to = NULL;
+	char *shown = NULL;
+
+	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
+	if (url != NULL && to != NULL &&
+	    curl_url_set(url, CURLUPART_URL, to, 0) == CURLUE_OK) {
+		curl_url_set(url, CURLUPART_USER, NULL, 0);
+		curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+		curl_url_set(url, CURLUPART_QUERY, NULL, 0);
+		curl_url_get(url, CURLUPART_URL, &shown, 0);
+	}
+	snprintf(t->why, sizeof t->why, "HTTP status %ld%s%s", status,
+	    shown == NULL ? "" : ", redirect to ", shown == NULL ? "" : shown);
+	curl_free(shown);
+	curl_url_cleanup(url);
 }

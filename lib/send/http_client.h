@@ -76,7 +76,11 @@ struct http_client_result {
 	const char *why; /* one line: the status, or why there is none */
 };
 
-/* One finished request; false if there is none. */
+/*
+ * One finished request; false if there is none.  HTTP_VERDICT_WRONG is
+ * returned only until an answer has shown that URL and authorities are right:
+ * from then on it is an outage, HTTP_VERDICT_RETRY.
+ */
 bool http_client_next(struct http_client *c, struct http_client_result *ret);
 
 #endif

@@ -27,7 +27,10 @@ http_verdict_of(const struct http_answer *a)
 		v.kind = HTTP_VERDICT_RETRY;
 		v.fault = FAULT_UNAVAILABLE;
 		v.retry_after_ms = retry_after_s * 1000;
-	} else if (a->status >= 300 && a->status < 500) {
+	} else if (a->status >= 300 && a->status < 400) {
+		v.kind = HTTP_VERDICT_WRONG;
+		v.fault = FAULT_UNAVAILABLE;
+	} else if (a->status >= 400 && a->status < 500) {
 		v.fault = problem_fault(a);
 	} else { /* another 2xx is no promise of incr-serve's */
 		v.fault = FAULT_UNKNOWN;
@@ -44,7 +47,7 @@ without_answer(const struct http_answer *a)
 
 	if (a->sent)
 		return v;
-	v.kind = HTTP_VERDICT_RETRY;
+	v.kind = a->untrusted ? HTTP_VERDICT_WRONG : HTTP_VERDICT_RETRY;
 	v.fault = FAULT_UNAVAILABLE;
 	return v;
 }

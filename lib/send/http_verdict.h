@@ -18,6 +18,8 @@
 struct http_answer {
 	long status;      /* of the final response; below 200: there was none */
 	bool many;        /* the request had many lines, not one JSON text */
+	bool untrusted;   /* nothing was sent: the server's certificate does not
+			   * verify, or the authorities can not be read */
 	bool sent;        /* something of the request was sent */
 	const char *type; /* Content-Type, NULL: none */
 	const char *text; /* the body, or its beginning */
@@ -28,7 +30,10 @@ struct http_answer {
 enum http_verdict_kind {
 	HTTP_VERDICT_ALL,   /* fault is that of every line */
 	HTTP_VERDICT_LINES, /* text has one answer line per line */
-	HTTP_VERDICT_RETRY  /* not counted this time, worth another try */
+	HTTP_VERDICT_RETRY, /* not counted this time, worth another try */
+	HTTP_VERDICT_WRONG  /* not counted, and no other try would be: a
+			     * redirect or a certificate that does not verify,
+			     * so the URL or the authorities are wrong */
 };
 
 struct http_verdict {

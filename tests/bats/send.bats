@@ -66,6 +66,10 @@ caddyfile() {
 				header Retry-After 1
 				respond 429
 			}
+			@moved file {path}.308
+			handle @moved {
+				redir https://user:secret@localhost:$(($2 + 12000))/new?secret 308
+			}
 			@refuse file {path}.400
 			handle @refuse {
 				header Content-Type application/problem+json
@@ -442,14 +446,49 @@ asleep() {
 	run -0 incr-send < <(increment 1)
 }
 
-@test "https is taken only from an authority that is known" {
+@test "https is taken only from an authority that is known, else 100 at once" {
 	INCR_URL=https://localhost:$(($(cat "$caddy/port") + 12000))/
-	run -111 --separate-stderr incr-send -w 0 < <(increment 1)
+	open_input
+	increments 1 3 >&9
+	# It does not wait for the end of its input.
+	exits 100 "$sender"
+	for n in 1 2 3; do
+		is_error "$(sed -n ${n}p out)" unavailable $n
+	done
+	has_lines err 1
+	grep -q "^incr-send: ${INCR_URL%/}: .*certificate" err
+	run -100 --separate-stderr incr-send --cacert "$PWD/none" < <(increment 1)
 	is_error "$output" unavailable 1
-	[[ $stderr == *certificate* ]]
+	[[ $stderr == *"$PWD/none" ]]
 	ca=$(find "$caddy" -name root.crt)
 	run -0 incr-send --cacert "$ca" < <(increment 1)
 	CURL_CA_BUNDLE=$ca run -0 incr-send < <(increment 1)
+}
+
+@test "a redirect is not followed: 100 at once, with where it leads" {
+	touch "$flag.308"
+	open_input
+	increments 1 5 >&9
+	exits 100 "$sender"
+	has_lines out 5
+	run ! grep -vq '"code":"unavailable"' out
+	to=https://localhost:$(($(cat "$caddy/port") + 12000))/new
+	[ "$(cat err)" = "incr-send: ${INCR_URL%/*}: HTTP status 308, redirect to $to" ]
+}
+
+@test "a redirect from a server that was right before is an outage" {
+	open_input
+	increment 1 >&9
+	wait_for 5 has_lines out 1
+	touch "$flag.308"
+	increment 2 >&9
+	wait_for 5 asked 3
+	rm "$flag.308"
+	exec 9>&-
+	wait "$sender"
+	increments 1 2 | cmp - out
+	has_lines err 1
+	grep -q 'redirect to .*; trying for 30 s$' err
 }
 
 @test "counts are kept for the metrics" {
