@@ -67,7 +67,7 @@ head_of() {
 
 @test "openapi.yaml is OpenAPI 3.1, and of this version" {
 	openapi valid "$API"
-	grep -qx "  version: $(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" "$API"
+	grep -qx "  version: $(sed -n 's/^VERSION ?= //p' "$ROOT/Makefile")" "$API"
 }
 
 @test "what is no OpenAPI, or contradicts itself, is not taken for valid" {
