@@ -1,5 +1,6 @@
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -22,4 +23,10 @@ sha256_digest(const void *p, size_t len, uint8_t ret[SHA256_BYTES])
 		return -1;
 	memcpy(ret, digest, sizeof digest);
 	return 0;
+}
+
+bool
+sha256_equal(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES])
+{
+	return CRYPTO_memcmp(a, b, SHA256_BYTES) == 0;
 }

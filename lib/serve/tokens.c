@@ -13,10 +13,10 @@
 #include "base/hex.h"
 #include "base/sha256.h"
 
-enum { WORDS = 3, RATE_TEXT = 32, DIGEST_WORDS = SHA256_BYTES / 8 };
+enum { WORDS = 3, RATE_TEXT = 32 };
 
 struct entry {
-	uint64_t digest[DIGEST_WORDS];
+	uint8_t digest[SHA256_BYTES];
 	uint64_t bucket;
 	unsigned line;
 	struct token token;
@@ -42,14 +42,14 @@ static size_t split(const char *line, size_t len, struct word words[WORDS + 1]);
 static const char *read_words(
     const struct word *words, size_t n, struct entry *ret);
 static bool read_name(const struct word *w, char *ret);
-static bool read_digest(const struct word *w, uint64_t *ret);
+static bool read_digest(const struct word *w, uint8_t *ret);
 static bool read_rate(const struct word *w, struct token *ret);
 static unsigned find_repeated(struct tokens *t, const char **ret_why);
 static int by_name(const void *a, const void *b);
 static int by_digest(const void *a, const void *b);
 static int make_buckets(struct tokens *t);
 static int by_bucket(const void *a, const void *b);
-static uint64_t bucket_of(const struct tokens *t, const uint64_t *digest);
+static uint64_t bucket_of(const struct tokens *t, const uint8_t *digest);
 static int read_file(const char *path, struct buf *ret, const char **ret_why);
 
 struct tokens *
@@ -182,10 +182,8 @@ read_name(const struct word *w, char *ret)
 }
 
 static bool
-read_digest(const struct word *w, uint64_t *ret)
+read_digest(const struct word *w, uint8_t *ret)
 {
-	uint8_t bytes[SHA256_BYTES];
-
 	if (w->len != 2 * SHA256_BYTES)
 		return false;
 	for (size_t i = 0; i < SHA256_BYTES; i++) {
@@ -194,9 +192,8 @@ read_digest(const struct word *w, uint64_t *ret)
 
 		if (high < 0 || low < 0)
 			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
+		ret[i] = (uint8_t)(high << 4 | low);
 	}
-	memcpy(ret, bytes, sizeof bytes);
 	return true;
 }
 
@@ -300,7 +297,7 @@ by_bucket(const void *a, const void *b)
 }
 
 static uint64_t
-bucket_of(const struct tokens *t, const uint64_t *digest)
+bucket_of(const struct tokens *t, const uint8_t *digest)
 {
 	return hash_of(&t->seed, digest) >> t->shift;
 }
@@ -308,23 +305,18 @@ bucket_of(const struct tokens *t, const uint64_t *digest)
 const struct token *
 tokens_find(const struct tokens *t, const char *text, size_t len)
 {
-	uint64_t digest[DIGEST_WORDS], bucket, hit = 0;
-	uint8_t bytes[SHA256_BYTES];
+	uint8_t digest[SHA256_BYTES];
+	const struct token *hit = NULL;
+	uint64_t bucket;
 
 	if (len == 0 || len > TOKENS_TEXT_MAX ||
-	    sha256_digest(text, len, bytes) < 0)
+	    sha256_digest(text, len, digest) < 0)
 		return NULL;
-	memcpy(digest, bytes, sizeof bytes);
 	bucket = bucket_of(t, digest);
-	for (size_t i = t->starts[bucket]; i < t->starts[bucket + 1]; i++) {
-		uint64_t differs = 0, same;
-
-		for (size_t k = 0; k < DIGEST_WORDS; k++)
-			differs |= digest[k] ^ t->entries[i].digest[k];
-		same = (differs | (0 - differs)) >> 63 ^ 1;
-		hit |= (0 - same) & (i + 1);
-	}
-	return hit == 0 ? NULL : &t->entries[hit - 1].token;
+	for (size_t i = t->starts[bucket]; i < t->starts[bucket + 1]; i++)
+		if (sha256_equal(digest, t->entries[i].digest))
+			hit = &t->entries[i].token;
+	return hit;
 }
 
 void
