@@ -203,7 +203,7 @@ conn_answer(struct exchange *x, const struct response *a)
 	}
 	x->answered = true;
 	x->answer = *a;
-	if (a->code != NULL || a->status == 207) {
+	if (a->code != NULL || a->status == HTTP_207) {
 		traceparent_adopt(&x->trace);
 		x->answer.trace = &x->trace;
 	}
@@ -398,7 +398,7 @@ expire(struct conn *c)
 	case CONN_HEAD:
 	case CONN_BODY:
 		conn_input_refuse(
-		    c, &(struct response){.status = 408,
+		    c, &(struct response){.status = HTTP_408,
 			   .code = "request-timeout",
 			   .detail = "the request took too long"});
 		enter(c, CONN_WAITING, 0);

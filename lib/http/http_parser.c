@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/hex.h"
+#include "http/http_status.h"
 
 enum {
 	HEX_DIGITS_MAX = 8,
@@ -76,7 +77,8 @@ static bool has_tab(const char *value, size_t len);
 static bool is_authority(const char *p, size_t len);
 static bool is_known(const char *name, size_t len);
 static bool is(char c, enum place place);
-static bool fault(struct http_parser *h, uint16_t status, const char *why);
+static bool fault(
+    struct http_parser *h, enum http_status status, const char *why);
 
 /* The name of a field in lower case, and its length. */
 #define FIELD(name_) .name = name_, .name_len = sizeof name_ - 1
@@ -143,7 +145,7 @@ read_head(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	/* What can't become a request (TLS, say) is not waited for. */
 	if (len > 0 && !is(p[0], TOKEN) && p[0] != '\r') {
-		fault(h, 400, "the request line is faulty");
+		fault(h, HTTP_400, "the request line is faulty");
 		return HTTP_FAULT;
 	}
 	while (read_head_line(h, p, len))
@@ -163,11 +165,13 @@ read_head_line(struct http_parser *h, const char *p, size_t len)
 
 	if ((lf == NULL && len > HTTP_HEAD_MAX) ||
 	    (lf != NULL && lf - p >= HTTP_HEAD_MAX))
-		return fault(h, 431, "the head must not exceed 8192 bytes");
+		return fault(
+		    h, HTTP_431, "the head must not exceed 8192 bytes");
 	if (lf == NULL)
 		return false;
 	if (n == 0 || line[n - 1] != '\r')
-		return fault(h, 400, "lines of the head must end with CRLF");
+		return fault(
+		    h, HTTP_400, "lines of the head must end with CRLF");
 	n--;
 	h->at = (uint16_t)(h->at + n + 2);
 	if (!h->has_line && n == 0 && !h->skipped)
@@ -189,9 +193,9 @@ end_head(struct http_parser *h, size_t *ret_eaten)
 	struct http_request *r = &h->request;
 
 	if (h->hosts == 0 && !r->http_1_0)
-		fault(h, 400, "the field Host is missing");
+		fault(h, HTTP_400, "the field Host is missing");
 	else if (r->chunked && (r->has_length || r->http_1_0))
-		fault(h, 400, "Transfer-Encoding does not go with this");
+		fault(h, HTTP_400, "Transfer-Encoding does not go with this");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
 	r->keep_alive = !r->http_1_0 && !h->close;
@@ -220,7 +224,7 @@ read_request_line(
 		    ? memchr(target, ' ', (size_t)(end - target))
 		    : NULL;
 	if (space == NULL)
-		return fault(h, 400, "the request line is faulty");
+		return fault(h, HTTP_400, "the request line is faulty");
 	h->request.method = (uint8_t)find_method(line, method_len);
 	return read_version(h, space + 1, (size_t)(end - space - 1)) &&
 	       read_target(h, p, target, (size_t)(space - target));
@@ -251,10 +255,10 @@ read_target(
 	const char *path = target, *end = target + len, *authority = NULL;
 
 	if (h->request.method == HTTP_METHOD_CONNECT)
-		return fault(h, 400, "tunnels are not made here");
+		return fault(h, HTTP_400, "tunnels are not made here");
 	for (size_t i = 0; i < len; i++)
 		if (!is(target[i], TARGET))
-			return fault(h, 400, why);
+			return fault(h, HTTP_400, why);
 	if (len > 7 && strncasecmp(target, "http://", 7) == 0)
 		authority = target + 7;
 	else if (len > 8 && strncasecmp(target, "https://", 8) == 0)
@@ -270,7 +274,7 @@ read_target(
 		    : *path == '/' ||
 			  (h->request.method == HTTP_METHOD_OPTIONS &&
 			      equals(path, len, "*"))))
-		return fault(h, 400, why);
+		return fault(h, HTTP_400, why);
 	h->request.path_at = (uint16_t)(path - p);
 	while (path < end && *path != '?')
 		path++;
@@ -284,9 +288,10 @@ read_version(struct http_parser *h, const char *version, size_t len)
 	if (len != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
 	    version[5] < '0' || version[5] > '9' || version[7] < '0' ||
 	    version[7] > '9')
-		return fault(h, 400, "the request line is faulty");
+		return fault(h, HTTP_400, "the request line is faulty");
 	if (version[5] != '1' || version[7] > '1')
-		return fault(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+		return fault(
+		    h, HTTP_505, "only HTTP/1.0 and HTTP/1.1 are spoken");
 	h->request.http_1_0 = version[7] == '0';
 	return true;
 }
@@ -300,15 +305,16 @@ read_field(struct http_parser *h, const char *line, size_t len,
 	size_t name_len = 0;
 
 	if (++h->fields > HTTP_FIELDS_MAX)
-		return fault(h, 431, "the head has more than 100 fields");
+		return fault(h, HTTP_431, "the head has more than 100 fields");
 	while (name_len < len && is(line[name_len], TOKEN))
 		name_len++;
 	if (name_len == 0 || name_len == len || line[name_len] != ':')
-		return fault(h, 400, "a field of the head is faulty");
+		return fault(h, HTTP_400, "a field of the head is faulty");
 	value = line + name_len + 1;
 	for (const char *c = value; c < end; c++)
 		if (!is(*c, TEXT))
-			return fault(h, 400, "a field of the head is faulty");
+			return fault(
+			    h, HTTP_400, "a field of the head is faulty");
 	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;
 	while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
@@ -337,7 +343,7 @@ take_field(struct http_parser *h, const char *p, const char *name,
 		    !equals(name, name_len, values[i].name))
 			continue;
 		if (v->at != 0 && values[i].repeated != NULL)
-			return fault(h, 400, values[i].repeated);
+			return fault(h, HTTP_400, values[i].repeated);
 		if (v->at != 0 && values[i].lone)
 			len = 0;
 		*v = (struct http_value){(uint16_t)(value - p), (uint16_t)len};
@@ -349,9 +355,9 @@ static bool
 take_host(struct http_parser *h, const char *value, size_t len)
 {
 	if (++h->hosts > 1)
-		return fault(h, 400, "the field Host is repeated");
+		return fault(h, HTTP_400, "the field Host is repeated");
 	if (!is_authority(value, len))
-		return fault(h, 400, "the field Host is faulty");
+		return fault(h, HTTP_400, "the field Host is faulty");
 	return true;
 }
 
@@ -361,7 +367,8 @@ take_length(struct http_parser *h, const char *value, size_t len)
 	uint64_t n = 0;
 
 	if (h->request.has_length)
-		return fault(h, 400, "the field Content-Length is repeated");
+		return fault(
+		    h, HTTP_400, "the field Content-Length is repeated");
 	h->request.has_length = true;
 	for (size_t i = 0; i < len; i++) {
 		if (value[i] < '0' || value[i] > '9')
@@ -370,7 +377,7 @@ take_length(struct http_parser *h, const char *value, size_t len)
 			n = n * 10 + (uint64_t)(value[i] - '0');
 	}
 	if (len == 0 || has_tab(value, len))
-		return fault(h, 400, "the field Content-Length is faulty");
+		return fault(h, HTTP_400, "the field Content-Length is faulty");
 	h->request.length = n;
 	return true;
 }
@@ -380,7 +387,8 @@ take_encoding(struct http_parser *h, const char *value, size_t len)
 {
 	if (h->request.chunked || !equals(value, len, "chunked") ||
 	    has_tab(value, len))
-		return fault(h, 400, "Transfer-Encoding can only be chunked");
+		return fault(
+		    h, HTTP_400, "Transfer-Encoding can only be chunked");
 	h->request.chunked = true;
 	return true;
 }
@@ -408,7 +416,7 @@ static bool
 take_expect(struct http_parser *h, const char *value, size_t len)
 {
 	if (!equals(value, len, "100-continue"))
-		return fault(h, 417, "only 100-continue can be expected");
+		return fault(h, HTTP_417, "only 100-continue can be expected");
 	h->request.expects = true;
 	return true;
 }
@@ -449,7 +457,7 @@ read_size(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 	for (; i < n; i++)
 		good = good && is(p[i], TEXT);
 	if (!good) {
-		fault(h, 400, "the size of a chunk is faulty");
+		fault(h, HTTP_400, "the size of a chunk is faulty");
 		return HTTP_FAULT;
 	}
 	h->state = h->left == 0 ? HTTP_AT_TRAILER : HTTP_AT_CHUNK;
@@ -462,7 +470,7 @@ read_newline(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	if ((len > 0 && p[0] != '\r') || (len > 1 && p[1] != '\n')) {
-		fault(h, 400, "a chunk is longer than its size");
+		fault(h, HTTP_400, "a chunk is longer than its size");
 		return HTTP_FAULT;
 	}
 	if (len < 2)
@@ -482,13 +490,13 @@ read_trailer(
 	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len, name_len;
 
 	if (h->trailers + n > HTTP_HEAD_MAX)
-		fault(h, 431, "the trailers must not exceed 8192 bytes");
+		fault(h, HTTP_431, "the trailers must not exceed 8192 bytes");
 	else if (lf != NULL && (n < 2 || lf[-1] != '\r'))
-		fault(h, 400, "lines of the trailer must end with CRLF");
+		fault(h, HTTP_400, "lines of the trailer must end with CRLF");
 	else if (lf != NULL && n > 2 &&
 		 (name_len = read_field(h, p, n - 2, &value, &value_len)) > 0 &&
 		 is_known(p, name_len))
-		fault(h, 400, "a trailer has a field of the head");
+		fault(h, HTTP_400, "a trailer has a field of the head");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
 	if (lf == NULL)
@@ -580,10 +588,10 @@ is(char c, enum place place)
 
 /* Always false, so that callers can return it. */
 static bool
-fault(struct http_parser *h, uint16_t status, const char *why)
+fault(struct http_parser *h, enum http_status status, const char *why)
 {
 	h->state = HTTP_AT_FAULT;
-	h->status = status;
+	h->status = (uint16_t)status;
 	h->why = why;
 	return false;
 }

@@ -18,11 +18,12 @@ static const char *date(void);
 struct response
 response_fault(enum fault f)
 {
-	struct response a = {
-	    .status = 400, .code = fault_code(f), .detail = fault_detail(f)};
+	struct response a = {.status = HTTP_400,
+	    .code = fault_code(f),
+	    .detail = fault_detail(f)};
 
 	switch (f) {
-	case FAULT_NONE: return (struct response){.status = 202};
+	case FAULT_NONE: return (struct response){.status = HTTP_202};
 	case FAULT_NOT_JSON:
 	case FAULT_NOT_AN_OBJECT:
 	case FAULT_MISSING_KEY:
@@ -35,41 +36,16 @@ response_fault(enum fault f)
 	case FAULT_NOT_TAGGED:
 	case FAULT_FAULTY_HEADER:
 	case FAULT_CONTROL_LINE: break;
-	case FAULT_TOO_LONG: a.status = 413; break;
-	case FAULT_IDEMPOTENCY_KEY_REUSED: a.status = 422; break;
+	case FAULT_TOO_LONG: a.status = HTTP_413; break;
+	case FAULT_IDEMPOTENCY_KEY_REUSED: a.status = HTTP_422; break;
 	case FAULT_UNAVAILABLE:
-		a.status = 503;
+		a.status = HTTP_503;
 		a.retry_s = RETRY_S;
 		break;
 	case FAULT_UNKNOWN:
-	case FAULT_COUNT: a.status = 504; break;
+	case FAULT_COUNT: a.status = HTTP_504; break;
 	}
 	return a;
-}
-
-const char *
-response_phrase(uint16_t status)
-{
-	switch (status) {
-	case 200: return "OK";
-	case 202: return "Accepted";
-	case 207: return "Multi-Status";
-	case 400: return "Bad Request";
-	case 401: return "Unauthorized";
-	case 403: return "Forbidden";
-	case 404: return "Not Found";
-	case 405: return "Method Not Allowed";
-	case 408: return "Request Timeout";
-	case 413: return "Content Too Large";
-	case 417: return "Expectation Failed";
-	case 422: return "Unprocessable Content";
-	case 429: return "Too Many Requests";
-	case 431: return "Request Header Fields Too Large";
-	case 503: return "Service Unavailable";
-	case 504: return "Gateway Timeout";
-	case 505: return "HTTP Version Not Supported";
-	}
-	return "Unknown";
 }
 
 int
@@ -80,7 +56,7 @@ response_add(
 	const char *text = a->text, *type = a->type;
 	size_t len = a->text_len, before = out->len;
 
-	if (a->status == 202 && a->text == NULL && !close)
+	if (a->status == HTTP_202 && a->text == NULL && !close)
 		return add_accepted(out);
 	if (a->code != NULL) {
 		len = format_problem(a, problem, sizeof problem);
@@ -91,8 +67,8 @@ response_add(
 	if (buf_addf(out,
 		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s"
 		"Content-Length: %zu\r\n\r\n",
-		(unsigned)a->status, response_phrase(a->status), date(), fields,
-		close ? "Connection: close\r\n" : "",
+		(unsigned)a->status, http_status_phrase(a->status), date(),
+		fields, close ? "Connection: close\r\n" : "",
 		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
 		type == NULL ? "" : "\r\n", len) == 0 &&
 	    (head_only || buf_add(out, text, len) == 0))
@@ -159,7 +135,7 @@ format_problem(const struct response *a, char *ret_text, size_t size)
 	int n = snprintf(ret_text, size,
 	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
 	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s%s%.*s%s}\n",
-	    limited ? quota : "about:blank", response_phrase(a->status),
+	    limited ? quota : "about:blank", http_status_phrase(a->status),
 	    (unsigned)a->status, a->code, a->detail,
 	    limited ? ",\"violated-policies\":[\"" : "",
 	    limited ? a->policy : "", limited ? "\"]" : "",

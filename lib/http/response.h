@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "http/http_status.h"
 #include "http/traceparent.h"
 #include "record/fault.h"
 
@@ -20,7 +21,7 @@
  * as its trace_id, and by the field traceresponse of W3C Trace Context.
  */
 struct response {
-	uint16_t status;
+	enum http_status status;
 	const char *allow;     /* Allow, or NULL */
 	uint32_t retry_s;      /* Retry-After, 0: none */
 	uint32_t quota, left;  /* of policy: units per second, and now */
@@ -35,9 +36,6 @@ struct response {
 
 /* What an error line means in HTTP. */
 struct response response_fault(enum fault f);
-
-/* The reason phrase, for the statuses that incr-serve uses. */
-const char *response_phrase(uint16_t status);
 
 /*
  * Adds the response, as the last one of its connection if close, without its

@@ -1,6 +1,7 @@
 #include "serve/access.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,8 +19,8 @@ static struct ratelimit rates;
 static bool is_limited(void);
 static const char *find_bearer(
     const struct http_request *r, const char *head, size_t *ret_len);
-static bool refuse(struct exchange *x, uint16_t status, const char *code,
-    const char *detail, const char *challenge);
+static bool refuse(struct exchange *x, enum http_status status,
+    const char *code, const char *detail, const char *challenge);
 
 int
 access_open(const struct access_options *o, char *ret_why, size_t why_size)
@@ -90,15 +91,15 @@ access_enter(struct exchange *x, const struct http_request *r, const char *head)
 	}
 	text = find_bearer(r, head, &len);
 	if (text == NULL)
-		return refuse(x, 401, "unauthorized",
+		return refuse(x, HTTP_401, "unauthorized",
 		    "a bearer token is needed", "Bearer realm=\"incr\"");
 	t = tokens_find(tokens, text, len);
 	if (t == NULL)
-		return refuse(x, 401, "unauthorized",
+		return refuse(x, HTTP_401, "unauthorized",
 		    "the bearer token is not known",
 		    "Bearer realm=\"incr\", error=\"invalid_token\"");
 	if (t->barred)
-		return refuse(x, 403, "forbidden",
+		return refuse(x, HTTP_403, "forbidden",
 		    "the bearer token may not send increments",
 		    "Bearer realm=\"incr\", error=\"insufficient_scope\"");
 	request_of(x)->client = t->client;
@@ -124,7 +125,7 @@ find_bearer(const struct http_request *r, const char *head, size_t *ret_len)
 }
 
 static bool
-refuse(struct exchange *x, uint16_t status, const char *code,
+refuse(struct exchange *x, enum http_status status, const char *code,
     const char *detail, const char *challenge)
 {
 	conn_answer(x, &(struct response){.status = status,
@@ -151,7 +152,7 @@ access_take(struct exchange *x, uint32_t n)
 		return true;
 	}
 	conn_answer(x,
-	    &(struct response){.status = 429,
+	    &(struct response){.status = HTTP_429,
 		.code = "quota-exceeded",
 		.detail = "the rate of this client is used up for "
 			  "now, nothing was counted",

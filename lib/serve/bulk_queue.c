@@ -78,7 +78,7 @@ void
 bulk_queue_leave(struct exchange *x)
 {
 	bulk_request_cut(
-	    request_of(x)->bulk, &(struct response){.status = 504});
+	    request_of(x)->bulk, &(struct response){.status = HTTP_504});
 	release(x);
 }
 
@@ -186,7 +186,7 @@ may_add(const struct exchange *x)
 static void
 add(struct exchange *x, const char *line, size_t len, bool too_long)
 {
-	static const struct response too_many = {.status = 413,
+	static const struct response too_many = {.status = HTTP_413,
 	    .code = "too-long",
 	    .detail = "the body must not exceed 1 MiB and 10000 lines"};
 	struct response no_memory = response_fault(FAULT_UNAVAILABLE);

@@ -104,14 +104,15 @@ bulk_request_settle(struct bulk_request *b, uint32_t number, enum fault fault,
 struct response
 bulk_request_answer(struct bulk_request *b)
 {
-	struct response a = {.status = 202, .type = "application/x-ndjson"};
+	struct response a = {
+	    .status = HTTP_202, .type = "application/x-ndjson"};
 	enum fault fault = FAULT_NONE;
 	struct buf lines = {0};
 
 	if (b->verdicts.len == 0 && b->cut.status != 0)
 		return b->cut;
 	if (b->verdicts.len == 0)
-		return (struct response){.status = 400,
+		return (struct response){.status = HTTP_400,
 		    .code = "faulty-request",
 		    .detail = "the body has no lines"};
 	if (b->cut.status == 0 && have_one_fault(b, &fault) &&
@@ -121,7 +122,7 @@ bulk_request_answer(struct bulk_request *b)
 		lines = b->texts;
 		b->texts = (struct buf){0};
 	} else {
-		a.status = 207;
+		a.status = HTTP_207;
 		if (write_lines(b, &lines) < 0) {
 			buf_free(&lines);
 			return response_fault(FAULT_UNKNOWN);
@@ -167,7 +168,7 @@ write_lines(struct bulk_request *b, struct buf *out)
 	if (b->cut.status == 0)
 		return 0;
 	return write_error(out,
-	    b->cut.status == 413 ? FAULT_TOO_LONG : FAULT_UNAVAILABLE,
+	    b->cut.status == HTTP_413 ? FAULT_TOO_LONG : FAULT_UNAVAILABLE,
 	    b->verdicts.len + 1);
 }
 

@@ -1,8 +1,8 @@
 #include "serve/failure_log.h"
 
 void
-failure_log_add(struct failure_log *c, uint16_t status, const char *code,
-    const struct traceparent *t)
+failure_log_add(struct failure_log *c, enum http_status status,
+    const char *code, const struct traceparent *t)
 {
 	uint64_t others = c->last.status == 0 ? 0 : c->last.others + 1;
 

@@ -12,12 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "http/http_status.h"
 #include "http/traceparent.h"
 
 enum { FAILURE_LOG_EVERY_MS = 1000 };
 
 struct failure {
-	uint16_t status;
+	enum http_status status;
 	const char *code; /* constant */
 	struct traceparent trace;
 	uint64_t others; /* that are not said */
@@ -30,8 +31,8 @@ struct failure_log {
 };
 
 /* A request was answered with status, because of code. */
-void failure_log_add(struct failure_log *c, uint16_t status, const char *code,
-    const struct traceparent *t);
+void failure_log_add(struct failure_log *c, enum http_status status,
+    const char *code, const struct traceparent *t);
 
 /* What is to be said now; at the end of the program, now_ms is INT64_MAX.
  * False: nothing. */

@@ -39,7 +39,7 @@ static const struct {
 static bool unready;
 static struct failure_log complaints;
 
-static void answer_problem(struct exchange *x, uint16_t status,
+static void answer_problem(struct exchange *x, enum http_status status,
     const char *code, const char *detail, const char *allow);
 static void admit(
     struct exchange *x, const struct http_request *r, const char *head);
@@ -70,7 +70,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 		i++;
 	if (i == ROUTES) {
 		answer_problem(
-		    x, 404, "not-found", "there is nothing here", NULL);
+		    x, HTTP_404, "not-found", "there is nothing here", NULL);
 		return;
 	}
 	request_of(x)->route = (uint8_t)i;
@@ -79,7 +79,7 @@ routes_head(struct exchange *x, const struct http_request *r, const char *head)
 	if (routes[i].posts
 		? r->method != HTTP_METHOD_POST
 		: r->method != HTTP_METHOD_GET && r->method != HTTP_METHOD_HEAD)
-		answer_problem(x, 405, "method-not-allowed",
+		answer_problem(x, HTTP_405, "method-not-allowed",
 		    "the field Allow names the methods of this resource",
 		    routes[i].posts ? posts : gets);
 	else if (routes[i].posts)
@@ -123,12 +123,12 @@ take_key(struct exchange *x, const struct http_request *r, const char *head)
 	struct idempotency_key key;
 
 	if (!backend_tagged())
-		answer_problem(x, 400, code,
+		answer_problem(x, HTTP_400, code,
 		    "this server runs without --tagged, it remembers no keys",
 		    NULL);
 	else if (idempotency_read(head + r->idempotency_key.at,
 		     r->idempotency_key.len, &key) < 0)
-		answer_problem(x, 400, code,
+		answer_problem(x, HTTP_400, code,
 		    "the key must be a string of 1 to 255 visible characters",
 		    NULL);
 	else if (idempotency_make(
@@ -137,7 +137,7 @@ take_key(struct exchange *x, const struct http_request *r, const char *head)
 }
 
 static void
-answer_problem(struct exchange *x, uint16_t status, const char *code,
+answer_problem(struct exchange *x, enum http_status status, const char *code,
     const char *detail, const char *allow)
 {
 	conn_answer(x, &(struct response){.status = status,
@@ -160,7 +160,7 @@ routes_body(struct exchange *x, const char *body, size_t len)
 		if (!unready && backend_fresh(clock_ms()))
 			answer_text(x, "ready\n");
 		else
-			answer_problem(x, 503, "not-ready",
+			answer_problem(x, HTTP_503, "not-ready",
 			    "verdicts do not arrive, or the server is stopping",
 			    NULL);
 		return;
@@ -186,7 +186,7 @@ answer_text(struct exchange *x, const char *text)
 	if (copy == NULL)
 		refuse(x);
 	else
-		conn_answer(x, &(struct response){.status = 200,
+		conn_answer(x, &(struct response){.status = HTTP_200,
 				   .type = "text/plain; charset=utf-8",
 				   .text = copy,
 				   .text_len = strlen(copy)});
@@ -202,7 +202,7 @@ answer_metrics(struct exchange *x)
 		refuse(x);
 		return;
 	}
-	conn_answer(x, &(struct response){.status = 200,
+	conn_answer(x, &(struct response){.status = HTTP_200,
 			   .type = "text/plain; version=0.0.4; charset=utf-8",
 			   .text = text.data,
 			   .text_len = text.len});
@@ -230,7 +230,7 @@ routes_cut(struct exchange *x, const struct response *a)
 		conn_answer(x, a);
 		return;
 	}
-	if (a->status == 413)
+	if (a->status == HTTP_413)
 		too_long.detail =
 		    "the body must not exceed 1 MiB and 10000 lines";
 	bulk_queue_cut(x, &too_long);
@@ -255,10 +255,10 @@ is_failure(const struct exchange *x)
 {
 	const struct response *a = &x->answer;
 
-	if (a->status == 207)
+	if (a->status == HTTP_207)
 		return request_of(x)->bulk->failed;
-	return (a->status == 503 || a->status == 504) && a->code != NULL &&
-	       request_of(x)->route != ROUTE_READY;
+	return (a->status == HTTP_503 || a->status == HTTP_504) &&
+	       a->code != NULL && request_of(x)->route != ROUTE_READY;
 }
 
 bool

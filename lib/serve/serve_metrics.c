@@ -1,3 +1,4 @@
+/* The counters of incr-serve, and what a scraper gets. */
 #include "serve/serve_metrics.h"
 
 #include <dirent.h>
@@ -6,37 +7,43 @@
 #include "base/metrics.h"
 #include "base/metrics_merge.h"
 
+/* clang-format off */
+
+/* SERIES_202 and so on, one for each status; then the others. */
 enum {
-	N_STATUSES = 17,
-	DURATION = N_STATUSES,
+#define X(code_, phrase_) SERIES_##code_,
+	HTTP_STATUSES(X)
+#undef X
+	DURATION,
 	CONNECTIONS,
 	IN_FLIGHT,
 	N_SERIES
 };
 
-#define STATUS(code_) \
-	{ \
+static struct metric series[N_SERIES] = {
+#define X(code_, phrase_) \
+	[SERIES_##code_] = { \
 		.name = "incr_http_requests_total", \
 		.help = "HTTP requests answered.", \
-		.labels = "code=\"" #code_ "\"", .kind = METRICS_COUNTER \
-	}
+		.labels = "code=\"" #code_ "\"", \
+		.kind = METRICS_COUNTER},
+	HTTP_STATUSES(X)
+#undef X
+	[DURATION] = {
+		.name = "incr_http_request_duration_seconds",
+		.help = "From the end of a request's head to its answer.",
+		.kind = METRICS_HISTOGRAM},
+	[CONNECTIONS] = {
+		.name = "incr_http_connections",
+		.help = "Open connections.",
+		.kind = METRICS_GAUGE},
+	[IN_FLIGHT] = {
+		.name = "incr_http_in_flight",
+		.help = "Lines without verdict.",
+		.kind = METRICS_GAUGE},
+};
 
-static const uint16_t statuses[N_STATUSES] = {202, 207, 200, 400, 401, 403, 404,
-    405, 408, 413, 417, 422, 429, 431, 503, 504, 505};
-
-static struct metric series[N_SERIES] = {STATUS(202), STATUS(207), STATUS(200),
-    STATUS(400), STATUS(401), STATUS(403), STATUS(404), STATUS(405),
-    STATUS(408), STATUS(413), STATUS(417), STATUS(422), STATUS(429),
-    STATUS(431), STATUS(503), STATUS(504), STATUS(505),
-    [DURATION] = {.name = "incr_http_request_duration_seconds",
-	.help = "From the end of a request's head to its answer.",
-	.kind = METRICS_HISTOGRAM},
-    [CONNECTIONS] = {.name = "incr_http_connections",
-	.help = "Open connections.",
-	.kind = METRICS_GAUGE},
-    [IN_FLIGHT] = {.name = "incr_http_in_flight",
-	.help = "Lines without verdict.",
-	.kind = METRICS_GAUGE}};
+/* clang-format on */
 
 int
 serve_metrics_open(const char *prog)
@@ -45,13 +52,14 @@ serve_metrics_open(const char *prog)
 }
 
 void
-serve_metrics_count(uint16_t status, int64_t us)
+serve_metrics_count(enum http_status status, int64_t us)
 {
-	size_t i = 0;
-
-	while (i < N_STATUSES - 1 && statuses[i] != status)
-		i++;
-	series[i].value++;
+	switch (status) {
+#define X(code_, phrase_) \
+	case HTTP_##code_: series[SERIES_##code_].value++; break;
+		HTTP_STATUSES(X)
+#undef X
+	}
 	metrics_observe(&series[DURATION], (double)us / 1e6);
 }
 

@@ -8,13 +8,14 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "http/http_status.h"
 
 /* 0, or -1 with errno if INCR_METRICS_DIR can't be written: it goes on
  * without. */
 int serve_metrics_open(const char *prog);
 
 /* A request was answered, after so many microseconds. */
-void serve_metrics_count(uint16_t status, int64_t us);
+void serve_metrics_count(enum http_status status, int64_t us);
 
 /* The state of now; as metrics_tick. */
 int64_t serve_metrics_tick(
