@@ -29,23 +29,15 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/options.h"
 #include "base/signals.h"
-#include "http/conn.h"
-#include "net/loop.h"
-#include "serve/acceptor.h"
-#include "serve/access.h"
-#include "serve/backend.h"
-#include "serve/bulk_queue.h"
-#include "serve/ratelimit_shared.h"
-#include "serve/request.h"
-#include "serve/routes.h"
-#include "serve/serve_metrics.h"
+#include "serve/server.h"
 
 enum {
 	LISTENERS_MAX = 16,
-	FAREWELL_MS = 1000, /* for last answers to leave, at least */
-	KIN_MS = 1000       /* for the neighbours to leave */
+	LINGER_MS = 1000,  /* for last answers to be read, at least */
+	CHILDREN_MS = 1000 /* for the rest of the pipeline to end */
 };
 
 static struct {
@@ -53,15 +45,15 @@ static struct {
 	size_t n_listen;
 	bool listen_given; /* by option or environment, not by default */
 	const char *metrics, *port_file;
-	uint64_t max_connections;
 	int64_t grace_ms, linger_ms;
-	uint64_t max_bulks;
-	struct backend_options relay;
-	struct access_options gate;
+	struct access_options access;
+	struct server_options server;
 	const char *redis;
 	bool rate_shared;
 	bool open; /* to everybody, wherever it listens */
-} opt;
+} opt = {.server = {.access = &opt.access,
+	     .backend = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO},
+	     .limit_ms = {[CONN_LINGERING] = LINGER_MS}}};
 
 enum stage {
 	STAGE_RUNNING,
@@ -76,6 +68,7 @@ static struct {
 	int64_t grace_due_ms;
 	int status; /* to exit with */
 	struct loop_fd signals;
+	struct server server;
 } s = {.status = EXIT_DELIVERED,
     .stage_due_ms = IO_FOREVER,
     .grace_due_ms = IO_FOREVER};
@@ -84,34 +77,23 @@ static const char *add_listen(void *dest, const char *text);
 static const char *set_rate(void *dest, const char *text);
 static const char *add_trust(void *dest, const char *text);
 static void drop_listens(void);
-static void open_service(void);
-static void open_doors(void);
-static void open_door(const char *addr, uint8_t role);
+static void open_server(void);
+static void open_sockets(void);
+static void open_socket(const char *addr, uint8_t role);
 static void refuse_exposure(const char *where);
 static void write_ports(void);
 static void run(void);
-static void complain(int64_t now_ms);
+static void log_failure(int64_t now_ms);
 static int64_t next_deadline(void);
-static int64_t share_rates(int64_t now_ms);
 static void take_signal(struct loop_fd *w, uint32_t events);
 static void reload(void);
 static void advance(void);
-static void look_at_relay(void);
+static void look_at_backend(void);
 static void look_at_time(void);
 static void break_off(int status, const char *why);
 static void move(enum stage stage);
-static int64_t farewell_due(void);
+static int64_t linger_due(void);
 static bool has_left(void);
-
-static struct conn_policy policy = {
-    .limit_ms = {[CONN_LINGERING] = FAREWELL_MS},
-    .ctx = {sizeof(struct request), request_end},
-    .head = routes_head,
-    .body = routes_body,
-    .data = bulk_queue_data,
-    .cut = routes_cut,
-    .left = bulk_queue_leave,
-    .answered = routes_answered};
 
 #define SECONDS(name_, def_, dest_, min_, help_) \
 	{ \
@@ -133,7 +115,7 @@ static const struct option_def defs[] = {
 	.name = "tagged",
 	.help = "lines and verdicts start with a tag and a TAB",
 	.kind = OPTIONS_FLAG,
-	.dest = &opt.relay.tagged},
+	.dest = &opt.server.backend.tagged},
     {.letter = 'g',
 	.name = "grace",
 	.arg = "SECONDS",
@@ -147,7 +129,7 @@ static const struct option_def defs[] = {
 	.env = "INCR_TOKENS",
 	.help = "who may send: name, sha256, rate per line",
 	.kind = OPTIONS_TEXT,
-	.dest = &opt.gate.tokens},
+	.dest = &opt.access.tokens},
     {.name = "open",
 	.help = "no tokens, though others reach the address",
 	.kind = OPTIONS_FLAG,
@@ -157,7 +139,7 @@ static const struct option_def defs[] = {
 	.env = "INCR_RATE",
 	.help = "N/s[:BURST] for each client without its own",
 	.kind = OPTIONS_CALL,
-	.dest = &opt.gate.rate,
+	.dest = &opt.access.rate,
 	.call = set_rate},
     {.name = "rate-shared",
 	.help = "all servers of a Redis share the rates",
@@ -176,7 +158,7 @@ static const struct option_def defs[] = {
 	.env = "INCR_TRUST",
 	.help = "CIDR or unix: its X-Forwarded-For counts; repeatable",
 	.kind = OPTIONS_CALL,
-	.dest = &opt.gate.trust,
+	.dest = &opt.access.trust,
 	.call = add_trust},
     {.name = "metrics",
 	.arg = "ADDR",
@@ -193,7 +175,7 @@ static const struct option_def defs[] = {
 	.def = "10000",
 	.help = "more are answered 503",
 	.kind = OPTIONS_NUMBER,
-	.dest = &opt.max_connections,
+	.dest = &opt.server.max_connections,
 	.min = 1,
 	.max = 1000000},
     {.name = "max-in-flight",
@@ -201,7 +183,7 @@ static const struct option_def defs[] = {
 	.def = "16384",
 	.help = "lines without verdict; more are answered 503",
 	.kind = OPTIONS_NUMBER,
-	.dest = &opt.relay.max_lines,
+	.dest = &opt.server.backend.max_lines,
 	.min = 1,
 	.max = 1000000},
     {.name = "max-batches",
@@ -209,20 +191,20 @@ static const struct option_def defs[] = {
 	.def = "64",
 	.help = "requests of many lines; more are answered 503",
 	.kind = OPTIONS_NUMBER,
-	.dest = &opt.max_bulks,
+	.dest = &opt.server.max_bulk_requests,
 	.min = 1,
 	.max = 10000},
     SECONDS("linger", "2", &opt.linger_ms, 0,
 	"say unready for so long before stopping"),
-    SECONDS("head-timeout", "10", &policy.limit_ms[CONN_HEAD], 10,
+    SECONDS("head-timeout", "10", &opt.server.limit_ms[CONN_HEAD], 10,
 	"time for a head"),
-    SECONDS("body-timeout", "10", &policy.limit_ms[CONN_BODY], 10,
+    SECONDS("body-timeout", "10", &opt.server.limit_ms[CONN_BODY], 10,
 	"time for a body"),
-    SECONDS("verdict-timeout", "6", &opt.relay.verdict_ms, 10,
+    SECONDS("verdict-timeout", "6", &opt.server.backend.verdict_ms, 10,
 	"time for a verdict; longer than incr-publish waits"),
-    SECONDS("write-timeout", "10", &policy.limit_ms[CONN_WRITING], 10,
+    SECONDS("write-timeout", "10", &opt.server.limit_ms[CONN_WRITING], 10,
 	"time for a client to read on"),
-    SECONDS("idle-timeout", "150", &policy.limit_ms[CONN_IDLE], 10,
+    SECONDS("idle-timeout", "150", &opt.server.limit_ms[CONN_IDLE], 10,
 	"time between requests"),
 };
 
@@ -236,13 +218,12 @@ main(int argc, char **argv)
 {
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
-	open_service();
-	open_doors();
+	open_server();
+	open_sockets();
 	run();
-	complain(INT64_MAX);
-	serve_metrics_close();
-	access_close();
-	return children_status(s.status, KIN_MS);
+	log_failure(INT64_MAX);
+	server_close(&s.server);
+	return children_status(s.status, CHILDREN_MS);
 }
 
 /* -- start --------------------------------------------------------------- */
@@ -324,38 +305,33 @@ add_trust(void *dest, const char *text)
 }
 
 static void
-open_service(void)
+open_server(void)
 {
 	static const int hang_up[] = {SIGHUP, 0};
-	char reason[LOG_MAX];
-	const char *why;
-	int fd = signals_open(opt.gate.tokens == NULL ? NULL : hang_up);
+	char why[LOG_MAX];
+	int fd = signals_open(opt.access.tokens == NULL ? NULL : hang_up),
+	    status;
 
-	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
-	if (fd < 0 || loop_open() < 0 || loop_set(&s.signals, EPOLLIN) < 0)
+	if (fd < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
-	opt.gate.redis = opt.rate_shared ? opt.redis : NULL;
-	if (access_open(&opt.gate, reason, sizeof reason) < 0)
-		log_die(EXIT_CONFIG, "%s", reason);
-	opt.relay.told = routes_told;
-	if (backend_open(&opt.relay, &why) < 0)
-		log_die(EXIT_TEMPFAIL, "%s", why);
-	if (serve_metrics_open(prog.name) < 0)
+	opt.access.redis = opt.rate_shared ? opt.redis : NULL;
+	status = server_open(&s.server, &opt.server, why, sizeof why);
+	if (status != 0)
+		log_die(status, "%s", why);
+	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
+	if (loop_set(&s.server.loop, &s.signals, EPOLLIN) < 0)
+		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	if (serve_metrics_open(&s.server.metrics, prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
-	bulk_queue_use(&(struct bulk_queue_options){.max = opt.max_bulks,
-	    .max_lines = opt.relay.max_lines,
-	    .wait_ms = opt.relay.verdict_ms});
-	conn_use(&policy);
 }
 
 static void
-open_doors(void)
+open_sockets(void)
 {
 	const char *why;
 	int inherited;
 
-	acceptor_limit(opt.max_connections);
-	inherited = acceptor_inherit(ROUTES_FRONT, &why);
+	inherited = acceptor_inherit(&s.server.acceptor, ROUTES_FRONT, &why);
 	if (inherited < 0)
 		log_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
 	if (inherited > 0)
@@ -363,23 +339,23 @@ open_doors(void)
 	if (inherited > 0 && !opt.listen_given)
 		drop_listens();
 	for (size_t i = 0; i < opt.n_listen; i++) {
-		open_door(opt.listen[i], ROUTES_FRONT);
+		open_socket(opt.listen[i], ROUTES_FRONT);
 		refuse_exposure(opt.listen[i]);
 	}
 	if (opt.metrics != NULL)
-		open_door(opt.metrics, ROUTES_METRICS);
+		open_socket(opt.metrics, ROUTES_METRICS);
 	if (opt.port_file != NULL)
 		write_ports();
 }
 
 static void
-open_door(const char *addr, uint8_t role)
+open_socket(const char *addr, uint8_t role)
 {
 	const char *why;
 
-	if (acceptor_open(addr, role, &why) == 0)
+	if (acceptor_open(&s.server.acceptor, addr, role, &why) == 0)
 		return;
-	acceptor_close();
+	acceptor_close(&s.server.acceptor);
 	log_die(EXIT_CONFIG, "%s: %s", addr, why);
 }
 
@@ -387,9 +363,10 @@ open_door(const char *addr, uint8_t role)
 static void
 refuse_exposure(const char *where)
 {
-	if (opt.open || opt.gate.tokens != NULL || acceptor_is_local())
+	if (opt.open || opt.access.tokens != NULL ||
+	    acceptor_is_local(&s.server.acceptor))
 		return;
-	acceptor_close();
+	acceptor_close(&s.server.acceptor);
 	log_die(EXIT_CONFIG,
 	    "%s: others reach this address: give --tokens, or say --open",
 	    where);
@@ -407,10 +384,10 @@ write_ports(void)
 	if (n > 0 && (size_t)n < sizeof aside)
 		fd =
 		    open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || acceptor_ports(&ports) < 0 ||
+	if (fd < 0 || acceptor_ports(&s.server.acceptor, &ports) < 0 ||
 	    io_write_all(fd, buf_ptr(&ports), ports.len, IO_FOREVER) < 0 ||
 	    close(fd) < 0 || rename(aside, opt.port_file) < 0) {
-		acceptor_close();
+		acceptor_close(&s.server.acceptor);
 		log_die(EXIT_CONFIG, "%s: %s", opt.port_file, strerror(errno));
 	}
 	buf_free(&ports);
@@ -421,65 +398,49 @@ write_ports(void)
 static void
 run(void)
 {
+	struct backend *backend = &s.server.backend;
+
 	for (;;) {
 		advance();
-		(void)bulk_queue_tick(clock_ms());
-		conn_flush();
-		backend_write();
-		if (s.stage == STAGE_DRAINING && backend_written())
-			backend_close_output();
-		if (routes_complaint_due() != IO_FOREVER)
-			complain(clock_ms());
+		server_send(&s.server);
+		if (s.stage == STAGE_DRAINING && backend_written(backend))
+			backend_close_output(backend);
+		if (failure_log_due(&s.server.routes.failures) != IO_FOREVER)
+			log_failure(clock_ms());
 		if (has_left())
 			return;
-		if (loop_wait(next_deadline()) < 0)
+		if (loop_wait(&s.server.loop, next_deadline()) < 0)
 			log_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
 	}
 }
 
 /* A request that was not served, with the id that its client was told. */
 static void
-complain(int64_t now_ms)
+log_failure(int64_t now_ms)
 {
-	struct failure c;
+	struct failure f;
 
-	if (!routes_complaint(now_ms, &c))
+	if (!failure_log_next(&s.server.routes.failures, now_ms, &f))
 		return;
-	if (c.others == 0)
+	if (f.others == 0)
 		log_say("request %.*s: %u %s", TRACEPARENT_ID,
-		    c.trace.text + TRACEPARENT_ID_AT, (unsigned)c.status,
-		    c.code);
+		    f.trace.text + TRACEPARENT_ID_AT, (unsigned)f.status,
+		    f.code);
 	else
 		log_say("request %.*s: %u %s, and %ju more", TRACEPARENT_ID,
-		    c.trace.text + TRACEPARENT_ID_AT, (unsigned)c.status,
-		    c.code, (uintmax_t)c.others);
+		    f.trace.text + TRACEPARENT_ID_AT, (unsigned)f.status,
+		    f.code, (uintmax_t)f.others);
 }
 
-/* Whoever has something to do with time does it; when the next has. */
 static int64_t
 next_deadline(void)
 {
-	int64_t now_ms = clock_ms(), first = IO_FOREVER;
-	int64_t due[] = {backend_tick(now_ms), bulk_queue_tick(now_ms),
-	    conn_tick(now_ms), acceptor_tick(now_ms),
-	    serve_metrics_tick(now_ms, conn_count(), backend_count()),
-	    routes_complaint_due(), share_rates(now_ms), s.stage_due_ms,
-	    s.grace_due_ms};
-
-	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
-		first = due[i] < first ? due[i] : first;
-	return first;
-}
-
-static int64_t
-share_rates(int64_t now_ms)
-{
-	int64_t due_ms = ratelimit_shared_tick(now_ms);
-	const char *why = ratelimit_shared_trouble();
+	int64_t due_ms = server_tick(&s.server, clock_ms());
+	const char *why = ratelimit_shared_trouble(&s.server.access.shared);
 
 	if (why != NULL)
 		log_say("redis: %s; rates are not shared now", why);
-	return due_ms;
+	return num_min(due_ms, num_min(s.stage_due_ms, s.grace_due_ms));
 }
 
 /* -- leaving ------------------------------------------------------------- */
@@ -503,7 +464,7 @@ reload(void)
 {
 	char why[LOG_MAX];
 
-	if (access_reload(why, sizeof why) < 0)
+	if (access_reload(&s.server.access, why, sizeof why) < 0)
 		log_say("%s; the tokens stay as they were", why);
 }
 
@@ -511,31 +472,37 @@ static void
 advance(void)
 {
 	if (s.stage != STAGE_LEAVING)
-		look_at_relay();
+		look_at_backend();
 	if (s.stage != STAGE_LEAVING)
 		look_at_time();
 }
 
 static void
-look_at_relay(void)
+look_at_backend(void)
 {
-	switch (backend_state()) {
+	switch (backend_state(&s.server.backend)) {
 	case BACKEND_RUNNING: return;
 	case BACKEND_UNREAD:
 		if (s.status != EXIT_TEMPFAIL)
-			log_say("%s", backend_why());
+			log_say("%s", backend_why(&s.server.backend));
 		s.status = EXIT_TEMPFAIL;
 		if (s.stage != STAGE_DRAINING)
 			move(STAGE_DRAINING);
 		return;
 	case BACKEND_ENDED:
-		if (s.stage != STAGE_DRAINING || backend_count() > 0)
-			break_off(EXIT_TEMPFAIL, backend_why());
+		if (s.stage != STAGE_DRAINING ||
+		    backend_count(&s.server.backend) > 0)
+			break_off(
+			    EXIT_TEMPFAIL, backend_why(&s.server.backend));
 		else
 			move(STAGE_LEAVING);
 		return;
-	case BACKEND_FAILED: break_off(EXIT_TEMPFAIL, backend_why()); return;
-	case BACKEND_CONFUSED: break_off(EXIT_BUG, backend_why()); return;
+	case BACKEND_FAILED:
+		break_off(EXIT_TEMPFAIL, backend_why(&s.server.backend));
+		return;
+	case BACKEND_CONFUSED:
+		break_off(EXIT_BUG, backend_why(&s.server.backend));
+		return;
 	}
 }
 
@@ -553,9 +520,9 @@ look_at_time(void)
 static void
 break_off(int status, const char *why)
 {
-	log_say(
-	    "%s, %ju lines without verdict", why, (uintmax_t)backend_count());
-	backend_give_up();
+	log_say("%s, %ju lines without verdict", why,
+	    (uintmax_t)backend_count(&s.server.backend));
+	backend_give_up(&s.server.backend);
 	s.status = status;
 	move(STAGE_LEAVING);
 }
@@ -566,17 +533,17 @@ move(enum stage stage)
 {
 	s.stage = stage;
 	s.stage_due_ms = IO_FOREVER;
-	policy.closing = true;
-	routes_unready();
+	conn_close_all(&s.server.conns);
+	s.server.routes.unready = true;
 	if (s.grace_due_ms == IO_FOREVER)
 		s.grace_due_ms = clock_ms() + opt.grace_ms;
 	switch (stage) {
 	case STAGE_RUNNING: return;
 	case STAGE_UNREADY: s.stage_due_ms = clock_ms() + opt.linger_ms; return;
-	case STAGE_DRAINING: acceptor_close(); return;
+	case STAGE_DRAINING: acceptor_close(&s.server.acceptor); return;
 	case STAGE_LEAVING:
-		acceptor_close();
-		s.stage_due_ms = farewell_due();
+		acceptor_close(&s.server.acceptor);
+		s.stage_due_ms = linger_due();
 		s.grace_due_ms = IO_FOREVER;
 		return;
 	}
@@ -585,9 +552,9 @@ move(enum stage stage)
 /* Who was told to stop lets clients read their answers for as long as it may
  * take; after a failure the next server is waited for. */
 static int64_t
-farewell_due(void)
+linger_due(void)
 {
-	int64_t due_ms = clock_ms() + FAREWELL_MS;
+	int64_t due_ms = clock_ms() + LINGER_MS;
 
 	return s.status == EXIT_DELIVERED && s.grace_due_ms > due_ms
 		   ? s.grace_due_ms
@@ -599,5 +566,6 @@ static bool
 has_left(void)
 {
 	return s.stage == STAGE_LEAVING &&
-	       (clock_ms() >= s.stage_due_ms || conn_unsent() == 0);
+	       (clock_ms() >= s.stage_due_ms ||
+		   conn_unsent(&s.server.conns) == 0);
 }

@@ -1,3 +1,4 @@
+/* Connections on sockets: reading, sending, time limits. */
 #include "http/conn.h"
 
 #include <errno.h>
@@ -11,43 +12,59 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "http/conn_input.h"
-#include "net/loop.h"
 #include "net/sendq.h"
 
 enum {
-	READ_SIZE = 16384,
 	KEEP_REPLY = 65536, /* memory kept for answers */
-	REST_MS = 1000      /* between two times of giving memory back */
+	TRIM_MS = 1000      /* between two times of giving memory back */
 };
 
-const struct conn_policy *conn_policy;
-static struct timerlist lists[CONN_STATES];
-static struct conn *first_marked, *last_marked;
-static size_t count, surplus, unsent_bytes;
-static bool worked; /* since memory was given back */
+struct conn {
+	struct loop_fd watch; /* first, so that its address is the conn's */
+	struct timer due;     /* in the list of its state */
+	struct conns *all;
+	struct conn *next_queued;
+	struct conn_input input;
+	struct buf in;   /* received, not parsed yet */
+	struct buf *out; /* not sent yet (sendq.h), or NULL */
+	struct origin from;
+	uint8_t state;       /* enum conn_state */
+	bool queued : 1;     /* for conn_flush() */
+	bool progressed : 1; /* the time limit of the state begins anew */
+};
+
+/* There are many of them: with malloc's own 240 bytes. */
+_Static_assert(sizeof(struct conn) <= 232, "an idle connection has grown");
 
 static void be_ready(struct loop_fd *w, uint32_t events);
 static void receive(struct conn *c);
+static int take(struct conn *c, char *p, size_t len, bool kept);
+static size_t parse(struct conn *c, const char *p, size_t len);
+static void parse_kept(struct conn *c);
 static void end_input(struct conn *c);
 static void discard(struct conn *c);
+static void enqueue(struct conn *c);
 static void flush(struct conn *c);
-static bool gather(struct conn *c, struct buf *reply);
-static void parse_on(struct conn *c);
+static int gather(struct conn *c, struct buf *reply);
 static void settle(struct conn *c);
-static void enter(struct conn *c, enum conn_state state, uint32_t events);
-static void linger(struct conn *c);
-static void expire(struct conn *c);
-static int64_t give_back(int64_t now_ms);
+static enum conn_state next_state(const struct conn *c);
+static void move(struct conn *c, enum conn_state to);
 static void destroy(struct conn *c);
+static void expire(struct conn *c);
+static int64_t give_back(struct conns *all, int64_t now_ms);
+static struct conn_input_env env_of(struct conn *c);
 
 void
-conn_use(const struct conn_policy *p)
+conn_init(struct conns *all, const struct loop *loop,
+    const struct handler *handler, const int64_t limit_ms[CONN_STATES])
 {
-	conn_policy = p;
+	all->loop = loop;
+	all->handler = handler;
+	memcpy(all->limit_ms, limit_ms, sizeof all->limit_ms);
 }
 
 int
-conn_open(int fd, const struct conn_from *from)
+conn_open(struct conns *all, int fd, const struct origin *from)
 {
 	struct conn *c = calloc(1, sizeof *c);
 
@@ -56,13 +73,14 @@ conn_open(int fd, const struct conn_from *from)
 		return -1;
 	}
 	c->watch = (struct loop_fd){.ready = be_ready, .fd = fd};
+	c->all = all;
 	c->from = *from;
 	c->state = from->surplus ? CONN_HEAD : CONN_IDLE;
-	count++;
-	surplus += from->surplus;
-	timerlist_add(&lists[c->state], &c->due,
-	    clock_ms() + conn_policy->limit_ms[c->state]);
-	if (loop_set(&c->watch, EPOLLIN) < 0) {
+	all->count++;
+	all->surplus += from->surplus;
+	timerlist_add(&all->lists[c->state], &c->due,
+	    clock_ms() + all->limit_ms[c->state]);
+	if (loop_set(all->loop, &c->watch, EPOLLIN) < 0) {
 		int saved = errno;
 
 		destroy(c);
@@ -72,34 +90,16 @@ conn_open(int fd, const struct conn_from *from)
 	return 0;
 }
 
-const struct conn_from *
-conn_from(const struct exchange *x)
+size_t
+conn_unsent(const struct conns *all)
 {
-	return &x->conn->from;
+	return all->lists[CONN_WRITING].n + all->lists[CONN_LINGERING].n;
 }
 
-size_t
-conn_count(void)
+void
+conn_close_all(struct conns *all)
 {
-	return count;
-}
-
-size_t
-conn_surplus(void)
-{
-	return surplus;
-}
-
-size_t
-conn_unsent(void)
-{
-	return lists[CONN_WRITING].n + lists[CONN_LINGERING].n;
-}
-
-size_t
-conn_unsent_bytes(void)
-{
-	return unsent_bytes;
+	all->closing = true;
 }
 
 /* -- reading ------------------------------------------------------------- */
@@ -109,61 +109,86 @@ be_ready(struct loop_fd *w, uint32_t events)
 {
 	struct conn *c = (struct conn *)w;
 
-	if (c->state == CONN_LINGERING)
-		discard(c);
-	else if (c->state == CONN_WRITING)
-		conn_mark(c);
-	else if ((w->events & EPOLLIN) != 0)
-		receive(c);
-	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-		destroy(c);
+	switch ((enum conn_state)c->state) {
+	case CONN_IDLE:
+	case CONN_HEAD:
+	case CONN_BODY:
+	case CONN_WAITING: receive(c); return;
+	case CONN_BLOCKED:
+		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+			move(c, CONN_GONE);
+		return;
+	case CONN_WRITING: enqueue(c); return;
+	case CONN_LINGERING: discard(c); return;
+	case CONN_GONE:
+	case CONN_STATES: return;
+	}
 }
 
 static void
 receive(struct conn *c)
 {
-	static char shared[READ_SIZE];
-	bool keeps = c->in.len > 0;
-	char *to = keeps ? buf_room(&c->in, READ_SIZE) : shared;
-	ssize_t n = to == NULL ? 0 : recv(c->watch.fd, to, READ_SIZE, 0);
-	size_t len = n > 0 ? (size_t)n : 0, used;
+	bool kept = c->in.len > 0;
+	char *to = kept ? buf_room(&c->in, CONN_READ_SIZE) : c->all->received;
+	ssize_t n = to == NULL ? 0 : recv(c->watch.fd, to, CONN_READ_SIZE, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0 || to == NULL) {
-		destroy(c);
-		return;
-	}
-	if (n == 0) {
+	if (n == 0 && to != NULL)
 		end_input(c);
-		return;
-	}
-	if (keeps) {
-		buf_grow(&c->in, len);
-		parse_on(c);
-	} else {
-		used = conn_input_parse(c, shared, len);
-		if (used < len && !c->deaf &&
-		    buf_add(&c->in, shared + used, len - used) < 0) {
-			destroy(c);
-			return;
-		}
-	}
-	if (!c->marked)
+	else if (n <= 0 || take(c, to, (size_t)n, kept) < 0)
+		move(c, CONN_GONE);
+	else if (exchange_ready(&c->input.asked) ||
+		 conn_input_continue(&c->input) != NULL)
+		enqueue(c);
+	else if (!c->queued)
 		settle(c);
+}
+
+/* Parses what was received, in the buffer of c if kept, and keeps the rest.
+ * 0, or -1 if there is no memory. */
+static int
+take(struct conn *c, char *p, size_t len, bool kept)
+{
+	size_t used;
+
+	if (kept) {
+		buf_grow(&c->in, len);
+		parse_kept(c);
+		return 0;
+	}
+	used = parse(c, p, len);
+	if (used == len || !conn_input_is_open(&c->input))
+		return 0;
+	return buf_add(&c->in, p + used, len - used);
+}
+
+static size_t
+parse(struct conn *c, const char *p, size_t len)
+{
+	struct conn_input_env env = env_of(c);
+	size_t used = conn_input_parse(&c->input, &env, p, len);
+
+	c->progressed |= c->input.progressed;
+	c->input.progressed = false;
+	return used;
+}
+
+static struct conn_input_env
+env_of(struct conn *c)
+{
+	return (struct conn_input_env){c, c->all->handler, &c->from};
 }
 
 /* Parses what was kept; an idle connection holds no buffer. */
 static void
-parse_on(struct conn *c)
+parse_kept(struct conn *c)
 {
 	if (c->in.len > 0)
-		buf_drop(
-		    &c->in, conn_input_parse(c, buf_ptr(&c->in), c->in.len));
-	else if (c->asked.reading != NULL)
-		(void)conn_input_parse(
-		    c, "", 0); /* the end may be all there is */
-	if (c->deaf || c->in.len == 0)
+		buf_drop(&c->in, parse(c, buf_ptr(&c->in), c->in.len));
+	else if (exchange_reading(&c->input.asked) != NULL)
+		(void)parse(c, "", 0); /* the end may be all there is */
+	if (c->in.len == 0 || !conn_input_is_open(&c->input))
 		buf_free(&c->in);
 }
 
@@ -172,91 +197,68 @@ parse_on(struct conn *c)
 static void
 end_input(struct conn *c)
 {
-	c->ended = true;
-	if (c->asked.reading != NULL && c->asked.reading->in_pieces)
-		conn_policy->left(c->asked.reading);
-	exchange_forget(&c->asked);
-	buf_free(&c->body);
+	conn_input_end(&c->input);
 	buf_free(&c->in);
-	c->deaf = true;
-	conn_mark(c);
+	enqueue(c);
 }
 
 static void
 discard(struct conn *c)
 {
-	char nowhere[READ_SIZE];
-	ssize_t n = recv(c->watch.fd, nowhere, sizeof nowhere, 0);
+	ssize_t n = recv(c->watch.fd, c->all->received, CONN_READ_SIZE, 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		destroy(c);
+		move(c, CONN_GONE);
 }
 
 /* -- answers ------------------------------------------------------------- */
 
 void
-conn_answer(struct exchange *x, const struct response *a)
+conn_decide(struct exchange *x, enum decision d, const struct response *answer)
 {
-	if (x->answered) {
-		free(a->text);
-		return;
-	}
-	x->answered = true;
-	x->answer = *a;
-	if (a->code != NULL || a->status == HTTP_207) {
-		traceparent_adopt(&x->trace);
-		x->answer.trace = &x->trace;
-	}
-	conn_policy->answered(x);
-	if (x->conn == NULL)
+	struct conn *c = x->conn;
+	struct conn_input_env env;
+	uint8_t before;
+
+	if (c == NULL) { /* its client has gone: nothing of it is read */
+		if (d != DECISION_ANSWER)
+			return;
+		exchange_answer(x, answer);
 		exchange_free(x);
-	else if (x->whole)
-		conn_mark(x->conn);
-}
-
-void
-conn_hold(struct exchange *x)
-{
-	x->conn->held = true;
-}
-
-void
-conn_go_on(struct exchange *x)
-{
-	x->conn->held = false;
-	x->conn->fresh = true;
-	conn_mark(x->conn);
-}
-
-void
-conn_refuse(struct exchange *x, const struct response *a)
-{
-	conn_input_refuse(x->conn, a);
-}
-
-void
-conn_mark(struct conn *c)
-{
-	if (c->marked)
 		return;
-	c->marked = true;
-	c->next_marked = NULL;
-	if (first_marked == NULL)
-		first_marked = c;
+	}
+	env = env_of(c);
+	before = c->input.state;
+	conn_input_decide(&c->input, &env, x, d, answer);
+	if (c->input.state != before || exchange_ready(&c->input.asked))
+		enqueue(c);
+}
+
+static void
+enqueue(struct conn *c)
+{
+	struct conns *all = c->all;
+
+	if (c->queued)
+		return;
+	c->queued = true;
+	c->next_queued = NULL;
+	if (all->first_queued == NULL)
+		all->first_queued = c;
 	else
-		last_marked->next_marked = c;
-	last_marked = c;
+		all->last_queued->next_queued = c;
+	all->last_queued = c;
 }
 
 void
-conn_flush(void)
+conn_flush(struct conns *all)
 {
-	while (first_marked != NULL) {
-		struct conn *c = first_marked;
+	while (all->first_queued != NULL) {
+		struct conn *c = all->first_queued;
 
-		first_marked = c->next_marked;
-		c->marked = false;
-		if (c->gone)
+		all->first_queued = c->next_queued;
+		c->queued = false;
+		if (c->state == CONN_GONE)
 			free(c);
 		else
 			flush(c);
@@ -266,168 +268,195 @@ conn_flush(void)
 static void
 flush(struct conn *c)
 {
-	static struct buf reply;
+	struct conns *all = c->all;
 	size_t before = sendq_len(c->out);
-	int64_t sent =
-	    !gather(c, &reply) ? -1 : sendq_send(&c->out, &reply, c->watch.fd);
+	int64_t sent = gather(c, &all->reply) < 0
+			   ? -1
+			   : sendq_send(&c->out, &all->reply, c->watch.fd);
 
-	unsent_bytes += sendq_len(c->out) - before;
+	all->unsent_bytes += sendq_len(c->out) - before;
 	if (sent < 0) {
-		destroy(c);
+		move(c, CONN_GONE);
 		return;
 	}
-	c->fresh = c->fresh || sent > 0;
-	worked = true;
-	if (reply.cap > KEEP_REPLY)
-		buf_free(&reply);
+	c->progressed |= sent > 0;
+	all->worked = true;
+	if (all->reply.cap > KEEP_REPLY)
+		buf_free(&all->reply);
 	if (c->out == NULL)
-		parse_on(c);
+		parse_kept(c);
+	if (exchange_ready(&c->input.asked) ||
+	    conn_input_continue(&c->input) != NULL)
+		enqueue(c);
 	settle(c);
 }
 
-/* Formats what can be sent now.  False if memory is gone. */
-static bool
+/* Formats what can be sent now.  0, or -1 if there is no memory. */
+static int
 gather(struct conn *c, struct buf *reply)
 {
 	static const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	bool last;
+	bool closing = c->all->closing, last;
+	struct exchange *x;
 
 	buf_clear(reply);
-	if (exchange_collect(&c->asked, reply,
-		conn_policy->closing && c->in.len == 0, &last) < 0)
-		return false;
-	c->deaf = c->deaf || last;
-	c->unread = c->unread || (last && conn_policy->closing);
-	if (!c->want_continue || c->asked.first != c->asked.reading)
-		return true;
-	c->want_continue = false;
-	return buf_add(reply, go, sizeof go - 1) == 0;
+	if (exchange_collect(
+		&c->input.asked, reply, closing && c->in.len == 0, &last) < 0)
+		return -1;
+	if (last && closing)
+		conn_input_close(&c->input);
+	x = conn_input_continue(&c->input);
+	if (x == NULL)
+		return 0;
+	x->awaits_continue = false;
+	return buf_add(reply, go, sizeof go - 1);
 }
 
 /* -- states -------------------------------------------------------------- */
 
-/* The one place that says in which state a connection is. */
 static void
 settle(struct conn *c)
 {
-	bool done = c->deaf && c->asked.first == NULL;
+	if (c->state != CONN_LINGERING)
+		move(c, next_state(c));
+}
 
-	if (c->state == CONN_LINGERING)
-		return;
+/* What c has to wait for, by its input, its requests and its answers. */
+static enum conn_state
+next_state(const struct conn *c)
+{
+	bool answers = c->input.asked.first != NULL;
+
 	if (c->out != NULL)
-		enter(c, CONN_WRITING, EPOLLOUT);
-	else if (done && c->unread && !c->ended)
-		linger(c);
-	else if (done)
-		destroy(c);
-	else if (c->deaf || c->held || conn_is_full(c))
-		enter(c, CONN_WAITING, 0);
-	else if (c->asked.reading != NULL)
-		enter(c, CONN_BODY, EPOLLIN);
-	else if (c->in.len > 0)
-		enter(c, CONN_HEAD, EPOLLIN);
-	else if (c->asked.first != NULL)
-		enter(c, CONN_WAITING, EPOLLIN);
-	else
-		enter(c, CONN_IDLE, EPOLLIN);
-}
-
-static void
-enter(struct conn *c, enum conn_state state, uint32_t events)
-{
-	if (c->state != state || c->fresh) {
-		timerlist_remove(&lists[c->state], &c->due);
-		timerlist_add(&lists[state], &c->due,
-		    clock_ms() + conn_policy->limit_ms[state]);
-		c->state = (uint8_t)state;
-		c->fresh = false;
+		return CONN_WRITING;
+	switch ((enum conn_input_state)c->input.state) {
+	case CONN_INPUT_OPEN: break;
+	case CONN_INPUT_HELD: return CONN_BLOCKED;
+	case CONN_INPUT_CUT: return answers ? CONN_BLOCKED : CONN_LINGERING;
+	case CONN_INPUT_LAST:
+	case CONN_INPUT_ENDED: return answers ? CONN_BLOCKED : CONN_GONE;
 	}
-	if (loop_set(&c->watch, events) < 0)
+	if (conn_input_is_full(&c->input))
+		return CONN_BLOCKED;
+	if (exchange_reading(&c->input.asked) != NULL)
+		return CONN_BODY;
+	if (c->in.len > 0)
+		return CONN_HEAD;
+	return answers ? CONN_WAITING : CONN_IDLE;
+}
+
+/* The one place where the state changes.  With GONE, and if epoll refuses, c
+ * may be freed. */
+static void
+move(struct conn *c, enum conn_state to)
+{
+	static const uint32_t events[CONN_STATES] = {
+	    [CONN_IDLE] = EPOLLIN,
+	    [CONN_HEAD] = EPOLLIN,
+	    [CONN_BODY] = EPOLLIN,
+	    [CONN_WAITING] = EPOLLIN,
+	    [CONN_WRITING] = EPOLLOUT,
+	    [CONN_LINGERING] = EPOLLIN,
+	};
+	struct conns *all = c->all;
+
+	if (to == CONN_GONE) {
 		destroy(c);
-}
-
-static void
-linger(struct conn *c)
-{
-	shutdown(c->watch.fd, SHUT_WR);
-	buf_free(&c->in);
-	enter(c, CONN_LINGERING, EPOLLIN);
-}
-
-int64_t
-conn_tick(int64_t now_ms)
-{
-	int64_t next_ms = give_back(now_ms);
-
-	for (int state = 0; state < CONN_STATES; state++) {
-		struct timerlist *l = &lists[state];
-
-		if (state == CONN_WAITING) /* the verdicts have their own */
-			continue;
-		while (timerlist_next(l) <= now_ms)
-			expire((struct conn *)((char *)l->first -
-					       offsetof(struct conn, due)));
-		if (timerlist_next(l) < next_ms)
-			next_ms = timerlist_next(l);
-	}
-	return first_marked == NULL ? next_ms : now_ms;
-}
-
-/* When all connections are idle, what their bodies and answers needed is to
- * be the system's again; free(3) returns only the end of the heap.  When it is
- * due again. */
-static int64_t
-give_back(int64_t now_ms)
-{
-	static int64_t next_ms;
-
-	if (!worked || lists[CONN_IDLE].n < count)
-		return IO_FOREVER;
-	if (now_ms < next_ms)
-		return next_ms;
-	(void)malloc_trim(0);
-	worked = false;
-	next_ms = now_ms + REST_MS;
-	return IO_FOREVER;
-}
-
-static void
-expire(struct conn *c)
-{
-	switch ((enum conn_state)c->state) {
-	case CONN_HEAD:
-	case CONN_BODY:
-		conn_input_refuse(
-		    c, &(struct response){.status = HTTP_408,
-			   .code = "request-timeout",
-			   .detail = "the request took too long"});
-		enter(c, CONN_WAITING, 0);
 		return;
-	case CONN_WAITING:
-	case CONN_IDLE:
-	case CONN_WRITING:
-	case CONN_LINGERING:
-	case CONN_STATES: destroy(c); return;
 	}
+	if (to == CONN_LINGERING) {
+		shutdown(c->watch.fd, SHUT_WR);
+		buf_free(&c->in);
+	}
+	if (c->state != to || c->progressed) {
+		timerlist_remove(&all->lists[c->state], &c->due);
+		timerlist_add(
+		    &all->lists[to], &c->due, clock_ms() + all->limit_ms[to]);
+		c->state = (uint8_t)to;
+		c->progressed = false;
+	}
+	if (loop_set(all->loop, &c->watch, events[to]) < 0)
+		destroy(c);
 }
 
 /* Requests that wait for verdicts live on without it. */
 static void
 destroy(struct conn *c)
 {
-	for (struct exchange *x = c->asked.first; x != NULL; x = x->next)
-		if (x->in_pieces && !x->answered)
-			conn_policy->left(x);
-	exchange_leave(&c->asked);
-	unsent_bytes -= sendq_len(c->out);
-	timerlist_remove(&lists[c->state], &c->due);
-	count--;
-	surplus -= c->from.surplus;
+	struct conns *all = c->all;
+
+	exchange_leave(&c->input.asked);
+	all->unsent_bytes -= sendq_len(c->out);
+	timerlist_remove(&all->lists[c->state], &c->due);
+	all->count--;
+	all->surplus -= c->from.surplus;
 	close(c->watch.fd); /* which also ends watching it */
 	buf_free(&c->in);
-	buf_free(&c->body);
+	buf_free(&c->input.body);
 	sendq_free(&c->out);
-	c->gone = true;
-	if (!c->marked)
+	c->state = CONN_GONE;
+	if (!c->queued)
 		free(c);
+}
+
+/* -- time ---------------------------------------------------------------- */
+
+int64_t
+conn_tick(struct conns *all, int64_t now_ms)
+{
+	static const uint8_t limited[] = {
+	    CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WRITING, CONN_LINGERING};
+	int64_t next_ms = give_back(all, now_ms);
+
+	for (size_t i = 0; i < sizeof limited; i++) {
+		struct timerlist *l = &all->lists[limited[i]];
+
+		while (timerlist_next(l) <= now_ms)
+			expire((struct conn *)((char *)l->first -
+					       offsetof(struct conn, due)));
+		if (timerlist_next(l) < next_ms)
+			next_ms = timerlist_next(l);
+	}
+	return all->first_queued == NULL ? next_ms : now_ms;
+}
+
+static void
+expire(struct conn *c)
+{
+	struct conn_input_env env = env_of(c);
+
+	switch ((enum conn_state)c->state) {
+	case CONN_HEAD:
+	case CONN_BODY:
+		conn_input_cut(&c->input, &env,
+		    &(struct response){.status = HTTP_408,
+			.code = "request-timeout",
+			.detail = "the request took too long"});
+		enqueue(c);
+		settle(c);
+		return;
+	case CONN_IDLE:
+	case CONN_WAITING:
+	case CONN_BLOCKED:
+	case CONN_WRITING:
+	case CONN_LINGERING:
+	case CONN_GONE:
+	case CONN_STATES: move(c, CONN_GONE); return;
+	}
+}
+
+/* When all connections are idle, what their bodies and answers needed is to
+ * be the system's again; free(3) returns only the end of the heap.  When it is
+ * due again. */
+static int64_t
+give_back(struct conns *all, int64_t now_ms)
+{
+	if (!all->worked || all->lists[CONN_IDLE].n < all->count)
+		return IO_FOREVER;
+	if (now_ms < all->trim_ms)
+		return all->trim_ms;
+	(void)malloc_trim(0);
+	all->worked = false;
+	all->trim_ms = now_ms + TRIM_MS;
+	return IO_FOREVER;
 }

@@ -1,8 +1,6 @@
 /*
- * HTTP connections and the requests on them (layer 3).
- *
- * Reads requests, calls the policy for each, sends the answers in the order
- * the requests came, whenever they are given.
+ * HTTP connections: reads requests, asks the handler for a decision on each,
+ * and sends the answers in the order of the requests.
  */
 #ifndef INCR_CONN_H
 #define INCR_CONN_H
@@ -11,84 +9,84 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+#include "base/timerlist.h"
 #include "http/exchange.h"
-#include "http/http_parser.h"
-#include "net/address.h"
+#include "http/handler.h"
+#include "net/loop.h"
 
+/*
+ * What a connection waits for.  move() of conn.c is the one place where this
+ * changes.
+ *
+ *	IDLE <-> HEAD <-> BODY <-> WAITING <-> BLOCKED	what is to be read
+ *	   any of these <-> WRITING			the client reads slowly
+ *	   any of these -> LINGERING -> GONE		the last answer is out
+ */
 enum conn_state {
-	CONN_IDLE,      /* between requests; holds no buffer */
-	CONN_HEAD,      /* in a head */
-	CONN_BODY,      /* in a body */
-	CONN_WAITING,   /* for verdicts */
-	CONN_WRITING,   /* for the client to read */
-	CONN_LINGERING, /* the last answer was sent: what the client still
-			 * sends is read, lest a reset destroy the answer */
+	CONN_IDLE,      /* a request; holds no buffer */
+	CONN_HEAD,      /* the rest of a head */
+	CONN_BODY,      /* the rest of a body */
+	CONN_WAITING,   /* verdicts, and the next request */
+	CONN_BLOCKED,   /* verdicts, or the handler: nothing is read */
+	CONN_WRITING,   /* the client to read answers: nothing is read */
+	CONN_LINGERING, /* the client's end, after the last answer: what it
+			 * still sends is read, lest a reset destroy the
+			 * answer */
+	CONN_GONE,      /* nothing: it is freed by the next conn_flush() */
 	CONN_STATES
 };
 
-struct conn_policy {
-	int64_t limit_ms[CONN_STATES]; /* of a state; WAITING has none */
+enum { CONN_READ_SIZE = 16384 };
+
+struct conn;
+
+/* All connections of a server.  Set up by conn_init(); the members are conn's
+ * own, but for those that are said to be read. */
+struct conns {
+	const struct loop *loop;
+	const struct handler *handler;
+	int64_t limit_ms[CONN_STATES]; /* WAITING and BLOCKED have none */
 	bool closing; /* every answer ends its connection, if it can */
-	struct exchange_ctx ctx;
-
-	/* The head is there: set x->limit, or answer at once. */
-	void (*head)(
-	    struct exchange *x, const struct http_request *r, const char *head);
-	/* The request is there, and not answered yet.  body is borrowed. */
-	void (*body)(struct exchange *x, const char *body, size_t len);
-	/* The same for a request with x->in_pieces: a piece of the body;
-	 * body() is then called without one. */
-	void (*data)(struct exchange *x, const char *p, size_t len);
-	/* No more is read of it: answer it, with a or later. */
-	void (*cut)(struct exchange *x, const struct response *a);
-	/* The client of a request with x->in_pieces has gone. */
-	void (*left)(struct exchange *x);
-	/* It was answered. */
-	void (*answered)(const struct exchange *x);
+	struct timerlist lists[CONN_STATES];
+	struct conn *first_queued, *last_queued; /* for conn_flush() */
+	size_t count;        /* may be read: how many there are */
+	size_t surplus;      /* may be read: of them over the limit */
+	size_t unsent_bytes; /* may be read: of answers, not read so far */
+	bool worked;         /* since memory was given back */
+	int64_t trim_ms;     /* memory is not given back before */
+	struct buf reply;    /* answers while they are sent */
+	char received[CONN_READ_SIZE]; /* while it is parsed */
 };
 
-/* Borrows p for ever; it may change closing. */
-void conn_use(const struct conn_policy *p);
-
-/* Where a connection comes from, for the policy. */
-struct conn_from {
-	struct address peer;
-	uint8_t role; /* of the socket that listened */
-	bool surplus; /* one too many: its first request is the last */
-};
+/* Borrows loop and handler for ever, copies limit_ms. */
+void conn_init(struct conns *all, const struct loop *loop,
+    const struct handler *handler, const int64_t limit_ms[CONN_STATES]);
 
 /* Takes an accepted, non-blocking socket, also on failure.  A surplus one has
  * no longer than the time for a head.  0, or -1 with errno. */
-int conn_open(int fd, const struct conn_from *from);
-
-/* That of the connection of an exchange, while in policy calls. */
-const struct conn_from *conn_from(const struct exchange *x);
+int conn_open(struct conns *all, int fd, const struct origin *from);
 
 /*
- * Gives the answer to x, takes its text.  pending must be 0: x may be gone
- * afterwards.  The first answer counts.
+ * A decision on x that comes later than the handler's call: ANSWER, READ or
+ * HOLD for a request that is held, CUT for one that is being read.  Takes the
+ * answer's text.  After ANSWER x is no longer the caller's.
  */
-void conn_answer(struct exchange *x, const struct response *a);
+void conn_decide(
+    struct exchange *x, enum decision d, const struct response *answer);
 
-/* For a request being read: reads no more until conn_go_on, or never again,
- * which cuts it. */
-void conn_hold(struct exchange *x);
-void conn_go_on(struct exchange *x);
-void conn_refuse(struct exchange *x, const struct response *a);
+/* From now on every answer ends its connection, if nothing waits behind it. */
+void conn_close_all(struct conns *all);
 
 /* Sends the answers given since the last call.  Once per turn of the loop,
  * after everything that answers. */
-void conn_flush(void);
+void conn_flush(struct conns *all);
 
 /* Ends what has taken too long; answers it if there is something to say.
  * When it is due again, IO_FOREVER if never. */
-int64_t conn_tick(int64_t now_ms);
+int64_t conn_tick(struct conns *all, int64_t now_ms);
 
-size_t conn_count(void); /* surplus ones included */
-size_t conn_surplus(void);
-/* Bytes of answers that their clients did not read so far. */
-size_t conn_unsent_bytes(void);
-/* Connections whose last answers are still on their way. */
-size_t conn_unsent(void);
+/* How many connections have last answers that are still on their way. */
+size_t conn_unsent(const struct conns *all);
 
 #endif

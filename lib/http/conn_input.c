@@ -1,3 +1,4 @@
+/* Bytes of a connection to requests, and what is read no more. */
 #include "http/conn_input.h"
 
 #include <string.h>
@@ -7,31 +8,35 @@ enum {
 	DISCARD_MAX = 4096 /* bytes of body read after an early answer */
 };
 
-static void take_head(struct conn *c, const char *head);
-static void take_data(struct conn *c, const char *p, size_t len);
-static void take_end(struct conn *c);
-static struct exchange *begin(struct conn *c);
+static void take_head(
+    struct conn_input *in, const struct conn_input_env *env, const char *head);
+static void take_data(struct conn_input *in, const struct conn_input_env *env,
+    const char *p, size_t len);
+static void take_end(struct conn_input *in, const struct conn_input_env *env);
+static struct exchange *begin(
+    struct conn_input *in, const struct conn_input_env *env);
+static void move(struct conn_input *in, enum conn_input_state to);
 
 size_t
-conn_input_parse(struct conn *c, const char *p, size_t len)
+conn_input_parse(struct conn_input *in, const struct conn_input_env *env,
+    const char *p, size_t len)
 {
 	size_t used = 0, eaten;
 
-	while (!c->deaf && !c->held && !conn_is_full(c)) {
-		enum http_event e =
-		    http_parser_step(&c->http, p + used, len - used, &eaten);
-
-		switch (e) {
+	while (in->state == CONN_INPUT_OPEN && !conn_input_is_full(in)) {
+		switch (
+		    http_parser_step(&in->http, p + used, len - used, &eaten)) {
 		case HTTP_MORE: return used;
-		case HTTP_HEAD: take_head(c, p + used); break;
-		case HTTP_DATA: take_data(c, p + used, eaten); break;
+		case HTTP_HEAD: take_head(in, env, p + used); break;
+		case HTTP_DATA: take_data(in, env, p + used, eaten); break;
 		case HTTP_FRAMING: break;
-		case HTTP_END: take_end(c); break;
+		case HTTP_END: take_end(in, env); break;
 		case HTTP_FAULT:
-			conn_input_refuse(
-			    c, &(struct response){.status = c->http.status,
-				   .code = "faulty-request",
-				   .detail = c->http.why});
+			conn_input_cut(in, env,
+			    &(struct response){
+				.status = (enum http_status)in->http.status,
+				.code = "faulty-request",
+				.detail = in->http.why});
 			break;
 		}
 		used += eaten;
@@ -40,11 +45,13 @@ conn_input_parse(struct conn *c, const char *p, size_t len)
 }
 
 static void
-take_head(struct conn *c, const char *head)
+take_head(
+    struct conn_input *in, const struct conn_input_env *env, const char *head)
 {
-	const struct http_request *r = &c->http.request;
-	struct exchange *x = begin(c);
-	struct response too_long = response_fault(FAULT_TOO_LONG);
+	const struct http_request *r = &in->http.request;
+	struct exchange *x = begin(in, env);
+	struct response answer;
+	enum decision d;
 
 	if (x == NULL)
 		return;
@@ -53,87 +60,153 @@ take_head(struct conn *c, const char *head)
 	if (r->traceparent.len == TRACEPARENT_TEXT)
 		memcpy(
 		    x->trace.text, head + r->traceparent.at, TRACEPARENT_TEXT);
-	c->fresh = true;
-	conn_policy->head(x, r, head);
-	/* The client does not know that this one is the last. */
-	c->unread = c->unread || (x->close && r->keep_alive);
+	in->progressed = true;
+	d = env->handler->head(env->handler->service, x,
+	    &(struct request_head){r, head, env->from}, &answer);
+	x->unannounced = x->close && r->keep_alive;
+	conn_input_decide(in, env, x, d, &answer);
 	if (x->answered)
 		x->limit = r->expects ? 0 : DISCARD_MAX;
-	if (r->length > x->limit || (x->answered && r->expects))
-		conn_input_refuse(c, &too_long);
-	else if (r->expects) {
-		c->want_continue = true;
-		conn_mark(c);
+	if (r->length > x->limit || (x->answered && r->expects)) {
+		answer = response_fault(FAULT_TOO_LONG);
+		conn_input_cut(in, env, &answer);
 	}
+	x->awaits_continue = r->expects && !x->whole;
 }
 
 static void
-take_data(struct conn *c, const char *p, size_t len)
+take_data(struct conn_input *in, const struct conn_input_env *env,
+    const char *p, size_t len)
 {
-	struct exchange *x = c->asked.reading;
-	struct response too_long = response_fault(FAULT_TOO_LONG);
-	struct response no_memory = response_fault(FAULT_UNAVAILABLE);
+	struct exchange *x = exchange_reading(&in->asked);
+	enum decision d = DECISION_READ;
+	struct response answer;
 
-	c->want_continue = false;
+	x->awaits_continue = false;
 	x->seen += len;
-	if (x->seen > x->limit)
-		conn_input_refuse(c, &too_long);
-	else if (x->in_pieces)
-		conn_policy->data(x, p, len);
-	else if (!x->answered && buf_add(&c->body, p, len) < 0)
-		conn_input_refuse(c, &no_memory);
+	if (x->seen > x->limit) {
+		d = DECISION_CUT;
+		answer = response_fault(FAULT_TOO_LONG);
+	} else if (x->in_pieces) {
+		d = env->handler->data(
+		    env->handler->service, x, p, len, &answer);
+	} else if (!x->answered && buf_add(&in->body, p, len) < 0) {
+		d = DECISION_CUT;
+		answer = response_fault(FAULT_UNAVAILABLE);
+	}
+	conn_input_decide(in, env, x, d, &answer);
 }
 
 static void
-take_end(struct conn *c)
+take_end(struct conn_input *in, const struct conn_input_env *env)
 {
-	struct exchange *x = c->asked.reading;
+	struct exchange *x = exchange_reading(&in->asked);
+	struct response answer;
 
-	c->asked.reading = NULL;
-	c->fresh = true;
 	x->whole = true;
-	c->deaf = x->close;
-	if (x->answered)
-		conn_mark(c);
-	else
-		conn_policy->body(
-		    x, c->body.len == 0 ? "" : buf_ptr(&c->body), c->body.len);
-	buf_free(&c->body);
+	in->progressed = true;
+	if (x->close)
+		move(in, x->unannounced ? CONN_INPUT_CUT : CONN_INPUT_LAST);
+	if (!x->answered)
+		conn_input_decide(in, env, x,
+		    env->handler->end(env->handler->service, x,
+			in->body.len == 0 ? "" : buf_ptr(&in->body),
+			in->body.len, &answer),
+		    &answer);
+	buf_free(&in->body);
 }
 
 void
-conn_input_refuse(struct conn *c, const struct response *a)
+conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
+    struct exchange *x, enum decision d, const struct response *answer)
 {
-	struct exchange *x = c->asked.reading;
-
-	if (x == NULL && (x = begin(c)) == NULL)
+	switch (d) {
+	case DECISION_READ:
+		if (in->state == CONN_INPUT_HELD && !x->whole) {
+			move(in, CONN_INPUT_OPEN);
+			in->progressed = true;
+		}
 		return;
-	x->head_only = c->http.request.method == HTTP_METHOD_HEAD;
-	c->asked.reading = NULL;
-	c->want_continue = false;
-	c->deaf = c->unread = true;
-	buf_free(&c->body);
-	x->close = x->whole = true;
-	if (!x->answered)
-		conn_policy->cut(x, a);
-	conn_mark(c);
+	case DECISION_HOLD:
+		if (!x->whole)
+			move(in, CONN_INPUT_HELD);
+		return;
+	case DECISION_ANSWER: exchange_answer(x, answer); return;
+	case DECISION_CUT: conn_input_cut(in, env, answer); return;
+	}
 }
 
-/* NULL if memory is gone: then c ends, too. */
-static struct exchange *
-begin(struct conn *c)
+void
+conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
+    const struct response *why)
 {
-	struct exchange *x = exchange_begin(&c->asked, c, &conn_policy->ctx);
+	struct exchange *x = exchange_reading(&in->asked);
+	struct response answer = *why;
 
-	if (x == NULL) {
-		c->deaf = c->unread = true;
-		conn_mark(c);
-	}
+	if (x == NULL && (x = begin(in, env)) == NULL)
+		return;
+	x->head_only = in->http.request.method == HTTP_METHOD_HEAD;
+	x->awaits_continue = false;
+	x->close = x->whole = true;
+	move(in, CONN_INPUT_CUT);
+	buf_free(&in->body);
+	if (!x->answered && env->handler->cut(env->handler->service, x,
+				&answer) == DECISION_ANSWER)
+		exchange_answer(x, &answer);
+}
+
+void
+conn_input_end(struct conn_input *in)
+{
+	exchange_forget(&in->asked);
+	buf_free(&in->body);
+	move(in, CONN_INPUT_ENDED);
+}
+
+void
+conn_input_close(struct conn_input *in)
+{
+	move(in, CONN_INPUT_CUT);
+}
+
+/* NULL if there is no memory: then the connection ends, too. */
+static struct exchange *
+begin(struct conn_input *in, const struct conn_input_env *env)
+{
+	struct exchange *x =
+	    exchange_begin(&in->asked, env->conn, env->handler);
+
+	if (x == NULL)
+		move(in, CONN_INPUT_CUT);
 	return x;
 }
 
-bool
-conn_is_full(const struct conn *c)
+/* The one place where the state changes. */
+static void
+move(struct conn_input *in, enum conn_input_state to)
 {
-	return c->asked.reading == NULL && c->asked.n >= PIPELINE_MAX;
+	if (to > in->state || in->state == CONN_INPUT_HELD)
+		in->state = (uint8_t)to;
+}
+
+bool
+conn_input_is_open(const struct conn_input *in)
+{
+	return in->state <= CONN_INPUT_HELD;
+}
+
+bool
+conn_input_is_full(const struct conn_input *in)
+{
+	return exchange_count(&in->asked) >= PIPELINE_MAX &&
+	       exchange_reading(&in->asked) == NULL;
+}
+
+struct exchange *
+conn_input_continue(const struct conn_input *in)
+{
+	struct exchange *x = exchange_reading(&in->asked);
+
+	return x != NULL && x == in->asked.first && x->awaits_continue ? x
+								       : NULL;
 }

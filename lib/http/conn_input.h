@@ -1,6 +1,9 @@
 /*
- * The inside of a connection, and its bytes as requests (layer 3).  For
- * conn.c and conn_input_parse.c alone.
+ * The input of a connection: bytes become requests, for which the handler is
+ * called and whose decisions are carried out as far as they concern reading.
+ *
+ * It reads no socket and sends nothing, so that it works without conn.c: the
+ * connection asks afterwards what has become of the requests.
  */
 #ifndef INCR_CONN_INPUT_H
 #define INCR_CONN_INPUT_H
@@ -10,47 +13,68 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/timerlist.h"
-#include "http/conn.h"
 #include "http/exchange.h"
+#include "http/handler.h"
 #include "http/http_parser.h"
-#include "net/loop.h"
 
-/* There are many of them: 232 bytes, with malloc's own 240. */
-struct conn {
-	struct loop_fd watch; /* first, so that its address is the conn's */
-	struct timer due;     /* in the list of its state */
-	struct conn *next_marked;
-	struct exchanges asked;
-	struct buf in;   /* not parsed yet */
-	struct buf body; /* of the request being read */
-	struct buf *out; /* not sent yet (unsent.h), or NULL */
-	struct http_parser http;
-	struct conn_from from;
-	uint8_t state;          /* enum conn_state */
-	bool marked : 1;        /* is to be flushed */
-	bool gone : 1;          /* and then to be freed instead */
-	bool held : 1;          /* nothing is parsed for now */
-	bool deaf : 1;          /* nothing is parsed any more */
-	bool unread : 1;        /* the client may still be sending */
-	bool ended : 1;         /* the client's output ended */
-	bool want_continue : 1; /* 100 is to be sent */
-	bool fresh : 1;         /* the state begins anew */
+/*
+ *	OPEN <-> HELD
+ *	  |        |
+ *	  v        v
+ *	LAST or CUT, then ENDED; from each one of these only forward
+ */
+enum conn_input_state {
+	CONN_INPUT_OPEN, /* requests are parsed */
+	CONN_INPUT_HELD, /* DECISION_HOLD: the one being read waits */
+	CONN_INPUT_LAST, /* the last request is whole, as its client asked */
+	CONN_INPUT_CUT,  /* nothing more is parsed; the client may send on */
+	CONN_INPUT_ENDED /* the client has ended its output */
 };
 
-extern const struct conn_policy *conn_policy;
+/* All zero is the beginning. */
+struct conn_input {
+	struct http_parser http;
+	struct exchanges asked;
+	struct buf body; /* of the request being read */
+	uint8_t state;   /* enum conn_input_state */
+	bool progressed; /* a request began or ended, or goes on; the
+			  * connection takes it back */
+};
 
-/* Parses as much as may be answered, calls the policy; the number of bytes
- * eaten. */
-size_t conn_input_parse(struct conn *c, const char *p, size_t len);
+/* What a new exchange gets to know.  Borrowed for the call. */
+struct conn_input_env {
+	struct conn *conn;
+	const struct handler *handler; /* borrowed by exchanges, too */
+	const struct origin *from;
+};
 
-/* Answers the request being read, if it was not, and reads no further. */
-void conn_input_refuse(struct conn *c, const struct response *a);
+/* Parses while more may be answered, calls the handler.  The number of bytes
+ * eaten; the rest is to come again, with what follows it. */
+size_t conn_input_parse(struct conn_input *in, const struct conn_input_env *env,
+    const char *p, size_t len);
+
+/* Carries out a decision on x, one of in->asked. */
+void conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
+    struct exchange *x, enum decision d, const struct response *answer);
+
+/* Reads no more: the request being read, or a new one, is cut because of
+ * why, unless it was answered. */
+void conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
+    const struct response *why);
+
+/* The client has ended its output: drops a request that is not whole. */
+void conn_input_end(struct conn_input *in);
+
+/* The last answer was made, which the client did not ask to be the last. */
+void conn_input_close(struct conn_input *in);
+
+/* Will something still be parsed, now or later? */
+bool conn_input_is_open(const struct conn_input *in);
 
 /* Must answers leave before more is read? */
-bool conn_is_full(const struct conn *c);
+bool conn_input_is_full(const struct conn_input *in);
 
-/* conn.c: c has something for conn_flush. */
-void conn_mark(struct conn *c);
+/* The one that gets 100 (Continue) now, or NULL. */
+struct exchange *conn_input_continue(const struct conn_input *in);
 
 #endif

@@ -1,56 +1,91 @@
+/* The queue of a connection's requests and answers. */
 #include "http/exchange.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "http/handler.h"
+
+static void leave(struct exchange *x);
 
 struct exchange *
 exchange_begin(
-    struct exchanges *q, struct conn *c, const struct exchange_ctx *ctx)
+    struct exchanges *q, struct conn *c, const struct handler *handler)
 {
-	struct exchange *x = calloc(1, sizeof *x + ctx->size);
+	struct exchange *x = calloc(1, sizeof *x + handler->ctx_size);
 
 	if (x == NULL)
 		return NULL;
 	x->ctx = x + 1;
-	x->ctx_end = ctx->end;
+	x->handler = handler;
 	x->conn = c;
 	x->began_us = clock_us();
 	if (q->last == NULL)
 		q->first = x;
-	else
+	else {
 		q->last->next = x;
-	q->last = q->reading = x;
-	q->n++;
+		x->number = q->last->number + 1;
+	}
+	q->last = x;
 	return x;
+}
+
+struct exchange *
+exchange_reading(const struct exchanges *q)
+{
+	return q->last == NULL || q->last->whole ? NULL : q->last;
+}
+
+size_t
+exchange_count(const struct exchanges *q)
+{
+	return q->first == NULL ? 0 : q->last->number - q->first->number + 1;
+}
+
+void
+exchange_answer(struct exchange *x, const struct response *a)
+{
+	if (x->answered) {
+		free(a->text);
+		return;
+	}
+	x->answered = true;
+	x->answer = *a;
+	if (a->code != NULL || a->status == HTTP_207) {
+		traceparent_adopt(&x->trace);
+		x->answer.trace = &x->trace;
+	}
+	x->handler->answered(x->handler->service, x);
+}
+
+bool
+exchange_ready(const struct exchanges *q)
+{
+	return q->first != NULL && q->first->answered && q->first->whole;
 }
 
 void
 exchange_forget(struct exchanges *q)
 {
-	struct exchange **at = &q->first, *before = NULL;
+	struct exchange **at = &q->first, *before = NULL,
+			*reading = exchange_reading(q);
 
-	if (q->reading == NULL)
+	if (reading == NULL)
 		return;
-	for (; *at != q->reading; at = &(*at)->next)
+	for (; *at != reading; at = &(*at)->next)
 		before = *at;
 	*at = NULL;
 	q->last = before;
-	q->n--;
-	q->reading->conn = NULL;
-	if (q->reading->pending == 0)
-		exchange_free(q->reading);
-	q->reading = NULL;
+	leave(reading);
 }
 
 int
 exchange_collect(
     struct exchanges *q, struct buf *out, bool closing, bool *ret_last)
 {
-	struct exchange *x;
-
 	*ret_last = false;
-	while ((x = q->first) != NULL && x->answered && x->whole) {
+	while (exchange_ready(q)) {
+		struct exchange *x = q->first;
 		bool last = x->close || (closing && x->next == NULL);
 
 		if (response_add(out, &x->answer, last, x->head_only) < 0)
@@ -59,7 +94,6 @@ exchange_collect(
 		q->first = x->next;
 		if (q->first == NULL)
 			q->last = NULL;
-		q->n--;
 		exchange_free(x);
 	}
 	return 0;
@@ -72,17 +106,26 @@ exchange_leave(struct exchanges *q)
 
 	for (x = q->first; x != NULL; x = next) {
 		next = x->next;
-		x->conn = NULL;
-		if (x->pending == 0)
-			exchange_free(x);
+		leave(x);
 	}
 	*q = (struct exchanges){0};
+}
+
+/* Lines that wait for verdicts keep it. */
+static void
+leave(struct exchange *x)
+{
+	x->conn = NULL;
+	if (x->in_pieces && !x->answered)
+		x->handler->left(x->handler->service, x);
+	if (x->pending == 0)
+		exchange_free(x);
 }
 
 void
 exchange_free(struct exchange *x)
 {
-	x->ctx_end(x->ctx);
+	x->handler->ctx_end(x->ctx);
 	free(x->answer.text);
 	free(x);
 }

@@ -1,8 +1,8 @@
 /*
- * Requests of one connection and their answers, in order (layer 2).
+ * The requests of one connection and their answers, in order.
  *
- * An exchange belongs to its connection; one that waits for verdicts when
- * its client goes belongs to those who will answer it.
+ * An exchange belongs to its connection.  When the client goes, an exchange
+ * that waits for verdicts stays, without a connection, until it is answered.
  */
 #ifndef INCR_EXCHANGE_H
 #define INCR_EXCHANGE_H
@@ -16,55 +16,61 @@
 #include "http/traceparent.h"
 
 struct conn;
-
-/* What the policy keeps with an exchange. */
-struct exchange_ctx {
-	size_t size;            /* bytes of it, zeros at first */
-	void (*end)(void *ctx); /* gives up what it owns */
-};
+struct handler;
 
 struct exchange {
 	struct exchange *next; /* of the same connection */
 	struct conn *conn;     /* NULL: the client has gone */
-	int64_t began_us;      /* clock_us() at the end of the head */
+	const struct handler *handler;
+	int64_t began_us; /* clock_us() at the end of the head */
 	struct response answer;
-	void *ctx; /* the policy's, in the same piece of memory */
-	void (*ctx_end)(void *ctx);
+	void *ctx; /* the handler's, in the same piece of memory */
 	struct traceparent trace; /* as it came, until a problem is answered */
 	size_t limit;             /* bytes of body that are taken */
 	size_t seen;              /* bytes of body so far */
 	uint32_t pending; /* lines without verdict; their owner counts */
-	bool in_pieces;   /* the policy gets the body as it comes */
+	uint32_t number;  /* among those of its connection; may wrap */
+	bool in_pieces;   /* the handler gets the body as it comes */
 	bool answered;
-	bool whole;     /* nothing more is read of it */
-	bool close;     /* its answer is the connection's last */
-	bool head_only; /* HEAD: an answer without body */
+	bool whole;           /* nothing more is read of it */
+	bool close;           /* its answer is the connection's last */
+	bool unannounced;     /* close, and the client does not know yet */
+	bool head_only;       /* HEAD: an answer without body */
+	bool awaits_continue; /* 100 is to be sent once it is the first */
 };
 
 /* All zero is none. */
 struct exchanges {
 	struct exchange *first, *last; /* in the order they came */
-	struct exchange *reading;      /* the last, until it is whole */
-	uint16_t n;
 };
 
-/* A new last one, which is being read.  NULL if memory is gone. */
+/* A new last one, which is being read.  NULL if there is no memory. */
 struct exchange *exchange_begin(
-    struct exchanges *q, struct conn *c, const struct exchange_ctx *ctx);
+    struct exchanges *q, struct conn *c, const struct handler *handler);
 
-/* Drops the one being read, if any: it will never be whole.  Its lines that
- * wait for verdicts keep it, without a connection. */
+/* The one being read, NULL if none is. */
+struct exchange *exchange_reading(const struct exchanges *q);
+
+size_t exchange_count(const struct exchanges *q);
+
+/* Gives the answer to x, takes its text.  The first answer counts. */
+void exchange_answer(struct exchange *x, const struct response *a);
+
+/* Can the answer to the first one be sent? */
+bool exchange_ready(const struct exchanges *q);
+
+/* Drops the one being read, if any: it will never be whole. */
 void exchange_forget(struct exchanges *q);
 
 /*
  * Takes off the answers that may be sent now and adds them to out.  If
  * closing, the one after which nothing waits says that it is the last.
- * 0, or -1 if memory is gone; *ret_last: the last answer is out.
+ * 0, or -1 if there is no memory; *ret_last: the last answer is out.
  */
 int exchange_collect(
     struct exchanges *q, struct buf *out, bool closing, bool *ret_last);
 
-/* The client has gone: frees those that nobody will answer. */
+/* The client has gone: frees those that nobody will answer, empties q. */
 void exchange_leave(struct exchanges *q);
 
 void exchange_free(struct exchange *x);

@@ -1,5 +1,5 @@
 /*
- * Waiting for many descriptors (layer 1): epoll, one loop per process.
+ * An epoll(7) loop: waiting for many descriptors.
  */
 #ifndef INCR_LOOP_H
 #define INCR_LOOP_H
@@ -7,8 +7,12 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+struct loop {
+	int epoll_fd;
+};
+
 /*
- * One descriptor and who is called when it is ready.  Lives inside the
+ * One descriptor and the function to call when it is ready.  Lives inside the
  * object it wakes, usually as its first member; all zero but fd and ready is
  * one that is not watched yet.  ready may close other descriptors' objects
  * only if they are not freed before loop_wait returns.
@@ -20,7 +24,7 @@ struct loop_fd {
 };
 
 /* 0, or -1 with errno. */
-int loop_open(void);
+int loop_open(struct loop *l);
 
 /*
  * Watches for events (EPOLLIN, EPOLLOUT, 0: only for errors and hang-ups).
@@ -28,13 +32,16 @@ int loop_open(void);
  * something to write: on a Unix socket each read of the peer wakes it.
  * 0, or -1 with errno; EPERM: a file, which is always ready.
  */
-int loop_set(struct loop_fd *w, uint32_t events);
+int loop_set(const struct loop *l, struct loop_fd *w, uint32_t events);
 
 /* Watches it no more; not needed before close(2). */
-void loop_forget(struct loop_fd *w);
+void loop_forget(const struct loop *l, struct loop_fd *w);
 
 /* Waits until deadline_ms (clock_ms) or something is ready, then calls.
  * 0, or -1 with errno. */
-int loop_wait(int64_t deadline_ms);
+int loop_wait(const struct loop *l, int64_t deadline_ms);
+
+/* Closes the loop itself; what it watches stays open. */
+void loop_close(struct loop *l);
 
 #endif

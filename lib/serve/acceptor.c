@@ -1,3 +1,4 @@
+/* Listening sockets, and when connections are accepted. */
 #include "serve/acceptor.h"
 
 #include <errno.h>
@@ -8,9 +9,6 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "http/conn.h"
-#include "net/listen.h"
-#include "net/loop.h"
 
 enum {
 	BATCH = 64,       /* accepted before others get their turn */
@@ -19,29 +17,19 @@ enum {
 	RESERVED_FDS = 64 /* standard ones, epoll, listeners, metrics */
 };
 
-struct door {
-	struct loop_fd watch; /* first: its address is the door's */
-	struct listener listener;
-	uint8_t role;
-};
-
-static struct door doors[LISTEN_MAX];
-static size_t n_doors, max_conns;
-static bool paused;
-static int64_t retry_ms;
-
-static int admit_to(
-    const struct listener *l, int n, uint8_t role, const char **ret_why);
+static int watch(struct acceptor *a, const struct listener *l, int n,
+    uint8_t role, const char **ret_why);
 static void be_ready(struct loop_fd *w, uint32_t events);
-static int admit(struct door *d);
-static void listen_to_all(uint32_t events);
+static int admit(struct acceptor_socket *s);
+static void watch_all(struct acceptor *a, uint32_t events);
 
 void
-acceptor_limit(size_t wanted)
+acceptor_init(struct acceptor *a, struct conns *conns, size_t wanted)
 {
 	struct rlimit r;
 
-	max_conns = wanted;
+	a->conns = conns;
+	a->max_conns = wanted;
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return;
 	if (r.rlim_cur < r.rlim_max) {
@@ -50,37 +38,41 @@ acceptor_limit(size_t wanted)
 			(void)getrlimit(RLIMIT_NOFILE, &r);
 	}
 	if (r.rlim_cur > RESERVED_FDS && wanted > r.rlim_cur - RESERVED_FDS)
-		max_conns = r.rlim_cur - RESERVED_FDS;
+		a->max_conns = r.rlim_cur - RESERVED_FDS;
 }
 
 int
-acceptor_open(const char *addr, uint8_t role, const char **ret_why)
+acceptor_open(
+    struct acceptor *a, const char *addr, uint8_t role, const char **ret_why)
 {
 	struct listener l[LISTEN_MAX];
-	int n = listen_open(addr, l, LISTEN_MAX - (int)n_doors, ret_why);
+	int n = listen_open(addr, l, LISTEN_MAX - (int)a->n, ret_why);
 
-	return n < 0 ? -1 : admit_to(l, n, role, ret_why);
+	return n < 0 ? -1 : watch(a, l, n, role, ret_why);
 }
 
 int
-acceptor_inherit(uint8_t role, const char **ret_why)
+acceptor_inherit(struct acceptor *a, uint8_t role, const char **ret_why)
 {
 	struct listener l[LISTEN_MAX];
-	int n = listen_inherit(l, LISTEN_MAX - (int)n_doors, ret_why);
+	int n = listen_inherit(l, LISTEN_MAX - (int)a->n, ret_why);
 
-	return n < 0 || admit_to(l, n, role, ret_why) < 0 ? -1 : n;
+	return n < 0 || watch(a, l, n, role, ret_why) < 0 ? -1 : n;
 }
 
 static int
-admit_to(const struct listener *l, int n, uint8_t role, const char **ret_why)
+watch(struct acceptor *a, const struct listener *l, int n, uint8_t role,
+    const char **ret_why)
 {
 	for (int i = 0; i < n; i++) {
-		struct door *d = &doors[n_doors++];
+		struct acceptor_socket *s = &a->sockets[a->n++];
 
-		*d = (struct door){.watch = {.ready = be_ready, .fd = l[i].fd},
+		*s = (struct acceptor_socket){
+		    .watch = {.ready = be_ready, .fd = l[i].fd},
 		    .listener = l[i],
-		    .role = role};
-		if (loop_set(&d->watch, EPOLLIN) < 0) {
+		    .role = role,
+		    .all = a};
+		if (loop_set(a->conns->loop, &s->watch, EPOLLIN) < 0) {
 			*ret_why = strerror(errno);
 			return -1;
 		}
@@ -89,19 +81,19 @@ admit_to(const struct listener *l, int n, uint8_t role, const char **ret_why)
 }
 
 bool
-acceptor_is_local(void)
+acceptor_is_local(const struct acceptor *a)
 {
-	for (size_t i = 0; i < n_doors; i++)
-		if (!listen_is_local(&doors[i].listener))
+	for (size_t i = 0; i < a->n; i++)
+		if (!listen_is_local(&a->sockets[i].listener))
 			return false;
 	return true;
 }
 
 int
-acceptor_ports(struct buf *out)
+acceptor_ports(const struct acceptor *a, struct buf *out)
 {
-	for (size_t i = 0; i < n_doors; i++) {
-		int port = listen_port(&doors[i].listener);
+	for (size_t i = 0; i < a->n; i++) {
+		int port = listen_port(&a->sockets[i].listener);
 
 		if (port > 0 && buf_addf(out, "%d\n", port) < 0)
 			return -1;
@@ -112,69 +104,71 @@ acceptor_ports(struct buf *out)
 static void
 be_ready(struct loop_fd *w, uint32_t events)
 {
-	struct door *d = (struct door *)w;
+	struct acceptor_socket *s = (struct acceptor_socket *)w;
+	struct acceptor *a = s->all;
 
 	(void)events;
-	for (int i = 0; i < BATCH && !paused; i++) {
-		if (conn_count() >= max_conns + SURPLUS) {
-			paused = true;
-			retry_ms = IO_FOREVER; /* until a connection ends */
-		} else if (admit(d) < 0) {
+	for (int i = 0; i < BATCH && !a->paused; i++) {
+		if (a->conns->count >= a->max_conns + SURPLUS) {
+			a->paused = true;
+			a->retry_ms = IO_FOREVER; /* until a connection ends */
+		} else if (admit(s) < 0) {
 			if (errno == EAGAIN)
 				return;
 			if (errno == EINTR || errno == ECONNABORTED)
 				continue;
-			paused = true; /* EMFILE, ENFILE, ENOMEM, ENOBUFS */
-			retry_ms = clock_ms() + RETRY_MS;
+			a->paused = true; /* EMFILE, ENFILE, ENOMEM, ENOBUFS */
+			a->retry_ms = clock_ms() + RETRY_MS;
 		}
 	}
-	if (paused)
-		listen_to_all(0);
+	if (a->paused)
+		watch_all(a, 0);
 }
 
 static int
-admit(struct door *d)
+admit(struct acceptor_socket *s)
 {
+	struct conns *conns = s->all->conns;
 	struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
 	struct sockaddr *addr = (struct sockaddr *)&at;
 	socklen_t len = sizeof at;
-	int fd = accept4(d->watch.fd, addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(s->watch.fd, addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	return fd < 0 ? -1
-		      : conn_open(
-			    fd, &(struct conn_from){.peer = address_of(addr),
-				    .role = d->role,
-				    .surplus = conn_count() - conn_surplus() >=
-					       max_conns});
+	if (fd < 0)
+		return -1;
+	return conn_open(conns, fd,
+	    &(struct origin){.peer = address_of(addr),
+		.role = s->role,
+		.surplus = conns->count - conns->surplus >= s->all->max_conns});
 }
 
 int64_t
-acceptor_tick(int64_t now_ms)
+acceptor_tick(struct acceptor *a, int64_t now_ms)
 {
-	if (!paused)
+	if (!a->paused)
 		return IO_FOREVER;
-	if (conn_count() >= max_conns + SURPLUS ||
-	    (retry_ms != IO_FOREVER && now_ms < retry_ms))
-		return retry_ms;
-	paused = false;
-	listen_to_all(EPOLLIN);
+	if (a->conns->count >= a->max_conns + SURPLUS ||
+	    (a->retry_ms != IO_FOREVER && now_ms < a->retry_ms))
+		return a->retry_ms;
+	a->paused = false;
+	watch_all(a, EPOLLIN);
 	return IO_FOREVER;
 }
 
 static void
-listen_to_all(uint32_t events)
+watch_all(struct acceptor *a, uint32_t events)
 {
-	for (size_t i = 0; i < n_doors; i++)
-		(void)loop_set(&doors[i].watch, events);
+	for (size_t i = 0; i < a->n; i++)
+		(void)loop_set(a->conns->loop, &a->sockets[i].watch, events);
 }
 
 void
-acceptor_close(void)
+acceptor_close(struct acceptor *a)
 {
-	for (size_t i = 0; i < n_doors; i++) {
-		loop_forget(&doors[i].watch);
-		listen_close(&doors[i].listener);
+	for (size_t i = 0; i < a->n; i++) {
+		loop_forget(a->conns->loop, &a->sockets[i].watch);
+		listen_close(&a->sockets[i].listener);
 	}
-	n_doors = 0;
-	paused = false;
+	a->n = 0;
+	a->paused = false;
 }

@@ -1,8 +1,8 @@
 /*
- * Listening sockets and when to accept on them (layer 3).
+ * Listening sockets, and when connections are accepted on them.
  *
- * Over the most connections allowed a few more are taken to be told so
- * (conn.h: surplus).  When these are many, too, or the system has no
+ * Over the limit a few more connections are accepted to be answered 503
+ * (struct origin: surplus).  When these are many, too, or the system has no
  * descriptor left, clients wait in the sockets' queues and nothing spins.
  */
 #ifndef INCR_ACCEPTOR_H
@@ -13,30 +13,54 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "http/conn.h"
+#include "net/listen.h"
+#include "net/loop.h"
+
+struct acceptor;
+
+struct acceptor_socket {
+	struct loop_fd watch; /* first: its address is the socket's */
+	struct listener listener;
+	uint8_t role; /* of its connections */
+	struct acceptor *all;
+};
+
+/* Set up by acceptor_init(). */
+struct acceptor {
+	struct conns *conns;
+	size_t max_conns;
+	struct acceptor_socket sockets[LISTEN_MAX];
+	size_t n;
+	bool paused;
+	int64_t retry_ms; /* the end of the pause; IO_FOREVER: until a
+			   * connection ends */
+};
 
 /* Raises RLIMIT_NOFILE to its hard limit, and allows as many connections as
- * fit in it, at most wanted. */
-void acceptor_limit(size_t wanted);
+ * fit in it, at most wanted.  Borrows conns for ever. */
+void acceptor_init(struct acceptor *a, struct conns *conns, size_t wanted);
 
-/* Opens addr (listener.h) and accepts on it from now on; role is that of the
- * connections (conn.h).  0, or -1 with *ret_why. */
-int acceptor_open(const char *addr, uint8_t role, const char **ret_why);
+/* Opens addr (listen.h) and accepts on it from now on; role is that of the
+ * connections.  0, or -1 with *ret_why. */
+int acceptor_open(
+    struct acceptor *a, const char *addr, uint8_t role, const char **ret_why);
 
-/* The same for the sockets handed over; their number, or -1. */
-int acceptor_inherit(uint8_t role, const char **ret_why);
+/* The same for the sockets of LISTEN_FDS; their number, or -1. */
+int acceptor_inherit(struct acceptor *a, uint8_t role, const char **ret_why);
 
-/* Do all sockets so far only let this machine in: Unix sockets, loopback? */
-bool acceptor_is_local(void);
+/* Are all sockets so far Unix sockets or on loopback? */
+bool acceptor_is_local(const struct acceptor *a);
 
 /* Adds the TCP ports, one per line, in the order they were opened.  0, or -1
- * if memory is gone. */
-int acceptor_ports(struct buf *out);
+ * if there is no memory. */
+int acceptor_ports(const struct acceptor *a, struct buf *out);
 
 /* Accepts again if that is possible.  Once per turn of the loop.  When it is
  * due again, IO_FOREVER if nothing waits for time. */
-int64_t acceptor_tick(int64_t now_ms);
+int64_t acceptor_tick(struct acceptor *a, int64_t now_ms);
 
 /* Closes all sockets, removes their paths. */
-void acceptor_close(void);
+void acceptor_close(struct acceptor *a);
 
 #endif

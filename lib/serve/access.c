@@ -1,41 +1,36 @@
+/* Bearer tokens and rate limits at the head of a request. */
 #include "serve/access.h"
 
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
-#include "serve/ratelimit_shared.h"
-#include "serve/request.h"
-#include "serve/tokens.h"
+#include "base/hash.h"
 
 enum { CLIENTS = 1 << 16 }; /* whose rates are known at once: 1.5 MiB */
 
-static const struct access_options *options;
-static struct tokens *tokens;
-static struct ratelimit rates;
-
-static bool is_limited(void);
-static const char *find_bearer(
-    const struct http_request *r, const char *head, size_t *ret_len);
-static bool refuse(struct exchange *x, enum http_status status,
+static bool is_limited(const struct access *a);
+static const char *find_bearer(const struct request_head *h, size_t *ret_len);
+static enum decision refuse(struct response *ret, enum http_status status,
     const char *code, const char *detail, const char *challenge);
 
 int
-access_open(const struct access_options *o, char *ret_why, size_t why_size)
+access_open(struct access *a, const struct access_options *o,
+    const struct loop *loop, char *ret_why, size_t why_size)
 {
 	const char *why = "memory is short";
 	struct hash_seed seed;
 
-	options = o;
-	if (o->tokens != NULL && access_reload(ret_why, why_size) < 0)
+	a->options = o;
+	if (o->tokens != NULL && access_reload(a, ret_why, why_size) < 0)
 		return -1;
 	hash_seed_make(&seed);
-	if (!is_limited() ||
-	    (ratelimit_open(&rates, CLIENTS, &seed) == 0 &&
-		(o->redis == NULL ||
-		    ratelimit_shared_open(o->redis, &rates, &why) == 0)))
+	if (!is_limited(a) ||
+	    (ratelimit_open(&a->rates, CLIENTS, &seed) == 0 &&
+		(o->redis == NULL || ratelimit_shared_open(&a->shared, loop,
+					 o->redis, &a->rates, &why) == 0)))
 		return 0;
 	snprintf(ret_why, why_size, "%s", why);
 	return -1;
@@ -43,78 +38,80 @@ access_open(const struct access_options *o, char *ret_why, size_t why_size)
 
 /* A token read later may have a rate of its own. */
 static bool
-is_limited(void)
+is_limited(const struct access *a)
 {
-	return options->tokens != NULL || options->rate.per_s != 0;
+	return a->options->tokens != NULL || a->options->rate.per_s != 0;
 }
 
 int
-access_reload(char *ret_why, size_t why_size)
+access_reload(struct access *a, char *ret_why, size_t why_size)
 {
-	struct tokens *t = tokens_read(options->tokens, ret_why, why_size);
+	struct tokens *t = tokens_read(a->options->tokens, ret_why, why_size);
 
 	if (t == NULL)
 		return -1;
-	tokens_free(tokens);
-	tokens = t;
+	tokens_free(a->tokens);
+	a->tokens = t;
 	return 0;
 }
 
 void
-access_close(void)
+access_close(struct access *a)
 {
-	tokens_free(tokens);
-	tokens = NULL;
-	ratelimit_shared_close();
-	ratelimit_close(&rates);
+	tokens_free(a->tokens);
+	a->tokens = NULL;
+	ratelimit_shared_close(&a->shared);
+	ratelimit_close(&a->rates);
 }
 
-/* -- who ----------------------------------------------------------------- */
+/* -- tokens -------------------------------------------------------------- */
 
-bool
-access_enter(struct exchange *x, const struct http_request *r, const char *head)
+enum decision
+access_check(struct access *a, const struct request_head *h,
+    struct client *ret_client, struct response *ret_answer)
 {
+	const struct access_options *o = a->options;
+	const struct http_value *forwarded = &h->fields->forwarded;
 	const char *text;
 	const struct token *t;
 	struct address p;
 	size_t len;
 
-	if (!is_limited())
-		return true;
-	if (tokens == NULL) {
-		p = address_behind(&options->trust, conn_from(x)->peer,
-		    head + r->forwarded.at, r->forwarded.len);
-		p = address_client(p);
-		memcpy(request_of(x)->client.key.bytes, p.ip, sizeof p.ip);
-		request_of(x)->client.limit = options->rate;
-		return true;
+	if (!is_limited(a))
+		return DECISION_READ;
+	if (a->tokens == NULL) {
+		p = address_client(address_behind(&o->trust, h->from->peer,
+		    h->text + forwarded->at, forwarded->len));
+		memcpy(ret_client->key.bytes, p.ip, sizeof p.ip);
+		ret_client->limit = o->rate;
+		return DECISION_READ;
 	}
-	text = find_bearer(r, head, &len);
+	text = find_bearer(h, &len);
 	if (text == NULL)
-		return refuse(x, HTTP_401, "unauthorized",
+		return refuse(ret_answer, HTTP_401, "unauthorized",
 		    "a bearer token is needed", "Bearer realm=\"incr\"");
-	t = tokens_find(tokens, text, len);
+	t = tokens_find(a->tokens, text, len);
 	if (t == NULL)
-		return refuse(x, HTTP_401, "unauthorized",
+		return refuse(ret_answer, HTTP_401, "unauthorized",
 		    "the bearer token is not known",
 		    "Bearer realm=\"incr\", error=\"invalid_token\"");
 	if (t->barred)
-		return refuse(x, HTTP_403, "forbidden",
+		return refuse(ret_answer, HTTP_403, "forbidden",
 		    "the bearer token may not send increments",
 		    "Bearer realm=\"incr\", error=\"insufficient_scope\"");
-	request_of(x)->client = t->client;
-	if (!request_of(x)->client.own_limit)
-		request_of(x)->client.limit = options->rate;
-	return true;
+	*ret_client = t->client;
+	if (!ret_client->own_limit)
+		ret_client->limit = o->rate;
+	return DECISION_READ;
 }
 
 /* Authorization: Bearer 1*SP token (RFC 6750, section 2.1), or NULL. */
 static const char *
-find_bearer(const struct http_request *r, const char *head, size_t *ret_len)
+find_bearer(const struct request_head *h, size_t *ret_len)
 {
 	static const char scheme[] = "bearer ";
-	const char *text = head + r->authorization.at;
-	size_t len = r->authorization.len, n = sizeof scheme - 1;
+	const char *text = h->text + h->fields->authorization.at;
+	size_t len = h->fields->authorization.len, n = sizeof scheme - 1;
 
 	if (len <= n || strncasecmp(text, scheme, n) != 0)
 		return NULL;
@@ -124,54 +121,53 @@ find_bearer(const struct http_request *r, const char *head, size_t *ret_len)
 	return text + n;
 }
 
-static bool
-refuse(struct exchange *x, enum http_status status, const char *code,
+static enum decision
+refuse(struct response *ret, enum http_status status, const char *code,
     const char *detail, const char *challenge)
 {
-	conn_answer(x, &(struct response){.status = status,
-			   .code = code,
-			   .detail = detail,
-			   .challenge = challenge});
-	return false;
+	*ret = (struct response){.status = status,
+	    .code = code,
+	    .detail = detail,
+	    .challenge = challenge};
+	return DECISION_ANSWER;
 }
 
-/* -- how much ------------------------------------------------------------ */
+/* -- rates --------------------------------------------------------------- */
 
-bool
-access_take(struct exchange *x, uint32_t n)
+enum decision
+access_take(struct access *a, const struct client *c, uint32_t n,
+    struct response *ret_answer)
 {
-	const struct client *c = &request_of(x)->client;
 	struct ratelimit_left left;
 	int64_t now_ns;
 
 	if (c->limit.per_s == 0)
-		return true;
+		return DECISION_READ;
 	now_ns = clock_us() * 1000;
-	if (ratelimit_take(&rates, &c->key, &c->limit, n, now_ns, &left)) {
-		ratelimit_shared_spent(&c->key, &c->limit, n, now_ns);
-		return true;
+	if (ratelimit_take(&a->rates, &c->key, &c->limit, n, now_ns, &left)) {
+		ratelimit_shared_spent(
+		    &a->shared, &c->key, &c->limit, n, now_ns);
+		return DECISION_READ;
 	}
-	conn_answer(x,
-	    &(struct response){.status = HTTP_429,
-		.code = "quota-exceeded",
-		.detail = "the rate of this client is used up for "
-			  "now, nothing was counted",
-		.retry_s = (uint32_t)((left.wait_ns + 999999999) / 1000000000),
-		.policy = c->own_limit ? "token" : "default",
-		.quota = c->limit.per_s,
-		.left = left.units});
-	return false;
+	*ret_answer = (struct response){.status = HTTP_429,
+	    .code = "quota-exceeded",
+	    .detail = "the rate of this client is used up for now, nothing was "
+		      "counted",
+	    .retry_s = (uint32_t)((left.wait_ns + 999999999) / 1000000000),
+	    .policy = c->own_limit ? "token" : "default",
+	    .quota = c->limit.per_s,
+	    .left = left.units};
+	return DECISION_ANSWER;
 }
 
 void
-access_owe(const struct exchange *x, uint32_t n)
+access_owe(struct access *a, const struct client *c, uint32_t n)
 {
-	const struct client *c = &request_of(x)->client;
 	int64_t now_ns;
 
 	if (c->limit.per_s == 0 || n == 0)
 		return;
 	now_ns = clock_us() * 1000;
-	ratelimit_owe(&rates, &c->key, &c->limit, n, now_ns);
-	ratelimit_shared_spent(&c->key, &c->limit, n, now_ns);
+	ratelimit_owe(&a->rates, &c->key, &c->limit, n, now_ns);
+	ratelimit_shared_spent(&a->shared, &c->key, &c->limit, n, now_ns);
 }

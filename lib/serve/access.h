@@ -1,46 +1,59 @@
 /*
- * Who may post, and how much (layer 3): tokens and rate limits.
+ * Tokens and rate limits: whether a client may send increments, and how many.
  *
- * What a gate refuses it answers by itself, before anything of the body was
- * kept: 401, 403 or 429.  Health and metrics have no gate.
+ * Judged at the head of a request, before any of its body is read.  Health
+ * checks and metrics are not asked for tokens.
  */
 #ifndef INCR_ACCESS_H
 #define INCR_ACCESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/conn.h"
+#include "http/handler.h"
 #include "net/address.h"
+#include "net/loop.h"
+#include "serve/client.h"
 #include "serve/ratelimit.h"
+#include "serve/ratelimit_shared.h"
+#include "serve/tokens.h"
 
 struct access_options {
-	const char *tokens; /* a file of tokens.h; NULL: all may enter */
-	struct ratelimit_quota rate; /* of those who have none of their own */
+	const char *tokens; /* a file of tokens.h; NULL: all may send */
+	struct ratelimit_quota rate; /* of clients without one of their own */
 	struct address_trust trust;
 	const char *redis; /* where rates are shared, or NULL */
 };
 
-/* Borrows o for ever.  0, or -1 with the reason. */
-int access_open(const struct access_options *o, char *ret_why, size_t why_size);
+/* All zero before access_open(). */
+struct access {
+	const struct access_options *options;
+	struct tokens *tokens;
+	struct ratelimit rates;
+	struct ratelimit_shared shared;
+};
+
+/* Borrows o and loop for ever.  0, or -1 with the reason. */
+int access_open(struct access *a, const struct access_options *o,
+    const struct loop *loop, char *ret_why, size_t why_size);
 
 /* Reads the file of tokens again.  0, or -1 with the reason: the tokens stay
  * as they were. */
-int access_reload(char *ret_why, size_t why_size);
+int access_reload(struct access *a, char *ret_why, size_t why_size);
 
-void access_close(void);
+void access_close(struct access *a);
 
-/* Sets x->client.  False: x was answered, 401 or 403.  At its head. */
-bool access_enter(
-    struct exchange *x, const struct http_request *r, const char *head);
+/* READ with the client, or ANSWER: 401 or 403. */
+enum decision access_check(struct access *a, const struct request_head *h,
+    struct client *ret_client, struct response *ret_answer);
 
-/* Takes n (1 to RATELIMIT_UNITS_MAX) units of the client's rate, all or none,
- * for n increments.  False: x was answered, 429. */
-bool access_take(struct exchange *x, uint32_t n);
+/* Takes n (1 to RATELIMIT_UNITS_MAX) units of the client's rate for n
+ * increments, all or none.  READ, or ANSWER: 429. */
+enum decision access_take(struct access *a, const struct client *c, uint32_t n,
+    struct response *ret_answer);
 
-/* x has n more increments than were known when it was let in: they are paid
- * for afterwards. */
-void access_owe(const struct exchange *x, uint32_t n);
+/* Takes n units, whether there are any or not: for increments that were not
+ * known when access_take() was called. */
+void access_owe(struct access *a, const struct client *c, uint32_t n);
 
 #endif

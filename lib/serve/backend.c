@@ -1,17 +1,16 @@
+/* Lines to incr-publish and its verdicts, by file descriptors. */
 #include "serve/backend.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/lines.h"
-#include "net/loop.h"
 #include "record/control.h"
-#include "serve/inflight.h"
 #include "serve/request.h"
 
 enum {
@@ -20,178 +19,182 @@ enum {
 	FRESH_MS = 1000
 };
 
-static struct {
-	enum backend_state state;
-	bool seen; /* by the program */
-	char why[128];
-	bool tagged;
-	int64_t verdict_ms;
-	void (*told)(struct exchange *x, const struct backend_verdict *v);
-	int64_t refused_ms; /* of the last unavailable or unknown, or 0 */
-	bool out_closed;
-	struct inflight ring;
-	struct lines verdicts;
-	struct loop_fd in, out;
-} r;
-
 static void look_at_output(struct loop_fd *w, uint32_t events);
-static void lose_output(int error);
+static void lose_output(struct backend *b, int error);
 static void read_verdicts(struct loop_fd *w, uint32_t events);
-static void take_verdict(const char *line, size_t len);
-static int read_verdict(
-    const char *line, size_t len, uint64_t number, struct backend_verdict *ret);
-static void tell(const struct inflight_line *l, struct backend_verdict *v);
-static void tell_fault(const struct inflight_line *l, enum fault f);
-static void end(enum backend_state state, const char *object, const char *why);
+static void take_verdict(struct backend *b, const char *line, size_t len);
+static int read_verdict(const struct backend *b, const char *line, size_t len,
+    uint64_t number, struct backend_verdict *ret);
+static void tell(struct backend *b, const struct inflight_line *l,
+    struct backend_verdict *v);
+static void tell_fault(
+    struct backend *b, const struct inflight_line *l, enum fault f);
+static void end(struct backend *b, enum backend_state state, const char *object,
+    const char *why);
 
 int
-backend_open(const struct backend_options *o, const char **ret_why)
+backend_open(struct backend *b, const struct backend_options *o,
+    const struct loop *loop, const char **ret_why)
 {
-	r.tagged = o->tagged;
-	r.verdict_ms = o->verdict_ms;
-	r.told = o->told;
-	r.in = (struct loop_fd){.ready = read_verdicts, .fd = STDIN_FILENO};
-	r.out = (struct loop_fd){.ready = look_at_output, .fd = STDOUT_FILENO};
-	if (lines_open(&r.verdicts, STDIN_FILENO,
+	b->loop = loop;
+	b->tagged = o->tagged;
+	b->verdict_ms = o->verdict_ms;
+	b->verdict = o->verdict;
+	b->service = o->service;
+	b->in = (struct loop_fd){.ready = read_verdicts, .fd = o->in_fd};
+	b->out = (struct loop_fd){.ready = look_at_output, .fd = o->out_fd};
+	if (lines_open(&b->verdicts, o->in_fd,
 		LINES_JSON_MAX + LINES_TAG_MAX + 1) < 0 ||
-	    inflight_open(&r.ring, o->max_lines, OUT_MAX, o->tagged) < 0) {
+	    inflight_open(&b->inflight, o->max_lines, OUT_MAX, o->tagged) < 0) {
 		*ret_why = "memory is short";
 		return -1;
 	}
-	io_output(STDOUT_FILENO);
-	*ret_why = r.why;
-	if (loop_set(&r.out, 0) < 0 && errno != EPERM) {
-		end(BACKEND_FAILED, "stdout", strerror(errno));
+	io_output(o->out_fd);
+	*ret_why = b->why;
+	if (loop_set(b->loop, &b->out, 0) < 0 && errno != EPERM) {
+		end(b, BACKEND_FAILED, "stdout", strerror(errno));
 		return -1;
 	}
-	if (loop_set(&r.in, EPOLLIN) < 0) {
+	if (loop_set(b->loop, &b->in, EPOLLIN) < 0) {
 		if (errno != EPERM) {
-			end(BACKEND_FAILED, "stdin", strerror(errno));
+			end(b, BACKEND_FAILED, "stdin", strerror(errno));
 			return -1;
 		}
-		read_verdicts(&r.in, EPOLLIN); /* a file: no verdicts */
+		read_verdicts(&b->in, EPOLLIN); /* a file: no verdicts */
 	}
 	return 0;
 }
 
+void
+backend_close(struct backend *b)
+{
+	loop_forget(b->loop, &b->in);
+	loop_forget(b->loop, &b->out);
+	lines_close(&b->verdicts);
+	inflight_close(&b->inflight);
+}
+
 int
-backend_add(struct exchange *x, uint32_t number, const char *body, size_t len)
+backend_add(struct backend *b, struct exchange *x, uint32_t number,
+    const char *body, size_t len)
 {
 	char tag[IDEMPOTENCY_TEXT];
 	struct inflight_text text = {.tag = tag, .body = body, .len = len};
 
 	FAILPOINT("serve-body");
-	if (r.tagged)
+	if (b->tagged)
 		text.tag_len =
 		    idempotency_format(&request_of(x)->tag, number, tag);
-	if (backend_full() ||
-	    inflight_add(&r.ring, x, number, &text, clock_ms()) < 0)
+	if (backend_full(b) ||
+	    inflight_add(&b->inflight, x, number, &text, clock_ms()) < 0)
 		return -1;
 	x->pending++;
 	return 0;
 }
 
 bool
-backend_tagged(void)
+backend_tagged(const struct backend *b)
 {
-	return r.tagged;
+	return b->tagged;
 }
 
 bool
-backend_full(void)
+backend_full(const struct backend *b)
 {
-	return backend_closed() || inflight_full(&r.ring);
+	return backend_closed(b) || inflight_full(&b->inflight);
 }
 
 bool
-backend_closed(void)
+backend_closed(const struct backend *b)
 {
-	return r.out_closed || r.state != BACKEND_RUNNING;
+	return b->out_closed || b->state != BACKEND_RUNNING;
 }
 
 bool
-backend_crowded(void)
+backend_crowded(const struct backend *b)
 {
-	return r.ring.out.len >= CROWD;
+	return b->inflight.out.len >= CROWD;
 }
 
 bool
-backend_fresh(int64_t now_ms)
+backend_fresh(const struct backend *b, int64_t now_ms)
 {
-	int64_t oldest_ms = inflight_oldest(&r.ring);
+	int64_t oldest_ms = inflight_oldest(&b->inflight);
 
-	return r.state == BACKEND_RUNNING &&
+	return b->state == BACKEND_RUNNING &&
 	       (oldest_ms == IO_FOREVER || now_ms - oldest_ms < FRESH_MS) &&
-	       (r.refused_ms == 0 || now_ms - r.refused_ms >= FRESH_MS);
+	       (b->refused_ms == 0 || now_ms - b->refused_ms >= FRESH_MS);
 }
 
 uint64_t
-backend_count(void)
+backend_count(const struct backend *b)
 {
-	return inflight_count(&r.ring);
+	return inflight_count(&b->inflight);
 }
 
 enum backend_state
-backend_state(void)
+backend_state(struct backend *b)
 {
-	r.seen = true;
-	return r.state;
+	b->seen = true;
+	return b->state;
 }
 
 const char *
-backend_why(void)
+backend_why(const struct backend *b)
 {
-	return r.why;
+	return b->why;
 }
 
 /* -- lines --------------------------------------------------------------- */
 
 void
-backend_write(void)
+backend_write(struct backend *b)
 {
-	if (r.out_closed)
+	if (b->out_closed)
 		return;
-	if (inflight_write(&r.ring, STDOUT_FILENO) == 0)
-		(void)loop_set(&r.out, 0);
-	else if (errno != EAGAIN || loop_set(&r.out, EPOLLOUT) < 0)
-		lose_output(errno);
+	if (inflight_write(&b->inflight, b->out.fd) == 0)
+		(void)loop_set(b->loop, &b->out, 0);
+	else if (errno != EAGAIN || loop_set(b->loop, &b->out, EPOLLOUT) < 0)
+		lose_output(b, errno);
 }
 
 bool
-backend_written(void)
+backend_written(const struct backend *b)
 {
-	return r.ring.out.len == 0;
+	return b->inflight.out.len == 0;
 }
 
 static void
 look_at_output(struct loop_fd *w, uint32_t events)
 {
-	(void)w;
+	struct backend *b =
+	    (struct backend *)((char *)w - offsetof(struct backend, out));
+
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-		lose_output(EPIPE);
+		lose_output(b, EPIPE);
 }
 
 /* What was not written is not counted; what was may still get its verdict. */
 static void
-lose_output(int error)
+lose_output(struct backend *b, int error)
 {
-	end(BACKEND_UNREAD, "stdout", strerror(error));
-	backend_close_output();
+	end(b, BACKEND_UNREAD, "stdout", strerror(error));
+	backend_close_output(b);
 }
 
 void
-backend_close_output(void)
+backend_close_output(struct backend *b)
 {
 	struct inflight_line l;
 
-	if (r.out_closed)
+	if (b->out_closed)
 		return;
-	r.out_closed = true;
-	while (inflight_withdraw(&r.ring, &l))
-		tell_fault(&l, FAULT_UNAVAILABLE);
-	loop_forget(&r.out);
-	if (io_finish(STDOUT_FILENO) < 0)
-		end(BACKEND_FAILED, "stdout", strerror(errno));
+	b->out_closed = true;
+	while (inflight_withdraw(&b->inflight, &l))
+		tell_fault(b, &l, FAULT_UNAVAILABLE);
+	loop_forget(b->loop, &b->out);
+	if (io_finish(b->out.fd) < 0)
+		end(b, BACKEND_FAILED, "stdout", strerror(errno));
 }
 
 /* -- verdicts ------------------------------------------------------------ */
@@ -199,63 +202,65 @@ backend_close_output(void)
 static void
 read_verdicts(struct loop_fd *w, uint32_t events)
 {
+	struct backend *b =
+	    (struct backend *)((char *)w - offsetof(struct backend, in));
 	enum lines_result got = LINES_LINE;
 	const char *line;
 	size_t len;
 
 	(void)events;
-	if (lines_fill(&r.verdicts) < 0) {
+	if (lines_fill(&b->verdicts) < 0) {
 		if (errno != EAGAIN)
-			end(BACKEND_FAILED, "stdin", strerror(errno));
+			end(b, BACKEND_FAILED, "stdin", strerror(errno));
 		return;
 	}
-	while (got == LINES_LINE && r.state <= BACKEND_UNREAD) {
-		got = lines_next(&r.verdicts, &line, &len);
+	while (got == LINES_LINE && b->state <= BACKEND_UNREAD) {
+		got = lines_next(&b->verdicts, &line, &len);
 		/* Half an error line must not be taken for a success. */
-		if (got != LINES_MORE && r.verdicts.torn)
+		if (got != LINES_MORE && b->verdicts.torn)
 			got = LINES_END;
 		if (got == LINES_LINE)
-			take_verdict(line, len);
+			take_verdict(b, line, len);
 	}
 	if (got == LINES_TOO_LONG)
-		end(BACKEND_CONFUSED, "stdin", "a line is no verdict");
+		end(b, BACKEND_CONFUSED, "stdin", "a line is no verdict");
 	if (got == LINES_END)
-		end(BACKEND_ENDED, "stdin", "the verdicts ended");
-	if (r.state > BACKEND_UNREAD)
-		loop_forget(w);
+		end(b, BACKEND_ENDED, "stdin", "the verdicts ended");
+	if (b->state > BACKEND_UNREAD)
+		loop_forget(b->loop, w);
 }
 
 static void
-take_verdict(const char *line, size_t len)
+take_verdict(struct backend *b, const char *line, size_t len)
 {
 	struct inflight_line l = {.owner = NULL};
 	struct backend_verdict v;
 	uint64_t number;
 
 	FAILPOINT("serve-verdict");
-	if (inflight_verdict(&r.ring, &l, &number) < 0 ||
-	    read_verdict(line, len, number, &v) < 0) {
-		end(BACKEND_CONFUSED, "stdin",
+	if (inflight_verdict(&b->inflight, &l, &number) < 0 ||
+	    read_verdict(b, line, len, number, &v) < 0) {
+		end(b, BACKEND_CONFUSED, "stdin",
 		    "a verdict is not the one awaited");
-		tell_fault(&l, FAULT_UNKNOWN);
+		tell_fault(b, &l, FAULT_UNKNOWN);
 		return;
 	}
 	if (v.fault == FAULT_UNAVAILABLE || v.fault == FAULT_UNKNOWN)
-		r.refused_ms = clock_ms();
+		b->refused_ms = clock_ms();
 	else if (v.fault == FAULT_NONE)
-		r.refused_ms = 0;
-	tell(&l, &v);
+		b->refused_ms = 0;
+	tell(b, &l, &v);
 }
 
 /* What the verdict on line number says.  0, or -1 if it can't be one. */
 static int
-read_verdict(
-    const char *line, size_t len, uint64_t number, struct backend_verdict *ret)
+read_verdict(const struct backend *b, const char *line, size_t len,
+    uint64_t number, struct backend_verdict *ret)
 {
 	struct control_error e;
 	size_t tag_len;
 
-	if (r.tagged) {
+	if (b->tagged) {
 		if (lines_split_tag(line, len, &tag_len) < 0)
 			return -1;
 		line += tag_len + 1;
@@ -272,7 +277,8 @@ read_verdict(
 
 /* Gives a line's outcome to its request, if that still waits. */
 static void
-tell(const struct inflight_line *l, struct backend_verdict *v)
+tell(
+    struct backend *b, const struct inflight_line *l, struct backend_verdict *v)
 {
 	struct exchange *x = l->owner;
 
@@ -280,46 +286,48 @@ tell(const struct inflight_line *l, struct backend_verdict *v)
 		return;
 	v->number = l->number;
 	x->pending--;
-	r.told(x, v);
+	b->verdict(b->service, x, v);
 }
 
 static void
-tell_fault(const struct inflight_line *l, enum fault f)
+tell_fault(struct backend *b, const struct inflight_line *l, enum fault f)
 {
-	tell(l, &(struct backend_verdict){.fault = f});
+	tell(b, l, &(struct backend_verdict){.fault = f});
 }
 
 int64_t
-backend_tick(int64_t now_ms)
+backend_tick(struct backend *b, int64_t now_ms)
 {
-	int64_t then_ms = now_ms - r.verdict_ms, next_ms;
+	int64_t then_ms = now_ms - b->verdict_ms, next_ms;
 	enum inflight_expired e;
 	struct inflight_line l;
 
-	while ((e = inflight_expire(&r.ring, then_ms, &l)) != INFLIGHT_NONE)
-		tell_fault(&l,
+	while (
+	    (e = inflight_expire(&b->inflight, then_ms, &l)) != INFLIGHT_NONE)
+		tell_fault(b, &l,
 		    e == INFLIGHT_UNKNOWN ? FAULT_UNKNOWN : FAULT_UNAVAILABLE);
-	next_ms = inflight_next(&r.ring);
-	if (!r.seen)
+	next_ms = inflight_next(&b->inflight);
+	if (!b->seen)
 		return now_ms;
-	return next_ms == IO_FOREVER ? next_ms : next_ms + r.verdict_ms;
+	return next_ms == IO_FOREVER ? next_ms : next_ms + b->verdict_ms;
 }
 
 void
-backend_give_up(void)
+backend_give_up(struct backend *b)
 {
-	backend_close_output();
-	loop_forget(&r.in);
-	(void)backend_tick(IO_FOREVER - 1);
+	backend_close_output(b);
+	loop_forget(b->loop, &b->in);
+	(void)backend_tick(b, IO_FOREVER - 1);
 }
 
 /* The first reason stays, unless a worse one comes. */
 static void
-end(enum backend_state state, const char *object, const char *why)
+end(struct backend *b, enum backend_state state, const char *object,
+    const char *why)
 {
-	if (state <= r.state)
+	if (state <= b->state)
 		return;
-	r.state = state;
-	r.seen = false;
-	snprintf(r.why, sizeof r.why, "%s: %s", object, why);
+	b->state = state;
+	b->seen = false;
+	snprintf(b->why, sizeof b->why, "%s: %s", object, why);
 }

@@ -1,257 +1,281 @@
+/* The requests of many lines take turns to send their lines. */
 #include "serve/bulk_queue.h"
-
-#include <stddef.h>
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/timerlist.h"
-#include "serve/access.h"
 #include "serve/bulk_request.h"
 #include "serve/request.h"
 
-enum {
-	WINDOW = 1024, /* lines of one request in flight */
-	TURN = 64,     /* lines, then it is another's turn */
-	SHARE = 4      /* one in so many of all lines in flight */
+enum pumped {
+	PUMPED_ALL,  /* no line is left for now */
+	PUMPED_SOME, /* there are more, which have to wait */
+	PUMPED_STOP  /* no more is taken of it */
 };
 
-static struct bulk_queue_options set;
-static struct timerlist waiting;
-static uint64_t in_flight;
-
-static void advance(struct exchange *x, size_t turn);
-static bool pump(struct exchange *x, size_t turn);
-static bool has_room(void);
-static bool may_add(const struct exchange *x);
-static void add(
-    struct exchange *x, const char *line, size_t len, bool too_long);
-static void stop(struct exchange *x, const struct response *a);
-static void hold(struct exchange *x);
-static void release(struct exchange *x);
-static void finish(struct exchange *x);
+static enum decision advance(struct bulk_queue *q, struct exchange *x,
+    size_t turn, struct response *ret_answer);
+static enum pumped pump(struct bulk_queue *q, struct exchange *x, size_t turn,
+    struct response *ret_why);
+static bool has_room(const struct bulk_queue *q);
+static bool may_add(const struct bulk_queue *q, const struct exchange *x);
+static int add(struct bulk_queue *q, struct exchange *x, const char *line,
+    size_t len, struct response *ret_why);
+static void pay(struct bulk_queue *q, const struct exchange *x, uint32_t from);
+static void hold(struct bulk_queue *q, struct bulk_request *b);
+static void release(struct bulk_queue *q, struct bulk_request *b);
+static enum decision finish(
+    const struct exchange *x, struct response *ret_answer);
+static struct bulk_request *first_waiting(const struct bulk_queue *q);
 
 void
-bulk_queue_use(const struct bulk_queue_options *o)
+bulk_queue_init(struct bulk_queue *q, const struct bulk_queue_options *o,
+    struct backend *backend, struct access *access)
 {
-	set = *o;
+	*q = (struct bulk_queue){
+	    .set = *o, .backend = backend, .access = access};
 }
 
 /* Answers that their clients do not read count like requests. */
 int
-bulk_queue_begin(struct exchange *x)
+bulk_queue_begin(struct bulk_queue *q, struct exchange *x)
 {
-	if (bulk_request_count() + conn_unsent_bytes() / BULK_REQUEST_BYTES >=
-	    set.max)
+	if (q->count + *q->set.unsent_bytes / BULK_REQUEST_BYTES >= q->set.max)
 		return -1;
-	request_of(x)->bulk = bulk_request_new(x);
+	request_of(x)->bulk = bulk_request_new(x, &q->count);
 	x->in_pieces = request_of(x)->bulk != NULL;
 	return x->in_pieces ? 0 : -1;
 }
 
-void
-bulk_queue_data(struct exchange *x, const char *p, size_t len)
+enum decision
+bulk_queue_data(struct bulk_queue *q, struct exchange *x, const char *p,
+    size_t len, struct response *ret_answer)
 {
-	struct response no_memory = response_fault(FAULT_UNAVAILABLE);
-
-	if (bulk_request_feed(request_of(x)->bulk, p, len) < 0)
-		conn_refuse(x, &no_memory);
-	else
-		advance(x, waiting.n == 0 ? SIZE_MAX : TURN);
+	if (bulk_request_feed(request_of(x)->bulk, p, len) < 0) {
+		*ret_answer = response_fault(FAULT_UNAVAILABLE);
+		return DECISION_CUT;
+	}
+	return advance(
+	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
 }
 
-void
-bulk_queue_end(struct exchange *x)
+enum decision
+bulk_queue_end(
+    struct bulk_queue *q, struct exchange *x, struct response *ret_answer)
 {
 	bulk_request_end(request_of(x)->bulk);
-	advance(x, waiting.n == 0 ? SIZE_MAX : TURN);
+	return advance(
+	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
 }
 
-void
-bulk_queue_cut(struct exchange *x, const struct response *a)
+enum decision
+bulk_queue_cut(
+    struct bulk_queue *q, struct exchange *x, struct response *answer)
 {
-	bulk_request_cut(request_of(x)->bulk, a);
-	release(x);
-	finish(x);
+	bulk_request_cut(request_of(x)->bulk, answer);
+	release(q, request_of(x)->bulk);
+	return finish(x, answer);
 }
 
+/* What is in flight is still waited for. */
 void
-bulk_queue_leave(struct exchange *x)
+bulk_queue_leave(struct bulk_queue *q, struct exchange *x)
 {
 	bulk_request_cut(
 	    request_of(x)->bulk, &(struct response){.status = HTTP_504});
-	release(x);
+	release(q, request_of(x)->bulk);
 }
 
-void
-bulk_queue_told(struct exchange *x, const struct backend_verdict *v)
+enum decision
+bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,
+    const struct backend_verdict *v, struct response *ret_answer)
 {
 	struct bulk_request *b = request_of(x)->bulk;
 
-	in_flight--;
+	q->in_flight--;
 	bulk_request_settle(b, v->number, v->fault, v->text, v->len);
 	/* The queue is away, and each line would wait for it as long. */
 	if (v->fault == FAULT_UNAVAILABLE || v->fault == FAULT_UNKNOWN)
 		b->failed = true;
 	if (b->failed && b->waits)
-		advance(x, SIZE_MAX);
-	else
-		finish(x);
+		return advance(q, x, SIZE_MAX, ret_answer);
+	return finish(x, ret_answer);
+}
+
+/* -- turns --------------------------------------------------------------- */
+
+/* A round gives each one that waits a turn; another round follows if lines
+ * were sent in it. */
+struct exchange *
+bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
+{
+	if (timerlist_next(&q->waiting) <= now_ms ||
+	    (q->waiting.n > 0 && backend_closed(q->backend))) {
+		first_waiting(q)->failed = true;
+		return first_waiting(q)->owner;
+	}
+	if (!q->in_round || (q->turns == 0 && q->added > 0)) {
+		q->in_round = true;
+		q->turns = q->waiting.n;
+		q->added = 0;
+	}
+	if (q->turns == 0 || q->waiting.n == 0 || !has_room(q)) {
+		q->in_round = false;
+		return NULL;
+	}
+	q->turns--;
+	return first_waiting(q)->owner;
+}
+
+enum decision
+bulk_queue_advance(
+    struct bulk_queue *q, struct exchange *x, struct response *ret_answer)
+{
+	return advance(q, x,
+	    request_of(x)->bulk->failed ? SIZE_MAX : BULK_QUEUE_TURN,
+	    ret_answer);
 }
 
 int64_t
-bulk_queue_tick(int64_t now_ms)
+bulk_queue_due(const struct bulk_queue *q)
 {
-	uint64_t before;
-	size_t n;
+	return timerlist_next(&q->waiting);
+}
 
-	while (timerlist_next(&waiting) <= now_ms ||
-	       (backend_closed() && waiting.n > 0)) {
-		struct bulk_request *b =
-		    (struct bulk_request *)((char *)waiting.first -
-					    offsetof(struct bulk_request, due));
-
-		b->failed = true;
-		advance(b->owner, SIZE_MAX);
-	}
-	do {
-		before = in_flight;
-		for (n = waiting.n; n > 0 && has_room(); n--) {
-			struct bulk_request *b =
-			    (struct bulk_request *)((char *)waiting.first -
-						    offsetof(
-							struct bulk_request,
-							due));
-
-			advance(b->owner, TURN);
-		}
-	} while (in_flight != before && has_room() && waiting.n > 0);
-	return timerlist_next(&waiting);
+static struct bulk_request *
+first_waiting(const struct bulk_queue *q)
+{
+	return (struct bulk_request *)((char *)q->waiting.first -
+				       offsetof(struct bulk_request, due));
 }
 
 /* The one place that moves a request on: its lines, then whether it has to
- * wait, then whether it is done.  Who has to wait goes behind the others. */
-static void
-advance(struct exchange *x, size_t turn)
+ * wait, then whether it is done. */
+static enum decision
+advance(struct bulk_queue *q, struct exchange *x, size_t turn,
+    struct response *ret_answer)
 {
-	uint32_t before = bulk_request_lines(request_of(x)->bulk), now;
-	bool more = pump(x, turn);
+	struct bulk_request *b = request_of(x)->bulk;
+	uint32_t before = bulk_request_lines(b);
+	enum pumped pumped = pump(q, x, turn, ret_answer);
 
-	/* The first one was paid for at the head. */
-	now = bulk_request_lines(request_of(x)->bulk);
-	if (now > 1)
-		access_owe(x, now - (before > 0 ? before : 1));
-	if (x->answered)
-		return;
-	if (more)
-		hold(x);
-	else
-		release(x);
-	finish(x);
+	pay(q, x, before);
+	switch (pumped) {
+	case PUMPED_ALL: release(q, b); break;
+	case PUMPED_SOME: hold(q, b); break;
+	case PUMPED_STOP:
+		return x->whole ? bulk_queue_cut(q, x, ret_answer)
+				: DECISION_CUT;
+	}
+	return finish(x, ret_answer);
 }
 
-/* Hands on lines; true if there are more. */
-static bool
-pump(struct exchange *x, size_t turn)
+static enum pumped
+pump(struct bulk_queue *q, struct exchange *x, size_t turn,
+    struct response *ret_why)
 {
+	struct bulk_request *b = request_of(x)->bulk;
 	const char *line;
 	size_t len;
+	int added;
 
-	for (; may_add(x) && turn > 0; turn--) {
-		enum lines_result got =
-		    bulk_request_next(request_of(x)->bulk, &line, &len);
-
-		if (got == LINES_MORE || got == LINES_END)
-			return false;
-		add(x, line, len, got == LINES_TOO_LONG);
-		if (request_of(x)->bulk->cut.status != 0)
-			return false;
+	for (; may_add(q, x) && turn > 0; turn--) {
+		switch (bulk_request_next(b, &line, &len)) {
+		case LINES_MORE:
+		case LINES_END: return PUMPED_ALL;
+		case LINES_LINE: added = add(q, x, line, len, ret_why); break;
+		case LINES_TOO_LONG: added = add(q, x, NULL, 0, ret_why); break;
+		}
+		if (added < 0)
+			return PUMPED_STOP;
 	}
-	return !bulk_request_ended(request_of(x)->bulk);
+	return bulk_request_ended(b) ? PUMPED_ALL : PUMPED_SOME;
 }
 
 static bool
-has_room(void)
+has_room(const struct bulk_queue *q)
 {
-	return in_flight < set.max_lines / SHARE + 1 && !backend_full() &&
-	       !backend_crowded();
+	return q->in_flight < q->set.max_lines / BULK_QUEUE_SHARE + 1 &&
+	       !backend_full(q->backend) && !backend_crowded(q->backend);
 }
 
 static bool
-may_add(const struct exchange *x)
+may_add(const struct bulk_queue *q, const struct exchange *x)
 {
-	return request_of(x)->bulk->failed || backend_closed() ||
-	       (x->pending < WINDOW && has_room());
+	return request_of(x)->bulk->failed || backend_closed(q->backend) ||
+	       (x->pending < BULK_QUEUE_WINDOW && has_room(q));
 }
 
-static void
-add(struct exchange *x, const char *line, size_t len, bool too_long)
+/* Sends a line (NULL: one that is too long), or settles it.  0, or -1 with
+ * the reason why no more of the request is taken. */
+static int
+add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
+    struct response *ret_why)
 {
 	static const struct response too_many = {.status = HTTP_413,
 	    .code = "too-long",
 	    .detail = "the body must not exceed 1 MiB and 10000 lines"};
-	struct response no_memory = response_fault(FAULT_UNAVAILABLE);
 	struct bulk_request *b = request_of(x)->bulk;
-	uint32_t number = bulk_request_lines(b) == BULK_REQUEST_LINES
-			      ? BULK_REQUEST_LINES + 1
-			      : bulk_request_take(b);
+	uint32_t number;
 
-	if (number > BULK_REQUEST_LINES)
-		stop(x, &too_many);
-	else if (number == 0)
-		stop(x, &no_memory);
-	else if (too_long)
+	if (bulk_request_lines(b) == BULK_REQUEST_LINES) {
+		*ret_why = too_many;
+		return -1;
+	}
+	number = bulk_request_take(b);
+	if (number == 0) {
+		*ret_why = response_fault(FAULT_UNAVAILABLE);
+		return -1;
+	}
+	if (line == NULL)
 		bulk_request_settle(b, number, FAULT_TOO_LONG, NULL, 0);
-	else if (b->failed || backend_add(x, number, line, len) < 0)
+	else if (b->failed || backend_add(q->backend, x, number, line, len) < 0)
 		bulk_request_settle(b, number, FAULT_UNAVAILABLE, NULL, 0);
-	else
-		in_flight++;
+	else {
+		q->in_flight++;
+		q->added++;
+	}
+	return 0;
 }
 
-/* Nothing more of it is taken, and nothing more read if it is not whole. */
+/* For the lines behind the first `from`; that of the head is paid for. */
 static void
-stop(struct exchange *x, const struct response *a)
+pay(struct bulk_queue *q, const struct exchange *x, uint32_t from)
 {
-	if (x->whole)
-		bulk_queue_cut(x, a);
-	else
-		conn_refuse(x, a);
+	uint32_t now = bulk_request_lines(request_of(x)->bulk);
+
+	if (now > 1)
+		access_owe(q->access, &request_of(x)->client,
+		    now - (from > 0 ? from : 1));
 }
 
+/* Behind the others. */
 static void
-hold(struct exchange *x)
+hold(struct bulk_queue *q, struct bulk_request *b)
 {
-	struct bulk_request *b = request_of(x)->bulk;
-
 	if (b->waits)
-		timerlist_remove(&waiting, &b->due);
-	timerlist_add(&waiting, &b->due, clock_ms() + set.wait_ms);
+		timerlist_remove(&q->waiting, &b->due);
+	timerlist_add(&q->waiting, &b->due, clock_ms() + q->set.wait_ms);
 	b->waits = true;
-	if (!x->whole)
-		conn_hold(x);
 }
 
 static void
-release(struct exchange *x)
+release(struct bulk_queue *q, struct bulk_request *b)
 {
-	struct bulk_request *b = request_of(x)->bulk;
-
 	if (!b->waits)
 		return;
-	timerlist_remove(&waiting, &b->due);
+	timerlist_remove(&q->waiting, &b->due);
 	b->waits = false;
-	if (!x->whole)
-		conn_go_on(x);
 }
 
-/* Answers it if all is known.  x may be gone afterwards. */
-static void
-finish(struct exchange *x)
+/* ANSWER if all is known, else whether it is read on. */
+static enum decision
+finish(const struct exchange *x, struct response *ret_answer)
 {
-	struct response a;
+	struct bulk_request *b = request_of(x)->bulk;
 
-	if (x->answered || x->pending > 0 ||
-	    !bulk_request_ended(request_of(x)->bulk))
-		return;
-	a = bulk_request_answer(request_of(x)->bulk);
-	conn_answer(x, &a);
+	if (x->pending == 0 && bulk_request_ended(b)) {
+		*ret_answer = bulk_request_answer(b);
+		return DECISION_ANSWER;
+	}
+	return b->waits ? DECISION_HOLD : DECISION_READ;
 }

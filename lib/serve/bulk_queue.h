@@ -1,11 +1,12 @@
 /*
- * The requests of many lines that incr-serve has in hand (layer 3): how many
- * there may be, and whose lines go next.
+ * The POST /increments requests in progress: how many there may be, and whose
+ * lines are sent next.
  *
- * Lines are handed to the relay while they are read, and each request waits
- * for its turn: all of them together have at most a quarter of the lines in
- * flight, so that single requests meet a short queue; one has at most
- * WINDOW.  Who has to wait is not read from.
+ * Lines go to the backend while the request is read, and the requests take
+ * turns: together they have at most a quarter of the lines in flight, so that
+ * single increments meet a short queue, and one of them at most
+ * BULK_QUEUE_WINDOW.  A request that has to wait is not read from
+ * (DECISION_HOLD).
  */
 #ifndef INCR_BULK_QUEUE_H
 #define INCR_BULK_QUEUE_H
@@ -14,33 +15,70 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/conn.h"
+#include "base/timerlist.h"
+#include "http/handler.h"
+#include "serve/access.h"
 #include "serve/backend.h"
 
-struct bulk_queue_options {
-	uint64_t max;       /* requests */
-	uint64_t max_lines; /* of the relay */
-	int64_t wait_ms;    /* for room, then the rest is unavailable */
+enum {
+	BULK_QUEUE_WINDOW = 1024, /* lines of one request in flight */
+	BULK_QUEUE_TURN = 64,     /* lines of one turn */
+	BULK_QUEUE_SHARE = 4      /* all of them: one in so many lines */
 };
 
-void bulk_queue_use(const struct bulk_queue_options *o);
+struct bulk_queue_options {
+	uint64_t max;               /* requests */
+	uint64_t max_lines;         /* of the backend */
+	int64_t wait_ms;            /* for room, then the rest is unavailable */
+	const size_t *unsent_bytes; /* of answers; 1 MiB counts as a request */
+};
 
-/* x will be one.  0, or -1 if there are too many, or memory is gone. */
-int bulk_queue_begin(struct exchange *x);
+/* Set up by bulk_queue_init(). */
+struct bulk_queue {
+	struct bulk_queue_options set;
+	struct backend *backend;
+	struct access *access;
+	struct timerlist waiting; /* for room; the next turn first */
+	size_t count;             /* requests */
+	uint64_t in_flight;       /* lines */
+	bool in_round;            /* of bulk_queue_next(): */
+	size_t turns;             /* left in it */
+	uint64_t added;           /* lines sent in it */
+};
 
-/* Bytes of its body; all of it was there; it will not be, see conn.h. */
-void bulk_queue_data(struct exchange *x, const char *p, size_t len);
-void bulk_queue_end(struct exchange *x);
-void bulk_queue_cut(struct exchange *x, const struct response *a);
+/* Borrows backend and access for ever. */
+void bulk_queue_init(struct bulk_queue *q, const struct bulk_queue_options *o,
+    struct backend *backend, struct access *access);
 
-/* Its client has gone: what was handed on is still waited for. */
-void bulk_queue_leave(struct exchange *x);
+/* x, whose head was read, becomes one.  0, or -1 if there are too many, or no
+ * memory. */
+int bulk_queue_begin(struct bulk_queue *q, struct exchange *x);
 
-/* The verdict on one of its lines. */
-void bulk_queue_told(struct exchange *x, const struct backend_verdict *v);
+/* The calls of struct handler, for an x of bulk_queue_begin(). */
+enum decision bulk_queue_data(struct bulk_queue *q, struct exchange *x,
+    const char *p, size_t len, struct response *ret_answer);
+enum decision bulk_queue_end(
+    struct bulk_queue *q, struct exchange *x, struct response *ret_answer);
+enum decision bulk_queue_cut(
+    struct bulk_queue *q, struct exchange *x, struct response *answer);
+void bulk_queue_leave(struct bulk_queue *q, struct exchange *x);
 
-/* Hands on what goes now.  Once per turn of the loop, before conn_flush.
- * When it is due again, IO_FOREVER if nothing waits. */
-int64_t bulk_queue_tick(int64_t now_ms);
+/* The verdict on one of its lines.  The decision is for conn_decide(). */
+enum decision bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,
+    const struct backend_verdict *v, struct response *ret_answer);
+
+/*
+ * The next request whose turn it is, for bulk_queue_advance() at once.  NULL
+ * if none can go on now.  Until NULL, once per turn of the loop, before
+ * conn_flush().
+ */
+struct exchange *bulk_queue_next(struct bulk_queue *q, int64_t now_ms);
+
+/* Sends lines of x.  The decision is for conn_decide(). */
+enum decision bulk_queue_advance(
+    struct bulk_queue *q, struct exchange *x, struct response *ret_answer);
+
+/* When a request will have waited too long, IO_FOREVER if none waits. */
+int64_t bulk_queue_due(const struct bulk_queue *q);
 
 #endif

@@ -1,3 +1,4 @@
+/* The lines of one POST /increments and the answer made of their verdicts. */
 #include "serve/bulk_request.h"
 
 #include <stdlib.h>
@@ -5,22 +6,21 @@
 
 #include "record/control.h"
 
-static size_t count;
-
 static bool have_one_fault(const struct bulk_request *b, enum fault *ret);
 static int write_lines(struct bulk_request *b, struct buf *out);
 static int write_error(struct buf *out, enum fault fault, uint64_t number);
 
 struct bulk_request *
-bulk_request_new(void *owner)
+bulk_request_new(void *owner, size_t *count)
 {
 	struct bulk_request *b = calloc(1, sizeof *b);
 
 	if (b == NULL)
 		return NULL;
 	b->owner = owner;
+	b->count = count;
 	b->in.max = LINES_JSON_MAX;
-	count++;
+	(*count)++;
 	return b;
 }
 
@@ -32,14 +32,8 @@ bulk_request_free(struct bulk_request *b)
 	lines_close(&b->in);
 	buf_free(&b->verdicts);
 	buf_free(&b->texts);
+	(*b->count)--;
 	free(b);
-	count--;
-}
-
-size_t
-bulk_request_count(void)
-{
-	return count;
 }
 
 int

@@ -29,19 +29,18 @@ struct bulk_request {
 	struct buf verdicts; /* an enum fault for each line, a byte each */
 	struct buf texts;    /* of the increments that were taken, in order */
 	struct response cut; /* why no more is read; status 0: it is whole */
-	/* Those who hand its lines on: */
-	void *owner;
+	size_t *count;       /* how many requests there are, this included */
+	/* bulk_queue's: */
+	void *owner;      /* the exchange */
 	struct timer due; /* if it waits for room */
 	bool waits;
-	bool failed; /* no line is handed on any more */
+	bool failed; /* no line is sent any more */
 };
 
-/* NULL if memory is gone. */
-struct bulk_request *bulk_request_new(void *owner);
-void bulk_request_free(struct bulk_request *b);
-
-/* How many there are. */
-size_t bulk_request_count(void);
+/* Adds one to *count, borrowed until bulk_request_free() takes it off again.
+ * NULL if there is no memory. */
+struct bulk_request *bulk_request_new(void *owner, size_t *count);
+void bulk_request_free(struct bulk_request *b); /* NULL is allowed */
 
 /* Adds bytes of the body.  0, or -1 if memory is gone. */
 int bulk_request_feed(struct bulk_request *b, const char *p, size_t len);

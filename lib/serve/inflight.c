@@ -1,3 +1,4 @@
+/* Lines without verdict: two rings, one of them for unwritten lines. */
 #include "serve/inflight.h"
 
 #include <stdlib.h>
@@ -19,6 +20,15 @@ inflight_open(
 	r->sent = calloc(max_lines, sizeof *r->sent);
 	r->held = calloc(max_lines, sizeof *r->held);
 	return r->sent == NULL || r->held == NULL ? -1 : 0;
+}
+
+void
+inflight_close(struct inflight *r)
+{
+	free(r->sent);
+	free(r->held);
+	buf_free(&r->out);
+	*r = (struct inflight){0};
 }
 
 int

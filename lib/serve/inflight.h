@@ -43,6 +43,7 @@ struct inflight {
  * handed over.  0, or -1 if memory is gone. */
 int inflight_open(
     struct inflight *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
+void inflight_close(struct inflight *r);
 
 struct inflight_text {
 	const char *tag, *body;

@@ -1,3 +1,4 @@
+/* Spendings of clients told to Redis, and what others spent learnt. */
 #include "serve/ratelimit_shared.h"
 
 #include <stdbool.h>
@@ -9,10 +10,8 @@
 #include "base/hex.h"
 #include "base/io.h"
 #include "base/num.h"
-#include "net/loop.h"
 #include "queue/lua/rate.h"
 #include "redis/resp.h"
-#include "redis/session.h"
 
 enum {
 	INTERVAL_MS = 100,
@@ -33,108 +32,99 @@ struct spending {
 	int64_t owed_ns; /* all its units together */
 };
 
-struct spendings {
+struct ratelimit_spendings {
 	struct spending all[CLIENTS_MAX];
 	uint16_t index[INDEX]; /* of all, from 1; by key */
 	size_t n;
 	int64_t began_ns; /* the first of them; or when they were sent */
 };
 
-static struct {
-	struct session *session;
-	struct ratelimit *rates;
-	const char *url;
-	struct loop_fd watch;
-	int64_t due_ms;         /* of the session */
-	int64_t next_ms;        /* the next call, not before */
-	struct spendings *here; /* since the last call */
-	struct spendings *sent; /* with a call under way */
-	bool faulty;            /* asked again after a while */
-	bool told;              /* the trouble, until it is over */
-	char trouble[256];
-} s;
-
 static const char *const scripts[] = {script_rate};
 
-static int begin(const char **ret_why);
-static uint16_t *place(struct spendings *in, const struct ratelimit_key *key);
+static int begin(struct ratelimit_shared *s, const char **ret_why);
+static uint16_t *place(const struct ratelimit_shared *s,
+    struct ratelimit_spendings *in, const struct ratelimit_key *key);
 static void be_ready(struct loop_fd *w, uint32_t events);
-static void step(short revents);
-static void follow(void);
-static void tell(int64_t now_ms);
+static void step(struct ratelimit_shared *s, short revents);
+static void follow(struct ratelimit_shared *s);
+static void tell(struct ratelimit_shared *s, int64_t now_ms);
 static void add_key(struct resp_args *args, const struct ratelimit_key *key);
-static void learn(void);
-static void forget(struct spendings *of);
-static void say(const char *why);
+static void learn(struct ratelimit_shared *s);
+static void forget(struct ratelimit_spendings *of);
+static void say(struct ratelimit_shared *s, const char *why);
 
 int
-ratelimit_shared_open(
+ratelimit_shared_open(struct ratelimit_shared *s, const struct loop *loop,
     const char *url, struct ratelimit *r, const char **ret_why)
 {
-	s.rates = r;
-	s.url = url;
-	s.here = calloc(1, sizeof *s.here);
-	s.sent = calloc(1, sizeof *s.sent);
+	s->loop = loop;
+	s->rates = r;
+	s->url = url;
+	s->here = calloc(1, sizeof *s->here);
+	s->sent = calloc(1, sizeof *s->sent);
 	*ret_why = "memory is short";
-	if (s.here != NULL && s.sent != NULL && begin(ret_why) == 0)
+	if (s->here != NULL && s->sent != NULL && begin(s, ret_why) == 0)
 		return 0;
-	ratelimit_shared_close();
+	ratelimit_shared_close(s);
 	return -1;
 }
 
 /* With a session that knows of nothing before. */
 static int
-begin(const char **ret_why)
+begin(struct ratelimit_shared *s, const char **ret_why)
 {
 	static const struct session_options o = {
 	    scripts, 1, CONNECT_MS, REPLY_MS};
-	struct session *new = session_open(s.url, &o, ret_why);
+	struct session *new = session_open(s->url, &o, ret_why);
 
 	if (new == NULL)
 		return -1;
-	session_close(s.session);
-	s.session = new;
+	session_close(s->session);
+	s->session = new;
 	return 0;
 }
 
 void
-ratelimit_shared_close(void)
+ratelimit_shared_close(struct ratelimit_shared *s)
 {
-	loop_forget(&s.watch);
-	session_close(s.session);
-	free(s.here);
-	free(s.sent);
-	s.session = NULL;
-	s.here = s.sent = NULL;
+	if (s->session != NULL)
+		loop_forget(s->loop, &s->watch);
+	session_close(s->session);
+	free(s->here);
+	free(s->sent);
+	s->session = NULL;
+	s->here = s->sent = NULL;
 }
 
 /* -- what was taken here ------------------------------------------------- */
 
 void
-ratelimit_shared_spent(const struct ratelimit_key *key,
-    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns)
+ratelimit_shared_spent(struct ratelimit_shared *s,
+    const struct ratelimit_key *key, const struct ratelimit_quota *limit,
+    uint32_t n, int64_t now_ns)
 {
 	uint16_t *at;
 
-	if (s.session == NULL)
+	if (s->session == NULL)
 		return;
-	if (s.here->n == 0)
-		s.here->began_ns = now_ns;
-	at = place(s.here, key);
+	if (s->here->n == 0)
+		s->here->began_ns = now_ns;
+	at = place(s, s->here, key);
 	if (*at == 0) {
-		if (s.here->n == CLIENTS_MAX)
+		if (s->here->n == CLIENTS_MAX)
 			return;
-		s.here->all[s.here->n].key = *key;
-		*at = (uint16_t)++s.here->n;
+		s->here->all[s->here->n].key = *key;
+		*at = (uint16_t)++s->here->n;
 	}
-	s.here->all[*at - 1].owed_ns += ratelimit_worth(limit, n);
+	s->here->all[*at - 1].owed_ns += ratelimit_worth(limit, n);
 }
 
 /* Where the index has a client, or would have it: 0. */
 static uint16_t *
-place(struct spendings *in, const struct ratelimit_key *key)
+place(const struct ratelimit_shared *s, struct ratelimit_spendings *in,
+    const struct ratelimit_key *key)
 {
-	size_t at = ratelimit_hash(s.rates, key) % INDEX;
+	size_t at = ratelimit_hash(s->rates, key) % INDEX;
 
 	while (in->index[at] != 0 &&
 	       memcmp(&in->all[in->index[at] - 1].key, key, sizeof *key) != 0)
@@ -143,7 +133,7 @@ place(struct spendings *in, const struct ratelimit_key *key)
 }
 
 static void
-forget(struct spendings *of)
+forget(struct ratelimit_spendings *of)
 {
 	memset(of->index, 0, sizeof of->index);
 	memset(of->all, 0, of->n * sizeof *of->all);
@@ -153,83 +143,85 @@ forget(struct spendings *of)
 /* -- the calls ----------------------------------------------------------- */
 
 int64_t
-ratelimit_shared_tick(int64_t now_ms)
+ratelimit_shared_tick(struct ratelimit_shared *s, int64_t now_ms)
 {
 	const char *why;
 	int64_t next_ms;
 
-	if (s.session == NULL)
+	if (s->session == NULL)
 		return IO_FOREVER;
-	if (now_ms >= s.due_ms) {
-		if (s.faulty && begin(&why) < 0)
+	if (now_ms >= s->due_ms) {
+		if (s->faulty && begin(s, &why) < 0)
 			return now_ms + FAULTY_MS;
-		step(0);
+		step(s, 0);
 	}
-	if (s.here->n > 0 && now_ms >= s.next_ms)
-		tell(now_ms);
-	next_ms = s.here->n == 0       ? IO_FOREVER
-		  : s.next_ms > now_ms ? s.next_ms
-				       : now_ms + INTERVAL_MS;
-	return num_min(next_ms, s.due_ms);
+	if (s->here->n > 0 && now_ms >= s->next_ms)
+		tell(s, now_ms);
+	next_ms = s->here->n == 0       ? IO_FOREVER
+		  : s->next_ms > now_ms ? s->next_ms
+					: now_ms + INTERVAL_MS;
+	return num_min(next_ms, s->due_ms);
 }
 
 static void
 be_ready(struct loop_fd *w, uint32_t events)
 {
-	(void)w;
-	step((short)events);
+	step((struct ratelimit_shared *)((char *)w -
+					 offsetof(
+					     struct ratelimit_shared, watch)),
+	    (short)events);
 }
 
 /* The descriptor may be another one afterwards, also of the same number. */
 static void
-step(short revents)
+step(struct ratelimit_shared *s, short revents)
 {
-	loop_forget(&s.watch);
-	s.faulty = false;
-	switch (session_step(s.session, revents)) {
-	case SESSION_REPLIED: learn(); break;
+	loop_forget(s->loop, &s->watch);
+	s->faulty = false;
+	switch (session_step(s->session, revents)) {
+	case SESSION_REPLIED: learn(s); break;
 	case SESSION_REFUSED:
 	case SESSION_LOST:
-		forget(s.sent);
-		say(session_status(s.session)->why);
+		forget(s->sent);
+		say(s, session_status(s->session)->why);
 		break;
 	case SESSION_FAULT:
-		s.faulty = true;
-		say(session_status(s.session)->why);
+		s->faulty = true;
+		say(s, session_status(s->session)->why);
 		break;
 	case SESSION_DOWN: /* said once there is something to tell */
 	case SESSION_IDLE:
 	case SESSION_CALLING: break;
 	}
-	follow();
+	follow(s);
 }
 
 static void
-follow(void)
+follow(struct ratelimit_shared *s)
 {
 	struct pollfd pfd;
 
-	s.due_ms = clock_ms() + FAULTY_MS;
-	if (s.faulty)
+	s->due_ms = clock_ms() + FAULTY_MS;
+	if (s->faulty)
 		return;
-	s.due_ms = session_wait(s.session, &pfd);
+	s->due_ms = session_wait(s->session, &pfd);
 	if (pfd.fd < 0)
 		return;
-	if (s.watch.fd != pfd.fd || s.watch.events == 0)
-		s.watch = (struct loop_fd){.ready = be_ready, .fd = pfd.fd};
-	(void)loop_set(&s.watch, (uint32_t)pfd.events);
+	if (s->watch.fd != pfd.fd || s->watch.events == 0)
+		s->watch = (struct loop_fd){.ready = be_ready, .fd = pfd.fd};
+	(void)loop_set(s->loop, &s->watch, (uint32_t)pfd.events);
 }
 
 /* Everything since the last call; forgets it if that can't be for long. */
 static void
-tell(int64_t now_ms)
+tell(struct ratelimit_shared *s, int64_t now_ms)
 {
 	struct resp_args args = {0};
-	struct spendings *here = s.here;
+	struct ratelimit_spendings *here = s->here;
 
-	if (!session_status(s.session)->idle) {
+	if (!session_status(s->session)->idle) {
 		if (now_ms - here->began_ns / 1000000 >= STALE_MS) {
-			say(session_status(s.session)->why);
+			say(s, session_status(s->session)->why);
 			forget(here);
 		}
 		return;
@@ -238,12 +230,12 @@ tell(int64_t now_ms)
 		add_key(&args, &here->all[i].key);
 	for (size_t i = 0; i < here->n; i++)
 		resp_arg_u64(&args, (uint64_t)here->all[i].owed_ns);
-	if (session_eval(s.session, 0, here->n, &args, NULL) == 0) {
-		s.here = s.sent;
-		s.sent = here;
+	if (session_eval(s->session, 0, here->n, &args, NULL) == 0) {
+		s->here = s->sent;
+		s->sent = here;
 		here->began_ns = clock_us() * 1000;
-		s.next_ms = now_ms + INTERVAL_MS;
-		follow();
+		s->next_ms = now_ms + INTERVAL_MS;
+		follow(s);
 	} else {
 		forget(here);
 	}
@@ -261,46 +253,43 @@ add_key(struct resp_args *args, const struct ratelimit_key *key)
 
 /* What the clients owe for everything, and for what was let in meanwhile. */
 static void
-learn(void)
+learn(struct ratelimit_shared *s)
 {
-	const struct redis_reply *reply = session_reply(s.session);
+	const struct redis_reply *reply = session_reply(s->session);
 	int64_t now_ns = clock_us() * 1000;
 
-	s.told = s.told && redis_reply_count(reply) != s.sent->n;
-	for (size_t i = 0; i < s.sent->n; i++) {
-		const struct ratelimit_key *key = &s.sent->all[i].key;
-		uint16_t here = *place(s.here, key);
+	s->told = s->told && redis_reply_count(reply) != s->sent->n;
+	for (size_t i = 0; i < s->sent->n; i++) {
+		const struct ratelimit_key *key = &s->sent->all[i].key;
+		uint16_t here = *place(s, s->here, key);
 		int64_t owed_us = redis_reply_int(redis_reply_at(reply, i), 0);
 
 		if (owed_us <= 0 || owed_us > OWED_MAX_US)
 			continue;
-		ratelimit_raise(s.rates, key,
-		    s.sent->began_ns + owed_us * 1000 +
-			(here == 0 ? 0 : s.here->all[here - 1].owed_ns),
+		ratelimit_raise(s->rates, key,
+		    s->sent->began_ns + owed_us * 1000 +
+			(here == 0 ? 0 : s->here->all[here - 1].owed_ns),
 		    now_ns);
 	}
-	forget(s.sent);
+	forget(s->sent);
 }
 
 /* -- trouble ------------------------------------------------------------- */
 
 static void
-say(const char *why)
+say(struct ratelimit_shared *s, const char *why)
 {
-	if (s.told || *why == '\0')
+	if (s->told || *why == '\0')
 		return;
-	s.told = true;
-	snprintf(s.trouble, sizeof s.trouble, "%s", why);
+	s->told = s->to_say = true;
+	snprintf(s->trouble, sizeof s->trouble, "%s", why);
 }
 
 const char *
-ratelimit_shared_trouble(void)
+ratelimit_shared_trouble(struct ratelimit_shared *s)
 {
-	static char text[sizeof s.trouble];
-
-	if (s.trouble[0] == '\0')
+	if (!s->to_say)
 		return NULL;
-	memcpy(text, s.trouble, sizeof text);
-	s.trouble[0] = '\0';
-	return text;
+	s->to_say = false;
+	return s->trouble;
 }

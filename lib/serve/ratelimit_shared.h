@@ -1,36 +1,59 @@
 /*
- * Rate limits shared by all servers of one Redis (layer 3).
+ * Rate limits shared by all servers of one Redis.
  *
  * Ten times a second, in one call, a server tells Redis what it has let in,
  * and learns from the reply what its clients owe for all that they took
- * anywhere.  Nobody waits for it: a request is judged by what is known.  So
- * a client who asks several servers at once may be let in by each until the
+ * anywhere.  No request waits for it: each is judged by what is known.  So a
+ * client that asks several servers at once may be let in by each until the
  * next call, and pays for it afterwards.  Without Redis each server's own
  * limit holds.
  */
 #ifndef INCR_RATELIMIT_SHARED_H
 #define INCR_RATELIMIT_SHARED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/loop.h"
+#include "redis/session.h"
 #include "serve/ratelimit.h"
 
-/* Tells, and raises what is known in r, which is borrowed for ever.  url as
- * in url.h, borrowed for ever.  0, or -1 with *ret_why, constant. */
-int ratelimit_shared_open(
+struct ratelimit_spendings;
+
+/* All zero is not open: nothing is shared. */
+struct ratelimit_shared {
+	struct session *session;
+	struct ratelimit *rates;
+	const char *url;
+	const struct loop *loop;
+	struct loop_fd watch;
+	int64_t due_ms;                   /* of the session */
+	int64_t next_ms;                  /* the next call, not before */
+	struct ratelimit_spendings *here; /* since the last call */
+	struct ratelimit_spendings *sent; /* with a call under way */
+	bool faulty;                      /* asked again after a while */
+	bool told;                        /* the trouble, until it is over */
+	bool to_say;                      /* by ratelimit_shared_trouble() */
+	char trouble[256];
+};
+
+/* Tells, and raises what is known in r.  r, loop and url (url.h) are borrowed
+ * for ever.  0, or -1 with *ret_why, constant. */
+int ratelimit_shared_open(struct ratelimit_shared *s, const struct loop *loop,
     const char *url, struct ratelimit *r, const char **ret_why);
-void ratelimit_shared_close(void);
+void ratelimit_shared_close(struct ratelimit_shared *s);
 
 /* key has taken n units here.  Nothing if not open. */
-void ratelimit_shared_spent(const struct ratelimit_key *key,
-    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns);
+void ratelimit_shared_spent(struct ratelimit_shared *s,
+    const struct ratelimit_key *key, const struct ratelimit_quota *limit,
+    uint32_t n, int64_t now_ns);
 
 /* Once per turn of the loop; when it is due again. */
-int64_t ratelimit_shared_tick(int64_t now_ms);
+int64_t ratelimit_shared_tick(struct ratelimit_shared *s, int64_t now_ms);
 
-/* Why limits are not shared now, once each time they begin not to be, else
- * NULL; borrowed until the next tick. */
-const char *ratelimit_shared_trouble(void);
+/* Why limits are not shared now, once each time that begins, else NULL;
+ * borrowed until the next tick. */
+const char *ratelimit_shared_trouble(struct ratelimit_shared *s);
 
 #endif

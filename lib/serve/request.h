@@ -1,5 +1,5 @@
 /*
- * What incr-serve keeps with a request (layer 2): the ctx of its exchange.
+ * What incr-serve keeps with a request: the ctx of its exchange.
  */
 #ifndef INCR_REQUEST_H
 #define INCR_REQUEST_H
@@ -12,11 +12,10 @@
 #include "serve/idempotency.h"
 
 struct request {
-	struct bulk_request
-	    *bulk; /* of a request of many lines; freed with it */
+	struct bulk_request *bulk; /* of POST /increments, freed with it */
 	struct client client;
 	struct idempotency_tag tag; /* of its idempotency key */
-	uint8_t route;              /* of routes.c */
+	uint8_t route;              /* enum route of routes.c */
 };
 
 static inline struct request *
@@ -25,7 +24,7 @@ request_of(const struct exchange *x)
 	return x->ctx;
 }
 
-/* exchange_ctx.end */
+/* ctx_end of struct handler. */
 static inline void
 request_end(void *ctx)
 {

@@ -1,3 +1,4 @@
+/* Requests by path and method, and their answers. */
 #include "serve/routes.h"
 
 #include <stdlib.h>
@@ -5,12 +6,7 @@
 
 #include "base/clock.h"
 #include "base/lines.h"
-#include "serve/access.h"
-#include "serve/backend.h"
-#include "serve/bulk_queue.h"
-#include "serve/failure_log.h"
 #include "serve/request.h"
-#include "serve/serve_metrics.h"
 
 enum route {
 	ROUTE_INCREMENT,
@@ -36,220 +32,293 @@ static const struct {
     [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false, false},
 };
 
-static bool unready;
-static struct failure_log complaints;
-
-static void answer_problem(struct exchange *x, enum http_status status,
-    const char *code, const char *detail, const char *allow);
-static void admit(
-    struct exchange *x, const struct http_request *r, const char *head);
-static void take_key(
-    struct exchange *x, const struct http_request *r, const char *head);
-static void turn_away(struct exchange *x);
-static void refuse(struct exchange *x);
-static void answer_text(struct exchange *x, const char *text);
-static void answer_metrics(struct exchange *x);
+static enum decision take_head(void *service, struct exchange *x,
+    const struct request_head *h, struct response *ret_answer);
+static enum route find(const struct request_head *h);
+static bool allows(enum route route, uint8_t method);
+static enum decision turn_away(struct exchange *x, struct response *ret_answer);
+static enum decision admit(struct routes *r, struct exchange *x,
+    const struct request_head *h, struct response *ret_answer);
+static enum decision take_key(struct routes *r, struct exchange *x,
+    const struct request_head *h, struct response *ret_answer);
+static enum decision take_data(void *service, struct exchange *x, const char *p,
+    size_t len, struct response *ret_answer);
+static enum decision take_end(void *service, struct exchange *x,
+    const char *body, size_t len, struct response *ret_answer);
+static enum decision send_line(struct routes *r, struct exchange *x,
+    const char *body, size_t len, struct response *ret_answer);
+static enum decision answer_ready(
+    const struct routes *r, struct response *ret_answer);
+static enum decision answer_text(const char *text, struct response *ret_answer);
+static enum decision answer_metrics(struct response *ret_answer);
+static enum decision answer_problem(struct response *ret_answer,
+    enum http_status status, const char *code, const char *detail);
+static enum decision refuse(struct response *ret_answer);
+static enum decision cut(
+    void *service, struct exchange *x, struct response *answer);
+static void leave(void *service, struct exchange *x);
+static void count(void *service, const struct exchange *x);
 static bool is_failure(const struct exchange *x);
 
-void
-routes_head(struct exchange *x, const struct http_request *r, const char *head)
+struct handler
+routes_handler(struct routes *r)
 {
-	static const char posts[] = "POST", gets[] = "GET, HEAD";
-	const char *path = head + r->path_at;
-	uint8_t role = conn_from(x)->role;
-	size_t i = 0;
+	return (struct handler){.service = r,
+	    .ctx_size = sizeof(struct request),
+	    .ctx_end = request_end,
+	    .head = take_head,
+	    .data = take_data,
+	    .end = take_end,
+	    .cut = cut,
+	    .left = leave,
+	    .answered = count};
+}
 
-	if (role == ROUTES_FRONT && conn_from(x)->surplus) {
-		turn_away(x);
-		return;
-	}
-	while (
-	    i < ROUTES &&
-	    (routes[i].role != role || strlen(routes[i].path) != r->path_len ||
-		memcmp(routes[i].path, path, r->path_len) != 0))
-		i++;
-	if (i == ROUTES) {
-		answer_problem(
-		    x, HTTP_404, "not-found", "there is nothing here", NULL);
-		return;
-	}
-	request_of(x)->route = (uint8_t)i;
+/* -- the head ------------------------------------------------------------ */
+
+static enum decision
+take_head(void *service, struct exchange *x, const struct request_head *h,
+    struct response *ret_answer)
+{
+	enum route route;
+
+	if (h->from->role == ROUTES_FRONT && h->from->surplus)
+		return turn_away(x, ret_answer);
+	route = find(h);
+	if (route == ROUTES)
+		return answer_problem(
+		    ret_answer, HTTP_404, "not-found", "there is nothing here");
+	request_of(x)->route = (uint8_t)route;
 	x->limit = LINES_JSON_MAX;
-	x->close |= routes[i].closes;
-	if (routes[i].posts
-		? r->method != HTTP_METHOD_POST
-		: r->method != HTTP_METHOD_GET && r->method != HTTP_METHOD_HEAD)
-		answer_problem(x, HTTP_405, "method-not-allowed",
-		    "the field Allow names the methods of this resource",
-		    routes[i].posts ? posts : gets);
-	else if (routes[i].posts)
-		admit(x, r, head);
+	x->close |= routes[route].closes;
+	if (!allows(route, h->fields->method)) {
+		answer_problem(ret_answer, HTTP_405, "method-not-allowed",
+		    "the field Allow names the methods of this resource");
+		ret_answer->allow = routes[route].posts ? "POST" : "GET, HEAD";
+		return DECISION_ANSWER;
+	}
+	return routes[route].posts ? admit(service, x, h, ret_answer)
+				   : DECISION_READ;
+}
+
+/* ROUTES if there is none. */
+static enum route
+find(const struct request_head *h)
+{
+	const char *path = h->text + h->fields->path_at;
+	size_t len = h->fields->path_len, i = 0;
+
+	while (i < ROUTES && (routes[i].role != h->from->role ||
+				 strlen(routes[i].path) != len ||
+				 memcmp(routes[i].path, path, len) != 0))
+		i++;
+	return (enum route)i;
+}
+
+static bool
+allows(enum route route, uint8_t method)
+{
+	if (routes[route].posts)
+		return method == HTTP_METHOD_POST;
+	return method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD;
 }
 
 /* Also health checks: there are servers with fewer connections. */
-static void
-turn_away(struct exchange *x)
+static enum decision
+turn_away(struct exchange *x, struct response *ret_answer)
 {
-	struct response a = response_fault(FAULT_UNAVAILABLE);
-
-	a.detail = "the server has too many connections";
 	x->close = true;
-	conn_answer(x, &a);
+	refuse(ret_answer);
+	ret_answer->detail = "the server has too many connections";
+	return DECISION_ANSWER;
 }
 
-/* Those whose body is worth being read; the others are answered. */
-static void
-admit(struct exchange *x, const struct http_request *r, const char *head)
+/* A POST whose body is worth being read is READ, any other is answered. */
+static enum decision
+admit(struct routes *r, struct exchange *x, const struct request_head *h,
+    struct response *ret_answer)
 {
-	if (!access_enter(x, r, head))
-		return;
-	if (backend_full())
-		refuse(x);
-	else if (r->idempotency_key.at != 0)
-		take_key(x, r, head);
-	if (x->answered || !access_take(x, 1) ||
-	    request_of(x)->route != ROUTE_INCREMENTS)
-		return;
+	struct client *client = &request_of(x)->client;
+
+	if (access_check(r->access, h, client, ret_answer) == DECISION_ANSWER)
+		return DECISION_ANSWER;
+	if (backend_full(r->backend))
+		return refuse(ret_answer);
+	if (h->fields->idempotency_key.at != 0 &&
+	    take_key(r, x, h, ret_answer) == DECISION_ANSWER)
+		return DECISION_ANSWER;
+	if (access_take(r->access, client, 1, ret_answer) == DECISION_ANSWER)
+		return DECISION_ANSWER;
+	if (request_of(x)->route != ROUTE_INCREMENTS)
+		return DECISION_READ;
 	x->limit = BULK_REQUEST_BYTES;
-	if (bulk_queue_begin(x) < 0)
-		refuse(x);
+	return bulk_queue_begin(r->bulk, x) < 0 ? refuse(ret_answer)
+						: DECISION_READ;
 }
 
 /* A key that would be forgotten is no promise: it is refused. */
-static void
-take_key(struct exchange *x, const struct http_request *r, const char *head)
+static enum decision
+take_key(struct routes *r, struct exchange *x, const struct request_head *h,
+    struct response *ret_answer)
 {
 	static const char code[] = "faulty-idempotency-key";
+	const struct http_value *field = &h->fields->idempotency_key;
 	struct idempotency_key key;
 
-	if (!backend_tagged())
-		answer_problem(x, HTTP_400, code,
-		    "this server runs without --tagged, it remembers no keys",
-		    NULL);
-	else if (idempotency_read(head + r->idempotency_key.at,
-		     r->idempotency_key.len, &key) < 0)
-		answer_problem(x, HTTP_400, code,
-		    "the key must be a string of 1 to 255 visible characters",
-		    NULL);
-	else if (idempotency_make(
-		     request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
-		refuse(x);
+	if (!backend_tagged(r->backend))
+		return answer_problem(ret_answer, HTTP_400, code,
+		    "this server runs without --tagged, it remembers no keys");
+	if (idempotency_read(h->text + field->at, field->len, &key) < 0)
+		return answer_problem(ret_answer, HTTP_400, code,
+		    "the key must be a string of 1 to 255 visible characters");
+	if (idempotency_make(
+		request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
+		return refuse(ret_answer);
+	return DECISION_READ;
 }
 
-static void
-answer_problem(struct exchange *x, enum http_status status, const char *code,
-    const char *detail, const char *allow)
+/* -- the body ------------------------------------------------------------ */
+
+static enum decision
+take_data(void *service, struct exchange *x, const char *p, size_t len,
+    struct response *ret_answer)
 {
-	conn_answer(x, &(struct response){.status = status,
-			   .code = code,
-			   .detail = detail,
-			   .allow = allow});
+	struct routes *r = service;
+
+	return bulk_queue_data(r->bulk, x, p, len, ret_answer);
 }
 
-void
-routes_body(struct exchange *x, const char *body, size_t len)
+static enum decision
+take_end(void *service, struct exchange *x, const char *body, size_t len,
+    struct response *ret_answer)
 {
+	struct routes *r = service;
+
 	switch ((enum route)request_of(x)->route) {
-	case ROUTE_INCREMENT:
-		if (backend_add(x, 1, body, len) < 0)
-			refuse(x);
-		return;
-	case ROUTE_INCREMENTS: bulk_queue_end(x); return;
-	case ROUTE_LIVE: answer_text(x, "live\n"); return;
-	case ROUTE_READY:
-		if (!unready && backend_fresh(clock_ms()))
-			answer_text(x, "ready\n");
-		else
-			answer_problem(x, HTTP_503, "not-ready",
-			    "verdicts do not arrive, or the server is stopping",
-			    NULL);
-		return;
-	case ROUTE_METRICS: answer_metrics(x); return;
-	case ROUTES: return;
+	case ROUTE_INCREMENT: return send_line(r, x, body, len, ret_answer);
+	case ROUTE_INCREMENTS: return bulk_queue_end(r->bulk, x, ret_answer);
+	case ROUTE_LIVE: return answer_text("live\n", ret_answer);
+	case ROUTE_READY: return answer_ready(r, ret_answer);
+	case ROUTE_METRICS: return answer_metrics(ret_answer);
+	case ROUTES: break;
 	}
+	return refuse(ret_answer);
 }
 
-/* Certainly not counted: no byte of it was written. */
-static void
-refuse(struct exchange *x)
+static enum decision
+send_line(struct routes *r, struct exchange *x, const char *body, size_t len,
+    struct response *ret_answer)
 {
-	struct response a = response_fault(FAULT_UNAVAILABLE);
-
-	conn_answer(x, &a);
+	return backend_add(r->backend, x, 1, body, len) < 0 ? refuse(ret_answer)
+							    : DECISION_READ;
 }
 
-static void
-answer_text(struct exchange *x, const char *text)
+/* -- answers ------------------------------------------------------------- */
+
+static enum decision
+answer_ready(const struct routes *r, struct response *ret_answer)
+{
+	if (!r->unready && backend_fresh(r->backend, clock_ms()))
+		return answer_text("ready\n", ret_answer);
+	return answer_problem(ret_answer, HTTP_503, "not-ready",
+	    "verdicts do not arrive, or the server is stopping");
+}
+
+static enum decision
+answer_text(const char *text, struct response *ret_answer)
 {
 	char *copy = strdup(text);
 
 	if (copy == NULL)
-		refuse(x);
-	else
-		conn_answer(x, &(struct response){.status = HTTP_200,
-				   .type = "text/plain; charset=utf-8",
-				   .text = copy,
-				   .text_len = strlen(copy)});
+		return refuse(ret_answer);
+	*ret_answer = (struct response){.status = HTTP_200,
+	    .type = "text/plain; charset=utf-8",
+	    .text = copy,
+	    .text_len = strlen(copy)};
+	return DECISION_ANSWER;
 }
 
-static void
-answer_metrics(struct exchange *x)
+static enum decision
+answer_metrics(struct response *ret_answer)
 {
 	struct buf text = {0};
 
 	if (serve_metrics_scrape(&text) < 0) {
 		buf_free(&text);
-		refuse(x);
-		return;
+		return refuse(ret_answer);
 	}
-	conn_answer(x, &(struct response){.status = HTTP_200,
-			   .type = "text/plain; version=0.0.4; charset=utf-8",
-			   .text = text.data,
-			   .text_len = text.len});
+	*ret_answer = (struct response){.status = HTTP_200,
+	    .type = "text/plain; version=0.0.4; charset=utf-8",
+	    .text = text.data,
+	    .text_len = text.len};
+	return DECISION_ANSWER;
 }
 
-void
-routes_told(struct exchange *x, const struct backend_verdict *v)
+static enum decision
+answer_problem(struct response *ret_answer, enum http_status status,
+    const char *code, const char *detail)
 {
-	struct response a;
-
-	if (request_of(x)->bulk != NULL) {
-		bulk_queue_told(x, v);
-		return;
-	}
-	a = response_fault(v->fault);
-	conn_answer(x, &a);
+	*ret_answer =
+	    (struct response){.status = status, .code = code, .detail = detail};
+	return DECISION_ANSWER;
 }
 
-void
-routes_cut(struct exchange *x, const struct response *a)
+/* Certainly not counted: no byte of it was written. */
+static enum decision
+refuse(struct response *ret_answer)
 {
-	struct response too_long = *a;
+	*ret_answer = response_fault(FAULT_UNAVAILABLE);
+	return DECISION_ANSWER;
+}
 
-	if (request_of(x)->bulk == NULL) {
-		conn_answer(x, a);
-		return;
-	}
-	if (a->status == HTTP_413)
-		too_long.detail =
+enum decision
+routes_verdict(struct routes *r, struct exchange *x,
+    const struct backend_verdict *v, struct response *ret_answer)
+{
+	if (request_of(x)->bulk != NULL)
+		return bulk_queue_verdict(r->bulk, x, v, ret_answer);
+	*ret_answer = response_fault(v->fault);
+	return DECISION_ANSWER;
+}
+
+static enum decision
+cut(void *service, struct exchange *x, struct response *answer)
+{
+	struct routes *r = service;
+
+	if (request_of(x)->bulk == NULL)
+		return DECISION_ANSWER;
+	if (answer->status == HTTP_413)
+		answer->detail =
 		    "the body must not exceed 1 MiB and 10000 lines";
-	bulk_queue_cut(x, &too_long);
+	return bulk_queue_cut(r->bulk, x, answer);
 }
 
-void
-routes_answered(const struct exchange *x)
+static void
+leave(void *service, struct exchange *x)
 {
+	struct routes *r = service;
+
+	bulk_queue_leave(r->bulk, x);
+}
+
+/* -- after the answer ---------------------------------------------------- */
+
+static void
+count(void *service, const struct exchange *x)
+{
+	struct routes *r = service;
 	const struct response *a = &x->answer;
 
-	serve_metrics_count(a->status, clock_us() - x->began_us);
+	serve_metrics_count(r->metrics, a->status, clock_us() - x->began_us);
 	if (is_failure(x))
-		failure_log_add(&complaints, a->status,
+		failure_log_add(&r->failures, a->status,
 		    a->code == NULL ? fault_code(FAULT_UNAVAILABLE) : a->code,
 		    &x->trace);
 }
 
-/* Is it ours, not the client's?  That /health/ready says no is no failure of
- * the request. */
+/* Is it the server's, not the client's?  That /health/ready says no is no
+ * failure of the request. */
 static bool
 is_failure(const struct exchange *x)
 {
@@ -259,22 +328,4 @@ is_failure(const struct exchange *x)
 		return request_of(x)->bulk->failed;
 	return (a->status == HTTP_503 || a->status == HTTP_504) &&
 	       a->code != NULL && request_of(x)->route != ROUTE_READY;
-}
-
-bool
-routes_complaint(int64_t now_ms, struct failure *ret)
-{
-	return failure_log_next(&complaints, now_ms, ret);
-}
-
-int64_t
-routes_complaint_due(void)
-{
-	return failure_log_due(&complaints);
-}
-
-void
-routes_unready(void)
-{
-	unready = true;
 }

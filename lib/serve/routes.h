@@ -1,5 +1,6 @@
 /*
- * What incr-serve answers to which request (layer 3).
+ * The resources of incr-serve, and its answer to each request: the handler
+ * (http/handler.h) of its connections.
  */
 #ifndef INCR_ROUTES_H
 #define INCR_ROUTES_H
@@ -7,29 +8,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "http/conn.h"
+#include "http/handler.h"
+#include "serve/access.h"
 #include "serve/backend.h"
+#include "serve/bulk_queue.h"
 #include "serve/failure_log.h"
+#include "serve/serve_metrics.h"
 
-/* Roles of connections. */
+/* Roles of connections: which resources there are. */
 enum { ROUTES_FRONT, ROUTES_METRICS };
 
-/* The policy's calls, conn.h. */
-void routes_head(
-    struct exchange *x, const struct http_request *r, const char *head);
-void routes_body(struct exchange *x, const char *body, size_t len);
-void routes_cut(struct exchange *x, const struct response *a);
-void routes_answered(const struct exchange *x);
+/* What the routes use, borrowed for ever, and what they keep. */
+struct routes {
+	struct access *access;
+	struct backend *backend;
+	struct bulk_queue *bulk;
+	struct serve_metrics *metrics;
+	struct failure_log failures; /* answers 503 and 504, and 207 that have
+				      * such lines; the owner logs them */
+	bool unready;                /* /health/ready says no */
+};
 
-/* The relay's, relay.h. */
-void routes_told(struct exchange *x, const struct backend_verdict *v);
+/* The handler whose service is r. */
+struct handler routes_handler(struct routes *r);
 
-/* From now on /health/ready says no. */
-void routes_unready(void);
-
-/* Which request that was answered 503 or 504, or 207 for such lines, is to
- * be said now, and when the next: failure_log_next, failure_log_due. */
-bool routes_complaint(int64_t now_ms, struct failure *ret);
-int64_t routes_complaint_due(void);
+/* The verdict on a line of x.  The decision is for conn_decide(). */
+enum decision routes_verdict(struct routes *r, struct exchange *x,
+    const struct backend_verdict *v, struct response *ret_answer);
 
 #endif

@@ -3,41 +3,30 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/metrics.h"
 #include "base/metrics_merge.h"
 
 /* clang-format off */
 
-/* SERIES_202 and so on, one for each status; then the others. */
-enum {
-#define X(code_, phrase_) SERIES_##code_,
-	HTTP_STATUSES(X)
-#undef X
-	DURATION,
-	CONNECTIONS,
-	IN_FLIGHT,
-	N_SERIES
-};
-
-static struct metric series[N_SERIES] = {
+static const struct metric table[SERVE_METRICS] = {
 #define X(code_, phrase_) \
-	[SERIES_##code_] = { \
+	[SERVE_METRICS_##code_] = { \
 		.name = "incr_http_requests_total", \
 		.help = "HTTP requests answered.", \
 		.labels = "code=\"" #code_ "\"", \
 		.kind = METRICS_COUNTER},
 	HTTP_STATUSES(X)
 #undef X
-	[DURATION] = {
+	[SERVE_METRICS_DURATION] = {
 		.name = "incr_http_request_duration_seconds",
 		.help = "From the end of a request's head to its answer.",
 		.kind = METRICS_HISTOGRAM},
-	[CONNECTIONS] = {
+	[SERVE_METRICS_CONNECTIONS] = {
 		.name = "incr_http_connections",
 		.help = "Open connections.",
 		.kind = METRICS_GAUGE},
-	[IN_FLIGHT] = {
+	[SERVE_METRICS_IN_FLIGHT] = {
 		.name = "incr_http_in_flight",
 		.help = "Lines without verdict.",
 		.kind = METRICS_GAUGE},
@@ -46,28 +35,31 @@ static struct metric series[N_SERIES] = {
 /* clang-format on */
 
 int
-serve_metrics_open(const char *prog)
+serve_metrics_open(struct serve_metrics *m, const char *prog)
 {
-	return metrics_open(prog, series, N_SERIES);
+	memcpy(m->series, table, sizeof m->series);
+	return metrics_open(prog, m->series, SERVE_METRICS);
 }
 
 void
-serve_metrics_count(enum http_status status, int64_t us)
+serve_metrics_count(
+    struct serve_metrics *m, enum http_status status, int64_t us)
 {
 	switch (status) {
 #define X(code_, phrase_) \
-	case HTTP_##code_: series[SERIES_##code_].value++; break;
+	case HTTP_##code_: m->series[SERVE_METRICS_##code_].value++; break;
 		HTTP_STATUSES(X)
 #undef X
 	}
-	metrics_observe(&series[DURATION], (double)us / 1e6);
+	metrics_observe(&m->series[SERVE_METRICS_DURATION], (double)us / 1e6);
 }
 
 int64_t
-serve_metrics_tick(int64_t now_ms, size_t connections, uint64_t in_flight)
+serve_metrics_tick(struct serve_metrics *m, int64_t now_ms, size_t connections,
+    uint64_t in_flight)
 {
-	series[CONNECTIONS].value = (double)connections;
-	series[IN_FLIGHT].value = (double)in_flight;
+	m->series[SERVE_METRICS_CONNECTIONS].value = (double)connections;
+	m->series[SERVE_METRICS_IN_FLIGHT].value = (double)in_flight;
 	return metrics_tick(now_ms);
 }
 

@@ -1,5 +1,5 @@
 /*
- * What incr-serve counts, and what it tells a scraper (layer 3).
+ * The metrics of incr-serve, and the text of GET /metrics.
  */
 #ifndef INCR_SERVE_METRICS_H
 #define INCR_SERVE_METRICS_H
@@ -8,27 +8,48 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/metrics.h"
 #include "http/http_status.h"
 
-/* 0, or -1 with errno if INCR_METRICS_DIR can't be written: it goes on
- * without. */
-int serve_metrics_open(const char *prog);
+/* clang-format off */
 
-/* A request was answered, after so many microseconds. */
-void serve_metrics_count(enum http_status status, int64_t us);
+/* Requests by status (SERVE_METRICS_202 and so on), then the others. */
+enum {
+#define X(code_, phrase_) SERVE_METRICS_##code_,
+	HTTP_STATUSES(X)
+#undef X
+	SERVE_METRICS_DURATION,
+	SERVE_METRICS_CONNECTIONS,
+	SERVE_METRICS_IN_FLIGHT,
+	SERVE_METRICS /* how many */
+};
 
-/* The state of now; as metrics_tick. */
-int64_t serve_metrics_tick(
-    int64_t now_ms, size_t connections, uint64_t in_flight);
+/* clang-format on */
 
-/* The state of the end. */
+struct serve_metrics {
+	struct metric series[SERVE_METRICS];
+};
+
+/* 0, or -1 with errno if INCR_METRICS_DIR can't be written: counting goes on
+ * without.  m is borrowed for ever. */
+int serve_metrics_open(struct serve_metrics *m, const char *prog);
+
+/* A request was answered, so many microseconds after its head. */
+void serve_metrics_count(
+    struct serve_metrics *m, enum http_status status, int64_t us);
+
+/* Sets the gauges; as metrics_tick. */
+int64_t serve_metrics_tick(struct serve_metrics *m, int64_t now_ms,
+    size_t connections, uint64_t in_flight);
+
+/* Writes the file a last time. */
 void serve_metrics_close(void);
 
 /*
- * Adds what a scrape gets: all files of INCR_METRICS_DIR as one text, HELP
- * and TYPE once per name; this program's own series if it is not set, or
- * there is no such folder.  0, or -1 with errno if it can't be read or memory
- * is gone.
+ * Adds the text of a scrape: all files of INCR_METRICS_DIR as one, HELP and
+ * TYPE once per name; this program's own series if it is not set, or there is
+ * no such folder.  0, or -1 with errno if it can't be read or there is no
+ * memory.
  */
 int serve_metrics_scrape(struct buf *out);
 

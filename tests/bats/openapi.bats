@@ -219,8 +219,8 @@ head_of() {
 	} | sort -u >"$DIR/codes"
 	openapi promised "$API" | sed -n 's/^code //p' | diff "$DIR/codes" -
 	# With those of no path, and those that are read by no path's default.
-	sed -n '/^static const uint16_t statuses/,/;/p' serve/serve_metrics.c |
-		grep -oE '\b[2-5][0-9]{2}\b' | sort -u >"$DIR/statuses"
+	grep -oE '\bX\([2-5][0-9]{2},' http/http_status.h |
+		grep -oE '[0-9]+' | sort -u >"$DIR/statuses"
 	{
 		openapi promised "$API" | grep -oE ' [2-5][0-9]{2}$' | tr -d ' '
 		printf '404\n405\n'

@@ -1,0 +1,107 @@
+/* The parts of incr-serve put together. */
+#include "serve/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+
+static void take_verdict(
+    void *service, struct exchange *x, const struct backend_verdict *v);
+static int64_t advance_bulk(struct server *s, int64_t now_ms);
+
+int
+server_open(struct server *s, const struct server_options *o, char *ret_why,
+    size_t why_size)
+{
+	struct backend_options backend = o->backend;
+	const char *why;
+
+	if (loop_open(&s->loop) < 0) {
+		snprintf(ret_why, why_size, "epoll: %s", strerror(errno));
+		return EXIT_TEMPFAIL;
+	}
+	if (access_open(&s->access, o->access, &s->loop, ret_why, why_size) < 0)
+		return EXIT_CONFIG;
+	backend.verdict = take_verdict;
+	backend.service = s;
+	if (backend_open(&s->backend, &backend, &s->loop, &why) < 0) {
+		snprintf(ret_why, why_size, "%s", why);
+		return EXIT_TEMPFAIL;
+	}
+	bulk_queue_init(&s->bulk,
+	    &(struct bulk_queue_options){.max = o->max_bulk_requests,
+		.max_lines = backend.max_lines,
+		.wait_ms = backend.verdict_ms,
+		.unsent_bytes = &s->conns.unsent_bytes},
+	    &s->backend, &s->access);
+	s->routes = (struct routes){.access = &s->access,
+	    .backend = &s->backend,
+	    .bulk = &s->bulk,
+	    .metrics = &s->metrics};
+	s->handler = routes_handler(&s->routes);
+	conn_init(&s->conns, &s->loop, &s->handler, o->limit_ms);
+	acceptor_init(&s->acceptor, &s->conns, o->max_connections);
+	return 0;
+}
+
+void
+server_close(struct server *s)
+{
+	serve_metrics_close();
+	access_close(&s->access);
+}
+
+/* -- one turn of the loop ------------------------------------------------ */
+
+static void
+take_verdict(void *service, struct exchange *x, const struct backend_verdict *v)
+{
+	struct server *s = service;
+	struct response answer;
+	enum decision d = routes_verdict(&s->routes, x, v, &answer);
+
+	conn_decide(x, d, &answer);
+}
+
+void
+server_send(struct server *s)
+{
+	(void)advance_bulk(s, clock_ms());
+	conn_flush(&s->conns);
+	backend_write(&s->backend);
+}
+
+/* Lines of bulk requests that have waited for room. */
+static int64_t
+advance_bulk(struct server *s, int64_t now_ms)
+{
+	struct response answer;
+	struct exchange *x;
+	enum decision d;
+
+	while ((x = bulk_queue_next(&s->bulk, now_ms)) != NULL) {
+		d = bulk_queue_advance(&s->bulk, x, &answer);
+		conn_decide(x, d, &answer);
+	}
+	return bulk_queue_due(&s->bulk);
+}
+
+int64_t
+server_tick(struct server *s, int64_t now_ms)
+{
+	int64_t due_ms = backend_tick(&s->backend, now_ms);
+
+	due_ms = num_min(due_ms, advance_bulk(s, now_ms));
+	due_ms = num_min(due_ms, conn_tick(&s->conns, now_ms));
+	due_ms = num_min(due_ms, acceptor_tick(&s->acceptor, now_ms));
+	due_ms =
+	    num_min(due_ms, serve_metrics_tick(&s->metrics, now_ms,
+				s->conns.count, backend_count(&s->backend)));
+	due_ms =
+	    num_min(due_ms, ratelimit_shared_tick(&s->access.shared, now_ms));
+	return num_min(due_ms, failure_log_due(&s->routes.failures));
+}

@@ -1,0 +1,56 @@
+/*
+ * All parts of a running incr-serve, and one turn of its loop.
+ */
+#ifndef INCR_SERVER_H
+#define INCR_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/conn.h"
+#include "net/loop.h"
+#include "serve/acceptor.h"
+#include "serve/access.h"
+#include "serve/backend.h"
+#include "serve/bulk_queue.h"
+#include "serve/routes.h"
+#include "serve/serve_metrics.h"
+
+struct server_options {
+	const struct access_options *access; /* borrowed for ever */
+	struct backend_options backend;      /* verdict, service: server's */
+	int64_t limit_ms[CONN_STATES];       /* conn.h */
+	uint64_t max_connections;
+	uint64_t max_bulk_requests;
+};
+
+/* All zero before server_open().  It must not move. */
+struct server {
+	struct loop loop;
+	struct conns conns;
+	struct acceptor acceptor;
+	struct access access;
+	struct backend backend;
+	struct bulk_queue bulk;
+	struct routes routes;
+	struct serve_metrics metrics;
+	struct handler handler;
+};
+
+/*
+ * Opens the loop and all parts; the owner adds sockets to the acceptor.  0,
+ * or the exit status (log.h) with the reason, "object: reason".
+ */
+int server_open(struct server *s, const struct server_options *o, char *ret_why,
+    size_t why_size);
+
+/* Sends what can be sent: lines, answers. */
+void server_send(struct server *s);
+
+/* Does what is due by the clock.  When it is due again. */
+int64_t server_tick(struct server *s, int64_t now_ms);
+
+/* Closes what must be closed before the end of the process. */
+void server_close(struct server *s);
+
+#endif
