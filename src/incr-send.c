@@ -24,6 +24,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/num.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "send/http_client.h"
@@ -38,8 +39,7 @@ enum {
 	BATCHES = 16,       /* of lines in the window, many per request */
 	OUT_MAX = 1 << 16,  /* bytes of verdicts that wait for a slow reader */
 	SAY_AGAIN_MS = 60000,
-	/* Less than half the time for which servers remember a key. */
-	REPEAT_MS = 1500000
+	REPEAT_MS = 1500000 /* under half the time that servers keep a key */
 };
 
 enum input {
@@ -79,7 +79,7 @@ static const struct option_def options[] = {
 	.help = "requests in flight", .kind = OPTIONS_NUMBER,
 	.dest = &concurrency, .min = 1, .max = 512},
     {.letter = 'w', .name = "wait", .arg = "SECONDS", .def = "30",
-	.help = "how long to repeat what was not taken",
+	.help = "how long to repeat requests",
 	.kind = OPTIONS_SECONDS, .dest = &wait_ms, .max = 86400000},
     {.name = "timeout", .arg = "SECONDS", .def = "20",
 	.help = "how long to wait for an answer", .kind = OPTIONS_SECONDS,
@@ -88,10 +88,10 @@ static const struct option_def options[] = {
 	.help = "one increment per request", .kind = OPTIONS_FLAG,
 	.dest = &single},
     {.name = "no-keys",
-	.help = "no Idempotency-Key; in doubt nothing is sent again",
+	.help = "no Idempotency-Key; send nothing again in doubt",
 	.kind = OPTIONS_FLAG, .dest = &no_keys},
     {.name = "cacert", .arg = "FILE", .env = "CURL_CA_BUNDLE",
-	.help = "authorities for https", .kind = OPTIONS_TEXT,
+	.help = "certificate authorities for https, PEM", .kind = OPTIONS_TEXT,
 	.dest = &settings.cacert},
     {.name = "token", .arg = "FILE", .env = "INCR_TOKEN",
 	.help = "the bearer token, as @FILE", .kind = OPTIONS_SECRET,
@@ -100,7 +100,7 @@ static const struct option_def options[] = {
 /* clang-format on */
 
 static const struct options_prog prog = {"incr-send", NULL,
-    "Sends increments over HTTP, answers every line with one line.", options,
+    "Sends increments over HTTP, writes one verdict per line.", options,
     sizeof options / sizeof *options};
 
 enum { DELIVERED, REJECTED, UNAVAILABLE, UNKNOWN, REPEATS, IN_HAND, DURATION };
@@ -128,6 +128,7 @@ static void open_all(struct sender *s);
 static void open_window(struct sender *s);
 static void run(struct sender *s);
 static bool is_done(const struct sender *s);
+static bool takes_lines(const struct sender *s, enum input from);
 static void take_lines(struct sender *s);
 static void send_requests(struct sender *s);
 static void send_one(struct sender *s, struct send_request *r);
@@ -136,11 +137,10 @@ static void leave(struct sender *s, const struct http_client_result *got);
 static bool may_repeat(struct sender *s, struct send_request *r,
     const struct http_client_result *got);
 static void say_outage(struct sender *s, const struct http_client_result *got);
-static void say_verdict(struct sender *s, const struct http_client_result *got);
+static void conclude(struct sender *s, const struct http_client_result *got);
 static void give_up(struct sender *s);
 static void write_verdicts(struct sender *s);
 static void wait_for_work(struct sender *s);
-static bool has_work(const struct sender *s);
 static int64_t next_due(struct sender *s, int64_t due_ms);
 static void count(struct sender *s);
 static void read_input(struct sender *s);
@@ -221,6 +221,12 @@ is_done(const struct sender *s)
 	return !taking && s->window.first == s->window.end && s->out.len == 0;
 }
 
+static bool
+takes_lines(const struct sender *s, enum input from)
+{
+	return s->input == from && !line_window_full(&s->window);
+}
+
 /* From the input buffer into the window, as far as both go. */
 static void
 take_lines(struct sender *s)
@@ -228,7 +234,7 @@ take_lines(struct sender *s)
 	const char *text;
 	size_t len;
 
-	while (s->input == INPUT_BUFFERED && !line_window_full(&s->window)) {
+	while (takes_lines(s, INPUT_BUFFERED)) {
 		enum lines_result what = lines_next(&s->in, &text, &len);
 
 		if (what == LINES_MORE)
@@ -274,8 +280,6 @@ send_one(struct sender *s, struct send_request *r)
 	request_pool_sent(&s->pool, r, clock_us());
 }
 
-/* -- answers ------------------------------------------------------------- */
-
 static void
 answer(struct sender *s, const struct http_client_result *got)
 {
@@ -288,17 +292,12 @@ answer(struct sender *s, const struct http_client_result *got)
 	left = request_pool_learn(&s->pool, r, &s->window, &got->verdict);
 	if (left < 0)
 		no_memory();
-	if (got->verdict.kind == HTTP_VERDICT_WRONG) {
+	if (got->verdict.kind == HTTP_VERDICT_WRONG)
 		leave(s, got);
-		return;
-	}
-	if (left > 0 && !may_repeat(s, r, got))
+	else if (left == 0)
+		conclude(s, got);
+	else if (!may_repeat(s, r, got))
 		request_pool_give_up(&s->pool, r, &s->window);
-	if (left > 0)
-		return;
-	if (got->verdict.fault != FAULT_UNKNOWN)
-		retry_over(&s->retry);
-	say_verdict(s, got);
 }
 
 /* Answers what is taken, and ends, for it would be the same with any line. */
@@ -316,7 +315,7 @@ static bool
 may_repeat(struct sender *s, struct send_request *r,
     const struct http_client_result *got)
 {
-	int64_t limit_ms = wait_ms < REPEAT_MS ? wait_ms : REPEAT_MS;
+	int64_t limit_ms = num_min(wait_ms, REPEAT_MS);
 	int64_t now_ms = clock_ms();
 
 	say_outage(s, got);
@@ -332,18 +331,20 @@ say_outage(struct sender *s, const struct http_client_result *got)
 
 	if (s->retry.outage || now_ms < s->say_ms)
 		return;
-	log_say("%s: %s; trying for %g s", http_client_name(s->client),
-	    some ? "some lines were not taken" : got->why,
-	    (double)wait_ms / 1000);
+	log_say("%s: %s%s; retrying for %g s (--wait)",
+	    http_client_name(s->client), got->why,
+	    some ? ", some lines not taken" : "", (double)wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
 
-/* A fault of all lines that is not tried again is said once. */
+/* The server has answered; a fault of all lines is said once. */
 static void
-say_verdict(struct sender *s, const struct http_client_result *got)
+conclude(struct sender *s, const struct http_client_result *got)
 {
 	enum fault fault = got->verdict.fault;
 
+	if (fault != FAULT_UNKNOWN)
+		retry_over(&s->retry);
 	if ((fault != FAULT_UNKNOWN && fault != FAULT_UNAVAILABLE) ||
 	    s->said[fault])
 		return;
@@ -390,7 +391,7 @@ write_verdicts(struct sender *s)
 static void
 wait_for_work(struct sender *s)
 {
-	bool reading = s->input == INPUT_DRY && !line_window_full(&s->window);
+	bool reading = takes_lines(s, INPUT_DRY);
 	struct pollfd fds[] = {
 	    {.fd = s->signals, .events = POLLIN},
 	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
@@ -407,36 +408,23 @@ wait_for_work(struct sender *s)
 	else if (fds[1].revents != 0)
 		read_input(s);
 	if (fds[2].revents & (POLLERR | POLLHUP))
-		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 	http_client_step(s->client);
-}
-
-/* Is there anything that needs no waiting? */
-static bool
-has_work(const struct sender *s)
-{
-	bool takable =
-	    s->input == INPUT_BUFFERED && !line_window_full(&s->window);
-
-	return takable ||
-	       (line_window_has_verdict(&s->window) && s->out.len < OUT_MAX);
 }
 
 static int64_t
 next_due(struct sender *s, int64_t due_ms)
 {
+	const struct line_window *w = &s->window;
 	int64_t now_ms = clock_ms();
-	bool waiting = s->pool.repeats > 0 || line_window_waiting(&s->window);
-	int64_t due[] = {metrics_tick(now_ms),
-	    waiting ? retry_due(&s->retry, now_ms) : IO_FOREVER,
-	    progress_tick(
-		&s->progress, now_ms, s->window.end, s->window.first)};
+	bool verdicts = line_window_has_verdict(w) && s->out.len < OUT_MAX;
 
-	if (has_work(s))
-		return now_ms;
-	for (size_t i = 0; i < sizeof due / sizeof *due; i++)
-		due_ms = due[i] < due_ms ? due[i] : due_ms;
-	return due_ms;
+	due_ms = num_min(due_ms, metrics_tick(now_ms));
+	due_ms = num_min(
+	    due_ms, progress_tick(&s->progress, now_ms, w->end, w->first));
+	if (s->pool.repeats > 0 || line_window_waiting(w))
+		due_ms = num_min(due_ms, retry_due(&s->retry, now_ms));
+	return verdicts || takes_lines(s, INPUT_BUFFERED) ? now_ms : due_ms;
 }
 
 static void
@@ -462,8 +450,6 @@ read_input(struct sender *s)
 		s->input = INPUT_ENDED;
 	}
 }
-
-/* -- the end ------------------------------------------------------------- */
 
 static int
 finish(struct sender *s)
@@ -500,8 +486,9 @@ static void
 say_rejected(const struct line_window *w)
 {
 	if (w->rejected > 0)
-		log_say("stdin: %ju rejected, the first at line %ju: %s",
-		    (uintmax_t)w->rejected, (uintmax_t)w->first_rejected,
+		log_say("stdin: %ju line%s rejected, first: line %ju, %s",
+		    (uintmax_t)w->rejected, w->rejected == 1 ? "" : "s",
+		    (uintmax_t)w->first_rejected,
 		    w->first_fault == FAULT_NONE ? "an error line"
 						 : fault_code(w->first_fault));
 }
@@ -509,5 +496,5 @@ say_rejected(const struct line_window *w)
 static void
 no_memory(void)
 {
-	log_die(EXIT_TEMPFAIL, "out of memory");
+	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 }

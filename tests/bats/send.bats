@@ -171,7 +171,7 @@ open_input() {
 	[ "${lines[4]}" = "$passed" ]
 	[ "${lines[5]}" = "$(increment 2)" ]
 	[ "${#lines[@]}" -eq 6 ]
-	[ "$stderr" = "incr-send: stdin: 4 rejected, the first at line 2: not-json" ]
+	[ "$stderr" = "incr-send: stdin: 4 lines rejected, first: line 2, not-json" ]
 	wait_for 5 asked 2
 	asked_exactly 2
 }
@@ -193,7 +193,7 @@ open_input() {
 	wait "$sender"
 	[ "$(cat out)" = "$(increment 1)" ]
 	has_lines err 1
-	grep -q ': HTTP status 503; trying for 30 s$' err
+	grep -q ': HTTP status 503; retrying for 30 s (--wait)$' err
 }
 
 @test "503 for longer than --wait is unavailable: exit 111" {
@@ -488,7 +488,7 @@ asleep() {
 	wait "$sender"
 	increments 1 2 | cmp - out
 	has_lines err 1
-	grep -q 'redirect to .*; trying for 30 s$' err
+	grep -q 'redirect to .*; retrying for 30 s (--wait)$' err
 }
 
 @test "counts are kept for the metrics" {

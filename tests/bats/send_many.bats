@@ -82,7 +82,7 @@ payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
 		echo
 	} >in
 	run -1 --separate-stderr incr-send <in
-	[ "$stderr" = "incr-send: stdin: 2 rejected, the first at line 1501: not-json" ]
+	[ "$stderr" = "incr-send: stdin: 2 lines rejected, first: line 1501, not-json" ]
 	[ "${#lines[@]}" -eq 3002 ]
 	[[ ${lines[1500]} == *not-json*'"line":1501}}' ]]
 	[[ ${lines[3001]} == *not-json*'"line":3002}}' ]]
@@ -126,7 +126,7 @@ payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
 	wait "$sender"
 	cmp in out
 	[ "$(ready)" = 3000 ]
-	grep -q '; trying for 20 s$' err
+	grep -q '; retrying for 20 s (--wait)$' err
 }
 
 @test "an outage longer than --wait: what may be counted is unknown" {
