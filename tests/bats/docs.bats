@@ -106,6 +106,15 @@ item() {
 		grep -vxE 'key|value' | sort | diff codes -
 }
 
+@test "incr-serve(1) has every HTTP status" {
+	sed -nE 's/^\tX\(([0-9]+),.*/\1/p' "$ROOT/lib/http/http_status.h" >statuses
+	[ "$(wc -l <statuses)" -ge 17 ]
+	while read -r status; do
+		grep -qwE "^(\.It )?[0-9, ]*$status" "$MAN/incr-serve.1" ||
+			{ echo "missing: $status"; false; }
+	done <statuses
+}
+
 # -- examples ------------------------------------------------------------------
 
 # blocks KIND PAGE: each block of a kind into KIND.N, or its first lines
