@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What is written about the programs is true: options, examples, layers.
+# What is written about the programs is true: options, codes, examples, files.
 #
 # A page says by a comment what a block is: run (it runs, exits 0 and says
 # nothing on standard error), serve (it runs until SIGTERM), sql, redis.
@@ -113,6 +113,30 @@ item() {
 		grep -qwE "^(\.It )?[0-9, ]*$status" "$MAN/incr-serve.1" ||
 			{ echo "missing: $status"; false; }
 	done <statuses
+}
+
+@test "README, CONTRIBUTING and docs name files and goals that exist" {
+	local pages='README.md CONTRIBUTING.md NEWS.md docs/architecture.md'
+	cd "$ROOT" || return
+	for page in $pages lib/README.md; do
+		grep -oE '\]\([^):]+\)' "$page" | sed 's/^](//; s/)$//' |
+			sed "s:^:${page%"${page##*/}"}:"
+		# X and FOLDER stand for any.
+		grep -oE '`(src|lib|bin|sql|man|etc|tests|docs)/[^` ]*`' "$page" |
+			tr -d '`' | grep -vE 'X|FOLDER' || :
+	done | sort -u >"$BATS_TEST_TMPDIR/files"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/files")" -ge 40 ]
+	while read -r file; do
+		[ -e "$file" ] || { echo "no $file"; false; }
+	done <"$BATS_TEST_TMPDIR/files"
+	# shellcheck disable=SC2086 # one word per page
+	grep -hoE '(`|^)make (-j2 )?[a-z-]+' $pages | sed 's/.* //' |
+		sort -u | grep -v '^-' >"$BATS_TEST_TMPDIR/goals"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/goals")" -ge 8 ]
+	while read -r goal; do
+		grep -qE "^$goal:|^\.PHONY:.*\b$goal\b" Makefile ./*.mk tests/tests.mk ||
+			{ echo "no make $goal"; false; }
+	done <"$BATS_TEST_TMPDIR/goals"
 }
 
 # -- examples ------------------------------------------------------------------
