@@ -210,7 +210,7 @@ look_after(struct consumer *c, enum queue_state state, bool said)
 	if (wait_ms != IO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
 		log_die(EXIT_TEMPFAIL, "redis: %s", why);
 	if (!said && now_ms >= c->trouble_ms + SAY_MS) {
-		log_say("redis: %s, waiting", why);
+		log_say("redis: %s; waiting", why);
 		said = true;
 	}
 	return said;

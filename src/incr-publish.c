@@ -29,6 +29,9 @@
 #include "publish/publisher.h"
 #include "record/control.h"
 
+/* With the number of lines, its plural, and those of unknown outcome. */
+#define UNDELIVERED "%zu line%s not delivered (%zu of unknown outcome)"
+
 enum {
 	ECHO_WAIT_MS = 5000, /* --wait, unless given */
 	SAY_REJECTED = 10,   /* lines named one by one */
@@ -258,7 +261,7 @@ wait_for_work(struct publish *p)
 static bool
 has_room(const struct publish *p)
 {
-	return !publish_batch_full(publisher_box(&p->publisher)) &&
+	return !publish_batch_full(publisher_filling(&p->publisher)) &&
 	       p->publisher.out.len < OUT_MAX;
 }
 
@@ -286,27 +289,30 @@ hear_signal(struct publish *p)
 static void
 leave_late(struct publish *p)
 {
-	size_t maybe, n = publisher_count(&p->publisher, &maybe), len;
 	const char *text;
+	size_t in_doubt, n = publisher_count(&p->publisher, &in_doubt), len;
 
 	while (lines_next(&p->in, &text, &len) <= LINES_TOO_LONG)
 		n++;
 	log_die(EXIT_TEMPFAIL,
-	    "stdin: no end within %g s of a signal, %zu lines not delivered",
-	    (double)grace_ms / 1000, n);
+	    "stdin: no end of input within %g s of a signal "
+	    "(--grace); " UNDELIVERED,
+	    (double)grace_ms / 1000, n, n == 1 ? "" : "s", in_doubt);
 }
 
 static void
 heed(struct publish *p, enum publisher_state state)
 {
-	const char *why = publisher_why(&p->publisher);
+	char why[PUBLISHER_WHY_MAX];
 
 	switch (state) {
 	case PUBLISHER_WELL:
 	case PUBLISHER_WAITING: break;
-	case PUBLISHER_FAULT: log_die(EXIT_CONFIG, "redis: %s", why);
+	case PUBLISHER_FAULT:
+		log_die(EXIT_CONFIG, "%s", publisher_why(&p->publisher, why));
 	case PUBLISHER_GAVE_UP: give_up(p);
-	case PUBLISHER_BROKEN: log_die(EXIT_BUG, "redis: %s", why);
+	case PUBLISHER_BROKEN:
+		log_die(EXIT_BUG, "%s", publisher_why(&p->publisher, why));
 	case PUBLISHER_NO_MEMORY: no_memory();
 	}
 }
@@ -314,21 +320,23 @@ heed(struct publish *p, enum publisher_state state)
 static void
 give_up(struct publish *p)
 {
-	size_t maybe, n = publisher_count(&p->publisher, &maybe);
+	size_t in_doubt, n = publisher_count(&p->publisher, &in_doubt);
+	char why[PUBLISHER_WHY_MAX];
 
-	log_die(EXIT_TEMPFAIL,
-	    "redis: %s, %zu lines not delivered, of which %zu perhaps",
-	    publisher_why(&p->publisher), n, maybe);
+	log_die(EXIT_TEMPFAIL, "%s; " UNDELIVERED,
+	    publisher_why(&p->publisher, why), n, n == 1 ? "" : "s", in_doubt);
 }
 
-/* Once when Redis keeps us waiting, once when that is over. */
+/* Says once that publishing waits, and once that it goes on. */
 static void
 say_waiting(struct publish *p, bool waiting)
 {
+	char why[PUBLISHER_WHY_MAX];
+
 	if (waiting && !p->said_waiting)
-		log_say("redis: %s, waiting", publisher_why(&p->publisher));
+		log_say("%s; waiting", publisher_why(&p->publisher, why));
 	if (!waiting && p->said_waiting)
-		log_say("redis: back");
+		log_say("queue %s: publishing again", settings.queue);
 	p->said_waiting = waiting;
 }
 
@@ -388,8 +396,8 @@ take_line(struct publish *p, const char *text, size_t len, bool too_long)
 	    text, len, too_long, p->in.torn, p->in.number, p->read_ms};
 	struct control_error error;
 
-	switch (
-	    publish_batch_add(publisher_box(&p->publisher), &line, &error)) {
+	switch (publish_batch_add(
+	    publisher_filling(&p->publisher), &line, &error)) {
 	case PUBLISH_BATCH_DATA: break;
 	case PUBLISH_BATCH_ERROR: reject(&error); break;
 	case PUBLISH_BATCH_REJECTED:

@@ -1,53 +1,71 @@
+/*
+ * Sends batches to the queue, each once.
+ *
+ * In: lines, what Redis answers, the clock.  Out: calls of the queue, answers.
+ * What an event makes of the batch in flight is a table in batch_state.c.
+ * The caller owns a line until Redis has answered for its batch; killed at
+ * any line, at most one batch without an answer may be in Redis too.
+ */
 #include "publish/publisher.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "record/control.h"
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
-	DOWN_MS = 500,   /* a shorter interruption is not worth a word */
-	REFUSED_MS = 200 /* between two sendings of what was refused */
+	DOWN_MS = 500, /* a shorter interruption is not worth a message */
+	RETRY_MS = 200 /* at most, between two sendings of what was refused */
 };
 
-static bool is_refused(const struct publisher *c, enum queue_state state);
-static const char *no_room(const struct publisher *c);
 static enum publisher_state hear(struct publisher *c, enum queue_state state);
+static bool is_to_retry(const struct publisher *c);
 static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
-static enum publisher_state replied(struct publisher *c);
 static enum publisher_state introduced(struct publisher *c);
-static enum publisher_state turn_away(struct publisher *c);
-static enum publisher_state delivered(struct publisher *c);
+static enum publisher_state replied(struct publisher *c);
+static enum publisher_state turned_away(
+    struct publisher *c, enum queue_publish_outcome outcome);
+static enum publisher_state apply(struct publisher *c, enum batch_event event);
+static enum publisher_state answer_no_room(struct publisher *c);
+static enum publisher_state settle(struct publisher *c);
 static void refuse_reused(struct publisher *c, size_t i);
-static enum publisher_state unknown(struct publisher *c, const char *why);
+static enum publisher_state answer_unknown(struct publisher *c);
 static enum publisher_state release(struct publisher *c);
 static void new_id(struct publisher *c);
-static enum publisher_state introduce(struct publisher *c);
-static int publish(struct publisher *c, const struct queue_lines *lines);
+static void say(struct publisher *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool take_next(struct publisher *c);
+static enum publisher_state introduce(struct publisher *c);
+static enum publisher_state publish(struct publisher *c);
+static uint64_t high_water(const struct publisher *c);
 static enum publisher_state give_up(struct publisher *c, int64_t now_ms);
-static enum publisher_state expire(
+static void hang_up(struct publisher *c);
+static enum publisher_state expire_in_flight(struct publisher *c);
+static int expire(
     struct publisher *c, struct publish_batch *b, int64_t limit_ms);
-static bool calling(const struct publisher *c);
-static bool maybe_done(const struct publisher *c);
+static bool in_doubt(const struct publisher *c);
 
 int
 publisher_open(struct publisher *c, const struct publisher_settings *settings,
     const char **ret_why)
 {
 	*c = (struct publisher){
-	    .set = *settings, .backoff = {.max_ms = REFUSED_MS}};
-	c->flight = &c->boxes[0];
-	c->filling = &c->boxes[1];
+	    .set = *settings, .backoff = {.max_ms = RETRY_MS}};
+	c->in_flight = &c->batches[0];
+	c->filling = &c->batches[1];
 	c->queue = queue_open(settings->url, settings->queue, ret_why);
 	if (c->queue == NULL)
 		return -1;
 	*ret_why = "out of memory";
 	for (int i = 0; i < 2; i++)
 		if (publish_batch_open(
-			&c->boxes[i], settings->echo, settings->tagged) < 0)
+			&c->batches[i], settings->echo, settings->tagged) < 0)
 			return -1;
 	new_id(c);
 	return 0;
@@ -58,12 +76,12 @@ publisher_close(struct publisher *c)
 {
 	queue_close(c->queue);
 	for (int i = 0; i < 2; i++)
-		publish_batch_close(&c->boxes[i]);
+		publish_batch_close(&c->batches[i]);
 	buf_free(&c->out);
 }
 
 struct publish_batch *
-publisher_box(const struct publisher *c)
+publisher_filling(const struct publisher *c)
 {
 	return c->filling;
 }
@@ -71,20 +89,25 @@ publisher_box(const struct publisher *c)
 bool
 publisher_empty(const struct publisher *c)
 {
-	return c->state == FLIGHT_NONE && publish_batch_empty(c->filling);
+	return c->state == BATCH_NONE && publish_batch_empty(c->filling);
 }
 
 size_t
-publisher_count(const struct publisher *c, size_t *ret_maybe)
+publisher_count(const struct publisher *c, size_t *ret_in_doubt)
 {
-	*ret_maybe = maybe_done(c) ? c->flight->n_data : 0;
-	return c->flight->n_data + c->filling->n_data;
+	*ret_in_doubt = in_doubt(c) ? c->in_flight->n_data : 0;
+	return c->in_flight->n_data + c->filling->n_data;
 }
 
 const char *
-publisher_why(const struct publisher *c)
+publisher_why(const struct publisher *c, char ret[PUBLISHER_WHY_MAX])
 {
-	return c->why != NULL ? c->why : queue_status(c->queue)->why;
+	if (c->why[0] != '\0')
+		snprintf(ret, PUBLISHER_WHY_MAX, "%s", c->why);
+	else
+		snprintf(ret, PUBLISHER_WHY_MAX, "redis: %s",
+		    queue_status(c->queue)->why);
+	return ret;
 }
 
 int64_t
@@ -92,27 +115,25 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 {
 	int64_t due_ms = queue_wait(c->queue, ret_pfd);
 	int64_t oldest_ms = publish_batch_oldest_ms(
-	    c->state == FLIGHT_NONE ? c->filling : c->flight);
+	    c->state == BATCH_NONE ? c->filling : c->in_flight);
 
-	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX &&
-	    oldest_ms + c->set.wait_ms < due_ms)
-		due_ms = oldest_ms + c->set.wait_ms;
-	if (c->refused && queue_status(c->queue)->idle && !publisher_empty(c) &&
-	    c->retry_ms < due_ms)
-		due_ms = c->retry_ms;
+	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX)
+		due_ms = num_min(due_ms, oldest_ms + c->set.wait_ms);
+	if (is_to_retry(c) && queue_status(c->queue)->idle &&
+	    !publisher_empty(c))
+		due_ms = num_min(due_ms, c->retry_ms);
 	return due_ms;
 }
 
-/* -- what Redis says ------------------------------------------------------ */
+/* -- what Redis answers --------------------------------------------------- */
 
 enum publisher_state
 publisher_step(struct publisher *c, short revents, int64_t now_ms)
 {
 	enum queue_state state = queue_step(c->queue, revents);
-	enum publisher_state result;
+	enum publisher_state result = hear(c, state);
 
-	result = hear(c, state);
-	if (is_refused(c, state))
+	if ((state == QUEUE_DONE || state == QUEUE_REFUSED) && is_to_retry(c))
 		c->retry_ms = now_ms + backoff_next(&c->backoff);
 	if (result == PUBLISHER_WELL)
 		result = give_up(c, now_ms);
@@ -121,55 +142,36 @@ publisher_step(struct publisher *c, short revents, int64_t now_ms)
 	return result;
 }
 
-/* Did a sending end that has done nothing and is to be repeated? */
-static bool
-is_refused(const struct publisher *c, enum queue_state state)
-{
-	return state == QUEUE_REFUSED ||
-	       (state == QUEUE_DONE && c->state != FLIGHT_NONE &&
-		   c->no_room != NULL);
-}
-
-/* Why the batch was not pushed, if that passes; else NULL. */
-static const char *
-no_room(const struct publisher *c)
-{
-	switch (queue_published(c->queue)->outcome) {
-	case QUEUE_HIGH: return "as much is waiting as may";
-	case QUEUE_OOM: return "out of memory (OOM)";
-	case QUEUE_PUSHED:
-	case QUEUE_BEFORE:
-	case QUEUE_GAP: break;
-	}
-	return NULL;
-}
-
-/* The one place where a sending ends. */
+/* The one place where a call ends. */
 static enum publisher_state
 hear(struct publisher *c, enum queue_state state)
 {
-	bool maybe = maybe_done(c);
-
 	switch (state) {
 	case QUEUE_DONE:
-		c->no_room = c->state == FLIGHT_GREETING ? NULL : no_room(c);
-		return c->state == FLIGHT_GREETING ? introduced(c) : replied(c);
+		c->trouble = PUBLISHER_NO_TROUBLE;
+		c->why[0] = '\0';
+		return c->state == BATCH_INTRODUCING ? introduced(c)
+						     : replied(c);
 	case QUEUE_REFUSED:
-		/* This sending did nothing; one before it may have. */
-		c->state = c->state == FLIGHT_REPEATING ? FLIGHT_MAYBE
-							: FLIGHT_WAITING;
-		break;
+		c->trouble = PUBLISHER_REFUSED;
+		c->why[0] = '\0';
+		return apply(c, BATCH_REFUSED);
 	case QUEUE_LOST:
-		if (c->state == FLIGHT_GREETING)
-			new_id(c);
-		c->state = maybe ? FLIGHT_MAYBE : FLIGHT_WAITING;
-		break;
-	case QUEUE_FAULT: return PUBLISHER_FAULT;
+		return apply(c, in_doubt(c) ? BATCH_LOST : BATCH_LOST_UNSENT);
+	case QUEUE_FAULT: c->why[0] = '\0'; return PUBLISHER_FAULT;
 	case QUEUE_DOWN:
 	case QUEUE_IDLE:
 	case QUEUE_CALLING: break;
 	}
 	return PUBLISHER_WELL;
+}
+
+/* Did the last call do nothing, so that it is to be made again? */
+static bool
+is_to_retry(const struct publisher *c)
+{
+	return c->trouble == PUBLISHER_REFUSED ||
+	       c->trouble == PUBLISHER_NO_ROOM;
 }
 
 static bool
@@ -182,13 +184,8 @@ is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 	else if (c->down_ms == 0)
 		c->down_ms = now_ms;
 	if (down)
-		c->why = NULL;
-	if (state == QUEUE_REFUSED || state == QUEUE_DONE) {
-		c->refused = is_refused(c, state);
-		c->why = state == QUEUE_DONE ? c->no_room : NULL;
-		c->full = c->why != NULL;
-	}
-	return c->refused || c->full ||
+		c->why[0] = '\0';
+	return c->trouble != PUBLISHER_NO_TROUBLE ||
 	       (down && now_ms >= c->down_ms + DOWN_MS);
 }
 
@@ -197,53 +194,86 @@ introduced(struct publisher *c)
 {
 	FAILPOINT("publish-introduced");
 	c->introduced = true;
-	c->state = FLIGHT_WAITING;
+	apply(c, BATCH_INTRODUCED);
 	if (queue_introduced(c->queue)->is_new)
 		return PUBLISHER_WELL;
-	c->why = "a new publisher is known already";
+	say(c, "redis: new publisher id is in use already");
 	return PUBLISHER_BROKEN;
 }
 
 static enum publisher_state
 replied(struct publisher *c)
 {
+	enum queue_publish_outcome outcome = queue_published(c->queue)->outcome;
+
 	FAILPOINT("publish-replied");
-	if (c->no_room == NULL)
-		backoff_reset(&c->backoff);
-	switch (queue_published(c->queue)->outcome) {
-	case QUEUE_PUSHED:
-	case QUEUE_BEFORE: return delivered(c);
+	switch (outcome) {
 	case QUEUE_HIGH:
-	case QUEUE_OOM: return turn_away(c);
+	case QUEUE_OOM: return turned_away(c, outcome);
+	case QUEUE_PUSHED:
+	case QUEUE_BEFORE:
 	case QUEUE_GAP: break;
 	}
-	if (c->state == FLIGHT_REPEATING)
-		return unknown(c, "the record of what was published is gone");
-	new_id(c);
-	c->state = FLIGHT_WAITING;
+	backoff_reset(&c->backoff);
+	return apply(c, outcome == QUEUE_GAP ? BATCH_GAP : BATCH_PUSHED);
+}
+
+static enum publisher_state
+turned_away(struct publisher *c, enum queue_publish_outcome outcome)
+{
+	uint64_t limit = high_water(c);
+	enum publisher_state result = apply(c, BATCH_NO_ROOM);
+
+	c->trouble = c->state == BATCH_NONE ? PUBLISHER_ANSWERED_NO_ROOM
+					    : PUBLISHER_NO_ROOM;
+	if (outcome == QUEUE_OOM)
+		say(c, "redis: out of memory (OOM)");
+	else
+		say(c, "queue %s: limit of %ju ready message%s reached (%s)",
+		    c->set.queue, (uintmax_t)limit, limit == 1 ? "" : "s",
+		    c->set.high_water > 0 ? "--high-water"
+					  : "3/4 of maxmemory");
+	return result;
+}
+
+/* Moves the batch in flight by what has happened. */
+static enum publisher_state
+apply(struct publisher *c, enum batch_event event)
+{
+	struct batch_step step =
+	    batch_state_after(c->state, event, c->set.echo);
+
+	if (step.new_id)
+		new_id(c);
+	c->state = step.next;
+	switch (step.action) {
+	case BATCH_KEEP: break;
+	case BATCH_SETTLE: return settle(c);
+	case BATCH_TURN_AWAY: return answer_no_room(c);
+	case BATCH_GIVE_UNKNOWN: return answer_unknown(c);
+	case BATCH_EXPIRE: return expire_in_flight(c);
+	case BATCH_GIVE_UP:
+		say(c, "redis: record of published batches is gone");
+		return PUBLISHER_GAVE_UP;
+	}
 	return PUBLISHER_WELL;
 }
 
 /*
- * There is no room.  A sending before this one may yet be done, when there is
- * room; without echo nobody waits for an answer.
+ * There is no room, and no earlier sending may yet be done: whoever waits for
+ * the answers gets them now.
  */
 static enum publisher_state
-turn_away(struct publisher *c)
+answer_no_room(struct publisher *c)
 {
 	const struct queue_published *published = queue_published(c->queue);
-	size_t n = c->flight->n_data;
 
-	if (c->state == FLIGHT_REPEATING || !c->set.echo) {
-		c->state = c->state == FLIGHT_REPEATING ? FLIGHT_MAYBE
-							: FLIGHT_WAITING;
-		return PUBLISHER_WELL;
-	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0, n = c->in_flight->n_data; i < n; i++) {
 		if (queue_published_reused(published, i)) {
 			refuse_reused(c, i);
 		} else if (!queue_published_known(published, i)) {
-			publish_batch_refuse(c->flight, i, FAULT_UNAVAILABLE);
+			publish_batch_refuse(
+			    c->in_flight, i, FAULT_UNAVAILABLE);
 			c->set.rejected[FAULT_UNAVAILABLE].value++;
 			c->failed = true;
 		}
@@ -252,10 +282,10 @@ turn_away(struct publisher *c)
 }
 
 static enum publisher_state
-delivered(struct publisher *c)
+settle(struct publisher *c)
 {
 	const struct queue_published *published = queue_published(c->queue);
-	size_t n = c->flight->n_data, reused = 0;
+	size_t n = c->in_flight->n_data, reused = 0;
 
 	for (size_t i = 0; c->set.tagged && i < n; i++) {
 		if (!queue_published_reused(published, i))
@@ -275,30 +305,24 @@ static void
 refuse_reused(struct publisher *c, size_t i)
 {
 	c->set.rejected[FAULT_IDEMPOTENCY_KEY_REUSED].value++;
-	c->set.reused(
-	    publish_batch_refuse(c->flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
+	c->set.reused(publish_batch_refuse(
+	    c->in_flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
 }
 
 /* Redis may have the batch or get it yet, so nobody sends it again. */
 static enum publisher_state
-unknown(struct publisher *c, const char *why)
+answer_unknown(struct publisher *c)
 {
-	if (!c->set.echo) {
-		c->why = why;
-		return PUBLISHER_GAVE_UP;
-	}
-	c->set.rejected[FAULT_UNKNOWN].value += (double)c->flight->n_data;
+	c->set.rejected[FAULT_UNKNOWN].value += (double)c->in_flight->n_data;
 	c->failed = true;
-	publish_batch_refuse_all(c->flight, FAULT_UNKNOWN);
-	new_id(c);
+	publish_batch_refuse_all(c->in_flight, FAULT_UNKNOWN);
 	return release(c);
 }
 
 static enum publisher_state
 release(struct publisher *c)
 {
-	c->state = FLIGHT_NONE;
-	return publish_batch_release(c->flight, &c->out) < 0
+	return publish_batch_release(c->in_flight, &c->out) < 0
 		   ? PUBLISHER_NO_MEMORY
 		   : PUBLISHER_WELL;
 }
@@ -312,21 +336,29 @@ new_id(struct publisher *c)
 	c->run = queue_status(c->queue)->run;
 }
 
+static void
+say(struct publisher *c, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(c->why, sizeof c->why, fmt, args);
+	va_end(args);
+}
+
 /* -- sending -------------------------------------------------------------- */
 
 enum publisher_state
 publisher_send(struct publisher *c, int64_t now_ms)
 {
-	const struct queue_lines *lines;
-
 	/* Error lines with nothing before them wait for nothing. */
-	if (c->set.echo && c->state == FLIGHT_NONE &&
-	    expire(c, c->filling, INT64_MIN) != PUBLISHER_WELL)
+	if (c->set.echo && c->state == BATCH_NONE &&
+	    expire(c, c->filling, INT64_MIN) < 0)
 		return PUBLISHER_NO_MEMORY;
 	if (!queue_status(c->queue)->idle || now_ms < c->retry_ms ||
 	    !take_next(c))
 		return PUBLISHER_WELL;
-	if (c->state == FLIGHT_WAITING) {
+	if (c->state == BATCH_UNSENT) {
 		/* Another Redis may not know how far this id is. */
 		if (queue_status(c->queue)->run != c->run)
 			new_id(c);
@@ -337,16 +369,26 @@ publisher_send(struct publisher *c, int64_t now_ms)
 	}
 	/* Once its key has expired nobody can tell. */
 	if (now_ms - c->sent_ms > REPEAT_MS) {
-		c->why = "no answer for half a day";
+		say(c, "redis: no answer for half a day");
 		return PUBLISHER_GAVE_UP;
 	}
-	lines = publish_batch_encode(c->flight);
-	FAILPOINT("publish-frozen");
-	if (lines == NULL ||
-	    FAILPOINT_AFTER("publish-sent", publish(c, lines)) < 0)
-		return PUBLISHER_NO_MEMORY;
-	c->state = c->state == FLIGHT_MAYBE ? FLIGHT_REPEATING : FLIGHT_CALLING;
-	return PUBLISHER_WELL;
+	return publish(c);
+}
+
+/* True if there is a batch in flight; if need be, the one that was filling. */
+static bool
+take_next(struct publisher *c)
+{
+	struct publish_batch *next = c->filling;
+
+	if (c->state != BATCH_NONE)
+		return true;
+	if (next->n_data == 0)
+		return false;
+	c->filling = c->in_flight;
+	c->in_flight = next;
+	apply(c, BATCH_FILLED);
+	return true;
 }
 
 /*
@@ -360,36 +402,32 @@ introduce(struct publisher *c)
 	if (FAILPOINT_AFTER("publish-introduce-sent",
 		queue_introduce(c->queue, &c->id)) < 0)
 		return PUBLISHER_NO_MEMORY;
-	c->state = FLIGHT_GREETING;
-	return PUBLISHER_WELL;
+	return apply(c, BATCH_INTRODUCE);
 }
 
-static int
-publish(struct publisher *c, const struct queue_lines *lines)
+static enum publisher_state
+publish(struct publisher *c)
 {
+	const struct queue_lines *lines = publish_batch_encode(c->in_flight);
 	struct queue_terms terms = {
-	    .window_s = c->set.window_s, .high_water = c->set.high_water};
+	    .window_s = c->set.window_s, .high_water = high_water(c)};
 
-	if (terms.high_water == 0)
-		terms.high_water = queue_status(c->queue)->maxmemory / 4 * 3 /
-				   PUBLISHER_MESSAGE_BYTES;
-	return queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms);
+	FAILPOINT("publish-frozen");
+	if (lines == NULL ||
+	    FAILPOINT_AFTER("publish-sent",
+		queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms)) < 0)
+		return PUBLISHER_NO_MEMORY;
+	return apply(c, BATCH_SEND);
 }
 
-/* True if there is something in flight; if need be, what was filling. */
-static bool
-take_next(struct publisher *c)
+/* Messages ready at most. */
+static uint64_t
+high_water(const struct publisher *c)
 {
-	struct publish_batch *next = c->filling;
-
-	if (c->state != FLIGHT_NONE)
-		return true;
-	if (next->n_data == 0)
-		return false;
-	c->filling = c->flight;
-	c->flight = next;
-	c->state = FLIGHT_WAITING;
-	return true;
+	if (c->set.high_water > 0)
+		return c->set.high_water;
+	return queue_status(c->queue)->maxmemory / 4 * 3 /
+	       PUBLISHER_MESSAGE_BYTES;
 }
 
 /* -- giving up ------------------------------------------------------------ */
@@ -397,58 +435,62 @@ take_next(struct publisher *c)
 static enum publisher_state
 give_up(struct publisher *c, int64_t now_ms)
 {
-	int64_t limit_ms =
-	    c->set.wait_ms > 0 ? now_ms - c->set.wait_ms : INT64_MIN;
-	bool over = publish_batch_oldest_ms(c->flight) <= limit_ms;
 	enum publisher_state result = PUBLISHER_WELL;
+	bool over;
 
+	c->limit_ms = c->set.wait_ms > 0 ? now_ms - c->set.wait_ms : INT64_MIN;
+	over = publish_batch_oldest_ms(c->in_flight) <= c->limit_ms;
 	if (!c->set.echo) {
-		over |= publish_batch_oldest_ms(c->filling) <= limit_ms;
-		if (over && calling(c))
-			c->why = "no answer";
+		over |= publish_batch_oldest_ms(c->filling) <= c->limit_ms;
+		if (over && batch_state_calling(c->state))
+			say(c, "redis: no answer");
 		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
 	}
 	if (over) {
-		bool maybe = maybe_done(c);
-
-		/* What was not sent to its end must not be. */
-		if (calling(c))
-			queue_hang_up(c->queue);
-		if (c->state == FLIGHT_GREETING)
-			new_id(c);
-		result =
-		    maybe ? unknown(c, NULL) : expire(c, c->flight, limit_ms);
+		hang_up(c);
+		result = apply(c, BATCH_EXPIRED);
 	}
-	if (result == PUBLISHER_WELL && c->state == FLIGHT_NONE)
-		result = expire(c, c->filling, limit_ms);
+	if (result == PUBLISHER_WELL && c->state == BATCH_NONE &&
+	    expire(c, c->filling, c->limit_ms) < 0)
+		result = PUBLISHER_NO_MEMORY;
 	return result;
 }
 
+/* What was not sent to its end must not be. */
+static void
+hang_up(struct publisher *c)
+{
+	if (!batch_state_calling(c->state))
+		return;
+	queue_hang_up(c->queue);
+	apply(c, in_doubt(c) ? BATCH_LOST : BATCH_LOST_UNSENT);
+}
+
 static enum publisher_state
+expire_in_flight(struct publisher *c)
+{
+	if (expire(c, c->in_flight, c->limit_ms) < 0)
+		return PUBLISHER_NO_MEMORY;
+	return publish_batch_empty(c->in_flight) ? apply(c, BATCH_EMPTIED)
+						 : PUBLISHER_WELL;
+}
+
+/* Answers the lines of b that arrived at limit_ms or before.  0, or -1 if
+ * memory is gone. */
+static int
 expire(struct publisher *c, struct publish_batch *b, int64_t limit_ms)
 {
 	int n = publish_batch_expire(b, limit_ms, FAULT_UNAVAILABLE, &c->out);
 
 	if (n < 0)
-		return PUBLISHER_NO_MEMORY;
+		return -1;
 	c->set.rejected[FAULT_UNAVAILABLE].value += n;
 	c->failed |= n > 0;
-	if (b == c->flight)
-		c->state =
-		    publish_batch_empty(b) ? FLIGHT_NONE : FLIGHT_WAITING;
-	return PUBLISHER_WELL;
+	return 0;
 }
 
 static bool
-calling(const struct publisher *c)
+in_doubt(const struct publisher *c)
 {
-	return c->state == FLIGHT_GREETING || c->state == FLIGHT_CALLING ||
-	       c->state == FLIGHT_REPEATING;
-}
-
-static bool
-maybe_done(const struct publisher *c)
-{
-	return c->state == FLIGHT_MAYBE || c->state == FLIGHT_REPEATING ||
-	       (c->state == FLIGHT_CALLING && queue_status(c->queue)->sent);
+	return batch_state_in_doubt(c->state, queue_status(c->queue)->sent);
 }

@@ -435,7 +435,7 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	run incr-consume -w 1
 	[ "$status" -eq 111 ]
 	[ "${#lines[@]}" -eq 2 ]
-	[[ "${lines[0]}" == "incr-consume: redis: "*", waiting" ]]
+	[[ "${lines[0]}" == "incr-consume: redis: "*"; waiting" ]]
 	[[ "${lines[1]}" == "incr-consume: redis: "* ]]
 
 	background incr-consume >out 2>err

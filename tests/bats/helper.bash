@@ -67,7 +67,7 @@ end_background() {
 
 # said FILE: what a program said, but that it waited for a service: a loaded
 # machine can be slow to connect.
-said() { grep -vE '^incr-[a-z]+: [a-z]+: (.*, waiting|back)$' "$1" || :; }
+said() { grep -vE '^incr-[a-z]+: [a-z]+( [^:]+)?: (.*[,;] waiting|back|publishing again)$' "$1" || :; }
 quiet() { [ -z "$(said "$1")" ]; }
 
 # not COMMAND...: a test goes on after "! COMMAND".

@@ -283,7 +283,7 @@ asleep() {
 	wait_for 5 answered 1
 	kill "$pid"
 	leaves 111
-	[ "$(cat "$dir/err")" = "incr-publish: stdin: no end within 0.2 s of a signal, 0 lines not delivered" ]
+	[ "$(cat "$dir/err")" = "incr-publish: stdin: no end of input within 0.2 s of a signal (--grace); 0 lines not delivered (0 of unknown outcome)" ]
 	close_input
 }
 
@@ -343,8 +343,8 @@ queue_at_rest() {
 	own_redis
 	leaves 0
 	[ "$(wc -l <"$dir/err")" = 2 ]
-	grep -q '^incr-publish: redis: .*, waiting$' "$dir/err"
-	grep -q '^incr-publish: redis: back$' "$dir/err"
+	grep -q '^incr-publish: redis: .*; waiting$' "$dir/err"
+	grep -q "^incr-publish: queue $INCR_QUEUE: publishing again$" "$dir/err"
 	increments 1 3000 | cmp - <(queue)
 }
 
@@ -352,7 +352,7 @@ queue_at_rest() {
 	export REDIS_URL=unix://$dir/nobody
 	run timeout 20 incr-publish -w 0.3 < <(increments 1 5)
 	[ "$status" -eq 111 ]
-	[[ "${lines[-1]}" == "incr-publish: redis: "*" 5 lines not delivered, of which 0 perhaps" ]]
+	[[ "${lines[-1]}" == "incr-publish: redis: "*"; 5 lines not delivered (0 of unknown outcome)" ]]
 }
 
 @test "a stopped Redis: unavailable after the wait, published after a restart" {
@@ -512,8 +512,8 @@ hung_up() { grep -q waiting "$dir/err"; }
 	close_input
 	leaves 111
 	{ increment 1; increment 4; } | cmp - <(queue)
-	[ "$(cat "$dir/err")" = "incr-publish: redis: out of memory (OOM), waiting
-incr-publish: redis: back" ]
+	[ "$(cat "$dir/err")" = "incr-publish: redis: out of memory (OOM); waiting
+incr-publish: queue $INCR_QUEUE: publishing again" ]
 }
 
 @test "at the high-water mark: unavailable at once, taken again below it" {
@@ -537,14 +537,14 @@ incr-publish: redis: back" ]
 	open_publish --high-water 1000
 	increments 1 2500 >&7
 	close_input
-	wait_for 5 grep -q 'redis: as much is waiting as may, waiting$' \
+	wait_for 5 grep -qF "queue $INCR_QUEUE: limit of 1000 ready messages reached (--high-water); waiting" \
 		"$dir/err"
 	not gone "$pid"
 	not has_ready 2500
 	wait_for 10 make_room
 	leaves 0
 	increments 1 2500 | cmp - <(cat "$dir/taken")
-	grep -q 'redis: back$' "$dir/err"
+	grep -q "queue $INCR_QUEUE: publishing again$" "$dir/err"
 }
 
 # Empties the queue; true once nothing more can come.
