@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "inspect/audit.h"
+#include "record/queue_name.h"
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
@@ -26,22 +27,19 @@ static bool expecting;
 
 static const char *take_sum(void *dest, const char *text);
 
-/* clang-format off */
 static const struct option_def defs[] = {
-    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
-	"the queue", OPTIONS_NAME, &queue_name, 0, 0, NULL},
-    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
-	"the Redis that has it", OPTIONS_URL, &redis_url, 0, 0, NULL},
-    {'d', "database", "URL", "DATABASE_URL", "(PG*)",
-	"the database of the tables", OPTIONS_URL, &database_url, 0, 0, NULL},
-    {'w', "wait", "SECONDS", NULL, "5",
-	"wait this long for a service", OPTIONS_SECONDS, &wait_ms,
-	0, 86400000, NULL},
-    {'e', "expect", "SUM", NULL, NULL,
-	"compare the total with this", OPTIONS_CALL, &expected,
-	0, 0, take_sum},
+    QUEUE_NAME_OPTION(&queue_name, "the queue"),
+    OPTIONS_REDIS(&redis_url, "the Redis that has it"),
+    OPTIONS_DATABASE(&database_url, "the database of the tables"),
+    OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
+    {.letter = 'e',
+	.name = "expect",
+	.arg = "SUM",
+	.help = "compare the total with this",
+	.kind = OPTIONS_CALL,
+	.dest = &expected,
+	.call = take_sum},
 };
-/* clang-format on */
 
 static void begin(struct audit *a, int argc, char **argv);
 static void audit(struct audit *a);

@@ -27,6 +27,7 @@
 #include "base/signals.h"
 #include "consume/consumer.h"
 #include "queue/queue.h"
+#include "record/queue_name.h"
 
 enum {
 	ONCE_WAIT_MS = 30000,
@@ -53,22 +54,28 @@ static bool once;
 static int64_t wait_ms = IO_FOREVER;
 static int exit_status; /* what is to be said at the end: 0 or 111 */
 
-/* clang-format off */
 static const struct option_def defs[] = {
-    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
-	"take from this queue", OPTIONS_NAME, &queue_name, 0, 0, NULL},
-    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
-	"the Redis that has it", OPTIONS_URL, &url, 0, 0, NULL},
-    {'n', "batch", "N", NULL, "10000",
-	"take at most N messages at once", OPTIONS_NUMBER, &batch_max,
-	1, 100000, NULL},
-    {'o', "once", NULL, NULL, NULL,
-	"take what is there now, then leave", OPTIONS_FLAG, &once, 0, 0, NULL},
-    {'w', "wait", "SECONDS", NULL, "(for ever, 30 with -o)",
-	"wait this long for Redis", OPTIONS_SECONDS, &wait_ms,
-	0, 86400000, NULL},
+    QUEUE_NAME_OPTION(&queue_name, "take from this queue"),
+    OPTIONS_REDIS(&url, "the Redis that has it"),
+    {.letter = 'n',
+	.name = "batch",
+	.arg = "N",
+	.def = "10000",
+	.help = "take at most N messages at once",
+	.kind = OPTIONS_NUMBER,
+	.dest = &batch_max,
+	.min = 1,
+	.max = 100000},
+    {.letter = 'o',
+	.name = "once",
+	.help = "take what is there now, then leave",
+	.kind = OPTIONS_FLAG,
+	.dest = &once},
+    OPTIONS_WAIT(
+	&wait_ms, "(for ever, 30 with -o)", 0, "wait this long for Redis"),
 };
 
+/* clang-format off */
 static struct metric series[M_COUNT] = {
     [M_CONSUMED] = {"incr_consumed_total",
 	"Lines delivered, error lines included.", NULL, METRICS_COUNTER, 0, {0}},

@@ -32,6 +32,7 @@
 #include "base/url.h"
 #include "flush/flusher.h"
 #include "postgres/postgres.h"
+#include "record/queue_name.h"
 
 enum {
 	SAY_MS = 500,         /* trouble that is shorter is not worth a word */
@@ -45,28 +46,33 @@ static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms;
 static uint64_t max_keys;
 
-/* clang-format off */
 static const struct option_def defs[] = {
-    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
-	"the queue of the batches", OPTIONS_NAME, &queue_name, 0, 0, NULL},
-    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
-	"acknowledge there", OPTIONS_URL, &redis_url, 0, 0, NULL},
-    {'d', "database", "URL", "DATABASE_URL", "(PG*)",
-	"count there", OPTIONS_URL, &database_url, 0, 0, NULL},
-    {'i', "interval", "SECONDS", NULL, "9",
-	"one statement at least that often", OPTIONS_SECONDS, &interval_ms,
-	100, 20000, NULL},
-    {'m', "max-keys", "N", NULL, "1000000",
-	"hold at most about N keys", OPTIONS_NUMBER, &max_keys,
-	1, 10000000, NULL},
-    {'w', "wait", "SECONDS", NULL, "(for ever)",
-	"wait this long for a service", OPTIONS_SECONDS, &wait_ms,
-	0, 86400000, NULL},
-    {'g', "grace", "SECONDS", NULL, "10",
-	"after SIGTERM read on for so long", OPTIONS_SECONDS, &grace_ms,
-	0, 3600000, NULL},
+    QUEUE_NAME_OPTION(&queue_name, "the queue of the batches"),
+    OPTIONS_REDIS(&redis_url, "acknowledge there"),
+    OPTIONS_DATABASE(&database_url, "count there"),
+    {.letter = 'i',
+	.name = "interval",
+	.arg = "SECONDS",
+	.def = "9",
+	.help = "one statement at least that often",
+	.kind = OPTIONS_SECONDS,
+	.dest = &interval_ms,
+	.min = 100,
+	.max = 20000},
+    {.letter = 'm',
+	.name = "max-keys",
+	.arg = "N",
+	.def = "1000000",
+	.help = "hold at most about N keys",
+	.kind = OPTIONS_NUMBER,
+	.dest = &max_keys,
+	.min = 1,
+	.max = 10000000},
+    OPTIONS_WAIT(&wait_ms, "(for ever)", 0, "wait this long for a service"),
+    OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
 };
 
+/* clang-format off */
 /* The series of the metrics. */
 enum { M_FLUSHED, M_REPLAYED, M_SECONDS, M_KEYS, M_STALENESS, M_SUCCESS,
 	M_REJECTED, M_COUNT = M_REJECTED + FAULT_COUNT - 1 };

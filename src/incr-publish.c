@@ -28,6 +28,7 @@
 #include "base/signals.h"
 #include "publish/publisher.h"
 #include "record/control.h"
+#include "record/queue_name.h"
 
 /* With the number of lines, its plural, and those of unknown outcome. */
 #define UNDELIVERED "%zu line%s not delivered (%zu of unknown outcome)"
@@ -58,22 +59,8 @@ static int64_t grace_ms;
 static struct publisher_settings settings;
 
 static const struct option_def options[] = {
-    {.letter = 'q',
-	.name = "queue",
-	.arg = "NAME",
-	.env = "INCR_QUEUE",
-	.def = "increments",
-	.help = "the queue",
-	.kind = OPTIONS_NAME,
-	.dest = &settings.queue},
-    {.letter = 'r',
-	.name = "redis",
-	.arg = "URL",
-	.env = "REDIS_URL",
-	.def = "redis://127.0.0.1:6379/0",
-	.help = "where Redis is",
-	.kind = OPTIONS_URL,
-	.dest = &settings.url},
+    QUEUE_NAME_OPTION(&settings.queue, "the queue"),
+    OPTIONS_REDIS(&settings.url, "where Redis is"),
     {.letter = 'e',
 	.name = "echo",
 	.help = "answer every line with one line",
@@ -101,23 +88,9 @@ static const struct option_def options[] = {
 	.dest = &settings.high_water,
 	.min = 1,
 	.max = 1000000000},
-    {.letter = 'w',
-	.name = "wait",
-	.arg = "SECONDS",
-	.def = "(5 with --echo, else for ever)",
-	.help = "how long to wait for Redis",
-	.kind = OPTIONS_SECONDS,
-	.dest = &settings.wait_ms,
-	.min = 100,
-	.max = 86400000},
-    {.letter = 'g',
-	.name = "grace",
-	.arg = "SECONDS",
-	.def = "10",
-	.help = "how long to go on after a signal",
-	.kind = OPTIONS_SECONDS,
-	.dest = &grace_ms,
-	.max = 3600000},
+    OPTIONS_WAIT(&settings.wait_ms, "(5 with --echo, else for ever)", 100,
+	"how long to wait for Redis"),
+    OPTIONS_GRACE(&grace_ms, "how long to go on after a signal"),
 };
 
 static const struct options_prog prog = {.name = "incr-publish",

@@ -28,6 +28,7 @@
 #include "inspect/list_cursor.h"
 #include "inspect/message_id.h"
 #include "inspect/queue_sync.h"
+#include "record/queue_name.h"
 
 enum {
 	SHOWN_MAX = 1000, /* bytes of a payload on a terminal */
@@ -47,29 +48,40 @@ static enum fault code;
 
 static const char *take_code(void *dest, const char *text);
 
-/* clang-format off */
 static const struct option_def defs[] = {
-    {'q', "queue", "NAME", "INCR_QUEUE", "increments",
-	"the queue", OPTIONS_NAME, &queue_name, 0, 0, NULL},
-    {'r', "redis", "URL", "REDIS_URL", "redis://127.0.0.1:6379/0",
-	"the Redis that has it", OPTIONS_URL, &url, 0, 0, NULL},
-    {'w', "wait", "SECONDS", NULL, "5",
-	"wait this long for Redis", OPTIONS_SECONDS, &wait_ms,
-	0, 86400000, NULL},
-    {'c', "code", "CODE", NULL, NULL,
-	"only those with this code", OPTIONS_CALL, &code, 0, 0, take_code},
-    {'n', "number", "N", NULL, NULL,
-	"only the N oldest of them", OPTIONS_NUMBER, &number,
-	1, 1000000000, NULL},
-    {'a', "all", NULL, NULL, NULL,
-	"drop: all of them", OPTIONS_FLAG, &all, 0, 0, NULL},
+    QUEUE_NAME_OPTION(&queue_name, "the queue"),
+    OPTIONS_REDIS(&url, "the Redis that has it"),
+    OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for Redis"),
+    {.letter = 'c',
+	.name = "code",
+	.arg = "CODE",
+	.help = "only those with this code",
+	.kind = OPTIONS_CALL,
+	.dest = &code,
+	.call = take_code},
+    {.letter = 'n',
+	.name = "number",
+	.arg = "N",
+	.help = "only the N oldest of them",
+	.kind = OPTIONS_NUMBER,
+	.dest = &number,
+	.min = 1,
+	.max = 1000000000},
+    {.letter = 'a',
+	.name = "all",
+	.help = "drop: all of them",
+	.kind = OPTIONS_FLAG,
+	.dest = &all},
     {.name = "raw",
 	.help = "list: the messages themselves, one line each",
-	.kind = OPTIONS_FLAG, .dest = &raw},
-    {'y', "yes", NULL, NULL, NULL,
-	"drop: do not ask", OPTIONS_FLAG, &yes, 0, 0, NULL},
+	.kind = OPTIONS_FLAG,
+	.dest = &raw},
+    {.letter = 'y',
+	.name = "yes",
+	.help = "drop: do not ask",
+	.kind = OPTIONS_FLAG,
+	.dest = &yes},
 };
-/* clang-format on */
 
 /* What one walk through the list is to do, and has done. */
 struct job {

@@ -109,21 +109,15 @@ static const struct option_def defs[] = {
 	.env = "INCR_LISTEN",
 	.def = "127.0.0.1:8080",
 	.help = "host:port, :port or path; repeatable",
-	.kind = OPTIONS_CALL,
-	.call = add_listen},
+	.kind = OPTIONS_LIST,
+	.call = add_listen,
+	.given = &opt.listen_given},
     {.letter = 't',
 	.name = "tagged",
 	.help = "lines and verdicts start with a tag and a TAB",
 	.kind = OPTIONS_FLAG,
 	.dest = &opt.server.backend.tagged},
-    {.letter = 'g',
-	.name = "grace",
-	.arg = "SECONDS",
-	.def = "10",
-	.help = "time to finish in after a signal",
-	.kind = OPTIONS_SECONDS,
-	.dest = &opt.grace_ms,
-	.max = 3600000},
+    OPTIONS_GRACE(&opt.grace_ms, "time to finish in after a signal"),
     {.name = "tokens",
 	.arg = "FILE",
 	.env = "INCR_TOKENS",
@@ -145,19 +139,12 @@ static const struct option_def defs[] = {
 	.help = "all servers of a Redis share the rates",
 	.kind = OPTIONS_FLAG,
 	.dest = &opt.rate_shared},
-    {.letter = 'r',
-	.name = "redis",
-	.arg = "URL",
-	.env = "REDIS_URL",
-	.def = "redis://127.0.0.1:6379/0",
-	.help = "for --rate-shared",
-	.kind = OPTIONS_URL,
-	.dest = &opt.redis},
+    OPTIONS_REDIS(&opt.redis, "for --rate-shared"),
     {.name = "trust",
 	.arg = "PEER",
 	.env = "INCR_TRUST",
 	.help = "CIDR or unix: its X-Forwarded-For counts; repeatable",
-	.kind = OPTIONS_CALL,
+	.kind = OPTIONS_LIST,
 	.dest = &opt.access.trust,
 	.call = add_trust},
     {.name = "metrics",
@@ -228,34 +215,18 @@ main(int argc, char **argv)
 
 /* -- start --------------------------------------------------------------- */
 
-/* Called for the default, the environment, then each -l; arguments take the
- * place of what came before them. */
 static const char *
 add_listen(void *dest, const char *text)
 {
-	static const char separators[] = ", \t\n";
-	static const char what[] = "ADDR, 16 at most";
-	static bool by_argument;
-
 	(void)dest;
-	if (optind > 1 && !by_argument) {
-		by_argument = true;
+	if (text == NULL) {
 		drop_listens();
+		return NULL;
 	}
-	opt.listen_given = by_argument || getenv("INCR_LISTEN") != NULL;
-	text += strspn(text, separators);
-	if (*text == '\0')
-		return what;
-	while (*text != '\0') {
-		size_t len = strcspn(text, separators);
-		char *addr =
-		    opt.n_listen == LISTENERS_MAX ? NULL : strndup(text, len);
-
-		if (addr == NULL)
-			return what;
-		opt.listen[opt.n_listen++] = addr;
-		text += len + strspn(text + len, separators);
-	}
+	if (*text == '\0' || opt.n_listen == LISTENERS_MAX ||
+	    (opt.listen[opt.n_listen] = strdup(text)) == NULL)
+		return "ADDR, 16 at most";
+	opt.n_listen++;
 	return NULL;
 }
 
@@ -274,33 +245,13 @@ set_rate(void *dest, const char *text)
 		   : "N/s or N/s:BURST, 1 to 1000000 each";
 }
 
-/* One, or several separated by spaces or commas; arguments take the place of
- * the environment. */
 static const char *
 add_trust(void *dest, const char *text)
 {
-	static const char separators[] = ", \t\n";
-	static const char what[] =
-	    "an address, a CIDR block or unix, at most 32";
-	static bool by_argument;
-	char one[64];
-
-	if (optind > 1 && !by_argument) {
-		by_argument = true;
+	if (text == NULL)
 		*(struct address_trust *)dest = (struct address_trust){0};
-	}
-	text += strspn(text, separators);
-	do {
-		size_t len = strcspn(text, separators);
-
-		if (len >= sizeof one)
-			return what;
-		memcpy(one, text, len);
-		one[len] = '\0';
-		if (address_trust(dest, one) < 0)
-			return what;
-		text += len + strspn(text + len, separators);
-	} while (*text != '\0');
+	else if (address_trust(dest, text) < 0)
+		return "an address, a CIDR block or unix, at most 32";
 	return NULL;
 }
 

@@ -49,15 +49,7 @@ static const struct option_def defs[] = {
 	.help = "lines start with a tag and a TAB",
 	.kind = OPTIONS_FLAG,
 	.dest = &tagged},
-    {.letter = 'g',
-	.name = "grace",
-	.arg = "SECONDS",
-	.def = "10",
-	.help = "time to go on after a signal",
-	.kind = OPTIONS_SECONDS,
-	.dest = &grace_ms,
-	.min = 0,
-	.max = 3600000},
+    OPTIONS_GRACE(&grace_ms, "time to go on after a signal"),
 };
 
 static const struct options_prog prog = {.name = "incr-validate",

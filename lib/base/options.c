@@ -1,3 +1,4 @@
+/* Parses options, their defaults and the environment from one table. */
 #include "base/options.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 enum {
 	MAX_DEFS = 32,
 	LONG_ONLY = 256, /* getopt's value of defs[i] is LONG_ONLY + i */
-	NAME_MAX_LEN = 128,
+	WORD_MAX = 4096,
 	SECRET_MAX = 4096
 };
 
@@ -36,6 +37,8 @@ static _Noreturn void wrong(
     const struct options_prog *prog, int c, const char *word);
 static void store(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
+static void store_list(
+    const struct option_def *d, const char *text, const char *where);
 static void store_url(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
 static void store_secret(const struct option_def *d, const char *text,
@@ -52,6 +55,7 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 {
 	char shorts[2 * MAX_DEFS + 4];
 	struct option longs[MAX_DEFS + 3];
+	bool seen[MAX_DEFS] = {false};
 	char where[64];
 	int c;
 
@@ -72,26 +76,18 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 		}
 		if (d == NULL)
 			wrong(prog, c, argv[optind - 1]);
+		if (d->kind == OPTIONS_LIST && !seen[d - prog->defs])
+			(void)d->call(d->dest, NULL);
+		seen[d - prog->defs] = true;
 		snprintf(where, sizeof where, "--%s", d->name);
 		store(d, optarg, where, true);
+		if (d->given != NULL)
+			*d->given = true;
 	}
 	if (optind < argc && prog->operands == NULL)
 		log_die(EXIT_CONFIG, "%s: takes no operands; see %s --help",
 		    argv[optind], prog->name);
 	return optind;
-}
-
-int
-options_check_name(const char *text)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "abcdefghijklmnopqrstuvwxyz"
-				      "0123456789._:-";
-	size_t len = strlen(text);
-
-	return len >= 1 && len <= NAME_MAX_LEN && strspn(text, allowed) == len
-		   ? 0
-		   : -1;
 }
 
 static void
@@ -101,9 +97,11 @@ take_defaults(const struct options_prog *prog)
 		const struct option_def *d = &prog->defs[i];
 		const char *text = d->env == NULL ? NULL : getenv(d->env);
 
-		if (text != NULL && *text != '\0')
+		if (text != NULL && *text != '\0') {
 			store(d, text, d->env, false);
-		else if (d->def != NULL && *d->def != '(')
+			if (d->given != NULL)
+				*d->given = true;
+		} else if (d->def != NULL && *d->def != '(')
 			store(d, d->def, "default", false);
 	}
 }
@@ -182,11 +180,6 @@ store(const struct option_def *d, const char *text, const char *where,
 			bad(d, where, text);
 		*(const char **)d->dest = text;
 		return;
-	case OPTIONS_NAME:
-		if (options_check_name(text) < 0)
-			bad(d, where, text);
-		*(const char **)d->dest = text;
-		return;
 	case OPTIONS_URL: store_url(d, text, where, is_argument); return;
 	case OPTIONS_SECRET: store_secret(d, text, where, is_argument); return;
 	case OPTIONS_CALL:
@@ -195,7 +188,32 @@ store(const struct option_def *d, const char *text, const char *where,
 			log_die(
 			    EXIT_CONFIG, "%s: %s: not %s", where, text, what);
 		return;
+	case OPTIONS_LIST: store_list(d, text, where); return;
 	}
+}
+
+/* A text without a word is judged as an empty one. */
+static void
+store_list(const struct option_def *d, const char *text, const char *where)
+{
+	static const char separators[] = ", \t\n";
+	char word[WORD_MAX];
+	const char *what;
+
+	text += strspn(text, separators);
+	do {
+		size_t len = strcspn(text, separators);
+
+		if (len >= sizeof word)
+			bad(d, where, text);
+		memcpy(word, text, len);
+		word[len] = '\0';
+		what = d->call(d->dest, word);
+		if (what != NULL)
+			log_die(
+			    EXIT_CONFIG, "%s: %s: not %s", where, word, what);
+		text += len + strspn(text + len, separators);
+	} while (*text != '\0');
 }
 
 /* An argument is seen by everybody in ps(1): no password there. */
@@ -265,15 +283,12 @@ bad(const struct option_def *d, const char *where, const char *text)
 	case OPTIONS_SECONDS:
 		log_die(EXIT_CONFIG, "%s: %s: not seconds from %g to %g", where,
 		    text, (double)d->min / 1000, (double)d->max / 1000);
-	case OPTIONS_NAME:
-		log_die(EXIT_CONFIG,
-		    "%s: %s: not 1 to %d of A-Z a-z 0-9 . _ : -", where, text,
-		    NAME_MAX_LEN);
 	case OPTIONS_FLAG:
 	case OPTIONS_TEXT:
 	case OPTIONS_URL:
 	case OPTIONS_SECRET:
-	case OPTIONS_CALL: break;
+	case OPTIONS_CALL:
+	case OPTIONS_LIST: break;
 	}
 	log_die(EXIT_CONFIG, "%s: %s: not %s", where, text,
 	    d->arg == NULL ? "valid" : d->arg);

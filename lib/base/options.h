@@ -1,10 +1,11 @@
 /*
- * Options (layer 1): one table gives getopt_long(3), --help and the
- * environment's defaults.
+ * Options: one table gives getopt_long(3), --help and the environment's
+ * defaults.
  */
 #ifndef INCR_OPTIONS_H
 #define INCR_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,12 +14,16 @@ enum options_kind {
 	OPTIONS_NUMBER,  /* uint64_t *dest, in [min, max] */
 	OPTIONS_SECONDS, /* int64_t *dest: milliseconds, in [min, max] ms */
 	OPTIONS_TEXT,    /* const char **dest, not empty */
-	OPTIONS_NAME,    /* const char **dest: a queue's name */
 	OPTIONS_URL,     /* const char **dest: a URL; as an argument without
 			  * password, or @FILE: the file's first line */
 	OPTIONS_SECRET,  /* const char **dest: a token of visible ASCII; as an
 			  * argument only @FILE: the file's first line */
-	OPTIONS_CALL     /* call(dest, text): NULL, or what a good one is */
+	OPTIONS_CALL,    /* call(dest, text): NULL, or what a good one is */
+	OPTIONS_LIST     /* the same for each word of a text that spaces or
+			  * commas separate, borrowed for the call.  May be
+			  * repeated; what arguments give takes the place of
+			  * default and environment: before the first of
+			  * them call(dest, NULL) empties the list */
 };
 
 struct option_def {
@@ -33,7 +38,40 @@ struct option_def {
 	void *dest;
 	uint64_t min, max;
 	const char *(*call)(void *dest, const char *text);
+	bool *given; /* set if the value is no default; NULL: not needed */
 };
+
+/*
+ * Options that several programs have, each with a few words of its own for
+ * --help; the queue's is QUEUE_NAME_OPTION of record/queue_name.h.
+ */
+#define OPTIONS_REDIS(dest_, what) \
+	{ \
+		.letter = 'r', .name = "redis", .arg = "URL", \
+		.env = "REDIS_URL", .def = "redis://127.0.0.1:6379/0", \
+		.help = (what), .kind = OPTIONS_URL, .dest = (dest_) \
+	}
+
+#define OPTIONS_DATABASE(dest_, what) \
+	{ \
+		.letter = 'd', .name = "database", .arg = "URL", \
+		.env = "DATABASE_URL", .def = "(PG*)", .help = (what), \
+		.kind = OPTIONS_URL, .dest = (dest_) \
+	}
+
+#define OPTIONS_WAIT(dest_, def_, min_ms, what) \
+	{ \
+		.letter = 'w', .name = "wait", .arg = "SECONDS", \
+		.def = (def_), .help = (what), .kind = OPTIONS_SECONDS, \
+		.dest = (dest_), .min = (min_ms), .max = 86400000 \
+	}
+
+#define OPTIONS_GRACE(dest_, what) \
+	{ \
+		.letter = 'g', .name = "grace", .arg = "SECONDS", .def = "10", \
+		.help = (what), .kind = OPTIONS_SECONDS, .dest = (dest_), \
+		.max = 3600000 \
+	}
 
 struct options_prog {
 	const char *name;     /* "incr-validate" */
@@ -52,8 +90,5 @@ struct options_prog {
  * Texts stored are valid for ever.  Returns the index of the first operand.
  */
 int options_parse(const struct options_prog *prog, int argc, char **argv);
-
-/* 1–128 characters of A–Z a–z 0–9 . _ : - ?  0 or -1. */
-int options_check_name(const char *text);
 
 #endif

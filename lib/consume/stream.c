@@ -26,8 +26,8 @@ stream_begin(struct stream *s, const char *queue, const struct id *consumer,
 
 	s->last = (struct control_checkpoint){
 	    .consumer = *consumer, .taken_ms = now_ms};
-	memcpy(s->last.queue, queue,
-	    len > CONTROL_QUEUE_MAX ? CONTROL_QUEUE_MAX : len);
+	memcpy(
+	    s->last.queue, queue, len > QUEUE_NAME_MAX ? QUEUE_NAME_MAX : len);
 	return control_add_checkpoint(&s->out, &s->last);
 }
 

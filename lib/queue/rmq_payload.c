@@ -3,8 +3,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/lines.h"
 #include "record/control.h"
 #include "record/json.h"
@@ -12,9 +10,9 @@
 enum { SIGNATURE = 5 };
 static const char signature[SIGNATURE] = "\xff\x00\xbe\xbe\x4a";
 
-static enum fault judge_header(const char *json, size_t len);
-static bool is_header(json_t *header);
-static bool are_strings(const json_t *values);
+static enum fault judge_header(const char *text, size_t len);
+static bool are_strings(const struct json *values);
+static bool is_string(const struct json *v);
 static enum fault add_text(
     struct buf *out, const char *text, size_t len, uint64_t number);
 static enum fault add_error(struct buf *out, enum fault fault, uint64_t number);
@@ -60,43 +58,34 @@ rmq_payload_add_line(
 }
 
 static enum fault
-judge_header(const char *json, size_t len)
+judge_header(const char *text, size_t len)
 {
-	json_error_t error;
-	json_t *header;
+	struct json_text json;
 	bool good;
 
-	json_watch();
-	header = json_loadb(json, len, JSON_ALLOW_NUL, &error);
-	good = header != NULL && is_header(header);
-	json_decref(header);
-	if (json_failed())
-		return FAULT_UNAVAILABLE;
+	switch (json_load(text, len, &json)) {
+	case JSON_LOADED: break;
+	case JSON_MALFORMED: return FAULT_FAULTY_HEADER;
+	case JSON_NO_MEMORY: return FAULT_UNAVAILABLE;
+	}
+	good = !json.replaced && json_kind(json.root) == JSON_KIND_OBJECT &&
+	       json_every(json.root, are_strings);
+	json_free(json.root);
 	return good ? FAULT_NONE : FAULT_FAULTY_HEADER;
 }
 
 static bool
-is_header(json_t *header)
+are_strings(const struct json *values)
 {
-	void *member = json_object_iter(header);
-
-	if (!json_is_object(header))
-		return false;
-	for (; member != NULL; member = json_object_iter_next(header, member))
-		if (!are_strings(json_object_iter_value(member)))
-			return false;
-	return true;
+	return json_kind(values) == JSON_KIND_NULL ||
+	       (json_kind(values) == JSON_KIND_ARRAY &&
+		   json_every(values, is_string));
 }
 
 static bool
-are_strings(const json_t *values)
+is_string(const struct json *v)
 {
-	if (!json_is_array(values))
-		return json_is_null(values);
-	for (size_t i = 0; i < json_array_size(values); i++)
-		if (!json_is_string(json_array_get(values, i)))
-			return false;
-	return true;
+	return json_kind(v) == JSON_KIND_STRING;
 }
 
 static enum fault

@@ -1,21 +1,23 @@
+/* Reads and writes checkpoints and error lines. */
 #include "record/control.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/lines.h"
-#include "base/options.h"
 #include "record/json.h"
 
 static const char checkpoint_start[] = "{\"checkpoint\":{";
 static const char error_start[] = "{\"error\":{";
 
 static bool begins(const char *line, size_t len, const char *start);
-static json_t *load(const char *line, size_t len);
-static int unpack_checkpoint(json_t *root, struct control_checkpoint *ret);
+static int load(const char *line, size_t len, const char *name,
+    struct json_text *ret, const struct json **ret_object);
+static int read_checkpoint(
+    const struct json *from, struct control_checkpoint *ret);
+static int read_error(const struct json *from, struct control_error *ret);
 
 enum control_kind
 control_kind(const char *line, size_t len)
@@ -39,65 +41,76 @@ int
 control_parse_checkpoint(
     const char *line, size_t len, struct control_checkpoint *ret)
 {
-	struct control_checkpoint c;
-	json_t *root;
+	const struct json *from;
+	struct json_text json;
 	int result;
 
 	errno = EINVAL;
-	if (control_kind(line, len) != CONTROL_CHECKPOINT)
+	if (control_kind(line, len) != CONTROL_CHECKPOINT ||
+	    load(line, len, "checkpoint", &json, &from) < 0)
 		return -1;
-	root = load(line, len);
-	result = root == NULL ? -1 : unpack_checkpoint(root, &c);
-	json_decref(root);
-	if (result == 0)
-		*ret = c;
+	result = read_checkpoint(from, ret);
+	json_free(json.root);
 	return result;
 }
 
-static json_t *
-load(const char *line, size_t len)
+/* The object that is the only member of the line's, called name.  0, or -1
+ * with errno EINVAL or ENOMEM; *ret is to be freed. */
+static int
+load(const char *line, size_t len, const char *name, struct json_text *ret,
+    const struct json **ret_object)
 {
-	json_error_t error;
-	json_t *root;
+	struct json_text json;
 
-	/* jansson skips a NUL behind a number. */
-	if (len > LINES_JSON_MAX || memchr(line, '\0', len) != NULL)
-		return NULL;
-	json_watch();
-	root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-	if (!json_failed())
-		return root;
-	json_decref(root);
-	errno = ENOMEM;
-	return NULL;
+	errno = EINVAL;
+	if (len > LINES_JSON_MAX)
+		return -1;
+	switch (json_load(line, len, &json)) {
+	case JSON_LOADED: break;
+	case JSON_MALFORMED: return -1;
+	case JSON_NO_MEMORY: errno = ENOMEM; return -1;
+	}
+	*ret_object = json_member(json.root, name);
+	if (json.repeated || json.replaced || *ret_object == NULL ||
+	    json_members(json.root) != 1) {
+		json_free(json.root);
+		return -1;
+	}
+	*ret = json;
+	return 0;
 }
 
+/* Strict: no other members. */
 static int
-unpack_checkpoint(json_t *root, struct control_checkpoint *ret)
+read_checkpoint(const struct json *from, struct control_checkpoint *ret)
 {
+	const struct json *since = json_member(from, "since");
+	const struct json *end = json_member(from, "end");
+	struct control_checkpoint c = {0};
 	const char *queue, *consumer;
 	size_t queue_len, consumer_len;
-	json_int_t seq, lines, taken, since = 0;
-	int adopted, end = 0;
+	int64_t seq, lines;
 
-	/* Strict (!): no other members at either level. */
-	if (json_unpack_ex(root, NULL, 0,
-		"{s:{s:s%,s:s%,s:I,s:I,s:I,s?I,s:b,s?b!}!}", "checkpoint",
-		"queue", &queue, &queue_len, "consumer", &consumer,
-		&consumer_len, "seq", &seq, "lines", &lines, "taken", &taken,
-		"since", &since, "adopted", &adopted, "end", &end) < 0)
+	if (json_members(from) != (size_t)6 + (since != NULL) + (end != NULL) ||
+	    json_get_string(json_member(from, "queue"), &queue, &queue_len) <
+		0 ||
+	    json_get_string(
+		json_member(from, "consumer"), &consumer, &consumer_len) < 0 ||
+	    json_get_integer(json_member(from, "seq"), &seq) < 0 ||
+	    json_get_integer(json_member(from, "lines"), &lines) < 0 ||
+	    json_get_integer(json_member(from, "taken"), &c.taken_ms) < 0 ||
+	    json_get_boolean(json_member(from, "adopted"), &c.adopted) < 0 ||
+	    (since != NULL && json_get_integer(since, &c.since_ms) < 0) ||
+	    (end != NULL && json_get_boolean(end, &c.end) < 0))
 		return -1;
-	*ret = (struct control_checkpoint){.seq = (uint64_t)seq,
-	    .lines = (uint64_t)lines,
-	    .taken_ms = taken,
-	    .since_ms = since,
-	    .adopted = adopted,
-	    .end = end};
-	if (seq < 0 || lines < 0 || taken < 0 || since < 0 || since > taken ||
-	    queue_len > CONTROL_QUEUE_MAX || options_check_name(queue) < 0 ||
-	    id_parse(consumer, consumer_len, &ret->consumer) < 0)
+	if (seq < 0 || lines < 0 || c.taken_ms < 0 || c.since_ms < 0 ||
+	    c.since_ms > c.taken_ms || !queue_name_is_valid(queue, queue_len) ||
+	    id_parse(consumer, consumer_len, &c.consumer) < 0)
 		return -1;
-	memcpy(ret->queue, queue, queue_len + 1);
+	c.seq = (uint64_t)seq;
+	c.lines = (uint64_t)lines;
+	memcpy(c.queue, queue, queue_len + 1);
+	*ret = c;
 	return 0;
 }
 
@@ -122,23 +135,37 @@ control_add_checkpoint(struct buf *out, const struct control_checkpoint *c)
 int
 control_parse_error(const char *line, size_t len, struct control_error *ret)
 {
-	const char *code, *detail;
-	enum fault fault = FAULT_NONE;
-	json_int_t number = 0;
-	json_t *root;
+	const struct json *from;
+	struct json_text json;
+	int result;
 
 	errno = EINVAL;
-	if (control_kind(line, len) != CONTROL_ERROR)
+	if (control_kind(line, len) != CONTROL_ERROR ||
+	    load(line, len, "error", &json, &from) < 0)
 		return -1;
-	root = load(line, len);
-	if (root != NULL &&
-	    json_unpack_ex(root, NULL, 0, "{s:{s:s,s:s,s:I!}!}", "error",
-		"code", &code, "detail", &detail, "line", &number) == 0)
-		fault = fault_find(code, strlen(code));
-	json_decref(root);
-	if (fault == FAULT_NONE || number < 1)
+	result = read_error(from, ret);
+	json_free(json.root);
+	return result;
+}
+
+static int
+read_error(const struct json *from, struct control_error *ret)
+{
+	size_t code_len, detail_len;
+	const char *code, *detail;
+	enum fault fault;
+	int64_t line;
+
+	if (json_members(from) != 3 ||
+	    json_get_string(json_member(from, "code"), &code, &code_len) < 0 ||
+	    json_get_string(json_member(from, "detail"), &detail, &detail_len) <
+		0 ||
+	    json_get_integer(json_member(from, "line"), &line) < 0)
 		return -1;
-	*ret = (struct control_error){fault, (uint64_t)number};
+	fault = fault_find(code, code_len);
+	if (fault == FAULT_NONE || strlen(detail) != detail_len || line < 1)
+		return -1;
+	*ret = (struct control_error){fault, (uint64_t)line};
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Control lines: checkpoints and errors (layer 2), incr-record(5).
+ * Control lines, which are checkpoints and errors: incr-record(5).
  *
  *	{"checkpoint":{"queue":"increments","consumer":"<uuid>","seq":7,
  *	    "lines":512,"taken":1795451234567,"adopted":false}}   (one line)
@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "record/fault.h"
 #include "record/id.h"
+#include "record/queue_name.h"
 
 enum control_kind {
 	CONTROL_DATA, /* no control line: an increment or anything else */
@@ -25,14 +26,11 @@ enum control_kind {
 	CONTROL_ERROR
 };
 
-/* The one function that says what a control line is; it looks at the first
- * bytes only. */
+/* The one function that says what a control line is, by its first bytes. */
 enum control_kind control_kind(const char *line, size_t len);
 
-enum { CONTROL_QUEUE_MAX = 128 };
-
 struct control_checkpoint {
-	char queue[CONTROL_QUEUE_MAX + 1];
+	char queue[QUEUE_NAME_MAX + 1];
 	struct id consumer;
 	uint64_t seq;     /* 0: the stream of this consumer begins */
 	uint64_t lines;   /* since the last checkpoint */
@@ -43,14 +41,13 @@ struct control_checkpoint {
 	bool end; /* the consumer left in order; nothing follows */
 };
 
-/* 0, or -1 if line is not a well-formed checkpoint ("since" and "end" may be
- * absent), or,
- * with errno ENOMEM, memory is gone. */
+/* 0, or -1 with errno: EINVAL if line is not a well-formed checkpoint ("since"
+ * and "end" may be absent), or ENOMEM. */
 int control_parse_checkpoint(
     const char *line, size_t len, struct control_checkpoint *ret);
 
-/* Adds the line with its newline ("since" and "end" only if said).  0, or -1 if
- * memory is gone. */
+/* Adds the line with its newline ("since" and "end" only if set).  0, or -1:
+ * out of memory. */
 int control_add_checkpoint(struct buf *out, const struct control_checkpoint *c);
 
 struct control_error {
@@ -58,12 +55,12 @@ struct control_error {
 	uint64_t line; /* number of the input line, from 1 */
 };
 
-/* 0, or -1 if line is not a well-formed error with a known code, or, with
- * errno ENOMEM, memory is gone. */
+/* 0, or -1 with errno: EINVAL if line is not a well-formed error with a known
+ * code, or ENOMEM. */
 int control_parse_error(
     const char *line, size_t len, struct control_error *ret);
 
-/* Adds the line with its newline.  0, or -1 if memory is gone. */
+/* Adds the line with its newline.  0, or -1: out of memory. */
 int control_add_error(struct buf *out, const struct control_error *e);
 
 #endif

@@ -81,9 +81,6 @@ named() {
 		cat <<-'END'
 			lib/base/sha256.c openssl
 			lib/postgres/postgres.c libpq
-			lib/queue/rmq_payload.c jansson
-			lib/record/control.c jansson
-			lib/record/increment.c jansson
 			lib/record/json.c jansson
 			lib/redis/redis.c hiredis
 			lib/send/http_client.c curl

@@ -4,7 +4,6 @@
  */
 #include "record/control.h"
 #include "base/lines.h"
-#include "base/options.h"
 #include "fuzz.h"
 
 static void
@@ -16,7 +15,8 @@ checkpoint(const char *line, size_t len)
 	if (control_parse_checkpoint(line, len, &c) < 0)
 		return;
 	promise(control_kind(line, len) == CONTROL_CHECKPOINT);
-	promise(options_check_name(c.queue) == 0 && c.taken_ms >= 0);
+	promise(
+	    queue_name_is_valid(c.queue, strlen(c.queue)) && c.taken_ms >= 0);
 	promise(control_add_checkpoint(&out, &c) == 0);
 	promise(out.len <= LINES_JSON_MAX);
 	promise(control_parse_checkpoint(buf_ptr(&out), out.len, &again) == 0);
