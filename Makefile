@@ -34,7 +34,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
 	incr-send incr-metrics incr-rejected incr-audit
-SCRIPTS = incr-ingest incr-drain incr-up incr-db incr-token
+SCRIPTS = incr-ingest incr-drain incr-up incr-keep incr-db incr-token
 
 # A program needs those of these that it uses.
 LIBS = -ljansson -luuid -lhiredis -lpq -lcurl -lcrypto

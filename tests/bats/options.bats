@@ -39,7 +39,8 @@ programs() {
 		[[ "$output" == *line* ]]
 		LC_ALL=C not grep -q '[^[:print:]]' <<<"$output"
 	}
-	for p in $(programs) incr-ingest incr-drain incr-up incr-db incr-token; do
+	for p in $(programs) incr-ingest incr-drain incr-up incr-keep incr-db \
+		incr-token; do
 		wrong "$p" "--no$evil"
 		wrong "$p" "$evil"
 	done

@@ -54,7 +54,7 @@ ends_with() {
 }
 
 @test "the wirings have --help and --version, and report a full disk" {
-	for name in incr-ingest incr-drain incr-up; do
+	for name in incr-ingest incr-drain incr-up incr-keep; do
 		"$name" --help | grep -q "^usage: $name "
 		"$name" -V | grep -qE "^$name [0-9]+\.[0-9]+\.[0-9]+$"
 		run sh -c "$name --help >/dev/full 2>/dev/null"
