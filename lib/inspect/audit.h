@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-#include "inspect/deadletter_tally.h"
+#include "inspect/deadletter.h"
 #include "inspect/snapshot.h"
 #include "postgres/postgres.h"
 #include "queue/queue.h"

@@ -1,5 +1,7 @@
+/* Judges, shows and counts the payloads of a queue. */
 #include "inspect/deadletter.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -7,6 +9,8 @@
 #include "queue/rmq_payload.h"
 
 static const char valid[] = "valid";
+
+static bool is_of_payload(enum fault f);
 
 enum fault
 deadletter_judge(
@@ -32,11 +36,37 @@ deadletter_find(const char *code, enum fault *ret)
 {
 	enum fault f = fault_find(code, strlen(code));
 
-	if ((f == FAULT_NONE && strcmp(code, valid) != 0) ||
-	    f == FAULT_NOT_TAGGED || f >= FAULT_IDEMPOTENCY_KEY_REUSED)
+	if (f == FAULT_NONE ? strcmp(code, valid) != 0 : !is_of_payload(f))
 		return -1;
 	*ret = f;
 	return 0;
+}
+
+/* Can it be wrong with a payload?  The compiler asks for every new fault. */
+static bool
+is_of_payload(enum fault f)
+{
+	switch (f) {
+	case FAULT_NOT_JSON:
+	case FAULT_NOT_AN_OBJECT:
+	case FAULT_MISSING_KEY:
+	case FAULT_MISSING_VALUE:
+	case FAULT_UNKNOWN_MEMBER:
+	case FAULT_REPEATED_MEMBER:
+	case FAULT_KEY_NOT_A_UUID:
+	case FAULT_VALUE_NOT_AN_INTEGER:
+	case FAULT_VALUE_OUT_OF_RANGE:
+	case FAULT_TOO_LONG:
+	case FAULT_FAULTY_HEADER:
+	case FAULT_CONTROL_LINE: return true;
+	case FAULT_NONE:
+	case FAULT_NOT_TAGGED:
+	case FAULT_IDEMPOTENCY_KEY_REUSED:
+	case FAULT_UNAVAILABLE:
+	case FAULT_UNKNOWN:
+	case FAULT_COUNT: break;
+	}
+	return false;
 }
 
 int
@@ -79,4 +109,33 @@ deadletter_add_line(struct buf *out, const char *raw, size_t len)
 	for (at = end - len; (at = memchr(at, '\n', (size_t)(end - at)));)
 		*at = ' ';
 	return 0;
+}
+
+int
+deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
+    struct buf *scratch, const char *raw, size_t len)
+{
+	struct increment inc;
+	enum fault fault = deadletter_judge(scratch, raw, len, &inc);
+	bool counts = fault == FAULT_NONE;
+
+	if (fault == FAULT_UNAVAILABLE)
+		return -1;
+	if (key != NULL && (!counts || !id_equal(key, &inc.key)))
+		return 0;
+	t->messages++;
+	if (counts)
+		t->sum += (uint64_t)inc.value;
+	else
+		t->invalid++;
+	return 0;
+}
+
+void
+deadletter_tally_merge(
+    struct deadletter_tally *t, const struct deadletter_tally *more)
+{
+	t->messages += more->messages;
+	t->invalid += more->invalid;
+	t->sum += more->sum;
 }

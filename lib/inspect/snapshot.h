@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "inspect/deadletter_tally.h"
+#include "inspect/deadletter.h"
 #include "queue/queue.h"
 #include "record/id.h"
 

@@ -1,5 +1,5 @@
 /*
- * Why payloads are dead letters, and how they are shown.
+ * Why payloads are dead letters, how they are shown, and what they add up to.
  */
 #include "base/lines.h"
 #include "check.h"
@@ -61,14 +61,20 @@ check_judge(void)
 static void
 check_find(void)
 {
-	static const char *const none[] = {
-	    "", "none", "Valid", "not-tagged", "unavailable", "unknown"};
+	static const char *const none[] = {"", "none", "Valid", "not-tagged",
+	    "idempotency-key-reused", "unavailable", "unknown"};
+	static const char *const more[] = {
+	    "unknown-member", "repeated-member", "key-not-a-uuid", "too-long"};
 	enum fault f;
 
 	for (size_t i = 0; i < check_n(judged); i++)
 		check(deadletter_find(judged[i].code, &f) == 0 &&
 			  strcmp(deadletter_code(f), judged[i].code) == 0,
 		    "%s", judged[i].code);
+	for (size_t i = 0; i < check_n(more); i++)
+		check(deadletter_find(more[i], &f) == 0 &&
+			  strcmp(deadletter_code(f), more[i]) == 0,
+		    "%s", more[i]);
 	for (size_t i = 0; i < check_n(none); i++)
 		check(deadletter_find(none[i], &f) < 0, "%s", none[i]);
 }
@@ -114,6 +120,59 @@ check_line(void)
 	buf_free(&b);
 }
 
+#define INCREMENT(key, value) "{\"key\":\"" key "\",\"value\":" value "}"
+#define UUID "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
+#define OTHER "00000000-0000-0000-0000-000000000001"
+
+static const char *const payloads[] = {INCREMENT(UUID, "9223372036854775807"),
+    INCREMENT(UUID, "9223372036854775807"), INCREMENT(OTHER, "5"), "x",
+    INCREMENT(UUID, "0"), "\xff\x00\xbe\xbe\x4a",
+    " " INCREMENT(UUID, "1") "\n"};
+
+static struct deadletter_tally
+tally_of(const struct id *key)
+{
+	struct deadletter_tally t = {0};
+	struct buf scratch = {0};
+
+	for (size_t i = 0; i < check_n(payloads); i++)
+		check(deadletter_tally_add(&t, key, &scratch, payloads[i],
+			  strlen(payloads[i])) == 0,
+		    "%zu", i);
+	buf_free(&scratch);
+	return t;
+}
+
+static void
+check_tally(struct deadletter_tally t, uint64_t messages, uint64_t invalid,
+    const char *sum)
+{
+	char text[U128_TEXT];
+
+	u128_format(t.sum, text);
+	check(t.messages == messages && t.invalid == invalid &&
+		  strcmp(text, sum) == 0,
+	    "%ju %ju %s", (uintmax_t)t.messages, (uintmax_t)t.invalid, text);
+}
+
+static void
+check_tallies(void)
+{
+	struct deadletter_tally all, one, twice;
+	struct id key;
+
+	id_parse(UUID, ID_TEXT, &key);
+	all = tally_of(NULL);
+	check_tally(all, 7, 3, "18446744073709551620");
+	one = tally_of(&key);
+	check_tally(one, 3, 0, "18446744073709551615");
+	id_parse(OTHER, ID_TEXT, &key);
+	check_tally(tally_of(&key), 1, 0, "5");
+	twice = all;
+	deadletter_tally_merge(&twice, &one);
+	check_tally(twice, 10, 3, "36893488147419103235");
+}
+
 int
 main(void)
 {
@@ -121,5 +180,6 @@ main(void)
 	check_find();
 	check_shown();
 	check_line();
+	check_tallies();
 	return check_end();
 }
