@@ -223,10 +223,11 @@ run(struct job *j)
 
 	while (j->left > 0) {
 		switch (list_cursor_step(&j->walk, &state)) {
-		case LIST_CURSOR_HAND: look(j); break;
+		case LIST_CURSOR_PAGE: look(j); break;
 		case LIST_CURSOR_END: return;
 		case LIST_CURSOR_SHIFTED: start_over(j, 0); break;
 		case LIST_CURSOR_FAILED: give_up(j, state);
+		case LIST_CURSOR_MEMORY: out_of_memory();
 		}
 	}
 }
@@ -321,7 +322,7 @@ withdraw(
 	const struct queue_withdrawn *done;
 	enum queue_state state;
 
-	if (list_cursor_pass(w, kept, newest) < 0)
+	if (list_cursor_advance(w, kept, newest) < 0)
 		out_of_memory();
 	if (picks->n == 0)
 		return;

@@ -1,3 +1,4 @@
+/* Reads queue, table and ledger until all of one moment is known. */
 #include "inspect/audit.h"
 
 #include <stdlib.h>
@@ -9,31 +10,31 @@
 #include "inspect/queue_sync.h"
 #include "postgres/statements.h"
 
-static enum audit_state look(struct audit *a);
-static enum audit_state survey(struct audit *a, struct snapshot *h);
-static enum audit_state look_at_queue(struct audit *a);
+static enum audit_state run_once(struct audit *a);
+static enum audit_state survey(struct audit *a, struct snapshot *s);
+static enum audit_state read_queue(struct audit *a);
 static enum audit_state read_batches(struct audit *a);
 static enum audit_state read_list(struct audit *a,
     const struct queue_list *list, uint64_t length,
     struct deadletter_tally *ret);
-static enum audit_state add_hand(
-    struct audit *a, struct list_cursor *w, struct deadletter_tally *t);
+static enum audit_state add_page(
+    struct audit *a, struct list_cursor *c, struct deadletter_tally *t);
 static enum audit_state of_redis(enum queue_state state);
-static enum audit_state look_at_table(struct audit *a);
+static enum audit_state read_table(struct audit *a);
 static enum audit_state ask_postgres(struct audit *a);
 static enum audit_state copy_ledger(struct audit *a);
-static void sort_out(struct audit *a);
+static void divide_batches(struct audit *a);
 
 enum audit_state
 audit_run(struct audit *a)
 {
-	enum audit_state state = look_at_table(a);
+	enum audit_state state = read_table(a);
 
 	for (int i = 0; i < AUDIT_ROUNDS && state == AUDIT_DONE; i++) {
-		state = look(a);
+		state = run_once(a);
 		if (state != AUDIT_MOVING)
 			return state;
-		state = look_at_table(a);
+		state = read_table(a);
 	}
 	return state == AUDIT_DONE ? AUDIT_MOVING : state;
 }
@@ -41,56 +42,56 @@ audit_run(struct audit *a)
 void
 audit_free(struct audit *a)
 {
-	snapshot_free(&a->holdings);
+	snapshot_free(&a->snapshot);
 	free(a->earlier.list);
 	free(a->ledger.list);
 	buf_free(&a->scratch);
 }
 
-/* One round.  The queue first, then the table, at once: the less time is
+/* One round.  The table is read right after the queue: the less time is
  * between them, the less moves. */
 static enum audit_state
-look(struct audit *a)
+run_once(struct audit *a)
 {
 	static const struct queue_list rejected = {.kind = QUEUE_REJECTED};
-	enum audit_state state = look_at_queue(a);
+	enum audit_state state = read_queue(a);
 
 	if (state != AUDIT_DONE)
 		return state;
 	FAILPOINT("audit-read");
-	state = look_at_table(a);
+	state = read_table(a);
 	if (state != AUDIT_DONE)
 		return state;
-	if (!snapshot_precede(&a->holdings, &a->earlier, &a->ledger))
+	if (!snapshot_fits_ledger(&a->snapshot, &a->earlier, &a->ledger))
 		return AUDIT_MOVING;
-	sort_out(a);
-	return read_list(a, &rejected, a->holdings.rejected, &a->rejected);
+	divide_batches(a);
+	return read_list(a, &rejected, a->snapshot.rejected, &a->rejected);
 }
 
 /* -- Redis ---------------------------------------------------------------- */
 
 static enum audit_state
-look_at_queue(struct audit *a)
+read_queue(struct audit *a)
 {
 	static const struct queue_list ready = {.kind = QUEUE_READY};
 	struct snapshot after = {0};
-	enum audit_state state = survey(a, &a->holdings);
+	enum audit_state state = survey(a, &a->snapshot);
 
 	FAILPOINT("audit-surveyed");
 	if (state == AUDIT_DONE)
 		state = read_batches(a);
 	if (state == AUDIT_DONE)
-		state = read_list(a, &ready, a->holdings.ready, &a->ready);
+		state = read_list(a, &ready, a->snapshot.ready, &a->ready);
 	if (state == AUDIT_DONE)
 		state = survey(a, &after);
-	if (state == AUDIT_DONE && !snapshot_rest(&a->holdings, &after))
+	if (state == AUDIT_DONE && !snapshot_is_stable(&a->snapshot, &after))
 		state = AUDIT_MOVING;
 	snapshot_free(&after);
 	return state;
 }
 
 static enum audit_state
-survey(struct audit *a, struct snapshot *h)
+survey(struct audit *a, struct snapshot *s)
 {
 	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
 
@@ -101,15 +102,15 @@ survey(struct audit *a, struct snapshot *h)
 	}
 	if (state != QUEUE_DONE)
 		return of_redis(state);
-	return snapshot_take(h, a->q) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
+	return snapshot_take(s, a->q) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
 }
 
-/* Those that are not known from an earlier round. */
+/* Reads the batches that are not known from an earlier round. */
 static enum audit_state
 read_batches(struct audit *a)
 {
-	for (size_t i = 0; i < a->holdings.n_batches; i++) {
-		struct snapshot_batch *b = &a->holdings.batches[i];
+	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
+		struct snapshot_batch *b = &a->snapshot.batches[i];
 		struct queue_list list = {.kind = QUEUE_BATCH,
 		    .consumer = b->consumer,
 		    .seq = b->seq};
@@ -125,12 +126,12 @@ read_batches(struct audit *a)
 	return AUDIT_DONE;
 }
 
-/* The `length` oldest payloads, or it has moved. */
+/* Tallies the `length` oldest payloads; AUDIT_MOVING if they are fewer. */
 static enum audit_state
 read_list(struct audit *a, const struct queue_list *list, uint64_t length,
     struct deadletter_tally *ret)
 {
-	struct list_cursor w = {.q = a->q,
+	struct list_cursor c = {.q = a->q,
 	    .wait_ms = a->wait_ms,
 	    .list = *list,
 	    .max = QUEUE_PEEK_MAX - 1};
@@ -139,49 +140,48 @@ read_list(struct audit *a, const struct queue_list *list, uint64_t length,
 	struct deadletter_tally t = {0};
 	bool more = true;
 
-	list_cursor_start(&w, length);
+	list_cursor_start(&c, length);
 	while (more && state == AUDIT_DONE) {
-		switch (list_cursor_step(&w, &why)) {
-		case LIST_CURSOR_HAND: state = add_hand(a, &w, &t); break;
+		switch (list_cursor_step(&c, &why)) {
+		case LIST_CURSOR_PAGE: state = add_page(a, &c, &t); break;
 		case LIST_CURSOR_END: more = false; break;
 		case LIST_CURSOR_SHIFTED: state = AUDIT_MOVING; break;
 		case LIST_CURSOR_FAILED: state = of_redis(why); break;
+		case LIST_CURSOR_MEMORY: state = AUDIT_MEMORY; break;
 		}
 	}
-	if (state == AUDIT_DONE && w.end != length)
+	if (state == AUDIT_DONE && c.end != length)
 		state = AUDIT_MOVING;
-	list_cursor_free(&w);
+	list_cursor_free(&c);
 	*ret = t;
 	return state;
 }
 
 static enum audit_state
-add_hand(struct audit *a, struct list_cursor *w, struct deadletter_tally *t)
+add_page(struct audit *a, struct list_cursor *c, struct deadletter_tally *t)
 {
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		size_t len;
-		const char *payload = list_cursor_payload(w, i, &len);
+		const char *payload = list_cursor_payload(c, i, &len);
 
 		if (deadletter_tally_add(t, a->key, &a->scratch, payload, len) <
 		    0)
 			return AUDIT_MEMORY;
 	}
-	return list_cursor_pass(w, w->n, w->n - 1) < 0 ? AUDIT_MEMORY
-						       : AUDIT_DONE;
+	return list_cursor_advance(c, c->n, c->n - 1) < 0 ? AUDIT_MEMORY
+							  : AUDIT_DONE;
 }
 
 static enum audit_state
 of_redis(enum queue_state state)
 {
-	if (state == QUEUE_FAULT)
-		return AUDIT_REDIS_FAULT;
-	return state == QUEUE_IDLE ? AUDIT_MEMORY : AUDIT_REDIS;
+	return state == QUEUE_FAULT ? AUDIT_REDIS_FAULT : AUDIT_REDIS;
 }
 
 /* -- Postgres ------------------------------------------------------------- */
 
 static enum audit_state
-look_at_table(struct audit *a)
+read_table(struct audit *a)
 {
 	enum audit_state state = ask_postgres(a);
 
@@ -192,7 +192,7 @@ look_at_table(struct audit *a)
 	return copy_ledger(a);
 }
 
-/* The statement is repeated until it is answered, or none can be sent. */
+/* Repeats the statement until it is answered, for wait_ms. */
 static enum audit_state
 ask_postgres(struct audit *a)
 {
@@ -223,7 +223,7 @@ ask_postgres(struct audit *a)
 	}
 }
 
-/* What was known of the ledger is the earlier one then. */
+/* The ledger that was read last is the earlier one then. */
 static enum audit_state
 copy_ledger(struct audit *a)
 {
@@ -243,17 +243,18 @@ copy_ledger(struct audit *a)
 	return AUDIT_DONE;
 }
 
+/* Batches up to the one in the ledger are in the table. */
 static void
-sort_out(struct audit *a)
+divide_batches(struct audit *a)
 {
 	a->taken = a->counted = (struct deadletter_tally){0};
-	for (size_t i = 0; i < a->holdings.n_batches; i++) {
-		const struct snapshot_batch *b = &a->holdings.batches[i];
+	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
+		const struct snapshot_batch *b = &a->snapshot.batches[i];
 
 		if (b->seq > snapshot_seq(&a->ledger, &b->consumer))
 			deadletter_tally_merge(&a->taken, &b->tally);
 		else
 			deadletter_tally_merge(&a->counted, &b->tally);
 	}
-	a->missing = snapshot_missing(&a->holdings, &a->ledger);
+	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
 }

@@ -1,108 +1,114 @@
+/* Reads pages of a list, and checks that nobody took from it in between. */
 #include "inspect/list_cursor.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "inspect/queue_sync.h"
 
-static bool is_anchored(const struct list_cursor *w);
-static bool is_as_before(const struct list_cursor *w);
+static bool is_anchored(const struct list_cursor *c);
+static bool is_as_before(const struct list_cursor *c);
 
 void
-list_cursor_start(struct list_cursor *w, uint64_t end)
+list_cursor_start(struct list_cursor *c, uint64_t end)
 {
-	w->end = end;
-	w->at = 0;
-	w->n = 0;
-	buf_clear(&w->anchor);
+	c->end = end;
+	c->at = 0;
+	c->n = 0;
+	buf_clear(&c->anchor);
 }
 
 enum list_cursor_state
-list_cursor_step(struct list_cursor *w, enum queue_state *ret_state)
+list_cursor_step(struct list_cursor *c, enum queue_state *ret_state)
 {
-	uint64_t n = w->end - w->at;
+	uint64_t n = c->end - c->at;
 	const struct queue_peeked *peeked;
+	enum queue_state state;
 
 	if (n == 0)
 		return LIST_CURSOR_END;
-	*ret_state = queue_sync_idle(w->q, w->wait_ms);
-	if (*ret_state != QUEUE_IDLE)
+	state = queue_sync_idle(c->q, c->wait_ms);
+	if (state == QUEUE_IDLE) {
+		if (queue_peek(c->q, &c->list, list_cursor_older(c),
+			num_min_size(n, c->max) + is_anchored(c)) < 0)
+			return LIST_CURSOR_MEMORY;
+		state = queue_sync_done(c->q, c->wait_ms);
+	}
+	if (state != QUEUE_DONE) {
+		*ret_state = state;
 		return LIST_CURSOR_FAILED;
-	if (queue_peek(w->q, &w->list, list_cursor_older(w),
-		(n < w->max ? n : w->max) + is_anchored(w)) < 0)
-		return LIST_CURSOR_FAILED;
-	*ret_state = queue_sync_done(w->q, w->wait_ms);
-	if (*ret_state != QUEUE_DONE)
-		return LIST_CURSOR_FAILED;
-	peeked = queue_peeked(w->q);
-	if (!is_anchored(w) && peeked->length < w->end)
-		w->end = peeked->length;
-	if (w->end == w->at)
+	}
+	peeked = queue_peeked(c->q);
+	if (!is_anchored(c) && peeked->length < c->end)
+		c->end = peeked->length;
+	if (c->end == c->at)
 		return LIST_CURSOR_END;
-	if (!is_as_before(w))
+	if (!is_as_before(c))
 		return LIST_CURSOR_SHIFTED;
-	w->n = peeked->n - is_anchored(w);
-	return LIST_CURSOR_HAND;
+	c->n = peeked->n - is_anchored(c);
+	return LIST_CURSOR_PAGE;
 }
 
 static bool
-is_anchored(const struct list_cursor *w)
+is_anchored(const struct list_cursor *c)
 {
-	return w->at > 0;
+	return c->at > 0;
 }
 
 static bool
-is_as_before(const struct list_cursor *w)
+is_as_before(const struct list_cursor *c)
 {
-	const struct queue_peeked *peeked = queue_peeked(w->q);
+	const struct queue_peeked *peeked = queue_peeked(c->q);
 	const char *payload;
 	size_t len;
 
-	if (peeked->length < w->end || peeked->n <= is_anchored(w))
+	if (peeked->length < c->end || peeked->n <= is_anchored(c))
 		return false;
-	if (!is_anchored(w))
+	if (!is_anchored(c))
 		return true;
 	payload = queue_peeked_payload(peeked, 0, &len);
-	return len == w->anchor.len &&
-	       (len == 0 || memcmp(payload, buf_ptr(&w->anchor), len) == 0);
+	return len == c->anchor.len &&
+	       (len == 0 || memcmp(payload, buf_ptr(&c->anchor), len) == 0);
 }
 
 const char *
-list_cursor_payload(const struct list_cursor *w, size_t i, size_t *ret_len)
+list_cursor_payload(const struct list_cursor *c, size_t i, size_t *ret_len)
 {
 	return queue_peeked_payload(
-	    queue_peeked(w->q), list_cursor_index(w, i), ret_len);
-}
-
-size_t
-list_cursor_index(const struct list_cursor *w, size_t i)
-{
-	return i + is_anchored(w);
+	    queue_peeked(c->q), list_cursor_index(c, i), ret_len);
 }
 
 uint64_t
-list_cursor_older(const struct list_cursor *w)
+list_cursor_older(const struct list_cursor *c)
 {
-	return w->at - is_anchored(w);
+	return c->at - is_anchored(c);
+}
+
+size_t
+list_cursor_index(const struct list_cursor *c, size_t i)
+{
+	return i + is_anchored(c);
 }
 
 int
-list_cursor_pass(struct list_cursor *w, size_t kept, size_t newest)
+list_cursor_advance(struct list_cursor *c, size_t kept, size_t newest)
 {
 	const char *payload;
 	size_t len;
 
-	w->end -= w->n - kept;
-	w->n = 0;
+	c->end -= c->n - kept;
+	c->n = 0;
 	if (kept == 0)
 		return 0;
-	payload = list_cursor_payload(w, newest, &len);
-	w->at += kept;
-	buf_clear(&w->anchor);
-	return len == 0 ? 0 : buf_add(&w->anchor, payload, len);
+	payload = list_cursor_payload(c, newest, &len);
+	c->at += kept;
+	buf_clear(&c->anchor);
+	return len == 0 ? 0 : buf_add(&c->anchor, payload, len);
 }
 
 void
-list_cursor_free(struct list_cursor *w)
+list_cursor_free(struct list_cursor *c)
 {
-	buf_free(&w->anchor);
+	buf_free(&c->anchor);
 }

@@ -1,3 +1,4 @@
+/* Computes the ids of messages, and keeps a list of ids to look for. */
 #include "inspect/message_id.h"
 
 #include <inttypes.h>
@@ -24,9 +25,9 @@ message_id_of(const char *raw, size_t len, uint64_t *ret)
 }
 
 void
-message_id_format(uint64_t name, char ret[MESSAGE_ID_TEXT + 1])
+message_id_format(uint64_t id, char ret[MESSAGE_ID_TEXT + 1])
 {
-	snprintf(ret, MESSAGE_ID_TEXT + 1, "%016" PRIx64, name);
+	snprintf(ret, MESSAGE_ID_TEXT + 1, "%016" PRIx64, id);
 }
 
 int
@@ -40,7 +41,7 @@ message_id_set(
 	s->n = n;
 	s->used = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (parse(texts[i], &s->list[i].name) == 0)
+		if (parse(texts[i], &s->list[i].id) == 0)
 			continue;
 		*ret_wrong = texts[i];
 		message_id_free(s);
@@ -65,25 +66,25 @@ compare(const void *a, const void *b)
 {
 	const struct message_id *x = a, *y = b;
 
-	return (x->name > y->name) - (x->name < y->name);
+	return (x->id > y->id) - (x->id < y->id);
 }
 
 bool
-message_id_use(struct message_ids *s, uint64_t name)
+message_id_use(struct message_ids *s, uint64_t id)
 {
 	size_t low = 0, high = s->n;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (s->list[mid].name < name)
+		if (s->list[mid].id < id)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	while (low < s->n && s->list[low].name == name && s->list[low].used)
+	while (low < s->n && s->list[low].id == id && s->list[low].used)
 		low++;
-	if (low == s->n || s->list[low].name != name)
+	if (low == s->n || s->list[low].id != id)
 		return false;
 	s->list[low].used = true;
 	s->used++;

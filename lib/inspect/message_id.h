@@ -1,7 +1,7 @@
 /*
- * The names of messages (layer 2), which have none of their own: 16
- * hexadecimal digits of the SHA-256 of a payload.  Here: those that were
- * said.  A name said twice stands for two messages that are alike.
+ * Ids of messages, which have none of their own: the first 64 bits of the
+ * SHA-256 of a payload, written as 16 hexadecimal digits in lower case.
+ * Equal messages have the same id.
  */
 #ifndef INCR_MESSAGE_ID_H
 #define INCR_MESSAGE_ID_H
@@ -12,31 +12,33 @@
 
 enum { MESSAGE_ID_TEXT = 16 };
 
-/* The name of a payload.  0, or -1 if memory is gone. */
+/* Computes the id of a raw payload.  0, or -1 with errno ENOMEM. */
 int message_id_of(const char *raw, size_t len, uint64_t *ret);
 
-/* Writes its digits and a NUL. */
-void message_id_format(uint64_t name, char ret[MESSAGE_ID_TEXT + 1]);
+/* Writes the digits of an id and a NUL. */
+void message_id_format(uint64_t id, char ret[MESSAGE_ID_TEXT + 1]);
 
-/* All zero: none. */
+/* A list of ids to look for; one given twice stands for two messages.  All
+ * zero: an empty list. */
 struct message_ids {
 	struct message_id {
-		uint64_t name;
+		uint64_t id;
 		bool used;
-	} * list; /* n of them, sorted */
-	size_t n, used;
+	} * list;       /* n of them, sorted; owned */
+	size_t n, used; /* how many of them are used */
 };
 
-/* Takes n texts.  0, or -1 if memory is gone (*ret_wrong is NULL), or one
- * is no name (that one). */
+/* Sets the list to n ids, given as texts.  0; -1 with *ret_wrong NULL and
+ * errno ENOMEM; -1 with *ret_wrong a text that is no id: the list is empty.
+ * The caller frees. */
 int message_id_set(struct message_ids *s, char *const *texts, size_t n,
     const char **ret_wrong);
 
-/* Uses a name up, once for each time it was said.  False if it was not, or
- * not so often. */
-bool message_id_use(struct message_ids *s, uint64_t name);
+/* Uses an id of the list, once for each time it was given.  False if it was
+ * not given, or has been used as often. */
+bool message_id_use(struct message_ids *s, uint64_t id);
 
-/* As if none had been used. */
+/* Makes all ids of the list unused. */
 void message_id_restore(struct message_ids *s);
 
 void message_id_free(struct message_ids *s);

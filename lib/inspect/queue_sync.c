@@ -1,3 +1,4 @@
+/* Waits for a call of the queue, and repeats one that was lost. */
 #include "inspect/queue_sync.h"
 
 #include <stdbool.h>
@@ -26,21 +27,21 @@ enum queue_state
 queue_sync_done(struct queue *q, int64_t wait_ms)
 {
 	int64_t deadline_ms = clock_ms() + wait_ms;
-	bool again = false;
+	bool lost = false;
 
 	for (;;) {
-		switch (step(q, again ? deadline_ms : IO_FOREVER)) {
+		switch (step(q, lost ? deadline_ms : IO_FOREVER)) {
 		case QUEUE_CALLING: continue;
 		case QUEUE_DONE: return QUEUE_DONE;
 		case QUEUE_FAULT: return QUEUE_FAULT;
 		case QUEUE_REFUSED:
-			/* It is about the call, unless it ended the
-			 * connection: not this Redis, not now. */
+			/* Redis refuses the call, unless it has ended the
+			 * connection, too: then it refuses all calls now. */
 			if (queue_status(q)->idle)
 				return QUEUE_REFUSED;
-			again = true;
+			lost = true;
 			break;
-		case QUEUE_LOST: again = true; break;
+		case QUEUE_LOST: lost = true; break;
 		case QUEUE_DOWN:
 		case QUEUE_IDLE: break;
 		}
@@ -48,9 +49,9 @@ queue_sync_done(struct queue *q, int64_t wait_ms)
 			return QUEUE_DOWN;
 		if (!queue_status(q)->idle)
 			continue;
-		if (!again || queue_repeat(q) < 0)
+		if (!lost || queue_repeat(q) < 0)
 			return QUEUE_DOWN;
-		again = false;
+		lost = false;
 	}
 }
 
@@ -61,7 +62,7 @@ step(struct queue *q, int64_t deadline_ms)
 	int64_t due_ms = queue_wait(q, &pfd);
 
 	due_ms = num_min(deadline_ms, due_ms);
-	/* What poll can't say the time-outs of the queue will. */
+	/* If poll fails, the time-outs of the queue still end the wait. */
 	if (io_poll(&pfd, 1, due_ms) < 0)
 		pfd.revents = 0;
 	return queue_step(q, pfd.revents);

@@ -1,94 +1,101 @@
+/* Compares what consumers held with what the ledger has. */
 #include "inspect/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static int copy(struct snapshot *h, const struct queue *q);
-static size_t count_batches(const struct queue_surveyed *s);
-static void inherit(struct snapshot *h, const struct snapshot *old);
+static int copy(struct snapshot *s, const struct queue *q);
+static size_t count_batches(const struct queue_surveyed *from);
+static void copy_consumer(struct snapshot *s, const struct queue_held *held);
+static void keep_tallies(struct snapshot *s, const struct snapshot *old);
 static const struct snapshot_row *find(
     const struct snapshot_rows *rows, const struct id *consumer);
 static int compare_rows(const void *a, const void *b);
 static int compare_batches(const void *a, const void *b);
 
 int
-snapshot_take(struct snapshot *h, const struct queue *q)
+snapshot_take(struct snapshot *s, const struct queue *q)
 {
-	struct snapshot old = *h;
+	struct snapshot old = *s;
 	int result;
 
-	*h = (struct snapshot){0};
-	result = copy(h, q);
+	*s = (struct snapshot){0};
+	result = copy(s, q);
 	if (result < 0)
-		snapshot_free(h);
+		snapshot_free(s);
 	else
-		inherit(h, &old);
+		keep_tallies(s, &old);
 	snapshot_free(&old);
 	return result;
 }
 
 static int
-copy(struct snapshot *h, const struct queue *q)
+copy(struct snapshot *s, const struct queue *q)
 {
-	const struct queue_surveyed *s = queue_surveyed(q);
+	const struct queue_surveyed *from = queue_surveyed(q);
 	struct queue_held held;
 
-	h->ready = s->ready;
-	h->rejected = s->rejected;
-	h->last.list = calloc(s->consumers + 1, sizeof *h->last.list);
-	h->batches = calloc(count_batches(s) + 1, sizeof *h->batches);
-	if (h->last.list == NULL || h->batches == NULL)
+	s->ready = from->ready;
+	s->rejected = from->rejected;
+	s->last.list = calloc(from->consumers + 1, sizeof *s->last.list);
+	s->batches = calloc(count_batches(from) + 1, sizeof *s->batches);
+	if (s->last.list == NULL || s->batches == NULL)
 		return -1;
-	for (size_t i = 0; i < s->consumers; i++) {
-		if (queue_surveyed_consumer(s, i, &held) < 0)
-			continue;
-		h->last.list[h->last.n++] =
-		    (struct snapshot_row){held.consumer, held.last};
-		for (size_t j = 0; j < held.n; j++) {
-			struct queue_held_batch b = queue_held_batch(&held, j);
-
-			h->batches[h->n_batches++] =
-			    (struct snapshot_batch){.consumer = held.consumer,
-				.seq = b.seq,
-				.length = b.length};
-		}
-	}
-	snapshot_sort(&h->last);
-	qsort(h->batches, h->n_batches, sizeof *h->batches, compare_batches);
+	for (size_t i = 0; i < from->consumers; i++)
+		if (queue_surveyed_consumer(from, i, &held) == 0)
+			copy_consumer(s, &held);
+	snapshot_sort(&s->last);
+	qsort(s->batches, s->n_batches, sizeof *s->batches, compare_batches);
 	return 0;
 }
 
 static size_t
-count_batches(const struct queue_surveyed *s)
+count_batches(const struct queue_surveyed *from)
 {
 	struct queue_held held;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->consumers; i++)
-		if (queue_surveyed_consumer(s, i, &held) == 0)
+	for (size_t i = 0; i < from->consumers; i++)
+		if (queue_surveyed_consumer(from, i, &held) == 0)
 			n += held.n;
 	return n;
 }
 
 static void
-inherit(struct snapshot *h, const struct snapshot *old)
+copy_consumer(struct snapshot *s, const struct queue_held *held)
 {
-	for (size_t i = 0; i < h->n_batches && old->n_batches > 0; i++) {
+	s->last.list[s->last.n++] =
+	    (struct snapshot_row){held->consumer, held->last};
+	for (size_t i = 0; i < held->n; i++) {
+		struct queue_held_batch b = queue_held_batch(held, i);
+
+		s->batches[s->n_batches++] =
+		    (struct snapshot_batch){.consumer = held->consumer,
+			.seq = b.seq,
+			.length = b.length};
+	}
+}
+
+/* Batches never change, so a tally that is known stays known. */
+static void
+keep_tallies(struct snapshot *s, const struct snapshot *old)
+{
+	for (size_t i = 0; i < s->n_batches && old->n_batches > 0; i++) {
 		const struct snapshot_batch *was =
-		    bsearch(&h->batches[i], old->batches, old->n_batches,
+		    bsearch(&s->batches[i], old->batches, old->n_batches,
 			sizeof *old->batches, compare_batches);
 
 		if (was != NULL && was->known)
-			h->batches[i] = *was;
+			s->batches[i] = *was;
 	}
 }
 
 void
-snapshot_free(struct snapshot *h)
+snapshot_free(struct snapshot *s)
 {
-	free(h->last.list);
-	free(h->batches);
-	*h = (struct snapshot){0};
+	free(s->last.list);
+	free(s->batches);
+	*s = (struct snapshot){0};
 }
 
 void
@@ -140,13 +147,13 @@ compare_batches(const void *a, const void *b)
 }
 
 bool
-snapshot_rest(const struct snapshot *before, const struct snapshot *after)
+snapshot_is_stable(const struct snapshot *before, const struct snapshot *after)
 {
 	const struct snapshot_rows *was = &before->last, *is = &after->last;
 
 	if (after->ready < before->ready || after->rejected < before->rejected)
 		return false;
-	/* One that was swept may have taken something before. */
+	/* A consumer that is gone may have taken a batch before. */
 	for (size_t i = 0; i < was->n; i++)
 		if (!snapshot_has(is, &was->list[i].consumer))
 			return false;
@@ -157,14 +164,14 @@ snapshot_rest(const struct snapshot *before, const struct snapshot *after)
 }
 
 bool
-snapshot_precede(const struct snapshot *h, const struct snapshot_rows *earlier,
-    const struct snapshot_rows *ledger)
+snapshot_fits_ledger(const struct snapshot *s,
+    const struct snapshot_rows *earlier, const struct snapshot_rows *ledger)
 {
 	for (size_t i = 0; i < ledger->n; i++) {
 		const struct snapshot_row *row = &ledger->list[i];
 
-		if (snapshot_has(&h->last, &row->consumer)
-			? row->seq > snapshot_seq(&h->last, &row->consumer)
+		if (snapshot_has(&s->last, &row->consumer)
+			? row->seq > snapshot_seq(&s->last, &row->consumer)
 			: row->seq != snapshot_seq(earlier, &row->consumer))
 			return false;
 	}
@@ -172,19 +179,19 @@ snapshot_precede(const struct snapshot *h, const struct snapshot_rows *earlier,
 }
 
 uint64_t
-snapshot_missing(const struct snapshot *h, const struct snapshot_rows *ledger)
+snapshot_missing(const struct snapshot *s, const struct snapshot_rows *ledger)
 {
 	uint64_t missing = 0;
 
-	for (size_t i = 0; i < h->last.n; i++) {
-		uint64_t row = snapshot_seq(ledger, &h->last.list[i].consumer);
+	for (size_t i = 0; i < s->last.n; i++) {
+		uint64_t row = snapshot_seq(ledger, &s->last.list[i].consumer);
 
-		if (h->last.list[i].seq > row)
-			missing += h->last.list[i].seq - row;
+		if (s->last.list[i].seq > row)
+			missing += s->last.list[i].seq - row;
 	}
-	for (size_t i = 0; i < h->n_batches; i++)
-		if (h->batches[i].seq >
-		    snapshot_seq(ledger, &h->batches[i].consumer))
+	for (size_t i = 0; i < s->n_batches; i++)
+		if (s->batches[i].seq >
+		    snapshot_seq(ledger, &s->batches[i].consumer))
 			missing--;
 	return missing;
 }

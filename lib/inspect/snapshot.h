@@ -1,6 +1,6 @@
 /*
- * What consumers held at one moment (layer 2), and what the ledger says of
- * it.  Pure, but for snapshot_take.
+ * What the queue and its consumers held at one moment, and whether it agrees
+ * with another moment and with the ledger.  Pure, but for snapshot_take.
  */
 #ifndef INCR_SNAPSHOT_H
 #define INCR_SNAPSHOT_H
@@ -13,57 +13,61 @@
 #include "queue/queue.h"
 #include "record/id.h"
 
-/* Numbers of consumers, sorted by id: the last batches that were taken, or
- * that are in the table. */
+/* The last batch of each consumer, sorted by consumer: that it took, or that
+ * is in the ledger.  All zero: empty. */
 struct snapshot_rows {
 	struct snapshot_row {
 		struct id consumer;
 		uint64_t seq;
-	} * list; /* n of them; owned */
+	} * list; /* n of them; the owner frees */
 	size_t n;
 };
 
+/* A batch in Redis. */
 struct snapshot_batch {
 	struct id consumer;
-	uint64_t seq, length;
-	bool known; /* tally is what is in it: batches never change */
+	uint64_t seq, length; /* length: payloads */
+	bool known;           /* tally has been read */
 	struct deadletter_tally tally;
 };
 
-/* All zero: nothing.  Owned by whoever declares it. */
+/* All zero: empty. */
 struct snapshot {
-	uint64_t ready, rejected;
+	uint64_t ready, rejected;  /* lengths of these lists */
 	struct snapshot_rows last; /* of each registered consumer */
 	struct snapshot_batch *batches;
 	size_t n_batches;
 };
 
-/* Copies what queue_survey told, and the tallies of batches that *h had
- * before.  0, or -1 if memory is gone: *h is empty then. */
-int snapshot_take(struct snapshot *h, const struct queue *q);
-void snapshot_free(struct snapshot *h);
+/* Replaces *s by what the last call of q, a queue_survey, has returned; batches
+ * that *s had before keep their tallies.  0, or -1 with errno ENOMEM: *s is
+ * empty then.  snapshot_free frees. */
+int snapshot_take(struct snapshot *s, const struct queue *q);
+void snapshot_free(struct snapshot *s);
 
-/* To be called when rows were filled in. */
+/* Sorts rows that were filled in; the functions below need that. */
 void snapshot_sort(struct snapshot_rows *rows);
-/* The number of a consumer, 0 if it has none. */
+/* The batch of a consumer, 0 if it has no row. */
 uint64_t snapshot_seq(
     const struct snapshot_rows *rows, const struct id *consumer);
 bool snapshot_has(const struct snapshot_rows *rows, const struct id *consumer);
 
-/* Was nothing taken between before and after, and no list made shorter? */
-bool snapshot_rest(const struct snapshot *before, const struct snapshot *after);
+/* Was no batch taken between before and after, and no list made shorter? */
+bool snapshot_is_stable(
+    const struct snapshot *before, const struct snapshot *after);
 
 /*
- * Did the ledger stand, as it was read after h, at nothing that was taken
- * after h?  Then each batch of h is either in the table of the same moment,
- * or it is not, and what was ready is not.  earlier: the ledger as it was
- * read before h, for consumers that are no longer registered.
+ * Does the ledger, as it was read after s, name no batch that was taken after
+ * s?  Then each batch of s is in the table of that moment or not, as the
+ * ledger says, and nothing of what was ready is.  earlier: the ledger as it
+ * was read before s, for consumers that are no longer registered.
  */
-bool snapshot_precede(const struct snapshot *h,
+bool snapshot_fits_ledger(const struct snapshot *s,
     const struct snapshot_rows *earlier, const struct snapshot_rows *ledger);
 
-/* How many batches were taken, are not in the table and not in Redis. */
+/* Counts batches that were taken and are neither in the ledger nor in
+ * Redis. */
 uint64_t snapshot_missing(
-    const struct snapshot *h, const struct snapshot_rows *ledger);
+    const struct snapshot *s, const struct snapshot_rows *ledger);
 
 #endif

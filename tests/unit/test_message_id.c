@@ -1,25 +1,25 @@
 /*
- * Names of messages: the digits of a digest, and how often each was said.
+ * Ids of messages: the digits of a digest, and how often each was given.
  */
 #include "check.h"
 #include "inspect/message_id.h"
 
-/* sha256sum of nothing, and of x, as far as a name goes */
-static char *const said[] = {
+/* sha256sum of nothing, and of x, the first 16 digits */
+static char *const given[] = {
     "2d711642b726b044", "e3b0c44298fc1c14", "2d711642b726b044"};
 
 static void
-check_names(void)
+check_ids(void)
 {
 	char text[MESSAGE_ID_TEXT + 1];
-	uint64_t name;
+	uint64_t id;
 
-	check(message_id_of("x", 1, &name) == 0, "x");
-	message_id_format(name, text);
-	check(strcmp(text, said[0]) == 0, "%s", text);
-	check(message_id_of("", 0, &name) == 0, "nothing");
-	message_id_format(name, text);
-	check(strcmp(text, said[1]) == 0, "%s", text);
+	check(message_id_of("x", 1, &id) == 0, "x");
+	message_id_format(id, text);
+	check(strcmp(text, given[0]) == 0, "%s", text);
+	check(message_id_of("", 0, &id) == 0, "nothing");
+	message_id_format(id, text);
+	check(strcmp(text, given[1]) == 0, "%s", text);
 }
 
 static void
@@ -33,15 +33,15 @@ check_use(void)
 	message_id_of("", 0, &nothing);
 	message_id_of("y", 1, &other);
 	check(!message_id_use(&s, x), "of none");
-	check(message_id_set(&s, said, check_n(said), &wrong) == 0, "three");
+	check(message_id_set(&s, given, check_n(given), &wrong) == 0, "three");
 	for (int i = 0; i < 2; i++) {
-		check(!message_id_use(&s, other), "not said");
+		check(!message_id_use(&s, other), "not given");
 		check(message_id_use(&s, x) && message_id_use(&s, x),
-		    "said twice");
+		    "given twice");
 		check(!message_id_use(&s, x), "not three times");
 		check(
 		    message_id_use(&s, nothing) && !message_id_use(&s, nothing),
-		    "said once");
+		    "given once");
 		check(s.used == 3, "%zu", s.used);
 		message_id_restore(&s);
 	}
@@ -57,7 +57,7 @@ check_wrong(void)
 	const char *wrong;
 
 	for (size_t i = 0; i < check_n(bad); i++) {
-		char *const texts[] = {said[0], bad[i]};
+		char *const texts[] = {given[0], bad[i]};
 
 		check(
 		    message_id_set(&s, texts, 2, &wrong) < 0 && wrong == bad[i],
@@ -69,7 +69,7 @@ check_wrong(void)
 int
 main(void)
 {
-	check_names();
+	check_ids();
 	check_use();
 	check_wrong();
 	return check_end();

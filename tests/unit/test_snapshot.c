@@ -40,24 +40,24 @@ check_rest(void)
 
 	before.last = rows(0, was);
 	after.last = rows(1, was);
-	check(snapshot_rest(&before, &after), "the same");
+	check(snapshot_is_stable(&before, &after), "the same");
 	after.ready = 4;
 	after.rejected = 2;
-	check(snapshot_rest(&before, &after), "pushed meanwhile");
+	check(snapshot_is_stable(&before, &after), "pushed meanwhile");
 	after.last = rows(1, SAID({A, 2}, {C, 0}, {B, 7}));
-	check(snapshot_rest(&before, &after), "a new consumer");
+	check(snapshot_is_stable(&before, &after), "a new consumer");
 	after.last = rows(1, SAID({A, 2}, {C, 1}, {B, 7}));
-	check(!snapshot_rest(&before, &after), "that took");
+	check(!snapshot_is_stable(&before, &after), "that took");
 	after.last = rows(1, SAID({A, 3}, {B, 7}));
-	check(!snapshot_rest(&before, &after), "one took");
+	check(!snapshot_is_stable(&before, &after), "one took");
 	after.last = rows(1, SAID({A, 2}));
-	check(!snapshot_rest(&before, &after), "one was swept");
+	check(!snapshot_is_stable(&before, &after), "one was swept");
 	after.last = rows(1, was);
 	after.ready = 2;
-	check(!snapshot_rest(&before, &after), "ready is shorter");
+	check(!snapshot_is_stable(&before, &after), "ready is shorter");
 	after.ready = 3;
 	after.rejected = 0;
-	check(!snapshot_rest(&before, &after), "rejected is shorter");
+	check(!snapshot_is_stable(&before, &after), "rejected is shorter");
 }
 
 /* A and B are registered, stand at 5 and 2; D has left long ago. */
@@ -67,7 +67,7 @@ precede(struct said earlier, struct said ledger)
 	struct snapshot h = {.last = rows(0, SAID({A, 5}, {B, 2}))};
 	struct snapshot_rows e = rows(1, earlier), l = rows(2, ledger);
 
-	return snapshot_precede(&h, &e, &l);
+	return snapshot_fits_ledger(&h, &e, &l);
 }
 
 static void
