@@ -326,9 +326,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 	const int64_t down_ms[] = {f->committer.tasks.down_ms,
-	    f->remote ? f->acknowledger.down_ms : 0};
+	    f->remote ? f->acknowledger.tasks.down_ms : 0};
 	const bool quiet[] = {said.postgres || !f->committer.tasks.explained,
-	    said.redis || !f->acknowledger.failed};
+	    said.redis || !f->acknowledger.tasks.explained};
 
 	if (f->schedule.promises && !said.late &&
 	    flusher_oldest(f) != IO_FOREVER &&
@@ -363,8 +363,8 @@ look_after(struct flusher *f)
 	    &said.postgres);
 	if (f->remote)
 		look_after_one("redis", queue_status(f->acknowledger.q)->why,
-		    f->acknowledger.failed, f->acknowledger.down_ms,
-		    &said.redis);
+		    f->acknowledger.tasks.explained,
+		    f->acknowledger.tasks.down_ms, &said.redis);
 	if (f->schedule.promises)
 		look_after_promise(f);
 }

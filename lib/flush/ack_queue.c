@@ -1,11 +1,12 @@
+/* Queues committed batches until Redis has acknowledged them. */
 #include "flush/ack_queue.h"
 
-static struct ack *append(struct ack_queue *r);
+static struct ack *append(struct ack_queue *q);
 
 void
-ack_queue_add(struct ack_queue *r, struct window *w)
+ack_queue_add(struct ack_queue *q, struct window *w)
 {
-	struct ack *to = append(r);
+	struct ack *to = append(q);
 
 	*to = (struct ack){.consumer = w->consumer,
 	    .self = w->self,
@@ -17,7 +18,7 @@ ack_queue_add(struct ack_queue *r, struct window *w)
 }
 
 int
-ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
+ack_queue_add_batch(struct ack_queue *q, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b)
 {
 	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
@@ -31,7 +32,7 @@ ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
 			return -1;
 		}
 	}
-	*append(r) = (struct ack){.consumer = *consumer,
+	*append(q) = (struct ack){.consumer = *consumer,
 	    .self = *self,
 	    .next = seq,
 	    .last = seq,
@@ -41,15 +42,15 @@ ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
 }
 
 static struct ack *
-append(struct ack_queue *r)
+append(struct ack_queue *q)
 {
-	return &r->ring[(r->first + r->n++) % ACK_QUEUE_MAX];
+	return &q->ring[(q->first + q->n++) % ACK_QUEUE_MAX];
 }
 
 void
-ack_queue_part(const struct ack_queue *r, struct ack_queue_part *ret)
+ack_queue_part(const struct ack_queue *q, struct ack_queue_part *ret_part)
 {
-	const struct ack *oldest = ack_queue_at(r, 0);
+	const struct ack *oldest = ack_queue_at(q, 0);
 	const struct queue_reject *rejects =
 	    (const void *)buf_ptr(&oldest->rejects);
 	size_t n_rejects = oldest->rejects.len / sizeof *rejects, at = 0;
@@ -65,34 +66,34 @@ ack_queue_part(const struct ack_queue *r, struct ack_queue_part *ret)
 		part.seqs[part.n++] = seq;
 		part.n_rejects = at;
 	}
-	*ret = part;
+	*ret_part = part;
 }
 
 void
-ack_queue_done(struct ack_queue *r, const struct ack_queue_part *part)
+ack_queue_done(struct ack_queue *q, const struct ack_queue_part *part)
 {
-	struct ack *oldest = &r->ring[r->first];
+	struct ack *oldest = &q->ring[q->first];
 
 	oldest->next += part->n;
 	buf_drop(&oldest->rejects, part->n_rejects * sizeof *part->rejects);
 	if (oldest->next <= oldest->last)
 		return;
 	buf_free(&oldest->rejects);
-	r->first = (r->first + 1) % ACK_QUEUE_MAX;
-	r->n--;
+	q->first = (q->first + 1) % ACK_QUEUE_MAX;
+	q->n--;
 }
 
 const struct ack *
-ack_queue_at(const struct ack_queue *r, size_t i)
+ack_queue_at(const struct ack_queue *q, size_t i)
 {
-	return &r->ring[(r->first + i) % ACK_QUEUE_MAX];
+	return &q->ring[(q->first + i) % ACK_QUEUE_MAX];
 }
 
 void
-ack_queue_free(struct ack_queue *r)
+ack_queue_free(struct ack_queue *q)
 {
-	for (; r->n > 0; r->n--) {
-		buf_free(&r->ring[r->first].rejects);
-		r->first = (r->first + 1) % ACK_QUEUE_MAX;
+	for (; q->n > 0; q->n--) {
+		buf_free(&q->ring[q->first].rejects);
+		q->first = (q->first + 1) % ACK_QUEUE_MAX;
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * What was committed and is still to be acknowledged in Redis (layer 2): a
- * queue of ranges of batches with their bad lines.  Pure.
+ * Batches that were committed and are still to be acknowledged in Redis: a
+ * queue of ranges, each with its bad lines.  Pure.
  */
 #ifndef INCR_ACK_QUEUE_H
 #define INCR_ACK_QUEUE_H
@@ -14,16 +14,16 @@
 #include "record/id.h"
 
 enum {
-	ACK_QUEUE_MAX = 64,
+	ACK_QUEUE_MAX = 64,       /* ranges */
 	ACK_QUEUE_SEQS = 100,     /* batches of one acknowledgement */
 	ACK_QUEUE_REJECTS = 10000 /* bad lines of one, if several batches */
 };
 
 struct ack {
-	struct id consumer, self;
-	uint64_t next, last; /* batches still to be acknowledged */
-	struct buf rejects;  /* struct queue_reject, of these */
-	int64_t opened_ms;   /* of its window */
+	struct id consumer, self; /* self owns consumer */
+	uint64_t next, last;      /* batches still to be acknowledged */
+	struct buf rejects;       /* struct queue_reject, of these batches */
+	int64_t opened_ms;        /* of their window */
 };
 
 /* All zero: empty. */
@@ -32,31 +32,34 @@ struct ack_queue {
 	size_t first, n;
 };
 
-/* Adds all batches of w and takes its rejects. */
-void ack_queue_add(struct ack_queue *r, struct window *w);
+/* Adds the batches of w and takes its rejects; q->n is below ACK_QUEUE_MAX. */
+void ack_queue_add(struct ack_queue *q, struct window *w);
 
-/* Adds one batch that was in the table before.  0, or -1 if memory is
- * gone. */
-int ack_queue_add_batch(struct ack_queue *r, const struct id *consumer,
+/* Adds b, batch seq of consumer, which was in the table before; q->n is below
+ * ACK_QUEUE_MAX.  0, or -1 with errno ENOMEM: q is unchanged. */
+int ack_queue_add_batch(struct ack_queue *q, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b);
 
-/* The next part of the oldest (there must be one), valid until
- * ack_queue_done. */
+/* What one acknowledgement takes from the oldest range: all points into the
+ * queue until ack_queue_done. */
 struct ack_queue_part {
 	const struct id *consumer;
 	uint64_t seqs[ACK_QUEUE_SEQS];
 	size_t n;
-	const struct queue_reject *rejects;
+	const struct queue_reject *rejects; /* of seqs, sorted */
 	size_t n_rejects;
 };
-void ack_queue_part(const struct ack_queue *r, struct ack_queue_part *ret);
 
-/* That part was acknowledged. */
-void ack_queue_done(struct ack_queue *r, const struct ack_queue_part *part);
+/* The next part; q must not be empty. */
+void ack_queue_part(const struct ack_queue *q, struct ack_queue_part *ret_part);
 
-/* Receipt i, the oldest is 0. */
-const struct ack *ack_queue_at(const struct ack_queue *r, size_t i);
+/* part was acknowledged: drops it. */
+void ack_queue_done(struct ack_queue *q, const struct ack_queue_part *part);
 
-void ack_queue_free(struct ack_queue *r);
+/* Range i, the oldest is 0; borrowed until the next change of q. */
+const struct ack *ack_queue_at(const struct ack_queue *q, size_t i);
+
+/* Empties q and gives its memory back. */
+void ack_queue_free(struct ack_queue *q);
 
 #endif

@@ -1,228 +1,215 @@
+/* Acknowledges committed batches in Redis and renews ownership of others. */
 #include "flush/acknowledger.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/num.h"
 
-static enum acknowledger_news finish(struct acknowledger *c);
-static void begin(struct acknowledger *c);
-static enum acknowledger_task next_task(const struct acknowledger *c);
-static int begin_task(struct acknowledger *c, enum acknowledger_task task);
-static bool holds_anything(const struct acknowledger *c);
-static bool holds(const struct window *w);
-static void start_round(struct acknowledger *c);
-static void hold(struct acknowledger *c, const struct id *consumer,
+static bool holds_any(const struct acknowledger *a);
+static bool has_batches(const struct window *w);
+static enum task_queue_link link_of(enum queue_state state);
+static enum acknowledger_news finish(
+    struct acknowledger *a, enum acknowledger_task task);
+static void begin(struct acknowledger *a);
+static int call(struct acknowledger *a, enum acknowledger_task task);
+static void start_round(struct acknowledger *a);
+static void hold(struct acknowledger *a, const struct id *consumer,
     const struct id *self, int64_t opened_ms, int64_t now_ms);
-static void note_down(struct acknowledger *c, enum queue_state state);
 
 void
-acknowledger_open(struct acknowledger *c, struct queue *q,
+acknowledger_open(struct acknowledger *a, struct queue *q,
     const struct window windows[2], int64_t max_age_ms)
 {
-	*c = (struct acknowledger){.q = q,
+	*a = (struct acknowledger){.q = q,
 	    .windows = {&windows[0], &windows[1]},
-	    .max_age_ms = max_age_ms,
-	    .down_ms = clock_ms()};
+	    .max_age_ms = max_age_ms};
+	task_queue_init(&a->tasks, clock_ms());
 }
 
 void
-acknowledger_close(struct acknowledger *c)
+acknowledger_close(struct acknowledger *a)
 {
-	queue_close(c->q);
-	ack_queue_free(&c->acks);
-	c->q = NULL;
+	queue_close(a->q);
+	ack_queue_free(&a->acks);
+	a->q = NULL;
 }
 
 int64_t
-acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd)
+acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 {
-	int64_t due_ms = queue_wait(c->q, ret_pfd), now_ms = clock_ms();
+	int64_t due_ms = queue_wait(a->q, ret_pfd), now_ms = clock_ms();
+	bool idle = queue_status(a->q)->idle;
 
-	if (!queue_status(c->q)->idle)
-		return due_ms;
-	if (next_task(c) != ACKNOWLEDGER_NO_TASK)
-		return 0;
-	/* Also renewals wait: a round that is due would wake us for nothing. */
-	if (c->pause_ms > now_ms)
-		return num_min(c->pause_ms, due_ms);
-	if (holds_anything(c) && c->round_ms < due_ms)
-		due_ms = c->round_ms;
+	due_ms = task_queue_due(&a->tasks, idle, due_ms, now_ms);
+	/* In a pause a round can't begin, and would wake us for nothing. */
+	if (idle && now_ms >= a->tasks.pause_ms && holds_any(a))
+		due_ms = num_min(due_ms, a->round_ms);
 	return due_ms;
 }
 
 static bool
-holds_anything(const struct acknowledger *c)
+holds_any(const struct acknowledger *a)
 {
-	return c->acks.n > 0 || holds(c->windows[0]) || holds(c->windows[1]);
+	return a->acks.n > 0 || has_batches(a->windows[0]) ||
+	       has_batches(a->windows[1]);
 }
 
 static bool
-holds(const struct window *w)
+has_batches(const struct window *w)
 {
 	return w->open && !w->plain && w->first > 0;
 }
 
 enum acknowledger_news
-acknowledger_step(struct acknowledger *c, short revents)
+acknowledger_step(struct acknowledger *a, short revents)
 {
-	enum queue_state state = queue_step(c->q, revents);
-	enum acknowledger_news news = ACKNOWLEDGER_NOTHING;
+	enum queue_state state = queue_step(a->q, revents);
+	enum acknowledger_news news;
+	int task;
 
-	note_down(c, state);
-	switch (state) {
-	case QUEUE_DOWN:
-	case QUEUE_CALLING: return ACKNOWLEDGER_NOTHING;
-	case QUEUE_FAULT: return ACKNOWLEDGER_FAULT;
-	case QUEUE_LOST:
-		c->task = ACKNOWLEDGER_NO_TASK;
-		return ACKNOWLEDGER_NOTHING;
-	case QUEUE_REFUSED:
-		c->pause_ms = clock_ms() + backoff_next(&c->backoff);
-		c->task = ACKNOWLEDGER_NO_TASK;
-		break;
-	case QUEUE_DONE:
-		backoff_reset(&c->backoff);
-		news = finish(c);
-		c->task = ACKNOWLEDGER_NO_TASK;
-		break;
-	case QUEUE_IDLE: break;
-	}
-	begin(c);
+	if (state == QUEUE_FAULT)
+		return ACKNOWLEDGER_FAULT;
+	task = task_queue_step(&a->tasks, link_of(state),
+	    queue_status(a->q)->why[0] != '\0', clock_ms());
+	news = finish(a, (enum acknowledger_task)task);
+	begin(a);
 	return news;
 }
 
-static enum acknowledger_news
-finish(struct acknowledger *c)
+static enum task_queue_link
+link_of(enum queue_state state)
 {
-	switch (c->task) {
+	switch (state) {
+	case QUEUE_DOWN:
+	case QUEUE_FAULT: break;
+	case QUEUE_IDLE: return TASK_QUEUE_IDLE;
+	case QUEUE_CALLING: return TASK_QUEUE_CALLING;
+	case QUEUE_DONE: return TASK_QUEUE_DONE;
+	case QUEUE_REFUSED: return TASK_QUEUE_REFUSED;
+	case QUEUE_LOST: return TASK_QUEUE_LOST;
+	}
+	return TASK_QUEUE_DOWN;
+}
+
+/* Reads the result of the task that was done. */
+static enum acknowledger_news
+finish(struct acknowledger *a, enum acknowledger_task task)
+{
+	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
-	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		FAILPOINT("flush-acknowledged");
-		ack_queue_done(&c->acks, &c->part);
+		ack_queue_done(&a->acks, &a->part);
+		if (a->acks.n == 0)
+			task_queue_remove(&a->tasks, task);
 		break;
+	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
-		c->asking = false;
-		c->registered = queue_asked(c->q)->registered;
+		task_queue_remove(&a->tasks, task);
+		a->registered = queue_asked(a->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
 	}
 	return ACKNOWLEDGER_NOTHING;
 }
 
+/* Begins the next task, if the connection is idle. */
 static void
-begin(struct acknowledger *c)
+begin(struct acknowledger *a)
 {
+	int64_t now_ms = clock_ms();
 	enum acknowledger_task task;
 
-	if (!queue_status(c->q)->idle)
+	if (!queue_status(a->q)->idle)
 		return;
-	if (c->renewing == c->n_held && clock_ms() >= c->round_ms &&
-	    holds_anything(c))
-		start_round(c);
-	task = next_task(c);
+	if (a->next_held == a->n_held && now_ms >= a->round_ms && holds_any(a))
+		start_round(a);
+	task = (enum acknowledger_task)task_queue_next(&a->tasks, now_ms);
 	/* Memory that is gone now may be there a little later. */
-	if (task != ACKNOWLEDGER_NO_TASK && begin_task(c, task) < 0)
-		c->pause_ms = clock_ms() + backoff_next(&c->backoff);
+	if (call(a, task) < 0)
+		task_queue_pause(&a->tasks, now_ms);
 	else
-		c->task = task;
-}
-
-static enum acknowledger_task
-next_task(const struct acknowledger *c)
-{
-	if (clock_ms() < c->pause_ms)
-		return ACKNOWLEDGER_NO_TASK;
-	if (c->acks.n > 0)
-		return ACKNOWLEDGER_ACKNOWLEDGE;
-	if (c->renewing < c->n_held)
-		return ACKNOWLEDGER_RENEW;
-	return c->asking ? ACKNOWLEDGER_ASK : ACKNOWLEDGER_NO_TASK;
+		task_queue_begin(&a->tasks, task);
 }
 
 static int
-begin_task(struct acknowledger *c, enum acknowledger_task task)
+call(struct acknowledger *a, enum acknowledger_task task)
 {
-	const struct acknowledger_held *h = &c->held[c->renewing];
+	const struct acknowledger_held *h;
 
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
 	case ACKNOWLEDGER_ACKNOWLEDGE:
-		ack_queue_part(&c->acks, &c->part);
+		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",
-		    queue_acknowledge(c->q, c->part.consumer, c->part.seqs,
-			c->part.n, c->part.rejects, c->part.n_rejects));
+		    queue_acknowledge(a->q, a->part.consumer, a->part.seqs,
+			a->part.n, a->part.rejects, a->part.n_rejects));
 	case ACKNOWLEDGER_RENEW:
-		c->renewing++;
+		h = &a->held[a->next_held++];
+		if (a->next_held == a->n_held)
+			task_queue_remove(&a->tasks, task);
 		return FAILPOINT_AFTER("flush-renew-sent",
-		    queue_renew(c->q, &h->self, &h->consumer, 1, true));
+		    queue_renew(a->q, &h->self, &h->consumer, 1, true));
 	case ACKNOWLEDGER_ASK:
 		return FAILPOINT_AFTER(
-		    "flush-ask-sent", queue_ask(c->q, &c->asked));
+		    "flush-ask-sent", queue_ask(a->q, &a->asked));
 	}
 	return 0;
 }
 
-/* Whoever is listed keeps its batches for another QUEUE_OWNER_MS. */
+/* Lists who is to be renewed: it keeps its batches for QUEUE_OWNER_MS. */
 static void
-start_round(struct acknowledger *c)
+start_round(struct acknowledger *a)
 {
 	int64_t now_ms = clock_ms();
 
-	c->n_held = c->renewing = 0;
-	c->round_ms = now_ms + ACKNOWLEDGER_RENEW_MS;
+	a->n_held = a->next_held = 0;
+	a->round_ms = now_ms + ACKNOWLEDGER_RENEW_MS;
 	for (size_t i = 0; i < 2; i++)
-		if (holds(c->windows[i]))
-			hold(c, &c->windows[i]->consumer, &c->windows[i]->self,
-			    c->windows[i]->opened_ms, now_ms);
-	for (size_t i = 0; i < c->acks.n; i++) {
-		const struct ack *r = ack_queue_at(&c->acks, i);
+		if (has_batches(a->windows[i]))
+			hold(a, &a->windows[i]->consumer, &a->windows[i]->self,
+			    a->windows[i]->opened_ms, now_ms);
+	for (size_t i = 0; i < a->acks.n; i++) {
+		const struct ack *ack = ack_queue_at(&a->acks, i);
 
-		hold(c, &r->consumer, &r->self, r->opened_ms, now_ms);
+		hold(a, &ack->consumer, &ack->self, ack->opened_ms, now_ms);
 	}
+	if (a->n_held > 0)
+		task_queue_add(&a->tasks, ACKNOWLEDGER_RENEW);
 }
 
 static void
-hold(struct acknowledger *c, const struct id *consumer, const struct id *self,
+hold(struct acknowledger *a, const struct id *consumer, const struct id *self,
     int64_t opened_ms, int64_t now_ms)
 {
-	if (c->n_held == ACKNOWLEDGER_HELD_MAX ||
-	    now_ms - opened_ms > c->max_age_ms)
+	if (a->n_held == ACKNOWLEDGER_HELD_MAX ||
+	    now_ms - opened_ms > a->max_age_ms)
 		return;
-	for (size_t i = 0; i < c->n_held; i++)
-		if (id_equal(&c->held[i].consumer, consumer))
+	for (size_t i = 0; i < a->n_held; i++)
+		if (id_equal(&a->held[i].consumer, consumer))
 			return;
-	c->held[c->n_held++] = (struct acknowledger_held){*consumer, *self};
+	a->held[a->n_held++] = (struct acknowledger_held){*consumer, *self};
 }
 
 void
-acknowledger_ask(struct acknowledger *c, const struct id *consumer)
+acknowledger_add(struct acknowledger *a, struct window *w)
 {
-	c->asked = *consumer;
-	c->asking = true;
+	ack_queue_add(&a->acks, w);
+	task_queue_add(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 }
 
-/* An outage ends with an answer, or with nothing to be asked. */
-static void
-note_down(struct acknowledger *c, enum queue_state state)
+int
+acknowledger_add_batch(struct acknowledger *a, const struct id *consumer,
+    const struct id *self, uint64_t seq, const struct batch *b)
 {
-	switch (state) {
-	case QUEUE_DOWN:
-	case QUEUE_REFUSED:
-	case QUEUE_LOST:
-		if (c->down_ms == 0)
-			c->down_ms = clock_ms();
-		if (*queue_status(c->q)->why != '\0')
-			c->failed = true;
-		return;
-	case QUEUE_IDLE:
-		if (next_task(c) != ACKNOWLEDGER_NO_TASK ||
-		    clock_ms() < c->pause_ms)
-			return;
-		break;
-	case QUEUE_DONE: break;
-	case QUEUE_CALLING:
-	case QUEUE_FAULT: return;
-	}
-	c->down_ms = 0;
-	c->failed = false;
+	if (ack_queue_add_batch(&a->acks, consumer, self, seq, b) < 0)
+		return -1;
+	task_queue_add(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
+	return 0;
+}
+
+void
+acknowledger_ask(struct acknowledger *a, const struct id *consumer)
+{
+	a->asked = *consumer;
+	task_queue_add(&a->tasks, ACKNOWLEDGER_ASK);
 }

@@ -1,10 +1,14 @@
 /*
- * The Redis side of incr-flush (layer 2): acknowledges what was committed,
- * keeps the ownership of what is held, asks who is registered.  It prints
+ * The Redis side of incr-flush: acknowledges what was committed, renews the
+ * ownership of the batches that are held, asks who is registered.  It prints
  * nothing; the loop is that of queue.h: acknowledger_wait, poll,
  * acknowledger_step.
  *
- * Everything is repeated until Redis has done it, acknowledgements first.
+ * Acknowledgements go first and are repeated until Redis has done them, as
+ * is a question.  A renewal is not repeated: the next round comes soon.
+ *
+ * A batch is Redis's until it is acknowledged here.  What acknowledger_add
+ * and acknowledger_add_batch are given must be in Postgres, after its COMMIT.
  */
 #ifndef INCR_ACKNOWLEDGER_H
 #define INCR_ACKNOWLEDGER_H
@@ -14,63 +18,67 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/backoff.h"
 #include "flush/ack_queue.h"
+#include "flush/task_queue.h"
 #include "flush/window.h"
 #include "queue/queue.h"
 #include "record/id.h"
 
 enum {
-	ACKNOWLEDGER_RENEW_MS = QUEUE_OWNER_MS / 4,
+	ACKNOWLEDGER_RENEW_MS = QUEUE_OWNER_MS / 4, /* from round to round */
 	ACKNOWLEDGER_HELD_MAX = ACK_QUEUE_MAX + 2
 };
 
-enum acknowledger_task { /* the call under way */
-	ACKNOWLEDGER_NO_TASK,
-	ACKNOWLEDGER_ACKNOWLEDGE,
-	ACKNOWLEDGER_RENEW,
-	ACKNOWLEDGER_ASK
+/* Calls, the most urgent first. */
+enum acknowledger_task {
+	ACKNOWLEDGER_NO_TASK = TASK_QUEUE_NONE,
+	ACKNOWLEDGER_ACKNOWLEDGE, /* a part of acks */
+	ACKNOWLEDGER_RENEW,       /* the next one of held */
+	ACKNOWLEDGER_ASK          /* acknowledger_ask */
 };
 
 enum acknowledger_news {
 	ACKNOWLEDGER_NOTHING,
-	ACKNOWLEDGER_ANSWER, /* registered is what was asked */
-	ACKNOWLEDGER_FAULT   /* configuration: 100, queue_status */
+	ACKNOWLEDGER_ANSWER, /* acknowledger_ask: registered */
+	ACKNOWLEDGER_FAULT   /* configuration: queue_status */
 };
 
 struct acknowledger {
-	struct queue *q; /* owned */
+	struct queue *q; /* owned; NULL: not open */
+	struct task_queue tasks;
 	struct ack_queue acks;
-	enum acknowledger_task task;
 	struct ack_queue_part part; /* being acknowledged */
 
-	const struct window *windows[2]; /* borrowed: what else is held */
+	const struct window *windows[2]; /* borrowed: they hold batches, too */
 	struct acknowledger_held {
 		struct id consumer, self; /* self owns consumer */
 	} held[ACKNOWLEDGER_HELD_MAX];    /* to be renewed in this round */
-	size_t n_held, renewing;
-	int64_t round_ms;   /* when the next round may begin */
-	int64_t max_age_ms; /* older windows are left to others */
+	size_t n_held, next_held;
+	int64_t round_ms;   /* clock_ms(): the next round begins */
+	int64_t max_age_ms; /* older windows are left to other flushes */
 
-	bool asking;
 	struct id asked;
-	bool registered;
-
-	struct backoff backoff;
-	int64_t pause_ms; /* clock_ms(): Redis refused, not before */
-	int64_t down_ms;  /* clock_ms() since when nothing was answered, 0 */
-	bool failed;      /* and there is a reason: queue_status */
+	bool registered; /* the last answer */
 };
 
-/* Takes q; two windows are looked at whenever ownership is renewed. */
-void acknowledger_open(struct acknowledger *c, struct queue *q,
+/* Takes q.  Both windows are borrowed until acknowledger_close, which closes
+ * q: as long as they hold batches, younger than max_age_ms, ownership of
+ * these is renewed. */
+void acknowledger_open(struct acknowledger *a, struct queue *q,
     const struct window windows[2], int64_t max_age_ms);
-void acknowledger_close(struct acknowledger *c);
+void acknowledger_close(struct acknowledger *a);
 
-int64_t acknowledger_wait(const struct acknowledger *c, struct pollfd *ret_pfd);
-enum acknowledger_news acknowledger_step(struct acknowledger *c, short revents);
+/* What to poll for (fd -1: nothing), and the clock_ms() at which
+ * acknowledger_step is due. */
+int64_t acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd);
+enum acknowledger_news acknowledger_step(struct acknowledger *a, short revents);
 
-/* Asks whether consumer is registered; one at a time. */
-void acknowledger_ask(struct acknowledger *c, const struct id *consumer);
+/* Like ack_queue_add and ack_queue_add_batch. */
+void acknowledger_add(struct acknowledger *a, struct window *w);
+int acknowledger_add_batch(struct acknowledger *a, const struct id *consumer,
+    const struct id *self, uint64_t seq, const struct batch *b);
+
+/* Asks whether consumer is registered; one question at a time. */
+void acknowledger_ask(struct acknowledger *a, const struct id *consumer);
 
 #endif

@@ -273,7 +273,7 @@ acknowledge(struct flusher *f)
 	const struct control_checkpoint *p = &f->input.point;
 
 	f->replayed++;
-	if (ack_queue_add_batch(&f->acknowledger.acks, &p->consumer,
+	if (acknowledger_add_batch(&f->acknowledger, &p->consumer,
 		&f->input.consumer, p->seq, &f->input.batch) < 0)
 		out_of_memory(f);
 	return true;
@@ -436,7 +436,7 @@ committed(struct flusher *f)
 	if (w->plain)
 		f->numbering.committed_ms = clock_ms();
 	else
-		ack_queue_add(&f->acknowledger.acks, w);
+		acknowledger_add(&f->acknowledger, w);
 	if (w->adopted && id_equal(&f->known.consumer, &w->consumer) &&
 	    f->known.row < w->last)
 		f->known.row = w->last;
