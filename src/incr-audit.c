@@ -1,5 +1,5 @@
 /*
- * incr-audit: where everything is that the system holds, message by message.
+ * incr-audit: adds up the increments in a queue and in the table.
  *
  * In	the lists and batches of a queue in Redis, the table and the ledger
  *	in Postgres.  Nothing is changed.
@@ -77,7 +77,8 @@ begin(struct audit *a, int argc, char **argv)
 	const char *why;
 
 	if (argc - first > 1)
-		log_die(EXIT_CONFIG, "%s: one key at most", argv[first + 1]);
+		log_die(
+		    EXIT_CONFIG, "%s: only one KEY is taken", argv[first + 1]);
 	if (first < argc &&
 	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
 		log_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
@@ -110,21 +111,26 @@ audit(struct audit *a)
 	switch (audit_run(a)) {
 	case AUDIT_DONE: return;
 	case AUDIT_MOVING:
-		log_die(EXIT_TEMPFAIL, "queue: moving, no number is exact; try "
-				       "again");
+		log_die(EXIT_TEMPFAIL,
+		    "queue: moved in each of %d rounds, no number is exact; "
+		    "run it again",
+		    AUDIT_ROUNDS);
 	case AUDIT_REDIS:
 		log_die(EXIT_TEMPFAIL, "redis: %s", queue_status(a->q)->why);
 	case AUDIT_REDIS_FAULT:
 		log_die(EXIT_CONFIG, "redis: %s", queue_status(a->q)->why);
 	case AUDIT_POSTGRES:
 		why = postgres_why(a->pg);
-		log_die(EXIT_TEMPFAIL, "postgres: %s",
-		    why == NULL ? "no answer in time" : why);
+		if (why == NULL)
+			log_die(EXIT_TEMPFAIL,
+			    "postgres: no answer within %g s (--wait)",
+			    (double)wait_ms / 1000);
+		log_die(EXIT_TEMPFAIL, "postgres: %s", why);
 	case AUDIT_POSTGRES_FAULT:
 		log_die(EXIT_CONFIG, "postgres: %s", postgres_why(a->pg));
 	case AUDIT_NO_NUMBER:
-		log_die(EXIT_CONFIG, "increments: the sum is no whole number "
-				     "of at most 38 digits");
+		log_die(EXIT_CONFIG, "increments: the sum is not a whole "
+				     "number of at most 38 digits");
 	case AUDIT_MEMORY:
 		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 	}
@@ -178,13 +184,13 @@ judge(const struct audit *a)
 	char is[U128_TEXT], due[U128_TEXT];
 
 	if (a->missing > 0)
-		log_say("queue: %" PRIu64 " batches that were taken are "
-			"neither in Redis nor in the table",
-		    a->missing);
+		log_say("queue: %" PRIu64
+			" batch%s taken, and neither in Redis nor in the table",
+		    a->missing, a->missing == 1 ? "" : "es");
 	if (expecting && total(a) != expected) {
 		u128_format(total(a), is);
 		u128_format(expected, due);
-		log_say("total: %s, not %s", is, due);
+		log_say("total: %s, expected %s", is, due);
 		return EXIT_REJECTED;
 	}
 	return a->missing > 0 ? EXIT_REJECTED : EXIT_DELIVERED;

@@ -97,7 +97,7 @@ hold() {
 	increments 1 10 | incr-publish
 	incr-audit --expect 55 >/dev/null
 	run --separate-stderr -1 incr-audit --expect 56
-	[ "$stderr" = 'incr-audit: total: 55, not 56' ]
+	[ "$stderr" = 'incr-audit: total: 55, expected 56' ]
 	[ "${#lines[@]}" -eq 7 ]
 	incr-audit --expect 0 "$OTHER" >/dev/null
 }
@@ -107,7 +107,7 @@ hold() {
 	rcli del "$(batches | grep '::2$')" >/dev/null
 	rcli zrem "$(batches | grep '::1$' | sed 's/::batch::1/::batches/')" 2
 	run --separate-stderr -1 incr-audit
-	[[ "$stderr" == *': 1 batches that were taken are neither'* ]]
+	[[ "$stderr" == 'incr-audit: queue: 1 batch taken, and neither in Redis nor in the table' ]]
 }
 
 @test "usage errors, services away, tables missing" {
@@ -120,10 +120,13 @@ hold() {
 	[[ "$output" == 'incr-audit: redis: '* ]]
 	DATABASE_URL="postgresql:///x?host=$PWD" run -111 incr-audit -w 0.1
 	[[ "$output" == 'incr-audit: postgres: '* ]]
-	run -111 sh -c 'incr-audit >/dev/full'
+	for out in '>/dev/full' '>&-'; do
+		run -111 sh -c "incr-audit $out"
+		[[ "$output" == 'incr-audit: stdout: '* ]]
+	done
 	sql "insert into increments values ('$KEY', 0.5)"
 	run -100 incr-audit
-	[[ "$output" == *'no whole number'* ]]
+	[[ "$output" == *'not a whole number'* ]]
 	sql 'drop table incr_ledger'
 	run -100 incr-audit
 	[[ "$output" == *'run incr-db create'* ]]
@@ -146,7 +149,7 @@ hold() {
 		incr-audit >out 2>err || status=$?
 		n=$((n + 1))
 		if [ "$status" -eq 111 ]; then
-			grep -q moving err
+			grep -q 'queue: moved' err
 			continue
 		fi
 		[ "$status" -eq 0 ]
@@ -177,7 +180,7 @@ is_prefix_sum() {
 		union all select null, moves()'
 	# A statement does not see what it changes itself, the next one does.
 	run --separate-stderr -111 incr-audit
-	[ "$stderr" = 'incr-audit: queue: moving, no number is exact; try again' ]
+	[ "$stderr" = 'incr-audit: queue: moved in each of 50 rounds, no number is exact; run it again' ]
 	[ -z "$output" ]
 	sql 'drop view increments'
 	sql 'alter table counts rename to increments'
