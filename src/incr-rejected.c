@@ -1,10 +1,10 @@
 /*
- * incr-rejected: the dead letters of a queue: shown, counted, put back on
- * the queue, dropped.
+ * incr-rejected: lists, counts, republishes or drops the dead letters of a
+ * queue.
  *
- * In	the rejected list in Redis, oldest first, as it was when we began;
- *	what is rejected meanwhile is left for the next time.
- * Out	lines about them, or how many were moved.
+ * In	the rejected list in Redis, oldest first, as it was at the start;
+ *	messages that are rejected meanwhile are left out.
+ * Out	a line per message, or how many were moved.
  *
  * Redis owns every payload.  It goes from the rejected list to the ready
  * list, or away, inside one script; only if it is still where it was seen.
@@ -26,13 +26,13 @@
 #include "base/options.h"
 #include "inspect/deadletter.h"
 #include "inspect/list_cursor.h"
-#include "inspect/message_id.h"
 #include "inspect/queue_sync.h"
+#include "inspect/selection.h"
 #include "record/queue_name.h"
 
 enum {
 	SHOWN_MAX = 1000, /* bytes of a payload on a terminal */
-	STARTS_MAX = 1000
+	RESTARTS_MAX = 1000
 };
 
 enum command { LIST, COUNT, REPUBLISH, DROP, COMMANDS };
@@ -43,37 +43,37 @@ static const char *const commands[COMMANDS] = {
 static const char *url, *queue_name;
 static int64_t wait_ms;
 static uint64_t number = UINT64_MAX;
-static bool all, raw, yes, by_code;
-static enum fault code;
+static bool all, raw, yes;
+static enum fault code = FAULT_COUNT; /* any */
 
 static const char *take_code(void *dest, const char *text);
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
-    OPTIONS_REDIS(&url, "the Redis that has it"),
-    OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for Redis"),
+    OPTIONS_REDIS(&url, "the Redis of the queue"),
+    OPTIONS_WAIT(&wait_ms, "5", 0, "how long to wait for Redis"),
     {.letter = 'c',
 	.name = "code",
 	.arg = "CODE",
-	.help = "only those with this code",
+	.help = "only messages with this code",
 	.kind = OPTIONS_CALL,
 	.dest = &code,
 	.call = take_code},
     {.letter = 'n',
 	.name = "number",
 	.arg = "N",
-	.help = "only the N oldest of them",
+	.help = "only the N oldest messages",
 	.kind = OPTIONS_NUMBER,
 	.dest = &number,
 	.min = 1,
 	.max = 1000000000},
     {.letter = 'a',
 	.name = "all",
-	.help = "drop: all of them",
+	.help = "drop: all messages",
 	.kind = OPTIONS_FLAG,
 	.dest = &all},
     {.name = "raw",
-	.help = "list: the messages themselves, one line each",
+	.help = "list: print the messages only, one per line",
 	.kind = OPTIONS_FLAG,
 	.dest = &raw},
     {.letter = 'y',
@@ -83,29 +83,24 @@ static const struct option_def defs[] = {
 	.dest = &yes},
 };
 
-/* What one walk through the list is to do, and has done. */
+/* What a command is to do with the list, and what it has done. */
 struct job {
 	enum command command;
-	struct list_cursor walk;
-	struct message_ids names;
-	uint64_t left;      /* of --number */
-	struct id self;     /* the withdrawer */
+	struct list_cursor cursor;
+	struct selection selection;
+	struct id self;     /* the withdrawer of queue_withdraw */
 	uint64_t seq;       /* its last call */
-	struct buf scratch; /* to judge in */
+	uint64_t moved;     /* messages withdrawn */
+	int restarts;       /* since others took from the list */
+	struct buf scratch; /* of deadletter_judge */
 	struct buf out;
-
-	uint64_t counts[FAULT_COUNT]; /* chosen, by code */
-	uint64_t moved, unfit;        /* withdrawn; to be republished but bad */
-	int starts;                   /* how often it was begun again */
 };
 
 static void begin(struct job *j, int argc, char **argv);
 static enum command find_command(const char *word);
-static void check_options(const struct job *j, size_t n_names);
+static void check_options(const struct job *j, size_t n_ids);
 static void run(struct job *j);
-static void look(struct job *j);
-static bool is_chosen(
-    struct job *j, const char *payload, size_t len, enum fault fault);
+static void handle_page(struct job *j);
 static void show(
     struct job *j, const char *payload, size_t len, enum fault fault);
 static void withdraw(
@@ -114,11 +109,12 @@ static void start_over(struct job *j, uint64_t missed);
 static void put(struct job *j);
 static bool ask(struct job *j);
 static void restore(struct job *j, uint64_t end);
-static uint64_t chosen(const struct job *j);
 static void report(struct job *j);
 static void report_counts(struct job *j);
 static int finish(struct job *j);
 static _Noreturn void give_up(const struct job *j, enum queue_state state);
+static _Noreturn void output_failed(const struct job *j);
+static void say_moved(const struct job *j);
 static _Noreturn void out_of_memory(void);
 
 int
@@ -139,34 +135,36 @@ static void
 begin(struct job *j, int argc, char **argv)
 {
 	static const struct options_prog prog = {"incr-rejected",
-	    "list|count|republish|drop [NAME...]",
-	    "Shows, counts, republishes or drops the dead letters of a queue.",
+	    "list|count|republish|drop [ID...]",
+	    "Lists, counts, republishes or drops the dead letters of a queue.",
 	    defs, sizeof defs / sizeof *defs};
 	int first = options_parse(&prog, argc, argv);
 	const char *why;
 
 	if (first == argc)
 		log_die(EXIT_CONFIG,
-		    "list, count, republish or drop? see %s "
-		    "--help",
+		    "command: missing; expected list, count, republish or "
+		    "drop; see %s --help",
 		    prog.name);
 	j->command = find_command(argv[first++]);
 	check_options(j, (size_t)(argc - first));
-	if (message_id_set(
-		&j->names, argv + first, (size_t)(argc - first), &why) < 0) {
+	if (message_id_set(&j->selection.ids, argv + first,
+		(size_t)(argc - first), &why) < 0) {
 		if (why == NULL)
 			out_of_memory();
 		log_die(EXIT_CONFIG,
-		    "%s: not a name of %d digits, as list "
-		    "shows them",
+		    "%s: not a message id: %d hexadecimal digits, as printed "
+		    "by list",
 		    why, MESSAGE_ID_TEXT);
 	}
-	j->walk = (struct list_cursor){.q = queue_open(url, queue_name, &why),
+	j->cursor = (struct list_cursor){.q = queue_open(url, queue_name, &why),
 	    .wait_ms = wait_ms,
 	    .list = {.kind = QUEUE_REJECTED},
 	    .max = QUEUE_PEEK_MAX - 1};
-	if (j->walk.q == NULL)
+	if (j->cursor.q == NULL)
 		log_die(EXIT_CONFIG, "redis: %s", why);
+	j->selection.code = code;
+	j->selection.valid_only = j->command == REPUBLISH;
 	id_make(&j->self);
 	restore(j, UINT64_MAX);
 }
@@ -174,9 +172,8 @@ begin(struct job *j, int argc, char **argv)
 static const char *
 take_code(void *dest, const char *text)
 {
-	by_code = true;
 	return deadletter_find(text, dest) < 0
-		   ? "a code of a message, incr-record(5), or valid"
+		   ? "the code of a message, incr-record(5), or valid"
 		   : NULL;
 }
 
@@ -186,44 +183,48 @@ find_command(const char *word)
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i], word) == 0)
 			return (enum command)i;
-	log_die(EXIT_CONFIG, "%s: not list, count, republish or drop", word);
+	log_die(EXIT_CONFIG,
+	    "%s: no such command; expected list, count, republish or drop",
+	    word);
 }
 
 static void
-check_options(const struct job *j, size_t n_names)
+check_options(const struct job *j, size_t n_ids)
 {
 	const char *name = commands[j->command];
 
 	if (raw && j->command != LIST)
-		log_die(EXIT_CONFIG, "--raw: does not go with %s", name);
+		log_die(EXIT_CONFIG, "--raw: not with %s", name);
 	if (raw && isatty(STDOUT_FILENO))
 		log_die(EXIT_CONFIG, "--raw: standard output is a terminal");
 	if (all && j->command != DROP)
-		log_die(EXIT_CONFIG, "--all: does not go with %s", name);
-	if (all && (by_code || n_names > 0))
-		log_die(EXIT_CONFIG, "--all: does not go with --code or names");
-	if (by_code && j->command == REPUBLISH)
-		log_die(EXIT_CONFIG, "--code: does not go with republish, "
-				     "which takes what is valid");
+		log_die(EXIT_CONFIG, "--all: not with %s", name);
+	if (all && (code != FAULT_COUNT || n_ids > 0))
+		log_die(EXIT_CONFIG, "--all: not with --code or message ids");
+	if (code != FAULT_COUNT && j->command == REPUBLISH)
+		log_die(EXIT_CONFIG,
+		    "--code: not with republish, which takes valid "
+		    "messages only");
 	if (j->command != DROP)
 		return;
-	if (!all && !by_code && n_names == 0)
-		log_die(EXIT_CONFIG, "drop: what? say names, --code or --all");
+	if (!all && code == FAULT_COUNT && n_ids == 0)
+		log_die(
+		    EXIT_CONFIG, "drop: needs message ids, --code or --all");
 	if (!yes && !isatty(STDIN_FILENO))
-		log_die(EXIT_CONFIG, "drop: standard input is no terminal; "
-				     "say --yes");
+		log_die(EXIT_CONFIG,
+		    "drop: needs --yes: standard input is not a terminal");
 }
 
-/* -- the walk ------------------------------------------------------------- */
+/* -- the list ------------------------------------------------------------- */
 
 static void
 run(struct job *j)
 {
 	enum queue_state state = QUEUE_IDLE;
 
-	while (j->left > 0) {
-		switch (list_cursor_step(&j->walk, &state)) {
-		case LIST_CURSOR_PAGE: look(j); break;
+	while (j->selection.left > 0) {
+		switch (list_cursor_step(&j->cursor, &state)) {
+		case LIST_CURSOR_PAGE: handle_page(j); break;
 		case LIST_CURSOR_END: return;
 		case LIST_CURSOR_SHIFTED: start_over(j, 0); break;
 		case LIST_CURSOR_FAILED: give_up(j, state);
@@ -232,60 +233,36 @@ run(struct job *j)
 	}
 }
 
-/* Looks at what is in hand. */
+/* Shows, counts or withdraws the messages of a page that are chosen. */
 static void
-look(struct job *j)
+handle_page(struct job *j)
 {
 	static size_t index[QUEUE_PEEK_MAX];
-	struct list_cursor *w = &j->walk;
+	struct list_cursor *c = &j->cursor;
 	struct queue_picks picks = {.index = index};
 	bool moves = j->command == REPUBLISH || j->command == DROP;
 	size_t newest = 0;
 
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		struct increment inc;
 		size_t len;
-		const char *payload = list_cursor_payload(w, i, &len);
+		const char *payload = list_cursor_payload(c, i, &len);
 		enum fault fault =
 		    deadletter_judge(&j->scratch, payload, len, &inc);
+		int chosen =
+		    selection_choose(&j->selection, payload, len, fault);
 
-		if (fault == FAULT_UNAVAILABLE)
+		if (fault == FAULT_UNAVAILABLE || chosen < 0)
 			out_of_memory();
-		if (!is_chosen(j, payload, len, fault)) {
-			newest = i;
-			continue;
-		}
-		j->left--;
-		j->counts[fault]++;
-		if (j->command == LIST)
+		if (chosen && j->command == LIST)
 			show(j, payload, len, fault);
-		if (moves)
-			index[picks.n++] = list_cursor_index(w, i);
+		if (chosen && moves)
+			index[picks.n++] = list_cursor_index(c, i);
 		else
 			newest = i;
 	}
-	withdraw(j, &picks, w->n - picks.n, newest);
+	withdraw(j, &picks, c->n - picks.n, newest);
 	put(j);
-}
-
-/* Of republish, only what is valid; what is not is noted. */
-static bool
-is_chosen(struct job *j, const char *payload, size_t len, enum fault fault)
-{
-	uint64_t name;
-
-	if (j->left == 0 || (by_code && fault != code))
-		return false;
-	if (j->names.n > 0) {
-		if (message_id_of(payload, len, &name) < 0)
-			out_of_memory();
-		if (!message_id_use(&j->names, name))
-			return false;
-	}
-	if (j->command != REPUBLISH || fault == FAULT_NONE)
-		return true;
-	j->unfit++;
-	return false;
 }
 
 static void
@@ -293,7 +270,7 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 {
 	static int terminal = -1;
 	char digits[MESSAGE_ID_TEXT + 1];
-	uint64_t name;
+	uint64_t id;
 
 	if (terminal < 0)
 		terminal = isatty(STDOUT_FILENO);
@@ -302,9 +279,9 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 			out_of_memory();
 		return;
 	}
-	if (message_id_of(payload, len, &name) < 0)
+	if (message_id_of(payload, len, &id) < 0)
 		out_of_memory();
-	message_id_format(name, digits);
+	message_id_format(id, digits);
 	if (buf_addf(&j->out, "%s\t%s\t", digits, deadletter_code(fault)) < 0 ||
 	    deadletter_add_shown(
 		&j->out, payload, len, terminal ? SHOWN_MAX : SIZE_MAX) < 0 ||
@@ -312,54 +289,55 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 		out_of_memory();
 }
 
-/* Withdraws picks of those in hand; the others are behind us then. */
+/* Withdraws picks of the page, and goes on behind it. */
 static void
 withdraw(
     struct job *j, const struct queue_picks *picks, size_t kept, size_t newest)
 {
-	struct list_cursor *w = &j->walk;
-	uint64_t older = list_cursor_older(w);
+	struct list_cursor *c = &j->cursor;
+	uint64_t older = list_cursor_older(c);
 	const struct queue_withdrawn *done;
 	enum queue_state state;
 
-	if (list_cursor_advance(w, kept, newest) < 0)
+	if (list_cursor_advance(c, kept, newest) < 0)
 		out_of_memory();
 	if (picks->n == 0)
 		return;
-	if (queue_withdraw(w->q, &j->self, ++j->seq, j->command == REPUBLISH,
+	if (queue_withdraw(c->q, &j->self, ++j->seq, j->command == REPUBLISH,
 		older, picks) < 0)
 		out_of_memory();
 	FAILPOINT("rejected-sent");
-	state = queue_sync_done(w->q, wait_ms);
+	state = queue_sync_done(c->q, wait_ms);
 	if (state != QUEUE_DONE)
 		give_up(j, state);
 	FAILPOINT("rejected-withdrawn");
-	done = queue_withdrawn(w->q);
+	done = queue_withdrawn(c->q);
 	if (!done->known)
-		log_die(EXIT_TEMPFAIL, "redis: has forgotten what was done "
-				       "last; look before you go on");
+		log_die(EXIT_TEMPFAIL,
+		    "redis: outcome of the last call unknown; run "
+		    "\"incr-rejected list\" before retrying");
 	j->moved += done->n;
 	if (done->n < picks->n)
 		start_over(j, picks->n - done->n);
 }
 
 /*
- * Others have taken from the list, so places are not what they were, and
- * `missed` of those picked were no longer there.  What was looked at so far
- * is looked at again; but lines are written, and names are used up.
+ * Begins again, since others have taken from the list: places have changed,
+ * and `missed` of the messages picked were no longer there.  That can't be
+ * done after lines were written or ids were used.
  */
 static void
 start_over(struct job *j, uint64_t missed)
 {
-	if (j->command == LIST || j->names.n > 0 || ++j->starts > STARTS_MAX) {
+	if (j->command == LIST || j->selection.ids.n > 0 ||
+	    ++j->restarts > RESTARTS_MAX) {
 		report(j);
-		log_die(EXIT_TEMPFAIL, "rejected: others took from it at the "
-				       "same time; try again");
+		log_die(EXIT_TEMPFAIL, "rejected: other programs took messages "
+				       "meanwhile; run it again");
 	}
-	j->left = j->command == COUNT ? number : j->left + missed;
-	j->unfit = 0;
-	memset(j->counts, 0, sizeof j->counts);
-	list_cursor_start(&j->walk, j->walk.end + missed);
+	selection_restart(&j->selection,
+	    j->command == COUNT ? number : j->selection.left + missed);
+	list_cursor_start(&j->cursor, j->cursor.end + missed);
 }
 
 /* Writes what is in out. */
@@ -368,13 +346,14 @@ put(struct job *j)
 {
 	if (j->out.len > 0 && io_write_all(STDOUT_FILENO, buf_ptr(&j->out),
 				  j->out.len, IO_FOREVER) < 0)
-		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+		output_failed(j);
 	buf_clear(&j->out);
 }
 
 /* -- drop ----------------------------------------------------------------- */
 
-/* Shall they be dropped?  Then no others than those that were counted. */
+/* Asks on a terminal whether to drop, and what was counted for the question
+ * is all that is dropped then. */
 static bool
 ask(struct job *j)
 {
@@ -386,12 +365,13 @@ ask(struct job *j)
 	j->command = COUNT;
 	run(j);
 	j->command = DROP;
-	n = chosen(j);
-	restore(j, j->walk.end);
-	j->left = n;
+	n = j->selection.chosen;
+	restore(j, j->cursor.end);
+	j->selection.left = n;
 	if (n == 0)
 		return true;
-	log_show("drop %ju dead letters for good? [y/N] ", (uintmax_t)n);
+	log_show("drop %ju dead letter%s for good? [y/N] ", (uintmax_t)n,
+	    n == 1 ? "" : "s");
 	if (fgets(answer, sizeof answer, stdin) == NULL)
 		answer[0] = '\0';
 	answer[strcspn(answer, "\n")] = '\0';
@@ -400,24 +380,13 @@ ask(struct job *j)
 	log_die(EXIT_REJECTED, "drop: nothing dropped");
 }
 
-/* As if nothing had been done yet. */
+/* Sets the job to its beginning. */
 static void
 restore(struct job *j, uint64_t end)
 {
-	message_id_restore(&j->names);
-	memset(j->counts, 0, sizeof j->counts);
-	j->left = number;
-	list_cursor_start(&j->walk, end);
-}
-
-static uint64_t
-chosen(const struct job *j)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < FAULT_COUNT; i++)
-		n += j->counts[i];
-	return n;
+	message_id_restore(&j->selection.ids);
+	selection_restart(&j->selection, number);
+	list_cursor_start(&j->cursor, end);
 }
 
 /* -- the end -------------------------------------------------------------- */
@@ -431,9 +400,9 @@ report(struct job *j)
 	case COUNT: report_counts(j); break;
 	case REPUBLISH:
 		buf_addf(&j->out, "%ju republished", (uintmax_t)j->moved);
-		if (j->unfit > 0)
-			buf_addf(
-			    &j->out, ", %ju not valid", (uintmax_t)j->unfit);
+		if (j->selection.invalid > 0)
+			buf_addf(&j->out, ", %ju not valid",
+			    (uintmax_t)j->selection.invalid);
 		buf_addf(&j->out, "\n");
 		break;
 	case DROP:
@@ -446,45 +415,64 @@ report(struct job *j)
 static void
 report_counts(struct job *j)
 {
-	if (by_code) {
-		buf_addf(&j->out, "%ju\n", (uintmax_t)chosen(j));
+	if (code != FAULT_COUNT) {
+		buf_addf(&j->out, "%ju\n", (uintmax_t)j->selection.chosen);
 		return;
 	}
 	for (int i = 0; i < FAULT_COUNT; i++)
-		if (j->counts[i] > 0)
+		if (j->selection.counts[i] > 0)
 			buf_addf(&j->out, "%s\t%ju\n",
 			    deadletter_code((enum fault)i),
-			    (uintmax_t)j->counts[i]);
-	buf_addf(&j->out, "total\t%ju\n", (uintmax_t)chosen(j));
+			    (uintmax_t)j->selection.counts[i]);
+	buf_addf(&j->out, "total\t%ju\n", (uintmax_t)j->selection.chosen);
 }
 
 static int
 finish(struct job *j)
 {
-	size_t missing = j->names.n - j->names.used;
+	size_t missing = selection_missing(&j->selection);
 
 	if (number != UINT64_MAX)
 		missing = 0;
 	if (missing > 0)
-		log_say("rejected: %zu of the names are not there", missing);
+		log_say("rejected: %zu of %zu message ids not found", missing,
+		    j->selection.ids.n);
 	if (io_finish(STDOUT_FILENO) < 0)
-		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	queue_close(j->walk.q);
-	list_cursor_free(&j->walk);
-	message_id_free(&j->names);
+		output_failed(j);
+	queue_close(j->cursor.q);
+	list_cursor_free(&j->cursor);
+	selection_free(&j->selection);
 	buf_free(&j->scratch);
 	buf_free(&j->out);
-	return missing > 0 || j->unfit > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+	return missing > 0 || j->selection.invalid > 0 ? EXIT_REJECTED
+						       : EXIT_DELIVERED;
 }
 
-/* What was moved stays moved, and is said. */
 static void
 give_up(const struct job *j, enum queue_state state)
 {
-	if (j->moved > 0)
-		log_say("rejected: %ju moved before this", (uintmax_t)j->moved);
+	say_moved(j);
 	log_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL, "redis: %s",
-	    queue_status(j->walk.q)->why);
+	    queue_status(j->cursor.q)->why);
+}
+
+static void
+output_failed(const struct job *j)
+{
+	int saved = errno;
+
+	say_moved(j);
+	log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(saved));
+}
+
+/* Messages that were moved before a failure stay moved. */
+static void
+say_moved(const struct job *j)
+{
+	if (j->moved > 0)
+		log_say("rejected: %ju %s before this failure",
+		    (uintmax_t)j->moved,
+		    j->command == DROP ? "dropped" : "republished");
 }
 
 static void

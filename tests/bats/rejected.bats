@@ -87,7 +87,7 @@ $(value 1)" ]
 y" ]
 	[ "$(incr-rejected list "$(name x)" "$(name x)" | wc -l)" -eq 2 ]
 	run -1 incr-rejected list "$(name x)" "$(name z)" "$(name x)" "$(name x)"
-	[ "${lines[2]}" = 'incr-rejected: rejected: 2 of the names are not there' ]
+	[ "${lines[2]}" = 'incr-rejected: rejected: 2 of 4 message ids not found' ]
 }
 
 @test "list: a full disk is not a success, nothing there is one" {
@@ -101,6 +101,25 @@ y" ]
 		[ "$status" -eq 111 ]
 		[ "${#lines[@]}" -eq 1 ]
 	done
+}
+
+@test "output on a full disk or nowhere is 111, and what was moved is said" {
+	for out in '>/dev/full' '>&-'; do
+		reject_all x "$(value 1)"
+		for command in list count; do
+			run -111 sh -c "incr-rejected $command $out"
+			[[ "$output" == 'incr-rejected: stdout: '* ]]
+			[ "${#lines[@]}" -eq 1 ]
+		done
+		run -111 sh -c "incr-rejected republish $out"
+		[ "${lines[0]}" = 'incr-rejected: rejected: 1 republished before this failure' ]
+		[[ "${lines[1]}" == 'incr-rejected: stdout: '* ]]
+		run -111 sh -c "incr-rejected drop -ay $out"
+		[ "${lines[0]}" = 'incr-rejected: rejected: 1 dropped before this failure' ]
+		[[ "${lines[1]}" == 'incr-rejected: stdout: '* ]]
+		[ "$(rejected)" -eq 0 ]
+	done
+	[ "$(ready)" -eq 2 ]
 }
 
 # -- republish -----------------------------------------------------------------
@@ -143,7 +162,7 @@ $(value 1)" ]
 	[ "$output" = '1 republished, 1 not valid' ]
 	run -1 incr-rejected republish "$(name x)" "$(name y)"
 	[ "${lines[0]}" = '0 republished, 1 not valid' ]
-	[ "${lines[1]}" = 'incr-rejected: rejected: 1 of the names are not there' ]
+	[ "${lines[1]}" = 'incr-rejected: rejected: 1 of 2 message ids not found' ]
 }
 
 # many N: as many, every third one valid; their sum is in $sum
@@ -268,12 +287,13 @@ refused() {
 	refused show
 	refused drop
 	refused drop --yes
+	[ "$output" = 'incr-rejected: drop: needs message ids, --code or --all' ]
 	refused drop --all
-	[[ "$output" == *'say --yes' ]]
+	[[ "$output" == 'incr-rejected: drop: needs --yes: '* ]]
 	refused drop -y -a -c not-json
 	refused drop -y -a "$(name x)"
 	refused drop -y x
-	[[ "$output" == "incr-rejected: x: not a name of 16 digits"* ]]
+	[[ "$output" == "incr-rejected: x: not a message id: 16 hexadecimal digits"* ]]
 	refused list --all
 	refused count --raw
 	refused list -c nonsense
