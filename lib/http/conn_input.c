@@ -60,13 +60,12 @@ take_head(
 	if (r->traceparent.len == TRACEPARENT_TEXT)
 		memcpy(
 		    x->trace.text, head + r->traceparent.at, TRACEPARENT_TEXT);
-	in->progressed = true;
 	d = env->handler->head(env->handler->service, x,
 	    &(struct request_head){r, head, env->from}, &answer);
 	x->unannounced = x->close && r->keep_alive;
 	conn_input_decide(in, env, x, d, &answer);
 	if (x->answered)
-		x->limit = r->expects ? 0 : DISCARD_MAX;
+		x->limit = DISCARD_MAX;
 	if (r->length > x->limit || (x->answered && r->expects)) {
 		answer = response_fault(FAULT_TOO_LONG);
 		conn_input_cut(in, env, &answer);

@@ -37,8 +37,8 @@ struct conn_input {
 	struct exchanges asked;
 	struct buf body; /* of the request being read */
 	uint8_t state;   /* enum conn_input_state */
-	bool progressed; /* a request began or ended, or goes on; the
-			  * connection takes it back */
+	bool progressed; /* a request ended or goes on; the connection takes
+			  * it back */
 };
 
 /* What a new exchange gets to know.  Borrowed for the call. */

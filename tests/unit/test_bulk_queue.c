@@ -1,0 +1,391 @@
+/* Requests of many lines: how many, whose turn, what they are answered. */
+#include "serve_parts.h"
+
+static const char head[] = "POST /increments HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* One that was let in. */
+static struct exchange *
+begin(void)
+{
+	struct response a;
+	enum decision d;
+	struct exchange *x = parts_begin(head, NULL, &d, &a);
+
+	check(d == DECISION_READ && x->in_pieces, "let in");
+	return x;
+}
+
+static enum decision
+feed(struct exchange *x, const char *text)
+{
+	struct response a = {0};
+
+	return bulk_queue_data(&parts.bulk, x, text, strlen(text), &a);
+}
+
+/* n lines of 2 bytes. */
+static enum decision
+feed_lines(struct exchange *x, size_t n)
+{
+	char *text = malloc(2 * n + 1);
+	enum decision d;
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + 2 * i, "a\n", 3);
+	d = feed(x, text);
+	free(text);
+	return d;
+}
+
+static enum decision
+end(struct exchange *x, struct response *ret)
+{
+	x->whole = true;
+	*ret = (struct response){0};
+	return bulk_queue_end(&parts.bulk, x, ret);
+}
+
+/* Its lines, or those of whoever's turn it is, go on. */
+static size_t
+advance(int64_t now_ms, enum decision *ret, struct response *ret_answer)
+{
+	struct exchange *x;
+	size_t n = 0;
+
+	while ((x = bulk_queue_next(&parts.bulk, now_ms)) != NULL) {
+		*ret = bulk_queue_advance(&parts.bulk, x, ret_answer);
+		n++;
+	}
+	return n;
+}
+
+static size_t
+count(const char *lines)
+{
+	size_t n = 0;
+
+	while ((lines = strchr(lines, '\n')) != NULL) {
+		lines++;
+		n++;
+	}
+	return n;
+}
+
+static void
+verdicts(size_t n, const char *verdict)
+{
+	size_t len = strlen(verdict);
+	char *text = malloc(n * len + 1);
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * len, verdict, len + 1);
+	parts_answer(text);
+	free(text);
+}
+
+static void
+drop(struct exchange *x, struct response *a)
+{
+	exchange_answer(x, a);
+	exchange_free(x);
+}
+
+static void
+test_whole(void)
+{
+	struct exchange *x;
+	struct response a;
+
+	parts_open(4096, 2, false);
+	x = begin();
+	check(feed(x, "a\nb") == DECISION_READ, "read on");
+	check(strcmp(parts_lines(), "a\n") == 0, "as they come");
+	verdicts(1, "a\n");
+	check(parts_last()->decision == DECISION_READ, "more may come");
+	check(end(x, &a) == DECISION_READ, "a verdict is missing");
+	check(strcmp(parts_lines(), "b\n") == 0, "the last line");
+	verdicts(1, "b\n");
+	check(parts_last()->decision == DECISION_ANSWER, "all is known");
+	a = parts_last()->answer;
+	check(a.status == HTTP_202 && a.text_len == 4 &&
+		  memcmp(a.text, "a\nb\n", 4) == 0,
+	    "%u", (unsigned)a.status);
+	drop(x, &a);
+	check(parts.bulk.count == 0, "it is gone");
+	x = begin();
+	check(end(x, &a) == DECISION_ANSWER && a.status == HTTP_400, "no line");
+	drop(x, &a);
+	parts_close();
+}
+
+/* How many there may be, unread answers included. */
+static void
+test_places(void)
+{
+	struct exchange *x[3];
+	struct response a;
+	enum decision d;
+
+	parts_open(64, 2, false);
+	x[0] = begin();
+	parts.unsent_bytes = 1 << 20;
+	x[1] = parts_begin(head, NULL, &d, &a);
+	check(d == DECISION_ANSWER && a.status == HTTP_503,
+	    "an answer that is not read has a place");
+	exchange_free(x[1]);
+	parts.unsent_bytes--;
+	x[1] = begin();
+	x[2] = parts_begin(head, NULL, &d, &a);
+	check(d == DECISION_ANSWER && a.status == HTTP_503, "too many");
+	for (size_t i = 0; i < 3; i++)
+		exchange_free(x[i]);
+	check(parts.bulk.count == 0, "places are given back");
+	parts_close();
+}
+
+/* A quarter of the lines, and one; it waits without being read. */
+static void
+test_share(void)
+{
+	struct exchange *x;
+	struct response a;
+	enum decision d = DECISION_CUT;
+
+	parts_open(400, 2, false);
+	x = begin();
+	check(feed_lines(x, 150) == DECISION_HOLD, "no room");
+	check(count(parts_lines()) == 101, "a quarter");
+	check(advance(clock_ms(), &d, &a) == 0, "still none");
+	verdicts(1, "a\n");
+	check(parts_last()->decision == DECISION_HOLD, "it still waits");
+	check(advance(clock_ms(), &d, &a) == 1 && d == DECISION_HOLD,
+	    "one place");
+	check(count(parts_lines()) == 1, "one line");
+	verdicts(101, "a\n");
+	check(advance(clock_ms(), &d, &a) == 1 && d == DECISION_READ,
+	    "the rest, read on");
+	check(count(parts_lines()) == 48, "the rest");
+	verdicts(48, "a\n");
+	check(end(x, &a) == DECISION_ANSWER && a.status == HTTP_202, "%u",
+	    (unsigned)a.status);
+	drop(x, &a);
+	parts_close();
+}
+
+static void
+test_window(void)
+{
+	struct exchange *x;
+	struct response a;
+
+	parts_open(100000, 2, false);
+	x = begin();
+	check(feed_lines(x, 1100) == DECISION_HOLD, "a window full");
+	check(count(parts_lines()) == BULK_QUEUE_WINDOW, "of lines");
+	x->pending = 0;
+	bulk_queue_leave(&parts.bulk, x);
+	(void)a;
+	exchange_free(x);
+	parts_close();
+}
+
+/* Two that wait take turns of 64 lines. */
+static void
+test_turns(void)
+{
+	struct exchange *x[2], *next;
+	struct response a;
+	uint32_t pending[2];
+
+	parts_open(800, 2, false);
+	x[0] = begin();
+	x[1] = begin();
+	check(feed_lines(x[0], 400) == DECISION_HOLD, "no room");
+	check(feed_lines(x[1], 400) == DECISION_HOLD, "nor for it");
+	check(count(parts_lines()) == 201 && x[1]->pending == 0, "one has all");
+	verdicts(201, "a\n");
+	for (int i = 0; i < 2; i++) {
+		next = bulk_queue_next(&parts.bulk, clock_ms());
+		check(next == x[i], "in turn: %d", i);
+		check(
+		    bulk_queue_advance(&parts.bulk, next, &a) == DECISION_HOLD,
+		    "more");
+		check(next->pending == BULK_QUEUE_TURN, "%u", next->pending);
+	}
+	while ((next = bulk_queue_next(&parts.bulk, clock_ms())) != NULL)
+		(void)bulk_queue_advance(&parts.bulk, next, &a);
+	for (int i = 0; i < 2; i++)
+		pending[i] = x[i]->pending;
+	check(pending[0] + pending[1] == 201 && pending[1] >= 64 &&
+		  pending[0] >= 64,
+	    "%u and %u", pending[0], pending[1]);
+	for (int i = 0; i < 2; i++) {
+		bulk_queue_leave(&parts.bulk, x[i]);
+		exchange_free(x[i]);
+	}
+	check(bulk_queue_due(&parts.bulk) == IO_FOREVER, "nothing waits");
+	parts_close();
+}
+
+/* No room for too long: the rest is unavailable, what is out is awaited. */
+static void
+test_waited(void)
+{
+	struct exchange *x;
+	struct response a;
+	enum decision d = DECISION_CUT;
+	int64_t due_ms;
+
+	parts_open(4, 2, false);
+	x = begin();
+	check(feed(x, "a\nb\nc\n") == DECISION_HOLD, "two have room");
+	check(end(x, &a) == DECISION_HOLD, "one waits");
+	check(count(parts_lines()) == 2, "two");
+	due_ms = bulk_queue_due(&parts.bulk);
+	check(advance(due_ms - 1, &d, &a) == 0, "not yet");
+	check(advance(due_ms, &d, &a) == 1 && d == DECISION_READ,
+	    "no line is left");
+	check(bulk_queue_due(&parts.bulk) == IO_FOREVER, "nor waits");
+	verdicts(2, "a\n");
+	check(parts_last()->decision == DECISION_ANSWER, "all is known");
+	a = parts_last()->answer;
+	check(a.status == HTTP_207 &&
+		  memmem(a.text, a.text_len, "unavailable", 11) != NULL,
+	    "%u", (unsigned)a.status);
+	exchange_answer(x, &a);
+	check(
+	    failure_log_due(&parts.routes.failures) != IO_FOREVER, "a failure");
+	exchange_free(x);
+	parts_close();
+}
+
+/* A verdict says that the queue is away: no other line waits for the same. */
+static void
+test_away(void)
+{
+	struct exchange *x;
+	struct response a;
+
+	parts_open(4, 2, false);
+	x = begin();
+	check(feed(x, "a\nb\nc\n") == DECISION_HOLD, "one waits");
+	check(end(x, &a) == DECISION_HOLD, "it waits");
+	(void)parts_lines();
+	parts_answer("{\"error\":{\"code\":\"unavailable\",\"detail\":\"\","
+		     "\"line\":1}}\n");
+	check(parts_last()->decision == DECISION_READ &&
+		  bulk_queue_due(&parts.bulk) == IO_FOREVER,
+	    "it waits no more");
+	verdicts(1, "b\n");
+	check(parts_last()->decision == DECISION_ANSWER &&
+		  parts_last()->answer.status == HTTP_207,
+	    "%u", (unsigned)parts_last()->answer.status);
+	a = parts_last()->answer;
+	check(count(parts_lines()) == 0, "the third was not sent");
+	drop(x, &a);
+	parts_close();
+}
+
+/* Nothing more is read: with what is known, once it is. */
+static void
+test_cut(void)
+{
+	static const struct response too_long = {
+	    .status = HTTP_413, .code = "too-long"};
+	struct exchange *x;
+	struct response a = too_long;
+
+	parts_open(4096, 2, false);
+	x = begin();
+	check(feed(x, "a\nb") == DECISION_READ, "read on");
+	(void)parts_lines();
+	x->whole = true;
+	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_READ, "awaited");
+	verdicts(1, "a\n");
+	a = parts_last()->answer;
+	check(parts_last()->decision == DECISION_ANSWER &&
+		  a.status == HTTP_207 &&
+		  memmem(a.text, a.text_len, "\"line\":2", 8) != NULL,
+	    "%u", (unsigned)a.status);
+	drop(x, &a);
+	x = begin();
+	a = too_long;
+	check(feed(x, "a") == DECISION_READ, "read on");
+	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_ANSWER &&
+		  a.status == HTTP_413,
+	    "no line: as it is");
+	drop(x, &a);
+	parts_close();
+}
+
+static void
+test_too_many(void)
+{
+	struct exchange *x;
+	struct response a;
+	enum decision d = DECISION_READ;
+	uint32_t sent = 0;
+
+	parts_open(100000, 2, false);
+	x = begin();
+	while (sent < BULK_REQUEST_LINES + 1 && d != DECISION_CUT) {
+		size_t n = 1000;
+
+		if (sent == BULK_REQUEST_LINES)
+			n = 1;
+		d = feed_lines(x, n);
+		sent += (uint32_t)n;
+		n = count(parts_lines());
+		if (n > 0)
+			verdicts(n, "a\n");
+	}
+	check(d == DECISION_CUT && sent == BULK_REQUEST_LINES + 1, "behind %u",
+	    sent);
+	a = (struct response){.status = HTTP_413, .code = "too-long"};
+	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_ANSWER &&
+		  a.status == HTTP_207,
+	    "%u", (unsigned)a.status);
+	drop(x, &a);
+	parts_close();
+}
+
+/* The client has gone: what is out is awaited, nothing more is sent. */
+static void
+test_left(void)
+{
+	struct exchange *x;
+	struct response a;
+	enum decision d = DECISION_CUT;
+
+	parts_open(4, 2, false);
+	x = begin();
+	check(feed(x, "a\nb\nc\n") == DECISION_HOLD, "one waits");
+	(void)parts_lines();
+	bulk_queue_leave(&parts.bulk, x);
+	check(x->pending == 2 && advance(clock_ms(), &d, &a) == 0,
+	    "it waits no more");
+	verdicts(1, "a\n");
+	check(parts_last()->decision != DECISION_ANSWER, "one is missing");
+	verdicts(1, "b\n");
+	check(parts_last()->decision == DECISION_ANSWER, "for nobody");
+	a = parts_last()->answer;
+	check(*parts_lines() == '\0', "the third was not sent");
+	drop(x, &a);
+	parts_close();
+}
+
+int
+main(void)
+{
+	test_whole();
+	test_places();
+	test_share();
+	test_window();
+	test_turns();
+	test_waited();
+	test_away();
+	test_cut();
+	test_too_many();
+	test_left();
+	return check_end();
+}
