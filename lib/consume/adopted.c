@@ -1,3 +1,4 @@
+/* Keeps the list of adopted consumers and their unread batches. */
 #include "consume/adopted.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The consumers adopted by this process, and which of their batches are
- * still to be read (layer 2).  Memory only.
+ * The consumers that this process has adopted, and which of their batches are
+ * still to be read.  Memory only.
  */
 #ifndef INCR_ADOPTED_H
 #define INCR_ADOPTED_H
@@ -11,7 +11,7 @@
 
 #include "record/id.h"
 
-/* More are left for later, or for others. */
+/* Further ones are adopted later, or by others. */
 enum { ADOPTED_MAX = 64 };
 
 struct adopted_consumer {
@@ -33,15 +33,15 @@ struct adopted {
  */
 uint64_t *adopted_add(struct adopted *o, const struct id *consumer, size_t n);
 
-/* The batch to be read next; false if there is none.  *ret_consumer is
+/* Finds the batch to be read next; false if there is none.  *ret_consumer is
  * borrowed until the next change. */
 bool adopted_next(
     const struct adopted *o, const struct id **ret_consumer, uint64_t *ret_seq);
 
-/* That batch was read. */
+/* Marks the batch of adopted_next as read. */
 void adopted_advance(struct adopted *o);
 
-/* Nothing more is known of consumer, if anything was. */
+/* Removes consumer, if it is there. */
 void adopted_forget(struct adopted *o, const struct id *consumer);
 
 void adopted_clear(struct adopted *o);

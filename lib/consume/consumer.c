@@ -1,11 +1,15 @@
 /*
+ * Makes the calls of a consumer, in the order of their precedence.
+ *
  * In: batches from Redis.  Out: the stream.  Redis owns every payload all
- * the time, here are copies only.  A call without an answer is simply due
+ * the time, here are copies only.  A call without a reply is simply due
  * again, under the same name, except a registration: that has a new id
  * each time.  Killed at any line: what was taken waits under its name for
  * the next look of another consumer.
  */
 #include "consume/consumer.h"
+
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -30,7 +34,7 @@ static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
 static int finish_batch(struct consumer *c, const struct queue_batch *b);
 static int finish_measure(struct consumer *c);
-static void lose_name(struct consumer *c);
+static void lose_id(struct consumer *c);
 static bool may_leave(const struct consumer *c);
 static bool is_done(const struct consumer *c);
 static int begin_call(struct consumer *c);
@@ -129,7 +133,7 @@ finish_register(struct consumer *c)
 	c->phase = CONSUMER_TAKING;
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
-	c->orphaned = true;
+	c->look_again = true;
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
 	    queue_registered(c->queue)->at_ms);
 }
@@ -143,7 +147,7 @@ finish_renew(struct consumer *c)
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	if (c->phase == CONSUMER_TAKING &&
 	    queue_renewed_is(renewed, 0) == QUEUE_DISOWNED) {
-		lose_name(c);
+		lose_id(c);
 		return 0;
 	}
 	for (size_t i = 1; i < c->n_renewed; i++)
@@ -158,7 +162,7 @@ finish_adopt(struct consumer *c)
 	const struct queue_adopted *adopted = queue_adopted(c->queue);
 	uint64_t *seqs;
 
-	c->orphaned = adopted->n > 0 || adopted->more;
+	c->look_again = adopted->n > 0 || adopted->more;
 	if (adopted->n == 0) {
 		c->due_ms[CONSUMER_ADOPT] = clock_ms() + ORPHANS_MS;
 		return 0;
@@ -196,7 +200,8 @@ finish_take(struct consumer *c)
 	int64_t now_ms = clock_ms();
 
 	/* Not in step with other consumers. */
-	c->due_ms[CONSUMER_TAKE] = now_ms + LOOK_MS - clock_us() % JITTER_MS;
+	c->due_ms[CONSUMER_TAKE] =
+	    now_ms + LOOK_MS - (int64_t)arc4random_uniform(JITTER_MS);
 	switch (b->outcome) {
 	case QUEUE_TAKEN: return finish_batch(c, b);
 	case QUEUE_EMPTY:
@@ -211,7 +216,7 @@ finish_take(struct consumer *c)
 	case QUEUE_NOT_OWNER:
 		c->due_ms[CONSUMER_RENEW] = c->due_ms[CONSUMER_TAKE] = now_ms;
 		break;
-	case QUEUE_GONE: lose_name(c); break;
+	case QUEUE_GONE: lose_id(c); break;
 	}
 	return 0;
 }
@@ -238,7 +243,7 @@ finish_measure(struct consumer *c)
 	uint64_t unacked = c->lengths.unacked;
 
 	c->lengths = *queue_lengths(c->queue);
-	/* Refused as full nobody says that it is empty. */
+	/* A take that is refused as full does not say that ready is empty. */
 	if (!c->measured || c->lengths.ready == 0)
 		c->left = c->lengths.ready;
 	if (c->full_ms != 0 && c->lengths.unacked != unacked)
@@ -248,10 +253,10 @@ finish_measure(struct consumer *c)
 	return 0;
 }
 
-/* Redis, or who adopted us, will have no more of this id.  What was adopted
- * under it runs out and is adopted again. */
+/* The id is not registered any more, or was adopted.  Consumers that were
+ * adopted under it lose their owner with its life, and are adopted again. */
 static void
-lose_name(struct consumer *c)
+lose_id(struct consumer *c)
 {
 	c->phase = CONSUMER_NAMELESS;
 	c->due_ms[CONSUMER_REGISTER] = 0;
@@ -270,7 +275,7 @@ static bool
 is_done(const struct consumer *c)
 {
 	return c->once && c->phase == CONSUMER_TAKING && c->measured &&
-	       c->left == 0 && !c->orphaned && !has_unread(c);
+	       c->left == 0 && !c->look_again && !has_unread(c);
 }
 
 static int
@@ -281,7 +286,7 @@ begin_call(struct consumer *c)
 	/* Another Redis, or one that may have lost its last second. */
 	if (c->phase == CONSUMER_TAKING &&
 	    queue_status(c->queue)->run != c->run)
-		lose_name(c);
+		lose_id(c);
 	for (int call = 0; call < CONSUMER_NO_CALL; call++)
 		if (due(c, (enum consumer_call)call) <= now_ms) {
 			c->call = (enum consumer_call)call;
@@ -321,7 +326,7 @@ is_of_use(const struct consumer *c, enum consumer_call call)
 	return false;
 }
 
-/* 0, or -1: memory is gone, for the queue is idle. */
+/* 0, or -1: memory is gone, as the queue is idle. */
 static int
 send_call(struct consumer *c)
 {
@@ -352,7 +357,7 @@ send_call(struct consumer *c)
 	return 0;
 }
 
-/* An adopted consumer is spoken for until its last batch is acknowledged. */
+/* An adopted consumer is renewed until its last batch is acknowledged. */
 static int
 send_renew(struct consumer *c)
 {

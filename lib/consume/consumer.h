@@ -1,6 +1,6 @@
 /*
- * A consumer of the queue (layer 2): under ids of its own it registers,
- * renews, takes, adopts, and puts what it got into a stream.
+ * A consumer registers under an id of its own, renews it, takes batches,
+ * adopts those of consumers that are gone, and adds them to a stream.
  *
  * It makes one call to Redis at a time and never blocks.  The loop:
  *
@@ -24,8 +24,8 @@
 #include "queue/queue.h"
 #include "record/id.h"
 
-/* What Redis may be asked for; in the order of precedence.  What is rare
- * comes first, or a backlog would starve it. */
+/* The calls, in the order of precedence.  What is rare comes first, or a
+ * backlog would starve it. */
 enum consumer_call {
 	CONSUMER_REGISTER,
 	CONSUMER_RENEW,
@@ -37,7 +37,7 @@ enum consumer_call {
 };
 
 enum consumer_phase {
-	CONSUMER_NAMELESS, /* no id that Redis still knows: registers one */
+	CONSUMER_NAMELESS, /* it has no id that Redis still knows: registers */
 	CONSUMER_TAKING,   /* registered, its stream is begun */
 	CONSUMER_LEAVING   /* the stream is complete; still renews */
 };
@@ -56,11 +56,11 @@ struct consumer {
 	enum consumer_phase phase;
 	struct stream stream;
 	struct queue_lengths lengths; /* about a second old */
-	int64_t trouble_ms; /* clock_ms() since Redis has done nothing for us
-			     * that was wanted; 0: all is well */
-	int64_t full_ms; /* once: clock_ms() since a batch was refused because
-			  * too many are not acknowledged, and none was since;
-			  * 0: nothing is refused */
+	int64_t trouble_ms; /* clock_ms() since when calls fail; 0: they do
+			     * not */
+	int64_t full_ms; /* with once: clock_ms() since when a take is refused
+			  * because too many batches are unacknowledged, and
+			  * none was acknowledged; 0: it is not */
 
 	/* Its own: */
 	enum consumer_call call;          /* under way */
@@ -70,9 +70,9 @@ struct consumer {
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* asked for; ours is first */
 	size_t n_renewed;
-	uint64_t left; /* once: payloads still to be taken */
-	bool measured; /* left is known */
-	bool orphaned; /* once: another look for orphans is worth it */
+	uint64_t left;   /* with once: payloads still to be taken */
+	bool measured;   /* left is known */
+	bool look_again; /* with once: another look may adopt */
 	struct backoff refused;
 };
 
@@ -84,9 +84,9 @@ void consumer_free(struct consumer *c);
 int64_t consumer_wait(const struct consumer *c, struct pollfd *ret_pfd);
 
 /*
- * Does what can be done now.  QUEUE_FAULT: of no use (queue_status).
- * QUEUE_DOWN, QUEUE_LOST or QUEUE_REFUSED: trouble, which passes or not.
- * -1 (memory is gone), else 0, with *ret_state.
+ * Does what can be done now.  0 with *ret_state, which is QUEUE_FAULT if
+ * trying again is of no use, QUEUE_DOWN, QUEUE_LOST or QUEUE_REFUSED if calls
+ * fail (queue_status says why); or -1 if memory is gone.
  */
 int consumer_step(
     struct consumer *c, short revents, enum queue_state *ret_state);

@@ -1,3 +1,4 @@
+/* Writes batches as lines and checkpoints. */
 #include "consume/stream.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 enum {
 	WRITE_MAX = 1 << 20, /* bytes, then others get their turn */
 	KEEP_MAX = 1 << 16,  /* bytes of memory kept while idle */
-	UNSAID_MS = 400      /* waiting that is usual is not worth a word */
+	USUAL_WAIT_MS = 400 /* a usual wait has no since_ms in the checkpoint */
 };
 
 static int add_lines(
@@ -48,7 +49,8 @@ stream_add(struct stream *s, const struct queue_batch *b,
 	c.seq = b->seq;
 	c.lines = b->n;
 	c.taken_ms = b->taken_ms;
-	c.since_ms = b->taken_ms - b->since_ms > UNSAID_MS ? b->since_ms : 0;
+	c.since_ms =
+	    b->taken_ms - b->since_ms > USUAL_WAIT_MS ? b->since_ms : 0;
 	if (adopted != NULL) {
 		c.consumer = *adopted;
 		c.adopted = true;

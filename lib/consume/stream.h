@@ -1,6 +1,6 @@
 /*
- * The stream of a consumer (layer 2): its checkpoints and the lines of its
- * batches, incr-record(5), and their way out.
+ * The output of a consumer: the lines of its batches, each batch followed by
+ * its checkpoint, incr-record(5).
  *
  * Memory: one batch and what was not yet written before it.
  */
@@ -25,7 +25,8 @@ struct stream {
 	uint64_t faults[FAULT_COUNT];     /* error lines in place of payloads */
 };
 
-/* All of these: 0, or -1 if memory is gone: the stream is of no more use. */
+/* stream_begin, stream_add and stream_end: 0, or -1 if memory is gone: then
+ * the stream is of no more use. */
 
 /* Begins, or goes on, under a new id: the checkpoint of seq 0, at now_ms by
  * Redis's clock. */
@@ -41,14 +42,14 @@ bool stream_begun(const struct stream *s);
 int stream_add(struct stream *s, const struct queue_batch *b,
     const struct id *adopted, uint64_t *ret_bytes);
 
-/* We leave in order: the last checkpoint, if the stream was begun. */
+/* Adds the last checkpoint ("end":true), if the stream was begun. */
 int stream_end(struct stream *s);
 
-/* Writes what goes without blocking, a bounded part of it.  0 (maybe with
- * nothing written), or -1 with errno. */
+/* Writes as much as goes without blocking, but not more than 1 MiB.  0 (maybe
+ * with nothing written), or -1 with errno. */
 int stream_write(struct stream *s, int fd);
 
-/* Gives back what a large batch took, if all was written. */
+/* Frees the memory that a large batch took, if all was written. */
 void stream_shrink(struct stream *s);
 
 void stream_free(struct stream *s);

@@ -1,8 +1,8 @@
 /*
- * The memory between two looks.
+ * Remembers who had an owner at the last look, and finds candidates.
  *
- * In: what each look showed.  Out: candidates.  A candidate is only a
- * reason to try: the script adopts it if it still is as it was seen.
+ * A candidate is only a reason to try: the script adopts it if it still is as
+ * it was seen.
  */
 #include "queue/liveness.h"
 
@@ -32,7 +32,7 @@ void
 liveness_note(struct liveness *s, const struct id *consumer, const char *record,
     size_t record_len, int64_t now_ms)
 {
-	struct liveness_sighting *to;
+	struct liveness_seen *to;
 
 	if (s->n_next == ROOM || record_len >= OWNER_RECORD_MAX)
 		return;
@@ -46,7 +46,7 @@ liveness_note(struct liveness *s, const struct id *consumer, const char *record,
 void
 liveness_end(struct liveness *s, const struct id *self)
 {
-	struct liveness_sighting *was = s->last;
+	struct liveness_seen *was = s->last;
 
 	qsort(s->next, s->n_next, sizeof *s->next, by_id);
 	s->last = s->next;
@@ -77,12 +77,12 @@ liveness_hold(struct liveness *s, const struct id *consumer)
 	return 0;
 }
 
-const struct liveness_sighting *
+const struct liveness_seen *
 liveness_candidate(
     const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms)
 {
 	while (*i < s->n_last) {
-		const struct liveness_sighting *one = &s->last[(*i)++];
+		const struct liveness_seen *one = &s->last[(*i)++];
 
 		if (one->record[0] == '\0') {
 			if (now_ms - one->since_ms >= LIVENESS_APART_MS)
@@ -118,7 +118,7 @@ liveness_free(struct liveness *s)
 static int64_t
 known_since(const struct liveness *s, const struct id *consumer, int64_t now_ms)
 {
-	struct liveness_sighting key = {.consumer = *consumer}, *found;
+	struct liveness_seen key = {.consumer = *consumer}, *found;
 
 	if (s->n_last == 0)
 		return now_ms;
@@ -127,15 +127,15 @@ known_since(const struct liveness *s, const struct id *consumer, int64_t now_ms)
 							 : found->since_ms;
 }
 
-/* Forgets those that self, by the last look, does not own any more. */
+/* Forgets the consumers that, by the last look, self does not own any more. */
 static void
 drop_unheld(struct liveness *s, const struct id *self)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->n_held; i++) {
-		struct liveness_sighting key = {.consumer = s->held[i]},
-					 *found = NULL;
+		struct liveness_seen key = {.consumer = s->held[i]},
+				     *found = NULL;
 
 		if (s->n_last > 0)
 			found = bsearch(
@@ -158,7 +158,7 @@ is_held(const struct liveness *s, const struct id *consumer)
 static int
 by_id(const void *a, const void *b)
 {
-	const struct liveness_sighting *x = a, *y = b;
+	const struct liveness_seen *x = a, *y = b;
 
 	return memcmp(&x->consumer, &y->consumer, sizeof x->consumer);
 }

@@ -1,7 +1,7 @@
 /*
- * What incr-consume's looks at all consumers have shown, and whom it may
- * therefore adopt (layer 2).  Memory only; no input or output but the look
- * whether a process of this machine is gone.
+ * Which consumers are alive, by looks at the owners of all consumers, and
+ * which may therefore be adopted.  Memory only: the only input is whether a
+ * process of this machine is gone (owner.h).
  */
 #ifndef INCR_LIVENESS_H
 #define INCR_LIVENESS_H
@@ -14,19 +14,19 @@
 #include "record/id.h"
 
 enum {
-	LIVENESS_MAX = 1000,    /* remembered, of each kind; the rest later */
+	LIVENESS_MAX = 1000,    /* remembered, with and without owner each */
 	LIVENESS_APART_MS = 250 /* nearer looks are one look */
 };
 
-struct liveness_sighting {
+struct liveness_seen {
 	struct id consumer;
 	int64_t since_ms;              /* without owner at every look since */
 	char record[OWNER_RECORD_MAX]; /* empty: without owner */
 };
 
-/* All zero: nothing was seen.  liveness_free. */
+/* All zero: no look yet.  Freed by liveness_free. */
 struct liveness {
-	struct liveness_sighting *last,
+	struct liveness_seen *last,
 	    *next; /* the last look, the one being noted */
 	size_t n_last, n_next;
 	struct id *held; /* adopted, and the adopter knows */
@@ -41,23 +41,23 @@ void liveness_note(struct liveness *s, const struct id *consumer,
     const char *record, size_t record_len, int64_t now_ms);
 void liveness_end(struct liveness *s, const struct id *self);
 
-/* The connection is another: owners may have been kept from renewing, too.
- * The next look is a first one. */
+/* Makes the next look the first one: after another connection was made, as
+ * others may have been kept from renewing, too. */
 void liveness_forget(struct liveness *s);
 
-/* self knows that it owns consumer.  0, or -1 if memory is gone: it will be
- * told again. */
+/* Notes that self knows that it owns consumer.  0, or -1 if memory is gone:
+ * the consumer is a candidate again. */
 int liveness_hold(struct liveness *s, const struct id *consumer);
 
 /*
- * The next one from *i (0 at first) whom self may adopt: without owner at
- * two looks, owned by a process that is gone, or by self without knowing.
- * NULL if there is no more.  Borrowed until the next look.
+ * Returns the next consumer from *i (0 at first) that self may adopt: without
+ * owner at two looks, owned by a process that is gone, or owned by self
+ * without its knowing.  NULL if there is none.  Borrowed until the next look.
  */
-const struct liveness_sighting *liveness_candidate(
+const struct liveness_seen *liveness_candidate(
     const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms);
 
-/* Is there anyone whom a later look may make a candidate? */
+/* Is there a consumer that a later look may make a candidate? */
 bool liveness_ownerless(const struct liveness *s);
 
 void liveness_free(struct liveness *s);

@@ -1,6 +1,7 @@
 /*
- * Process identity.  In: a speaker, or a record from Redis, of which
- * nothing is believed.  Out: a record, or whether its process is gone.
+ * Writes the owner record of this process; says whether another's is gone.
+ *
+ * Nothing in a record from Redis is believed.
  */
 #include "queue/owner.h"
 

@@ -1,12 +1,13 @@
 /*
- * Who speaks for a consumer (layer 2): the text of an owner key,
+ * The owner record of a consumer, which is the text of its owner key:
  *
  *	SPEAKER BOOT PID STARTTIME
  *
- * the speaking consumer's UUID, then the process: the machine it runs on,
- * its number there, and field 22 of its /proc/PID/stat, because numbers
- * are used again.  BOOT is the kernel's boot id, a dash, and the inode of
- * the PID namespace: containers share the kernel, not the numbers.
+ * SPEAKER is the UUID of the consumer that owns it, itself or its adopter.
+ * Then comes the process of that one: the machine it runs on, its number
+ * there, and field 22 of its /proc/PID/stat, because numbers are used again.
+ *BOOT is the kernel's boot id, a dash, and the inode of the PID namespace:
+ *containers share the kernel, not the numbers.
  */
 #ifndef INCR_OWNER_H
 #define INCR_OWNER_H
@@ -22,16 +23,16 @@ enum { OWNER_BOOT_MAX = 64, OWNER_RECORD_MAX = 192 };
  * kernel does not tell. */
 const char *owner_boot(void);
 
-/* Writes the record of this process speaking as speaker, and a NUL. */
+/* Writes the record of this process with this speaker, and a NUL. */
 void owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX]);
 
 /* Does the record name speaker?  record ends with a NUL. */
 bool owner_speaks(const char *record, const struct id *speaker);
 
 /*
- * Is the process of this record certainly gone?  True only if it was on
- * this machine, and no process has its number, or one that was started at
- * another time or has only not been waited for.
+ * Is the process of this record certainly gone?  True only if it was on this
+ * machine, and either no process has its number, or the one that has it was
+ * started at another time or is a zombie.
  */
 bool owner_gone(const char *record);
 

@@ -39,7 +39,7 @@ queue_adopt(struct queue *q, const struct id *self)
 static int
 send_adopt(struct queue *q)
 {
-	const struct liveness_sighting *one;
+	const struct liveness_seen *one;
 	size_t i = 0, n = 0;
 
 	if (!queue_call_start(q))
@@ -59,7 +59,8 @@ send_adopt(struct queue *q)
 	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1, NULL);
 }
 
-/* Whom this very look showed to be orphaned is adopted by the same call. */
+/* A consumer that this very look showed to be a candidate is adopted by the
+ * second half of the same call. */
 enum queue_state
 queue_call_digest_adopt(struct queue *q, const struct redis_reply *reply)
 {
@@ -113,7 +114,8 @@ note(struct queue *q, const struct redis_reply *list, size_t step,
 		size_t len = 0;
 		const char *record = "";
 
-		/* Anything may be in the set; no UUID, no consumer. */
+		/* Anything may be in the set; what is no UUID is no consumer.
+		 */
 		if (reply_id(redis_reply_at(list, i), &id) < 0)
 			continue;
 		if (step == 2)

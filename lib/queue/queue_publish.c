@@ -10,7 +10,7 @@
 enum { LINE_END = 2 }; /* CR LF */
 
 static void publisher_key(struct queue *q, const struct id *publisher);
-static bool lists(const struct redis_reply *reply, int64_t index);
+static bool has_index(const struct redis_reply *reply, int64_t index);
 
 int
 queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
@@ -29,6 +29,9 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 	    msgpack_add(&l->packed, line, len) < 0 ||
 	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
 		l->packed.len = before;
+		if (before > 0)
+			memcpy(buf_ptr(&l->packed) + before - LINE_END, "\r\n",
+			    LINE_END);
 		return -1;
 	}
 	l->n++;
@@ -142,18 +145,18 @@ queue_published(const struct queue *q)
 bool
 queue_published_reused(const struct queue_published *p, size_t i)
 {
-	return lists(p->lines, (int64_t)i);
+	return has_index(p->lines, (int64_t)i);
 }
 
 bool
 queue_published_known(const struct queue_published *p, size_t i)
 {
-	return lists(p->lines, -1 - (int64_t)i);
+	return has_index(p->lines, -1 - (int64_t)i);
 }
 
 /* The reply's indexes ascend. */
 static bool
-lists(const struct redis_reply *reply, int64_t index)
+has_index(const struct redis_reply *reply, int64_t index)
 {
 	size_t low = 1, high = redis_reply_count(reply);
 

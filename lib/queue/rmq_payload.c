@@ -1,3 +1,4 @@
+/* Turns a raw payload of the queue into exactly one line. */
 #include "queue/rmq_payload.h"
 
 #include <stdbool.h>
@@ -10,7 +11,7 @@
 enum { SIGNATURE = 5 };
 static const char signature[SIGNATURE] = "\xff\x00\xbe\xbe\x4a";
 
-static enum fault judge_header(const char *text, size_t len);
+static enum fault check_header(const char *text, size_t len);
 static bool are_strings(const struct json *values);
 static bool is_string(const struct json *v);
 static enum fault add_text(
@@ -34,7 +35,7 @@ rmq_payload_strip(
 	if (newline == NULL)
 		return FAULT_FAULTY_HEADER;
 	fault =
-	    judge_header(raw + SIGNATURE, (size_t)(newline - raw) - SIGNATURE);
+	    check_header(raw + SIGNATURE, (size_t)(newline - raw) - SIGNATURE);
 	if (fault != FAULT_NONE)
 		return fault;
 	*ret_text = newline + 1;
@@ -58,7 +59,7 @@ rmq_payload_add_line(
 }
 
 static enum fault
-judge_header(const char *text, size_t len)
+check_header(const char *text, size_t len)
 {
 	struct json_text json;
 	bool good;

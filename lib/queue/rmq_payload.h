@@ -1,5 +1,5 @@
 /*
- * What a message of the queue says: one line (layer 2).
+ * Payloads as adjust/rmq writes and reads them.
  *
  * A raw payload is what LPUSH was given, maybe by a program of adjust/rmq:
  *
@@ -23,7 +23,7 @@ enum { RMQ_PAYLOAD_HEADER_MAX = 1 << 16 };
  * Finds the payload proper inside raw (borrowed, never changed; *ret_text
  * points into it).  FAULT_NONE, or FAULT_FAULTY_HEADER: no newline, no JSON,
  * or other JSON than an object of arrays of strings (null for an array,
- * as Go writes an empty one, is fine).  Memory gone: FAULT_UNAVAILABLE.
+ * as Go writes an empty one, is fine); FAULT_UNAVAILABLE if memory is gone.
  */
 enum fault rmq_payload_strip(
     const char *raw, size_t len, const char **ret_text, size_t *ret_len);
@@ -33,7 +33,7 @@ enum fault rmq_payload_strip(
  * as spaces, or, in the place of one that has a faulty header, is longer
  * than LINES_JSON_MAX or would read as a control line, an error line with
  * this number.  FAULT_NONE, the fault of the error line, or
- * FAULT_UNAVAILABLE: memory gone, nothing was added.
+ * FAULT_UNAVAILABLE if memory is gone: nothing was added.
  */
 enum fault rmq_payload_add_line(
     struct buf *out, const char *raw, size_t len, uint64_t number);

@@ -1,6 +1,7 @@
 /*
- * In: a URL, scripts, the replies.  Out: requests, a verdict.  They go out
- * all at once, and the first reply that is no good decides.
+ * Writes the requests of the handshake and checks their replies.
+ *
+ * All requests are sent at once, and the first reply that is no good decides.
  */
 #include "redis/handshake.h"
 
@@ -10,28 +11,28 @@
 #include "redis/resp.h"
 
 static int add_auth(struct buf *out, const struct url_redis *u);
-static enum server_fitness judge_info(struct handshake *g,
+static enum server_fitness check_info(struct handshake *h,
     const struct redis_reply *reply, char *ret_why, size_t why_size);
 
 int
-handshake_write(struct handshake *g, const struct url_redis *url,
+handshake_write(struct handshake *h, const struct url_redis *url,
     const char *const *scripts, size_t n_scripts, struct buf *out)
 {
 	int failed = 0;
 
 	buf_clear(out);
-	g->n = g->n_answered = g->n_loaded = 0;
+	h->n = h->n_answered = h->n_loaded = 0;
 	if (url != NULL && (url->password[0] != '\0' || url->user[0] != '\0')) {
-		g->steps[g->n++] = HANDSHAKE_AUTH;
+		h->steps[h->n++] = HANDSHAKE_AUTH;
 		failed |= add_auth(out, url);
 	}
 	if (url != NULL) {
-		g->steps[g->n++] = HANDSHAKE_SELECT;
-		g->steps[g->n++] = HANDSHAKE_INFO;
+		h->steps[h->n++] = HANDSHAKE_SELECT;
+		h->steps[h->n++] = HANDSHAKE_INFO;
 		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
 	}
 	for (size_t i = 0; i < n_scripts; i++) {
-		g->steps[g->n++] = HANDSHAKE_LOAD;
+		h->steps[h->n++] = HANDSHAKE_LOAD;
 		failed |= buf_addf(out, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
 		failed |= resp_encode(out, scripts[i], strlen(scripts[i]));
 	}
@@ -50,7 +51,7 @@ add_auth(struct buf *out, const struct url_redis *u)
 }
 
 enum server_fitness
-handshake_judge(struct handshake *g, const struct redis_reply *reply,
+handshake_check(struct handshake *h, const struct redis_reply *reply,
     char *ret_why, size_t why_size)
 {
 	const char *error = redis_reply_error(reply), *sha;
@@ -58,12 +59,12 @@ handshake_judge(struct handshake *g, const struct redis_reply *reply,
 
 	if (error != NULL) {
 		snprintf(ret_why, why_size, "%s", error);
-		return server_info_greeting_error(error);
+		return server_info_handshake_error(error);
 	}
-	switch (g->steps[g->n_answered++]) {
+	switch (h->steps[h->n_answered++]) {
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
-	case HANDSHAKE_INFO: return judge_info(g, reply, ret_why, why_size);
+	case HANDSHAKE_INFO: return check_info(h, reply, ret_why, why_size);
 	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);
@@ -71,28 +72,28 @@ handshake_judge(struct handshake *g, const struct redis_reply *reply,
 		snprintf(ret_why, why_size, "SCRIPT LOAD: no digest");
 		return UNFIT_NOW;
 	}
-	memcpy(g->shas[g->n_loaded++], sha, HANDSHAKE_SHA + 1);
+	memcpy(h->shas[h->n_loaded++], sha, HANDSHAKE_SHA + 1);
 	return FIT;
 }
 
 static enum server_fitness
-judge_info(struct handshake *g, const struct redis_reply *reply, char *ret_why,
+check_info(struct handshake *h, const struct redis_reply *reply, char *ret_why,
     size_t why_size)
 {
 	size_t len;
 	const char *info = redis_reply_text(reply, &len);
 
 	if (info == NULL ||
-	    server_info_run_id(info, g->run_id, sizeof g->run_id) < 0) {
+	    server_info_run_id(info, h->run_id, sizeof h->run_id) < 0) {
 		snprintf(ret_why, why_size, "INFO: no run_id");
 		return UNFIT_NOW;
 	}
-	g->maxmemory = server_info_maxmemory(info);
-	return server_info_judge(info, ret_why, why_size);
+	h->maxmemory = server_info_maxmemory(info);
+	return server_info_check(info, ret_why, why_size);
 }
 
 bool
-handshake_done(const struct handshake *g)
+handshake_done(const struct handshake *h)
 {
-	return g->n_answered == g->n;
+	return h->n_answered == h->n;
 }

@@ -1,6 +1,6 @@
 /*
- * What is said to a Redis at first, and what its answers tell (layer 2):
- * AUTH and SELECT as the URL says, INFO, SCRIPT LOAD of every script.
+ * The handshake with a Redis: AUTH and SELECT as the URL says, INFO, SCRIPT
+ * LOAD of every script.
  */
 #ifndef INCR_HANDSHAKE_H
 #define INCR_HANDSHAKE_H
@@ -27,27 +27,27 @@ enum handshake_step {
 	HANDSHAKE_LOAD
 };
 
-/* All zero: nothing was said. */
+/* All zero: not begun. */
 struct handshake {
 	enum handshake_step steps[3 + HANDSHAKE_SCRIPTS_MAX];
 	size_t n, n_answered, n_loaded;
-	char run_id[HANDSHAKE_RUN_ID_MAX]; /* what INFO told last */
-	uint64_t maxmemory;                /* and this */
+	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last INFO */
+	uint64_t maxmemory;                /* the same, in bytes */
 	char shas[HANDSHAKE_SCRIPTS_MAX]
 		 [HANDSHAKE_SHA + 1]; /* of the scripts */
 };
 
 /* Writes the requests to out, which is emptied first; without url only
  * those that load the scripts.  0, or -1 if memory is gone. */
-int handshake_write(struct handshake *g, const struct url_redis *url,
+int handshake_write(struct handshake *h, const struct url_redis *url,
     const char *const *scripts, size_t n_scripts, struct buf *out);
 
-/* Judges the next reply.  Unless FIT, ret_why is the reason: never with the
+/* Checks the next reply.  Unless FIT, ret_why is the reason: never with the
  * password. */
-enum server_fitness handshake_judge(struct handshake *g,
+enum server_fitness handshake_check(struct handshake *h,
     const struct redis_reply *reply, char *ret_why, size_t why_size);
 
 /* Was every request answered? */
-bool handshake_done(const struct handshake *g);
+bool handshake_done(const struct handshake *h);
 
 #endif

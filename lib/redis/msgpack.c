@@ -1,3 +1,4 @@
+/* Writes arrays of strings as MessagePack. */
 #include "redis/msgpack.h"
 
 #include <string.h>

@@ -1,11 +1,9 @@
 /*
- * Bytes to Redis, replies from Redis.
+ * Sends bytes to Redis and receives whole replies, by hiredis.
  *
- * In: an address, requests already encoded.  Out: replies, whole.  Nothing
- * is repeated here, and a reply is returned only once all of it has come.
- *
- * Requests are sent with sendmsg(2), not by hiredis, so that large ones are
- * not copied and a dead peer is EPIPE without SIGPIPE.
+ * Nothing is repeated here.  Requests are sent with sendmsg(2), not by
+ * hiredis, so that large ones are not copied and a closed connection is EPIPE
+ * without SIGPIPE.
  */
 #include "redis/redis.h"
 
@@ -26,7 +24,7 @@ enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
 static struct redis *checked(redisContext *c, char *ret_why, size_t why_size);
 static redisContext *context(const struct redis *r);
 static void skip_bytes(struct iovec *part, size_t n);
-static const redisReply *inside(const struct redis_reply *p);
+static const redisReply *unwrap(const struct redis_reply *p);
 
 size_t
 redis_path_max(void)
@@ -162,7 +160,7 @@ redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 /* -- replies ------------------------------------------------------------- */
 
 static const redisReply *
-inside(const struct redis_reply *p)
+unwrap(const struct redis_reply *p)
 {
 	return (const redisReply *)(const void *)p;
 }
@@ -176,7 +174,7 @@ redis_reply_free(struct redis_reply *p)
 const char *
 redis_reply_error(const struct redis_reply *p)
 {
-	const redisReply *reply = inside(p);
+	const redisReply *reply = unwrap(p);
 
 	return reply != NULL && reply->type == REDIS_REPLY_ERROR ? reply->str
 								 : NULL;
@@ -185,7 +183,7 @@ redis_reply_error(const struct redis_reply *p)
 size_t
 redis_reply_count(const struct redis_reply *p)
 {
-	const redisReply *reply = inside(p);
+	const redisReply *reply = unwrap(p);
 
 	return reply != NULL && reply->type == REDIS_REPLY_ARRAY
 		   ? reply->elements
@@ -197,13 +195,13 @@ redis_reply_at(const struct redis_reply *p, size_t i)
 {
 	if (i >= redis_reply_count(p))
 		return NULL;
-	return (const struct redis_reply *)(const void *)inside(p)->element[i];
+	return (const struct redis_reply *)(const void *)unwrap(p)->element[i];
 }
 
 const char *
 redis_reply_text(const struct redis_reply *p, size_t *ret_len)
 {
-	const redisReply *reply = inside(p);
+	const redisReply *reply = unwrap(p);
 
 	if (reply == NULL || (reply->type != REDIS_REPLY_STRING &&
 				 reply->type != REDIS_REPLY_STATUS))
@@ -215,7 +213,7 @@ redis_reply_text(const struct redis_reply *p, size_t *ret_len)
 int64_t
 redis_reply_int(const struct redis_reply *p, int64_t fallback)
 {
-	const redisReply *reply = inside(p);
+	const redisReply *reply = unwrap(p);
 	size_t len;
 	const char *text = redis_reply_text(p, &len);
 	uint64_t n;

@@ -1,7 +1,7 @@
 /*
- * One non-blocking connection to Redis and the replies that come over it
- * (layer 2).  The only module that includes hiredis.  No policy: who
- * greets, calls and comes back is session.h.
+ * One non-blocking connection to Redis and the replies that come over it.
+ * The only module that includes hiredis.  When to connect, what to send and
+ * when to connect again is the job of session.h.
  */
 #ifndef INCR_REDIS_H
 #define INCR_REDIS_H
@@ -35,7 +35,7 @@ int redis_connected(struct redis *r, char *ret_why, size_t why_size);
 
 /*
  * Sends the bytes of both parts from *done on, as many as go, and moves
- * *done.  0, or -1 with the reason.  A dead peer raises no SIGPIPE.
+ * *done.  0, or -1 with the reason.  A closed connection raises no SIGPIPE.
  */
 int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
     char *ret_why, size_t why_size);

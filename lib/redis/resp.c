@@ -1,3 +1,4 @@
+/* Writes requests to Redis as RESP bulk strings. */
 #include "redis/resp.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * Requests to Redis as bytes (layer 1): RESP bulk strings,
+ * Requests to Redis as bytes: RESP bulk strings,
  *
  *	$5\r\nhello\r\n
  */
@@ -12,8 +12,9 @@
 
 #include "base/buf.h"
 
-/* Arguments as RESP bulk strings.  Memory gone makes them failed, which the
- * call that uses them reports.  All zero is none; owned by the declarer. */
+/* Arguments as RESP bulk strings.  When memory is gone they are failed, and
+ * the call that uses them returns -1.  All zero is none; owned by whoever
+ * declares it. */
 struct resp_args {
 	struct buf resp;
 	size_t n;

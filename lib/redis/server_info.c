@@ -1,3 +1,4 @@
+/* Checks a Redis by its INFO and its error replies. */
 #include "redis/server_info.h"
 
 #include <stdbool.h>
@@ -12,7 +13,7 @@ static bool field_is(const char *info, const char *name, const char *value);
 static bool starts_with_any(const char *text, const char *const *words);
 
 enum server_fitness
-server_info_judge(const char *info, char *ret_why, size_t why_size)
+server_info_check(const char *info, char *ret_why, size_t why_size)
 {
 	char value[VALUE_MAX];
 
@@ -61,7 +62,7 @@ server_info_maxmemory(const char *info)
 }
 
 enum server_fitness
-server_info_greeting_error(const char *error)
+server_info_handshake_error(const char *error)
 {
 	static const char *const passing[] = {"LOADING", "MASTERDOWN", "BUSY",
 	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "OOM",

@@ -1,6 +1,6 @@
 /*
- * Is this Redis fit for the queue (layer 1)?  Judged by the text of INFO
- * and by error replies.  Pure.
+ * Whether a Redis is fit for the queue, by the text of INFO and by error
+ * replies.  Pure.
  */
 #ifndef INCR_SERVER_INFO_H
 #define INCR_SERVER_INFO_H
@@ -10,26 +10,26 @@
 
 enum server_fitness {
 	FIT,
-	UNFIT_NOW,     /* it may pass: a replica, loading, busy */
+	UNFIT_NOW,     /* this may pass: a replica, loading, busy */
 	UNFIT_FOR_EVER /* configuration: a cluster, evicting, too old */
 };
 
 /* info: the reply to INFO, ending with a NUL.  Unless FIT, ret_why is what
  * is wrong, to be read behind "Redis ". */
-enum server_fitness server_info_judge(
+enum server_fitness server_info_check(
     const char *info, char *ret_why, size_t why_size);
 
 /* Copies the run_id.  0, or -1 if info has none that fits. */
 int server_info_run_id(const char *info, char *ret, size_t size);
 
-/* In bytes; 0: none. */
+/* maxmemory in bytes; 0: none. */
 uint64_t server_info_maxmemory(const char *info);
 
-/* What an error reply to a greeting tells: all that is not known to pass
- * is a matter of configuration. */
-enum server_fitness server_info_greeting_error(const char *error);
+/* What an error reply in the handshake means: UNFIT_FOR_EVER unless it is
+ * known to pass. */
+enum server_fitness server_info_handshake_error(const char *error);
 
-/* What an error reply to a call tells of this connection.  FIT: it is about
+/* What an error reply to a call means for the connection.  FIT: it is about
  * the call alone. */
 enum server_fitness server_info_call_error(const char *error);
 

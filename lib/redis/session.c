@@ -1,10 +1,10 @@
 /*
- * The connection that keeps itself.
+ * Connects, does the handshake, carries calls, connects again.
  *
  * In: a URL, scripts, calls already encoded.  Out: replies.  A call is sent
  * once per connection and never again on another: what a lost call means
  * is for the caller, who knows whether it was sent.  The one exception is
- * NOSCRIPT, Redis's word that nothing was done.
+ * NOSCRIPT, by which Redis says that nothing was done.
  */
 #include "redis/session.h"
 
@@ -25,7 +25,7 @@ enum phase {
 	RESOLVING,  /* the host's name is looked up; due_ms is for this phase
 		     * and the next two together */
 	CONNECTING, /* connect(2) is under way */
-	GREETING,   /* the handshake was sent */
+	HANDSHAKE,  /* the handshake was sent */
 	READY,      /* no call under way */
 	CALLING,    /* a call was begun: due_ms without a byte moved */
 	RELOADING,  /* the same call, but the scripts are loaded first */
@@ -41,12 +41,12 @@ struct session {
 	struct redis *redis;     /* NULL: no connection */
 	struct resolve *resolve; /* NULL: a Unix socket */
 
-	struct buf hello, call; /* requests as they are sent */
+	struct buf hello, call; /* requests: of the handshake, of the call */
 	struct iovec out[2];    /* what is being sent, borrowed */
 	size_t out_done;        /* bytes of it */
 	struct iovec more;      /* second half of the call, borrowed */
 
-	struct handshake greeting;
+	struct handshake handshake;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
 	struct session_status status;
@@ -56,13 +56,14 @@ static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static void advance(struct session *s, short revents);
 static void connect_now(struct session *s);
 static void connected(struct session *s);
-static int greet(struct session *s, const struct url_redis *url);
+static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
 static int send_some(struct session *s);
 static bool unsent(const struct session *s);
-static void moved_on(struct session *s);
-static enum session_state greeted(struct session *s, struct redis_reply *reply);
-static void ready_again(struct session *s);
+static void restart_timer(struct session *s);
+static enum session_state check_reply(
+    struct session *s, struct redis_reply *reply);
+static void finish_handshake(struct session *s);
 static enum session_state replied(struct session *s, struct redis_reply *reply);
 static enum session_state lose(struct session *s);
 static void fault(struct session *s);
@@ -130,8 +131,8 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 	return s->due_ms;
 }
 
-/* What has come is looked at before the clock: a process that was stopped
- * for a while does not blame Redis. */
+/* Replies are received before the clock is looked at: a process that was
+ * stopped for a while does not take that for a time-out of Redis. */
 enum session_state
 session_step(struct session *s, short revents)
 {
@@ -177,7 +178,8 @@ enter(struct session *s, enum phase phase, int64_t due_ms)
 	s->status.idle = phase == READY;
 }
 
-/* What lasts; replies and losses are told by whoever meets them. */
+/* The state as it lasts.  A reply, a refusal or a loss is returned once, where
+ * it happens. */
 static enum session_state
 state(const struct session *s)
 {
@@ -185,7 +187,7 @@ state(const struct session *s)
 	case WAITING:
 	case RESOLVING:
 	case CONNECTING:
-	case GREETING: break;
+	case HANDSHAKE: break;
 	case READY: return SESSION_IDLE;
 	case CALLING:
 	case RELOADING: return SESSION_CALLING;
@@ -239,15 +241,15 @@ connected(struct session *s)
 		lose(s);
 		return;
 	}
-	enter(s, GREETING, s->due_ms);
-	if (greet(s, &s->url) < 0)
+	enter(s, HANDSHAKE, s->due_ms);
+	if (send_handshake(s, &s->url) < 0)
 		lose(s);
 }
 
 static int
-greet(struct session *s, const struct url_redis *url)
+send_handshake(struct session *s, const struct url_redis *url)
 {
-	if (handshake_write(&s->greeting, url, s->options.scripts,
+	if (handshake_write(&s->handshake, url, s->options.scripts,
 		s->options.n_scripts, &s->hello) < 0) {
 		snprintf(s->status.why, sizeof s->status.why, "out of memory");
 		return -1;
@@ -269,7 +271,7 @@ exchange(struct session *s, short revents)
 			sizeof s->status.why) < 0)
 			return lose(s);
 		if (moved)
-			moved_on(s);
+			restart_timer(s);
 		if (reply == NULL)
 			break;
 		if (s->phase == CALLING)
@@ -277,10 +279,10 @@ exchange(struct session *s, short revents)
 		if (s->phase == READY) {
 			redis_reply_free(reply);
 			snprintf(s->status.why, sizeof s->status.why,
-			    "unasked-for reply");
+			    "reply without a request");
 			return lose(s);
 		}
-		if (greeted(s, reply) == SESSION_LOST)
+		if (check_reply(s, reply) == SESSION_LOST)
 			return SESSION_LOST;
 	}
 	return state(s);
@@ -296,7 +298,7 @@ send_some(struct session *s)
 		sizeof s->status.why) < 0)
 		return -1;
 	if (s->out_done > before)
-		moved_on(s);
+		restart_timer(s);
 	if (s->phase == CALLING && !unsent(s))
 		s->status.sent = true;
 	return 0;
@@ -308,43 +310,44 @@ unsent(const struct session *s)
 	return s->out_done < s->out[0].iov_len + s->out[1].iov_len;
 }
 
-/* Bytes of a call moved: its time begins again. */
+/* Bytes of a call moved: its time-out begins again. */
 static void
-moved_on(struct session *s)
+restart_timer(struct session *s)
 {
 	if (s->phase == CALLING)
 		s->due_ms = clock_ms() + s->options.reply_ms;
 }
 
 static enum session_state
-greeted(struct session *s, struct redis_reply *reply)
+check_reply(struct session *s, struct redis_reply *reply)
 {
-	enum server_fitness f = handshake_judge(
-	    &s->greeting, reply, s->status.why, sizeof s->status.why);
+	enum server_fitness f = handshake_check(
+	    &s->handshake, reply, s->status.why, sizeof s->status.why);
 
 	redis_reply_free(reply);
 	switch (f) {
 	case UNFIT_FOR_EVER: fault(s); break;
 	case UNFIT_NOW: return lose(s);
 	case FIT:
-		if (handshake_done(&s->greeting))
-			ready_again(s);
+		if (handshake_done(&s->handshake))
+			finish_handshake(s);
 		break;
 	}
 	return state(s);
 }
 
-/* Greeted: the connection is new, or the call goes out again. */
+/* The handshake was that of a new connection, or it loaded the scripts again
+ * for the call under way. */
 static void
-ready_again(struct session *s)
+finish_handshake(struct session *s)
 {
-	if (s->phase == GREETING) {
+	if (s->phase == HANDSHAKE) {
 		enter(s, READY, IO_FOREVER);
 		s->status.connections++;
-		if (strcmp(s->run_id, s->greeting.run_id) != 0)
+		if (strcmp(s->run_id, s->handshake.run_id) != 0)
 			s->status.run++;
-		memcpy(s->run_id, s->greeting.run_id, sizeof s->run_id);
-		s->status.maxmemory = s->greeting.maxmemory;
+		memcpy(s->run_id, s->handshake.run_id, sizeof s->run_id);
+		s->status.maxmemory = s->handshake.maxmemory;
 		if (s->resolve != NULL)
 			resolve_restart(s->resolve); /* best first again */
 		backoff_reset(&s->backoff);
@@ -367,7 +370,7 @@ replied(struct session *s, struct redis_reply *reply)
 	redis_reply_free(reply);
 	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
 		enter(s, RELOADING, clock_ms() + s->options.reply_ms);
-		return greet(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
+		return send_handshake(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}
 	enter(s, READY, IO_FOREVER);
 	switch (server_info_call_error(s->status.why)) {
@@ -378,8 +381,8 @@ replied(struct session *s, struct redis_reply *reply)
 	return SESSION_REFUSED;
 }
 
-/* The connection is gone: what that makes of the call, if there is one.
- * The next address of the same host is tried at once. */
+/* The connection is gone: SESSION_LOST if there was a call.  The next address
+ * of the same host is tried at once. */
 static enum session_state
 lose(struct session *s)
 {
@@ -423,7 +426,7 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 	buf_clear(call);
 	snprintf(keys, sizeof keys, "%zu", n_keys);
 	failed = buf_addf(call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n);
-	failed |= resp_encode(call, s->greeting.shas[script], HANDSHAKE_SHA);
+	failed |= resp_encode(call, s->handshake.shas[script], HANDSHAKE_SHA);
 	failed |= resp_encode(call, keys, strlen(keys));
 	failed |= buf_add(call, buf_ptr(&args->resp), args->resp.len);
 	return failed != 0 ? -1 : begin(s, more);

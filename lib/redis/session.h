@@ -1,12 +1,12 @@
 /*
- * A connection to Redis (layer 2) that makes itself, greets, loads scripts,
- * carries one call at a time and comes back with back-off when it is lost.
- * It never blocks, prints nothing, and knows no key.
+ * A session is a connection to Redis that carries one call at a time, and is
+ * made again with back-off when it is lost.  It never blocks, prints nothing,
+ * and knows no key.
  *
  * The loop is that of queue.h: session_wait, poll, session_step.
  *
- * Greeting: AUTH and SELECT as the URL says, INFO, SCRIPT LOAD of every
- * script.  What makes a Redis unfit for ever (a cluster, a maxmemory with
+ * After connecting comes the handshake (handshake.h), which loads the
+ * scripts.  What makes a Redis unfit for ever (a cluster, a maxmemory with
  * another policy than noeviction, a wrong password or database, a version
  * below 7) is SESSION_FAULT; what may pass (it is loading, a replica) is
  * SESSION_DOWN and tried again.
@@ -40,7 +40,7 @@ enum session_state {
 struct session_options {
 	const char *const *scripts; /* their texts, borrowed for ever */
 	size_t n_scripts;           /* at most HANDSHAKE_SCRIPTS_MAX */
-	int64_t connect_ms;         /* for the connection and the greeting */
+	int64_t connect_ms;         /* for the connection and the handshake */
 	int64_t reply_ms;           /* without a byte moving in a call */
 };
 
@@ -86,9 +86,8 @@ void session_hang_up(struct session *s);
 /*
  * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args
  * are copied; more (may be NULL), the rest of the last one, is borrowed
- * until the call ends.  A script that
- * Redis has forgotten is loaded and called again without a word.
- * 0, or -1 if not idle or memory is gone.
+ * until the call ends.  A script that Redis has forgotten is loaded and
+ * called again within the call.  0, or -1 if not idle or memory is gone.
  */
 int session_eval(struct session *s, size_t script, size_t n_keys,
     const struct resp_args *args, const struct buf *more);
