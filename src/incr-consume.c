@@ -1,17 +1,18 @@
 /*
- * incr-consume: from the queue in Redis to standard output.
+ * incr-consume: takes increments from the queue in Redis and writes them to
+ * standard output.
  *
- * In	batches of payloads, taken from the ready list under an id of our
+ * In	batches of payloads, taken from the ready list under an id of its
  *	own, or adopted from a consumer that is gone.
- * Out	one line per payload, and behind each batch its checkpoint; first
- *	the checkpoint of seq 0, last, if we leave in order, one with "end".
+ * Out	one line per payload, and after each batch its checkpoint; first the
+ *	checkpoint of seq 0; last, if it ends in order, one with "end".
  *
  * Redis owns every payload until incr-flush has committed its batch; here
  * are only copies, and nothing here deletes one.  Killed at any line: each
- * batch stays in Redis under its name (consumer, seq), another process
- * adopts it and delivers it again under the same name, and who counts it
- * knows by that name whether it was counted.  A call whose reply was lost
- * is repeated under the same name; only a registration can't be.
+ * batch stays in Redis under its name (consumer, seq), another incr-consume
+ * adopts it and delivers it again under the same name, by which incr-flush
+ * knows whether it was counted.  A call whose reply was lost is repeated
+ * under the same name, except a registration, which has a new id each time.
  */
 #include <errno.h>
 #include <string.h>
@@ -31,7 +32,7 @@
 
 enum {
 	ONCE_WAIT_MS = 30000,
-	SAY_MS = 500 /* trouble that is shorter is not worth a word */
+	SAY_MS = 500 /* a shorter interruption is not worth a message */
 };
 
 /* The series of the metrics. */
@@ -52,7 +53,7 @@ static const char *url, *queue_name;
 static uint64_t batch_max;
 static bool once;
 static int64_t wait_ms = IO_FOREVER;
-static int exit_status; /* what is to be said at the end: 0 or 111 */
+static int exit_status; /* 0, or 111 if batches were left with --once */
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "take from this queue"),
@@ -200,8 +201,8 @@ next_event(const struct consumer *c, bool said)
 	return next_ms;
 }
 
-/* Trouble with Redis is said once, when it lasts, and ends us when it lasts
- * too long.  Returns whether it was said. */
+/* Says once that calls of Redis fail, when that lasts, and ends the program
+ * after --wait.  Returns whether it was said. */
 static bool
 look_after(struct consumer *c, enum queue_state state, bool said)
 {
@@ -215,7 +216,8 @@ look_after(struct consumer *c, enum queue_state state, bool said)
 	if (c->phase == CONSUMER_LEAVING)
 		return said;
 	if (wait_ms != IO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
-		log_die(EXIT_TEMPFAIL, "redis: %s", why);
+		log_die(EXIT_TEMPFAIL, "redis: %s; gave up after %g s (--wait)",
+		    why, (double)wait_ms / 1000);
 	if (!said && now_ms >= c->trouble_ms + SAY_MS) {
 		log_say("redis: %s; waiting", why);
 		said = true;
@@ -223,21 +225,21 @@ look_after(struct consumer *c, enum queue_state state, bool said)
 	return said;
 }
 
-/* With --once somebody waits for the end, and who acknowledges may not be
- * there at all: into a file it would never come. */
+/* With --once somebody waits for the end, which would never come if there is
+ * no incr-flush to acknowledge, as with output into a file. */
 static void
 leave_full(struct consumer *c)
 {
 	if (c->full_ms == 0 || c->stop || clock_ms() < c->full_ms + wait_ms)
 		return;
-	log_say("redis: too many batches wait to be acknowledged, and for "
-		"%g s none was",
-	    (double)wait_ms / 1000);
+	log_say("queue %s: too many unacknowledged batches, none acknowledged "
+		"for %g s (--wait); not all was taken",
+	    queue_name, (double)wait_ms / 1000);
 	c->stop = true;
 	exit_status = EXIT_TEMPFAIL;
 }
 
-/* What the metrics show. */
+/* Sets the values of the metrics. */
 static void
 count(const struct consumer *c)
 {

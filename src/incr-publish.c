@@ -4,13 +4,13 @@
  * In: increments, one per line.  Out: with --echo one line per line, in
  * order: the line itself once Redis has it, or an error line in its place.
  *
- * A line belongs to whoever wrote it until Redis has answered for the batch
- * it is in.  Batches go out one at a time, each under the id of this process
- * and the next sequence number; one that was sent is frozen, and repeated
- * unchanged until its outcome is known: so Redis pushes it once.  Lines
- * that it may have and may not have when this gives up are answered with
- * `unknown', never sent again.  Killed at any line: what was answered is on
- * the queue once, at most one batch without an answer may be there too.
+ * Whoever wrote a line owns it until Redis has answered for the batch it is
+ * in.  Batches are sent one at a time, each under the id of this process and
+ * the next sequence number; one that was sent is frozen, and repeated
+ * unchanged until its outcome is known: so Redis pushes it once.  Lines of a
+ * batch that is given up and may be in Redis are answered with `unknown',
+ * never sent again.  Killed at any line: what was answered is on the queue
+ * once, and at most one batch without an answer may be there too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -441,5 +441,5 @@ finish(struct publish *p)
 static void
 no_memory(void)
 {
-	log_die(EXIT_TEMPFAIL, "out of memory");
+	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 }

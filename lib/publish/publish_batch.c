@@ -1,3 +1,4 @@
+/* Keeps the lines of a batch, their answers, and what Redis gets of them. */
 #include "publish/publish_batch.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "base/lines.h"
 #include "record/increment.h"
 
-struct outbox_entry {
+struct publish_batch_entry {
 	uint64_t number;
 	int64_t arrived_ms;
 	uint32_t len; /* bytes in text, with tag and newline */
@@ -20,12 +21,13 @@ static enum fault encode(struct publish_batch *b, const char *tag,
 static enum publish_batch_taken add_error(struct publish_batch *b,
     const struct publish_batch_line *line, size_t tag_len, enum fault fault,
     struct control_error *ret_error);
-static void push(struct publish_batch *b, const struct publish_batch_line *line,
-    size_t tag_len, bool data, size_t text_at);
+static void add_entry(struct publish_batch *b,
+    const struct publish_batch_line *line, size_t tag_len, bool data,
+    size_t text_at);
 static int release_first(struct publish_batch *b, struct buf *out);
 static int put_error(const struct publish_batch *b, const char *tag,
     size_t tag_len, const struct control_error *error, struct buf *out);
-static void forget(struct publish_batch *b);
+static void empty(struct publish_batch *b);
 
 int
 publish_batch_open(struct publish_batch *b, bool echo, bool tagged)
@@ -80,12 +82,12 @@ publish_batch_add(struct publish_batch *b,
 		return add_error(b, line, tag_len, fault, ret_error);
 	if (b->echo && lines_put(&b->text, line->text, line->len) < 0)
 		return PUBLISH_BATCH_NO_MEMORY;
-	push(b, line, tag_len, true, text_at);
+	add_entry(b, line, tag_len, true, text_at);
 	return PUBLISH_BATCH_DATA;
 }
 
-/* Adds an increment to what goes to Redis, in canonical form.  Its fault;
- * FAULT_UNAVAILABLE if memory is gone. */
+/* Adds an increment to what goes to Redis, in canonical form.  Returns its
+ * fault; FAULT_UNAVAILABLE if memory is gone. */
 static enum fault
 encode(struct publish_batch *b, const char *tag, size_t tag_len,
     const char *json, size_t len)
@@ -115,7 +117,7 @@ add_error(struct publish_batch *b, const struct publish_batch_line *line,
 	    fault == FAULT_CONTROL_LINE && control_parse_error(line->text + at,
 					       line->len - at, ret_error) == 0;
 
-	/* Half a line says nothing of the whole, but that it was not taken. */
+	/* Half a line is no sign of what the whole line is. */
 	if (b->echo && line->torn)
 		fault = FAULT_UNAVAILABLE;
 	if (!is_error)
@@ -125,21 +127,22 @@ add_error(struct publish_batch *b, const struct publish_batch_line *line,
 			      : put_error(b, line->text, tag_len, ret_error,
 				    &b->text)) < 0)
 			return PUBLISH_BATCH_NO_MEMORY;
-		push(b, line, tag_len, false, text_at);
+		add_entry(b, line, tag_len, false, text_at);
 	}
 	return is_error ? PUBLISH_BATCH_ERROR : PUBLISH_BATCH_REJECTED;
 }
 
-/* The entry of a line whose text begins at text_at. */
+/* Adds the entry of a line whose text begins at text_at. */
 static void
-push(struct publish_batch *b, const struct publish_batch_line *line,
+add_entry(struct publish_batch *b, const struct publish_batch_line *line,
     size_t tag_len, bool data, size_t text_at)
 {
-	b->entries[b->end++] = (struct outbox_entry){.number = line->number,
-	    .arrived_ms = line->arrived_ms,
-	    .len = (uint32_t)(b->text.len - text_at),
-	    .tag_len = (uint8_t)tag_len,
-	    .data = data};
+	b->entries[b->end++] =
+	    (struct publish_batch_entry){.number = line->number,
+		.arrived_ms = line->arrived_ms,
+		.len = (uint32_t)(b->text.len - text_at),
+		.tag_len = (uint8_t)tag_len,
+		.data = data};
 	b->n_data += data;
 }
 
@@ -161,7 +164,7 @@ publish_batch_encode(struct publish_batch *b)
 		return &b->encoded;
 	queue_lines_clear(&b->encoded);
 	for (size_t i = b->first; i < b->end; i++) {
-		const struct outbox_entry *e = &b->entries[i];
+		const struct publish_batch_entry *e = &b->entries[i];
 		size_t json = b->tagged ? e->tag_len + 1u : 0;
 
 		if (e->data && encode(b, at, e->tag_len, at + json,
@@ -176,7 +179,7 @@ publish_batch_encode(struct publish_batch *b)
 uint64_t
 publish_batch_refuse(struct publish_batch *b, size_t i, enum fault fault)
 {
-	struct outbox_entry *e = &b->entries[b->first];
+	struct publish_batch_entry *e = &b->entries[b->first];
 
 	while (!e->data || i-- > 0)
 		e++;
@@ -201,7 +204,7 @@ publish_batch_expire(struct publish_batch *b, int64_t limit_ms,
 	int expired = 0;
 
 	while (!publish_batch_empty(b)) {
-		struct outbox_entry *e = &b->entries[b->first];
+		struct publish_batch_entry *e = &b->entries[b->first];
 
 		if (e->data && e->arrived_ms > limit_ms)
 			break;
@@ -215,7 +218,7 @@ publish_batch_expire(struct publish_batch *b, int64_t limit_ms,
 			return -1;
 	}
 	if (publish_batch_empty(b))
-		forget(b);
+		empty(b);
 	return expired;
 }
 
@@ -225,17 +228,18 @@ publish_batch_release(struct publish_batch *b, struct buf *out)
 	while (b->n_faults > 0)
 		if (release_first(b, out) < 0)
 			return -1;
-	/* Behind the last fault, mostly everything: what is there is right. */
+	/* After the last fault, which is mostly everything: text is the
+	 * answers. */
 	if (b->text.len > 0 && buf_add(out, buf_ptr(&b->text), b->text.len) < 0)
 		return -1;
-	forget(b);
+	empty(b);
 	return 0;
 }
 
 static int
 release_first(struct publish_batch *b, struct buf *out)
 {
-	const struct outbox_entry *e = &b->entries[b->first];
+	const struct publish_batch_entry *e = &b->entries[b->first];
 	struct control_error error = {e->fault, e->number};
 	const char *text = buf_ptr(&b->text);
 
@@ -261,7 +265,7 @@ put_error(const struct publish_batch *b, const char *tag, size_t tag_len,
 }
 
 static void
-forget(struct publish_batch *b)
+empty(struct publish_batch *b)
 {
 	queue_lines_clear(&b->encoded);
 	buf_clear(&b->text);

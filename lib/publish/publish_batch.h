@@ -1,8 +1,8 @@
 /*
- * Lines on their way to the queue and their answers (layer 2).
+ * A batch of lines for the queue, and the answers to them.
  *
- * An outbox holds one batch: lines in input order, those that are increments
- * encoded for queue_publish, and (with echo) the answers to all of them:
+ * It keeps lines in input order, the increments among them (the data) encoded
+ * for queue_publish, and with echo the answers to all of them:
  *
  *	in                      while it is here         out, once settled
  *	increment               data, for Redis          the same line
@@ -12,7 +12,7 @@
  *
  * Without echo only data is kept, and nothing comes out.  Memory: at most
  * PUBLISH_BATCH_LINES lines, and no more once their text has
- *PUBLISH_BATCH_BYTES.
+ * PUBLISH_BATCH_BYTES.
  */
 #ifndef INCR_PUBLISH_BATCH_H
 #define INCR_PUBLISH_BATCH_H
@@ -28,17 +28,17 @@
 
 enum { PUBLISH_BATCH_LINES = QUEUE_LINES_MAX, PUBLISH_BATCH_BYTES = 512 << 10 };
 
-struct outbox_entry;
+struct publish_batch_entry;
 
 struct publish_batch {
 	bool echo, tagged;
-	struct queue_lines encoded;   /* the data; see publish_batch_encode */
-	bool stale;                   /* encoded has lines that are gone */
-	struct outbox_entry *entries; /* PUBLISH_BATCH_LINES of them */
-	size_t first, end;            /* those in use */
-	size_t n_data;                /* the data among them */
-	size_t n_faults;              /* the data with a fault */
-	struct buf text;              /* the answers, as if all went well */
+	struct queue_lines encoded; /* the data; see publish_batch_encode */
+	bool stale;                 /* encoded has lines that are gone */
+	struct publish_batch_entry *entries; /* PUBLISH_BATCH_LINES of them */
+	size_t first, end;                   /* those in use */
+	size_t n_data;                       /* the data among them */
+	size_t n_faults;                     /* the data with a fault */
+	struct buf text; /* the answers, as if all went well */
 };
 
 /* 0, or -1 if memory is gone. */
@@ -53,19 +53,19 @@ struct publish_batch_line {
 	const char *text; /* borrowed for the call; no newline */
 	size_t len;
 	bool too_long;   /* text is only its beginning */
-	bool torn;       /* it has no newline: maybe its writer died in it */
+	bool torn;       /* no newline at the end of input: maybe half a line */
 	uint64_t number; /* of the input line, from 1 */
 	int64_t arrived_ms;
 };
 
 enum publish_batch_taken {
-	PUBLISH_BATCH_DATA,     /* an increment, on its way now */
+	PUBLISH_BATCH_DATA,     /* an increment, to be sent */
 	PUBLISH_BATCH_REJECTED, /* no increment: *ret_error says why */
 	PUBLISH_BATCH_ERROR,    /* an error line: *ret_error is what it says */
 	PUBLISH_BATCH_NO_MEMORY
 };
 
-/* Judges a line and adds it to b, which is not full.  With tagged it begins
+/* Checks a line and adds it to b, which is not full.  With tagged it begins
  * with a tag and a TAB.  With echo a torn line that is no increment
  * is unavailable, not what is wrong with its half. */
 enum publish_batch_taken publish_batch_add(struct publish_batch *b,

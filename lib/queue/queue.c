@@ -22,7 +22,7 @@ queue_open(const char *url, const char *name, const char **ret_why)
 	struct queue *q;
 
 	*ret_why = "not a queue's name";
-	if (strlen(name) > QUEUE_CALL_NAME_MAX)
+	if (!queue_name_is_valid(name, strlen(name)))
 		return NULL;
 	*ret_why = "out of memory";
 	q = calloc(1, sizeof *q);

@@ -60,7 +60,7 @@ enum queue_state {
 };
 
 /*
- * url as in url.h, name checked by options.  No input or output yet.
+ * url as in url.h, name as in queue_name.h.  No input or output yet.
  * NULL with *ret_why (constant text without the URL).  Caller closes.
  */
 struct queue *queue_open(

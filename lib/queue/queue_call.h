@@ -15,6 +15,7 @@
 #include "queue/liveness.h"
 #include "queue/queue.h"
 #include "record/id.h"
+#include "record/queue_name.h"
 #include "redis/resp.h"
 #include "redis/session.h"
 
@@ -60,11 +61,9 @@ enum queue_state queue_call_digest(struct queue *q);
 /* What the session of a queue is opened with: it loads the scripts. */
 extern const struct session_options queue_call_session;
 
-enum { QUEUE_CALL_NAME_MAX = 128 };
-
 struct queue {
 	struct session *session;
-	char name[QUEUE_CALL_NAME_MAX + 1];
+	char name[QUEUE_NAME_MAX + 1];
 	enum queue_call call; /* the last one begun */
 	enum queue_call done; /* the one that result is of */
 	size_t n_keys;        /* of call, if it is a script */

@@ -1,6 +1,6 @@
 /*
- * The outbox: answers in input order whatever becomes of the lines, and what
- * is left for Redis once some have gone.
+ * The batch: answers in input order whatever becomes of the lines, and what is
+ * left for Redis once some have expired.
  */
 #include <stdint.h>
 
