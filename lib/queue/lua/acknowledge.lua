@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- acknowledge: deletes batches that are counted, after copying the payloads
--- that were rejected to the rejected list.
+-- acknowledge: deletes batches of a consumer, after copying the payloads that
+-- were rejected to the rejected list.
 --
 -- KEYS   1 the rejected list   2 the consumer's batches
 -- ARGV   1 what its batch lists begin with
@@ -8,8 +8,8 @@
 --        then the rejects, sorted: seq, index (0 is the oldest) ...
 -- Reply  the number of batches deleted
 --
--- A batch whose list is gone was acknowledged before: neither its rejects
--- nor it are looked at again.  So a repeated or late call does nothing.
+-- A batch whose list is gone was acknowledged before, and its rejects are not
+-- copied again.  So a repeated or late call does nothing.
 -- All copies are made before anything is deleted; an error reply means that
 -- nothing was.  Allowed at maxmemory: it frees more than it adds.
 

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- adopt: takes over the first candidate that is still as it was seen, and
--- tells which consumers to think about next.
+-- adopt: makes the adopter the owner of the first candidate that is still as
+-- it was seen, and lists the consumers that may be candidates next.
 --
 -- KEYS   1 the set of consumers
 -- ARGV   1 what a consumer's keys begin with   2 the adopter's id
 --        3 its owner record   4 life of an owner key, milliseconds
 --        5 the adopter's machine, as in owner records
---        6 how many consumers to tell at most, of either kind
+--        6 how many consumers to list at most, of either kind
 --        7 ... candidates: id, the owner record it was seen with ('' none)
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
@@ -16,10 +16,10 @@
 --
 -- A candidate without batches is swept with all its keys; the first one
 -- with batches is adopted.  A candidate that has been renewed, adopted or
--- swept since it was seen no longer is as expected, and left alone: so the
--- call may be repeated.  Late from an old connection, it makes the adopter
--- an owner who does not know of it: for one life, if he does not see it
--- first (part 4).
+-- swept since it was seen is no longer as expected, and nothing is done to
+-- it: so the call may be repeated.  Late from an old connection, it makes the
+-- adopter an owner that does not know of it: for one life of an owner key,
+-- unless element 4 of a reply shows it before.
 
 local consumers = KEYS[1]
 local prefix, adopter, record, life, machine, max = unpack(ARGV, 1, 6)
@@ -51,7 +51,7 @@ local function take_over(id, expected)
     return seqs
 end
 
--- Is the owner of this machine, or the adopter?
+-- Is the owner a process of this machine, or the adopter?
 local function near(was)
     local speaker, where = string.match(was, '^(%S+) (%S+)')
     return speaker == adopter or where == machine

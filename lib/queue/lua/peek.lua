@@ -1,8 +1,8 @@
 #!lua flags=no-writes
--- peek: looks at payloads of a list, oldest first, changing nothing.
+-- peek: reads payloads of a list, oldest first, changing nothing.
 --
 -- KEYS   1 the list
--- ARGV   1 how many of the oldest to pass over   2 payloads at most
+-- ARGV   1 how many of the oldest to skip   2 payloads at most
 --        3 bytes at most, but two payloads in any case
 -- Reply  the length of the list, then the payloads
 

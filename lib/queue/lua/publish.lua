@@ -18,10 +18,10 @@
 --        increment: it was not pushed.
 --
 -- Repeated, or late from an old connection: seq is not above the last one,
--- so nothing is pushed, and the verdicts on tagged lines are worked out
--- again from their marks.  The publisher was introduced, so its key is
--- missing only after its life, which ends early if the clock is set forward:
--- then nobody knows what was pushed.  An error reply means that nothing was
+-- so nothing is pushed, and the outcomes of tagged lines are found again by
+-- their marks.  The publisher was introduced, so its key is missing only
+-- after its life, which ends early if the clock is set forward: then it is
+-- not known what was pushed.  An error reply means that nothing was
 -- pushed.
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
@@ -72,8 +72,8 @@ local function each_line(input, act)
     end
 end
 
--- The reply to lines of which none is pushed: only what was marked before
--- has a verdict of its own.
+-- The reply to lines of which none is pushed: only lines that were marked
+-- before have an outcome.
 local function turn_away(input, reason)
     local reply = {reason}
     each_line(input, function(index, key, line)
@@ -87,8 +87,8 @@ local function turn_away(input, reason)
     return reply
 end
 
--- What would be pushed, and the reply if that was done before.
-local function judge(input)
+-- How many lines are not marked, and the reply if they were pushed before.
+local function count_fresh(input)
     local fresh, marks, reply = 0, {}, {2}
     each_line(input, function(index, key, line)
         local was = key and (marks[key] or redis.call('GET', key))
@@ -138,7 +138,7 @@ if not next and not tags then
 end
 local input = cmsgpack.unpack(ARGV[7])
 if not next then
-    local _, reply = judge(input)
+    local _, reply = count_fresh(input)
     return reply
 end
 
@@ -150,7 +150,7 @@ if not reason then
     return tags and mark_and_push(input) or push(input) or {1}
 end
 if reason == 3 and tags then
-    local fresh, reply = judge(input)
+    local fresh, reply = count_fresh(input)
     if fresh == 0 then
         reply[1] = 1
         return push({}) or reply

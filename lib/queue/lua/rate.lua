@@ -1,14 +1,14 @@
 #!lua
--- rate: what one server has let in goes into everybody's account.
+-- rate: adds what one server has admitted to the shared rates of clients.
 --
 -- KEYS   one per client
 -- ARGV   for each: what its units are worth, nanoseconds
--- Reply  for each: how long it is until all is paid for, microseconds
+-- Reply  for each: microseconds until all is paid for
 --
 -- A key holds the time (microseconds) at which all that a client took at any
 -- server will be paid for, and lives until then.  Not repeated when its reply
--- was lost: rather is a tenth of a second of one server's forgotten than
--- counted twice.
+-- was lost: forgetting a tenth of a second of one server is better than
+-- counting it twice.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]

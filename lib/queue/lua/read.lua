@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- read: looks at a batch, changing nothing.
+-- read: finds out whether a batch is there, changing nothing.
 --
 -- KEYS   1 the consumer's batches   2 the batch list
 -- ARGV   1 seq

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- register: makes a consumer known, which owns itself from then on.
+-- register: adds a consumer, which owns itself from then on.
 --
 -- KEYS   1 rmq::queues   2 the set of consumers
 --        3 the consumer's owner key   4 its last sequence number

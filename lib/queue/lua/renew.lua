@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- renew: keeps the ownership that a speaker has of consumers.
+-- renew: renews the ownership that a speaker has of consumers.
 --
 -- KEYS   1 the set of consumers
 -- ARGV   1 what a consumer's keys begin with   2 the speaker's id
@@ -11,9 +11,9 @@
 --        1 owned by the speaker, with unacknowledged batches   2 without
 --
 -- A missing owner of a registered consumer is made again by the consumer
--- itself; an adopter adopts again, for since he did it may have taken
--- batches that he does not know of.  Repeated or late: at most an owner key
--- lives one life longer.
+-- itself; an adopter has to adopt again, as the consumer may have taken
+-- batches since that the adopter does not know of.  Repeated or late: at most
+-- an owner key lives one life longer.
 
 local consumers = KEYS[1]
 local prefix, speaker, record, life, claim = unpack(ARGV, 1, 5)

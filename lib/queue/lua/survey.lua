@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- survey: where a queue's messages are at this moment, changing nothing.
+-- survey: where all messages of a queue are at this moment, changing nothing.
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
 -- ARGV   1 what a consumer's keys begin with

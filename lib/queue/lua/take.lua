@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- take: makes batch seq of a consumer from the oldest payloads that wait.
+-- take: makes batch seq of a consumer from the oldest ready payloads.
 --
 -- KEYS   1 the ready list   2 the set of consumers   3 the owner key
 --        4 last sequence number   5 batches   6 the list of batch seq
@@ -10,7 +10,7 @@
 --        6 age of the oldest of them at most, milliseconds
 -- Reply  'taken', when, since when its payloads may have waited at most
 --        (Unix milliseconds): the list of batch seq is there
---        'empty' nothing waits, seq is not used
+--        'empty' nothing is ready, seq is not used
 --        'full' too many unacknowledged batches, or too old ones
 --        'notowner' registered, but not its own owner just now
 --        'gone' not registered, or seq is not the next one
@@ -19,7 +19,7 @@
 -- oldest payload.  LRANGE reads it, at a quarter of what a script would cost
 -- that returned it.
 --
--- Payloads have no time of their own, whoever published them: what waits
+-- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.
 --
 -- Repeated while the batch is there: the same batch, with the time it was

@@ -8,8 +8,8 @@
 --        2 life of the withdrawer's key, seconds
 --        3 'ready', or '' to drop them
 --        4 a mark: a payload that nobody has
---        5 how many older payloads to pass over
---        6 ... at least one, ascending: index (0 is the oldest behind
+--        5 how many older payloads to skip
+--        6 ... at least one, ascending: index (0 is the oldest after
 --        those), payload
 -- Reply  how many were withdrawn, or -1: seq is not the next one
 --
