@@ -131,8 +131,7 @@ audit(struct audit *a)
 	case AUDIT_NO_NUMBER:
 		log_die(EXIT_CONFIG, "increments: the sum is not a whole "
 				     "number of at most 38 digits");
-	case AUDIT_MEMORY:
-		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	case AUDIT_MEMORY: log_no_memory();
 	}
 }
 

@@ -24,16 +24,17 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_list.h"
+#include "base/num.h"
 #include "base/options.h"
+#include "base/outage.h"
 #include "base/signals.h"
 #include "consume/consumer.h"
 #include "queue/queue.h"
+#include "record/fault.h"
 #include "record/queue_name.h"
 
-enum {
-	ONCE_WAIT_MS = 30000,
-	SAY_MS = 500 /* a shorter interruption is not worth a message */
-};
+enum { ONCE_WAIT_MS = 30000 };
 
 /* The series of the metrics. */
 enum {
@@ -42,11 +43,9 @@ enum {
 	M_ADOPTED,
 	M_READY,
 	M_UNACKED,
+	M_DEAD,
 	M_REJECTED,
-	M_CONTROL_LINE,
-	M_TOO_LONG,
-	M_FAULTY_HEADER,
-	M_COUNT
+	M_COUNT = M_REJECTED + FAULT_COUNT - 1
 };
 
 static const char *url, *queue_name;
@@ -76,34 +75,20 @@ static const struct option_def defs[] = {
 	&wait_ms, "(for ever, 30 with -o)", 0, "wait this long for Redis"),
 };
 
-/* clang-format off */
 static struct metric series[M_COUNT] = {
-    [M_CONSUMED] = {"incr_consumed_total",
-	"Lines delivered, error lines included.", NULL, METRICS_COUNTER, 0, {0}},
-    [M_BATCHES] = {"incr_consume_batches_total",
-	"Batches taken.", NULL, METRICS_COUNTER, 0, {0}},
-    [M_ADOPTED] = {"incr_adopted_batches_total",
-	"Batches adopted from consumers that were gone.", NULL,
-	METRICS_COUNTER, 0, {0}},
-    [M_READY] = {"incr_queue_ready",
-	"Messages that wait to be taken.", NULL, METRICS_GAUGE, 0, {0}},
-    [M_UNACKED] = {"incr_queue_unacked",
-	"Batches taken and not yet acknowledged.", NULL, METRICS_GAUGE, 0, {0}},
-    [M_REJECTED] = {"incr_queue_rejected",
-	"Dead letters.", NULL, METRICS_GAUGE, 0, {0}},
-#define REJECTED(code) {"incr_rejected_total", \
-	METRICS_REJECTED_HELP, "code=\"" code "\"", \
-	METRICS_COUNTER, 0, {0}}
-    [M_CONTROL_LINE] = REJECTED("control-line"),
-    [M_TOO_LONG] = REJECTED("too-long"),
-    [M_FAULTY_HEADER] = REJECTED("faulty-header"),
+    [M_CONSUMED] = {METRIC_CONSUMED},
+    [M_BATCHES] = {METRIC_CONSUME_BATCHES},
+    [M_ADOPTED] = {METRIC_ADOPTED_BATCHES},
+    [M_READY] = {METRIC_QUEUE_READY},
+    [M_UNACKED] = {METRIC_QUEUE_UNACKED},
+    [M_DEAD] = {METRIC_QUEUE_REJECTED},
 };
-/* clang-format on */
 
 static void begin(struct consumer *c, int argc, char **argv);
 static void consume(struct consumer *c, int signals);
-static int64_t next_event(const struct consumer *c, bool said);
-static bool look_after(struct consumer *c, enum queue_state state, bool said);
+static int64_t next_event(const struct consumer *c, const struct outage *o);
+static void look_after(
+    const struct consumer *c, enum queue_state state, struct outage *o);
 static void leave_full(struct consumer *c);
 static void count(const struct consumer *c);
 static int finish(struct consumer *c);
@@ -140,6 +125,7 @@ begin(struct consumer *c, int argc, char **argv)
 	c->queue = queue_open(url, queue_name, &why);
 	if (c->queue == NULL)
 		log_die(EXIT_CONFIG, "redis: %s", why);
+	fault_series(&series[M_REJECTED]);
 	if (metrics_open("incr-consume", series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
 	c->queue_name = queue_name;
@@ -155,11 +141,11 @@ consume(struct consumer *c, int signals)
 	    {.fd = signals, .events = POLLIN}};
 	enum queue_state state;
 	int64_t round_ms = 0;
-	bool said = false;
+	struct outage outage = {.since_ms = c->trouble_ms, .explained = true};
 
 	while (c->phase != CONSUMER_LEAVING || c->stream.out.len > 0) {
 		int64_t until_ms = consumer_wait(c, &fds[0]);
-		int64_t next_ms = next_event(c, said);
+		int64_t next_ms = next_event(c, &outage);
 
 		fds[1].events = c->stream.out.len > 0 ? POLLOUT : 0;
 		if (io_poll(fds, 3, next_ms < until_ms ? next_ms : until_ms) <
@@ -173,8 +159,8 @@ consume(struct consumer *c, int signals)
 		while (signals_next(signals) != 0)
 			c->stop = true;
 		if (consumer_step(c, fds[0].revents, &state) < 0)
-			log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
-		said = look_after(c, state, said);
+			log_no_memory();
+		look_after(c, state, &outage);
 		leave_full(c);
 		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
 			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
@@ -184,7 +170,7 @@ consume(struct consumer *c, int signals)
 
 /* When look_after or count have something to do. */
 static int64_t
-next_event(const struct consumer *c, bool said)
+next_event(const struct consumer *c, const struct outage *o)
 {
 	int64_t now_ms = clock_ms(), next_ms = metrics_tick(now_ms);
 
@@ -192,37 +178,30 @@ next_event(const struct consumer *c, bool said)
 		next_ms = now_ms + CLOCK_HOUR_MS;
 	if (c->full_ms != 0 && !c->stop && c->full_ms + wait_ms < next_ms)
 		next_ms = c->full_ms + wait_ms;
-	if (c->trouble_ms == 0 || c->phase == CONSUMER_LEAVING)
+	if (c->phase == CONSUMER_LEAVING)
 		return next_ms;
-	if (!said && c->trouble_ms + SAY_MS < next_ms)
-		next_ms = c->trouble_ms + SAY_MS;
-	if (wait_ms != IO_FOREVER && c->trouble_ms + wait_ms < next_ms)
-		next_ms = c->trouble_ms + wait_ms;
-	return next_ms;
+	return num_min(outage_due(o, wait_ms), next_ms);
 }
 
 /* Says once that calls of Redis fail, when that lasts, and ends the program
- * after --wait.  Returns whether it was said. */
-static bool
-look_after(struct consumer *c, enum queue_state state, bool said)
+ * after --wait. */
+static void
+look_after(const struct consumer *c, enum queue_state state, struct outage *o)
 {
 	const char *why = queue_status(c->queue)->why;
-	int64_t now_ms = clock_ms();
 
 	if (state == QUEUE_FAULT)
 		log_die(EXIT_CONFIG, "redis: %s", why);
-	if (c->trouble_ms == 0)
-		return false;
+	o->since_ms = c->trouble_ms;
 	if (c->phase == CONSUMER_LEAVING)
-		return said;
-	if (wait_ms != IO_FOREVER && now_ms >= c->trouble_ms + wait_ms)
+		return;
+	switch (outage_step(o, wait_ms, clock_ms())) {
+	case OUTAGE_QUIET: break;
+	case OUTAGE_SAY: log_say("redis: %s; waiting", why); break;
+	case OUTAGE_GIVE_UP:
 		log_die(EXIT_TEMPFAIL, "redis: %s; gave up after %g s (--wait)",
 		    why, (double)wait_ms / 1000);
-	if (!said && now_ms >= c->trouble_ms + SAY_MS) {
-		log_say("redis: %s; waiting", why);
-		said = true;
 	}
-	return said;
 }
 
 /* With --once somebody waits for the end, which would never come if there is
@@ -250,10 +229,9 @@ count(const struct consumer *c)
 	series[M_ADOPTED].value = (double)s->adopted;
 	series[M_READY].value = (double)c->lengths.ready;
 	series[M_UNACKED].value = (double)c->lengths.unacked;
-	series[M_REJECTED].value = (double)c->lengths.rejected;
-	series[M_CONTROL_LINE].value = (double)s->faults[FAULT_CONTROL_LINE];
-	series[M_TOO_LONG].value = (double)s->faults[FAULT_TOO_LONG];
-	series[M_FAULTY_HEADER].value = (double)s->faults[FAULT_FAULTY_HEADER];
+	series[M_DEAD].value = (double)c->lengths.rejected;
+	for (int f = 1; f < FAULT_COUNT; f++)
+		series[M_REJECTED + f - 1].value = (double)s->faults[f];
 	metrics_tick(clock_ms());
 }
 

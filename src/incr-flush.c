@@ -26,17 +26,19 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/outage.h"
 #include "base/signals.h"
 #include "base/url.h"
 #include "flush/flusher.h"
 #include "postgres/postgres.h"
+#include "record/fault.h"
+#include "record/invalid_lines.h"
 #include "record/queue_name.h"
 
 enum {
-	SAY_MS = 500,         /* trouble that is shorter is not worth a word */
-	SAID_MAX = 10,        /* bad lines that are said one by one */
 	LEAVE_MS = 1000,      /* to commit after --grace, at least */
 	KIN_MS = 1000,        /* for the neighbour to leave */
 	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
@@ -72,36 +74,32 @@ static const struct option_def defs[] = {
     OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
 };
 
-/* clang-format off */
 /* The series of the metrics. */
-enum { M_FLUSHED, M_REPLAYED, M_SECONDS, M_KEYS, M_STALENESS, M_SUCCESS,
-	M_REJECTED, M_COUNT = M_REJECTED + FAULT_COUNT - 1 };
+enum {
+	M_FLUSHED,
+	M_REPLAYED,
+	M_SECONDS,
+	M_KEYS,
+	M_STALENESS,
+	M_SUCCESS,
+	M_REJECTED,
+	M_COUNT = M_REJECTED + FAULT_COUNT - 1
+};
 
 static struct metric series[M_COUNT] = {
-    [M_FLUSHED] = {"incr_flushed_total",
-	"Increments added to the table.", NULL, METRICS_COUNTER, 0, {0}},
-    [M_REPLAYED] = {"incr_replayed_batches_total",
-	"Batches that were in the table before.", NULL, METRICS_COUNTER,
-	0, {0}},
-    [M_SECONDS] = {"incr_flush_duration_seconds",
-	"Duration of a statement that was committed.", NULL,
-	METRICS_HISTOGRAM, 0, {0}},
-    [M_KEYS] = {"incr_flush_keys",
-	"Keys of the last statement.", NULL, METRICS_GAUGE, 0, {0}},
-    [M_STALENESS] = {"incr_flush_staleness_seconds",
-	"Age of the oldest increment when it was last committed, or of one "
-	"that waits, if that is older.", NULL, METRICS_GAUGE, 0, {0}},
-    [M_SUCCESS] = {"incr_flush_last_success_timestamp_seconds",
-	"When a window was last committed.", NULL, METRICS_GAUGE, 0, {0}},
+    [M_FLUSHED] = {METRIC_FLUSHED},
+    [M_REPLAYED] = {METRIC_REPLAYED_BATCHES},
+    [M_SECONDS] = {METRIC_FLUSH_DURATION},
+    [M_KEYS] = {METRIC_FLUSH_KEYS},
+    [M_STALENESS] = {METRIC_FLUSH_STALENESS},
+    [M_SUCCESS] = {METRIC_FLUSH_LAST_SUCCESS},
 };
-/* clang-format on */
 
 static struct lines input;
 static int exit_status; /* what is to be said at the end: 0, 1 or 111 */
-static uint64_t bad_lines;
+static struct invalid_lines invalid; /* of plain input */
 
 static void begin(struct flusher *f, int argc, char **argv);
-static void name_rejected(void);
 static void run(struct flusher *f, int signals);
 static bool read_lines(struct flusher *f);
 static void take_bad(const struct flusher *f);
@@ -113,8 +111,8 @@ static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t leave_ms(int64_t signal_ms);
 static void look_after(struct flusher *f);
 static void look_after_promise(const struct flusher *f);
-static void look_after_one(const char *object, const char *why, bool failed,
-    int64_t down_ms, bool *said);
+static void look_after_one(
+    const char *object, const char *why, struct outage *o);
 static void count(const struct flusher *f);
 static int finish(struct flusher *f);
 
@@ -158,28 +156,11 @@ begin(struct flusher *f, int argc, char **argv)
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
-		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+		log_no_memory();
 	flusher_open(f, pg, &options);
-	name_rejected();
+	fault_series(&series[M_REJECTED]);
 	if (metrics_open("incr-flush", series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
-}
-
-/* One series per code. */
-static void
-name_rejected(void)
-{
-	static char labels[FAULT_COUNT][48];
-
-	for (int i = 1; i < FAULT_COUNT; i++) {
-		snprintf(labels[i], sizeof labels[i], "code=\"%s\"",
-		    fault_code((enum fault)i));
-		series[M_REJECTED + i - 1] =
-		    (struct metric){.name = "incr_rejected_total",
-			.help = METRICS_REJECTED_HELP,
-			.labels = labels[i],
-			.kind = METRICS_COUNTER};
-	}
 }
 
 static void
@@ -247,13 +228,8 @@ take_bad(const struct flusher *f)
 	series[M_REJECTED + fault - 1].value++;
 	if (exit_status == EXIT_DELIVERED)
 		exit_status = EXIT_REJECTED;
-	if (f->remote || ++bad_lines > SAID_MAX)
-		return;
-	log_say("line %ju: %s: %s", (uintmax_t)input.number, fault_code(fault),
-	    fault_detail(fault));
-	if (bad_lines == SAID_MAX)
-		log_say("line %ju: the bad lines behind it are only counted",
-		    (uintmax_t)input.number);
+	if (!f->remote)
+		invalid_lines_add(&invalid, input.number, fault);
 }
 
 /* A consumer that was killed leaves half a checkpoint, maybe its first. */
@@ -314,9 +290,8 @@ leave_ms(int64_t signal_ms)
 
 /* -- messages and metrics ------------------------------------------------- */
 
-static struct said {
-	bool postgres, redis, late;
-} said;
+static struct outage postgres, redis;
+static bool said_late;
 
 /* When this file has something to do. */
 static int64_t
@@ -325,23 +300,13 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t now_ms = clock_ms(), round_ms = now_ms + CLOCK_HOUR_MS;
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
-	const int64_t down_ms[] = {f->committer.tasks.down_ms,
-	    f->remote ? f->acknowledger.tasks.down_ms : 0};
-	const bool quiet[] = {said.postgres || !f->committer.tasks.explained,
-	    said.redis || !f->acknowledger.tasks.explained};
 
-	if (f->schedule.promises && !said.late &&
+	if (f->schedule.promises && !said_late &&
 	    flusher_oldest(f) != IO_FOREVER &&
 	    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1 < next_ms)
 		next_ms = flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1;
-	for (size_t i = 0; i < 2; i++) {
-		if (down_ms[i] == 0)
-			continue;
-		if (!quiet[i] && down_ms[i] + SAY_MS < next_ms)
-			next_ms = down_ms[i] + SAY_MS;
-		if (wait_ms != IO_FOREVER && down_ms[i] + wait_ms < next_ms)
-			next_ms = down_ms[i] + wait_ms;
-	}
+	next_ms = num_min(outage_due(&postgres, wait_ms), next_ms);
+	next_ms = num_min(outage_due(&redis, wait_ms), next_ms);
 	if (signal_ms == IO_FOREVER)
 		return next_ms;
 	if (!f->ended && signal_ms + grace_ms < next_ms)
@@ -349,8 +314,6 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	return num_min(leave_ms(signal_ms), next_ms);
 }
 
-/* Trouble with a service is said once, when it lasts, and ends us when it
- * lasts too long. */
 static void
 look_after(struct flusher *f)
 {
@@ -358,13 +321,16 @@ look_after(struct flusher *f)
 
 	if (f->status != 0)
 		log_die(f->status, "%s: %s", f->object, f->why);
-	look_after_one("postgres", why == NULL ? "no connection yet" : why,
-	    f->committer.tasks.explained, f->committer.tasks.down_ms,
-	    &said.postgres);
-	if (f->remote)
-		look_after_one("redis", queue_status(f->acknowledger.q)->why,
-		    f->acknowledger.tasks.explained,
-		    f->acknowledger.tasks.down_ms, &said.redis);
+	postgres.since_ms = f->committer.tasks.down_ms;
+	postgres.explained = f->committer.tasks.explained;
+	look_after_one(
+	    "postgres", why == NULL ? "no connection yet" : why, &postgres);
+	if (f->remote) {
+		redis.since_ms = f->acknowledger.tasks.down_ms;
+		redis.explained = f->acknowledger.tasks.explained;
+		look_after_one(
+		    "redis", queue_status(f->acknowledger.q)->why, &redis);
+	}
 	if (f->schedule.promises)
 		look_after_promise(f);
 }
@@ -379,31 +345,23 @@ look_after_promise(const struct flusher *f)
 	commits = f->commits;
 	if (clock_ms() - flusher_oldest(f) > SCHEDULE_PROMISE_MS ||
 	    (committed && f->staleness_ms > SCHEDULE_PROMISE_MS)) {
-		if (!said.late)
+		if (!said_late)
 			log_say("window: increments wait for more than %d s",
 			    SCHEDULE_PROMISE_MS / 1000);
-		said.late = true;
+		said_late = true;
 	} else if (committed) {
-		said.late = false;
+		said_late = false;
 	}
 }
 
 static void
-look_after_one(const char *object, const char *why, bool failed,
-    int64_t down_ms, bool *ret_said)
+look_after_one(const char *object, const char *why, struct outage *o)
 {
-	int64_t now_ms = clock_ms();
-
-	if (down_ms == 0) {
-		*ret_said = false;
-		return;
+	switch (outage_step(o, wait_ms, clock_ms())) {
+	case OUTAGE_QUIET: break;
+	case OUTAGE_SAY: log_say("%s: %s; waiting", object, why); break;
+	case OUTAGE_GIVE_UP: log_die(EXIT_TEMPFAIL, "%s: %s", object, why);
 	}
-	if (wait_ms != IO_FOREVER && now_ms >= down_ms + wait_ms)
-		log_die(EXIT_TEMPFAIL, "%s: %s", object, why);
-	if (!failed || *ret_said || now_ms < down_ms + SAY_MS)
-		return;
-	log_say("%s: %s, waiting", object, why);
-	*ret_said = true;
 }
 
 static void
@@ -429,8 +387,7 @@ count(const struct flusher *f)
 static int
 finish(struct flusher *f)
 {
-	if (bad_lines > SAID_MAX)
-		log_say("stdin: %ju bad lines", (uintmax_t)bad_lines);
+	invalid_lines_end(&invalid, input.number);
 	count(f);
 	metrics_close();
 	flusher_close(f);

@@ -23,11 +23,14 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "publish/publisher.h"
 #include "record/control.h"
+#include "record/fault.h"
+#include "record/invalid_lines.h"
 #include "record/queue_name.h"
 
 /* With the number of lines, its plural, and those of unknown outcome. */
@@ -35,7 +38,6 @@
 
 enum {
 	ECHO_WAIT_MS = 5000, /* --wait, unless given */
-	SAY_REJECTED = 10,   /* lines named one by one */
 	OUT_MAX = 256 << 10, /* answers that wait for a slow reader */
 	READS_MAX = 16       /* of standard input before the next sending */
 };
@@ -51,9 +53,10 @@ struct publish {
 	bool ended;           /* nothing more comes in */
 	bool failed;          /* without having come to its end */
 	bool said_waiting;
+	uint64_t rejected[FAULT_COUNT]; /* lines that Redis never saw */
 };
 
-static uint64_t rejected; /* lines, without --echo */
+static struct invalid_lines invalid; /* without --echo */
 
 static int64_t grace_ms;
 static struct publisher_settings settings;
@@ -98,20 +101,24 @@ static const struct options_prog prog = {.name = "incr-publish",
     .defs = options,
     .n_defs = sizeof options / sizeof *options};
 
-enum { PUBLISHED, BATCHES, SECONDS, REJECTED /* FAULT_COUNT of them */ };
+enum {
+	PUBLISHED,
+	BATCHES,
+	DURATION,
+	REJECTED,
+	SERIES = REJECTED + FAULT_COUNT - 1
+};
 
-static struct metric series[REJECTED + FAULT_COUNT] = {
-    [PUBLISHED] = {.name = "incr_published_total",
-	.help = "Increments that Redis has."},
-    [BATCHES] = {.name = "incr_publish_batches_total",
-	.help = "Batches that Redis has."},
-    [SECONDS] = {.name = "incr_publish_seconds",
-	.help = "From the first sending of a batch to its outcome.",
-	.kind = METRICS_HISTOGRAM},
+static struct metric series[SERIES] = {
+    [PUBLISHED] = {METRIC_PUBLISHED},
+    [BATCHES] = {METRIC_PUBLISH_BATCHES},
+    [DURATION] = {METRIC_PUBLISH_SECONDS},
 };
 
 static void open_all(struct publish *p);
 static void open_metrics(void);
+static void observe(int64_t us);
+static void count(const struct publish *p);
 static void run(struct publish *p);
 static void wait_for_work(struct publish *p);
 static bool has_room(const struct publish *p);
@@ -130,7 +137,6 @@ static void reject_reused(uint64_t line);
 static void reject(const struct control_error *error);
 static void write_answers(struct publish *p);
 static int finish(struct publish *p);
-static _Noreturn void no_memory(void);
 
 int
 main(int argc, char **argv)
@@ -163,29 +169,23 @@ open_all(struct publish *p)
 	if (settings.tagged)
 		max += LINES_TAG_MAX + 1;
 	if (lines_open(&p->in, STDIN_FILENO, max) < 0)
-		no_memory();
+		log_no_memory();
 }
 
 static void
 open_metrics(void)
 {
-	static char labels[FAULT_COUNT][40];
-
-	for (size_t f = 0; f < FAULT_COUNT; f++) {
-		snprintf(labels[f], sizeof labels[f], "code=\"%s\"",
-		    fault_code((enum fault)f));
-		series[REJECTED + f] =
-		    (struct metric){.name = "incr_rejected_total",
-			.help = METRICS_REJECTED_HELP,
-			.labels = labels[f]};
-	}
-	settings.published = &series[PUBLISHED];
-	settings.batches = &series[BATCHES];
-	settings.seconds = &series[SECONDS];
-	settings.rejected = &series[REJECTED];
+	fault_series(&series[REJECTED]);
+	settings.settled = observe;
 	settings.reused = reject_reused;
-	if (metrics_open(prog.name, series, REJECTED + FAULT_COUNT) < 0)
+	if (metrics_open(prog.name, series, SERIES) < 0)
 		log_say("metrics: %s", strerror(errno));
+}
+
+static void
+observe(int64_t us)
+{
+	metrics_observe(&series[DURATION], (double)us / 1e6);
 }
 
 static void
@@ -241,13 +241,27 @@ has_room(const struct publish *p)
 static int64_t
 next_due(const struct publish *p, int64_t due_ms)
 {
-	int64_t now_ms = clock_ms();
-	int64_t metrics_ms = metrics_tick(now_ms);
+	int64_t now_ms = clock_ms(), metrics_ms;
 
+	count(p);
+	metrics_ms = metrics_tick(now_ms);
 	if (!p->in_dry && !p->ended && has_room(p))
 		return now_ms;
 	due_ms = num_min(metrics_ms, due_ms);
 	return num_min(p->grace_end_ms, due_ms);
+}
+
+/* What the metrics show. */
+static void
+count(const struct publish *p)
+{
+	const struct publisher_counts *c = &p->publisher.counts;
+
+	series[PUBLISHED].value = (double)c->published;
+	series[BATCHES].value = (double)c->batches;
+	for (int f = 1; f < FAULT_COUNT; f++)
+		series[REJECTED + f - 1].value =
+		    (double)(p->rejected[f] + c->rejected[f]);
 }
 
 /* What ends this program is the end of its input; a signal only sets a
@@ -286,7 +300,7 @@ heed(struct publish *p, enum publisher_state state)
 	case PUBLISHER_GAVE_UP: give_up(p);
 	case PUBLISHER_BROKEN:
 		log_die(EXIT_BUG, "%s", publisher_why(&p->publisher, why));
-	case PUBLISHER_NO_MEMORY: no_memory();
+	case PUBLISHER_NO_MEMORY: log_no_memory();
 	}
 }
 
@@ -374,11 +388,11 @@ take_line(struct publish *p, const char *text, size_t len, bool too_long)
 	case PUBLISH_BATCH_DATA: break;
 	case PUBLISH_BATCH_ERROR: reject(&error); break;
 	case PUBLISH_BATCH_REJECTED:
-		series[REJECTED + error.fault].value++;
+		p->rejected[error.fault]++;
 		p->failed |= error.fault == FAULT_UNAVAILABLE;
 		reject(&error);
 		break;
-	case PUBLISH_BATCH_NO_MEMORY: no_memory();
+	case PUBLISH_BATCH_NO_MEMORY: log_no_memory();
 	}
 }
 
@@ -392,11 +406,8 @@ reject_reused(uint64_t line)
 static void
 reject(const struct control_error *error)
 {
-	if (settings.echo)
-		return;
-	if (rejected++ < SAY_REJECTED)
-		log_say("line %ju: %s: %s", (uintmax_t)error->line,
-		    fault_code(error->fault), fault_detail(error->fault));
+	if (!settings.echo)
+		invalid_lines_add(&invalid, error->line, error->fault);
 }
 
 /* -- output -------------------------------------------------------------- */
@@ -425,21 +436,14 @@ finish(struct publish *p)
 {
 	bool failed = p->failed || p->publisher.failed;
 
-	if (rejected > SAY_REJECTED)
-		log_say("stdin: %ju lines rejected, %d of them shown",
-		    (uintmax_t)rejected, SAY_REJECTED);
+	invalid_lines_end(&invalid, p->in.number);
+	count(p);
 	metrics_close();
 	publisher_close(&p->publisher);
 	lines_close(&p->in);
 	if (settings.echo && io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	return failed         ? EXIT_TEMPFAIL
-	       : rejected > 0 ? EXIT_REJECTED
-			      : EXIT_DELIVERED;
-}
-
-static void
-no_memory(void)
-{
-	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+	return failed          ? EXIT_TEMPFAIL
+	       : invalid.n > 0 ? EXIT_REJECTED
+			       : EXIT_DELIVERED;
 }

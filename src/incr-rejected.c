@@ -115,7 +115,6 @@ static int finish(struct job *j);
 static _Noreturn void give_up(const struct job *j, enum queue_state state);
 static _Noreturn void output_failed(const struct job *j);
 static void say_moved(const struct job *j);
-static _Noreturn void out_of_memory(void);
 
 int
 main(int argc, char **argv)
@@ -151,7 +150,7 @@ begin(struct job *j, int argc, char **argv)
 	if (message_id_set(&j->selection.ids, argv + first,
 		(size_t)(argc - first), &why) < 0) {
 		if (why == NULL)
-			out_of_memory();
+			log_no_memory();
 		log_die(EXIT_CONFIG,
 		    "%s: not a message id: %d hexadecimal digits, as printed "
 		    "by list",
@@ -228,7 +227,7 @@ run(struct job *j)
 		case LIST_CURSOR_END: return;
 		case LIST_CURSOR_SHIFTED: start_over(j, 0); break;
 		case LIST_CURSOR_FAILED: give_up(j, state);
-		case LIST_CURSOR_MEMORY: out_of_memory();
+		case LIST_CURSOR_MEMORY: log_no_memory();
 		}
 	}
 }
@@ -253,7 +252,7 @@ handle_page(struct job *j)
 		    selection_choose(&j->selection, payload, len, fault);
 
 		if (fault == FAULT_UNAVAILABLE || chosen < 0)
-			out_of_memory();
+			log_no_memory();
 		if (chosen && j->command == LIST)
 			show(j, payload, len, fault);
 		if (chosen && moves)
@@ -276,17 +275,17 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 		terminal = isatty(STDOUT_FILENO);
 	if (raw) {
 		if (deadletter_add_line(&j->out, payload, len) < 0)
-			out_of_memory();
+			log_no_memory();
 		return;
 	}
 	if (message_id_of(payload, len, &id) < 0)
-		out_of_memory();
+		log_no_memory();
 	message_id_format(id, digits);
 	if (buf_addf(&j->out, "%s\t%s\t", digits, deadletter_code(fault)) < 0 ||
 	    deadletter_add_shown(
 		&j->out, payload, len, terminal ? SHOWN_MAX : SIZE_MAX) < 0 ||
 	    buf_add(&j->out, "\n", 1) < 0)
-		out_of_memory();
+		log_no_memory();
 }
 
 /* Withdraws picks of the page, and goes on behind it. */
@@ -300,12 +299,12 @@ withdraw(
 	enum queue_state state;
 
 	if (list_cursor_advance(c, kept, newest) < 0)
-		out_of_memory();
+		log_no_memory();
 	if (picks->n == 0)
 		return;
 	if (queue_withdraw(c->q, &j->self, ++j->seq, j->command == REPUBLISH,
 		older, picks) < 0)
-		out_of_memory();
+		log_no_memory();
 	FAILPOINT("rejected-sent");
 	state = queue_sync_done(c->q, wait_ms);
 	if (state != QUEUE_DONE)
@@ -473,10 +472,4 @@ say_moved(const struct job *j)
 		log_say("rejected: %ju %s before this failure",
 		    (uintmax_t)j->moved,
 		    j->command == DROP ? "dropped" : "republished");
-}
-
-static void
-out_of_memory(void)
-{
-	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 }

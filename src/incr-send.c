@@ -24,6 +24,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
 #include "base/signals.h"
@@ -125,23 +126,16 @@ static const struct options_prog prog = {"incr-send", NULL,
 
 enum { DELIVERED, REJECTED, UNAVAILABLE, UNKNOWN, REPEATS, IN_HAND, DURATION };
 
-#define BY_VERDICT(v) \
-	.name = "incr_send_lines_total", .help = "Lines by their verdict.", \
-	.labels = "verdict=\"" v "\""
+#define BY_VERDICT(v) METRIC_SEND_LINES, .labels = "verdict=\"" v "\""
 
 static struct metric series[] = {
     [DELIVERED] = {BY_VERDICT("delivered")},
     [REJECTED] = {BY_VERDICT("rejected")},
     [UNAVAILABLE] = {BY_VERDICT("unavailable")},
     [UNKNOWN] = {BY_VERDICT("unknown")},
-    [REPEATS] = {.name = "incr_send_repeats_total",
-	.help = "Requests repeated because they were not taken."},
-    [IN_HAND] = {.name = "incr_send_lines_in_hand",
-	.help = "Lines without a verdict yet.",
-	.kind = METRICS_GAUGE},
-    [DURATION] = {.name = "incr_send_request_duration_seconds",
-	.help = "From a request to its answer.",
-	.kind = METRICS_HISTOGRAM},
+    [REPEATS] = {METRIC_SEND_REPEATS},
+    [IN_HAND] = {METRIC_SEND_LINES_IN_HAND},
+    [DURATION] = {METRIC_SEND_REQUEST_DURATION},
 };
 
 static void open_all(struct sender *s);
@@ -167,7 +161,6 @@ static void read_input(struct sender *s);
 static int finish(struct sender *s);
 static int exit_status(const struct sender *s);
 static void say_rejected(const struct line_window *w);
-static _Noreturn void no_memory(void);
 
 int
 main(int argc, char **argv)
@@ -210,7 +203,7 @@ open_window(struct sender *s)
 	if (request_pool_open(&s->pool, concurrency) < 0 ||
 	    line_window_open(&s->window, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
-		no_memory();
+		log_no_memory();
 	s->pool.batch = many ? BATCH_LINES : 1;
 	s->pool.keyed = !no_keys;
 }
@@ -263,7 +256,7 @@ take_lines(struct sender *s)
 			s->input = INPUT_ENDED;
 		else if (line_window_add(&s->window, text, len,
 			     what == LINES_LINE, s->in.number) < 0)
-			no_memory();
+			log_no_memory();
 	}
 }
 
@@ -282,7 +275,7 @@ send_requests(struct sender *s)
 	while ((found = request_pool_next(&s->pool, &s->window, limit, &r)) > 0)
 		send_one(s, r);
 	if (found < 0)
-		no_memory();
+		log_no_memory();
 }
 
 static void
@@ -295,7 +288,7 @@ send_one(struct sender *s, struct send_request *r)
 	    .token = r};
 
 	if (http_client_start(s->client, &request) < 0)
-		no_memory();
+		log_no_memory();
 	series[REPEATS].value += r->state == SEND_REQUEST_REPEAT;
 	request_pool_sent(&s->pool, r, clock_us());
 }
@@ -311,7 +304,7 @@ answer(struct sender *s, const struct http_client_result *got)
 	    &series[DURATION], (double)(clock_us() - r->sent_us) / 1e6);
 	left = request_pool_learn(&s->pool, r, &s->window, &got->verdict);
 	if (left < 0)
-		no_memory();
+		log_no_memory();
 	if (got->verdict.kind == HTTP_VERDICT_WRONG)
 		leave(s, got);
 	else if (left == 0)
@@ -392,7 +385,7 @@ static void
 write_verdicts(struct sender *s)
 {
 	if (line_window_release(&s->window, &s->out, OUT_MAX) < 0)
-		no_memory();
+		log_no_memory();
 	while (s->out.len > 0) {
 		int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(&s->out),
 		    FAILPOINT_CUT("send-half", buf_ptr(&s->out), s->out.len));
@@ -511,10 +504,4 @@ say_rejected(const struct line_window *w)
 		    (uintmax_t)w->first_rejected,
 		    w->first_fault == FAULT_NONE ? "an error line"
 						 : fault_code(w->first_fault));
-}
-
-static void
-no_memory(void)
-{
-	log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 }

@@ -23,17 +23,16 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "record/control.h"
 #include "record/fault.h"
 #include "record/increment.h"
+#include "record/invalid_lines.h"
 
-enum {
-	OUT_FULL = 1 << 18, /* no line is judged while so much waits */
-	SHOWN_MAX = 10      /* messages about bad lines */
-};
+enum { OUT_FULL = 1 << 18 }; /* no line is judged while so much waits */
 
 static bool echo, tagged;
 static int64_t grace_ms;
@@ -57,31 +56,19 @@ static const struct options_prog prog = {.name = "incr-validate",
     .defs = defs,
     .n_defs = sizeof defs / sizeof *defs};
 
-/* The faults that a line can have here, as series. */
-static const enum fault codes[] = {FAULT_NOT_JSON, FAULT_NOT_AN_OBJECT,
-    FAULT_MISSING_KEY, FAULT_MISSING_VALUE, FAULT_UNKNOWN_MEMBER,
-    FAULT_REPEATED_MEMBER, FAULT_KEY_NOT_A_UUID, FAULT_VALUE_NOT_AN_INTEGER,
-    FAULT_VALUE_OUT_OF_RANGE, FAULT_TOO_LONG, FAULT_NOT_TAGGED,
-    FAULT_CONTROL_LINE, FAULT_UNAVAILABLE};
+enum { VALIDATED, REJECTED, SERIES = REJECTED + FAULT_COUNT - 1 };
 
-enum { N_CODES = sizeof codes / sizeof *codes };
-
-static struct metric validated_and_rejected[1 + N_CODES] = {
-    {.name = "incr_validated_total",
-	.help = "Lines that were increments.",
-	.kind = METRICS_COUNTER}};
-static struct metric *const validated = &validated_and_rejected[0];
-static struct metric *rejected[FAULT_COUNT];
+static struct metric series[SERIES] = {[VALIDATED] = {METRIC_VALIDATED}};
 
 struct filter {
 	struct lines in;
 	struct buf out;
-	bool hungry;         /* every line that was read is judged */
-	bool ended;          /* that was the last one */
-	bool wrote;          /* there is somebody who should have it */
-	int signals;         /* descriptor */
-	int64_t deadline_ms; /* when the grace ends */
-	uint64_t n_rejected;
+	bool hungry;                  /* every line that was read is judged */
+	bool ended;                   /* that was the last one */
+	bool wrote;                   /* there is somebody who should have it */
+	int signals;                  /* descriptor */
+	int64_t deadline_ms;          /* when the grace ends */
+	struct invalid_lines invalid; /* without -e */
 };
 
 static void open_filter(struct filter *f);
@@ -96,7 +83,6 @@ static int pass(struct filter *f, const char *line, size_t len, size_t prefix,
     bool too_long);
 static int reject(
     struct filter *f, const char *tag, size_t tag_len, enum fault fault);
-static void say_rejected(const struct filter *f, enum fault fault);
 static void send(struct filter *f);
 static void wait_for_more(struct filter *f);
 static void take_signal(struct filter *f);
@@ -125,27 +111,15 @@ open_filter(struct filter *f)
 	if (f->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (lines_open(&f->in, STDIN_FILENO, max) < 0)
-		log_die(EXIT_TEMPFAIL, "stdin: out of memory");
+		log_no_memory();
 	io_output(STDOUT_FILENO);
 }
 
 static void
 open_metrics(void)
 {
-	static char labels[N_CODES][40];
-
-	for (size_t i = 0; i < N_CODES; i++) {
-		struct metric *m = &validated_and_rejected[1 + i];
-
-		snprintf(labels[i], sizeof labels[i], "code=\"%s\"",
-		    fault_code(codes[i]));
-		*m = (struct metric){.name = "incr_rejected_total",
-		    .help = METRICS_REJECTED_HELP,
-		    .labels = labels[i],
-		    .kind = METRICS_COUNTER};
-		rejected[codes[i]] = m;
-	}
-	if (metrics_open(prog.name, validated_and_rejected, 1 + N_CODES) < 0)
+	fault_series(&series[REJECTED]);
+	if (metrics_open(prog.name, series, SERIES) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
 
@@ -196,7 +170,7 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 	else
 		failed = reject(f, "", 0, FAULT_NOT_TAGGED);
 	if (failed)
-		log_die(EXIT_TEMPFAIL, "stdout: out of memory");
+		log_no_memory();
 	FAILPOINT("validate-judged");
 }
 
@@ -209,7 +183,7 @@ refuse_batches(const struct filter *f, const char *line, size_t len)
 
 	if (control_parse_checkpoint(line, len, &c) < 0) {
 		if (errno == ENOMEM)
-			log_die(EXIT_TEMPFAIL, "stdin: out of memory");
+			log_no_memory();
 		return;
 	}
 	if (c.seq == 0)
@@ -231,14 +205,14 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 
 	/* A canonical line is its own answer. */
 	if (increment_recognise(json, len - prefix, &inc) == 0) {
-		validated->value++;
+		series[VALIDATED].value++;
 		return lines_put(&f->out, line, len);
 	}
 	fault = too_long ? FAULT_TOO_LONG
 			 : increment_judge(json, len - prefix, &inc);
 	if (fault != FAULT_NONE)
 		return reject(f, line, prefix > 0 ? prefix - 1 : 0, fault);
-	validated->value++;
+	series[VALIDATED].value++;
 	to = buf_room(&f->out, prefix + INCREMENT_TEXT + 1);
 	if (to == NULL)
 		return -1;
@@ -257,26 +231,15 @@ reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
 	/* Dropping it would be a verdict, and there is none. */
 	if (fault == FAULT_UNAVAILABLE && !echo)
 		return -1;
-	rejected[fault]->value++;
-	f->n_rejected++;
+	series[REJECTED + fault - 1].value++;
 	if (!echo) {
-		say_rejected(f, fault);
+		invalid_lines_add(&f->invalid, f->in.number, fault);
 		return 0;
 	}
 	if (tagged && (buf_add(&f->out, tag, tag_len) < 0 ||
 			  buf_add(&f->out, "\t", 1) < 0))
 		return -1;
 	return control_add_error(&f->out, &e);
-}
-
-static void
-say_rejected(const struct filter *f, enum fault fault)
-{
-	if (f->n_rejected <= SHOWN_MAX)
-		log_say("line %ju: %s: %s", (uintmax_t)f->in.number,
-		    fault_code(fault), fault_detail(fault));
-	if (f->n_rejected == SHOWN_MAX + 1)
-		log_say("stdin: more bad lines: counted from here on");
 }
 
 /* Writes what goes without blocking. */
@@ -343,11 +306,9 @@ finish(struct filter *f)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	if (!echo && f->n_rejected > SHOWN_MAX)
-		log_say("stdin: %ju of %ju lines rejected",
-		    (uintmax_t)f->n_rejected, (uintmax_t)f->in.number);
+	invalid_lines_end(&f->invalid, f->in.number);
 	metrics_close();
 	lines_close(&f->in);
 	buf_free(&f->out);
-	return !echo && f->n_rejected > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+	return f->invalid.n > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
 }

@@ -1,3 +1,4 @@
+/* Prints one-line messages to standard error. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -58,6 +59,12 @@ log_die(int status, const char *fmt, ...)
 	say("\n", fmt, ap);
 	va_end(ap);
 	exit(status);
+}
+
+void
+log_no_memory(void)
+{
+	log_die(EXIT_TEMPFAIL, LOG_NO_MEMORY);
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
- * One-line diagnostics and exit statuses (layer 0).  The only module that
- * prints to standard error or ends a process.
+ * One-line diagnostics and exit statuses.  The only module that prints to
+ * standard error or ends a process.
  *
  * A message is `prog: object: reason`, one line, one write(2), at most
  * LOG_MAX bytes; bytes outside printable ASCII are shown as \xHH, so that
@@ -29,6 +29,12 @@ void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Shows one line, in place of the one shown before, until a message comes or
  * NULL takes it away: for terminals. */
 void log_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* What every message, and every reason given in text, says for ENOMEM. */
+#define LOG_NO_MEMORY "out of memory"
+
+/* Prints it and ends the process with EXIT_TEMPFAIL. */
+void log_no_memory(void) __attribute__((noreturn));
 
 /* Prints one message and ends the process with status. */
 void log_die(int status, const char *fmt, ...)

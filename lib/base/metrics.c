@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/proc.h"
 
@@ -149,11 +150,8 @@ write_file(void)
 static int
 format(void)
 {
-	static const struct metric build = {.name = "incr_build_info",
-	    .help = "The version of the program.",
-	    .labels = "version=\"" INCR_VERSION "\"",
-	    .kind = METRICS_GAUGE,
-	    .value = 1};
+	static const struct metric build = {METRIC_BUILD_INFO,
+	    .labels = "version=\"" INCR_VERSION "\"", .value = 1};
 	const char *last = "";
 
 	buf_clear(&m.text);

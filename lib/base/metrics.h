@@ -32,10 +32,6 @@ struct metric {
 	uint64_t buckets[METRICS_BUCKETS + 1]; /* of a histogram only */
 };
 
-/* The help of incr_rejected_total: whoever merges the files of several
- * programs shows one for all of them. */
-#define METRICS_REJECTED_HELP "Lines that were no increments, or not taken."
-
 /* Upper bounds of a histogram's buckets, in seconds; the last is +Inf. */
 extern const double metrics_bounds[METRICS_BUCKETS];
 

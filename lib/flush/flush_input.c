@@ -16,8 +16,7 @@ static enum flush_input_event first_line(struct flush_input *s,
 static enum flush_input_event begin(struct flush_input *s, int64_t now_ms);
 static enum flush_input_event plain_line(
     struct flush_input *s, const char *line, size_t len, bool too_long);
-static enum flush_input_event batch_line(struct flush_input *s,
-    const char *line, size_t len, bool too_long, int64_t now_ms);
+static enum flush_input_event batch_line(struct flush_input *s, int64_t now_ms);
 static enum fault read_error(const char *line, size_t len);
 static enum flush_input_event checkpoint(
     struct flush_input *s, const char *line, size_t len, int64_t now_ms);
@@ -30,15 +29,24 @@ enum flush_input_event
 flush_input_line(struct flush_input *s, const char *line, size_t len,
     bool too_long, int64_t now_ms)
 {
+	enum control_kind kind;
+
 	switch (s->kind) {
 	case FLUSH_INPUT_UNKNOWN:
 		return first_line(s, line, len, too_long, now_ms);
 	case FLUSH_INPUT_PLAIN: return plain_line(s, line, len, too_long);
 	case FLUSH_INPUT_CONSUMER: break;
 	}
-	if (!too_long && control_kind(line, len) == CONTROL_CHECKPOINT)
+	kind = too_long ? CONTROL_DATA : control_kind(line, len);
+	if (kind == CONTROL_CHECKPOINT)
 		return checkpoint(s, line, len, now_ms);
-	return batch_line(s, line, len, too_long, now_ms);
+	if (too_long)
+		s->fault = FAULT_TOO_LONG;
+	else if (kind == CONTROL_ERROR)
+		s->fault = read_error(line, len);
+	else
+		s->fault = increment_parse(line, len, &s->inc);
+	return batch_line(s, now_ms);
 }
 
 /* What memory hides must not be counted as plain input. */
@@ -70,21 +78,15 @@ plain_line(struct flush_input *s, const char *line, size_t len, bool too_long)
 	return s->fault == FAULT_NONE ? FLUSH_INPUT_ADD : FLUSH_INPUT_BAD;
 }
 
+/* A line of a batch that was judged: s->fault. */
 static enum flush_input_event
-batch_line(struct flush_input *s, const char *line, size_t len, bool too_long,
-    int64_t now_ms)
+batch_line(struct flush_input *s, int64_t now_ms)
 {
 	if (s->ended)
 		return stop(s, FLUSH_INPUT_BUG, "a line after the end");
 	if (s->batch.lines == FLUSH_INPUT_BATCH_MAX)
 		return stop(s, FLUSH_INPUT_BUG, "more than %d lines in a batch",
 		    FLUSH_INPUT_BATCH_MAX);
-	if (too_long)
-		s->fault = FAULT_TOO_LONG;
-	else if (control_kind(line, len) == CONTROL_ERROR)
-		s->fault = read_error(line, len);
-	else
-		s->fault = increment_parse(line, len, &s->inc);
 	if (s->fault == FAULT_UNAVAILABLE)
 		return FLUSH_INPUT_MEMORY;
 	if (s->fault == FAULT_NONE)

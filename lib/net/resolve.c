@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+
 /* A look-up; a thread may be writing to it until it is done. */
 struct lookup {
 	struct gaicb request;
@@ -53,7 +55,7 @@ resolve_next(struct resolve *r, char ret[RESOLVE_TEXT], const char **ret_why)
 	if (r->known && r->next == NULL)
 		resolve_restart(r);
 	if (r->lookup == NULL && look_up(r) < 0) {
-		*ret_why = "out of memory";
+		*ret_why = LOG_NO_MEMORY;
 		return -1;
 	}
 	error = gai_error(&r->lookup->request);

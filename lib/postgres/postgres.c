@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 
 enum {
 	WHY_MAX = 512,
@@ -64,7 +65,7 @@ postgres_open(const char *url, const char *name, const char **ret_why)
 			return NULL;
 		PQconninfoFree(parsed);
 	}
-	*ret_why = "out of memory";
+	*ret_why = LOG_NO_MEMORY;
 	pg = calloc(1, sizeof *pg);
 	if (pg == NULL)
 		return NULL;
@@ -142,7 +143,7 @@ connect_now(struct postgres *pg)
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
 	pg->conn = PQconnectStartParams(names, values, 1);
 	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
-		fail(pg, pg->conn == NULL ? "out of memory"
+		fail(pg, pg->conn == NULL ? LOG_NO_MEMORY
 					  : PQerrorMessage(pg->conn));
 		return;
 	}

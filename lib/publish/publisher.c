@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "record/control.h"
 
@@ -62,7 +63,7 @@ publisher_open(struct publisher *c, const struct publisher_settings *settings,
 	c->queue = queue_open(settings->url, settings->queue, ret_why);
 	if (c->queue == NULL)
 		return -1;
-	*ret_why = "out of memory";
+	*ret_why = LOG_NO_MEMORY;
 	for (int i = 0; i < 2; i++)
 		if (publish_batch_open(
 			&c->batches[i], settings->echo, settings->tagged) < 0)
@@ -274,7 +275,7 @@ answer_no_room(struct publisher *c)
 		} else if (!queue_published_known(published, i)) {
 			publish_batch_refuse(
 			    c->in_flight, i, FAULT_UNAVAILABLE);
-			c->set.rejected[FAULT_UNAVAILABLE].value++;
+			c->counts.rejected[FAULT_UNAVAILABLE]++;
 			c->failed = true;
 		}
 	}
@@ -294,17 +295,16 @@ settle(struct publisher *c)
 		refuse_reused(c, i);
 	}
 	c->seq++;
-	c->set.published->value += (double)(n - reused);
-	c->set.batches->value++;
-	metrics_observe(
-	    c->set.seconds, (double)(clock_us() - c->sent_us) / 1e6);
+	c->counts.published += n - reused;
+	c->counts.batches++;
+	c->set.settled(clock_us() - c->sent_us);
 	return release(c);
 }
 
 static void
 refuse_reused(struct publisher *c, size_t i)
 {
-	c->set.rejected[FAULT_IDEMPOTENCY_KEY_REUSED].value++;
+	c->counts.rejected[FAULT_IDEMPOTENCY_KEY_REUSED]++;
 	c->set.reused(publish_batch_refuse(
 	    c->in_flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
 }
@@ -313,7 +313,7 @@ refuse_reused(struct publisher *c, size_t i)
 static enum publisher_state
 answer_unknown(struct publisher *c)
 {
-	c->set.rejected[FAULT_UNKNOWN].value += (double)c->in_flight->n_data;
+	c->counts.rejected[FAULT_UNKNOWN] += c->in_flight->n_data;
 	c->failed = true;
 	publish_batch_refuse_all(c->in_flight, FAULT_UNKNOWN);
 	return release(c);
@@ -484,7 +484,7 @@ expire(struct publisher *c, struct publish_batch *b, int64_t limit_ms)
 
 	if (n < 0)
 		return -1;
-	c->set.rejected[FAULT_UNAVAILABLE].value += n;
+	c->counts.rejected[FAULT_UNAVAILABLE] += (uint64_t)n;
 	c->failed |= n > 0;
 	return 0;
 }

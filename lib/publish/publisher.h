@@ -19,7 +19,6 @@
 
 #include "base/backoff.h"
 #include "base/buf.h"
-#include "base/metrics.h"
 #include "publish/batch_state.h"
 #include "publish/publish_batch.h"
 #include "queue/queue.h"
@@ -32,11 +31,18 @@ struct publisher_settings {
 	uint64_t window_s;   /* for which tags are remembered */
 	uint64_t high_water; /* messages ready at most; 0: as many as take
 			      * three quarters of Redis's maxmemory */
-	/* Counted up. */
-	struct metric *published, *batches, *seconds;
-	struct metric *rejected; /* FAULT_COUNT of them */
+	/* Called for each batch that Redis has taken, with the microseconds
+	 * from its first sending to its outcome. */
+	void (*settled)(int64_t us);
 	/* Called for each line whose tag was used for another increment. */
 	void (*reused)(uint64_t line);
+};
+
+/* What has become of lines, for metrics. */
+struct publisher_counts {
+	uint64_t published;             /* increments that Redis has */
+	uint64_t batches;               /* of theirs */
+	uint64_t rejected[FAULT_COUNT]; /* refused here or by Redis */
 };
 
 /* What one takes in Redis; measured: 59 to 78 in canonical form. */
@@ -57,7 +63,8 @@ struct publisher {
 	struct queue *queue;
 	struct publish_batch batches[2], *in_flight, *filling;
 	struct buf out; /* with echo: answers, dropped by the owner */
-	bool failed;    /* a line was answered unavailable or unknown */
+	struct publisher_counts counts;
+	bool failed; /* a line was answered unavailable or unknown */
 
 	enum batch_state state; /* of the batch in flight */
 	enum publisher_trouble trouble;

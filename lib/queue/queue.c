@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "queue/queue_call.h"
 
 struct queue *
@@ -24,7 +25,7 @@ queue_open(const char *url, const char *name, const char **ret_why)
 	*ret_why = "not a queue's name";
 	if (!queue_name_is_valid(name, strlen(name)))
 		return NULL;
-	*ret_why = "out of memory";
+	*ret_why = LOG_NO_MEMORY;
 	q = calloc(1, sizeof *q);
 	if (q == NULL)
 		return NULL;

@@ -15,6 +15,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/url.h"
 #include "net/resolve.h"
 #include "redis/handshake.h"
@@ -80,7 +81,7 @@ session_open(const char *url, const struct session_options *options,
 {
 	struct session *s = calloc(1, sizeof *s);
 
-	*ret_why = "out of memory";
+	*ret_why = LOG_NO_MEMORY;
 	if (s == NULL)
 		return NULL;
 	s->options = *options;
@@ -251,7 +252,7 @@ send_handshake(struct session *s, const struct url_redis *url)
 {
 	if (handshake_write(&s->handshake, url, s->options.scripts,
 		s->options.n_scripts, &s->hello) < 0) {
-		snprintf(s->status.why, sizeof s->status.why, "out of memory");
+		snprintf(s->status.why, sizeof s->status.why, LOG_NO_MEMORY);
 		return -1;
 	}
 	start_sending(s, &s->hello, (struct iovec){0});

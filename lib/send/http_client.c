@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/log.h"
 
 enum {
 	CONNECT_MS = 3000,
@@ -70,7 +71,7 @@ http_client_open(const struct http_client_settings *set, const char **ret_why)
 {
 	struct http_client *c = calloc(1, sizeof *c);
 
-	*ret_why = "out of memory";
+	*ret_why = LOG_NO_MEMORY;
 	if (c == NULL)
 		return NULL;
 	c->epoll = -1;

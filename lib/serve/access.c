@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 enum { CLIENTS = 1 << 16 }; /* whose rates are known at once: 1.5 MiB */
 
@@ -20,7 +21,7 @@ int
 access_open(struct access *a, const struct access_options *o,
     const struct loop *loop, char *ret_why, size_t why_size)
 {
-	const char *why = "memory is short";
+	const char *why = LOG_NO_MEMORY;
 	struct hash_seed seed;
 
 	a->options = o;

@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/lines.h"
+#include "base/log.h"
 #include "record/control.h"
 #include "serve/request.h"
 
@@ -46,7 +47,7 @@ backend_open(struct backend *b, const struct backend_options *o,
 	if (lines_open(&b->verdicts, o->in_fd,
 		LINES_JSON_MAX + LINES_TAG_MAX + 1) < 0 ||
 	    inflight_open(&b->inflight, o->max_lines, OUT_MAX, o->tagged) < 0) {
-		*ret_why = "memory is short";
+		*ret_why = LOG_NO_MEMORY;
 		return -1;
 	}
 	io_output(o->out_fd);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "queue/lua/rate.h"
 #include "redis/resp.h"
@@ -62,7 +63,7 @@ ratelimit_shared_open(struct ratelimit_shared *s, const struct loop *loop,
 	s->url = url;
 	s->here = calloc(1, sizeof *s->here);
 	s->sent = calloc(1, sizeof *s->sent);
-	*ret_why = "memory is short";
+	*ret_why = LOG_NO_MEMORY;
 	if (s->here != NULL && s->sent != NULL && begin(s, ret_why) == 0)
 		return 0;
 	ratelimit_shared_close(s);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metrics_list.h"
 #include "base/metrics_merge.h"
 
 /* clang-format off */
@@ -12,24 +13,12 @@
 static const struct metric table[SERVE_METRICS] = {
 #define X(code_, phrase_) \
 	[SERVE_METRICS_##code_] = { \
-		.name = "incr_http_requests_total", \
-		.help = "HTTP requests answered.", \
-		.labels = "code=\"" #code_ "\"", \
-		.kind = METRICS_COUNTER},
+		METRIC_HTTP_REQUESTS, .labels = "code=\"" #code_ "\""},
 	HTTP_STATUSES(X)
 #undef X
-	[SERVE_METRICS_DURATION] = {
-		.name = "incr_http_request_duration_seconds",
-		.help = "From the end of a request's head to its answer.",
-		.kind = METRICS_HISTOGRAM},
-	[SERVE_METRICS_CONNECTIONS] = {
-		.name = "incr_http_connections",
-		.help = "Open connections.",
-		.kind = METRICS_GAUGE},
-	[SERVE_METRICS_IN_FLIGHT] = {
-		.name = "incr_http_in_flight",
-		.help = "Lines without verdict.",
-		.kind = METRICS_GAUGE},
+	[SERVE_METRICS_DURATION] = {METRIC_HTTP_REQUEST_DURATION},
+	[SERVE_METRICS_CONNECTIONS] = {METRIC_HTTP_CONNECTIONS},
+	[SERVE_METRICS_IN_FLIGHT] = {METRIC_HTTP_IN_FLIGHT},
 };
 
 /* clang-format on */

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/sha256.h"
 
 enum { WORDS = 3, RATE_TEXT = 32 };
@@ -61,7 +62,7 @@ tokens_parse(
 	unsigned line = 0;
 
 	*ret_line = 0;
-	*ret_why = "memory is short";
+	*ret_why = LOG_NO_MEMORY;
 	if (t == NULL)
 		return NULL;
 	for (; text < end; text = next) {
@@ -80,7 +81,7 @@ tokens_parse(
 	if (*ret_line == 0) {
 		if (make_buckets(t) == 0)
 			return t;
-		*ret_why = "memory is short";
+		*ret_why = LOG_NO_MEMORY;
 	}
 	tokens_free(t);
 	return NULL;
@@ -113,7 +114,7 @@ add_line(struct tokens *t, const char *line, size_t len, unsigned number)
 		    (t->n == 0 ? 1 : 2 * t->n) * sizeof *t->entries);
 
 		if (more == NULL)
-			return "memory is short";
+			return LOG_NO_MEMORY;
 		t->entries = more;
 	}
 	t->entries[t->n++] = e;
@@ -158,7 +159,7 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 		return "a rate is N/s or N/s:BURST, 1 to 1000000 each, or -";
 	/* Whose limit it is outlives its token. */
 	if (sha256_digest(c->name, strlen(c->name), digest) < 0)
-		return "memory is short";
+		return LOG_NO_MEMORY;
 	memcpy(c->key.bytes, digest, sizeof c->key.bytes);
 	return NULL;
 }

@@ -327,7 +327,7 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	redis_stop "$OWN_REDIS"
 	unlock
 	wait_for 5 sum_is 6
-	wait_for 5 grep -q '^incr-flush: redis: .*, waiting$' "$DIR/err"
+	wait_for 5 grep -q '^incr-flush: redis: .*; waiting$' "$DIR/err"
 	redis_start "$OWN_REDIS" --appendfsync always
 	wait_for 5 gone "$flush"
 	no_batches
@@ -348,7 +348,7 @@ refusals() { rcli info errorstats | grep -o 'WRONGTYPE:count=[0-9]*' | cut -d= -
 	rcli config resetstat
 	background incr-flush <"$DIR/s" 2>"$DIR/err"
 	flush=$!
-	wait_for 5 grep -q 'redis: WRONGTYPE .*, waiting$' "$DIR/err"
+	wait_for 5 grep -q 'redis: WRONGTYPE .*; waiting$' "$DIR/err"
 	before=$(used "$flush")
 	wait_for 10 at_least 7 refusals
 	[ $(($(used "$flush") - before)) -lt 20 ]

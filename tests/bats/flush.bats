@@ -105,7 +105,7 @@ keys() { seq -f '{"key":"00000000-0000-0000-0000-%012.0f","value":1}' "$@"; }
 	run incr-flush < <(yes x | head -n 500; increment 1)
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 12 ]
-	[ "${lines[11]}" = "incr-flush: stdin: 500 bad lines" ]
+	[ "${lines[11]}" = "incr-flush: stdin: 500 of 501 lines rejected" ]
 	sum_is 1
 }
 
@@ -228,7 +228,7 @@ statements() {
 	wait_for 5 sum_is 1
 	pg_stop "$DIR_PG"
 	increment 2 >&9
-	wait_for 5 grep -q '^incr-flush: postgres: .*, waiting$' "$DIR/err"
+	wait_for 5 grep -q '^incr-flush: postgres: .*; waiting$' "$DIR/err"
 	increment 4 >&9
 	exec 9>&- # the server would hold it, too
 	pg_start "$DIR_PG"
@@ -250,7 +250,7 @@ statements() {
 	increment 2 >&9
 	pg_stop "$DIR_PG" QUIT
 	exec 8>&-
-	wait_for 5 grep -q '^incr-flush: postgres: .*, waiting$' "$DIR/err"
+	wait_for 5 grep -q '^incr-flush: postgres: .*; waiting$' "$DIR/err"
 	exec 9>&- # the server would hold it, too
 	pg_start "$DIR_PG"
 	ended 0
@@ -351,7 +351,7 @@ cut_proxy() {
 	sql "alter database $name set default_transaction_read_only = on"
 	fed -i 0.1
 	increment 1 >&9
-	wait_for 5 grep -q 'read-only transaction, waiting$' "$DIR/err"
+	wait_for 5 grep -q 'read-only transaction; waiting$' "$DIR/err"
 	PGOPTIONS='-c default_transaction_read_only=off' \
 		sql "alter database $name reset default_transaction_read_only"
 	wait_for 5 sum_is 1

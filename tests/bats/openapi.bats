@@ -212,8 +212,7 @@ head_of() {
 @test "its codes and statuses are those of the sources" {
 	cd "$ROOT/lib"
 	{
-		sed -nE 's/^ *\[FAULT_[A-Z_]+\] = \{"([a-z-]+)".*/\1/p' record/fault.c |
-			grep -vx none
+		sed -nE 's/^[[:space:]]*X\([A-Z_]+, "([a-z-]+)",.*/\1/p' record/fault.h
 		grep -hoE '(code = |code\[\] = |[45][0-9]{2}, )"[a-z-]+"' ./*/*.c |
 			sed 's/.*"\(.*\)"/\1/'
 	} | sort -u >"$DIR/codes"

@@ -1,4 +1,5 @@
 /* Codes are names for ever; details can stand in JSON as they are. */
+#include "base/metrics.h"
 #include "check.h"
 #include "record/fault.h"
 
@@ -7,6 +8,24 @@ static const char *const codes[] = {"none", "not-json", "not-an-object",
     "key-not-a-uuid", "value-not-an-integer", "value-out-of-range", "too-long",
     "not-tagged", "faulty-header", "control-line", "idempotency-key-reused",
     "unavailable", "unknown"};
+
+static void
+series(void)
+{
+	struct metric all[FAULT_COUNT - 1];
+	char label[64];
+
+	fault_series(all);
+	for (enum fault f = FAULT_NOT_JSON; f < FAULT_COUNT; f++) {
+		snprintf(label, sizeof label, "code=\"%s\"", codes[f]);
+		check(strcmp(all[f - 1].labels, label) == 0, "%s", label);
+		check(strcmp(all[f - 1].name, "incr_rejected_total") == 0, "%s",
+		    all[f - 1].name);
+		check(
+		    all[f - 1].value == 0 && all[f - 1].kind == METRICS_COUNTER,
+		    "%s", label);
+	}
+}
 
 int
 main(void)
@@ -28,5 +47,6 @@ main(void)
 	check(fault_find("not-json!", 9) == FAULT_NONE, "more");
 	check(fault_find("not-json!", 8) == FAULT_NOT_JSON, "with a length");
 	check(fault_find("", 0) == FAULT_NONE, "nothing");
+	series();
 	return check_end();
 }

@@ -1,0 +1,94 @@
+/*
+ * The metrics of all programs: kind, name and help of each, as the beginning
+ * of a struct metric.  {METRIC_REJECTED, .labels = "code=\"too-long\""} is a
+ * series.  A name stands here only; a test wants each in incr(7).
+ */
+#ifndef INCR_METRICS_LIST_H
+#define INCR_METRICS_LIST_H
+
+#include "base/metrics.h"
+
+#define METRIC(kind_, name_, help_) \
+	.name = (name_), .help = (help_), .kind = METRICS_##kind_
+
+#define METRIC_BUILD_INFO \
+	METRIC(GAUGE, "incr_build_info", "The version of the program.")
+
+/* Of incr-serve. */
+#define METRIC_HTTP_REQUESTS \
+	METRIC(COUNTER, "incr_http_requests_total", "HTTP requests answered.")
+#define METRIC_HTTP_REQUEST_DURATION \
+	METRIC(HISTOGRAM, "incr_http_request_duration_seconds", \
+	    "From the end of a request's head to its answer.")
+#define METRIC_HTTP_CONNECTIONS \
+	METRIC(GAUGE, "incr_http_connections", "Open connections.")
+#define METRIC_HTTP_IN_FLIGHT \
+	METRIC(GAUGE, "incr_http_in_flight", "Lines without verdict.")
+
+/* Of several programs. */
+#define METRIC_REJECTED \
+	METRIC(COUNTER, "incr_rejected_total", \
+	    "Lines that were no increments, or not taken.")
+
+/* Of incr-validate. */
+#define METRIC_VALIDATED \
+	METRIC(COUNTER, "incr_validated_total", "Lines that were increments.")
+
+/* Of incr-publish. */
+#define METRIC_PUBLISHED \
+	METRIC(COUNTER, "incr_published_total", "Increments that Redis has.")
+#define METRIC_PUBLISH_BATCHES \
+	METRIC(COUNTER, "incr_publish_batches_total", "Batches that Redis has.")
+#define METRIC_PUBLISH_SECONDS \
+	METRIC(HISTOGRAM, "incr_publish_seconds", \
+	    "From the first sending of a batch to its outcome.")
+
+/* Of incr-consume. */
+#define METRIC_CONSUMED \
+	METRIC(COUNTER, "incr_consumed_total", \
+	    "Lines delivered, error lines included.")
+#define METRIC_CONSUME_BATCHES \
+	METRIC(COUNTER, "incr_consume_batches_total", "Batches taken.")
+#define METRIC_ADOPTED_BATCHES \
+	METRIC(COUNTER, "incr_adopted_batches_total", \
+	    "Batches adopted from consumers that were gone.")
+#define METRIC_QUEUE_READY \
+	METRIC(GAUGE, "incr_queue_ready", "Messages that wait to be taken.")
+#define METRIC_QUEUE_UNACKED \
+	METRIC(GAUGE, "incr_queue_unacked", \
+	    "Batches taken and not yet acknowledged.")
+#define METRIC_QUEUE_REJECTED \
+	METRIC(GAUGE, "incr_queue_rejected", "Dead letters.")
+
+/* Of incr-flush. */
+#define METRIC_FLUSHED \
+	METRIC(COUNTER, "incr_flushed_total", "Increments added to the table.")
+#define METRIC_REPLAYED_BATCHES \
+	METRIC(COUNTER, "incr_replayed_batches_total", \
+	    "Batches that were in the table before.")
+#define METRIC_FLUSH_DURATION \
+	METRIC(HISTOGRAM, "incr_flush_duration_seconds", \
+	    "Duration of a statement that was committed.")
+#define METRIC_FLUSH_KEYS \
+	METRIC(GAUGE, "incr_flush_keys", "Keys of the last statement.")
+#define METRIC_FLUSH_STALENESS \
+	METRIC(GAUGE, "incr_flush_staleness_seconds", \
+	    "Age of the oldest increment when it was last committed, or of " \
+	    "one that waits, if that is older.")
+#define METRIC_FLUSH_LAST_SUCCESS \
+	METRIC(GAUGE, "incr_flush_last_success_timestamp_seconds", \
+	    "When a window was last committed.")
+
+/* Of incr-send. */
+#define METRIC_SEND_LINES \
+	METRIC(COUNTER, "incr_send_lines_total", "Lines by their verdict.")
+#define METRIC_SEND_REPEATS \
+	METRIC(COUNTER, "incr_send_repeats_total", \
+	    "Requests repeated because they were not taken.")
+#define METRIC_SEND_LINES_IN_HAND \
+	METRIC(GAUGE, "incr_send_lines_in_hand", "Lines without a verdict yet.")
+#define METRIC_SEND_REQUEST_DURATION \
+	METRIC(HISTOGRAM, "incr_send_request_duration_seconds", \
+	    "From a request to its answer.")
+
+#endif
