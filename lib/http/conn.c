@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "http/conn_input.h"
 #include "net/sendq.h"
 
@@ -227,8 +228,12 @@ conn_decide(struct exchange *x, enum decision d, const struct response *answer)
 		exchange_free(x);
 		return;
 	}
-	env = env_of(c);
 	before = c->input.state;
+	/* Nothing changes, as with most verdicts on the lines of a request. */
+	if ((d == DECISION_READ && before != CONN_INPUT_HELD) ||
+	    (d == DECISION_HOLD && before == CONN_INPUT_HELD))
+		return;
+	env = env_of(c);
 	conn_input_decide(&c->input, &env, x, d, answer);
 	if (c->input.state != before || exchange_ready(&c->input.asked))
 		enqueue(c);
@@ -406,16 +411,15 @@ conn_tick(struct conns *all, int64_t now_ms)
 {
 	static const uint8_t limited[] = {
 	    CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WRITING, CONN_LINGERING};
-	int64_t next_ms = give_back(all, now_ms);
+	int64_t next_ms = give_back(all, now_ms), due_ms;
 
 	for (size_t i = 0; i < sizeof limited; i++) {
 		struct timerlist *l = &all->lists[limited[i]];
 
-		while (timerlist_next(l) <= now_ms)
+		while ((due_ms = timerlist_next(l)) <= now_ms)
 			expire((struct conn *)((char *)l->first -
 					       offsetof(struct conn, due)));
-		if (timerlist_next(l) < next_ms)
-			next_ms = timerlist_next(l);
+		next_ms = num_min(next_ms, due_ms);
 	}
 	return all->first_queued == NULL ? next_ms : now_ms;
 }

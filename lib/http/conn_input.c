@@ -197,8 +197,8 @@ conn_input_is_open(const struct conn_input *in)
 bool
 conn_input_is_full(const struct conn_input *in)
 {
-	return exchange_count(&in->asked) >= PIPELINE_MAX &&
-	       exchange_reading(&in->asked) == NULL;
+	return exchange_reading(&in->asked) == NULL &&
+	       exchange_count(&in->asked) >= PIPELINE_MAX;
 }
 
 struct exchange *

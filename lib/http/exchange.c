@@ -30,18 +30,6 @@ exchange_begin(
 	return x;
 }
 
-struct exchange *
-exchange_reading(const struct exchanges *q)
-{
-	return q->last == NULL || q->last->whole ? NULL : q->last;
-}
-
-size_t
-exchange_count(const struct exchanges *q)
-{
-	return q->first == NULL ? 0 : q->last->number - q->first->number + 1;
-}
-
 void
 exchange_answer(struct exchange *x, const struct response *a)
 {
@@ -56,12 +44,6 @@ exchange_answer(struct exchange *x, const struct response *a)
 		x->answer.trace = &x->trace;
 	}
 	x->handler->answered(x->handler->service, x);
-}
-
-bool
-exchange_ready(const struct exchanges *q)
-{
-	return q->first != NULL && q->first->answered && q->first->whole;
 }
 
 void

@@ -49,15 +49,27 @@ struct exchange *exchange_begin(
     struct exchanges *q, struct conn *c, const struct handler *handler);
 
 /* The one being read, NULL if none is. */
-struct exchange *exchange_reading(const struct exchanges *q);
+static inline struct exchange *
+exchange_reading(const struct exchanges *q)
+{
+	return q->last == NULL || q->last->whole ? NULL : q->last;
+}
 
-size_t exchange_count(const struct exchanges *q);
+static inline size_t
+exchange_count(const struct exchanges *q)
+{
+	return q->first == NULL ? 0 : q->last->number - q->first->number + 1;
+}
 
 /* Gives the answer to x, takes its text.  The first answer counts. */
 void exchange_answer(struct exchange *x, const struct response *a);
 
 /* Can the answer to the first one be sent? */
-bool exchange_ready(const struct exchanges *q);
+static inline bool
+exchange_ready(const struct exchanges *q)
+{
+	return q->first != NULL && q->first->answered && q->first->whole;
+}
 
 /* Drops the one being read, if any: it will never be whole. */
 void exchange_forget(struct exchanges *q);

@@ -108,8 +108,12 @@ bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,
 struct exchange *
 bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
 {
+	if (q->waiting.n == 0) {
+		q->in_round = false;
+		return NULL;
+	}
 	if (timerlist_next(&q->waiting) <= now_ms ||
-	    (q->waiting.n > 0 && backend_closed(q->backend))) {
+	    backend_closed(q->backend)) {
 		first_waiting(q)->failed = true;
 		return first_waiting(q)->owner;
 	}
@@ -118,7 +122,7 @@ bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
 		q->turns = q->waiting.n;
 		q->added = 0;
 	}
-	if (q->turns == 0 || q->waiting.n == 0 || !has_room(q)) {
+	if (q->turns == 0 || !has_room(q)) {
 		q->in_round = false;
 		return NULL;
 	}
