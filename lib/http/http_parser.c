@@ -1,3 +1,4 @@
+/* The parser of HTTP/1.1 requests: heads, bodies, chunks, trailers. */
 #include "http/http_parser.h"
 
 #include <stddef.h>
@@ -5,6 +6,7 @@
 #include <strings.h>
 
 #include "base/hex.h"
+#include "http/http_chars.h"
 #include "http/http_status.h"
 
 enum {
@@ -12,39 +14,8 @@ enum {
 	VALUE_NAME_MIN = sizeof "traceparent" - 1 /* the shortest in values */
 };
 
-/* Where a character may stand. */
-enum place {
-	TOKEN = 1,  /* tchar of RFC 9110, section 5.6.2 */
-	TEXT = 2,   /* a value: visible, space, tab, or beyond ASCII */
-	TARGET = 4, /* visible, but no # */
-	NAME = 8    /* of a host, RFC 3986; without the comma, which in a
-		     * field may part two of them */
-};
-
-#define ALL (TOKEN | TEXT | TARGET | NAME)
-#define NO_NAME (TOKEN | TEXT | TARGET)
-#define NO_TOKEN (TEXT | TARGET | NAME)
-#define VISIBLE (TEXT | TARGET)
-
-/* clang-format off */
-static const uint8_t classes[256] = {
-	['\t'] = TEXT, [' '] = TEXT, ['!'] = ALL, ['"'] = VISIBLE,
-	['#'] = TOKEN | TEXT, ['$'] = ALL, ['%'] = ALL, ['&'] = ALL,
-	['\''] = ALL, ['('] = NO_TOKEN, [')'] = NO_TOKEN, ['*'] = ALL,
-	['+'] = ALL, [','] = VISIBLE, ['-'] = ALL, ['.'] = ALL,
-	['/'] = VISIBLE, ['0' ... '9'] = ALL, [':'] = VISIBLE,
-	[';'] = NO_TOKEN, ['<'] = VISIBLE, ['='] = NO_TOKEN,
-	['>' ... '@'] = VISIBLE, ['A' ... 'Z'] = ALL,
-	['[' ... ']'] = VISIBLE, ['^'] = NO_NAME, ['_'] = ALL,
-	['`'] = NO_NAME, ['a' ... 'z'] = ALL, ['{'] = VISIBLE,
-	['|'] = NO_NAME, ['}'] = VISIBLE, ['~'] = ALL,
-	[0x80 ... 0xff] = TEXT,
-};
-/* clang-format on */
-
 static enum http_event read_head(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
-static void begin(struct http_parser *h);
 static bool read_head_line(struct http_parser *h, const char *p, size_t len);
 static enum http_event end_head(struct http_parser *h, size_t *ret_eaten);
 static bool read_request_line(
@@ -72,11 +43,7 @@ static enum http_event read_newline(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 static enum http_event read_trailer(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
-static bool equals(const char *p, size_t len, const char *word);
-static bool has_tab(const char *value, size_t len);
-static bool is_authority(const char *p, size_t len);
 static bool is_known(const char *name, size_t len);
-static bool is(char c, enum place place);
 static bool fault(
     struct http_parser *h, enum http_status status, const char *why);
 
@@ -126,16 +93,12 @@ http_parser_step(
 		return read_bytes(h, len, HTTP_AT_NEWLINE, ret_eaten);
 	case HTTP_AT_NEWLINE: return read_newline(h, p, len, ret_eaten);
 	case HTTP_AT_TRAILER: return read_trailer(h, p, len, ret_eaten);
-	case HTTP_AT_END: begin(h); return HTTP_END;
+	case HTTP_AT_END:
+		*h = (struct http_parser){.state = HTTP_AT_HEAD};
+		return HTTP_END;
 	case HTTP_AT_FAULT: return HTTP_FAULT;
 	}
 	return HTTP_FAULT;
-}
-
-static void
-begin(struct http_parser *h)
-{
-	*h = (struct http_parser){.state = HTTP_AT_HEAD};
 }
 
 /* -- the head ------------------------------------------------------------ */
@@ -144,7 +107,7 @@ static enum http_event
 read_head(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	/* What can't become a request (TLS, say) is not waited for. */
-	if (len > 0 && !is(p[0], TOKEN) && p[0] != '\r') {
+	if (len > 0 && !http_chars_is(p[0], HTTP_CHARS_TOKEN) && p[0] != '\r') {
 		fault(h, HTTP_400, "the request line is faulty");
 		return HTTP_FAULT;
 	}
@@ -217,7 +180,8 @@ read_request_line(
 	const char *end = line + len, *space, *target;
 	size_t method_len = 0;
 
-	while (method_len < len && is(line[method_len], TOKEN))
+	while (method_len < len &&
+	       http_chars_is(line[method_len], HTTP_CHARS_TOKEN))
 		method_len++;
 	target = line + method_len + 1;
 	space = method_len > 0 && method_len < len && line[method_len] == ' '
@@ -257,7 +221,7 @@ read_target(
 	if (h->request.method == HTTP_METHOD_CONNECT)
 		return fault(h, HTTP_400, "tunnels are not made here");
 	for (size_t i = 0; i < len; i++)
-		if (!is(target[i], TARGET))
+		if (!http_chars_is(target[i], HTTP_CHARS_TARGET))
 			return fault(h, HTTP_400, why);
 	if (len > 7 && strncasecmp(target, "http://", 7) == 0)
 		authority = target + 7;
@@ -270,10 +234,11 @@ read_target(
 	}
 	if (len == 0 ||
 	    !(authority != NULL
-		    ? is_authority(authority, (size_t)(path - authority))
+		    ? http_chars_is_authority(
+			  authority, (size_t)(path - authority))
 		    : *path == '/' ||
 			  (h->request.method == HTTP_METHOD_OPTIONS &&
-			      equals(path, len, "*"))))
+			      http_chars_equal(path, len, "*"))))
 		return fault(h, HTTP_400, why);
 	h->request.path_at = (uint16_t)(path - p);
 	while (path < end && *path != '?')
@@ -306,13 +271,14 @@ read_field(struct http_parser *h, const char *line, size_t len,
 
 	if (++h->fields > HTTP_FIELDS_MAX)
 		return fault(h, HTTP_431, "the head has more than 100 fields");
-	while (name_len < len && is(line[name_len], TOKEN))
+	while (
+	    name_len < len && http_chars_is(line[name_len], HTTP_CHARS_TOKEN))
 		name_len++;
 	if (name_len == 0 || name_len == len || line[name_len] != ':')
 		return fault(h, HTTP_400, "a field of the head is faulty");
 	value = line + name_len + 1;
 	for (const char *c = value; c < end; c++)
-		if (!is(*c, TEXT))
+		if (!http_chars_is(*c, HTTP_CHARS_TEXT))
 			return fault(
 			    h, HTTP_400, "a field of the head is faulty");
 	while (value < end && (*value == ' ' || *value == '\t'))
@@ -330,7 +296,7 @@ take_field(struct http_parser *h, const char *p, const char *name,
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (fields[i].name_len == name_len &&
-		    equals(name, name_len, fields[i].name))
+		    http_chars_equal(name, name_len, fields[i].name))
 			return fields[i].take(h, value, len);
 	if (name_len < VALUE_NAME_MIN)
 		return true;
@@ -340,7 +306,7 @@ take_field(struct http_parser *h, const char *p, const char *name,
 					  values[i].offset);
 
 		if (values[i].name_len != name_len ||
-		    !equals(name, name_len, values[i].name))
+		    !http_chars_equal(name, name_len, values[i].name))
 			continue;
 		if (v->at != 0 && values[i].repeated != NULL)
 			return fault(h, HTTP_400, values[i].repeated);
@@ -356,7 +322,7 @@ take_host(struct http_parser *h, const char *value, size_t len)
 {
 	if (++h->hosts > 1)
 		return fault(h, HTTP_400, "the field Host is repeated");
-	if (!is_authority(value, len))
+	if (!http_chars_is_authority(value, len))
 		return fault(h, HTTP_400, "the field Host is faulty");
 	return true;
 }
@@ -376,7 +342,7 @@ take_length(struct http_parser *h, const char *value, size_t len)
 		else if (n < UINT64_MAX / 20)
 			n = n * 10 + (uint64_t)(value[i] - '0');
 	}
-	if (len == 0 || has_tab(value, len))
+	if (len == 0 || http_chars_has_tab(value, len))
 		return fault(h, HTTP_400, "the field Content-Length is faulty");
 	h->request.length = n;
 	return true;
@@ -385,8 +351,8 @@ take_length(struct http_parser *h, const char *value, size_t len)
 static bool
 take_encoding(struct http_parser *h, const char *value, size_t len)
 {
-	if (h->request.chunked || !equals(value, len, "chunked") ||
-	    has_tab(value, len))
+	if (h->request.chunked || !http_chars_equal(value, len, "chunked") ||
+	    http_chars_has_tab(value, len))
 		return fault(
 		    h, HTTP_400, "Transfer-Encoding can only be chunked");
 	h->request.chunked = true;
@@ -402,11 +368,11 @@ take_connection(struct http_parser *h, const char *value, size_t len)
 	while (value < end) {
 		const char *from = value;
 
-		while (value < end && is(*value, TOKEN))
+		while (value < end && http_chars_is(*value, HTTP_CHARS_TOKEN))
 			value++;
-		if (equals(from, (size_t)(value - from), "close"))
+		if (http_chars_equal(from, (size_t)(value - from), "close"))
 			h->close = true;
-		while (value < end && !is(*value, TOKEN))
+		while (value < end && !http_chars_is(*value, HTTP_CHARS_TOKEN))
 			value++;
 	}
 	return true;
@@ -415,7 +381,7 @@ take_connection(struct http_parser *h, const char *value, size_t len)
 static bool
 take_expect(struct http_parser *h, const char *value, size_t len)
 {
-	if (!equals(value, len, "100-continue"))
+	if (!http_chars_equal(value, len, "100-continue"))
 		return fault(h, HTTP_417, "only 100-continue can be expected");
 	h->request.expects = true;
 	return true;
@@ -455,7 +421,7 @@ read_size(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 		h->left = h->left << 4 | (uint64_t)hex_value(p[i]);
 	good = i > 0 && i <= HEX_DIGITS_MAX && (i == n || p[i] == ';');
 	for (; i < n; i++)
-		good = good && is(p[i], TEXT);
+		good = good && http_chars_is(p[i], HTTP_CHARS_TEXT);
 	if (!good) {
 		fault(h, HTTP_400, "the size of a chunk is faulty");
 		return HTTP_FAULT;
@@ -508,82 +474,17 @@ read_trailer(
 	return HTTP_FRAMING;
 }
 
-/* -- characters ---------------------------------------------------------- */
-
-/* word is in lower case. */
-static bool
-equals(const char *p, size_t len, const char *word)
-{
-	for (size_t i = 0; i < len; i++) {
-		char c =
-		    p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
-
-		if (word[i] == '\0' || c != word[i])
-			return false;
-	}
-	return word[len] == '\0';
-}
-
-/* Around the value of a field, on its line?  To some parsers a tab belongs to
- * the value: a length must not be read in two ways. */
-static bool
-has_tab(const char *value, size_t len)
-{
-	const char *from = value, *to = value + len;
-
-	while (from[-1] != ':')
-		if (*--from == '\t')
-			return true;
-	for (; *to != '\r'; to++)
-		if (*to == '\t')
-			return true;
-	return false;
-}
-
-/* host [":" port], RFC 3986, section 3.2; the host not empty */
-static bool
-is_authority(const char *p, size_t len)
-{
-	const char *end = p + len, *name = p;
-
-	if (p < end && *p == '[') {
-		name = ++p;
-		while (p < end && (is(*p, NAME) || *p == ':'))
-			p++;
-		if (p == name || p == end || *p++ != ']')
-			return false;
-	} else {
-		for (; p < end && is(*p, NAME); p++)
-			if (*p == '%' && (end - p < 3 || hex_value(p[1]) < 0 ||
-					     hex_value(p[2]) < 0))
-				return false;
-		if (p == name)
-			return false;
-	}
-	if (p < end && *p++ != ':')
-		return false;
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	return p == end;
-}
-
 /* One that means something in a head. */
 static bool
 is_known(const char *name, size_t len)
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		if (equals(name, len, fields[i].name))
+		if (http_chars_equal(name, len, fields[i].name))
 			return true;
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		if (equals(name, len, values[i].name))
+		if (http_chars_equal(name, len, values[i].name))
 			return true;
 	return false;
-}
-
-static bool
-is(char c, enum place place)
-{
-	return (classes[(unsigned char)c] & place) != 0;
 }
 
 /* Always false, so that callers can return it. */
