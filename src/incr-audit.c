@@ -20,6 +20,8 @@
 #include "inspect/audit.h"
 #include "record/queue_name.h"
 
+enum { REPORT_MAX = 4096 }; /* bytes */
+
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
 static u128 expected;
@@ -146,6 +148,9 @@ report(const struct audit *a)
 	deadletter_tally_merge(&all, &a->ready);
 	deadletter_tally_merge(&all, &a->rejected);
 	all.sum = total(a);
+	/* Then no row can fail. */
+	if (buf_room(&out, REPORT_MAX) == NULL)
+		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
 	buf_addf(&out, "%-8s %12s %12s %12s %20s\n", "place", "keys",
 	    "messages", "invalid", "sum");
 	add_row(&out, "table", &table, &a->keys);
