@@ -150,7 +150,7 @@ report(const struct audit *a)
 	all.sum = total(a);
 	/* Then no row can fail. */
 	if (buf_room(&out, REPORT_MAX) == NULL)
-		log_die(EXIT_TEMPFAIL, "memory: %s", strerror(ENOMEM));
+		log_no_memory();
 	buf_addf(&out, "%-8s %12s %12s %12s %20s\n", "place", "keys",
 	    "messages", "invalid", "sum");
 	add_row(&out, "table", &table, &a->keys);

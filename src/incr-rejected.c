@@ -31,7 +31,8 @@
 #include "record/queue_name.h"
 
 enum {
-	SHOWN_MAX = 1000, /* bytes of a payload on a terminal */
+	SHOWN_MAX = 1000,  /* bytes of a payload on a terminal */
+	REPORT_MAX = 4096, /* bytes of a report */
 	RESTARTS_MAX = 1000
 };
 
@@ -115,6 +116,7 @@ static int finish(struct job *j);
 static _Noreturn void give_up(const struct job *j, enum queue_state state);
 static _Noreturn void output_failed(const struct job *j);
 static void say_moved(const struct job *j);
+static _Noreturn void out_of_memory(const struct job *j);
 
 int
 main(int argc, char **argv)
@@ -150,7 +152,7 @@ begin(struct job *j, int argc, char **argv)
 	if (message_id_set(&j->selection.ids, argv + first,
 		(size_t)(argc - first), &why) < 0) {
 		if (why == NULL)
-			log_no_memory();
+			out_of_memory(j);
 		log_die(EXIT_CONFIG,
 		    "%s: not a message id: %d hexadecimal digits, as printed "
 		    "by list",
@@ -227,7 +229,7 @@ run(struct job *j)
 		case LIST_CURSOR_END: return;
 		case LIST_CURSOR_SHIFTED: start_over(j, 0); break;
 		case LIST_CURSOR_FAILED: give_up(j, state);
-		case LIST_CURSOR_MEMORY: log_no_memory();
+		case LIST_CURSOR_MEMORY: out_of_memory(j);
 		}
 	}
 }
@@ -252,7 +254,7 @@ handle_page(struct job *j)
 		    selection_choose(&j->selection, payload, len, fault);
 
 		if (fault == FAULT_UNAVAILABLE || chosen < 0)
-			log_no_memory();
+			out_of_memory(j);
 		if (chosen && j->command == LIST)
 			show(j, payload, len, fault);
 		if (chosen && moves)
@@ -275,17 +277,17 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 		terminal = isatty(STDOUT_FILENO);
 	if (raw) {
 		if (deadletter_add_line(&j->out, payload, len) < 0)
-			log_no_memory();
+			out_of_memory(j);
 		return;
 	}
 	if (message_id_of(payload, len, &id) < 0)
-		log_no_memory();
+		out_of_memory(j);
 	message_id_format(id, digits);
 	if (buf_addf(&j->out, "%s\t%s\t", digits, deadletter_code(fault)) < 0 ||
 	    deadletter_add_shown(
 		&j->out, payload, len, terminal ? SHOWN_MAX : SIZE_MAX) < 0 ||
 	    buf_add(&j->out, "\n", 1) < 0)
-		log_no_memory();
+		out_of_memory(j);
 }
 
 /* Withdraws picks of the page, and goes on behind it. */
@@ -299,22 +301,24 @@ withdraw(
 	enum queue_state state;
 
 	if (list_cursor_advance(c, kept, newest) < 0)
-		log_no_memory();
+		out_of_memory(j);
 	if (picks->n == 0)
 		return;
 	if (queue_withdraw(c->q, &j->self, ++j->seq, j->command == REPUBLISH,
 		older, picks) < 0)
-		log_no_memory();
+		out_of_memory(j);
 	FAILPOINT("rejected-sent");
 	state = queue_sync_done(c->q, wait_ms);
 	if (state != QUEUE_DONE)
 		give_up(j, state);
 	FAILPOINT("rejected-withdrawn");
 	done = queue_withdrawn(c->q);
-	if (!done->known)
+	if (!done->known) {
+		say_moved(j);
 		log_die(EXIT_TEMPFAIL,
 		    "redis: outcome of the last call unknown; run "
 		    "\"incr-rejected list\" before retrying");
+	}
 	j->moved += done->n;
 	if (done->n < picks->n)
 		start_over(j, picks->n - done->n);
@@ -393,6 +397,9 @@ restore(struct job *j, uint64_t end)
 static void
 report(struct job *j)
 {
+	/* Then none of what is added can fail. */
+	if (buf_room(&j->out, REPORT_MAX) == NULL)
+		out_of_memory(j);
 	switch (j->command) {
 	case LIST:
 	case COMMANDS: break;
@@ -472,4 +479,11 @@ say_moved(const struct job *j)
 		log_say("rejected: %ju %s before this failure",
 		    (uintmax_t)j->moved,
 		    j->command == DROP ? "dropped" : "republished");
+}
+
+static void
+out_of_memory(const struct job *j)
+{
+	say_moved(j);
+	log_no_memory();
 }

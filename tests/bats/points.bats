@@ -559,6 +559,22 @@ withdrawn() {
 	END
 }
 
+@test "incr-rejected: an outcome that Redis has forgotten is said, with what was moved" {
+	increments 1 1200 | xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" \
+		lpush "rmq::queue::[$INCR_QUEUE]::rejected" >/dev/null
+	INCR_POINT=rejected-withdrawn:stop background incr-rejected republish \
+		>out 2>err
+	pid=$!
+	wait_for 10 stopped "$pid"
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::withdrawer::*" |
+		xargs redis-cli -s "${REDIS_URL#unix://}" del >/dev/null
+	kill -CONT "$pid"
+	status_of "$pid" 111
+	[ "$(cat err)" = 'incr-rejected: rejected: 999 republished before this failure
+incr-rejected: redis: outcome of the last call unknown; run "incr-rejected list" before retrying' ]
+	[ "$(ready)" -eq 999 ]
+}
+
 # -- incr-audit ---------------------------------------------------------------------
 
 # audited FAILPOINT:ACTION STATUS MEANWHILE...: others take, count or return

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# incr-send against whole rings: many lines in a request, none counted twice.
+# incr-send against incr-ingest: many lines in a request, none counted twice.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -17,7 +17,7 @@ teardown() {
 	rm -rf "$sockets"
 }
 
-# server [ARG...]: a ring at $INCR_URL, the same one each time; its session
+# server [ARG...]: incr-ingest at $INCR_URL, the same one each time; its session
 # is that of $SERVER.
 server() {
 	local listen=127.0.0.1:${port:-0}
