@@ -182,7 +182,7 @@ run(struct flusher *f, int signals)
 		if (io_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
 		    0)
 			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
-		if (clock_paused(&round_ms) && f->remote)
+		if (clock_paused(&round_ms) && f->from_consumer)
 			log_die(EXIT_TEMPFAIL, "window: paused for a week, "
 					       "not committed");
 		while (signals_next(signals) != 0)
@@ -211,7 +211,7 @@ read_lines(struct flusher *f)
 		if (result != LINES_END && is_torn(f, line, len))
 			end_input(f, false);
 		else if (result == LINES_END)
-			end_input(f, !f->remote || f->input.ended);
+			end_input(f, !f->from_consumer || f->input.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
 			 FLUSH_INPUT_BAD)
 			take_bad(f);
@@ -228,7 +228,7 @@ take_bad(const struct flusher *f)
 	series[M_REJECTED + fault - 1].value++;
 	if (exit_status == EXIT_DELIVERED)
 		exit_status = EXIT_REJECTED;
-	if (!f->remote)
+	if (!f->from_consumer)
 		invalid_lines_add(&invalid, input.number, fault);
 }
 
@@ -239,7 +239,7 @@ is_torn(const struct flusher *f, const char *line, size_t len)
 	bool begins =
 	    input.number == 1 && control_kind(line, len) == CONTROL_CHECKPOINT;
 
-	return input.torn && (f->remote || begins);
+	return input.torn && (f->from_consumer || begins);
 }
 
 static void
@@ -325,7 +325,7 @@ look_after(struct flusher *f)
 	postgres.explained = f->committer.tasks.explained;
 	look_after_one(
 	    "postgres", why == NULL ? "no connection yet" : why, &postgres);
-	if (f->remote) {
+	if (f->from_consumer) {
 		redis.since_ms = f->acknowledger.tasks.down_ms;
 		redis.explained = f->acknowledger.tasks.explained;
 		look_after_one(

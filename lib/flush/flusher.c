@@ -1,3 +1,4 @@
+/* Turns lines into batches, windows and statements, and acknowledges. */
 #include "flush/flusher.h"
 
 #include <errno.h>
@@ -19,22 +20,23 @@ enum {
 };
 
 static void begin_consumer(struct flusher *f);
-static void check(struct flusher *f, const struct id *consumer);
+static bool has_batch(const struct flusher *f);
+static bool asks(const struct flusher *f);
+static void move(struct flusher *f, enum flusher_state to);
+static void ask(struct flusher *f, const struct id *consumer);
 static void place(struct flusher *f);
-static bool is_known(struct flusher *f);
-static bool place_own(struct flusher *f);
-static bool place_adopted(struct flusher *f);
-static bool continues(const struct flusher *f, bool adopted);
-static bool merge(struct flusher *f, bool adopted);
-static bool acknowledge(struct flusher *f);
-static bool look(struct flusher *f);
-static int64_t due_ms(const struct flusher *f);
-static bool freeze(struct flusher *f);
+static enum placement placement(const struct flusher *f);
+static void add(struct flusher *f);
+static void acknowledge(struct flusher *f);
+static void refuse(struct flusher *f);
 static void open_plain(struct flusher *f, int64_t now_ms);
+static int64_t due_ms(const struct flusher *f);
+static void freeze(struct flusher *f);
 static void handle_committer(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
-static void row_known(struct flusher *f);
+static void row_read(struct flusher *f);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
+static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *object,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -62,7 +64,7 @@ void
 flusher_close(struct flusher *f)
 {
 	committer_close(&f->committer);
-	if (f->remote)
+	if (f->from_consumer)
 		acknowledger_close(&f->acknowledger);
 	window_free(&f->windows[0]);
 	window_free(&f->windows[1]);
@@ -76,7 +78,7 @@ flusher_takes(const struct flusher *f)
 {
 	size_t size = window_size(f->filling);
 
-	if (f->ended || f->pending || f->checking || f->status != 0)
+	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
 		return false;
 	/* Both windows together stay below the bound. */
 	if (f->committer.window != NULL)
@@ -100,15 +102,15 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 			out_of_memory(f);
 		break;
 	case FLUSH_INPUT_BAD:
-		if (!f->remote)
+		if (!f->from_consumer)
 			open_plain(f, now_ms);
 		break;
 	case FLUSH_INPUT_BEGIN: begin_consumer(f); break;
 	case FLUSH_INPUT_BATCH:
-		f->pending = true;
+		move(f, FLUSHER_PLACE);
 		place(f);
 		break;
-	case FLUSH_INPUT_END: f->hurry = f->filling->open; break;
+	case FLUSH_INPUT_END: f->close_now = f->filling->open; break;
 	case FLUSH_INPUT_CONFIG:
 		fail(f, EXIT_CONFIG, "stdin", "%s", f->input.why);
 		break;
@@ -120,15 +122,15 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 	return event;
 }
 
-/* The first one must be registered in the Redis we are told. */
+/* The stream's first consumer must be registered in the Redis we are told. */
 static void
 begin_consumer(struct flusher *f)
 {
 	const char *why;
 	struct queue *q;
 
-	f->hurry = f->filling->open;
-	if (f->remote)
+	f->close_now = f->filling->open;
+	if (f->from_consumer)
 		return;
 	q = queue_open(f->options.redis, f->options.queue, &why);
 	if (q == NULL) {
@@ -137,137 +139,122 @@ begin_consumer(struct flusher *f)
 	}
 	acknowledger_open(
 	    &f->acknowledger, q, f->windows, 3 * f->options.interval_ms);
-	f->remote = true;
+	f->from_consumer = true;
 	schedule_promise(&f->schedule);
-	check(f, &f->input.consumer);
-}
-
-static void
-check(struct flusher *f, const struct id *consumer)
-{
-	f->asked = *consumer;
-	f->checking = true;
-	acknowledger_ask(&f->acknowledger, consumer);
+	move(f, FLUSHER_ASK_STREAM);
 }
 
 void
 flusher_end(struct flusher *f)
 {
 	f->ended = true;
-	if (f->pending)
-		return;
-	f->checking = false;
-	batch_clear(&f->input.batch);
+	if (!has_batch(f))
+		move(f, FLUSHER_READ);
+}
+
+/* -- states --------------------------------------------------------------- */
+
+static bool
+has_batch(const struct flusher *f)
+{
+	switch (f->state) {
+	case FLUSHER_READ:
+	case FLUSHER_ASK_STREAM: return false;
+	case FLUSHER_PLACE:
+	case FLUSHER_ASK_BATCH:
+	case FLUSHER_LOOK: break;
+	}
+	return true;
+}
+
+/* Enters a state and begins what is waited for there. */
+static void
+move(struct flusher *f, enum flusher_state to)
+{
+	const struct control_checkpoint *p = &f->input.point;
+
+	f->state = to;
+	switch (to) {
+	case FLUSHER_READ: batch_clear(&f->input.batch); break;
+	case FLUSHER_ASK_STREAM: ask(f, &f->input.consumer); break;
+	case FLUSHER_PLACE: break;
+	case FLUSHER_ASK_BATCH: ask(f, &p->consumer); break;
+	case FLUSHER_LOOK:
+		f->row.known = false;
+		committer_look(&f->committer, &p->consumer);
+		break;
+	}
+}
+
+/* Is it Redis that is waited for? */
+static bool
+asks(const struct flusher *f)
+{
+	return f->state == FLUSHER_ASK_STREAM || f->state == FLUSHER_ASK_BATCH;
+}
+
+static void
+ask(struct flusher *f, const struct id *consumer)
+{
+	f->asked = *consumer;
+	acknowledger_ask(&f->acknowledger, consumer);
 }
 
 /* -- batches -------------------------------------------------------------- */
 
-/* Puts the complete batch where it belongs, as soon as that can be. */
+/* Places the complete batch, as far as that can be done now. */
 static void
 place(struct flusher *f)
 {
-	if (!f->pending || f->checking || f->status != 0)
-		return;
-	if (f->stranger && !is_known(f))
-		return;
-	if (f->input.point.adopted ? !place_adopted(f) : !place_own(f))
-		return;
-	f->pending = false;
-	batch_clear(&f->input.batch);
-}
-
-/*
- * The stream's consumer is not registered.  Asked at once, that would be
- * another Redis; by now it may have been taken for dead and swept.  Then the
- * batch's own consumer is registered, or the ledger has the batch.
- */
-static bool
-is_known(struct flusher *f)
-{
-	const struct control_checkpoint *p = &f->input.point;
-	const struct flusher_known *k = &f->known;
-	char consumer[ID_TEXT + 1];
-
-	if (!id_equal(&f->asked, &p->consumer)) {
-		if (f->gc.state == LEDGER_GC_WAIT)
-			check(f, &p->consumer);
-		return false;
+	while (f->state == FLUSHER_PLACE && f->status == 0) {
+		switch (placement(f)) {
+		case PLACEMENT_WAIT: return;
+		case PLACEMENT_CLOSE: freeze(f); break;
+		case PLACEMENT_ASK: move(f, FLUSHER_ASK_BATCH); break;
+		case PLACEMENT_LOOK: move(f, FLUSHER_LOOK); break;
+		case PLACEMENT_FOREIGN: refuse(f); break;
+		case PLACEMENT_ADD: add(f); break;
+		case PLACEMENT_ACKNOWLEDGE: acknowledge(f); break;
+		}
 	}
-	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
-		return look(f);
-	if (p->seq <= k->row)
-		return true;
-	id_format(&p->consumer, consumer);
-	fail(f, EXIT_CONFIG, "redis",
-	    "consumer %s is not registered here; is --redis that of "
-	    "incr-consume?",
-	    consumer);
-	return false;
 }
 
-static bool
-place_own(struct flusher *f)
+static enum placement
+placement(const struct flusher *f)
 {
-	if (f->filling->open && !continues(f, false) && !freeze(f))
-		return false;
-	return merge(f, false);
+	return placement_of(&(struct placement_facts){.batch = &f->input.point,
+	    .filling = f->filling,
+	    .row = &f->row,
+	    .registered = !f->unregistered,
+	    .asked = &f->asked,
+	    .may_ask = f->gc.state == LEDGER_GC_WAIT,
+	    .committer_idle = committer_idle(&f->committer)});
 }
 
-/*
- * What is in the table is acknowledged, what follows it is counted; about
- * anything else the ledger is asked, when nothing is under way any more.
- */
-static bool
-place_adopted(struct flusher *f)
+/* The batch goes into the window that fills. */
+static void
+add(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
-	struct flusher_known *k = &f->known;
-
-	if (!k->valid || !id_equal(&k->consumer, &p->consumer))
-		return look(f);
-	if (p->seq <= k->row)
-		return acknowledge(f);
-	if (p->seq != k->last + 1)
-		return look(f);
-	if (f->filling->open && !continues(f, true) && !freeze(f))
-		return false;
-	k->last = p->seq;
-	return merge(f, true);
-}
-
-/* Is the batch the next one of the window that fills? */
-static bool
-continues(const struct flusher *f, bool adopted)
-{
-	const struct window *w = f->filling;
-
-	return w->adopted == adopted &&
-	       id_equal(&w->consumer, &f->input.point.consumer) &&
-	       w->last + 1 == f->input.point.seq &&
-	       w->log.len / sizeof(struct increment) < WINDOW_LOG_MAX;
-}
-
-static bool
-merge(struct flusher *f, bool adopted)
-{
-	const struct control_checkpoint *p = &f->input.point;
+	const struct batch *b = &f->input.batch;
 	struct window *w = f->filling;
 	int64_t now_ms = clock_ms();
 	int64_t age_ms = flush_input_age_ms(&f->input, now_ms, clock_unix_ms());
 
 	if (!w->open) {
-		window_open(w, &p->consumer, &f->input.consumer, adopted,
-		    f->input.batch.lines > 0 ? f->input.batch.opened_ms
-					     : now_ms);
+		window_open(w, &p->consumer, &f->input.consumer, p->adopted,
+		    b->lines > 0 ? b->opened_ms : now_ms);
 		schedule_open(&f->schedule, w, arc4random());
 	}
-	if (window_add_batch(w, &f->input.batch, p->seq, age_ms, now_ms) < 0)
+	if (window_add_batch(w, b, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
-	return true;
+	if (p->adopted)
+		f->row.last = p->seq;
+	move(f, FLUSHER_READ);
 }
 
-/* The batch was counted before; only its bad lines are still of use. */
-static bool
+/* The batch is in the table; only its bad lines are still of use. */
+static void
 acknowledge(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
@@ -276,34 +263,19 @@ acknowledge(struct flusher *f)
 	if (acknowledger_add_batch(&f->acknowledger, &p->consumer,
 		&f->input.consumer, p->seq, &f->input.batch) < 0)
 		out_of_memory(f);
-	return true;
-}
-
-static bool
-look(struct flusher *f)
-{
-	if (f->known.looking || (f->filling->open && !freeze(f)) ||
-	    !committer_idle(&f->committer))
-		return false;
-	f->known.valid = false;
-	f->known.looking = true;
-	committer_look(&f->committer, &f->input.point.consumer);
-	return false;
+	move(f, FLUSHER_READ);
 }
 
 static void
-row_known(struct flusher *f)
+refuse(struct flusher *f)
 {
-	const struct control_checkpoint *p = &f->input.point;
-	uint64_t row = f->committer.row;
+	char consumer[ID_TEXT + 1];
 
-	f->known = (struct flusher_known){
-	    .valid = true, .consumer = p->consumer, .row = row, .last = row};
-	if (p->seq > row + 1 && !f->stranger)
-		fail(f, EXIT_BUG, "ledger",
-		    "stands at batch %" PRIu64 " where %" PRIu64 " is due", row,
-		    p->seq - 1);
-	place(f);
+	id_format(&f->input.point.consumer, consumer);
+	fail(f, EXIT_CONFIG, "redis",
+	    "consumer %s is not registered here; is --redis that of "
+	    "incr-consume?",
+	    consumer);
 }
 
 /* -- windows -------------------------------------------------------------- */
@@ -324,30 +296,27 @@ due_ms(const struct flusher *f)
 
 	if (!w->open || !committer_idle(&f->committer))
 		return IO_FOREVER;
-	if (f->hurry || f->ended)
+	if (f->close_now || f->ended)
 		return 0;
 	return schedule_due(&f->schedule, w, &f->committer.cost);
 }
 
-/* The window that fills goes to Postgres.  False if another is there. */
-static bool
+/* Gives the window that fills to the idle committer; the other one fills
+ * from now on. */
+static void
 freeze(struct flusher *f)
 {
 	struct window *w = f->filling;
 
-	if (!committer_idle(&f->committer))
-		return false;
-	f->hurry = false;
-	if (w->plain) {
-		if (w->keysums.n == 0) { /* only bad lines */
-			window_clear(w);
-			return true;
-		}
-		window_number(w, &f->numbering, clock_ms());
+	f->close_now = false;
+	if (w->plain && w->keysums.n == 0) { /* only bad lines */
+		window_clear(w);
+		return;
 	}
+	if (w->plain)
+		window_number(w, &f->numbering, clock_ms());
 	committer_commit(&f->committer, w);
 	f->filling = &f->windows[w == &f->windows[0]];
-	return true;
 }
 
 /* -- services ------------------------------------------------------------- */
@@ -360,7 +329,7 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 	at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
-	if (!f->remote)
+	if (!f->from_consumer)
 		return next_ms;
 	at_ms = acknowledger_wait(&f->acknowledger, &ret_pfds[1]);
 	return num_min(at_ms, next_ms);
@@ -370,13 +339,13 @@ void
 flusher_step(struct flusher *f, const struct pollfd pfds[2])
 {
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
-	if (f->remote && f->status == 0)
+	if (f->from_consumer && f->status == 0)
 		handle_acknowledger(
 		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));
 	place(f);
 	if (f->status == 0 && due_ms(f) <= clock_ms())
 		freeze(f);
-	if (f->remote && !f->checking && !f->ended)
+	if (f->from_consumer && !asks(f) && !f->ended)
 		ledger_gc_start(&f->gc, &f->committer, clock_ms());
 }
 
@@ -388,7 +357,7 @@ handle_committer(struct flusher *f, enum committer_news news)
 	switch (news) {
 	case COMMITTER_NOTHING: return;
 	case COMMITTER_COMMITTED: committed(f); return;
-	case COMMITTER_ROW: row_known(f); return;
+	case COMMITTER_ROW: row_read(f); return;
 	case COMMITTER_FOUND:
 		ledger_gc_found(&f->gc, &f->committer, &f->acknowledger);
 		return;
@@ -437,10 +406,27 @@ committed(struct flusher *f)
 		f->numbering.committed_ms = clock_ms();
 	else
 		acknowledger_add(&f->acknowledger, w);
-	if (w->adopted && id_equal(&f->known.consumer, &w->consumer) &&
-	    f->known.row < w->last)
-		f->known.row = w->last;
+	if (w->adopted && id_equal(&f->row.consumer, &w->consumer) &&
+	    f->row.row < w->last)
+		f->row.row = w->last;
 	window_clear(w);
+}
+
+/* The ledger row of the batch's consumer was read. */
+static void
+row_read(struct flusher *f)
+{
+	const struct control_checkpoint *p = &f->input.point;
+	uint64_t row = f->committer.row;
+
+	f->row = (struct placement_row){
+	    .known = true, .consumer = p->consumer, .row = row, .last = row};
+	if (p->seq > row + 1 && !f->unregistered)
+		fail(f, EXIT_BUG, "ledger",
+		    "stands at batch %" PRIu64 " where %" PRIu64 " is due", row,
+		    p->seq - 1);
+	move(f, FLUSHER_PLACE);
+	place(f);
 }
 
 static void
@@ -452,11 +438,17 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 		fail(f, EXIT_CONFIG, "redis", "%s",
 		    queue_status(f->acknowledger.q)->why);
 		return;
-	case ACKNOWLEDGER_ANSWER: break;
+	case ACKNOWLEDGER_ANSWER: answered(f); return;
 	}
-	if (f->checking) {
-		f->stranger = !f->acknowledger.registered;
-		f->checking = false;
+}
+
+/* Redis has said whether a consumer is registered: ours, or ledger_gc's. */
+static void
+answered(struct flusher *f)
+{
+	if (asks(f)) {
+		f->unregistered = !f->acknowledger.registered;
+		move(f, has_batch(f) ? FLUSHER_PLACE : FLUSHER_READ);
 	} else if (f->gc.state == LEDGER_GC_ASK) {
 		ledger_gc_answer(&f->gc, &f->committer, &f->acknowledger);
 	}
@@ -470,7 +462,7 @@ flusher_oldest(const struct flusher *f)
 	for (size_t i = 0; i < 2; i++)
 		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
 			oldest_ms = f->windows[i].oldest_ms;
-	if (f->pending) {
+	if (has_batch(f)) {
 		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms,
 					     clock_unix_ms());
 
@@ -482,7 +474,7 @@ flusher_oldest(const struct flusher *f)
 bool
 flusher_done(const struct flusher *f)
 {
-	return f->ended && !f->pending && !f->filling->open &&
+	return f->ended && !has_batch(f) && !f->filling->open &&
 	       committer_idle(&f->committer) && f->acknowledger.acks.n == 0;
 }
 

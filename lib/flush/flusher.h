@@ -1,7 +1,7 @@
 /*
- * What incr-flush decides (layer 2): lines become batches, batches windows,
- * windows statements, and what was committed is acknowledged.  It prints
- * nothing and reads no input; a program's loop:
+ * incr-flush without its input and messages: lines become batches, batches
+ * windows, windows statements, and what was committed is acknowledged.  It
+ * prints nothing and reads no input; a program's loop:
  *
  *	while (flusher_takes(f)) ... flusher_line(f, ...)
  *	deadline = flusher_wait(f, pfds)
@@ -10,9 +10,9 @@
  *
  * until flusher_done, or status says that it can't go on.
  *
- * An increment's way, and whose it is: Redis has its batch until the
- * acknowledgement, which is sent only after the COMMIT of its window.  Of
- * two windows one fills while the other, frozen, is with Postgres.
+ * Ownership of an increment: Redis has its batch until the acknowledgement,
+ * which is sent only after the COMMIT of its window.  One of two windows
+ * fills while the other, frozen, is with Postgres.
  */
 #ifndef INCR_FLUSHER_H
 #define INCR_FLUSHER_H
@@ -26,51 +26,59 @@
 #include "flush/committer.h"
 #include "flush/flush_input.h"
 #include "flush/ledger_gc.h"
+#include "flush/placement.h"
 #include "flush/schedule.h"
 #include "flush/window.h"
 
+/* What must happen before the next line is taken. */
+enum flusher_state {
+	FLUSHER_READ,       /* nothing: there is no complete batch */
+	FLUSHER_ASK_STREAM, /* Redis answers whether the stream's consumer is
+			     * registered; there is no complete batch */
+	FLUSHER_PLACE,      /* the complete batch is placed (placement.h) */
+	FLUSHER_ASK_BATCH,  /* Redis answers whether its consumer is registered;
+			     * then FLUSHER_PLACE */
+	FLUSHER_LOOK        /* Postgres answers where the ledger row of its
+			     * consumer stands; then FLUSHER_PLACE */
+};
+
 struct flusher_options {
-	const char *queue, *redis; /* borrowed */
+	const char *queue, *redis;
 	int64_t interval_ms;
 	uint64_t max_keys;
 };
 
 struct flusher {
 	struct flusher_options options;
+	enum flusher_state state;
+	bool ended;         /* no line will follow */
+	bool from_consumer; /* the input is a consumer's stream */
 	struct flush_input input;
+
 	struct window windows[2], *filling;
-	struct schedule schedule; /* of filling */
+	struct window_numbering numbering; /* of plain windows */
+	struct schedule schedule;          /* of filling */
+	bool close_now;                    /* filling closes without it */
+
 	struct committer committer;
-	struct acknowledger acknowledger; /* open if remote */
+	struct acknowledger acknowledger; /* open if from_consumer */
 	struct ledger_gc gc;
-	bool remote;   /* the input is a consumer's stream */
-	bool pending;  /* input's batch is complete and not yet in a window */
-	bool checking; /* is asked registered? */
-	bool stranger; /* it is not */
-	struct id asked;
-	bool hurry; /* filling closes as soon as it can */
-	bool ended; /* no line will follow */
 
-	struct window_numbering numbering;
-
-	/* The ledger row of the consumer whose adopted batches come. */
-	struct flusher_known {
-		bool valid, looking;
-		struct id consumer;
-		uint64_t row;  /* these are in the table */
-		uint64_t last; /* and these, when all windows are */
-	} known;
+	struct id asked;          /* the consumer that Redis was asked about */
+	bool unregistered;        /* it is not registered */
+	struct placement_row row; /* of the last adopted consumer */
 
 	/* For the metrics. */
-	uint64_t flushed, replayed; /* increments; batches */
-	uint64_t commits;
-	int64_t took_us;
+	uint64_t flushed;     /* increments */
+	uint64_t replayed;    /* batches that were in the table before */
+	uint64_t commits;     /* windows, and of the last one: */
+	int64_t took_us;      /* its statement */
+	size_t keys;          /* in it */
 	int64_t staleness_ms; /* of its oldest increment; -1: unknown */
-	size_t keys;
 
-	int status;         /* 0, or the exit status of a failure */
-	const char *object; /* what failed */
-	char why[512];
+	int status;         /* 0, or the exit status of the first failure */
+	const char *object; /* what failed, */
+	char why[512];      /* and why */
 };
 
 /* Takes pg; the strings of options are borrowed until flusher_close. */
@@ -78,27 +86,27 @@ void flusher_open(struct flusher *f, struct postgres *pg,
     const struct flusher_options *options);
 void flusher_close(struct flusher *f);
 
-/* May a line be given?  If not, something must be done first. */
+/* May a line be given?  If not, flusher_step must be called first. */
 bool flusher_takes(const struct flusher *f);
 
-/* Gives one line of input and says what it was (input.fault says why it
- * was bad). */
+/* Gives one line of input and says what it was (input.fault says why it was
+ * bad). */
 enum flush_input_event flusher_line(
     struct flusher *f, const char *line, size_t len, bool too_long);
 
-/* No line will follow; what is incomplete is dropped. */
+/* No line will follow; an incomplete batch is dropped (Redis has it). */
 void flusher_end(struct flusher *f);
 
-/* What to poll for: Postgres and Redis, fd -1 if not.  Returns when
- * flusher_step is due. */
+/* What to poll for: Postgres and Redis (fd -1: nothing), and the clock_ms()
+ * at which flusher_step is due. */
 int64_t flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[2]);
 
 /* The clock_ms() of the oldest increment that waits to be committed,
- * IO_FOREVER if none does whose age is known. */
+ * IO_FOREVER if there is none whose age is known. */
 int64_t flusher_oldest(const struct flusher *f);
 
-/* The input has ended, and all that was complete is committed and
+/* The input has ended, and every complete batch is committed and
  * acknowledged. */
 bool flusher_done(const struct flusher *f);
 
