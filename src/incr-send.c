@@ -9,8 +9,7 @@
  * may or may not have been counted.  A request is repeated, for a while,
  * under the key that it had the first time, and so counted once; without
  * keys only what was certainly not counted is sent again.  Killed at any
- * line: at most the lines taken last are without a verdict, and their keys are
- * lost.
+ * line: the lines read last are without a verdict, and their keys are lost.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,7 +66,6 @@ struct sender {
 };
 
 static struct http_client_settings settings;
-static uint64_t concurrency;
 static int64_t wait_ms;
 static bool single, no_keys;
 
@@ -86,7 +84,7 @@ static const struct option_def options[] = {
 	.def = "32",
 	.help = "requests in flight",
 	.kind = OPTIONS_NUMBER,
-	.dest = &concurrency,
+	.dest = &settings.max,
 	.min = 1,
 	.max = 512},
     OPTIONS_WAIT(&wait_ms, "30", 0, "how long to repeat requests"),
@@ -185,7 +183,6 @@ open_all(struct sender *s)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	if (metrics_open(prog.name, series, sizeof series / sizeof *series) < 0)
 		log_say("metrics: %s", strerror(errno));
-	settings.max = concurrency;
 	s->retry.wait_ms = wait_ms;
 	s->client = http_client_open(&settings, &why);
 	if (s->client == NULL)
@@ -198,9 +195,10 @@ static void
 open_window(struct sender *s)
 {
 	bool many = !single && http_client_takes_many(s->client);
-	size_t size = many ? BATCHES * BATCH_LINES : SINGLE_LINES * concurrency;
+	size_t size =
+	    many ? BATCHES * BATCH_LINES : SINGLE_LINES * settings.max;
 
-	if (request_pool_open(&s->pool, concurrency) < 0 ||
+	if (request_pool_open(&s->pool, settings.max) < 0 ||
 	    line_window_open(&s->window, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
@@ -260,13 +258,11 @@ take_lines(struct sender *s)
 	}
 }
 
-/* -- requests ------------------------------------------------------------ */
-
 /* During an outage one request at a time finds out whether it is over. */
 static void
 send_requests(struct sender *s)
 {
-	size_t limit = s->retry.outage ? 1 : concurrency;
+	size_t limit = s->retry.outage ? 1 : settings.max;
 	struct send_request *r;
 	int found;
 
@@ -339,14 +335,15 @@ may_repeat(struct sender *s, struct send_request *r,
 static void
 say_outage(struct sender *s, const struct http_client_result *got)
 {
-	bool some = got->verdict.kind == HTTP_VERDICT_LINES;
 	int64_t now_ms = clock_ms();
 
 	if (s->retry.outage || now_ms < s->say_ms)
 		return;
 	log_say("%s: %s%s; retrying for %g s (--wait)",
 	    http_client_name(s->client), got->why,
-	    some ? ", some lines not taken" : "", (double)wait_ms / 1000);
+	    got->verdict.kind == HTTP_VERDICT_LINES ? ", some lines not taken"
+						    : "",
+	    (double)wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
 
@@ -398,8 +395,6 @@ write_verdicts(struct sender *s)
 		FAILPOINT("send-written");
 	}
 }
-
-/* -- waiting ------------------------------------------------------------- */
 
 static void
 wait_for_work(struct sender *s)
@@ -486,13 +481,11 @@ finish(struct sender *s)
 static int
 exit_status(const struct sender *s)
 {
-	const struct line_window *w = &s->window;
-
 	if (s->status != EXIT_DELIVERED)
 		return s->status;
-	if (w->unavailable > 0 || w->unknown > 0)
+	if (s->window.unavailable > 0 || s->window.unknown > 0)
 		return EXIT_TEMPFAIL;
-	return w->rejected > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+	return s->window.rejected > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
 }
 
 static void

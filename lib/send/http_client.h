@@ -30,7 +30,7 @@ struct http_client_settings {
 	const char *url;    /* http:// or https:// */
 	const char *cacert; /* PEM file of authorities, NULL: the system's */
 	const char *token;  /* sent as Authorization: Bearer, or NULL */
-	size_t max;         /* requests in flight, and connections */
+	uint64_t max;       /* requests in flight, and connections */
 	int64_t timeout_ms; /* from the start of a request to its answer */
 };
 
