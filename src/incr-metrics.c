@@ -1,11 +1,12 @@
 /*
  * In: a folder of metrics, one file per process, incr(7).  Out: the series of
  * all of them as one Prometheus text on standard output, HELP and TYPE once
- * per name.
+ * per name.  A file that can't be read is named on standard error, the others
+ * are shown all the same, and the status is 111.
  *
- * It owns nothing and changes nothing.  Killed at any line: what was written
- * is the beginning of a text, so whoever keeps it in a file writes that aside
- * and renames it once the status is 0.
+ * It owns nothing and changes nothing.  Killed at any line, it has written the
+ * beginning of a text; so whoever keeps it in a file writes that aside and
+ * renames it once the status is 0.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 
 #include "base/buf.h"
 #include "base/io.h"
-#include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics_merge.h"
 #include "base/options.h"
@@ -25,19 +25,20 @@ static const struct options_prog prog = {.name = "incr-metrics",
     .purpose = "Shows the metrics of all programs as one text."};
 
 static const char *find_folder(int argc, char **argv);
-static void read_all(const char *folder, struct buf *ret);
+static int read_all(const char *folder, struct buf *ret);
 static void write_all(const struct buf *text);
 
 int
 main(int argc, char **argv)
 {
 	struct buf text = {0};
+	int status;
 
 	log_name(prog.name);
-	read_all(find_folder(argc, argv), &text);
+	status = read_all(find_folder(argc, argv), &text);
 	write_all(&text);
 	buf_free(&text);
-	return EXIT_DELIVERED;
+	return status;
 }
 
 static const char *
@@ -47,26 +48,37 @@ find_folder(int argc, char **argv)
 	const char *folder = getenv("INCR_METRICS_DIR");
 
 	if (first + 1 < argc)
-		log_die(EXIT_CONFIG, "%s: one folder at a time; see %s --help",
+		log_die(EXIT_CONFIG, "%s: takes one folder; see %s --help",
 		    argv[first + 1], prog.name);
 	if (first < argc)
 		folder = argv[first];
 	if (folder == NULL || *folder == '\0')
 		log_die(EXIT_CONFIG,
-		    "DIR: give the folder, or set INCR_METRICS_DIR");
+		    "needs DIR or INCR_METRICS_DIR; see %s "
+		    "--help",
+		    prog.name);
 	return folder;
 }
 
-static void
+/* The status: EXIT_TEMPFAIL if a file could not be read. */
+static int
 read_all(const char *folder, struct buf *ret)
 {
+	struct metrics_unread unread;
 	DIR *d = opendir(folder);
 
 	if (d == NULL)
 		log_die(EXIT_CONFIG, "%s: %s", folder, strerror(errno));
-	if (metrics_merge(d, ret) < 0)
+	if (metrics_merge(d, ret, &unread) < 0)
 		log_die(EXIT_TEMPFAIL, "%s: %s", folder, strerror(errno));
 	closedir(d);
+	if (unread.n == 0)
+		return EXIT_DELIVERED;
+	log_say("%s/%s: %s", folder, unread.name, strerror(unread.error));
+	if (unread.n > 1)
+		log_say("%s: %zu more file%s can not be read", folder,
+		    unread.n - 1, unread.n == 2 ? "" : "s");
+	return EXIT_TEMPFAIL;
 }
 
 static void

@@ -137,7 +137,8 @@ write_file(void)
 		return -1;
 	}
 	fd = openat(m.dir, m.aside,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0644);
 	if (fd < 0)
 		return -1;
 	failed = io_write_all(

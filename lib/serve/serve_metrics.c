@@ -63,11 +63,12 @@ serve_metrics_scrape(struct buf *out)
 {
 	const char *name = getenv("INCR_METRICS_DIR");
 	DIR *dir = name == NULL || *name == '\0' ? NULL : opendir(name);
+	struct metrics_unread unread;
 	int result;
 
 	if (dir == NULL)
 		return metrics_text(out);
-	result = metrics_merge(dir, out);
+	result = metrics_merge(dir, out, &unread);
 	closedir(dir);
 	return result;
 }

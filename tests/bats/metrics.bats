@@ -100,6 +100,86 @@ file() {
 	[ -e metrics/incr-gone-99999999.prom ]
 }
 
+@test "series without HELP or TYPE are shown, too" {
+	printf 'x_total 1\n' >metrics/a.prom
+	printf '# TYPE x_total counter\nx_total{of="b"} 2\nfoo{le="1"} 3\n' \
+		>metrics/b.prom
+	printf '# a remark\n# HELP x_total An x.\nx_total{of="c"} 4\nfoo 5\n' \
+		>metrics/c.prom
+	printf '# TYPE h histogram\nh_bucket{le="1"} 6\nh_sum 7\nh_count 8\n' \
+		>metrics/d.prom
+	incr-metrics >out
+	# All of a name together, its comments first.
+	[ "$(sed -n '/x_total/p' out | head -n 2)" = \
+		"$(printf '%s\n' '# HELP x_total An x.' '# TYPE x_total counter')" ]
+	[ "$(grep -c '^x_total' out)" = 3 ]
+	[ "$(sed 's/^# [A-Z]* //; s/[_{ ].*//' out | uniq | sort | uniq -d)" = '' ]
+	grep -qx 'foo{le="1"} 3' out
+	grep -qx 'foo 5' out
+	grep -A 3 '^# TYPE h histogram' out | tail -n 3 | cmp - <(
+		printf 'h_bucket{le="1"} 6\nh_sum 7\nh_count 8\n'
+	)
+	[ "$(wc -l <out)" = 11 ]
+}
+
+# other_kinds: what is no regular file, by names of metrics
+other_kinds() {
+	mkfifo metrics/incr-fifo-1.prom
+	mkdir metrics/incr-folder-2.prom
+	ln -s missing metrics/incr-dangling-3.prom
+	ln -s /dev/zero metrics/incr-device-4.prom
+	file incr-x-5.prom 6
+}
+
+@test "what is no regular file is no metrics, and nobody waits for it" {
+	other_kinds
+	timeout 5 incr-metrics >out
+	[ "$(grep -v '^#' out)" = 'incr_a{of="incr-x-5.prom"} 6' ]
+}
+
+@test "incr-serve does not wait for a FIFO in the folder either" {
+	other_kinds
+	mkfifo in verdicts
+	exec 7<>in 8<>verdicts
+	background incr-serve -l ./s --metrics ./m --linger 0 >&7 <&8
+	scraped() {
+		curl -s -m 2 --unix-socket ./m http://x/metrics >out &&
+			grep -q '^incr_http_connections' out
+	}
+	wait_for 5 scraped
+	exec 7>&- 8>&-
+	grep -qx 'incr_a{of="incr-x-5.prom"} 6' out
+}
+
+# unprivileged COMMAND...: as somebody who may not read everything
+unprivileged() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+@test "a file that may not be read is named, the others are shown: 111" {
+	mkdir -m 755 open
+	INCR_METRICS_DIR=open
+	cp "$BIN/incr-metrics" ./program
+	metrics=open
+	printf 'a 1\n' >open/a.prom
+	printf 'b 2\n' >open/b.prom
+	chmod 0 open/b.prom
+	chmod 755 . program
+	unprivileged ls ./open >/dev/null || skip 'a folder of its own'
+	run -111 --separate-stderr unprivileged ./program
+	[ "$output" = 'a 1' ]
+	[ "$stderr" = 'incr-metrics: open/b.prom: Permission denied' ]
+	printf 'c 3\n' >open/c.prom
+	chmod 0 open/c.prom
+	run -111 --separate-stderr unprivileged ./program
+	[ "$output" = 'a 1' ]
+	[ "${stderr_lines[1]}" = 'incr-metrics: open: 1 more file can not be read' ]
+}
+
 @test "an empty folder is nothing, one that is not there 100" {
 	run -0 incr-metrics
 	[ -z "$output" ]
