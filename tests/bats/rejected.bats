@@ -26,11 +26,11 @@ reject_all() { rcli lpush "$REJECTED" "$@" >/dev/null; }
 oldest() { rcli --raw lrange "$1" 0 -1 | tac; }
 
 value() { printf '{"key":"%s","value":%s}' "$KEY" "$1"; }
-name() { printf %s "$1" | sha256sum | head -c 16; }
+id_of() { printf %s "$1" | sha256sum | head -c 16; }
 
 # -- list --------------------------------------------------------------------
 
-@test "list: name, code, and the message in printable characters, oldest first" {
+@test "list: id, code, and the message in printable characters, oldest first" {
 	value 3 | reject
 	value 0 | reject
 	printf '\xff\x00\xbe\xbe\x4a{"a":["b"]}\n%s' "$(value 4)" | reject
@@ -43,9 +43,9 @@ name() { printf %s "$1" | sha256sum | head -c 16; }
 	not grep -q '[^[:print:][:space:]]' out
 	cut -f 2 out | diff - <(printf '%s\n' valid value-out-of-range valid \
 		faulty-header not-json control-line not-json too-long)
-	[ "$(sed -n 1p out)" = "$(name "$(value 3)")	valid	$(value 3)" ]
+	[ "$(sed -n 1p out)" = "$(id_of "$(value 3)")	valid	$(value 3)" ]
 	[ "$(sed -n 5p out | cut -f 3)" = '\x1b[2J\x9b1m\\\x09\x00\x0a\x0d\x7f' ]
-	[ "$(sed -n 7p out)" = "$(name '')	not-json	" ]
+	[ "$(sed -n 7p out)" = "$(id_of '')	not-json	" ]
 	[ "$(sed -n 8p out | wc -c)" -gt 5000 ]
 	# Every byte is there.
 	printf '%b' "$(sed -n 3p out | cut -f 3)" >bytes
@@ -68,7 +68,7 @@ name() { printf %s "$1" | sha256sum | head -c 16; }
 	[[ "$output" == *"yyy..."* && ${#output} -lt 1300 ]]
 }
 
-@test "list and count: by code, by name, the oldest ones" {
+@test "list and count: by code, by id, the oldest ones" {
 	reject_all x "$(value 0)" "$(value 1)" y x "$(value 2)"
 	run incr-rejected count
 	[ "$output" = "valid	2
@@ -82,11 +82,11 @@ total	6" ]
 	[ "$(incr-rejected -n 3 list | cut -f 3)" = "x
 $(value 0)
 $(value 1)" ]
-	# A name stands for one message, said twice for two.
-	[ "$(incr-rejected list "$(name x)" "$(name y)" | cut -f 3)" = "x
+	# An id stands for one message, given twice for two.
+	[ "$(incr-rejected list "$(id_of x)" "$(id_of y)" | cut -f 3)" = "x
 y" ]
-	[ "$(incr-rejected list "$(name x)" "$(name x)" | wc -l)" -eq 2 ]
-	run -1 incr-rejected list "$(name x)" "$(name z)" "$(name x)" "$(name x)"
+	[ "$(incr-rejected list "$(id_of x)" "$(id_of x)" | wc -l)" -eq 2 ]
+	run -1 incr-rejected list "$(id_of x)" "$(id_of z)" "$(id_of x)" "$(id_of x)"
 	[ "${lines[2]}" = 'incr-rejected: rejected: 2 of 4 message ids not found' ]
 }
 
@@ -145,9 +145,9 @@ y" ]
 	[ "$output" = '0 republished, 3 not valid' ]
 }
 
-@test "republish: by name, or the oldest" {
+@test "republish: by id, or the oldest" {
 	reject_all "$(value 1)" x "$(value 2)" "$(value 1)" "$(value 3)"
-	[ "$(incr-rejected republish "$(name "$(value 1)")")" = '1 republished' ]
+	[ "$(incr-rejected republish "$(id_of "$(value 1)")")" = '1 republished' ]
 	[ "$(oldest "$REJECTED")" = "x
 $(value 2)
 $(value 1)
@@ -158,9 +158,9 @@ $(value 3)" ]
 	[ "$(oldest "$READY")" = "$(value 1)
 $(value 2)
 $(value 1)" ]
-	run -1 incr-rejected republish "$(name x)" "$(name "$(value 3)")"
+	run -1 incr-rejected republish "$(id_of x)" "$(id_of "$(value 3)")"
 	[ "$output" = '1 republished, 1 not valid' ]
-	run -1 incr-rejected republish "$(name x)" "$(name y)"
+	run -1 incr-rejected republish "$(id_of x)" "$(id_of y)"
 	[ "${lines[0]}" = '0 republished, 1 not valid' ]
 	[ "${lines[1]}" = 'incr-rejected: rejected: 1 of 2 message ids not found' ]
 }
@@ -205,14 +205,14 @@ sum_ready() { rcli --raw lrange "$READY" 0 -1 | tr -dc '0-9:\n' | awk -F : '{ s 
 @test "mended by hand: listed raw, through sed and incr-validate to the queue" {
 	use_postgres
 	reject_all '{"key":"'"$KEY"'","value":"7"}' x '{"key":"'"$KEY"'","value":"5"}'
-	incr-rejected -c value-not-an-integer list | cut -f 1 >names
+	incr-rejected -c value-not-an-integer list | cut -f 1 >ids
 	# What comes later is not meant, even if it looks the same.
 	reject_all '{"key":"'"$KEY"'","value":"7"}'
-	xargs -r incr-rejected --raw list <names |
+	xargs -r incr-rejected --raw list <ids |
 		sed 's/"value":"\([0-9]*\)"/"value":\1/' >mended
 	incr-validate <mended >valid
 	incr-publish <valid
-	xargs -r incr-rejected --yes drop <names
+	xargs -r incr-rejected --yes drop <ids
 	incr-consume -o | incr-flush -i 0.1
 	sum_is 12
 	[ "$(oldest "$REJECTED")" = 'x
@@ -221,14 +221,14 @@ sum_ready() { rcli --raw lrange "$READY" 0 -1 | tr -dc '0-9:\n' | awk -F : '{ s 
 
 # -- drop ------------------------------------------------------------------------
 
-@test "drop: only what was named, by name, code or all" {
+@test "drop: only what was asked for, by id, code or all" {
 	reject_all x y x z "$(value 1)" "$(value 0)"
-	[ "$(incr-rejected drop -y "$(name x)")" = '1 dropped' ]
+	[ "$(incr-rejected drop -y "$(id_of x)")" = '1 dropped' ]
 	[ "$(oldest "$REJECTED" | head -n 3)" = "y
 x
 z" ]
 	[ "$(incr-rejected drop -y -c not-json -n 2)" = '2 dropped' ]
-	[ "$(incr-rejected drop -y -c not-json "$(name "$(value 0)")" || :)" = '0 dropped' ]
+	[ "$(incr-rejected drop -y -c not-json "$(id_of "$(value 0)")" || :)" = '0 dropped' ]
 	[ "$(oldest "$REJECTED")" = "z
 $(value 1)
 $(value 0)" ]
@@ -291,7 +291,7 @@ refused() {
 	refused drop --all
 	[[ "$output" == 'incr-rejected: drop: needs --yes: '* ]]
 	refused drop -y -a -c not-json
-	refused drop -y -a "$(name x)"
+	refused drop -y -a "$(id_of x)"
 	refused drop -y x
 	[[ "$output" == "incr-rejected: x: not a message id: 16 hexadecimal digits"* ]]
 	refused list --all
