@@ -1,19 +1,19 @@
 /*
- * In: HTTP requests (POST /increment), and on standard input one verdict per
- * line written, in order.  Out: the body of each request as one line on
- * standard output; to the client 202 once its verdict says that Redis has
- * the increment, else an application/problem+json.
+ * The HTTP server.  In: requests (POST /increment, POST /increments), and on
+ * standard input one verdict per line written, in order.  Out: each increment
+ * as one line on standard output; to the client 202 once the verdict says that
+ * Redis has the increment, else an application/problem+json.
  *
- * Who owns an increment: the client, until it has read a 202, which is sent
+ * Owner of an increment: the client, until it has read a 202, which is sent
  * only after the verdict.  503 is sent only for a line of which no byte was
  * written or that a verdict calls unavailable: it was certainly not counted.
  * Everything else that was written and has no verdict is 504: it may be.
  * Killed at any line: clients see a connection that ends without an answer,
- * which means the same as 504; lines written are still counted by those who
- * have them, and nothing is written twice.
+ * which means the same as 504; lines written are still counted by the
+ * programs that read them, and nothing is written twice.
  *
- * A verdict that is not the one awaited would pass other answers to the
- * wrong clients for ever: 504 for all in flight, and the end (101).
+ * After a verdict out of order every later answer would go to the wrong
+ * client: 504 for all lines in flight, and the end (101).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,16 +50,16 @@ static struct {
 	struct server_options server;
 	const char *redis;
 	bool rate_shared;
-	bool open; /* to everybody, wherever it listens */
+	bool open; /* no tokens needed, whatever the address */
 } opt = {.server = {.access = &opt.access,
 	     .backend = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO},
 	     .limit_ms = {[CONN_LINGERING] = LINGER_MS}}};
 
 enum stage {
 	STAGE_RUNNING,
-	STAGE_UNREADY,  /* told to stop; says so, but takes requests */
+	STAGE_UNREADY,  /* after a signal: unready, but takes requests */
 	STAGE_DRAINING, /* accepts nothing, reads the verdicts to their end */
-	STAGE_LEAVING   /* all is answered; the last bytes are on their way */
+	STAGE_LEAVING   /* all is answered; clients read the last answers */
 };
 
 static struct {
@@ -88,8 +88,8 @@ static int64_t next_deadline(void);
 static void take_signal(struct loop_fd *w, uint32_t events);
 static void reload(void);
 static void advance(void);
-static void look_at_backend(void);
-static void look_at_time(void);
+static void check_backend(void);
+static void check_time(void);
 static void break_off(int status, const char *why);
 static void move(enum stage stage);
 static int64_t linger_due(void);
@@ -121,11 +121,11 @@ static const struct option_def defs[] = {
     {.name = "tokens",
 	.arg = "FILE",
 	.env = "INCR_TOKENS",
-	.help = "who may send: name, sha256, rate per line",
+	.help = "bearer tokens: name, sha256, rate per line",
 	.kind = OPTIONS_TEXT,
 	.dest = &opt.access.tokens},
     {.name = "open",
-	.help = "no tokens, though others reach the address",
+	.help = "no tokens, though other hosts reach the address",
 	.kind = OPTIONS_FLAG,
 	.dest = &opt.open},
     {.name = "rate",
@@ -310,7 +310,8 @@ open_socket(const char *addr, uint8_t role)
 	log_die(EXIT_CONFIG, "%s: %s", addr, why);
 }
 
-/* Who takes increments from everybody must have said so. */
+/* Without tokens, on an address that other hosts reach, only if --open says
+ * so. */
 static void
 refuse_exposure(const char *where)
 {
@@ -319,12 +320,12 @@ refuse_exposure(const char *where)
 		return;
 	acceptor_close(&s.server.acceptor);
 	log_die(EXIT_CONFIG,
-	    "%s: others reach this address: give --tokens, or say --open",
+	    "%s: reachable from other hosts: needs --tokens FILE or --open",
 	    where);
 }
 
-/* Written aside and renamed: whoever sees the file sees all of it, after the
- * sockets listen. */
+/* Written to another file, which is renamed: a reader finds either no file or
+ * all of it, and the sockets listen by then. */
 static void
 write_ports(void)
 {
@@ -365,7 +366,8 @@ run(void)
 	}
 }
 
-/* A request that was not served, with the id that its client was told. */
+/* Logs a request that was answered 503 or 504, by the trace id in its
+ * answer. */
 static void
 log_failure(int64_t now_ms)
 {
@@ -390,7 +392,7 @@ next_deadline(void)
 	const char *why = ratelimit_shared_trouble(&s.server.access.shared);
 
 	if (why != NULL)
-		log_say("redis: %s; rates are not shared now", why);
+		log_say("redis: %s; rate limits are not shared", why);
 	return num_min(due_ms, num_min(s.stage_due_ms, s.grace_due_ms));
 }
 
@@ -409,27 +411,27 @@ take_signal(struct loop_fd *w, uint32_t events)
 			move(STAGE_UNREADY);
 }
 
-/* Between two requests: none meets half a set of tokens. */
+/* Reads the tokens again, between two requests. */
 static void
 reload(void)
 {
 	char why[LOG_MAX];
 
 	if (access_reload(&s.server.access, why, sizeof why) < 0)
-		log_say("%s; the tokens stay as they were", why);
+		log_say("%s; keeping the tokens read before", why);
 }
 
 static void
 advance(void)
 {
 	if (s.stage != STAGE_LEAVING)
-		look_at_backend();
+		check_backend();
 	if (s.stage != STAGE_LEAVING)
-		look_at_time();
+		check_time();
 }
 
 static void
-look_at_backend(void)
+check_backend(void)
 {
 	switch (backend_state(&s.server.backend)) {
 	case BACKEND_RUNNING: return;
@@ -458,21 +460,23 @@ look_at_backend(void)
 }
 
 static void
-look_at_time(void)
+check_time(void)
 {
 	if (s.stage == STAGE_UNREADY && clock_ms() >= s.stage_due_ms)
 		move(STAGE_DRAINING);
 	if (clock_ms() >= s.grace_due_ms)
-		break_off(EXIT_TEMPFAIL,
-		    "stdin: the verdicts did not end within the grace");
+		break_off(
+		    EXIT_TEMPFAIL, "stdin: no end of verdicts within --grace");
 }
 
-/* Nothing more is learnt about the lines that have no verdict. */
+/* Stops waiting for verdicts: lines without one are answered 504. */
 static void
 break_off(int status, const char *why)
 {
-	log_say("%s, %ju lines without verdict", why,
-	    (uintmax_t)backend_count(&s.server.backend));
+	uintmax_t lines = backend_count(&s.server.backend);
+
+	log_say("%s; %ju line%s without verdict", why, lines,
+	    lines == 1 ? "" : "s");
 	backend_give_up(&s.server.backend);
 	s.status = status;
 	move(STAGE_LEAVING);
@@ -500,8 +504,9 @@ move(enum stage stage)
 	}
 }
 
-/* Who was told to stop lets clients read their answers for as long as it may
- * take; after a failure the next server is waited for. */
+/* After a signal clients may read their answers until the grace is over; after
+ * a failure only for a moment, so that a supervisor can start another server
+ * soon. */
 static int64_t
 linger_due(void)
 {

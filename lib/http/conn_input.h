@@ -1,6 +1,6 @@
 /*
- * The input of a connection: bytes become requests, for which the handler is
- * called and whose decisions are carried out as far as they concern reading.
+ * The input of a connection: makes requests of bytes, calls the handler for
+ * them, and carries out its decisions as far as they concern reading.
  *
  * It reads no socket and sends nothing, so that it works without conn.c: the
  * connection asks afterwards what has become of the requests.

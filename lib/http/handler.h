@@ -40,8 +40,8 @@ enum decision {
 };
 
 /*
- * *ret_answer is set with ANSWER and CUT only.  Whoever takes an answer owns
- * its text.
+ * *ret_answer is set with ANSWER and CUT only.  The text of an answer
+ * belongs to the connection from then on.
  */
 struct handler {
 	void *service; /* the first argument of each */

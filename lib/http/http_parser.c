@@ -158,7 +158,8 @@ end_head(struct http_parser *h, size_t *ret_eaten)
 	if (h->hosts == 0 && !r->http_1_0)
 		fault(h, HTTP_400, "the field Host is missing");
 	else if (r->chunked && (r->has_length || r->http_1_0))
-		fault(h, HTTP_400, "Transfer-Encoding does not go with this");
+		fault(h, HTTP_400,
+		    "Transfer-Encoding with Content-Length or HTTP/1.0");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
 	r->keep_alive = !r->http_1_0 && !h->close;
@@ -219,7 +220,7 @@ read_target(
 	const char *path = target, *end = target + len, *authority = NULL;
 
 	if (h->request.method == HTTP_METHOD_CONNECT)
-		return fault(h, HTTP_400, "tunnels are not made here");
+		return fault(h, HTTP_400, "CONNECT is not supported");
 	for (size_t i = 0; i < len; i++)
 		if (!http_chars_is(target[i], HTTP_CHARS_TARGET))
 			return fault(h, HTTP_400, why);
@@ -256,7 +257,7 @@ read_version(struct http_parser *h, const char *version, size_t len)
 		return fault(h, HTTP_400, "the request line is faulty");
 	if (version[5] != '1' || version[7] > '1')
 		return fault(
-		    h, HTTP_505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+		    h, HTTP_505, "only HTTP/1.0 and HTTP/1.1 are supported");
 	h->request.http_1_0 = version[7] == '0';
 	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * HTTP/1.1 requests (layer 1): bytes in, struct out, resumable.
+ * A parser of HTTP/1.1 requests: bytes in, struct out, resumable.
  *
  *	POST /increment HTTP/1.1 CRLF
  *	Host: example.org CRLF			the head: HTTP_HEAD_MAX

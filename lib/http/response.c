@@ -1,3 +1,4 @@
+/* Formats HTTP responses and problem documents. */
 #include "http/response.h"
 
 #include <stdio.h>

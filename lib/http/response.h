@@ -1,5 +1,5 @@
 /*
- * HTTP responses (layer 2): application/problem+json of RFC 9457.
+ * HTTP responses, and problem documents (application/problem+json, RFC 9457).
  */
 #ifndef INCR_RESPONSE_H
 #define INCR_RESPONSE_H
@@ -30,16 +30,17 @@ struct response {
 	const char *code, *detail;
 	const struct traceparent *trace; /* borrowed, or NULL */
 	const char *type;                /* Content-Type of text */
-	char *text;                      /* whoever holds the answer frees it */
+	char *text;                      /* freed by the owner of the answer */
 	size_t text_len;
 };
 
-/* What an error line means in HTTP. */
+/* The response to an increment that an error line rejects; 202 for
+ * FAULT_NONE. */
 struct response response_fault(enum fault f);
 
 /*
  * Adds the response, as the last one of its connection if close, without its
- * body if head_only (HEAD).  0, or -1 if memory is gone: unchanged.
+ * body if head_only (HEAD).  0, or -1 if there is no memory: unchanged.
  */
 int response_add(
     struct buf *out, const struct response *a, bool close, bool head_only);

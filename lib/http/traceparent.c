@@ -1,3 +1,4 @@
+/* Checks, makes and continues W3C trace contexts. */
 #include "http/traceparent.h"
 
 #include <stdint.h>

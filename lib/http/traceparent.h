@@ -1,10 +1,10 @@
 /*
- * Names of requests (layer 1): traceparent of W3C Trace Context, version 00.
+ * Trace ids of requests: traceparent of W3C Trace Context, version 00.
  *
  *	00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
  *	   the trace's id                   the parent's     flags
  *
- * Whoever asks names the trace, and every message about the request says its
+ * The client chooses the trace, and every message about the request has its
  * id.  A traceparent that is not exactly this counts as none.
  */
 #ifndef INCR_TRACEPARENT_H
@@ -30,8 +30,8 @@ bool traceparent_is_valid(const char *text, size_t len);
 /* A new one, of random ids, whose flags say that nothing was recorded. */
 void traceparent_make(struct traceparent *ret);
 
-/* Makes what a client sent fit to be answered: a new trace if t is none, else
- * the same with a new parent, who recorded nothing. */
+/* Makes the traceresponse of the traceparent that a client sent: a new trace if
+ * t is none, else the same trace with a new parent that recorded nothing. */
 void traceparent_adopt(struct traceparent *t);
 
 #endif

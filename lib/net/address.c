@@ -1,3 +1,4 @@
+/* Parses and compares addresses, reads X-Forwarded-For. */
 #include "net/address.h"
 
 #include <arpa/inet.h>

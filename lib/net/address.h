@@ -1,6 +1,6 @@
 /*
- * Addresses of clients (layer 1): who is at the other end, whom to believe,
- * and what a believed proxy says in X-Forwarded-For,
+ * Addresses of clients, trusted proxies, and what these write into
+ * X-Forwarded-For,
  *
  *	X-Forwarded-For: what the client wrote, its address, proxy's address
  *

@@ -1,3 +1,4 @@
+/* Opens listening sockets: TCP, Unix, inherited ones. */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ int
 listen_open(const char *addr, struct listener *ret, int n, const char **ret_why)
 {
 	if (n < 1) {
-		*ret_why = "too many addresses";
+		*ret_why = "more than 32 sockets";
 		return -1;
 	}
 	if (strchr(addr, '/') != NULL)
@@ -53,7 +54,7 @@ open_unix(const char *path, struct listener *ret, const char **ret_why)
 	int folder, bound;
 
 	if (strlen(path) >= sizeof l.path) {
-		*ret_why = "the path of a socket is at most 107 bytes";
+		*ret_why = "the path of a socket has more than 107 bytes";
 		return -1;
 	}
 	memcpy(l.path, path, strlen(path));
@@ -126,7 +127,7 @@ is_stale(const struct sockaddr_un *at, const char **ret_why)
 	int fd, refused;
 
 	if (lstat(at->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		*ret_why = "is there and is no socket";
+		*ret_why = "exists and is not a socket";
 		return false;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -135,7 +136,7 @@ is_stale(const struct sockaddr_un *at, const char **ret_why)
 		  errno == ECONNREFUSED;
 	if (fd >= 0)
 		close(fd);
-	*ret_why = "another server listens there";
+	*ret_why = "another server is listening there";
 	return refused;
 }
 
@@ -153,7 +154,8 @@ open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 	int error, made = 0;
 
 	if (split(addr, host, &port) < 0) {
-		*ret_why = "not host:port, [v6]:port, :port or a path with /";
+		*ret_why =
+		    "expected host:port, [v6]:port, :port or a path with /";
 		return -1;
 	}
 	if (*host == '\0' && n > 0) { /* one socket for v6 and v4, if it can */
@@ -249,7 +251,7 @@ listen_inherit(struct listener *ret, int n, const char **ret_why)
 	    (pid_t)for_pid != getpid())
 		return 0;
 	if (num_u64(fds, 0, (uint64_t)n, &n_fds) < 0) {
-		*ret_why = "not a number of sockets";
+		*ret_why = "expected a number of sockets, at most 32";
 		return -1;
 	}
 	for (int i = 0; i < (int)n_fds; i++) {
@@ -270,7 +272,7 @@ inherit_one(int fd, const char **ret_why)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
 	    !listens) {
-		*ret_why = "a descriptor is no socket that listens";
+		*ret_why = "a descriptor is not a listening socket";
 		return -1;
 	}
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||

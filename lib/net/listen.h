@@ -1,5 +1,5 @@
 /*
- * Addresses, and sockets that listen on them (layer 1).
+ * Listening sockets: TCP, Unix sockets, and those of sd_listen_fds(3).
  */
 #ifndef INCR_LISTEN_H
 #define INCR_LISTEN_H
@@ -22,9 +22,9 @@ struct listener {
 /*
  * Opens what addr names: host:port, [v6]:port, :port (every address of this
  * machine), or a path with a / (a Unix socket, mode 0660).  A stale socket
- * at that path is replaced, but only after a refused connect; two who start
- * at once can't replace each other's.  A host with several addresses gives
- * several sockets.  Non-blocking, close-on-exec.
+ * at that path is replaced, but only after a refused connect; two servers that
+ * start at once can't replace each other's.  A host with several addresses
+ * gives several sockets.  Non-blocking, close-on-exec.
  *
  * The number of listeners filled (at most n), or -1 with *ret_why, one
  * line, constant or strerror's: nothing is left open.
@@ -39,7 +39,7 @@ int listen_inherit(struct listener *ret, int n, const char **ret_why);
 /* The port of a TCP socket, 0 of a Unix socket. */
 int listen_port(const struct listener *l);
 
-/* Does it only let this machine in: a Unix socket, or loopback? */
+/* Is it a Unix socket, or on a loopback address? */
 bool listen_is_local(const struct listener *l);
 
 /* Closes; unlinks the path if it is still the socket made here. */

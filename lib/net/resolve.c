@@ -1,3 +1,4 @@
+/* Looks up host names without blocking. */
 #include "net/resolve.h"
 
 #include <netdb.h>

@@ -1,5 +1,5 @@
 /*
- * The addresses of a host, one after the other, without waiting (layer 1).
+ * Looks up host names, without waiting.
  *
  * Addresses in digits are known at once.  Names are looked up by
  * getaddrinfo_a(3), whose thread may take as long as resolv.conf(5) allows
@@ -17,7 +17,8 @@ enum {
 
 struct resolve;
 
-/* No look-up yet; host is copied.  NULL if memory is gone.  Caller closes. */
+/* No look-up yet; host is copied.  NULL if there is no memory.  Caller closes.
+ */
 struct resolve *resolve_open(const char *host);
 void resolve_close(struct resolve *r); /* NULL is allowed */
 

@@ -1,3 +1,4 @@
+/* Sends bytes and keeps what a socket does not take. */
 #include "net/sendq.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * Bytes for a socket, kept while it takes no more (layer 1).
+ * Bytes for a socket, kept while it takes no more.
  */
 #ifndef INCR_SENDQ_H
 #define INCR_SENDQ_H
@@ -12,8 +12,8 @@
 /*
  * Sends what is left from before, then what is in more, as far as it goes
  * without blocking; keeps the rest in *left, which is NULL when there is none
- * and otherwise owned by whoever declares it.  The number of bytes sent, -1 if
- * the socket or memory is gone.
+ * and otherwise belongs to the caller.  The number of bytes sent, -1 if
+ * the socket failed or there is no memory.
  */
 int64_t sendq_send(struct buf **left, struct buf *more, int fd);
 

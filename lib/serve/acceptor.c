@@ -12,7 +12,7 @@
 
 enum {
 	BATCH = 64,       /* accepted before others get their turn */
-	SURPLUS = 16,     /* connections over the limit, to be told so */
+	SURPLUS = 16,     /* connections over the limit, answered 503 */
 	RETRY_MS = 100,   /* after the system had no descriptor left */
 	RESERVED_FDS = 64 /* standard ones, epoll, listeners, metrics */
 };

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-enum { CLIENTS = 1 << 16 }; /* whose rates are known at once: 1.5 MiB */
+enum { CLIENTS = 1 << 16 }; /* with known rates: 1.5 MiB */
 
 static bool is_limited(const struct access *a);
 static const char *find_bearer(const struct request_head *h, size_t *ret_len);

@@ -17,18 +17,19 @@
 enum {
 	OUT_MAX = 1 << 20, /* bytes that wait for the pipe */
 	CROWD = OUT_MAX / 4,
-	FRESH_MS = 1000
+	FRESH_MS = 1000,
+	WHY_MAX = 96
 };
 
-static void look_at_output(struct loop_fd *w, uint32_t events);
+static void watch_output(struct loop_fd *w, uint32_t events);
 static void lose_output(struct backend *b, int error);
 static void read_verdicts(struct loop_fd *w, uint32_t events);
 static void take_verdict(struct backend *b, const char *line, size_t len);
 static int read_verdict(const struct backend *b, const char *line, size_t len,
-    uint64_t number, struct backend_verdict *ret);
-static void tell(struct backend *b, const struct inflight_line *l,
+    uint64_t number, struct backend_verdict *ret, char ret_why[WHY_MAX]);
+static void settle(struct backend *b, const struct inflight_line *l,
     struct backend_verdict *v);
-static void tell_fault(
+static void settle_fault(
     struct backend *b, const struct inflight_line *l, enum fault f);
 static void end(struct backend *b, enum backend_state state, const char *object,
     const char *why);
@@ -43,7 +44,7 @@ backend_open(struct backend *b, const struct backend_options *o,
 	b->verdict = o->verdict;
 	b->service = o->service;
 	b->in = (struct loop_fd){.ready = read_verdicts, .fd = o->in_fd};
-	b->out = (struct loop_fd){.ready = look_at_output, .fd = o->out_fd};
+	b->out = (struct loop_fd){.ready = watch_output, .fd = o->out_fd};
 	if (lines_open(&b->verdicts, o->in_fd,
 		LINES_JSON_MAX + LINES_TAG_MAX + 1) < 0 ||
 	    inflight_open(&b->inflight, o->max_lines, OUT_MAX, o->tagged) < 0) {
@@ -166,7 +167,7 @@ backend_written(const struct backend *b)
 }
 
 static void
-look_at_output(struct loop_fd *w, uint32_t events)
+watch_output(struct loop_fd *w, uint32_t events)
 {
 	struct backend *b =
 	    (struct backend *)((char *)w - offsetof(struct backend, out));
@@ -192,7 +193,7 @@ backend_close_output(struct backend *b)
 		return;
 	b->out_closed = true;
 	while (inflight_withdraw(&b->inflight, &l))
-		tell_fault(b, &l, FAULT_UNAVAILABLE);
+		settle_fault(b, &l, FAULT_UNAVAILABLE);
 	loop_forget(b->loop, &b->out);
 	if (io_finish(b->out.fd) < 0)
 		end(b, BACKEND_FAILED, "stdout", strerror(errno));
@@ -224,9 +225,10 @@ read_verdicts(struct loop_fd *w, uint32_t events)
 			take_verdict(b, line, len);
 	}
 	if (got == LINES_TOO_LONG)
-		end(b, BACKEND_CONFUSED, "stdin", "a line is no verdict");
+		end(b, BACKEND_CONFUSED, "stdin",
+		    "line too long for a verdict");
 	if (got == LINES_END)
-		end(b, BACKEND_ENDED, "stdin", "the verdicts ended");
+		end(b, BACKEND_ENDED, "stdin", "end of verdicts");
 	if (b->state > BACKEND_UNREAD)
 		loop_forget(b->loop, w);
 }
@@ -236,49 +238,59 @@ take_verdict(struct backend *b, const char *line, size_t len)
 {
 	struct inflight_line l = {.owner = NULL};
 	struct backend_verdict v;
+	char why[WHY_MAX] = "verdict without a line";
 	uint64_t number;
 
 	FAILPOINT("serve-verdict");
 	if (inflight_verdict(&b->inflight, &l, &number) < 0 ||
-	    read_verdict(b, line, len, number, &v) < 0) {
-		end(b, BACKEND_CONFUSED, "stdin",
-		    "a verdict is not the one awaited");
-		tell_fault(b, &l, FAULT_UNKNOWN);
+	    read_verdict(b, line, len, number, &v, why) < 0) {
+		end(b, BACKEND_CONFUSED, "stdin", why);
+		settle_fault(b, &l, FAULT_UNKNOWN);
 		return;
 	}
 	if (v.fault == FAULT_UNAVAILABLE || v.fault == FAULT_UNKNOWN)
 		b->refused_ms = clock_ms();
 	else if (v.fault == FAULT_NONE)
 		b->refused_ms = 0;
-	tell(b, &l, &v);
+	settle(b, &l, &v);
 }
 
-/* What the verdict on line number says.  0, or -1 if it can't be one. */
+/* The verdict on line number.  0, or -1 with the reason. */
 static int
 read_verdict(const struct backend *b, const char *line, size_t len,
-    uint64_t number, struct backend_verdict *ret)
+    uint64_t number, struct backend_verdict *ret, char ret_why[WHY_MAX])
 {
 	struct control_error e;
 	size_t tag_len;
 
 	if (b->tagged) {
-		if (lines_split_tag(line, len, &tag_len) < 0)
+		if (lines_split_tag(line, len, &tag_len) < 0) {
+			snprintf(ret_why, WHY_MAX, "verdict without a tag");
 			return -1;
+		}
 		line += tag_len + 1;
 		len -= tag_len + 1;
 	}
 	*ret = (struct backend_verdict){.text = line, .len = len};
 	if (control_kind(line, len) != CONTROL_ERROR)
 		return 0;
-	if (control_parse_error(line, len, &e) < 0 || e.line != number)
+	if (control_parse_error(line, len, &e) < 0) {
+		snprintf(ret_why, WHY_MAX, "malformed error line");
 		return -1;
+	}
+	if (e.line != number) {
+		snprintf(ret_why, WHY_MAX,
+		    "verdict out of order: expected line %ju, got %ju",
+		    (uintmax_t)number, (uintmax_t)e.line);
+		return -1;
+	}
 	ret->fault = e.fault;
 	return 0;
 }
 
 /* Gives a line's outcome to its request, if that still waits. */
 static void
-tell(
+settle(
     struct backend *b, const struct inflight_line *l, struct backend_verdict *v)
 {
 	struct exchange *x = l->owner;
@@ -291,9 +303,9 @@ tell(
 }
 
 static void
-tell_fault(struct backend *b, const struct inflight_line *l, enum fault f)
+settle_fault(struct backend *b, const struct inflight_line *l, enum fault f)
 {
-	tell(b, l, &(struct backend_verdict){.fault = f});
+	settle(b, l, &(struct backend_verdict){.fault = f});
 }
 
 int64_t
@@ -305,7 +317,7 @@ backend_tick(struct backend *b, int64_t now_ms)
 
 	while (
 	    (e = inflight_expire(&b->inflight, then_ms, &l)) != INFLIGHT_NONE)
-		tell_fault(b, &l,
+		settle_fault(b, &l,
 		    e == INFLIGHT_UNKNOWN ? FAULT_UNKNOWN : FAULT_UNAVAILABLE);
 	next_ms = inflight_next(&b->inflight);
 	if (!b->seen)

@@ -1,6 +1,6 @@
 /*
- * The POST /increments requests in progress: how many there may be, and whose
- * lines are sent next.
+ * The POST /increments requests in progress: their number, and their turns to
+ * send lines.
  *
  * Lines go to the backend while the request is read, and the requests take
  * turns: together they have at most a quarter of the lines in flight, so that

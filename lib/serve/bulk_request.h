@@ -1,6 +1,6 @@
 /*
- * A request of many lines (layer 2): what was read of it and not handed on,
- * the verdicts, and the answer made of them.  Pure: no input or output.
+ * One POST /increments request: its lines that were not sent yet, the verdicts
+ * on the others, and the answer made of them.  Pure: no input or output.
  *
  *	POST /increments                         207 Multi-Status
  *
@@ -8,7 +8,7 @@
  *	{"value":3}                              {"error":{"code":"missing-key",
  *	                                          …,"line":2}}
  *
- * Lines without a verdict cost a byte, increments that were taken their text.
+ * A line without a verdict costs a byte, an increment that was taken its text.
  */
 #ifndef INCR_BULK_REQUEST_H
 #define INCR_BULK_REQUEST_H
@@ -25,7 +25,7 @@
 enum { BULK_REQUEST_LINES = 10000, BULK_REQUEST_BYTES = 1 << 20 };
 
 struct bulk_request {
-	struct lines in;     /* what was not handed on */
+	struct lines in;     /* not sent yet */
 	struct buf verdicts; /* an enum fault for each line, a byte each */
 	struct buf texts;    /* of the increments that were taken, in order */
 	struct response cut; /* why no more is read; status 0: it is whole */
@@ -42,28 +42,28 @@ struct bulk_request {
 struct bulk_request *bulk_request_new(void *owner, size_t *count);
 void bulk_request_free(struct bulk_request *b); /* NULL is allowed */
 
-/* Adds bytes of the body.  0, or -1 if memory is gone. */
+/* Adds bytes of the body.  0, or -1 if there is no memory. */
 int bulk_request_feed(struct bulk_request *b, const char *p, size_t len);
 
-/* The body is whole: what is left is its last line. */
+/* The end of the body: what is left is its last line. */
 void bulk_request_end(struct bulk_request *b);
 
-/* Nothing more of the body counts, not even what was read and not handed on;
- * a says why. */
+/* Drops the rest of the body, also what was read and not sent yet; a says
+ * why. */
 void bulk_request_cut(struct bulk_request *b, const struct response *a);
 
 /* The next line, as lines_next; LINES_END once there will be no more. */
 enum lines_result bulk_request_next(
     struct bulk_request *b, const char **ret_line, size_t *ret_len);
 
-/* Is there another one? */
+/* Was the last line returned? */
 bool bulk_request_ended(const struct bulk_request *b);
 
-/* Counts a line in: its number, from 1; it is unknown until it is settled.
- * 0 if memory is gone. */
+/* Adds a line, whose verdict is unknown until bulk_request_settle().  Its
+ * number, from 1, or 0 if there is no memory. */
 uint32_t bulk_request_take(struct bulk_request *b);
 
-/* Lines counted in. */
+/* How many lines were added. */
 uint32_t bulk_request_lines(const struct bulk_request *b);
 
 /* The verdict on a line.  FAULT_NONE: text is the increment, and no line

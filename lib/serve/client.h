@@ -1,5 +1,5 @@
 /*
- * Who asks (layer 2): the client of a request, and how much it may.
+ * The client of a request: its name and its rate limit.
  */
 #ifndef INCR_CLIENT_H
 #define INCR_CLIENT_H
@@ -8,13 +8,13 @@
 
 enum { CLIENT_NAME_MAX = 64 };
 
-/* All zero is nobody yet. */
+/* All zero is not known yet. */
 struct client {
 	/* Of its token: 1 to 64 of A-Z a-z 0-9 . _ -; "" without one.  What
 	 * belongs to a client (idempotency keys) belongs to this name. */
 	char name[CLIENT_NAME_MAX + 1];
-	bool own_limit;               /* of its token, not everybody's */
-	struct ratelimit_key key;     /* whose limit it is */
+	bool own_limit;               /* of its token, not the default */
+	struct ratelimit_key key;     /* of its limit */
 	struct ratelimit_quota limit; /* none: all may pass */
 };
 

@@ -1,3 +1,4 @@
+/* Limits the messages about failed requests to one a second. */
 #include "serve/failure_log.h"
 
 void

@@ -1,9 +1,9 @@
 /*
- * Requests that this side failed (layer 1): which one is said, and when.
- * Pure: the clock is passed in, whoever asks prints.
+ * Which requests that the server failed are logged, and when.  Pure: the clock
+ * is passed in, the caller prints.
  *
- * The first one is said at once; of those that follow within a second one is
- * said at its end, with their number: at most a line a second, however many
+ * The first one is logged at once; of those that follow within a second one is
+ * logged at its end, with their number: at most a line a second, however many
  * requests fail.
  */
 #ifndef INCR_FAILURE_LOG_H
@@ -21,25 +21,25 @@ struct failure {
 	enum http_status status;
 	const char *code; /* constant */
 	struct traceparent trace;
-	uint64_t others; /* that are not said */
+	uint64_t others; /* that are not logged */
 };
 
 /* All zero is none so far. */
 struct failure_log {
-	struct failure last; /* of those not said; status 0: none */
-	int64_t next_ms;     /* nothing is said before */
+	struct failure last; /* of those not logged yet; status 0: none */
+	int64_t next_ms;     /* nothing is logged before */
 };
 
 /* A request was answered with status, because of code. */
 void failure_log_add(struct failure_log *c, enum http_status status,
     const char *code, const struct traceparent *t);
 
-/* What is to be said now; at the end of the program, now_ms is INT64_MAX.
- * False: nothing. */
+/* The failure to be logged now; at the end of the program, now_ms is INT64_MAX.
+ * False: none. */
 bool failure_log_next(
     struct failure_log *c, int64_t now_ms, struct failure *ret);
 
-/* When there will be something to say, INT64_MAX if never. */
+/* When there will be one to log, INT64_MAX if never. */
 int64_t failure_log_due(const struct failure_log *c);
 
 #endif

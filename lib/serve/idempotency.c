@@ -1,3 +1,4 @@
+/* Parses the field Idempotency-Key, makes tags of keys. */
 #include "serve/idempotency.h"
 
 #include <string.h>

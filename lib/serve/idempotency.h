@@ -1,5 +1,5 @@
 /*
- * Idempotency keys as tags (layer 2).
+ * The field Idempotency-Key, and the tags of lines made of it.
  *
  *	Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"
  *
@@ -10,11 +10,11 @@
  *
  *	jw2fbGmyVUwYB7wLnfTMC_aE.1
  *
- * so that clients never meet, whatever keys they choose, and a tag says
- * nothing about either.  144 bits of SHA-256: who looks for two pairs with
- * one digest, to have another's increment refused or taken for his own,
- * needs 2^72 tries, and SHA-256 has no shortcut, which SHA-1 (the UUIDs of
- * version 5) has.  The number of the line needs no digest.
+ * so that two clients never have the same tag, whatever keys they choose, and a
+ * tag tells neither.  144 bits of SHA-256: an attacker who wants two pairs with
+ * one digest, to have the increment of another client refused, needs 2^72
+ * tries, and SHA-256 has no shortcut, which SHA-1 (the UUIDs of version 5) has.
+ * The number of the line needs no digest.
  */
 #ifndef INCR_IDEMPOTENCY_H
 #define INCR_IDEMPOTENCY_H
@@ -42,12 +42,12 @@ struct idempotency_key {
 int idempotency_read(
     const char *value, size_t len, struct idempotency_key *ret);
 
-/* What the tags of a request begin with.  All zero is none. */
+/* The beginning of a request's tags.  All zero is none. */
 struct idempotency_tag {
 	char base[IDEMPOTENCY_BASE];
 };
 
-/* client is "" or its name.  0, or -1 if memory is gone. */
+/* client is "" or its name.  0, or -1 if there is no memory. */
 int idempotency_make(const char *client, const struct idempotency_key *key,
     struct idempotency_tag *ret);
 

@@ -1,4 +1,4 @@
-/* Lines without verdict: two rings, one of them for unwritten lines. */
+/* Two ring buffers of lines without a verdict: written, and not yet. */
 #include "serve/inflight.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/num.h"
 
 static void blank(char *text, size_t len, char c);
-static void hand_over(struct inflight *r, size_t n);
+static void mark_written(struct inflight *r, size_t n);
 
 int
 inflight_open(
@@ -78,14 +78,14 @@ inflight_write(struct inflight *r, int fd)
 
 		if (n < 0)
 			return -1;
-		hand_over(r, (size_t)n);
+		mark_written(r, (size_t)n);
 		FAILPOINT("serve-written");
 	}
 	return 0;
 }
 
 static void
-hand_over(struct inflight *r, size_t n)
+mark_written(struct inflight *r, size_t n)
 {
 	size_t of_rest = num_min_size(n, r->rest);
 

@@ -1,14 +1,13 @@
 /*
- * Lines on their way out and the verdicts they wait for, in order (layer 2).
+ * Lines without a verdict, in the order in which the verdicts will come.
  *
- *	sent: handed to the pipe, at least a byte     held: ours alone
+ *	sent: at least a byte is in the pipe     held: not a byte is
  *	answered      expired          begun          first       added
  *	   | given up    | awaited        |              |  waiting  |
  *
- * Each line handed over, also one in part, gets exactly one verdict, in
- * order, whether its owner still waits or not: its place is kept.  A line
- * of which no byte was handed over can be withdrawn and was certainly not
- * counted.
+ * Each line that was written, also in part, gets exactly one verdict, in
+ * order, whether its owner still waits or not: its place is kept.  A line of
+ * which no byte was written can be withdrawn and was certainly not counted.
  */
 #ifndef INCR_INFLIGHT_H
 #define INCR_INFLIGHT_H
@@ -34,13 +33,13 @@ struct inflight {
 	uint64_t expired;      /* sent lines up to here were given up */
 	uint64_t begun;        /* end of the sent lines */
 	uint64_t first, added; /* the held lines */
-	struct buf out;        /* bytes not handed over */
+	struct buf out;        /* bytes not written */
 	size_t rest;           /* how many of them belong to a sent line */
 	bool tagged;
 };
 
 /* At most max_lines without verdict, at most max_bytes (and a line) not
- * handed over.  0, or -1 if memory is gone. */
+ * written.  0, or -1 if there is no memory. */
 int inflight_open(
     struct inflight *r, uint64_t max_lines, uint64_t max_bytes, bool tagged);
 void inflight_close(struct inflight *r);
@@ -52,12 +51,12 @@ struct inflight_text {
 
 /*
  * Adds a body as one line of owner, CR and LF as spaces; if tagged, behind
- * its tag and a TAB.  0, or -1 if the ring is full or memory is gone.
+ * its tag and a TAB.  0, or -1 if it is full or there is no memory.
  */
 int inflight_add(struct inflight *r, void *owner, uint32_t number,
     const struct inflight_text *text, int64_t now_ms);
 
-/* Hands over to fd what goes without blocking.  0, or -1 with errno. */
+/* Writes to fd what goes without blocking.  0, or -1 with errno. */
 int inflight_write(struct inflight *r, int fd);
 
 /*
@@ -69,18 +68,18 @@ int inflight_verdict(
 
 enum inflight_expired {
 	INFLIGHT_NONE,
-	INFLIGHT_UNKNOWN,  /* handed over, no verdict so far; its place is kept
+	INFLIGHT_UNKNOWN,  /* written, no verdict so far; its place is kept
 			    */
-	INFLIGHT_WITHDRAWN /* no byte of it was handed over, nor will be */
+	INFLIGHT_WITHDRAWN /* no byte of it was written, nor will be */
 };
 
-/* Gives up one line added at or before then_ms, oldest first; its owner is
- * to be told.  Called until INFLIGHT_NONE. */
+/* Gives up one line added at or before then_ms, oldest first; the caller
+ * gives its owner the verdict.  Called until INFLIGHT_NONE. */
 enum inflight_expired inflight_expire(
     struct inflight *r, int64_t then_ms, struct inflight_line *ret_line);
 
-/* Takes back the oldest line of which no byte was handed over; its owner is
- * to be told that it was not counted.  False if there is none. */
+/* Takes back the oldest line of which no byte was written; the
+ * caller tells its owner that it was not counted.  False if there is none. */
 bool inflight_withdraw(struct inflight *r, struct inflight_line *ret_line);
 
 /* When the next line to be given up was added, IO_FOREVER if none. */

@@ -1,3 +1,4 @@
+/* The generic cell rate algorithm over a table of clients. */
 #include "serve/ratelimit.h"
 
 #include <stdlib.h>
@@ -108,7 +109,7 @@ ratelimit_hash(const struct ratelimit *r, const struct ratelimit_key *key)
 	return hash_of(&r->seed, key->bytes);
 }
 
-/* The client's slot; that of whoever owes least if it has none yet. */
+/* The client's slot; if it has none yet, that of the client that owes least. */
 static struct ratelimit_slot *
 find(struct ratelimit *r, const struct ratelimit_key *key, int64_t now_ns)
 {

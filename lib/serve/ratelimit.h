@@ -1,5 +1,5 @@
 /*
- * Rate limits (layer 1): the generic cell rate algorithm of ITU-T I.371 in a
+ * Rate limits: the generic cell rate algorithm of ITU-T I.371 in a
  * table of fixed size.  Pure: the clock is passed in.
  *
  * A client has one number, the time at which all that it took will be paid
@@ -30,7 +30,7 @@ struct ratelimit_quota {
  * -1. */
 int ratelimit_parse(const char *text, struct ratelimit_quota *ret);
 
-/* Whose limit: an address or the like, or a digest. */
+/* The owner of a limit: an address or the like, or a digest. */
 struct ratelimit_key {
 	uint8_t bytes[RATELIMIT_KEY];
 };

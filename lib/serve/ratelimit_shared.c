@@ -1,4 +1,4 @@
-/* Spendings of clients told to Redis, and what others spent learnt. */
+/* Sends what clients spent here to Redis, reads what they owe in all. */
 #include "serve/ratelimit_shared.h"
 
 #include <stdbool.h>
@@ -16,11 +16,11 @@
 
 enum {
 	INTERVAL_MS = 100,
-	STALE_MS = 1000, /* what could not be told by then is forgotten */
+	STALE_MS = 1000, /* what could not be sent by then is forgotten */
 	CONNECT_MS = 2000,
 	REPLY_MS = 1000,
 	FAULTY_MS = 2000,   /* until what is of no use is tried again */
-	CLIENTS_MAX = 1024, /* per call; what more there are stays untold */
+	CLIENTS_MAX = 1024, /* per call; what more there are is not shared */
 	INDEX = 4 * CLIENTS_MAX,
 	KEY_TEXT = 64
 };
@@ -48,11 +48,11 @@ static uint16_t *place(const struct ratelimit_shared *s,
 static void be_ready(struct loop_fd *w, uint32_t events);
 static void step(struct ratelimit_shared *s, short revents);
 static void follow(struct ratelimit_shared *s);
-static void tell(struct ratelimit_shared *s, int64_t now_ms);
+static void send_spendings(struct ratelimit_shared *s, int64_t now_ms);
 static void add_key(struct resp_args *args, const struct ratelimit_key *key);
 static void learn(struct ratelimit_shared *s);
 static void forget(struct ratelimit_spendings *of);
-static void say(struct ratelimit_shared *s, const char *why);
+static void note_trouble(struct ratelimit_shared *s, const char *why);
 
 int
 ratelimit_shared_open(struct ratelimit_shared *s, const struct loop *loop,
@@ -157,7 +157,7 @@ ratelimit_shared_tick(struct ratelimit_shared *s, int64_t now_ms)
 		step(s, 0);
 	}
 	if (s->here->n > 0 && now_ms >= s->next_ms)
-		tell(s, now_ms);
+		send_spendings(s, now_ms);
 	next_ms = s->here->n == 0       ? IO_FOREVER
 		  : s->next_ms > now_ms ? s->next_ms
 					: now_ms + INTERVAL_MS;
@@ -184,13 +184,13 @@ step(struct ratelimit_shared *s, short revents)
 	case SESSION_REFUSED:
 	case SESSION_LOST:
 		forget(s->sent);
-		say(s, session_status(s->session)->why);
+		note_trouble(s, session_status(s->session)->why);
 		break;
 	case SESSION_FAULT:
 		s->faulty = true;
-		say(s, session_status(s->session)->why);
+		note_trouble(s, session_status(s->session)->why);
 		break;
-	case SESSION_DOWN: /* said once there is something to tell */
+	case SESSION_DOWN: /* noted once there is something to send */
 	case SESSION_IDLE:
 	case SESSION_CALLING: break;
 	}
@@ -215,14 +215,14 @@ follow(struct ratelimit_shared *s)
 
 /* Everything since the last call; forgets it if that can't be for long. */
 static void
-tell(struct ratelimit_shared *s, int64_t now_ms)
+send_spendings(struct ratelimit_shared *s, int64_t now_ms)
 {
 	struct resp_args args = {0};
 	struct ratelimit_spendings *here = s->here;
 
 	if (!session_status(s->session)->idle) {
 		if (now_ms - here->began_ns / 1000000 >= STALE_MS) {
-			say(s, session_status(s->session)->why);
+			note_trouble(s, session_status(s->session)->why);
 			forget(here);
 		}
 		return;
@@ -259,7 +259,7 @@ learn(struct ratelimit_shared *s)
 	const struct redis_reply *reply = session_reply(s->session);
 	int64_t now_ns = clock_us() * 1000;
 
-	s->told = s->told && redis_reply_count(reply) != s->sent->n;
+	s->noted = s->noted && redis_reply_count(reply) != s->sent->n;
 	for (size_t i = 0; i < s->sent->n; i++) {
 		const struct ratelimit_key *key = &s->sent->all[i].key;
 		uint16_t here = *place(s, s->here, key);
@@ -278,11 +278,11 @@ learn(struct ratelimit_shared *s)
 /* -- trouble ------------------------------------------------------------- */
 
 static void
-say(struct ratelimit_shared *s, const char *why)
+note_trouble(struct ratelimit_shared *s, const char *why)
 {
-	if (s->told || *why == '\0')
+	if (s->noted || *why == '\0')
 		return;
-	s->told = s->to_say = true;
+	s->noted = s->to_say = true;
 	snprintf(s->trouble, sizeof s->trouble, "%s", why);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Rate limits shared by all servers of one Redis.
  *
- * Ten times a second, in one call, a server tells Redis what it has let in,
+ * Ten times a second, in one call, a server sends Redis what it has let in,
  * and learns from the reply what its clients owe for all that they took
  * anywhere.  No request waits for it: each is judged by what is known.  So a
  * client that asks several servers at once may be let in by each until the
@@ -33,13 +33,13 @@ struct ratelimit_shared {
 	struct ratelimit_spendings *here; /* since the last call */
 	struct ratelimit_spendings *sent; /* with a call under way */
 	bool faulty;                      /* asked again after a while */
-	bool told;                        /* the trouble, until it is over */
+	bool noted;                       /* the trouble, until it is over */
 	bool to_say;                      /* by ratelimit_shared_trouble() */
 	char trouble[256];
 };
 
-/* Tells, and raises what is known in r.  r, loop and url (url.h) are borrowed
- * for ever.  0, or -1 with *ret_why, constant. */
+/* Shares what is spent, and raises what clients owe in r.  r, loop and url
+ * (url.h) are borrowed for ever.  0, or -1 with *ret_why, constant. */
 int ratelimit_shared_open(struct ratelimit_shared *s, const struct loop *loop,
     const char *url, struct ratelimit *r, const char **ret_why);
 void ratelimit_shared_close(struct ratelimit_shared *s);

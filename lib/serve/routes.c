@@ -87,7 +87,7 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 	route = find(h);
 	if (route == ROUTES)
 		return answer_problem(
-		    ret_answer, HTTP_404, "not-found", "there is nothing here");
+		    ret_answer, HTTP_404, "not-found", "no such resource");
 	request_of(x)->route = (uint8_t)route;
 	x->limit = LINES_JSON_MAX;
 	x->close |= routes[route].closes;

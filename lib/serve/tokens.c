@@ -1,3 +1,4 @@
+/* Reads the file of bearer tokens, finds a token by its digest. */
 #include "serve/tokens.h"
 
 #include <errno.h>
@@ -100,7 +101,7 @@ add_line(struct tokens *t, const char *line, size_t len, unsigned number)
 
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < ' ' && line[i] != '\t')
-			return "a control character";
+			return "control character in a line";
 	n = split(line, len, words);
 	if (n == 0)
 		return NULL;
@@ -149,14 +150,15 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 	uint8_t digest[SHA256_BYTES];
 
 	if (n < 2 || n > WORDS)
-		return "not: name sha256 [rate]";
+		return "expected: name sha256 [rate]";
 	if (!read_name(&words[0], c->name))
-		return "a name is 1 to 64 of A-Z a-z 0-9 . _ -, and begins "
-		       "with a letter or digit";
+		return "expected a name: 1 to 64 of A-Z a-z 0-9 . _ -, a "
+		       "letter or digit first";
 	if (!read_digest(&words[1], ret->digest))
-		return "not a SHA-256 of 64 hexadecimal digits";
+		return "expected a SHA-256 of 64 hexadecimal digits";
 	if (n == WORDS && !read_rate(&words[2], &ret->token))
-		return "a rate is N/s or N/s:BURST, 1 to 1000000 each, or -";
+		return "expected a rate: N/s or N/s:BURST, 1 to 1000000 each, "
+		       "or -";
 	/* Whose limit it is outlives its token. */
 	if (sha256_digest(c->name, strlen(c->name), digest) < 0)
 		return LOG_NO_MEMORY;
@@ -223,8 +225,8 @@ find_repeated(struct tokens *t, const char **ret_why)
 		int (*order)(const void *, const void *);
 		const char *why;
 	} looks[] = {
-	    {by_name, "the name is repeated"},
-	    {by_digest, "the SHA-256 is repeated"},
+	    {by_name, "repeated name"},
+	    {by_digest, "repeated SHA-256"},
 	};
 	unsigned first = 0;
 

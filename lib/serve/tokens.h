@@ -1,13 +1,13 @@
 /*
- * Bearer tokens and whose they are (layer 2): a file of lines
+ * The file of bearer tokens.  Its lines are
  *
  *	# for the shop
  *	shop	9f86d081884c7d65…	200/s:400
  *	old	60303ae22b998861…	-
  *
- * name, SHA-256 of the token in hexadecimal, and maybe its own rate, or "-"
- * for one that is known and may nothing.  A # where a word could begin makes
- * the rest of the line a comment.  The tokens themselves are nowhere.
+ * the client's name, the SHA-256 of its token in hexadecimal, and maybe its own
+ * rate, or "-" for a client that may not send.  A # where a word could begin
+ *makes the rest of the line a comment.  The tokens themselves are nowhere.
  */
 #ifndef INCR_TOKENS_H
 #define INCR_TOKENS_H

@@ -170,7 +170,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	echo bad >>tokens
 	kill -HUP "$serve"
 	wait_for 5 test -s err
-	[ "$(cat err)" = 'incr-serve: tokens:2: not: name sha256 [rate]; the tokens stay as they were' ]
+	[ "$(cat err)" = 'incr-serve: tokens:2: expected: name sha256 [rate]; keeping the tokens read before' ]
 	[ "$(as new-secret)" = 202 ]
 	rm tokens
 	kill -HUP "$serve"
@@ -221,7 +221,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 @test "an address that others reach needs --tokens or --open" {
 	for address in :0 0.0.0.0:0 '[::]:0'; do
 		run -100 incr-serve -l ./s -l "$address" </dev/null
-		[[ "$output" == "incr-serve: $address: others reach"* ]]
+		[[ "$output" == "incr-serve: $address: reachable from other hosts"* ]]
 		[ "${#lines[@]}" -eq 1 ]
 		[ ! -e s ]
 	done
@@ -244,7 +244,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 		POSIX::dup2(fileno $s, 3);
 		$ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1;
 		exec "incr-serve"' </dev/null
-	[[ "$output" == "incr-serve: LISTEN_FDS: others reach"* ]]
+	[[ "$output" == "incr-serve: LISTEN_FDS: reachable from other hosts"* ]]
 }
 
 # -- incr-send ----------------------------------------------------------------
@@ -473,7 +473,7 @@ start_at() {
 	wait_for 8 shares
 	[ "$(ttl)" -lt 9000 ]
 	[ "$(wc -l <a/err)" -eq 1 ]
-	grep -q '^incr-serve: redis: .*; rates are not shared now$' a/err
+	grep -q '^incr-serve: redis: .*; rate limits are not shared$' a/err
 	not grep -q SECRET a/err
 	# Away once more, it is said once more.
 	redis_stop redis

@@ -231,7 +231,7 @@ load ring
 	status_is 101
 	[ "$(cat "$DIR/1")" = 504 ]
 	[ "$(cat "$DIR/2")" = 504 ]
-	sed -n 1p "$DIR/err" | grep -q ': a verdict is not the one awaited, 1 lines'
+	sed -n 1p "$DIR/err" | grep -q ': verdict out of order: expected line 1, got 2; 1 line without verdict$'
 	sed -n 2p "$DIR/err" | grep -q ': 504 unknown, and 1 more$'
 	[ "$(wc -l <"$DIR/err")" = 2 ]
 }
