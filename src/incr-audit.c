@@ -122,14 +122,15 @@ audit(struct audit *a)
 	case AUDIT_REDIS_FAULT:
 		log_die(EXIT_CONFIG, "redis: %s", queue_status(a->q)->why);
 	case AUDIT_POSTGRES:
-		why = postgres_why(a->pg);
-		if (why == NULL)
+		why = postgres_status(a->pg)->why;
+		if (*why == '\0')
 			log_die(EXIT_TEMPFAIL,
 			    "postgres: no answer within %g s (--wait)",
 			    (double)wait_ms / 1000);
 		log_die(EXIT_TEMPFAIL, "postgres: %s", why);
 	case AUDIT_POSTGRES_FAULT:
-		log_die(EXIT_CONFIG, "postgres: %s", postgres_why(a->pg));
+		log_die(
+		    EXIT_CONFIG, "postgres: %s", postgres_status(a->pg)->why);
 	case AUDIT_NO_NUMBER:
 		log_die(EXIT_CONFIG, "increments: the sum is not a whole "
 				     "number of at most 38 digits");

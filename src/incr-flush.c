@@ -290,7 +290,6 @@ leave_ms(int64_t signal_ms)
 
 /* -- messages and metrics ------------------------------------------------- */
 
-static struct outage postgres, redis;
 static bool said_late;
 
 /* When this file has something to do. */
@@ -305,8 +304,12 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	    flusher_oldest(f) != IO_FOREVER &&
 	    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1 < next_ms)
 		next_ms = flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1;
-	next_ms = num_min(outage_due(&postgres, wait_ms), next_ms);
-	next_ms = num_min(outage_due(&redis, wait_ms), next_ms);
+	next_ms =
+	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
+	if (f->from_consumer)
+		next_ms =
+		    num_min(outage_due(&f->acknowledger.tasks.outage, wait_ms),
+			next_ms);
 	if (signal_ms == IO_FOREVER)
 		return next_ms;
 	if (!f->ended && signal_ms + grace_ms < next_ms)
@@ -317,20 +320,15 @@ next_event(const struct flusher *f, int64_t signal_ms)
 static void
 look_after(struct flusher *f)
 {
-	const char *why = postgres_why(f->committer.pg);
+	const char *why = postgres_status(f->committer.pg)->why;
 
 	if (f->status != 0)
 		log_die(f->status, "%s: %s", f->object, f->why);
-	postgres.since_ms = f->committer.tasks.down_ms;
-	postgres.explained = f->committer.tasks.explained;
-	look_after_one(
-	    "postgres", why == NULL ? "no connection yet" : why, &postgres);
-	if (f->from_consumer) {
-		redis.since_ms = f->acknowledger.tasks.down_ms;
-		redis.explained = f->acknowledger.tasks.explained;
-		look_after_one(
-		    "redis", queue_status(f->acknowledger.q)->why, &redis);
-	}
+	look_after_one("postgres", *why == '\0' ? "no connection yet" : why,
+	    &f->committer.tasks.outage);
+	if (f->from_consumer)
+		look_after_one("redis", queue_status(f->acknowledger.q)->why,
+		    &f->acknowledger.tasks.outage);
 	if (f->schedule.promises)
 		look_after_promise(f);
 }

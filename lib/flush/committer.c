@@ -33,7 +33,7 @@ committer_wait(const struct committer *c, struct pollfd *ret_pfd)
 	int64_t due_ms = postgres_wait(c->pg, ret_pfd);
 
 	return task_queue_due(
-	    &c->tasks, postgres_idle(c->pg), due_ms, clock_ms());
+	    &c->tasks, postgres_status(c->pg)->idle, due_ms, clock_ms());
 }
 
 enum committer_news
@@ -45,8 +45,8 @@ committer_step(struct committer *c, short revents)
 
 	if (state == POSTGRES_FAULT)
 		return COMMITTER_FAULT;
-	task = task_queue_step(
-	    &c->tasks, link_of(state), postgres_why(c->pg) != NULL, clock_ms());
+	task = task_queue_step(&c->tasks, link_of(state),
+	    postgres_status(c->pg)->why[0] != '\0', clock_ms());
 	news = finish(c, (enum committer_task)task);
 	return news == COMMITTER_NOTHING ? begin(c) : news;
 }
@@ -132,7 +132,7 @@ begin(struct committer *c)
 	int64_t now_ms = clock_ms();
 	enum committer_task task;
 
-	if (!postgres_idle(c->pg))
+	if (!postgres_status(c->pg)->idle)
 		return COMMITTER_NOTHING;
 	task = (enum committer_task)task_queue_next(&c->tasks, now_ms);
 	if (task == COMMITTER_APPLY) {

@@ -50,7 +50,7 @@ enum committer_news {
 	COMMITTER_LOST,    /* row is lower than it can be */
 	COMMITTER_TOO_OLD, /* window_too_old */
 	COMMITTER_MEMORY,
-	COMMITTER_FAULT /* configuration: postgres_why */
+	COMMITTER_FAULT /* configuration: postgres_status */
 };
 
 struct committer {

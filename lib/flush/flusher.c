@@ -383,7 +383,8 @@ handle_committer(struct flusher *f, enum committer_news news)
 		return;
 	case COMMITTER_MEMORY: out_of_memory(f); return;
 	case COMMITTER_FAULT:
-		fail(f, EXIT_CONFIG, "postgres", "%s", postgres_why(l->pg));
+		fail(f, EXIT_CONFIG, "postgres", "%s",
+		    postgres_status(l->pg)->why);
 		return;
 	}
 }

@@ -7,7 +7,7 @@ static void note_outage(struct task_queue *q, enum task_queue_link link,
 void
 task_queue_init(struct task_queue *q, int64_t now_ms)
 {
-	*q = (struct task_queue){.down_ms = now_ms};
+	*q = (struct task_queue){.outage = {.since_ms = now_ms}};
 }
 
 void
@@ -75,10 +75,10 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 	case TASK_QUEUE_DOWN:
 	case TASK_QUEUE_REFUSED:
 	case TASK_QUEUE_LOST:
-		if (q->down_ms == 0)
-			q->down_ms = now_ms;
+		if (q->outage.since_ms == 0)
+			q->outage.since_ms = now_ms;
 		if (explained)
-			q->explained = true;
+			q->outage.explained = true;
 		return;
 	case TASK_QUEUE_IDLE:
 		if (q->waiting != 0 || now_ms < q->pause_ms)
@@ -87,8 +87,8 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 	case TASK_QUEUE_DONE: break;
 	case TASK_QUEUE_CALLING: return;
 	}
-	q->down_ms = 0;
-	q->explained = false;
+	q->outage.since_ms = 0;
+	q->outage.explained = false;
 }
 
 int64_t

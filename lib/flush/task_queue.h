@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/backoff.h"
+#include "base/outage.h"
 
 enum {
 	TASK_QUEUE_NONE = 0, /* no task */
@@ -41,9 +42,9 @@ struct task_queue {
 	int running;      /* the task whose call is under way */
 	struct backoff backoff;
 	int64_t pause_ms; /* clock_ms(): no task begins before */
-	int64_t down_ms;  /* clock_ms() since when nothing was answered; 0:
-			   * the last call was answered, or none waits */
-	bool explained;   /* during this outage the connection gave a reason */
+	/* From the first failure to an answer, or until no task waits;
+	 * outage_step is the caller's. */
+	struct outage outage;
 };
 
 /* No task; nothing was answered yet. */

@@ -201,7 +201,7 @@ ask_postgres(struct audit *a)
 
 	for (;;) {
 		due_ms = postgres_wait(a->pg, &pfd);
-		if (postgres_idle(a->pg)) {
+		if (postgres_status(a->pg)->idle) {
 			if (statements_audit(a->pg, a->queue, a->key) < 0)
 				return AUDIT_MEMORY;
 			due_ms = postgres_wait(a->pg, &pfd);

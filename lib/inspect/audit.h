@@ -55,8 +55,8 @@ enum audit_state {
 	AUDIT_MOVING,         /* something moved in every round */
 	AUDIT_REDIS,          /* queue_status says why */
 	AUDIT_REDIS_FAULT,    /* the same, and it is configuration */
-	AUDIT_POSTGRES,       /* postgres_why, which may be NULL: no answer */
-	AUDIT_POSTGRES_FAULT, /* postgres_why, and it is configuration */
+	AUDIT_POSTGRES,       /* postgres_status, empty why: no answer */
+	AUDIT_POSTGRES_FAULT, /* postgres_status, and it is configuration */
 	AUDIT_NO_NUMBER,      /* the table's sum is no u128 */
 	AUDIT_MEMORY          /* ENOMEM */
 };

@@ -1,3 +1,4 @@
+/* Makes a connection to Postgres and carries one statement at a time. */
 #include "postgres/postgres.h"
 
 #include <postgresql/libpq-fe.h>
@@ -11,44 +12,43 @@
 #include "base/log.h"
 
 enum {
-	WHY_MAX = 512,
 	BULKY_BYTES = 1 << 20 /* of a statement: libpq keeps its buffer */
 };
 
+/* What deadline_ms means depends on it. */
 enum link {
-	LINK_OFF,        /* the next try is at at_ms */
-	LINK_CONNECTING, /* until deadline_ms */
-	LINK_UP,
-	LINK_FAULT /* for ever */
+	LINK_OFF,        /* no connection: the next try */
+	LINK_CONNECTING, /* the try has failed */
+	LINK_IDLE,       /* no call: a bulky connection is made anew */
+	LINK_CALLING,    /* the connection is lost */
+	LINK_FAULT       /* no connection, for ever: never */
 };
 
 struct postgres {
 	const char *url, *name;
-	PGconn *conn; /* NULL: LINK_OFF */
+	PGconn *conn; /* NULL: LINK_OFF, LINK_FAULT */
 	enum link link;
-	PostgresPollingStatusType polling;
+	int64_t deadline_ms;
+	PostgresPollingStatusType polling; /* of LINK_CONNECTING */
 	struct backoff backoff;
-	int64_t at_ms;       /* no connection, no call before */
-	int64_t deadline_ms; /* of connection or call */
-	int64_t rest_ms;     /* when a bulky connection is renewed */
-	const char *call;    /* the statement's name, NULL: none */
-	bool flushing;       /* bytes of the statement wait in libpq */
-	bool bulky;          /* libpq holds on to a large buffer */
-	PGresult *rows;      /* of the last call, NULL: none (yet) */
-	char why[WHY_MAX];
+	const char *call; /* the last statement's name */
+	bool flushing;    /* bytes of the statement wait in libpq */
+	bool bulky;       /* libpq holds on to a large buffer */
+	PGresult *rows;   /* of the last call, NULL: none (yet) */
+	struct postgres_status status;
 };
 
 static void connect_now(struct postgres *pg);
 static void ignore(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
 static bool only_wrong_credentials(const char *text);
-static enum postgres_state step_up(struct postgres *pg, short revents);
+static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
 static enum postgres_state collect(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
 static const char *remedy(const char *code);
 static enum postgres_state fail(struct postgres *pg, const char *why);
-static void hang_up(struct postgres *pg);
+static void move(struct postgres *pg, enum link to);
 static void explain(struct postgres *pg, const char *text);
 
 struct postgres *
@@ -87,46 +87,40 @@ postgres_close(struct postgres *pg)
 int64_t
 postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 {
-	int64_t now_ms = clock_ms();
-
 	*ret_pfd = (struct pollfd){.fd = -1};
 	switch (pg->link) {
-	case LINK_OFF: return pg->at_ms;
-	case LINK_FAULT: return IO_FOREVER;
+	case LINK_OFF:
+	case LINK_FAULT: return pg->deadline_ms;
 	case LINK_CONNECTING:
-		ret_pfd->fd = PQsocket(pg->conn);
 		ret_pfd->events =
 		    pg->polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		return pg->deadline_ms;
-	case LINK_UP: break;
+		break;
+	/* A server that leaves without a call is noticed, too. */
+	case LINK_IDLE: ret_pfd->events = POLLIN; break;
+	case LINK_CALLING:
+		ret_pfd->events = POLLIN | (pg->flushing ? POLLOUT : 0);
+		break;
 	}
-	/* Without a call, too: a server that leaves is noticed. */
 	ret_pfd->fd = PQsocket(pg->conn);
-	ret_pfd->events = POLLIN;
-	if (pg->call != NULL) {
-		if (pg->flushing)
-			ret_pfd->events |= POLLOUT;
-		return pg->deadline_ms;
-	}
-	return pg->at_ms > now_ms ? pg->at_ms : pg->rest_ms;
+	return pg->deadline_ms;
 }
 
 enum postgres_state
 postgres_step(struct postgres *pg, short revents)
 {
-	if (pg->link == LINK_OFF && clock_ms() >= pg->at_ms)
-		connect_now(pg);
-	else if (pg->link == LINK_CONNECTING)
-		step_connecting(pg, revents);
-	else if (pg->link == LINK_UP)
-		return step_up(pg, revents);
 	switch (pg->link) {
 	case LINK_OFF:
-	case LINK_CONNECTING: return POSTGRES_DOWN;
-	case LINK_FAULT: return POSTGRES_FAULT;
-	case LINK_UP: break;
+		if (clock_ms() >= pg->deadline_ms)
+			connect_now(pg);
+		break;
+	case LINK_CONNECTING: step_connecting(pg, revents); break;
+	case LINK_IDLE: step_idle(pg, revents); break;
+	case LINK_CALLING: return step_call(pg, revents);
+	case LINK_FAULT: break;
 	}
-	return POSTGRES_IDLE;
+	if (pg->link == LINK_FAULT)
+		return POSTGRES_FAULT;
+	return pg->link == LINK_IDLE ? POSTGRES_IDLE : POSTGRES_DOWN;
 }
 
 static void
@@ -150,9 +144,7 @@ connect_now(struct postgres *pg)
 	PQsetNoticeReceiver(pg->conn, ignore, NULL);
 	/* The only way to the SQLSTATE of a refused connection. */
 	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-	pg->link = LINK_CONNECTING;
-	pg->polling = PGRES_POLLING_WRITING;
-	pg->deadline_ms = clock_ms() + POSTGRES_CONNECT_MS;
+	move(pg, LINK_CONNECTING);
 }
 
 /* libpq would print it; what matters comes as an error, too. */
@@ -178,7 +170,7 @@ step_connecting(struct postgres *pg, short revents)
 
 		fail(pg, PQerrorMessage(pg->conn));
 		if (wrong)
-			pg->link = LINK_FAULT;
+			move(pg, LINK_FAULT);
 		return;
 	}
 	if (pg->polling != PGRES_POLLING_OK)
@@ -188,9 +180,7 @@ step_connecting(struct postgres *pg, short revents)
 		fail(pg, PQerrorMessage(pg->conn));
 		return;
 	}
-	pg->link = LINK_UP;
-	pg->bulky = false;
-	pg->rest_ms = IO_FOREVER;
+	move(pg, LINK_IDLE);
 }
 
 /* Did every host that was tried refuse user or password (class 28)? */
@@ -213,21 +203,14 @@ only_wrong_credentials(const char *text)
 	return any;
 }
 
-static enum postgres_state
-step_up(struct postgres *pg, short revents)
+static void
+step_idle(struct postgres *pg, short revents)
 {
-	if (pg->call != NULL)
-		return step_call(pg, revents);
 	if (revents != 0 && (PQconsumeInput(pg->conn) == 0 ||
-				PQstatus(pg->conn) == CONNECTION_BAD)) {
+				PQstatus(pg->conn) == CONNECTION_BAD))
 		fail(pg, PQerrorMessage(pg->conn));
-		return POSTGRES_DOWN;
-	}
-	if (clock_ms() >= pg->rest_ms) {
-		hang_up(pg);
-		return POSTGRES_DOWN;
-	}
-	return POSTGRES_IDLE;
+	else if (clock_ms() >= pg->deadline_ms)
+		move(pg, LINK_OFF);
 }
 
 static enum postgres_state
@@ -293,11 +276,9 @@ collect(struct postgres *pg)
 	    (pg->rows == NULL || PQstatus(pg->conn) == CONNECTION_BAD))
 		return fail(pg, PQerrorMessage(pg->conn));
 	if (state == POSTGRES_DONE) {
-		pg->call = NULL;
-		pg->why[0] = '\0';
+		move(pg, LINK_IDLE);
+		pg->status.why[0] = '\0';
 		backoff_reset(&pg->backoff);
-		if (pg->bulky)
-			pg->rest_ms = clock_ms() + POSTGRES_REST_MS;
 	}
 	return state;
 }
@@ -314,10 +295,9 @@ judge_error(struct postgres *pg, const PGresult *r)
 		return fail(pg, text != NULL ? text : PQerrorMessage(pg->conn));
 	if (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0 ||
 	    strncmp(code, "42", 2) == 0) {
-		snprintf(pg->why, sizeof pg->why, "%s: %s (%s), %s", pg->call,
-		    text, code, remedy(code));
-		hang_up(pg);
-		pg->link = LINK_FAULT;
+		snprintf(pg->status.why, sizeof pg->status.why,
+		    "%s: %s (%s), %s", pg->call, text, code, remedy(code));
+		move(pg, LINK_FAULT);
 		return POSTGRES_FAULT;
 	}
 	/* A new connection, because a server that is read-only (25006) or
@@ -344,42 +324,54 @@ remedy(const char *code)
 static enum postgres_state
 fail(struct postgres *pg, const char *why)
 {
-	bool calling = pg->call != NULL;
+	bool calling = pg->link == LINK_CALLING;
 
 	explain(pg, why);
-	hang_up(pg);
-	pg->at_ms = clock_ms() + backoff_next(&pg->backoff);
+	move(pg, LINK_OFF);
+	pg->deadline_ms = clock_ms() + backoff_next(&pg->backoff);
 	return calling ? POSTGRES_FAILED : POSTGRES_DOWN;
 }
 
 static void
-hang_up(struct postgres *pg)
+move(struct postgres *pg, enum link to)
 {
-	PQfinish(pg->conn);
-	pg->conn = NULL;
-	pg->link = LINK_OFF;
-	pg->call = NULL;
+	switch (to) {
+	case LINK_OFF:
+	case LINK_FAULT:
+		PQfinish(pg->conn);
+		pg->conn = NULL;
+		pg->deadline_ms = to == LINK_OFF ? 0 : IO_FOREVER;
+		break;
+	case LINK_CONNECTING:
+		pg->polling = PGRES_POLLING_WRITING;
+		pg->bulky = false;
+		pg->deadline_ms = clock_ms() + POSTGRES_CONNECT_MS;
+		break;
+	case LINK_IDLE:
+		pg->deadline_ms =
+		    pg->bulky ? clock_ms() + POSTGRES_REST_MS : IO_FOREVER;
+		break;
+	case LINK_CALLING:
+		pg->deadline_ms = clock_ms() + POSTGRES_REPLY_MS;
+		break;
+	}
+	pg->link = to;
+	pg->status.idle = to == LINK_IDLE;
 }
 
 /* Keeps the first line. */
 static void
 explain(struct postgres *pg, const char *text)
 {
-	snprintf(pg->why, sizeof pg->why, "%.*s", (int)strcspn(text, "\n"),
+	snprintf(pg->status.why, sizeof pg->status.why, "%.*s",
+	    (int)strcspn(text, "\n"),
 	    *text == '\0' ? "the connection was lost" : text);
 }
 
-bool
-postgres_idle(const struct postgres *pg)
+const struct postgres_status *
+postgres_status(const struct postgres *pg)
 {
-	return pg->link == LINK_UP && pg->call == NULL &&
-	       clock_ms() >= pg->at_ms;
-}
-
-const char *
-postgres_why(const struct postgres *pg)
-{
-	return pg->why[0] == '\0' ? NULL : pg->why;
+	return &pg->status;
 }
 
 void
@@ -397,7 +389,7 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 {
 	static const int binary[POSTGRES_PARAMS_MAX] = {1, 1, 1, 1, 1, 1};
 
-	if (!postgres_idle(pg))
+	if (!pg->status.idle)
 		return -1;
 	if (PQsendQueryParams(pg->conn, statement, p->n, p->types, p->values,
 		p->lengths, binary, 1) == 0) {
@@ -408,7 +400,7 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 	pg->rows = NULL;
 	pg->call = name;
 	pg->flushing = true;
-	pg->deadline_ms = clock_ms() + POSTGRES_REPLY_MS;
+	move(pg, LINK_CALLING);
 	for (int i = 0; i < p->n; i++)
 		if (p->lengths[i] > BULKY_BYTES)
 			pg->bulky = true;

@@ -1,13 +1,13 @@
 /*
- * A connection to Postgres (layer 2) that makes itself, carries one
- * statement at a time and comes back with back-off when it is lost.  It
- * never blocks (but for the lookup of a host name, which libpq does in
- * line), prints nothing, and knows no table.  The only module that includes
- * libpq.  A program's loop:
+ * A connection to Postgres: it connects by itself, carries one statement at
+ * a time, and connects again with back-off when it is lost.  It never blocks
+ * (but for the lookup of a host name, which libpq does in line), prints
+ * nothing, and knows no table.  postgres.c alone includes libpq.  A program's
+ * loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
  *	... io_poll ...
- *	switch (postgres_step(pg, pfd.revents)) ... what became of the call
+ *	switch (postgres_step(pg, pfd.revents))     POSTGRES_DONE: read the rows
  */
 #ifndef INCR_POSTGRES_H
 #define INCR_POSTGRES_H
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 enum {
+	POSTGRES_WHY_MAX = 512,
 	POSTGRES_CONNECT_MS = 10000, /* for all hosts together */
 	POSTGRES_SILENCE_MS = 5000,  /* without a TCP acknowledgement: lost */
 	POSTGRES_REPLY_MS = 300000,  /* a statement may wait for a lock */
@@ -28,11 +29,11 @@ struct postgres;
 
 enum postgres_state {
 	POSTGRES_DOWN,    /* not connected (yet); tried again by itself */
-	POSTGRES_IDLE,    /* connected; a call may begin if postgres_idle */
+	POSTGRES_IDLE,    /* connected; a call may begin */
 	POSTGRES_CALLING, /* a call is under way */
 	POSTGRES_DONE,    /* the call's rows may be read */
-	POSTGRES_FAILED,  /* the call may have been done, now or later; the
-			   * next may begin when postgres_idle */
+	POSTGRES_FAILED,  /* the call was not answered, or with an error: it
+			   * may have been done, or be done later */
 	POSTGRES_FAULT    /* configuration: trying again is of no use */
 };
 
@@ -58,19 +59,24 @@ int64_t postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd);
  */
 enum postgres_state postgres_step(struct postgres *pg, short revents);
 
-/* Connected, no call under way, and the back-off after a failure is over. */
-bool postgres_idle(const struct postgres *pg);
+/* The connection as it is now. */
+struct postgres_status {
+	bool idle; /* connected and no call under way: a call may begin */
+	char why[POSTGRES_WHY_MAX]; /* why it is down, failed or faulty (then
+				     * with the remedy): one line, without URL
+				     * and password; empty if nothing failed
+				     * since the last POSTGRES_DONE */
+};
 
-/* Why it is down, failed or faulty (then with the remedy): one line,
- * borrowed until the next step, without URL and password.  NULL if nothing
- * failed since the last POSTGRES_DONE. */
-const char *postgres_why(const struct postgres *pg);
+/* Lives as long as pg; every call of this module may change it. */
+const struct postgres_status *postgres_status(const struct postgres *pg);
 
 /* -- calls --------------------------------------------------------------- */
 
 enum { POSTGRES_PARAMS_MAX = 6 };
 
-/* All zero: none.  Binary values, borrowed until the call has begun. */
+/* Parameters of a statement, in binary; all zero: none.  Values are borrowed
+ * until postgres_call returns. */
 struct postgres_params {
 	int n;
 	unsigned types[POSTGRES_PARAMS_MAX]; /* object ids */
@@ -78,12 +84,13 @@ struct postgres_params {
 	int lengths[POSTGRES_PARAMS_MAX];
 };
 
+/* Adds a parameter; there are less than POSTGRES_PARAMS_MAX. */
 void postgres_put(
     struct postgres_params *p, unsigned type, const void *value, size_t len);
 
 /*
- * Begins one statement, with rows in binary; name (constant text) is what
- * messages call it.  0, or -1 if not idle.  A connection that is found
+ * Begins one statement, whose rows come in binary; name (constant text) is
+ * what messages call it.  0, or -1 if not idle.  A connection that is found
  * broken is 0, too: POSTGRES_DOWN follows, and the call was not begun.
  */
 int postgres_call(struct postgres *pg, const char *name, const char *statement,

@@ -148,10 +148,11 @@ outage(void)
 			task_queue_remove(&q, FIRST);
 		task_queue_step(
 		    &q, steps[i].link, steps[i].explained, T + 1 + (int64_t)i);
-		check(q.down_ms ==
+		check(q.outage.since_ms ==
 			  (steps[i].down_ms < 0 ? 0 : T + steps[i].down_ms),
-		    "step %zu: %jd", i, (intmax_t)q.down_ms);
-		check(q.explained == steps[i].ret_explained, "step %zu", i);
+		    "step %zu: %jd", i, (intmax_t)q.outage.since_ms);
+		check(q.outage.explained == steps[i].ret_explained, "step %zu",
+		    i);
 	}
 }
 
