@@ -465,6 +465,33 @@ asleep() {
 	CURL_CA_BUNDLE=$ca run -0 incr-send < <(increment 1)
 }
 
+# certificate NAME HOST DAYS: NAME.crt and NAME.key, by ca.crt
+certificate() {
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$1.key" -out "$1.csr" -subj "/CN=$2"
+	openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -days "$3" \
+		-extfile <(echo "subjectAltName=DNS:$2") -out "$1.crt"
+} 2>/dev/null
+listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
+
+@test "a certificate of another host or out of date is not trusted: 100 at once" {
+	cd "$BATS_TEST_TMPDIR" || return
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout ca.key -out ca.crt -subj /CN=ca 2>/dev/null
+	certificate other other.example 2
+	certificate old localhost -1
+	for name in other old; do
+		port=$(free_port)
+		background openssl s_server -quiet -accept "$port" \
+			-cert $name.crt -key $name.key
+		wait_for 5 listening "$port"
+		run -100 --separate-stderr incr-send --cacert ca.crt \
+			-u "https://localhost:$port/" < <(increment 1)
+		is_error "$output" unavailable 1
+		[[ $stderr == "incr-send: https://localhost:$port: SSL"* ]]
+	done
+}
+
 @test "a redirect is not followed: 100 at once, with where it leads" {
 	touch "$flag.308"
 	open_input
