@@ -16,11 +16,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/outage.h"
 #include "record/control.h"
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
-	DOWN_MS = 500, /* a shorter interruption is not worth a message */
 	RETRY_MS = 200 /* at most, between two sendings of what was refused */
 };
 
@@ -187,7 +187,7 @@ is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 	if (down)
 		c->why[0] = '\0';
 	return c->trouble != PUBLISHER_NO_TROUBLE ||
-	       (down && now_ms >= c->down_ms + DOWN_MS);
+	       (down && now_ms >= c->down_ms + OUTAGE_SAY_MS);
 }
 
 static enum publisher_state
