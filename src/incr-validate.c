@@ -1,14 +1,12 @@
 /*
  * In: increments on standard input, one JSON text per line, incr-record(5).
- * Out: the valid ones in canonical form on standard output; a bad line is
+ * Out: the valid ones in canonical form on standard output; an invalid line is
  * dropped with a message, or with -e answered by an error line in its place.
  *
- * Output never waits for input that is still to come: what was read is
- * judged and written before the next wait.  Killed at any line: what was
- * written are whole answers to the first lines of the input, but for the end
- * of the last one; nothing is kept, and no line is answered twice.  The data
- * has another owner at every time: whoever sends it releases it only when
- * told so from farther down.
+ * What was read is judged and written before the next wait for input.  Killed
+ * at any line, it has answered the first lines of its input, each once, the
+ * last answer perhaps in part.  It owns no increment: the sender keeps its
+ * copy until the end of the pipeline confirms it.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -32,7 +30,7 @@
 #include "record/increment.h"
 #include "record/invalid_lines.h"
 
-enum { OUT_FULL = 1 << 18 }; /* no line is judged while so much waits */
+enum { OUT_FULL = 1 << 18 }; /* bytes of output at which judging pauses */
 
 static bool echo, tagged;
 static int64_t grace_ms;
@@ -40,7 +38,7 @@ static int64_t grace_ms;
 static const struct option_def defs[] = {
     {.letter = 'e',
 	.name = "echo",
-	.help = "answer a bad line with an error line",
+	.help = "answer an invalid line with an error line",
 	.kind = OPTIONS_FLAG,
 	.dest = &echo},
     {.letter = 't',
@@ -48,7 +46,7 @@ static const struct option_def defs[] = {
 	.help = "lines start with a tag and a TAB",
 	.kind = OPTIONS_FLAG,
 	.dest = &tagged},
-    OPTIONS_GRACE(&grace_ms, "time to go on after a signal"),
+    OPTIONS_GRACE(&grace_ms, "how long to go on after a signal"),
 };
 
 static const struct options_prog prog = {.name = "incr-validate",
@@ -63,11 +61,11 @@ static struct metric series[SERIES] = {[VALIDATED] = {METRIC_VALIDATED}};
 struct filter {
 	struct lines in;
 	struct buf out;
-	bool hungry;                  /* every line that was read is judged */
-	bool ended;                   /* that was the last one */
-	bool wrote;                   /* there is somebody who should have it */
-	int signals;                  /* descriptor */
-	int64_t deadline_ms;          /* when the grace ends */
+	bool drained;        /* every whole line that was read is judged */
+	bool ended;          /* so is the last line of the input */
+	bool wrote;          /* something that a reader must have read */
+	int signals;         /* descriptor */
+	int64_t deadline_ms; /* end of the grace; IO_FOREVER: no signal */
 	struct invalid_lines invalid; /* without -e */
 };
 
@@ -77,8 +75,7 @@ static void run(struct filter *f);
 static void judge_lines(struct filter *f);
 static void judge(
     struct filter *f, const char *line, size_t len, bool too_long);
-static void refuse_batches(
-    const struct filter *f, const char *line, size_t len);
+static void refuse_stream(const struct filter *f, const char *line, size_t len);
 static int pass(struct filter *f, const char *line, size_t len, size_t prefix,
     bool too_long);
 static int reject(
@@ -132,7 +129,7 @@ run(struct filter *f)
 			send(f);
 		if (f->ended && f->out.len == 0)
 			return;
-		if (f->hungry || f->out.len >= OUT_FULL || f->ended)
+		if (f->drained || f->out.len >= OUT_FULL || f->ended)
 			wait_for_more(f);
 	}
 }
@@ -144,12 +141,12 @@ judge_lines(struct filter *f)
 	const char *line;
 	size_t len;
 
-	f->hungry = false;
-	while (f->out.len < OUT_FULL && !f->ended && !f->hungry) {
+	f->drained = false;
+	while (f->out.len < OUT_FULL && !f->ended && !f->drained) {
 		switch (lines_next(&f->in, &line, &len)) {
 		case LINES_LINE: judge(f, line, len, false); break;
 		case LINES_TOO_LONG: judge(f, line, len, true); break;
-		case LINES_MORE: f->hungry = true; break;
+		case LINES_MORE: f->drained = true; break;
 		case LINES_END: f->ended = true; break;
 		}
 	}
@@ -162,7 +159,7 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 	int failed;
 
 	if (f->in.number == 1 && !echo)
-		refuse_batches(f, line, len);
+		refuse_stream(f, line, len);
 	if (!tagged)
 		failed = pass(f, line, len, 0, too_long);
 	else if (lines_split_tag(line, len, &tag_len) == 0)
@@ -174,10 +171,10 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 	FAILPOINT("validate-judged");
 }
 
-/* Behind incr-consume, a line dropped here would break the count of its
- * batch. */
+/* The stream of incr-consume begins with a checkpoint of seq 0.  A line of it
+ * dropped here would break the count of its batch. */
 static void
-refuse_batches(const struct filter *f, const char *line, size_t len)
+refuse_stream(const struct filter *f, const char *line, size_t len)
 {
 	struct control_checkpoint c;
 
@@ -188,9 +185,9 @@ refuse_batches(const struct filter *f, const char *line, size_t len)
 	}
 	if (c.seq == 0)
 		log_die(EXIT_CONFIG,
-		    "stdin: line %ju: batches of incr-consume; incr-flush "
-		    "judges them itself, leave %s out",
-		    (uintmax_t)f->in.number, prog.name);
+		    "stdin: line %ju: a checkpoint of incr-consume; its "
+		    "output goes to incr-flush directly",
+		    (uintmax_t)f->in.number);
 }
 
 /* prefix: bytes of the tag and its TAB. */
@@ -203,7 +200,7 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 	enum fault fault;
 	char *to;
 
-	/* A canonical line is its own answer. */
+	/* A canonical line passes as it is. */
 	if (increment_recognise(json, len - prefix, &inc) == 0) {
 		series[VALIDATED].value++;
 		return lines_put(&f->out, line, len);
@@ -228,7 +225,7 @@ reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
 {
 	struct control_error e = {fault, f->in.number};
 
-	/* Dropping it would be a verdict, and there is none. */
+	/* It may be an increment, so it must not be dropped. */
 	if (fault == FAULT_UNAVAILABLE && !echo)
 		return -1;
 	series[REJECTED + fault - 1].value++;
@@ -263,7 +260,7 @@ wait_for_more(struct filter *f)
 {
 	struct pollfd fds[] = {
 	    {.fd = f->signals, .events = POLLIN},
-	    {.fd = f->hungry ? STDIN_FILENO : -1, .events = POLLIN},
+	    {.fd = f->drained ? STDIN_FILENO : -1, .events = POLLIN},
 	    {.fd = STDOUT_FILENO, .events = f->out.len > 0 ? POLLOUT : 0},
 	};
 	int64_t next_ms = num_min(metrics_tick(clock_ms()), f->deadline_ms);
@@ -275,14 +272,14 @@ wait_for_more(struct filter *f)
 	if ((fds[2].revents & (POLLERR | POLLHUP)) != 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 	if (clock_ms() >= f->deadline_ms)
-		log_die(EXIT_TEMPFAIL, "%s after the grace of %g s",
-		    f->hungry ? "stdin: not at its end" : "stdout: not taken",
+		log_die(EXIT_TEMPFAIL, "%s within %g s of a signal (--grace)",
+		    f->drained ? "stdin: no end of input" : "stdout: not read",
 		    (double)grace_ms / 1000);
 	if (fds[1].revents != 0)
 		fill(f);
 }
 
-/* The input's end drains us; whoever writes it has the signal, too. */
+/* The end of input ends this program; a signal only sets a limit to it. */
 static void
 take_signal(struct filter *f)
 {
@@ -301,7 +298,7 @@ fill(struct filter *f)
 static int
 finish(struct filter *f)
 {
-	/* A reader that left before the end may not have read it all. */
+	/* A reader that has gone before the end may not have read it all. */
 	if (f->wrote && io_reader_gone(STDOUT_FILENO))
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 	if (io_finish(STDOUT_FILENO) < 0)

@@ -1,3 +1,4 @@
+/* Computes delays that double, less a random part. */
 #include "base/backoff.h"
 
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /*
- * Exponential delay with jitter (layer 1).
+ * Delays between tries: exponential, with jitter.
  */
 #ifndef INCR_BACKOFF_H
 #define INCR_BACKOFF_H
 
 #include <stdint.h>
 
-/* All zero means: min and max below, no failure yet. */
+/* All zero: the default bounds, no failure yet. */
 struct backoff {
 	int64_t min_ms, max_ms; /* 0: 50 and 1,000 */
 	int64_t last_ms;

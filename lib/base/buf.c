@@ -1,5 +1,7 @@
+/* Grows a buffer at its end and drops bytes from its front. */
 #include "base/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,10 +26,12 @@ buf_room(struct buf *b, size_t n)
 
 	if (b->data != NULL && n <= buf_free_space(b))
 		return b->data + b->head + b->len;
-	if (n > SIZE_MAX / 4 - b->len)
+	if (n > SIZE_MAX / 4 - b->len) {
+		errno = ENOMEM;
 		return NULL;
-	/* Moving is worth it only if it frees at least half of the memory:
-	 * so each byte is moved once on average. */
+	}
+	/* Moved only if that frees half of the memory or more, so that each
+	 * byte is moved once on average. */
 	if (b->head >= b->cap / 2 && b->cap - b->len >= n && b->cap > 0) {
 		to_front(b);
 		return b->data + b->len;

@@ -1,3 +1,4 @@
+/* Collects the exit statuses of child processes. */
 #include "base/children.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * The neighbours of a pipe that ended in exec (layer 1): what the shell had
- * started is now this program's children.
+ * Exit statuses of child processes.  incr-ingest and incr-drain end in exec, so
+ * the rest of their pipeline are children of this process.
  */
 #ifndef INCR_CHILDREN_H
 #define INCR_CHILDREN_H
@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /*
- * The status to leave with: status, unless a child has ended, or ends within
- * wait_ms, with EXIT_CONFIG (126 and 127 count as that) or EXIT_BUG: then
- * the child's, for a restart of the whole would be of no use.  Without
- * children it returns at once.
+ * The exit status of this process: status, unless a child has ended, or ends
+ * within wait_ms, with EXIT_CONFIG (126 and 127 count as that) or EXIT_BUG;
+ * then the child's, since restarting the pipeline would not help.  Returns
+ * once no child is left, so at once without children.
  */
 int children_status(int status, int64_t wait_ms);
 

@@ -1,5 +1,5 @@
 /*
- * The clocks (layer 0): the one place where time is read.
+ * The clocks.  No other module reads the time.
  */
 #ifndef INCR_CLOCK_H
 #define INCR_CLOCK_H
@@ -19,10 +19,10 @@ int64_t clock_ms(void);
 int64_t clock_us(void);
 
 /*
- * Was the process, whose loop comes round every hour, paused for a week?
- * *last_ms is 0 at first, then the time of the last call.  What was read
- * from the queue before may have been counted since, and even the ledger
- * may have forgotten it.
+ * Was the process paused for a week?  To be called every hour or more often;
+ * *last_ms is 0 at first, then the time of the last call.  After such a pause
+ * batches that were read before may have been counted by another process, and
+ * their ledger row may have been deleted.
  */
 bool clock_paused(int64_t *last_ms);
 

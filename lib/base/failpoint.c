@@ -1,3 +1,4 @@
+/* Kills, stops or disconnects the program at a named place, for tests. */
 #include "base/failpoint.h"
 
 #ifdef INCR_POINTS

@@ -1,9 +1,9 @@
 /*
- * Fault points (layer 0): named places where a test kills, stops or
- * disconnects a program, exactly there.
+ * Fault points: named places in a program where a test kills, stops or
+ * disconnects it.
  *
- * They are in a build with -DINCR_POINTS only (make points); in every other
- * one they are nothing, not one instruction.
+ * They exist only in a build with -DINCR_POINTS (make points); in any other
+ * build they are no instructions at all.
  *
  *	INCR_POINT=NAME:ACTION[:NTH]
  *
@@ -15,7 +15,7 @@
  *	exit   a message, and EXIT_TEMPFAIL
  *	drop   shuts down all connections it has, and goes on
  *
- * Anything else, also a name that is not in the table of point.c, ends the
+ * Anything else, also a name that is not in the table of failpoint.c, ends the
  * program with EXIT_CONFIG before main.  The first comment of
  * tests/bats/points.bats says how to add one.
  */
@@ -38,7 +38,7 @@ size_t failpoint_cut(const char *name, const char *p, size_t n);
 
 /*
  * n, how many bytes at p are to be written; at the point fewer, and the
- * action follows when the rest is to be written.  The table of point.c says
+ * action follows when the rest is to be written.  The table of failpoint.c says
  * where the cut is.
  */
 #define FAILPOINT_CUT(name, p, n) failpoint_cut(name, p, n)

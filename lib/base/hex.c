@@ -1,3 +1,4 @@
+/* Reads and writes hexadecimal digits. */
 #include "base/hex.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * Hexadecimal digits (layer 0).  Pure.
+ * Hexadecimal digits.  Pure.
  */
 #ifndef INCR_HEX_H
 #define INCR_HEX_H
@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a digit stands for, in either case; -1 if it is none. */
+/* The value of a digit, in either case; -1 if c is none. */
 int hex_value(char c);
 
-/* Are these digits, all of them, in lower case? */
+/* Are all len characters digits in lower case? */
 bool hex_is_lower(const char *text, size_t len);
 
 /* Writes n bytes as 2 * n digits in lower case, without a NUL.  Returns the

@@ -1,3 +1,4 @@
+/* Reads and writes lines, and splits tags off. */
 #include "base/lines.h"
 
 #include <errno.h>
@@ -24,10 +25,8 @@ lines_fill(struct lines *l)
 	char *to = buf_room(&l->in, READ_SIZE);
 	ssize_t n;
 
-	if (to == NULL) {
-		errno = ENOMEM;
+	if (to == NULL)
 		return -1;
-	}
 	do
 		n = read(l->fd, to, READ_SIZE);
 	while (n < 0 && errno == EINTR);

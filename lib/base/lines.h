@@ -1,5 +1,6 @@
 /*
- * Records in and out: one line each (layer 1).
+ * Lines: read from a descriptor, added to a buffer, and split into tag and
+ * JSON.
  */
 #ifndef INCR_LINES_H
 #define INCR_LINES_H
@@ -20,10 +21,10 @@ enum lines_result {
 	LINES_LINE,     /* a whole line */
 	LINES_TOO_LONG, /* a line of more than max bytes; its rest is skipped */
 	LINES_MORE,     /* nothing yet: lines_fill */
-	LINES_END       /* end of input, and everything was returned */
+	LINES_END       /* end of input; every line was returned */
 };
 
-/* A reader.  Memory: one fixed buffer, whatever comes in. */
+/* A reader; its memory is one buffer of fixed size, whatever comes in. */
 struct lines {
 	int fd;
 	size_t max;      /* bytes of a line without its newline */
@@ -31,17 +32,18 @@ struct lines {
 	struct buf in;
 	bool skipping; /* inside a line that was too long */
 	bool ended;    /* read(2) said end of input */
-	bool torn;     /* the line last returned has no newline: the writer
-			* wants it so, or was killed inside it */
+	bool torn;     /* the line last returned, the last of the input, has
+			* no newline: the writer left it out, or was killed
+			* inside the line */
 };
 
-/* Reads lines of at most max bytes from fd (borrowed).  0, or -1 if memory
- * is gone. */
+/* Prepares to read lines of at most max bytes from fd (borrowed).  0, or -1
+ * with errno ENOMEM. */
 int lines_open(struct lines *l, int fd, size_t max);
 
 /*
  * One read(2).  The number of bytes, 0 at the end of input, -1 with errno
- * (EAGAIN on a non-blocking descriptor: nothing now).  Lines returned
+ * (EAGAIN: a non-blocking descriptor has nothing now).  Lines returned
  * before are no longer valid.
  */
 ssize_t lines_fill(struct lines *l);
@@ -54,9 +56,10 @@ ssize_t lines_fill(struct lines *l);
 enum lines_result lines_next(
     struct lines *l, const char **ret_line, size_t *ret_len);
 
+/* Frees the memory; fd stays open. */
 void lines_close(struct lines *l);
 
-/* Adds a line and its newline.  0, or -1 if memory is gone. */
+/* Adds a line and a newline.  0, or -1 with errno ENOMEM: unchanged. */
 int lines_put(struct buf *out, const char *line, size_t len);
 
 /*

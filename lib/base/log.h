@@ -26,8 +26,8 @@ void log_name(const char *prog);
 /* Prints one message.  errno is kept. */
 void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Shows one line, in place of the one shown before, until a message comes or
- * NULL takes it away: for terminals. */
+/* Shows one line on a terminal, in place of the one shown before; the next
+ * message, or NULL, erases it. */
 void log_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* What every message, and every reason given in text, says for ENOMEM. */

@@ -1,10 +1,4 @@
-/*
- * In: a table of series that the program changes as it likes.  Out:
- * PROGRAM-PID.prom in INCR_METRICS_DIR, always a whole file: it is written
- * aside, as .PROGRAM-PID.prom.new, and renamed.  Killed at any line: the file
- * is at most a second behind, and goes five minutes later, with the next
- * sweep of any program that uses the folder.
- */
+/* Writes a program's series to its file, and removes files left behind. */
 #include "base/metrics.h"
 
 #include <dirent.h>
@@ -132,10 +126,8 @@ write_file(void)
 {
 	int fd, failed;
 
-	if (format() < 0) {
-		errno = ENOMEM;
+	if (format() < 0)
 		return -1;
-	}
 	fd = openat(m.dir, m.aside,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0644);
@@ -213,7 +205,7 @@ put(const char *name, const char *suffix, const char *labels, const char *le,
 	    le == NULL ? "" : "\",", m.labels, value);
 }
 
-/* Removes what processes that are gone have left. */
+/* Removes files of processes that have ended. */
 static void
 sweep(void)
 {
@@ -234,9 +226,9 @@ sweep(void)
 }
 
 /*
- * A process that lives writes its file every second; one that is stopped, or
- * whose folder is full, does not, but is older than its file.  One of
- * another pid namespace is not seen, but writes.
+ * A process that runs writes its file every second.  One that is stopped, or
+ * whose disk is full, does not, but /proc shows that it is older than its
+ * file.  One in another pid namespace is not in /proc, but writes.
  */
 bool
 metrics_stale(int dir, const char *name)

@@ -1,10 +1,13 @@
 /*
- * Counters and gauges, written as a Prometheus text file (layer 2).
+ * Counters, gauges and histograms, written as a Prometheus text file.
  *
- * A program has one table of series, changes their values directly and
- * calls metrics_tick in its loop.  If INCR_METRICS_DIR is set,
- * PROGRAM-PID.prom there is kept up to date every second (written aside
- * and renamed); otherwise every call does nothing.
+ * A program has one table of series (names, kinds and help: metrics_list.h),
+ * changes their values directly and calls metrics_tick in its loop.  If
+ * INCR_METRICS_DIR is set, PROGRAM-PID.prom there is kept up to date every
+ * second; otherwise every call does nothing.  The file is always whole: it is
+ * written as .PROGRAM-PID.prom.new and renamed.  After kill -9 it is at most
+ * a second old, and is removed five minutes later by any program that uses
+ * the folder.
  */
 #ifndef INCR_METRICS_H
 #define INCR_METRICS_H
@@ -35,23 +38,23 @@ struct metric {
 /* Upper bounds of a histogram's buckets, in seconds; the last is +Inf. */
 extern const double metrics_bounds[METRICS_BUCKETS];
 
-/* Borrows prog and the table for ever.  0, or -1 with errno if the folder
- * can't be written (said once by the program; metrics stay off). */
+/* Borrows prog and the table for ever, and writes the file.  0, or -1 with
+ * errno if that fails: metrics stay off. */
 int metrics_open(const char *prog, struct metric *table, size_t n);
 
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 
-/* Writes the file if a second has passed.  Failures are silent: counting
- * goes on.  Returns the clock_ms() of the next call, IO_FOREVER if off. */
+/* Writes the file if a second has passed; a failure is tried again the next
+ * time.  Returns the clock_ms() of the next call, IO_FOREVER if off. */
 int64_t metrics_tick(int64_t now_ms);
 
-/* Adds what the file would hold now, also if it is off.  0, or -1 if memory
- * is gone. */
+/* Adds the text of the file as it would be now, also if metrics are off.  0,
+ * or -1 with errno ENOMEM. */
 int metrics_text(struct buf *out);
 
-/* Is this a file, in an open folder, of a process that has been gone for five
- * minutes? */
+/* Is `name`, in the open folder dir, the metrics file of a process that ended
+ * five minutes ago or earlier? */
 bool metrics_stale(int dir, const char *name);
 
 /* Writes the file a last time. */

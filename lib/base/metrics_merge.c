@@ -104,7 +104,6 @@ read_file(int dir, const char *name, struct buf *ret)
 	while (n > 0 && ret->len < METRICS_MERGE_FILE_MAX) {
 		char *to = buf_room(ret, READ_SIZE);
 
-		errno = ENOMEM;
 		n = to == NULL ? -1 : read(fd, to, READ_SIZE);
 		if (n > 0)
 			buf_grow(ret, (size_t)n);

@@ -1,3 +1,4 @@
+/* Parses numbers strictly. */
 #include "base/num.h"
 
 #include <stddef.h>

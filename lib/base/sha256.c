@@ -1,3 +1,4 @@
+/* Computes SHA-256 digests with libcrypto. */
 #include "base/sha256.h"
 
 #include <openssl/crypto.h>

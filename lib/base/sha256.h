@@ -1,5 +1,5 @@
 /*
- * SHA-256 (layer 1), of libcrypto.
+ * SHA-256, by libcrypto.
  */
 #ifndef INCR_SHA256_H
 #define INCR_SHA256_H
@@ -10,7 +10,8 @@
 
 enum { SHA256_BYTES = 32 };
 
-/* The digest of len bytes.  0, or -1 if the library fails (memory is gone). */
+/* The digest of len bytes.  0, or -1 if the library fails, for which there is
+ * no other reason than ENOMEM. */
 int sha256_digest(const void *p, size_t len, uint8_t ret[SHA256_BYTES]);
 
 /* Are they equal?  Takes the same time wherever they differ. */

@@ -1,3 +1,4 @@
+/* Keeps timers of the same duration in the order in which they are due. */
 #include "base/timerlist.h"
 
 #include "base/io.h"

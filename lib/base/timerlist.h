@@ -1,6 +1,6 @@
 /*
- * Things that are due some day (layer 1): lists in which everything waits for
- * the same time, so that the first is always the next.
+ * Lists of timers with the same duration: each is added at the end, so the
+ * first is always the next that is due.
  */
 #ifndef INCR_TIMERLIST_H
 #define INCR_TIMERLIST_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Inside the thing, as a member. */
+/* A member of the struct that waits. */
 struct timer {
 	struct timer *prev, *next;
 	int64_t ms; /* clock_ms() */

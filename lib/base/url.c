@@ -1,3 +1,4 @@
+/* Parses Redis URLs and finds passwords in URLs. */
 #include "base/url.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * URLs of services (layer 0).
+ * URLs of Redis, and passwords in any URL.  Pure.
  */
 #ifndef INCR_URL_H
 #define INCR_URL_H

@@ -1,3 +1,4 @@
+/* Makes, parses and formats UUIDs. */
 #include "record/id.h"
 
 #include <stdlib.h>

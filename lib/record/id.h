@@ -1,5 +1,5 @@
 /*
- * UUIDs (layer 2): 16 bytes, and the 36-character form of RFC 9562.
+ * UUIDs: 16 bytes, and the 36-character form of RFC 9562.
  */
 #ifndef INCR_ID_H
 #define INCR_ID_H

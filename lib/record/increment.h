@@ -1,5 +1,5 @@
 /*
- * One increment: parse, check, canonical text (layer 2).
+ * One increment: parsed, judged, written in canonical form.
  *
  *	{"key":"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11","value":3}
  *
@@ -30,11 +30,11 @@ enum { INCREMENT_TEXT = 8 + ID_TEXT + 10 + 19 + 1 };
 int increment_recognise(const char *text, size_t len, struct increment *ret);
 
 /*
- * Judges any bytes: the recogniser first, jansson for everything else.
+ * Judges any bytes: increment_recognise first, jansson for everything else.
  * FAULT_NONE, or the first of these that holds:
  *
  *	too-long		more than LINES_JSON_MAX bytes
- *	control-line		it begins like one (record.h)
+ *	control-line		control_kind says so
  *	not-json		not one JSON text; a NUL, invalid UTF-8 or a
  *				lone surrogate in it
  *	not-an-object
@@ -45,11 +45,11 @@ int increment_recognise(const char *text, size_t len, struct increment *ret);
  *	value-not-an-integer	a fraction or exponent, or no number
  *	value-out-of-range	also -0, and integers of any length
  *
- * unavailable: memory is gone, the line may be an increment.
+ * unavailable: out of memory; the line may be an increment.
  */
 enum fault increment_parse(const char *text, size_t len, struct increment *ret);
 
-/* The same without the recogniser: the authority, for tests. */
+/* The same without increment_recognise. */
 enum fault increment_judge(const char *text, size_t len, struct increment *ret);
 
 /* Writes the canonical form, no newline and no NUL; its length. */

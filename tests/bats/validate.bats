@@ -358,7 +358,7 @@ io() { awk -v name="$1" '$1 == name { print $2 }' "/proc/$pid/io"; }
 	wait_for 2 lines_are out 1
 	kill "$pid"
 	ends_with 111
-	grep -qx 'incr-validate: stdin: not at its end after the grace of 0.2 s' err
+	grep -qx 'incr-validate: stdin: no end of input within 0.2 s of a signal (--grace)' err
 }
 
 @test "an endless input does not outlive the grace either" {
@@ -381,7 +381,7 @@ busy() { [ "$(cut -d ' ' -f 14 "/proc/$1/stat")" -gt 2 ]; }
 	wait_for 2 stalled "$pid"
 	kill "$pid"
 	ends_with 111
-	grep -q 'stdout: not taken' err
+	grep -q 'stdout: not read within 0.3 s of a signal' err
 }
 
 @test "a second SIGINT ends it at once, by the signal" {
