@@ -39,8 +39,8 @@
 #include "record/queue_name.h"
 
 enum {
-	LEAVE_MS = 1000,      /* to commit after --grace, at least */
-	KIN_MS = 1000,        /* for the neighbour to leave */
+	COMMIT_MS = 1000,     /* to commit after --grace, at least */
+	CHILDREN_MS = 1000,   /* for child processes to exit */
 	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
 };
 
@@ -96,23 +96,22 @@ static struct metric series[M_COUNT] = {
 };
 
 static struct lines input;
-static int exit_status; /* what is to be said at the end: 0, 1 or 111 */
+static int exit_status;              /* at the end: 0, 1 or 111 */
 static struct invalid_lines invalid; /* of plain input */
 
 static void begin(struct flusher *f, int argc, char **argv);
 static void run(struct flusher *f, int signals);
 static bool read_lines(struct flusher *f);
-static void take_bad(const struct flusher *f);
+static void reject(const struct flusher *f);
 static bool is_torn(const struct flusher *f, const char *line, size_t len);
 static void end_input(struct flusher *f, bool in_order);
-static void fill(struct flusher *f);
+static void fill_input(struct flusher *f);
 static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
-static int64_t leave_ms(int64_t signal_ms);
-static void look_after(struct flusher *f);
-static void look_after_promise(const struct flusher *f);
-static void look_after_one(
-    const char *object, const char *why, struct outage *o);
+static int64_t last_ms(int64_t signal_ms);
+static void check(struct flusher *f);
+static void check_promise(const struct flusher *f);
+static void check_outage(const char *object, const char *why, struct outage *o);
 static void count(const struct flusher *f);
 static int finish(struct flusher *f);
 
@@ -143,10 +142,10 @@ begin(struct flusher *f, int argc, char **argv)
 	const char *why;
 
 	options_parse(&prog, argc, argv);
-	/* It may be long until the first checkpoint shows who is needed. */
+	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0)
 		log_die(EXIT_CONFIG, "redis: %s", why);
-	/* A large table must not stay with us after a large window. */
+	/* The memory of a large window goes back to the system after it. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	pg = postgres_open(database_url, "incr-flush", &why);
 	if (pg == NULL)
@@ -171,32 +170,31 @@ run(struct flusher *f, int signals)
 	int64_t signal_ms = IO_FOREVER, round_ms = 0;
 
 	for (;;) {
-		int64_t until_ms, next_ms;
+		int64_t due_ms;
 
 		fds[2].fd = read_lines(f) ? STDIN_FILENO : -1;
-		look_after(f);
+		check(f);
 		if (flusher_done(f))
 			return;
-		until_ms = flusher_wait(f, fds);
-		next_ms = next_event(f, signal_ms);
-		if (io_poll(fds, 4, next_ms < until_ms ? next_ms : until_ms) <
-		    0)
+		due_ms = flusher_wait(f, fds);
+		due_ms = num_min(due_ms, next_event(f, signal_ms));
+		if (io_poll(fds, 4, due_ms) < 0)
 			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 		if (clock_paused(&round_ms) && f->from_consumer)
-			log_die(EXIT_TEMPFAIL, "window: paused for a week, "
+			log_die(EXIT_TEMPFAIL, "window: paused for a week; "
 					       "not committed");
 		while (signals_next(signals) != 0)
 			if (signal_ms == IO_FOREVER)
 				signal_ms = clock_ms();
 		if (fds[2].fd >= 0 && fds[2].revents != 0)
-			fill(f);
+			fill_input(f);
 		flusher_step(f, fds);
 		stop_reading(f, signal_ms);
 		count(f);
 	}
 }
 
-/* Hands on what was read.  True if more may be read. */
+/* Gives the flusher the lines that were read.  True if more may be read. */
 static bool
 read_lines(struct flusher *f)
 {
@@ -214,14 +212,15 @@ read_lines(struct flusher *f)
 			end_input(f, !f->from_consumer || f->input.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
 			 FLUSH_INPUT_BAD)
-			take_bad(f);
+			reject(f);
 	}
 	return false;
 }
 
-/* In a consumer's stream it becomes a dead letter: Redis has the rest. */
+/* Counts an invalid line and names it; in a consumer's stream it becomes a
+ * dead letter instead. */
 static void
-take_bad(const struct flusher *f)
+reject(const struct flusher *f)
 {
 	enum fault fault = f->input.fault;
 
@@ -246,14 +245,15 @@ static void
 end_input(struct flusher *f, bool in_order)
 {
 	if (!in_order) {
-		log_say("stdin: ended, but the consumer did not");
+		log_say("stdin: ended without an end checkpoint from "
+			"incr-consume");
 		exit_status = EXIT_TEMPFAIL;
 	}
 	flusher_end(f);
 }
 
 static void
-fill(struct flusher *f)
+fill_input(struct flusher *f)
 {
 	if (lines_fill(&input) >= 0 || errno == EAGAIN)
 		return;
@@ -262,7 +262,7 @@ fill(struct flusher *f)
 	flusher_end(f);
 }
 
-/* A filter reads on to the end of its input, but not for ever. */
+/* After a signal, input is read on to its end, but only for --grace. */
 static void
 stop_reading(struct flusher *f, int64_t signal_ms)
 {
@@ -271,28 +271,32 @@ stop_reading(struct flusher *f, int64_t signal_ms)
 	if (signal_ms == IO_FOREVER || now_ms < signal_ms + grace_ms)
 		return;
 	if (!f->ended) {
-		log_say("stdin: not at its end %g s after the signal",
+		log_say("stdin: no end of input within %g s of a signal "
+			"(--grace)",
 		    (double)grace_ms / 1000);
 		exit_status = EXIT_TEMPFAIL;
 		flusher_end(f);
 	}
-	if (now_ms >= leave_ms(signal_ms) && !flusher_done(f))
-		log_die(EXIT_TEMPFAIL, "window: not committed in time");
+	if (now_ms >= last_ms(signal_ms) && !flusher_done(f))
+		log_die(EXIT_TEMPFAIL,
+		    "window: not committed within %g s of a signal (--grace)",
+		    (double)(last_ms(signal_ms) - signal_ms) / 1000);
 }
 
-/* What was read has as long again to be committed. */
+/* When the program ends at the latest: after --grace, what was read has as
+ * long again to be committed. */
 static int64_t
-leave_ms(int64_t signal_ms)
+last_ms(int64_t signal_ms)
 {
 	return signal_ms + grace_ms +
-	       (grace_ms > LEAVE_MS ? grace_ms : LEAVE_MS);
+	       (grace_ms > COMMIT_MS ? grace_ms : COMMIT_MS);
 }
 
 /* -- messages and metrics ------------------------------------------------- */
 
-static bool said_late;
+static bool said_late; /* that the promise is not kept */
 
-/* When this file has something to do. */
+/* The clock_ms() at which a message, the metrics or the end are due. */
 static int64_t
 next_event(const struct flusher *f, int64_t signal_ms)
 {
@@ -301,9 +305,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 
 	if (f->schedule.promises && !said_late &&
-	    flusher_oldest(f) != IO_FOREVER &&
-	    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1 < next_ms)
-		next_ms = flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1;
+	    flusher_oldest(f) != IO_FOREVER)
+		next_ms = num_min(
+		    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1, next_ms);
 	next_ms =
 	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
 	if (f->from_consumer)
@@ -312,30 +316,31 @@ next_event(const struct flusher *f, int64_t signal_ms)
 			next_ms);
 	if (signal_ms == IO_FOREVER)
 		return next_ms;
-	if (!f->ended && signal_ms + grace_ms < next_ms)
-		next_ms = signal_ms + grace_ms;
-	return num_min(leave_ms(signal_ms), next_ms);
+	if (!f->ended)
+		next_ms = num_min(signal_ms + grace_ms, next_ms);
+	return num_min(last_ms(signal_ms), next_ms);
 }
 
+/* Says what is wrong, and ends the program if it can't go on. */
 static void
-look_after(struct flusher *f)
+check(struct flusher *f)
 {
 	const char *why = postgres_status(f->committer.pg)->why;
 
 	if (f->status != 0)
-		log_die(f->status, "%s: %s", f->object, f->why);
-	look_after_one("postgres", *why == '\0' ? "no connection yet" : why,
+		log_die(f->status, "%s", f->why);
+	check_outage("postgres", *why == '\0' ? "no connection yet" : why,
 	    &f->committer.tasks.outage);
 	if (f->from_consumer)
-		look_after_one("redis", queue_status(f->acknowledger.q)->why,
+		check_outage("redis", queue_status(f->acknowledger.q)->why,
 		    &f->acknowledger.tasks.outage);
 	if (f->schedule.promises)
-		look_after_promise(f);
+		check_promise(f);
 }
 
-/* Whatever the reason; until a window is in time again. */
+/* Says once that increments are late, until a window is in time again. */
 static void
-look_after_promise(const struct flusher *f)
+check_promise(const struct flusher *f)
 {
 	static uint64_t commits;
 	bool committed = f->commits != commits;
@@ -353,12 +358,14 @@ look_after_promise(const struct flusher *f)
 }
 
 static void
-look_after_one(const char *object, const char *why, struct outage *o)
+check_outage(const char *object, const char *why, struct outage *o)
 {
 	switch (outage_step(o, wait_ms, clock_ms())) {
 	case OUTAGE_QUIET: break;
 	case OUTAGE_SAY: log_say("%s: %s; waiting", object, why); break;
-	case OUTAGE_GIVE_UP: log_die(EXIT_TEMPFAIL, "%s: %s", object, why);
+	case OUTAGE_GIVE_UP:
+		log_die(EXIT_TEMPFAIL, "%s: %s; gave up after %g s (--wait)",
+		    object, why, (double)wait_ms / 1000);
 	}
 }
 
@@ -390,5 +397,5 @@ finish(struct flusher *f)
 	metrics_close();
 	flusher_close(f);
 	lines_close(&input);
-	return children_status(exit_status, KIN_MS);
+	return children_status(exit_status, CHILDREN_MS);
 }

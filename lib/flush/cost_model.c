@@ -1,3 +1,4 @@
+/* Learns what a statement costs, and predicts what the next one will. */
 #include "flush/cost_model.h"
 
 enum {
@@ -8,8 +9,8 @@ enum {
 	FEW_KEYS = 10000 /* too few to tell what one of many costs */
 };
 
-/* A large window is not expected to be as quick as those before it: others
- * may have one, too, and share the server. */
+/* A large window may take longer than those before it: other flushes may have
+ * one at the same time, and share the server. */
 #define MARGIN 1.25
 
 static double us_per_key(const struct cost_model *p, double seen);
@@ -31,7 +32,7 @@ cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us)
 	rest_us = (double)took_us - (double)keys * p->us_per_key;
 	if (rest_us < 0)
 		rest_us = 0;
-	/* Slower is believed at once, faster by and by. */
+	/* A slower base counts at once, a faster one by a quarter. */
 	if (!p->known || rest_us > p->base_us)
 		p->base_us = rest_us;
 	else
@@ -39,8 +40,9 @@ cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us)
 	p->known = true;
 }
 
-/* Neither at once: what a lock has cost is none of the keys', and the base
- * makes up for what is too little. */
+/* Raised by at most a quarter per statement, so that one that waited for a
+ * lock does not look like expensive keys; lowered by a quarter of the
+ * difference. */
 static double
 us_per_key(const struct cost_model *p, double seen)
 {

@@ -1,3 +1,4 @@
+/* Judges the lines of a consumer's stream, or of plain input. */
 #include "flush/flush_input.h"
 
 #include <errno.h>
@@ -49,7 +50,8 @@ flush_input_line(struct flush_input *s, const char *line, size_t len,
 	return batch_line(s, now_ms);
 }
 
-/* What memory hides must not be counted as plain input. */
+/* The first line decides what the input is; without memory to parse it, it
+ * must not be taken for plain input. */
 static enum flush_input_event
 first_line(struct flush_input *s, const char *line, size_t len, bool too_long,
     int64_t now_ms)
@@ -83,9 +85,10 @@ static enum flush_input_event
 batch_line(struct flush_input *s, int64_t now_ms)
 {
 	if (s->ended)
-		return stop(s, FLUSH_INPUT_BUG, "a line after the end");
+		return stop(
+		    s, FLUSH_INPUT_BUG, "line after the end checkpoint");
 	if (s->batch.lines == FLUSH_INPUT_BATCH_MAX)
-		return stop(s, FLUSH_INPUT_BUG, "more than %d lines in a batch",
+		return stop(s, FLUSH_INPUT_BUG, "batch of more than %d lines",
 		    FLUSH_INPUT_BATCH_MAX);
 	if (s->fault == FAULT_UNAVAILABLE)
 		return FLUSH_INPUT_MEMORY;
@@ -97,13 +100,14 @@ batch_line(struct flush_input *s, int64_t now_ms)
 						    : FLUSH_INPUT_BAD;
 }
 
-/* What incr-consume says of a payload that it can't hand on. */
+/* The fault of an error line, which incr-consume writes for a payload that is
+ * no line. */
 static enum fault
 read_error(const char *line, size_t len)
 {
 	struct control_error e;
 
-	/* Unavailable is what increment_parse says of memory. */
+	/* FAULT_UNAVAILABLE means here that memory is gone. */
 	if (control_parse_error(line, len, &e) < 0)
 		return errno == ENOMEM ? FAULT_UNAVAILABLE : FAULT_CONTROL_LINE;
 	return e.fault == FAULT_UNAVAILABLE ? FAULT_CONTROL_LINE : e.fault;
@@ -117,7 +121,7 @@ checkpoint(struct flush_input *s, const char *line, size_t len, int64_t now_ms)
 	if (control_parse_checkpoint(line, len, p) < 0)
 		return errno == ENOMEM
 			   ? FLUSH_INPUT_MEMORY
-			   : stop(s, FLUSH_INPUT_BUG, "a malformed checkpoint");
+			   : stop(s, FLUSH_INPUT_BUG, "malformed checkpoint");
 	if (p->lines != s->batch.lines)
 		return stop(s, FLUSH_INPUT_BUG,
 		    "batch %" PRIu64 " has %" PRIu64 " lines, its checkpoint "
@@ -127,14 +131,15 @@ checkpoint(struct flush_input *s, const char *line, size_t len, int64_t now_ms)
 		return begin(s, now_ms);
 	if (strcmp(p->queue, s->queue) != 0)
 		return stop(s, FLUSH_INPUT_CONFIG,
-		    "batches of queue %s, but --queue is %s", p->queue,
+		    "batch of queue %s, expected queue %s (--queue)", p->queue,
 		    s->queue);
 	if (s->ended)
-		return stop(s, FLUSH_INPUT_BUG, "a checkpoint after the end");
+		return stop(
+		    s, FLUSH_INPUT_BUG, "checkpoint after the end checkpoint");
 	if (!p->end)
 		return batch_point(s);
 	if (p->lines != 0)
-		return stop(s, FLUSH_INPUT_BUG, "an end with lines");
+		return stop(s, FLUSH_INPUT_BUG, "end checkpoint with lines");
 	s->ended = true;
 	return FLUSH_INPUT_END;
 }
@@ -144,8 +149,8 @@ begin(struct flush_input *s, int64_t now_ms)
 {
 	if (strcmp(s->point.queue, s->queue) != 0)
 		return stop(s, FLUSH_INPUT_CONFIG,
-		    "a consumer of queue %s, but --queue is %s", s->point.queue,
-		    s->queue);
+		    "consumer of queue %s, expected queue %s (--queue)",
+		    s->point.queue, s->queue);
 	s->consumer = s->point.consumer;
 	s->seq = 0;
 	s->ended = false;
@@ -153,7 +158,7 @@ begin(struct flush_input *s, int64_t now_ms)
 	s->begun_taken_ms = s->point.taken_ms;
 	return s->point.lines == 0
 		   ? FLUSH_INPUT_BEGIN
-		   : stop(s, FLUSH_INPUT_BUG, "a beginning with lines");
+		   : stop(s, FLUSH_INPUT_BUG, "first checkpoint with lines");
 }
 
 static enum flush_input_event
@@ -165,10 +170,12 @@ batch_point(struct flush_input *s)
 	if (p->adopted)
 		return FLUSH_INPUT_BATCH;
 	if (!id_equal(&p->consumer, &s->consumer))
-		return stop(s, FLUSH_INPUT_BUG, "a batch of another consumer");
+		return stop(s, FLUSH_INPUT_BUG,
+		    "batch of another consumer, not marked as adopted");
 	if (p->seq != s->seq + 1)
 		return stop(s, FLUSH_INPUT_BUG,
-		    "batch %" PRIu64 " follows batch %" PRIu64, p->seq, s->seq);
+		    "batch out of order: expected %" PRIu64 ", got %" PRIu64,
+		    s->seq + 1, p->seq);
 	s->seq = p->seq;
 	return FLUSH_INPUT_BATCH;
 }

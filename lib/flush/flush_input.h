@@ -1,11 +1,11 @@
 /*
- * What comes into incr-flush (layer 2), judged line by line.  Pure.
+ * The input of incr-flush, judged line by line.  Pure.
  *
  * If the first line is a checkpoint of seq 0, it is a consumer's stream:
  *
  *	begin  (lines  checkpoint)...  [begin ...]  [end]
  *
- * otherwise it is plain: increments, and a control line is none.
+ * otherwise it is plain: increments; a control line is invalid there.
  */
 #ifndef INCR_FLUSH_INPUT_H
 #define INCR_FLUSH_INPUT_H
@@ -28,33 +28,38 @@ enum flush_input_kind {
 enum { FLUSH_INPUT_BATCH_MAX = 100000 }; /* lines; incr-consume -n has it too */
 
 enum flush_input_event {
-	FLUSH_INPUT_LINE,   /* a good line of a batch */
+	FLUSH_INPUT_LINE,   /* a valid line of a batch */
 	FLUSH_INPUT_ADD,    /* plain: inc is to be counted */
-	FLUSH_INPUT_BAD,    /* fault says why; in a batch it has its place */
-	FLUSH_INPUT_BEGIN,  /* consumer speaks from now on */
-	FLUSH_INPUT_BATCH,  /* batch is complete and point names it */
-	FLUSH_INPUT_END,    /* the consumer left in order */
-	FLUSH_INPUT_CONFIG, /* why; exit 100 */
-	FLUSH_INPUT_BUG,    /* why; exit 101 */
-	FLUSH_INPUT_MEMORY
+	FLUSH_INPUT_BAD,    /* invalid: fault; batch has its index */
+	FLUSH_INPUT_BEGIN,  /* the stream of consumer begins */
+	FLUSH_INPUT_BATCH,  /* batch is complete; point is its checkpoint */
+	FLUSH_INPUT_END,    /* the consumer has ended in order */
+	FLUSH_INPUT_CONFIG, /* why: configuration */
+	FLUSH_INPUT_BUG,    /* why: incr-consume does not write this */
+	FLUSH_INPUT_MEMORY  /* ENOMEM */
 };
 
 struct flush_input {
 	const char *queue; /* borrowed */
 	enum flush_input_kind kind;
-	struct id consumer; /* who speaks */
+	struct id consumer; /* whose stream it is */
 	uint64_t seq;       /* its last own batch */
-	bool ended;
-	int64_t begun_ms, begun_taken_ms; /* of seq 0: tick and Redis */
-	struct batch batch;
-	struct control_checkpoint point;
+	bool ended;         /* after FLUSH_INPUT_END */
+	/* The time of its first checkpoint, by clock_ms() and by Redis. */
+	int64_t begun_ms, begun_taken_ms;
+	struct batch batch;              /* lines since the last checkpoint */
+	struct control_checkpoint point; /* the last checkpoint */
 	struct increment inc;
 	enum fault fault;
 	char why[200];
 };
 
-/* All zero but queue is the beginning.  The batch is the caller's to empty
- * (batch_clear) after FLUSH_INPUT_BATCH, before the next line. */
+/*
+ * Judges one line, len bytes without the newline; too_long: the front of a
+ * longer one.  At first s is all zero but queue.  After FLUSH_INPUT_BATCH the
+ * caller empties s->batch (batch_clear) before the next line, and frees it at
+ * the end (batch_free).
+ */
 enum flush_input_event flush_input_line(struct flush_input *s, const char *line,
     size_t len, bool too_long, int64_t now_ms);
 

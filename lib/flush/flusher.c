@@ -1,12 +1,10 @@
 /* Turns lines into batches, windows and statements, and acknowledges. */
 #include "flush/flusher.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -38,8 +36,8 @@ static void row_read(struct flusher *f);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
-static void fail(struct flusher *f, int status, const char *object,
-    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void fail(struct flusher *f, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void
 flusher_open(struct flusher *f, struct postgres *pg,
@@ -112,10 +110,10 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 		break;
 	case FLUSH_INPUT_END: f->close_now = f->filling->open; break;
 	case FLUSH_INPUT_CONFIG:
-		fail(f, EXIT_CONFIG, "stdin", "%s", f->input.why);
+		fail(f, EXIT_CONFIG, "stdin: %s", f->input.why);
 		break;
 	case FLUSH_INPUT_BUG:
-		fail(f, EXIT_BUG, "stdin", "%s", f->input.why);
+		fail(f, EXIT_BUG, "stdin: %s", f->input.why);
 		break;
 	case FLUSH_INPUT_MEMORY: out_of_memory(f); break;
 	}
@@ -134,7 +132,7 @@ begin_consumer(struct flusher *f)
 		return;
 	q = queue_open(f->options.redis, f->options.queue, &why);
 	if (q == NULL) {
-		fail(f, EXIT_CONFIG, "redis", "%s", why);
+		fail(f, EXIT_CONFIG, "redis: %s", why);
 		return;
 	}
 	acknowledger_open(
@@ -272,9 +270,9 @@ refuse(struct flusher *f)
 	char consumer[ID_TEXT + 1];
 
 	id_format(&f->input.point.consumer, consumer);
-	fail(f, EXIT_CONFIG, "redis",
-	    "consumer %s is not registered here; is --redis that of "
-	    "incr-consume?",
+	fail(f, EXIT_CONFIG,
+	    "redis: consumer %s is not registered here; --redis must be that "
+	    "of incr-consume",
 	    consumer);
 }
 
@@ -352,7 +350,7 @@ flusher_step(struct flusher *f, const struct pollfd pfds[2])
 static void
 handle_committer(struct flusher *f, enum committer_news news)
 {
-	const struct committer *l = &f->committer;
+	const struct committer *c = &f->committer;
 
 	switch (news) {
 	case COMMITTER_NOTHING: return;
@@ -365,26 +363,26 @@ handle_committer(struct flusher *f, enum committer_news news)
 		ledger_gc_forgotten(&f->gc, &f->committer);
 		return;
 	case COMMITTER_PARTLY:
-		fail(f, EXIT_TEMPFAIL, "window",
-		    "batches %" PRIu64 " to %" PRIu64
-		    " were counted by another, dropping our %" PRIu64
-		    " to %" PRIu64,
-		    l->window->first, l->row, l->window->first,
-		    l->window->last);
+		fail(f, EXIT_TEMPFAIL,
+		    "window: another process counted batches %" PRIu64
+		    " to %" PRIu64 "; %" PRIu64 " to %" PRIu64 " not committed",
+		    c->window->first, c->row, c->window->first,
+		    c->window->last);
 		return;
 	case COMMITTER_LOST:
-		fail(f, EXIT_BUG, "ledger",
-		    "stands at batch %" PRIu64 " where %" PRIu64 " is due",
-		    l->row, l->window->first - 1);
+		fail(f, EXIT_BUG,
+		    "ledger: row stands at batch %" PRIu64
+		    ", expected %" PRIu64,
+		    c->row, c->window->first - 1);
 		return;
 	case COMMITTER_TOO_OLD:
-		fail(f, EXIT_TEMPFAIL, "window",
-		    "older than a day, not committed");
+		fail(f, EXIT_TEMPFAIL,
+		    "window: older than a day; not committed");
 		return;
 	case COMMITTER_MEMORY: out_of_memory(f); return;
 	case COMMITTER_FAULT:
-		fail(f, EXIT_CONFIG, "postgres", "%s",
-		    postgres_status(l->pg)->why);
+		fail(f, EXIT_CONFIG, "postgres: %s",
+		    postgres_status(c->pg)->why);
 		return;
 	}
 }
@@ -423,9 +421,10 @@ row_read(struct flusher *f)
 	f->row = (struct placement_row){
 	    .known = true, .consumer = p->consumer, .row = row, .last = row};
 	if (p->seq > row + 1 && !f->unregistered)
-		fail(f, EXIT_BUG, "ledger",
-		    "stands at batch %" PRIu64 " where %" PRIu64 " is due", row,
-		    p->seq - 1);
+		fail(f, EXIT_BUG,
+		    "ledger: row stands at batch %" PRIu64
+		    ", expected %" PRIu64,
+		    row, p->seq - 1);
 	move(f, FLUSHER_PLACE);
 	place(f);
 }
@@ -436,7 +435,7 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 	switch (news) {
 	case ACKNOWLEDGER_NOTHING: return;
 	case ACKNOWLEDGER_FAULT:
-		fail(f, EXIT_CONFIG, "redis", "%s",
+		fail(f, EXIT_CONFIG, "redis: %s",
 		    queue_status(f->acknowledger.q)->why);
 		return;
 	case ACKNOWLEDGER_ANSWER: answered(f); return;
@@ -482,19 +481,18 @@ flusher_done(const struct flusher *f)
 static void
 out_of_memory(struct flusher *f)
 {
-	fail(f, EXIT_TEMPFAIL, "memory", "%s", strerror(ENOMEM));
+	fail(f, EXIT_TEMPFAIL, LOG_NO_MEMORY);
 }
 
 /* The first failure is the one that counts. */
 static void
-fail(struct flusher *f, int status, const char *object, const char *fmt, ...)
+fail(struct flusher *f, int status, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (f->status != 0)
 		return;
 	f->status = status;
-	f->object = object;
 	va_start(ap, fmt);
 	vsnprintf(f->why, sizeof f->why, fmt, ap);
 	va_end(ap);

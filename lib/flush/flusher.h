@@ -76,9 +76,8 @@ struct flusher {
 	size_t keys;          /* in it */
 	int64_t staleness_ms; /* of its oldest increment; -1: unknown */
 
-	int status;         /* 0, or the exit status of the first failure */
-	const char *object; /* what failed, */
-	char why[512];      /* and why */
+	int status;    /* 0, or the exit status of the first failure */
+	char why[600]; /* its message, "object: reason" */
 };
 
 /* Takes pg; the strings of options are borrowed until flusher_close. */

@@ -1,3 +1,4 @@
+/* A hash table that adds values up by key. */
 #include "postgres/keysums.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * The aggregate (layer 2): key -> sum, a hash table.  Pure.
+ * Sums by key, in a hash table.  Pure.
  *
  * Keys are chosen by clients; the hash is seeded, so that nobody can choose
  * keys that all fall into one place.
@@ -32,7 +32,7 @@ struct keysums {
 /* An empty table, no memory yet. */
 void keysums_open(struct keysums *s, const struct hash_seed *seed);
 
-/* Adds value (at least 1) to the sum of key.  0, or -1 if memory is gone:
+/* Adds value (at least 1) to the sum of key.  0, or -1 with errno ENOMEM:
  * unchanged.  Not after keysums_sort. */
 int keysums_add(struct keysums *s, const struct id *key, int64_t value);
 
@@ -41,7 +41,7 @@ int keysums_add(struct keysums *s, const struct id *key, int64_t value);
  * only reading and keysums_clear are allowed. */
 void keysums_sort(struct keysums *s);
 
-/* Empties s.  A large table gives its memory back. */
+/* Empties s.  The memory of a table above 1 MiB is given back. */
 void keysums_clear(struct keysums *s);
 
 /* Gives all memory back; s is then empty and usable. */

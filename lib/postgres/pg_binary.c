@@ -1,3 +1,4 @@
+/* Writes arrays as binary parameters of Postgres. */
 #include "postgres/pg_binary.h"
 
 #include <string.h>

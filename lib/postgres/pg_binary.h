@@ -1,11 +1,12 @@
 /*
- * Arrays in Postgres's binary format (layer 2), as parameters.  Pure.
+ * Arrays in Postgres's binary format, as parameters.  Pure.
  *
  *	int32 dimensions (0: empty), int32 0 (no nulls), uint32 element type,
  *	int32 length, int32 1 (lower bound), then for each element
  *	int32 bytes, bytes				(array_recv)
  *
- * Each returns 0, or -1 if memory is gone.
+ * Each function that adds to a buf returns 0, or -1 with errno ENOMEM; then
+ * the buf may hold a part.
  */
 #ifndef INCR_PG_BINARY_H
 #define INCR_PG_BINARY_H

@@ -159,7 +159,7 @@ static void
 step_connecting(struct postgres *pg, short revents)
 {
 	if (clock_ms() >= pg->deadline_ms) {
-		fail(pg, "no answer to the connection");
+		fail(pg, "timed out while connecting");
 		return;
 	}
 	if (revents == 0)
@@ -219,7 +219,7 @@ step_call(struct postgres *pg, short revents)
 	int left;
 
 	if (clock_ms() >= pg->deadline_ms)
-		return fail(pg, "no answer to a statement");
+		return fail(pg, "timed out while a statement ran");
 	if ((revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
 	    PQconsumeInput(pg->conn) == 0)
 		return collect(pg);
@@ -296,7 +296,7 @@ judge_error(struct postgres *pg, const PGresult *r)
 	if (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0 ||
 	    strncmp(code, "42", 2) == 0) {
 		snprintf(pg->status.why, sizeof pg->status.why,
-		    "%s: %s (%s), %s", pg->call, text, code, remedy(code));
+		    "%s: %s (%s); %s", pg->call, text, code, remedy(code));
 		move(pg, LINK_FAULT);
 		return POSTGRES_FAULT;
 	}
@@ -364,8 +364,7 @@ static void
 explain(struct postgres *pg, const char *text)
 {
 	snprintf(pg->status.why, sizeof pg->status.why, "%.*s",
-	    (int)strcspn(text, "\n"),
-	    *text == '\0' ? "the connection was lost" : text);
+	    (int)strcspn(text, "\n"), *text == '\0' ? "connection lost" : text);
 }
 
 const struct postgres_status *

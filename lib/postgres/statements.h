@@ -4,7 +4,7 @@
  *
  * A call (statements_VERB) begins a statement on an idle connection
  * (postgres.h) and borrows its arguments until it returns.  It returns 0, or
- * -1 if the connection is not idle or memory is gone.  Every call may be
+ * -1 if the connection is not idle, or with errno ENOMEM.  Every call may be
  * repeated, whatever became of the one before.  Its result may be read from
  * POSTGRES_DONE until the next call.
  */

@@ -63,7 +63,7 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	stream() { start $A; batch $A 1 1; batch $A 3 2; end $A; }
 	flush_stream stream
 	[ "$status" -eq 101 ]
-	[ "$output" = "incr-flush: stdin: batch 3 follows batch 1" ]
+	[ "$output" = "incr-flush: stdin: batch out of order: expected 2, got 3" ]
 	sum_is 0
 }
 
@@ -137,7 +137,7 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	stream() { start $A | head -c 90; }
 	flush_stream stream
 	[ "$status" -eq 111 ]
-	[ "$output" = 'incr-flush: stdin: ended, but the consumer did not' ]
+	[ "$output" = 'incr-flush: stdin: ended without an end checkpoint from incr-consume' ]
 }
 
 @test "a second consumer in one stream" {

@@ -326,7 +326,7 @@ cut_proxy() {
 	increment 1 >"$DIR/lines"
 	run incr-flush <"$DIR/lines"
 	[ "$status" -eq 100 ]
-	[ "$output" = 'incr-flush: postgres: apply: relation "increments" does not exist (42P01), run incr-db create' ]
+	[ "$output" = 'incr-flush: postgres: apply: relation "increments" does not exist (42P01); run incr-db create' ]
 	[ "$(sql 'select count(*) from incr_ledger')" = 0 ]
 }
 
@@ -342,7 +342,7 @@ cut_proxy() {
 	DATABASE_URL=${DATABASE_URL/user=postgres/user=nobody_much}
 	run incr-flush <"$DIR/lines"
 	[ "$status" -eq 100 ]
-	[[ "$output" == *"(42501), grant what incr(7) says" ]]
+	[[ "$output" == *"(42501); grant what incr(7) says" ]]
 }
 
 @test "a read-only server is left and tried again until it is not" {
@@ -442,7 +442,7 @@ took_signal() { [[ $(awk '/ShdPnd/ { print $2 }' "/proc/$flush/status") == 00000
 	wait "$flush" || status=$?
 	[ "$status" -eq 111 ]
 	sum_is 1
-	[ "$(cat "$DIR/err")" = "incr-flush: stdin: not at its end 0.2 s after the signal" ]
+	[ "$(cat "$DIR/err")" = "incr-flush: stdin: no end of input within 0.2 s of a signal (--grace)" ]
 }
 
 @test "SIGTERM: with Postgres away it does not wait for ever" {

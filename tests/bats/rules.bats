@@ -372,7 +372,7 @@ has_read_all() {
 	wait_for 5 gone "$pid"
 	wait "$pid" || status=$?
 	[ "$status" -eq 111 ]
-	[ "$(said err)" = "incr-flush: window: paused for a week, not committed" ]
+	[ "$(said err)" = "incr-flush: window: paused for a week; not committed" ]
 	total_is 0
 
 	rm ahead
