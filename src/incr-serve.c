@@ -33,10 +33,10 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "serve/server.h"
+#include "serve/shutdown.h"
 
 enum {
 	LISTENERS_MAX = 16,
-	LINGER_MS = 1000,  /* for last answers to be read, at least */
 	CHILDREN_MS = 1000 /* for the rest of the pipeline to end */
 };
 
@@ -45,7 +45,7 @@ static struct {
 	size_t n_listen;
 	bool listen_given; /* by option or environment, not by default */
 	const char *metrics, *port_file;
-	int64_t grace_ms, linger_ms;
+	int64_t grace_ms, unready_ms;
 	struct access_options access;
 	struct server_options server;
 	const char *redis;
@@ -53,25 +53,13 @@ static struct {
 	bool open; /* no tokens needed, whatever the address */
 } opt = {.server = {.access = &opt.access,
 	     .backend = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO},
-	     .limit_ms = {[CONN_LINGERING] = LINGER_MS}}};
-
-enum stage {
-	STAGE_RUNNING,
-	STAGE_UNREADY,  /* after a signal: unready, but takes requests */
-	STAGE_DRAINING, /* accepts nothing, reads the verdicts to their end */
-	STAGE_LEAVING   /* all is answered; clients read the last answers */
-};
+	     .limit_ms = {[CONN_LINGERING] = SHUTDOWN_LINGER_MS}}};
 
 static struct {
-	enum stage stage;
-	int64_t stage_due_ms; /* when time ends the stage */
-	int64_t grace_due_ms;
-	int status; /* to exit with */
-	struct loop_fd signals;
 	struct server server;
-} s = {.status = EXIT_DELIVERED,
-    .stage_due_ms = IO_FOREVER,
-    .grace_due_ms = IO_FOREVER};
+	struct shutdown shutdown;
+	struct loop_fd signals;
+} s;
 
 static const char *add_listen(void *dest, const char *text);
 static const char *set_rate(void *dest, const char *text);
@@ -87,13 +75,6 @@ static void log_failure(int64_t now_ms);
 static int64_t next_deadline(void);
 static void take_signal(struct loop_fd *w, uint32_t events);
 static void reload(void);
-static void advance(void);
-static void check_backend(void);
-static void check_time(void);
-static void break_off(int status, const char *why);
-static void move(enum stage stage);
-static int64_t linger_due(void);
-static bool has_left(void);
 
 #define SECONDS(name_, def_, dest_, min_, help_) \
 	{ \
@@ -181,7 +162,7 @@ static const struct option_def defs[] = {
 	.dest = &opt.server.max_bulk_requests,
 	.min = 1,
 	.max = 10000},
-    SECONDS("linger", "2", &opt.linger_ms, 0,
+    SECONDS("linger", "2", &opt.unready_ms, 0,
 	"say unready for so long before stopping"),
     SECONDS("head-timeout", "10", &opt.server.limit_ms[CONN_HEAD], 10,
 	"time for a head"),
@@ -210,7 +191,7 @@ main(int argc, char **argv)
 	run();
 	log_failure(INT64_MAX);
 	server_close(&s.server);
-	return children_status(s.status, CHILDREN_MS);
+	return children_status(s.shutdown.status, CHILDREN_MS);
 }
 
 /* -- start --------------------------------------------------------------- */
@@ -272,6 +253,7 @@ open_server(void)
 	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
 	if (loop_set(&s.server.loop, &s.signals, EPOLLIN) < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	shutdown_init(&s.shutdown, &s.server, opt.unready_ms, opt.grace_ms);
 	if (serve_metrics_open(&s.server.metrics, prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
@@ -350,16 +332,17 @@ write_ports(void)
 static void
 run(void)
 {
-	struct backend *backend = &s.server.backend;
+	const char *why;
 
 	for (;;) {
-		advance();
+		why = shutdown_step(&s.shutdown, clock_ms());
+		if (why != NULL)
+			log_say("%s", why);
 		server_send(&s.server);
-		if (s.stage == STAGE_DRAINING && backend_written(backend))
-			backend_close_output(backend);
+		shutdown_close_output(&s.shutdown);
 		if (failure_log_due(&s.server.routes.failures) != IO_FOREVER)
 			log_failure(clock_ms());
-		if (has_left())
+		if (shutdown_done(&s.shutdown))
 			return;
 		if (loop_wait(&s.server.loop, next_deadline()) < 0)
 			log_die(EXIT_TEMPFAIL, "epoll: %s", strerror(errno));
@@ -393,10 +376,10 @@ next_deadline(void)
 
 	if (why != NULL)
 		log_say("redis: %s; rate limits are not shared", why);
-	return num_min(due_ms, num_min(s.stage_due_ms, s.grace_due_ms));
+	return num_min(due_ms, shutdown_due(&s.shutdown));
 }
 
-/* -- leaving ------------------------------------------------------------- */
+/* -- signals ------------------------------------------------------------- */
 
 static void
 take_signal(struct loop_fd *w, uint32_t events)
@@ -407,8 +390,8 @@ take_signal(struct loop_fd *w, uint32_t events)
 	while ((sig = signals_next(w->fd)) > 0)
 		if (sig == SIGHUP)
 			reload();
-		else if (s.stage == STAGE_RUNNING)
-			move(STAGE_UNREADY);
+		else
+			shutdown_begin(&s.shutdown);
 }
 
 /* Reads the tokens again, between two requests. */
@@ -419,109 +402,4 @@ reload(void)
 
 	if (access_reload(&s.server.access, why, sizeof why) < 0)
 		log_say("%s; keeping the tokens read before", why);
-}
-
-static void
-advance(void)
-{
-	if (s.stage != STAGE_LEAVING)
-		check_backend();
-	if (s.stage != STAGE_LEAVING)
-		check_time();
-}
-
-static void
-check_backend(void)
-{
-	switch (backend_state(&s.server.backend)) {
-	case BACKEND_RUNNING: return;
-	case BACKEND_UNREAD:
-		if (s.status != EXIT_TEMPFAIL)
-			log_say("%s", backend_why(&s.server.backend));
-		s.status = EXIT_TEMPFAIL;
-		if (s.stage != STAGE_DRAINING)
-			move(STAGE_DRAINING);
-		return;
-	case BACKEND_ENDED:
-		if (s.stage != STAGE_DRAINING ||
-		    backend_count(&s.server.backend) > 0)
-			break_off(
-			    EXIT_TEMPFAIL, backend_why(&s.server.backend));
-		else
-			move(STAGE_LEAVING);
-		return;
-	case BACKEND_FAILED:
-		break_off(EXIT_TEMPFAIL, backend_why(&s.server.backend));
-		return;
-	case BACKEND_CONFUSED:
-		break_off(EXIT_BUG, backend_why(&s.server.backend));
-		return;
-	}
-}
-
-static void
-check_time(void)
-{
-	if (s.stage == STAGE_UNREADY && clock_ms() >= s.stage_due_ms)
-		move(STAGE_DRAINING);
-	if (clock_ms() >= s.grace_due_ms)
-		break_off(
-		    EXIT_TEMPFAIL, "stdin: no end of verdicts within --grace");
-}
-
-/* Stops waiting for verdicts: lines without one are answered 504. */
-static void
-break_off(int status, const char *why)
-{
-	uintmax_t lines = backend_count(&s.server.backend);
-
-	log_say("%s; %ju line%s without verdict", why, lines,
-	    lines == 1 ? "" : "s");
-	backend_give_up(&s.server.backend);
-	s.status = status;
-	move(STAGE_LEAVING);
-}
-
-/* The one place where the stage changes; only forward. */
-static void
-move(enum stage stage)
-{
-	s.stage = stage;
-	s.stage_due_ms = IO_FOREVER;
-	conn_close_all(&s.server.conns);
-	s.server.routes.unready = true;
-	if (s.grace_due_ms == IO_FOREVER)
-		s.grace_due_ms = clock_ms() + opt.grace_ms;
-	switch (stage) {
-	case STAGE_RUNNING: return;
-	case STAGE_UNREADY: s.stage_due_ms = clock_ms() + opt.linger_ms; return;
-	case STAGE_DRAINING: acceptor_close(&s.server.acceptor); return;
-	case STAGE_LEAVING:
-		acceptor_close(&s.server.acceptor);
-		s.stage_due_ms = linger_due();
-		s.grace_due_ms = IO_FOREVER;
-		return;
-	}
-}
-
-/* After a signal clients may read their answers until the grace is over; after
- * a failure only for a moment, so that a supervisor can start another server
- * soon. */
-static int64_t
-linger_due(void)
-{
-	int64_t due_ms = clock_ms() + LINGER_MS;
-
-	return s.status == EXIT_DELIVERED && s.grace_due_ms > due_ms
-		   ? s.grace_due_ms
-		   : due_ms;
-}
-
-/* All was answered, and the answers have left or had their time. */
-static bool
-has_left(void)
-{
-	return s.stage == STAGE_LEAVING &&
-	       (clock_ms() >= s.stage_due_ms ||
-		   conn_unsent(&s.server.conns) == 0);
 }

@@ -41,8 +41,8 @@ struct address address_of(const struct sockaddr *at);
 bool address_is_local(const struct address *p);
 
 /*
- * Whose request it is that came from `from` with this X-Forwarded-For (len 0:
- * without): from, unless that is trusted; then the last address in the list
+ * The client of a request that came from `from` with this X-Forwarded-For (len
+ * 0: without): from, unless that is trusted; then the last address in the list
  * that is not, as far as the list is made of addresses.
  */
 struct address address_behind(const struct address_trust *t,

@@ -159,7 +159,7 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 	if (n == WORDS && !read_rate(&words[2], &ret->token))
 		return "expected a rate: N/s or N/s:BURST, 1 to 1000000 each, "
 		       "or -";
-	/* Whose limit it is outlives its token. */
+	/* The limit is by name, so that it outlives the token. */
 	if (sha256_digest(c->name, strlen(c->name), digest) < 0)
 		return LOG_NO_MEMORY;
 	memcpy(c->key.bytes, digest, sizeof c->key.bytes);
