@@ -10,27 +10,38 @@ start_caddy() {
 	local port
 	mkdir -p "$1/flags"
 	for _ in 1 2 3 4 5; do
-		port=$(free_port)
+		port=$((20000 + RANDOM % 12000))
 		caddyfile "$1" "$port" >"$1/Caddyfile"
-		XDG_DATA_HOME=$1 XDG_CONFIG_HOME=$1 caddy run \
-			--config "$1/Caddyfile" --adapter caddyfile \
-			>"$1/caddy.log" 2>&1 3>&- &
-		echo $! >"$1/pid"
 		echo "$port" >"$1/port"
-		wait_for 10 caddy_decided "$1" "$port"
+		run_caddy "$1"
 		! gone "$(cat "$1/pid")" || continue
 		return 0
 	done
 	return 1
 }
 
+# run_caddy DIR: once more, as it was
+run_caddy() {
+	XDG_DATA_HOME=$1 XDG_CONFIG_HOME=$1 caddy run \
+		--config "$1/Caddyfile" --adapter caddyfile \
+		>"$1/caddy.log" 2>&1 3>&- 9>&- &
+	echo $! >"$1/pid"
+	wait_for 10 caddy_decided "$1" "$(cat "$1/port")"
+}
+
+stop_caddy() {
+	kill "$(cat "$1/pid")"
+	wait_for 5 gone "$(cat "$1/pid")"
+}
+
 caddy_decided() {
 	gone "$(cat "$1/pid")" || curl -sf -d x "http://127.0.0.1:$2/ready"
 }
 
-caddyfile() {
+caddyfile() { # caddy_log: debug, or nothing
 	cat <<-END
 		{
+			$caddy_log
 			admin off
 			auto_https disable_redirects
 			skip_install_trust
@@ -81,6 +92,8 @@ caddyfile() {
 		}
 	END
 }
+
+caddy_log=
 
 setup_file() {
 	caddy=$(mktemp -d /tmp/incr-send.XXXXXX)
@@ -490,6 +503,32 @@ listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 		is_error "$output" unavailable 1
 		[[ $stderr == "incr-send: https://localhost:$port: SSL"* ]]
 	done
+}
+
+@test "a certificate that no longer verifies is an outage" {
+	cd "$BATS_TEST_TMPDIR" || return
+	caddy_log=debug
+	start_caddy "$PWD/c"
+	remember "$(cat c/pid)"
+	cp "$(find c -name root.crt)" ca.crt
+	INCR_URL=https://localhost:$(($(cat c/port) + 12000))/
+	open_input --cacert ca.crt
+	increment 1 >&9
+	wait_for 5 has_lines out 1
+	stop_caddy c
+	mv c/caddy c/good
+	run_caddy "$PWD/c" # with another authority
+	remember "$(cat c/pid)"
+	increment 2 >&9
+	wait_for 5 grep -q 'TLS handshake error' c/caddy.log
+	stop_caddy c
+	rm -r c/caddy
+	mv c/good c/caddy
+	run_caddy "$PWD/c"
+	remember "$(cat c/pid)"
+	exec 9>&-
+	wait "$sender"
+	increments 1 2 | cmp - out
 }
 
 @test "a redirect is not followed: 100 at once, with where it leads" {
