@@ -26,6 +26,7 @@
 #include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/reason.h"
 #include "base/signals.h"
 #include "publish/publisher.h"
 #include "record/control.h"
@@ -290,7 +291,7 @@ leave_late(struct publish *p)
 static void
 heed(struct publish *p, enum publisher_state state)
 {
-	char why[PUBLISHER_WHY_MAX];
+	char why[REASON_MAX];
 
 	switch (state) {
 	case PUBLISHER_WELL:
@@ -308,7 +309,7 @@ static void
 give_up(struct publish *p)
 {
 	size_t in_doubt, n = publisher_count(&p->publisher, &in_doubt);
-	char why[PUBLISHER_WHY_MAX];
+	char why[REASON_MAX];
 
 	log_die(EXIT_TEMPFAIL, "%s; " UNDELIVERED,
 	    publisher_why(&p->publisher, why), n, n == 1 ? "" : "s", in_doubt);
@@ -318,7 +319,7 @@ give_up(struct publish *p)
 static void
 say_waiting(struct publish *p, bool waiting)
 {
-	char why[PUBLISHER_WHY_MAX];
+	char why[REASON_MAX];
 
 	if (waiting && !p->said_waiting)
 		log_say("%s; waiting", publisher_why(&p->publisher, why));

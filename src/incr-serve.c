@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/reason.h"
 #include "base/signals.h"
 #include "serve/server.h"
 #include "serve/shutdown.h"
@@ -240,14 +241,14 @@ static void
 open_server(void)
 {
 	static const int hang_up[] = {SIGHUP, 0};
-	char why[LOG_MAX];
+	char why[REASON_MAX];
 	int fd = signals_open(opt.access.tokens == NULL ? NULL : hang_up),
 	    status;
 
 	if (fd < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	opt.access.redis = opt.rate_shared ? opt.redis : NULL;
-	status = server_open(&s.server, &opt.server, why, sizeof why);
+	status = server_open(&s.server, &opt.server, why);
 	if (status != 0)
 		log_die(status, "%s", why);
 	s.signals = (struct loop_fd){.ready = take_signal, .fd = fd};
@@ -398,8 +399,8 @@ take_signal(struct loop_fd *w, uint32_t events)
 static void
 reload(void)
 {
-	char why[LOG_MAX];
+	char why[REASON_MAX];
 
-	if (access_reload(&s.server.access, why, sizeof why) < 0)
+	if (access_reload(&s.server.access, why) < 0)
 		log_say("%s; keeping the tokens read before", why);
 }

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "base/reason.h"
 
 /* More is no age, but a number out of bounds. */
 #define AGE_MAX_MS (INT64_MAX / 4)
@@ -186,7 +186,7 @@ stop(struct flush_input *s, enum flush_input_event event, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(s->why, sizeof s->why, fmt, ap);
+	reason_vset(s->why, fmt, ap);
 	va_end(ap);
 	return event;
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "flush/window.h"
 #include "record/control.h"
 #include "record/fault.h"
@@ -51,7 +52,7 @@ struct flush_input {
 	struct control_checkpoint point; /* the last checkpoint */
 	struct increment inc;
 	enum fault fault;
-	char why[200];
+	char why[REASON_MAX];
 };
 
 /*

@@ -3,13 +3,13 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/reason.h"
 
 enum {
 	/* Places kept free in the acknowledger's queue, for the windows and
@@ -494,6 +494,6 @@ fail(struct flusher *f, int status, const char *fmt, ...)
 		return;
 	f->status = status;
 	va_start(ap, fmt);
-	vsnprintf(f->why, sizeof f->why, fmt, ap);
+	reason_vset(f->why, fmt, ap);
 	va_end(ap);
 }

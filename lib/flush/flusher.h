@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "flush/acknowledger.h"
 #include "flush/committer.h"
 #include "flush/flush_input.h"
@@ -76,8 +77,8 @@ struct flusher {
 	size_t keys;          /* in it */
 	int64_t staleness_ms; /* of its oldest increment; -1: unknown */
 
-	int status;    /* 0, or the exit status of the first failure */
-	char why[600]; /* its message, "object: reason" */
+	int status;           /* 0, or the exit status of the first failure */
+	char why[REASON_MAX]; /* its message, "object: reason" */
 };
 
 /* Takes pg; the strings of options are borrowed until flusher_close. */

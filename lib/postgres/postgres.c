@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/reason.h"
 
 enum {
 	BULKY_BYTES = 1 << 20 /* of a statement: libpq keeps its buffer */
@@ -295,8 +296,8 @@ judge_error(struct postgres *pg, const PGresult *r)
 		return fail(pg, text != NULL ? text : PQerrorMessage(pg->conn));
 	if (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0 ||
 	    strncmp(code, "42", 2) == 0) {
-		snprintf(pg->status.why, sizeof pg->status.why,
-		    "%s: %s (%s); %s", pg->call, text, code, remedy(code));
+		reason_set(pg->status.why, "%s: %s (%s); %s", pg->call, text,
+		    code, remedy(code));
 		move(pg, LINK_FAULT);
 		return POSTGRES_FAULT;
 	}
@@ -363,8 +364,8 @@ move(struct postgres *pg, enum link to)
 static void
 explain(struct postgres *pg, const char *text)
 {
-	snprintf(pg->status.why, sizeof pg->status.why, "%.*s",
-	    (int)strcspn(text, "\n"), *text == '\0' ? "connection lost" : text);
+	reason_set(pg->status.why, "%.*s", (int)strcspn(text, "\n"),
+	    *text == '\0' ? "connection lost" : text);
 }
 
 const struct postgres_status *

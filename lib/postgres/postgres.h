@@ -17,8 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
+
 enum {
-	POSTGRES_WHY_MAX = 512,
 	POSTGRES_CONNECT_MS = 10000, /* for all hosts together */
 	POSTGRES_SILENCE_MS = 5000,  /* without a TCP acknowledgement: lost */
 	POSTGRES_REPLY_MS = 300000,  /* a statement may wait for a lock */
@@ -62,10 +63,10 @@ enum postgres_state postgres_step(struct postgres *pg, short revents);
 /* The connection as it is now. */
 struct postgres_status {
 	bool idle; /* connected and no call under way: a call may begin */
-	char why[POSTGRES_WHY_MAX]; /* why it is down, failed or faulty (then
-				     * with the remedy): one line, without URL
-				     * and password; empty if nothing failed
-				     * since the last POSTGRES_DONE */
+	char why[REASON_MAX]; /* why it is down, failed or faulty (then
+			       * with the remedy): one line, without URL
+			       * and password; empty if nothing failed
+			       * since the last POSTGRES_DONE */
 };
 
 /* Lives as long as pg; every call of this module may change it. */

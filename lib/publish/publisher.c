@@ -9,7 +9,6 @@
 #include "publish/publisher.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/outage.h"
+#include "base/reason.h"
 #include "record/control.h"
 
 enum {
@@ -101,13 +101,12 @@ publisher_count(const struct publisher *c, size_t *ret_in_doubt)
 }
 
 const char *
-publisher_why(const struct publisher *c, char ret[PUBLISHER_WHY_MAX])
+publisher_why(const struct publisher *c, char ret[REASON_MAX])
 {
 	if (c->why[0] != '\0')
-		snprintf(ret, PUBLISHER_WHY_MAX, "%s", c->why);
+		reason_set(ret, "%s", c->why);
 	else
-		snprintf(ret, PUBLISHER_WHY_MAX, "redis: %s",
-		    queue_status(c->queue)->why);
+		reason_set(ret, "redis: %s", queue_status(c->queue)->why);
 	return ret;
 }
 
@@ -342,7 +341,7 @@ say(struct publisher *c, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(c->why, sizeof c->why, fmt, args);
+	reason_vset(c->why, fmt, args);
 	va_end(args);
 }
 

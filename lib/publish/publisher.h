@@ -19,6 +19,7 @@
 
 #include "base/backoff.h"
 #include "base/buf.h"
+#include "base/reason.h"
 #include "publish/batch_state.h"
 #include "publish/publish_batch.h"
 #include "queue/queue.h"
@@ -48,8 +49,6 @@ struct publisher_counts {
 /* What one takes in Redis; measured: 59 to 78 in canonical form. */
 enum { PUBLISHER_MESSAGE_BYTES = 80 };
 
-enum { PUBLISHER_WHY_MAX = SESSION_WHY_MAX + 64 };
-
 /* What the last reply to a call says about the next one. */
 enum publisher_trouble {
 	PUBLISHER_NO_TROUBLE,
@@ -77,7 +76,7 @@ struct publisher {
 	int64_t limit_ms;         /* lines that arrived until then expire */
 	int64_t down_ms;          /* no connection since then; 0: there is */
 	struct backoff backoff;
-	char why[PUBLISHER_WHY_MAX]; /* empty: see queue_status */
+	char why[REASON_MAX]; /* empty: see queue_status */
 };
 
 enum publisher_state {
@@ -120,7 +119,6 @@ size_t publisher_count(const struct publisher *c, size_t *ret_in_doubt);
 
 /* Why it waits, is faulty, gave up or is broken, as "object: reason", in ret,
  * which it returns.  It may contain bytes from Redis, never the URL. */
-const char *publisher_why(
-    const struct publisher *c, char ret[PUBLISHER_WHY_MAX]);
+const char *publisher_why(const struct publisher *c, char ret[REASON_MAX]);
 
 #endif

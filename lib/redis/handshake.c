@@ -5,14 +5,14 @@
  */
 #include "redis/handshake.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/reason.h"
 #include "redis/resp.h"
 
 static int add_auth(struct buf *out, const struct url_redis *u);
 static enum server_fitness check_info(struct handshake *h,
-    const struct redis_reply *reply, char *ret_why, size_t why_size);
+    const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 int
 handshake_write(struct handshake *h, const struct url_redis *url,
@@ -52,24 +52,24 @@ add_auth(struct buf *out, const struct url_redis *u)
 
 enum server_fitness
 handshake_check(struct handshake *h, const struct redis_reply *reply,
-    char *ret_why, size_t why_size)
+    char ret_why[REASON_MAX])
 {
 	const char *error = redis_reply_error(reply), *sha;
 	size_t len;
 
 	if (error != NULL) {
-		snprintf(ret_why, why_size, "%s", error);
+		reason_set(ret_why, "%s", error);
 		return server_info_handshake_error(error);
 	}
 	switch (h->steps[h->n_answered++]) {
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
-	case HANDSHAKE_INFO: return check_info(h, reply, ret_why, why_size);
+	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);
 	if (sha == NULL || len != HANDSHAKE_SHA) {
-		snprintf(ret_why, why_size, "SCRIPT LOAD: no digest");
+		reason_set(ret_why, "SCRIPT LOAD: no digest");
 		return UNFIT_NOW;
 	}
 	memcpy(h->shas[h->n_loaded++], sha, HANDSHAKE_SHA + 1);
@@ -77,19 +77,19 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 }
 
 static enum server_fitness
-check_info(struct handshake *h, const struct redis_reply *reply, char *ret_why,
-    size_t why_size)
+check_info(struct handshake *h, const struct redis_reply *reply,
+    char ret_why[REASON_MAX])
 {
 	size_t len;
 	const char *info = redis_reply_text(reply, &len);
 
 	if (info == NULL ||
 	    server_info_run_id(info, h->run_id, sizeof h->run_id) < 0) {
-		snprintf(ret_why, why_size, "INFO: no run_id");
+		reason_set(ret_why, "INFO: no run_id");
 		return UNFIT_NOW;
 	}
 	h->maxmemory = server_info_maxmemory(info);
-	return server_info_check(info, ret_why, why_size);
+	return server_info_check(info, ret_why);
 }
 
 bool

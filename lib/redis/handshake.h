@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/reason.h"
 #include "base/url.h"
 #include "redis/redis.h"
 #include "redis/server_info.h"
@@ -45,7 +46,7 @@ int handshake_write(struct handshake *h, const struct url_redis *url,
 /* Checks the next reply.  Unless FIT, ret_why is the reason: never with the
  * password. */
 enum server_fitness handshake_check(struct handshake *h,
-    const struct redis_reply *reply, char *ret_why, size_t why_size);
+    const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 /* Was every request answered? */
 bool handshake_done(const struct handshake *h);

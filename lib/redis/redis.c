@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,10 +17,11 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "base/reason.h"
 
 enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
 
-static struct redis *checked(redisContext *c, char *ret_why, size_t why_size);
+static struct redis *checked(redisContext *c, char ret_why[REASON_MAX]);
 static redisContext *context(const struct redis *r);
 static void skip_bytes(struct iovec *part, size_t n);
 static const redisReply *unwrap(const struct redis_reply *p);
@@ -33,24 +33,24 @@ redis_path_max(void)
 }
 
 struct redis *
-redis_connect_unix(const char *path, char *ret_why, size_t why_size)
+redis_connect_unix(const char *path, char ret_why[REASON_MAX])
 {
-	return checked(redisConnectUnixNonBlock(path), ret_why, why_size);
+	return checked(redisConnectUnixNonBlock(path), ret_why);
 }
 
 struct redis *
-redis_connect_tcp(const char *address, int port, char *ret_why, size_t why_size)
+redis_connect_tcp(const char *address, int port, char ret_why[REASON_MAX])
 {
-	return checked(redisConnectNonBlock(address, port), ret_why, why_size);
+	return checked(redisConnectNonBlock(address, port), ret_why);
 }
 
 /* struct redis is hiredis's context, whose name stays in this file. */
 static struct redis *
-checked(redisContext *c, char *ret_why, size_t why_size)
+checked(redisContext *c, char ret_why[REASON_MAX])
 {
 	if (c != NULL && c->err == 0 && io_nonblock(c->fd) == 0)
 		return (struct redis *)(void *)c;
-	snprintf(ret_why, why_size, "connect: %s",
+	reason_set(ret_why, "connect: %s",
 	    c == NULL || c->err == 0 ? strerror(errno) : c->errstr);
 	redisFree(c);
 	return NULL;
@@ -75,7 +75,7 @@ redis_fd(const struct redis *r)
 }
 
 int
-redis_connected(struct redis *r, char *ret_why, size_t why_size)
+redis_connected(struct redis *r, char ret_why[REASON_MAX])
 {
 	int error = 0;
 	socklen_t len = sizeof error;
@@ -84,13 +84,12 @@ redis_connected(struct redis *r, char *ret_why, size_t why_size)
 		error = errno;
 	if (error == 0)
 		return 0;
-	snprintf(ret_why, why_size, "connect: %s", strerror(error));
-	return -1;
+	return reason_set(ret_why, "connect: %s", strerror(error));
 }
 
 int
 redis_send(struct redis *r, const struct iovec part[2], size_t *done,
-    char *ret_why, size_t why_size)
+    char ret_why[REASON_MAX])
 {
 	size_t first = part[0].iov_len, all = first + part[1].iov_len;
 
@@ -109,11 +108,8 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return 0;
-		if (n < 0) {
-			snprintf(
-			    ret_why, why_size, "send: %s", strerror(errno));
-			return -1;
-		}
+		if (n < 0)
+			return reason_set(ret_why, "send: %s", strerror(errno));
 		*done += (size_t)n;
 	}
 	return 0;
@@ -131,7 +127,7 @@ skip_bytes(struct iovec *part, size_t n)
 
 int
 redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
-    char *ret_why, size_t why_size)
+    char ret_why[REASON_MAX])
 {
 	redisContext *c = context(r);
 	void *reply = NULL;
@@ -153,8 +149,7 @@ redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 			return 0;
 		*ret_moved = true;
 	}
-	snprintf(ret_why, why_size, "receive: %s", c->errstr);
-	return -1;
+	return reason_set(ret_why, "receive: %s", c->errstr);
 }
 
 /* -- replies ------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/reason.h"
+
 struct redis;
 
 /* Bytes of a Unix socket's path at most, sockaddr_un. */
@@ -20,10 +22,9 @@ size_t redis_path_max(void);
  * Begins to connect to a socket, or to an address in digits and a port.
  * NULL with the reason in why.  Caller closes.
  */
-struct redis *redis_connect_unix(
-    const char *path, char *ret_why, size_t why_size);
+struct redis *redis_connect_unix(const char *path, char ret_why[REASON_MAX]);
 struct redis *redis_connect_tcp(
-    const char *address, int port, char *ret_why, size_t why_size);
+    const char *address, int port, char ret_why[REASON_MAX]);
 
 /* NULL is allowed. */
 void redis_close(struct redis *r);
@@ -31,14 +32,14 @@ void redis_close(struct redis *r);
 int redis_fd(const struct redis *r);
 
 /* Once it is writable: is it connected?  0, or -1 with the reason. */
-int redis_connected(struct redis *r, char *ret_why, size_t why_size);
+int redis_connected(struct redis *r, char ret_why[REASON_MAX]);
 
 /*
  * Sends the bytes of both parts from *done on, as many as go, and moves
  * *done.  0, or -1 with the reason.  A closed connection raises no SIGPIPE.
  */
 int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
-    char *ret_why, size_t why_size);
+    char ret_why[REASON_MAX]);
 
 /*
  * Reads what is there, until one reply is complete: *ret, caller frees, or
@@ -47,7 +48,7 @@ int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
  */
 struct redis_reply;
 int redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
-    char *ret_why, size_t why_size);
+    char ret_why[REASON_MAX]);
 
 /* -- replies: every accessor takes NULL for "no such thing" -------------- */
 

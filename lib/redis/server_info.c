@@ -2,9 +2,10 @@
 #include "redis/server_info.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/reason.h"
 
 enum { VALUE_MAX = 64, VERSION_MIN = 7 /* for the flags of scripts */ };
 
@@ -13,33 +14,33 @@ static bool field_is(const char *info, const char *name, const char *value);
 static bool starts_with_any(const char *text, const char *const *words);
 
 enum server_fitness
-server_info_check(const char *info, char *ret_why, size_t why_size)
+server_info_check(const char *info, char ret_why[REASON_MAX])
 {
 	char value[VALUE_MAX];
 
 	if (field(info, "redis_version", value, sizeof value) == 0 &&
 	    strtol(value, NULL, 10) < VERSION_MIN) {
-		snprintf(ret_why, why_size, "is version %s, %d is needed",
-		    value, VERSION_MIN);
+		reason_set(
+		    ret_why, "is version %s, %d is needed", value, VERSION_MIN);
 		return UNFIT_FOR_EVER;
 	}
 	if (field_is(info, "redis_mode", "cluster")) {
-		snprintf(ret_why, why_size, "is in cluster mode");
+		reason_set(ret_why, "is in cluster mode");
 		return UNFIT_FOR_EVER;
 	}
 	if (!field_is(info, "maxmemory", "0") &&
 	    field(info, "maxmemory_policy", value, sizeof value) == 0 &&
 	    strcmp(value, "noeviction") != 0) {
-		snprintf(ret_why, why_size,
+		reason_set(ret_why,
 		    "has maxmemory-policy %s, noeviction is needed", value);
 		return UNFIT_FOR_EVER;
 	}
 	if (field_is(info, "loading", "1")) {
-		snprintf(ret_why, why_size, "is loading its data");
+		reason_set(ret_why, "is loading its data");
 		return UNFIT_NOW;
 	}
 	if (field_is(info, "role", "slave")) {
-		snprintf(ret_why, why_size, "is a replica");
+		reason_set(ret_why, "is a replica");
 		return UNFIT_NOW;
 	}
 	return FIT;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
+
 enum server_fitness {
 	FIT,
 	UNFIT_NOW,     /* this may pass: a replica, loading, busy */
@@ -17,7 +19,7 @@ enum server_fitness {
 /* info: the reply to INFO, ending with a NUL.  Unless FIT, ret_why is what
  * is wrong, to be read behind "Redis ". */
 enum server_fitness server_info_check(
-    const char *info, char *ret_why, size_t why_size);
+    const char *info, char ret_why[REASON_MAX]);
 
 /* Copies the run_id.  0, or -1 if info has none that fits. */
 int server_info_run_id(const char *info, char *ret, size_t size);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "base/url.h"
 #include "net/resolve.h"
 #include "redis/handshake.h"
@@ -97,7 +98,7 @@ session_open(const char *url, const struct session_options *options,
 		if (s->resolve == NULL)
 			goto failed;
 	}
-	snprintf(s->status.why, sizeof s->status.why, "not connected yet");
+	reason_set(s->status.why, "not connected yet");
 	return s;
 failed:
 	free(s);
@@ -147,8 +148,7 @@ session_step(struct session *s, short revents)
 		advance(s, revents);
 	}
 	if (s->phase != WAITING && clock_ms() >= s->due_ms) {
-		snprintf(
-		    s->status.why, sizeof s->status.why, "no answer in time");
+		reason_set(s->status.why, "no answer in time");
 		return lose(s);
 	}
 	return state(s);
@@ -167,7 +167,7 @@ session_hang_up(struct session *s)
 		return;
 	disconnect(s);
 	enter(s, WAITING, clock_ms());
-	snprintf(s->status.why, sizeof s->status.why, "hung up");
+	reason_set(s->status.why, "hung up");
 }
 
 /* The only place where the phase changes. */
@@ -216,18 +216,16 @@ connect_now(struct session *s)
 	int known;
 
 	if (s->resolve == NULL) {
-		s->redis = redis_connect_unix(
-		    s->url.path, s->status.why, sizeof s->status.why);
+		s->redis = redis_connect_unix(s->url.path, s->status.why);
 	} else {
 		known = resolve_next(s->resolve, address, &why);
 		if (known == 0)
 			return;
 		if (known < 0)
-			snprintf(s->status.why, sizeof s->status.why,
-			    "look-up: %s", why);
+			reason_set(s->status.why, "look-up: %s", why);
 		else
-			s->redis = redis_connect_tcp(address, s->url.port,
-			    s->status.why, sizeof s->status.why);
+			s->redis = redis_connect_tcp(
+			    address, s->url.port, s->status.why);
 	}
 	enter(s, CONNECTING, s->due_ms);
 	if (s->redis == NULL)
@@ -237,8 +235,7 @@ connect_now(struct session *s)
 static void
 connected(struct session *s)
 {
-	if (redis_connected(s->redis, s->status.why, sizeof s->status.why) <
-	    0) {
+	if (redis_connected(s->redis, s->status.why) < 0) {
 		lose(s);
 		return;
 	}
@@ -251,10 +248,8 @@ static int
 send_handshake(struct session *s, const struct url_redis *url)
 {
 	if (handshake_write(&s->handshake, url, s->options.scripts,
-		s->options.n_scripts, &s->hello) < 0) {
-		snprintf(s->status.why, sizeof s->status.why, LOG_NO_MEMORY);
-		return -1;
-	}
+		s->options.n_scripts, &s->hello) < 0)
+		return reason_set(s->status.why, LOG_NO_MEMORY);
 	start_sending(s, &s->hello, (struct iovec){0});
 	return send_some(s);
 }
@@ -268,8 +263,7 @@ exchange(struct session *s, short revents)
 	if (send_some(s) < 0)
 		return lose(s);
 	while (s->redis != NULL && (revents & (POLLIN | POLLHUP | POLLERR))) {
-		if (redis_receive(s->redis, &reply, &moved, s->status.why,
-			sizeof s->status.why) < 0)
+		if (redis_receive(s->redis, &reply, &moved, s->status.why) < 0)
 			return lose(s);
 		if (moved)
 			restart_timer(s);
@@ -279,8 +273,7 @@ exchange(struct session *s, short revents)
 			return replied(s, reply);
 		if (s->phase == READY) {
 			redis_reply_free(reply);
-			snprintf(s->status.why, sizeof s->status.why,
-			    "reply without a request");
+			reason_set(s->status.why, "reply without a request");
 			return lose(s);
 		}
 		if (check_reply(s, reply) == SESSION_LOST)
@@ -295,8 +288,7 @@ send_some(struct session *s)
 {
 	size_t before = s->out_done;
 
-	if (redis_send(s->redis, s->out, &s->out_done, s->status.why,
-		sizeof s->status.why) < 0)
+	if (redis_send(s->redis, s->out, &s->out_done, s->status.why) < 0)
 		return -1;
 	if (s->out_done > before)
 		restart_timer(s);
@@ -322,8 +314,8 @@ restart_timer(struct session *s)
 static enum session_state
 check_reply(struct session *s, struct redis_reply *reply)
 {
-	enum server_fitness f = handshake_check(
-	    &s->handshake, reply, s->status.why, sizeof s->status.why);
+	enum server_fitness f =
+	    handshake_check(&s->handshake, reply, s->status.why);
 
 	redis_reply_free(reply);
 	switch (f) {
@@ -367,7 +359,7 @@ replied(struct session *s, struct redis_reply *reply)
 		enter(s, READY, IO_FOREVER);
 		return SESSION_REPLIED;
 	}
-	snprintf(s->status.why, sizeof s->status.why, "%s", error);
+	reason_set(s->status.why, "%s", error);
 	redis_reply_free(reply);
 	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
 		enter(s, RELOADING, clock_ms() + s->options.reply_ms);

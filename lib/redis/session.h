@@ -20,12 +20,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/reason.h"
 #include "redis/redis.h"
 #include "redis/resp.h"
 
 struct session;
-
-enum { SESSION_WHY_MAX = 256 };
 
 enum session_state {
 	SESSION_DOWN,    /* no connection; tried again by itself */
@@ -69,9 +68,9 @@ struct session_status {
 			     * replaced; 0 before the first */
 	uint64_t maxmemory; /* of Redis, in bytes, when the connection
 			     * was made; 0: none, or none made yet */
-	char why[SESSION_WHY_MAX]; /* why it is down, refused, lost or faulty:
-				    * one line, which may contain bytes from
-				    * Redis, never the URL */
+	char why[REASON_MAX]; /* why it is down, refused, lost or faulty:
+			       * one line, which may contain bytes from
+			       * Redis, never the URL */
 };
 
 /* Lives as long as s; every call of this module may change it. */

@@ -14,6 +14,7 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/reason.h"
 
 enum {
 	CONNECT_MS = 3000,
@@ -32,8 +33,10 @@ struct transfer {
 	struct transfer *next;      /* free ones */
 	struct curl_slist *headers; /* its own, or NULL */
 	struct buf answer;
-	char why[CURL_ERROR_SIZE];
+	char why[REASON_MAX];
 };
+
+_Static_assert(REASON_MAX >= CURL_ERROR_SIZE, "libcurl writes into why");
 
 struct http_client {
 	CURLM *multi;
@@ -448,10 +451,9 @@ set_why(struct transfer *t, const struct http_answer *a, CURLcode code)
 	if (a->status >= 200)
 		set_status(t, a->status);
 	else if (a->sent && code == CURLE_ABORTED_BY_CALLBACK)
-		snprintf(t->why, sizeof t->why,
-		    "connection closed without an answer");
+		reason_set(t->why, "connection closed without an answer");
 	else if (t->why[0] == '\0')
-		snprintf(t->why, sizeof t->why, "%s", curl_easy_strerror(code));
+		reason_set(t->why, "%s", curl_easy_strerror(code));
 }
 
 /* Of a redirect also where it leads, without password or query. */
@@ -470,7 +472,7 @@ set_status(struct transfer *t, long status)
 		curl_url_set(url, CURLUPART_QUERY, NULL, 0);
 		curl_url_get(url, CURLUPART_URL, &shown, 0);
 	}
-	snprintf(t->why, sizeof t->why, "HTTP status %ld%s%s", status,
+	reason_set(t->why, "HTTP status %ld%s%s", status,
 	    shown == NULL ? "" : ", redirect to ", shown == NULL ? "" : shown);
 	curl_free(shown);
 	curl_url_cleanup(url);

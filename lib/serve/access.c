@@ -2,13 +2,13 @@
 #include "serve/access.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/reason.h"
 
 enum { CLIENTS = 1 << 16 }; /* with known rates: 1.5 MiB */
 
@@ -19,13 +19,13 @@ static enum decision refuse(struct response *ret, enum http_status status,
 
 int
 access_open(struct access *a, const struct access_options *o,
-    const struct loop *loop, char *ret_why, size_t why_size)
+    const struct loop *loop, char ret_why[REASON_MAX])
 {
 	const char *why = LOG_NO_MEMORY;
 	struct hash_seed seed;
 
 	a->options = o;
-	if (o->tokens != NULL && access_reload(a, ret_why, why_size) < 0)
+	if (o->tokens != NULL && access_reload(a, ret_why) < 0)
 		return -1;
 	hash_seed_make(&seed);
 	if (!is_limited(a) ||
@@ -33,8 +33,7 @@ access_open(struct access *a, const struct access_options *o,
 		(o->redis == NULL || ratelimit_shared_open(&a->shared, loop,
 					 o->redis, &a->rates, &why) == 0)))
 		return 0;
-	snprintf(ret_why, why_size, "%s", why);
-	return -1;
+	return reason_set(ret_why, "%s", why);
 }
 
 /* A token read later may have a rate of its own. */
@@ -45,9 +44,9 @@ is_limited(const struct access *a)
 }
 
 int
-access_reload(struct access *a, char *ret_why, size_t why_size)
+access_reload(struct access *a, char ret_why[REASON_MAX])
 {
-	struct tokens *t = tokens_read(a->options->tokens, ret_why, why_size);
+	struct tokens *t = tokens_read(a->options->tokens, ret_why);
 
 	if (t == NULL)
 		return -1;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "http/handler.h"
 #include "net/address.h"
 #include "net/loop.h"
@@ -35,11 +36,11 @@ struct access {
 
 /* Borrows o and loop for ever.  0, or -1 with the reason. */
 int access_open(struct access *a, const struct access_options *o,
-    const struct loop *loop, char *ret_why, size_t why_size);
+    const struct loop *loop, char ret_why[REASON_MAX]);
 
 /* Reads the file of tokens again.  0, or -1 with the reason: the tokens stay
  * as they were. */
-int access_reload(struct access *a, char *ret_why, size_t why_size);
+int access_reload(struct access *a, char ret_why[REASON_MAX]);
 
 void access_close(struct access *a);
 

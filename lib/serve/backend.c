@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,14 +10,14 @@
 #include "base/io.h"
 #include "base/lines.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "record/control.h"
 #include "serve/request.h"
 
 enum {
 	OUT_MAX = 1 << 20, /* bytes that wait for the pipe */
 	CROWD = OUT_MAX / 4,
-	FRESH_MS = 1000,
-	WHY_MAX = 96
+	FRESH_MS = 1000
 };
 
 static void watch_output(struct loop_fd *w, uint32_t events);
@@ -26,7 +25,7 @@ static void lose_output(struct backend *b, int error);
 static void read_verdicts(struct loop_fd *w, uint32_t events);
 static void take_verdict(struct backend *b, const char *line, size_t len);
 static int read_verdict(const struct backend *b, const char *line, size_t len,
-    uint64_t number, struct backend_verdict *ret, char ret_why[WHY_MAX]);
+    uint64_t number, struct backend_verdict *ret, char ret_why[REASON_MAX]);
 static void settle(struct backend *b, const struct inflight_line *l,
     struct backend_verdict *v);
 static void settle_fault(
@@ -238,12 +237,16 @@ take_verdict(struct backend *b, const char *line, size_t len)
 {
 	struct inflight_line l = {.owner = NULL};
 	struct backend_verdict v;
-	char why[WHY_MAX] = "verdict without a line";
+	char why[REASON_MAX];
 	uint64_t number;
+	int result;
 
 	FAILPOINT("serve-verdict");
-	if (inflight_verdict(&b->inflight, &l, &number) < 0 ||
-	    read_verdict(b, line, len, number, &v, why) < 0) {
+	if (inflight_verdict(&b->inflight, &l, &number) < 0)
+		result = reason_set(why, "verdict without a line");
+	else
+		result = read_verdict(b, line, len, number, &v, why);
+	if (result < 0) {
 		end(b, BACKEND_CONFUSED, "stdin", why);
 		settle_fault(b, &l, FAULT_UNKNOWN);
 		return;
@@ -258,32 +261,26 @@ take_verdict(struct backend *b, const char *line, size_t len)
 /* The verdict on line number.  0, or -1 with the reason. */
 static int
 read_verdict(const struct backend *b, const char *line, size_t len,
-    uint64_t number, struct backend_verdict *ret, char ret_why[WHY_MAX])
+    uint64_t number, struct backend_verdict *ret, char ret_why[REASON_MAX])
 {
 	struct control_error e;
 	size_t tag_len;
 
 	if (b->tagged) {
-		if (lines_split_tag(line, len, &tag_len) < 0) {
-			snprintf(ret_why, WHY_MAX, "verdict without a tag");
-			return -1;
-		}
+		if (lines_split_tag(line, len, &tag_len) < 0)
+			return reason_set(ret_why, "verdict without a tag");
 		line += tag_len + 1;
 		len -= tag_len + 1;
 	}
 	*ret = (struct backend_verdict){.text = line, .len = len};
 	if (control_kind(line, len) != CONTROL_ERROR)
 		return 0;
-	if (control_parse_error(line, len, &e) < 0) {
-		snprintf(ret_why, WHY_MAX, "malformed error line");
-		return -1;
-	}
-	if (e.line != number) {
-		snprintf(ret_why, WHY_MAX,
+	if (control_parse_error(line, len, &e) < 0)
+		return reason_set(ret_why, "malformed error line");
+	if (e.line != number)
+		return reason_set(ret_why,
 		    "verdict out of order: expected line %ju, got %ju",
 		    (uintmax_t)number, (uintmax_t)e.line);
-		return -1;
-	}
 	ret->fault = e.fault;
 	return 0;
 }
@@ -342,5 +339,5 @@ end(struct backend *b, enum backend_state state, const char *object,
 		return;
 	b->state = state;
 	b->seen = false;
-	snprintf(b->why, sizeof b->why, "%s: %s", object, why);
+	reason_set(b->why, "%s: %s", object, why);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/lines.h"
+#include "base/reason.h"
 #include "http/exchange.h"
 #include "net/loop.h"
 #include "record/fault.h"
@@ -46,7 +47,7 @@ enum backend_state {
 struct backend {
 	enum backend_state state; /* only to a worse one */
 	bool seen;                /* the state, by backend_state() */
-	char why[128];
+	char why[REASON_MAX];
 	bool tagged;
 	int64_t verdict_ms;
 	void (*verdict)(

@@ -2,7 +2,6 @@
 #include "serve/ratelimit_shared.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/reason.h"
 #include "queue/lua/rate.h"
 #include "redis/resp.h"
 
@@ -283,7 +283,7 @@ note_trouble(struct ratelimit_shared *s, const char *why)
 	if (s->noted || *why == '\0')
 		return;
 	s->noted = s->to_say = true;
-	snprintf(s->trouble, sizeof s->trouble, "%s", why);
+	reason_set(s->trouble, "%s", why);
 }
 
 const char *

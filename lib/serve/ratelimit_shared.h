@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "net/loop.h"
 #include "redis/session.h"
 #include "serve/ratelimit.h"
@@ -35,7 +36,7 @@ struct ratelimit_shared {
 	bool faulty;                      /* asked again after a while */
 	bool noted;                       /* the trouble, until it is over */
 	bool to_say;                      /* by ratelimit_shared_trouble() */
-	char trouble[256];
+	char trouble[REASON_MAX];
 };
 
 /* Shares what is spent, and raises what clients owe in r.  r, loop and url

@@ -2,34 +2,34 @@
 #include "serve/server.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/reason.h"
 
 static void take_verdict(
     void *service, struct exchange *x, const struct backend_verdict *v);
 static int64_t advance_bulk(struct server *s, int64_t now_ms);
 
 int
-server_open(struct server *s, const struct server_options *o, char *ret_why,
-    size_t why_size)
+server_open(
+    struct server *s, const struct server_options *o, char ret_why[REASON_MAX])
 {
 	struct backend_options backend = o->backend;
 	const char *why;
 
 	if (loop_open(&s->loop) < 0) {
-		snprintf(ret_why, why_size, "epoll: %s", strerror(errno));
+		reason_set(ret_why, "epoll: %s", strerror(errno));
 		return EXIT_TEMPFAIL;
 	}
-	if (access_open(&s->access, o->access, &s->loop, ret_why, why_size) < 0)
+	if (access_open(&s->access, o->access, &s->loop, ret_why) < 0)
 		return EXIT_CONFIG;
 	backend.verdict = take_verdict;
 	backend.service = s;
 	if (backend_open(&s->backend, &backend, &s->loop, &why) < 0) {
-		snprintf(ret_why, why_size, "%s", why);
+		reason_set(ret_why, "%s", why);
 		return EXIT_TEMPFAIL;
 	}
 	bulk_queue_init(&s->bulk,

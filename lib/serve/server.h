@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "http/conn.h"
 #include "net/loop.h"
 #include "serve/acceptor.h"
@@ -41,8 +42,8 @@ struct server {
  * Opens the loop and all parts; the owner adds sockets to the acceptor.  0,
  * or the exit status (log.h) with the reason, "object: reason".
  */
-int server_open(struct server *s, const struct server_options *o, char *ret_why,
-    size_t why_size);
+int server_open(
+    struct server *s, const struct server_options *o, char ret_why[REASON_MAX]);
 
 /* Sends what can be sent: lines, answers. */
 void server_send(struct server *s);

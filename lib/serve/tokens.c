@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "base/sha256.h"
 
 enum { WORDS = 3, RATE_TEXT = 32 };
@@ -335,7 +336,7 @@ tokens_free(struct tokens *t)
 /* -- files --------------------------------------------------------------- */
 
 struct tokens *
-tokens_read(const char *path, char *ret_why, size_t why_size)
+tokens_read(const char *path, char ret_why[REASON_MAX])
 {
 	struct tokens *t = NULL;
 	struct buf text = {0};
@@ -347,9 +348,9 @@ tokens_read(const char *path, char *ret_why, size_t why_size)
 		    text.len == 0 ? "" : buf_ptr(&text), text.len, &line, &why);
 	buf_free(&text);
 	if (t == NULL && line > 0)
-		snprintf(ret_why, why_size, "%s:%u: %s", path, line, why);
+		reason_set(ret_why, "%s:%u: %s", path, line, why);
 	else if (t == NULL)
-		snprintf(ret_why, why_size, "%s: %s", path, why);
+		reason_set(ret_why, "%s: %s", path, why);
 	return t;
 }
 

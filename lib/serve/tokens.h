@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/reason.h"
 #include "serve/client.h"
 
 enum {
@@ -38,7 +39,7 @@ struct tokens *tokens_parse(
     const char *text, size_t len, unsigned *ret_line, const char **ret_why);
 
 /* Reads a regular file.  NULL with the reason, "PATH:LINE: why". */
-struct tokens *tokens_read(const char *path, char *ret_why, size_t why_size);
+struct tokens *tokens_read(const char *path, char ret_why[REASON_MAX]);
 
 /* NULL is allowed. */
 void tokens_free(struct tokens *t);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/reason.h"
 
 enum { PARTS_VERDICTS = 64 };
 
@@ -60,7 +61,7 @@ parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 	    .service = &parts,
 	    .tagged = tagged};
 	int out[2], in[2];
-	char why[256];
+	char why[REASON_MAX];
 	const char *reason = why;
 
 	parts = (struct parts){0};
@@ -71,9 +72,8 @@ parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 	parts.lines = out[0];
 	parts.verdicts = in[1];
 	check(loop_open(&parts.loop) == 0, "loop");
-	check(access_open(&parts.access, &open, &parts.loop, why, sizeof why) ==
-		  0,
-	    "%s", why);
+	check(access_open(&parts.access, &open, &parts.loop, why) == 0, "%s",
+	    why);
 	check(backend_open(&parts.backend, &o, &parts.loop, &reason) == 0, "%s",
 	    reason);
 	bulk_queue_init(&parts.bulk,

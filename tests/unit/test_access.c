@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "base/reason.h"
 #include "base/sha256.h"
 
 static const struct loop no_loop; /* used with a Redis only */
@@ -60,9 +61,9 @@ write_tokens(const char *const lines[][3], size_t n)
 static void
 open_access(struct access *a, const struct access_options *o)
 {
-	char why[256] = "";
+	char why[REASON_MAX] = "";
 
-	check(access_open(a, o, &no_loop, why, sizeof why) == 0, "%s", why);
+	check(access_open(a, o, &no_loop, why) == 0, "%s", why);
 }
 
 static void
@@ -105,7 +106,7 @@ test_tokens(void)
 	struct access a = {0};
 	struct client c;
 	struct response r;
-	char why[256] = "";
+	char why[REASON_MAX] = "";
 
 	write_tokens(lines, check_n(lines));
 	open_access(&a, &o);
@@ -133,14 +134,13 @@ test_tokens(void)
 
 	/* Another file, then a faulty one, which changes nothing. */
 	write_tokens(&lines[1], 1);
-	check(access_reload(&a, why, sizeof why) == 0, "%s", why);
+	check(access_reload(&a, why) == 0, "%s", why);
 	check(enter(&a, "Authorization: Bearer secret\r\n", "::1", &c, &r) ==
 		  DECISION_ANSWER,
 	    "it is no more");
 	unlink(path);
 	check(
-	    access_reload(&a, why, sizeof why) < 0 && strstr(why, path) != NULL,
-	    "%s", why);
+	    access_reload(&a, why) < 0 && strstr(why, path) != NULL, "%s", why);
 	check(enter(&a, "Authorization: Bearer other\r\n", "::1", &c, &r) ==
 		  DECISION_READ,
 	    "the tokens stay");

@@ -36,7 +36,7 @@ open_server(void)
 	    .max_connections = 16,
 	    .max_bulk_requests = 2};
 	int out[2], in[2];
-	char why[256] = "";
+	char why[REASON_MAX] = "";
 	const char *reason = why;
 
 	server = (struct server){0};
@@ -46,7 +46,7 @@ open_server(void)
 	o.backend.out_fd = out[1];
 	lines = out[0];
 	verdicts = in[1];
-	check(server_open(&server, &o, why, sizeof why) == 0, "%s", why);
+	check(server_open(&server, &o, why) == 0, "%s", why);
 	check(acceptor_open(&server.acceptor, path, ROUTES_FRONT, &reason) == 0,
 	    "%s", reason);
 	shutdown_init(&stop, &server, UNREADY_MS, GRACE_MS);
