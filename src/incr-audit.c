@@ -43,6 +43,12 @@ static const struct option_def defs[] = {
 	.call = take_sum},
 };
 
+static const struct options_prog prog = {.name = "incr-audit",
+    .operands = "[KEY]",
+    .purpose = "Tells where all increments are, and their sums.",
+    .defs = defs,
+    .n_defs = sizeof defs / sizeof *defs};
+
 static void begin(struct audit *a, int argc, char **argv);
 static void audit(struct audit *a);
 static void report(const struct audit *a);
@@ -57,7 +63,7 @@ main(int argc, char **argv)
 	static struct audit a;
 	int status;
 
-	log_name("incr-audit");
+	log_name(prog.name);
 	begin(&a, argc, argv);
 	audit(&a);
 	report(&a);
@@ -71,9 +77,6 @@ main(int argc, char **argv)
 static void
 begin(struct audit *a, int argc, char **argv)
 {
-	static const struct options_prog prog = {"incr-audit", "[KEY]",
-	    "Tells where all increments are, and their sums.", defs,
-	    sizeof defs / sizeof *defs};
 	static struct id key;
 	int first = options_parse(&prog, argc, argv);
 	const char *why;

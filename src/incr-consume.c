@@ -75,6 +75,12 @@ static const struct option_def defs[] = {
 	&wait_ms, "(for ever, 30 with -o)", 0, "wait this long for Redis"),
 };
 
+static const struct options_prog prog = {.name = "incr-consume",
+    .purpose = "Takes increments from the queue in Redis and writes them, with "
+	       "checkpoints,\nto standard output.",
+    .defs = defs,
+    .n_defs = sizeof defs / sizeof *defs};
+
 static struct metric series[M_COUNT] = {
     [M_CONSUMED] = {METRIC_CONSUMED},
     [M_BATCHES] = {METRIC_CONSUME_BATCHES},
@@ -99,7 +105,7 @@ main(int argc, char **argv)
 	static struct consumer c;
 	int signals;
 
-	log_name("incr-consume");
+	log_name(prog.name);
 	begin(&c, argc, argv);
 	signals = signals_open(NULL);
 	if (signals < 0)
@@ -111,10 +117,6 @@ main(int argc, char **argv)
 static void
 begin(struct consumer *c, int argc, char **argv)
 {
-	static const struct options_prog prog = {"incr-consume", NULL,
-	    "Takes increments from the queue in Redis and writes them, with "
-	    "checkpoints,\nto standard output.",
-	    defs, sizeof defs / sizeof *defs};
 	const char *why;
 
 	consumer_init(c);
@@ -126,7 +128,7 @@ begin(struct consumer *c, int argc, char **argv)
 	if (c->queue == NULL)
 		log_die(EXIT_CONFIG, "redis: %s", why);
 	fault_series(&series[M_REJECTED]);
-	if (metrics_open("incr-consume", series, M_COUNT) < 0)
+	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
 	c->queue_name = queue_name;
 	c->batch_max = batch_max;

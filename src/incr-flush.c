@@ -74,6 +74,11 @@ static const struct option_def defs[] = {
     OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
 };
 
+static const struct options_prog prog = {.name = "incr-flush",
+    .purpose = "Adds increments up by key and counts them in Postgres.",
+    .defs = defs,
+    .n_defs = sizeof defs / sizeof *defs};
+
 /* The series of the metrics. */
 enum {
 	M_FLUSHED,
@@ -121,7 +126,7 @@ main(int argc, char **argv)
 	static struct flusher f;
 	int signals;
 
-	log_name("incr-flush");
+	log_name(prog.name);
 	begin(&f, argc, argv);
 	signals = signals_open(NULL);
 	if (signals < 0)
@@ -133,9 +138,6 @@ main(int argc, char **argv)
 static void
 begin(struct flusher *f, int argc, char **argv)
 {
-	static const struct options_prog prog = {"incr-flush", NULL,
-	    "Adds increments up by key and counts them in Postgres.", defs,
-	    sizeof defs / sizeof *defs};
 	struct flusher_options options;
 	struct url_redis parts;
 	struct postgres *pg;
@@ -158,7 +160,7 @@ begin(struct flusher *f, int argc, char **argv)
 		log_no_memory();
 	flusher_open(f, pg, &options);
 	fault_series(&series[M_REJECTED]);
-	if (metrics_open("incr-flush", series, M_COUNT) < 0)
+	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
 

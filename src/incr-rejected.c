@@ -84,6 +84,13 @@ static const struct option_def defs[] = {
 	.dest = &yes},
 };
 
+static const struct options_prog prog = {.name = "incr-rejected",
+    .operands = "list|count|republish|drop [ID...]",
+    .purpose =
+	"Lists, counts, republishes or drops the dead letters of a queue.",
+    .defs = defs,
+    .n_defs = sizeof defs / sizeof *defs};
+
 /* What a command is to do with the list, and what it has done. */
 struct job {
 	enum command command;
@@ -123,7 +130,7 @@ main(int argc, char **argv)
 {
 	static struct job j;
 
-	log_name("incr-rejected");
+	log_name(prog.name);
 	begin(&j, argc, argv);
 	if (j.command != DROP || ask(&j)) {
 		run(&j);
@@ -135,10 +142,6 @@ main(int argc, char **argv)
 static void
 begin(struct job *j, int argc, char **argv)
 {
-	static const struct options_prog prog = {"incr-rejected",
-	    "list|count|republish|drop [ID...]",
-	    "Lists, counts, republishes or drops the dead letters of a queue.",
-	    defs, sizeof defs / sizeof *defs};
 	int first = options_parse(&prog, argc, argv);
 	const char *why;
 

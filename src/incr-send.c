@@ -118,9 +118,10 @@ static const struct option_def options[] = {
 	.dest = &settings.token},
 };
 
-static const struct options_prog prog = {"incr-send", NULL,
-    "Sends increments over HTTP, writes one verdict per line.", options,
-    sizeof options / sizeof *options};
+static const struct options_prog prog = {.name = "incr-send",
+    .purpose = "Sends increments over HTTP, writes one verdict per line.",
+    .defs = options,
+    .n_defs = sizeof options / sizeof *options};
 
 enum { DELIVERED, REJECTED, UNAVAILABLE, UNKNOWN, REPEATS, IN_HAND, DURATION };
 

@@ -14,8 +14,8 @@ static bool out_of_memory; /* jansson has asked in vain */
 static json_t *attempt(const char *text, size_t len, bool *ret_repeated,
     enum json_error_code *ret_code);
 static void *allocate(size_t n);
-static size_t tame(const char *text, size_t len, char *ret);
-static size_t tame_escape(const char *text, size_t len, char *ret);
+static size_t replace(const char *text, size_t len, char *ret);
+static size_t replace_escape(const char *text, size_t len, char *ret);
 static bool in_exponent(const char *text, size_t at);
 static size_t digits(const char *text, size_t len);
 
@@ -23,7 +23,7 @@ enum json_outcome
 json_load(const char *text, size_t len, struct json_text *ret)
 {
 	struct json_text found = {0};
-	char tamed[LINES_JSON_MAX];
+	char replaced[LINES_JSON_MAX];
 	enum json_error_code code;
 	json_t *root;
 
@@ -33,12 +33,12 @@ json_load(const char *text, size_t len, struct json_text *ret)
 	out_of_memory = false;
 	json_set_alloc_funcs(allocate, free);
 	root = attempt(text, len, &found.repeated, &code);
-	if (root == NULL && len <= sizeof tamed &&
+	if (root == NULL && len <= sizeof replaced &&
 	    (code == json_error_numeric_overflow ||
 		code == json_error_null_byte_in_key)) {
 		found.replaced = true;
-		len = tame(text, len, tamed);
-		root = attempt(tamed, len, &found.repeated, &code);
+		len = replace(text, len, replaced);
+		root = attempt(replaced, len, &found.repeated, &code);
 	}
 	if (out_of_memory) {
 		json_decref(root);
@@ -89,11 +89,11 @@ allocate(size_t n)
  *	-1.5e+999		-1.5e+0	no integer still
  *	"\u0000"		"\u0001"
  *
- * What was in range may be 0 then, too: a fault found before the range, or
- * the very value, is the reason why we are here.
+ * An integer of 19 digits that was in range is 0 then, too: json_load says
+ * that something was replaced.
  */
 static size_t
-tame(const char *text, size_t len, char *ret)
+replace(const char *text, size_t len, char *ret)
 {
 	bool quoted = false;
 	size_t n = 0, i = 0;
@@ -102,7 +102,7 @@ tame(const char *text, size_t len, char *ret)
 		size_t run = quoted ? 0 : digits(text + i, len - i);
 
 		if (quoted && text[i] == '\\') {
-			run = tame_escape(text + i, len - i, ret + n);
+			run = replace_escape(text + i, len - i, ret + n);
 			n += run;
 			i += run;
 		} else if (run > 0 &&
@@ -120,7 +120,7 @@ tame(const char *text, size_t len, char *ret)
 
 /* Copies one escape sequence, at least its first two bytes (if there). */
 static size_t
-tame_escape(const char *text, size_t len, char *ret)
+replace_escape(const char *text, size_t len, char *ret)
 {
 	static const char nul[] = "\\u0000";
 	size_t n = sizeof nul - 1;
