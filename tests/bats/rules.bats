@@ -416,7 +416,7 @@ has_read_all() {
 	timeout 20 incr-consume -o -n 1 -w 0.4 >out 2>err || status=$?
 	[ "$status" -eq 111 ]
 	[ "$(said err | wc -l)" -eq 1 ]
-	has 'wait to be acknowledged' err
+	has 'too many unacknowledged batches' err
 	tail -n 1 out | grep -q '"end":true'
 	[ "$(grep -c '"value"' out)" -eq 1000 ]
 	[ "$(ready)" -eq 3 ]
