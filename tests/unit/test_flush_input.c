@@ -8,16 +8,16 @@
 #define A "aaaaaaaa-0000-4000-8000-00000000000a"
 #define B "bbbbbbbb-0000-4000-8000-00000000000b"
 #define LINE(v) "{\"key\":\"" A "\",\"value\":" #v "}"
-#define FAILPOINT(queue, consumer, seq, lines, adopted, rest) \
+#define CHECKPOINT(queue, consumer, seq, lines, adopted, rest) \
 	"{\"checkpoint\":{\"queue\":\"" queue "\",\"consumer\":\"" consumer \
 	"\",\"seq\":" #seq ",\"lines\":" #lines ",\"taken\":5000," \
 	"\"adopted\":" #adopted rest "}}"
-#define BEGIN(consumer) FAILPOINT("q", consumer, 0, 0, false, "")
+#define BEGIN(consumer) CHECKPOINT("q", consumer, 0, 0, false, "")
 #define BATCH(consumer, seq, lines) \
-	FAILPOINT("q", consumer, seq, lines, false, "")
+	CHECKPOINT("q", consumer, seq, lines, false, "")
 #define ADOPTED(consumer, seq, lines) \
-	FAILPOINT("q", consumer, seq, lines, true, "")
-#define END(consumer) FAILPOINT("q", consumer, 0, 0, false, ",\"end\":true")
+	CHECKPOINT("q", consumer, seq, lines, true, "")
+#define END(consumer) CHECKPOINT("q", consumer, 0, 0, false, ",\"end\":true")
 #define ERROR(code) \
 	"{\"error\":{\"code\":\"" code "\",\"detail\":\"x\",\"line\":1}}"
 
@@ -158,21 +158,21 @@ failures(void)
 	    {BEGIN(A), BATCH(A, 1, 1)},
 	    {BEGIN(A), LINE(1), BEGIN(B)},
 	    {BEGIN(A), LINE(1), END(A)},
-	    {BEGIN(A), LINE(1), FAILPOINT("q", B, 0, 1, false, "")},
+	    {BEGIN(A), LINE(1), CHECKPOINT("q", B, 0, 1, false, "")},
 	    {BEGIN(A), LINE(1),
-		FAILPOINT("q", A, 0, 1, false, ",\"end\":true")},
+		CHECKPOINT("q", A, 0, 1, false, ",\"end\":true")},
 	    {BEGIN(A), END(A), LINE(1)},
 	    {BEGIN(A), END(A), ERROR("not-json")},
 	    {BEGIN(A), END(A), BATCH(A, 1, 0)},
 	    {BEGIN(A), END(A), END(A)},
 	    {BEGIN(A), "{\"checkpoint\":{}}"},
 	    {BEGIN(A), "{\"checkpoint\":{\"queue\":\"q\""},
-	    {FAILPOINT("q", A, 0, 3, false, "")},
+	    {CHECKPOINT("q", A, 0, 3, false, "")},
 	};
 	static const char *const configs[][3] = {
-	    {FAILPOINT("other", A, 0, 0, false, "")},
-	    {BEGIN(A), FAILPOINT("other", A, 1, 0, false, "")},
-	    {BEGIN(A), FAILPOINT("other", B, 0, 0, false, "")},
+	    {CHECKPOINT("other", A, 0, 0, false, "")},
+	    {BEGIN(A), CHECKPOINT("other", A, 1, 0, false, "")},
+	    {BEGIN(A), CHECKPOINT("other", B, 0, 0, false, "")},
 	};
 
 	for (size_t i = 0; i < check_n(bugs); i++)
