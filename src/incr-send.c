@@ -22,7 +22,6 @@
 #include "base/io.h"
 #include "base/lines.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"

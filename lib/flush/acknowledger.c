@@ -101,11 +101,11 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		FAILPOINT("flush-acknowledged");
 		ack_queue_done(&a->acks, &a->part);
 		if (a->acks.n == 0)
-			task_queue_remove(&a->tasks, task);
+			task_queue_remove(&a->tasks, (int)task);
 		break;
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
-		task_queue_remove(&a->tasks, task);
+		task_queue_remove(&a->tasks, (int)task);
 		a->registered = queue_asked(a->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
 	}
@@ -128,7 +128,7 @@ begin(struct acknowledger *a)
 	if (call(a, task) < 0)
 		task_queue_pause(&a->tasks, now_ms);
 	else
-		task_queue_begin(&a->tasks, task);
+		task_queue_begin(&a->tasks, (int)task);
 }
 
 static int
@@ -146,7 +146,7 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_RENEW:
 		h = &a->held[a->next_held++];
 		if (a->next_held == a->n_held)
-			task_queue_remove(&a->tasks, task);
+			task_queue_remove(&a->tasks, (int)task);
 		return FAILPOINT_AFTER("flush-renew-sent",
 		    queue_renew(a->q, &h->self, &h->consumer, 1, true));
 	case ACKNOWLEDGER_ASK:

@@ -69,7 +69,7 @@ link_of(enum postgres_state state)
 static enum committer_news
 finish(struct committer *c, enum committer_task task)
 {
-	task_queue_remove(&c->tasks, task);
+	task_queue_remove(&c->tasks, (int)task);
 	switch (task) {
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY: return finish_apply(c);
@@ -144,7 +144,7 @@ begin(struct committer *c)
 		return COMMITTER_MEMORY;
 	if (task == COMMITTER_APPLY && c->window->sent_ms == 0)
 		c->window->sent_ms = now_ms;
-	task_queue_begin(&c->tasks, task);
+	task_queue_begin(&c->tasks, (int)task);
 	return COMMITTER_NOTHING;
 }
 

@@ -61,7 +61,7 @@ batch_state_after(enum batch_state state, enum batch_event event, bool echo)
 		    t->when != (echo ? SILENT : WITH_ECHO))
 			return t->step;
 	}
-	assert(!"event that can't come in this state");
+	assert(false && "event that can't come in this state");
 	return (struct batch_step){.next = state};
 }
 
