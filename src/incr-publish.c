@@ -124,9 +124,9 @@ static void run(struct publish *p);
 static void wait_for_work(struct publish *p);
 static bool has_room(const struct publish *p);
 static int64_t next_due(const struct publish *p, int64_t due_ms);
-static void hear_signal(struct publish *p);
+static void take_signal(struct publish *p);
 static _Noreturn void leave_late(struct publish *p);
-static void heed(struct publish *p, enum publisher_state state);
+static void act_on(struct publish *p, enum publisher_state state);
 static _Noreturn void give_up(struct publish *p);
 static void say_waiting(struct publish *p, bool waiting);
 static void read_input(struct publish *p, bool readable);
@@ -194,7 +194,7 @@ run(struct publish *p)
 {
 	do {
 		wait_for_work(p);
-		heed(p, publisher_send(&p->publisher, p->now_ms));
+		act_on(p, publisher_send(&p->publisher, p->now_ms));
 		write_answers(p);
 	} while (!p->ended || !publisher_empty(&p->publisher) ||
 		 p->publisher.out.len > 0);
@@ -221,13 +221,13 @@ wait_for_work(struct publish *p)
 		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	p->now_ms = clock_ms();
 	if (fds[0].revents != 0)
-		hear_signal(p);
+		take_signal(p);
 	if (p->now_ms >= p->grace_end_ms)
 		leave_late(p);
 	if (fds[2].revents & (POLLERR | POLLHUP))
 		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
 	state = publisher_step(&p->publisher, fds[3].revents, p->now_ms);
-	heed(p, state);
+	act_on(p, state);
 	say_waiting(p, state == PUBLISHER_WAITING);
 	read_input(p, fds[1].revents != 0);
 }
@@ -268,7 +268,7 @@ count(const struct publish *p)
 /* What ends this program is the end of its input; a signal only sets a
  * limit to it. */
 static void
-hear_signal(struct publish *p)
+take_signal(struct publish *p)
 {
 	if (signals_next(p->signals) != 0 && p->grace_end_ms == IO_FOREVER)
 		p->grace_end_ms = p->now_ms + grace_ms;
@@ -289,7 +289,7 @@ leave_late(struct publish *p)
 }
 
 static void
-heed(struct publish *p, enum publisher_state state)
+act_on(struct publish *p, enum publisher_state state)
 {
 	char why[REASON_MAX];
 

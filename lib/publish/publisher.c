@@ -24,7 +24,7 @@ enum {
 	RETRY_MS = 200 /* at most, between two sendings of what was refused */
 };
 
-static enum publisher_state hear(struct publisher *c, enum queue_state state);
+static enum publisher_state finish_call(struct publisher *c, enum queue_state state);
 static bool is_to_retry(const struct publisher *c);
 static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
@@ -131,7 +131,7 @@ enum publisher_state
 publisher_step(struct publisher *c, short revents, int64_t now_ms)
 {
 	enum queue_state state = queue_step(c->queue, revents);
-	enum publisher_state result = hear(c, state);
+	enum publisher_state result = finish_call(c, state);
 
 	if ((state == QUEUE_DONE || state == QUEUE_REFUSED) && is_to_retry(c))
 		c->retry_ms = now_ms + backoff_next(&c->backoff);
@@ -144,7 +144,7 @@ publisher_step(struct publisher *c, short revents, int64_t now_ms)
 
 /* The one place where a call ends. */
 static enum publisher_state
-hear(struct publisher *c, enum queue_state state)
+finish_call(struct publisher *c, enum queue_state state)
 {
 	switch (state) {
 	case QUEUE_DONE:
