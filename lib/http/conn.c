@@ -409,12 +409,10 @@ destroy(struct conn *c)
 int64_t
 conn_tick(struct conns *all, int64_t now_ms)
 {
-	static const uint8_t limited[] = {
-	    CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WRITING, CONN_LINGERING};
 	int64_t next_ms = give_back(all, now_ms), due_ms;
 
-	for (size_t i = 0; i < sizeof limited; i++) {
-		struct timerlist *l = &all->lists[limited[i]];
+	for (size_t i = 0; i < CONN_LIMITED; i++) {
+		struct timerlist *l = &all->lists[i];
 
 		while ((due_ms = timerlist_next(l)) <= now_ms)
 			expire((struct conn *)((char *)l->first -

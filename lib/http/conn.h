@@ -24,16 +24,19 @@
  *	   any of these -> LINGERING -> GONE		the last answer is out
  */
 enum conn_state {
+	/* with a time limit: */
 	CONN_IDLE,      /* a request; holds no buffer */
 	CONN_HEAD,      /* the rest of a head */
 	CONN_BODY,      /* the rest of a body */
-	CONN_WAITING,   /* verdicts, and the next request */
-	CONN_BLOCKED,   /* verdicts, or the handler: nothing is read */
 	CONN_WRITING,   /* the client to read answers: nothing is read */
 	CONN_LINGERING, /* the client's end, after the last answer: what it
 			 * still sends is read, lest a reset destroy the
 			 * answer */
-	CONN_GONE,      /* nothing: it is freed by the next conn_flush() */
+	CONN_LIMITED,   /* how many of them */
+	/* without: */
+	CONN_WAITING = CONN_LIMITED, /* verdicts, and the next request */
+	CONN_BLOCKED, /* verdicts, or the handler: nothing is read */
+	CONN_GONE,    /* nothing: it is freed by the next conn_flush() */
 	CONN_STATES
 };
 
@@ -46,7 +49,7 @@ struct conn;
 struct conns {
 	const struct loop *loop;
 	const struct handler *handler;
-	int64_t limit_ms[CONN_STATES]; /* WAITING and BLOCKED have none */
+	int64_t limit_ms[CONN_STATES]; /* 0 from CONN_LIMITED on */
 	bool closing; /* every answer ends its connection, if it can */
 	struct timerlist lists[CONN_STATES];
 	struct conn *first_queued, *last_queued; /* for conn_flush() */
