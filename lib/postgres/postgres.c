@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "postgres/pg_error.h"
 
 enum {
 	BULKY_BYTES = 1 << 20 /* of a statement: libpq keeps its buffer */
@@ -42,12 +43,10 @@ struct postgres {
 static void connect_now(struct postgres *pg);
 static void ignore(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
-static bool only_wrong_credentials(const char *text);
 static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
 static enum postgres_state collect(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
-static const char *remedy(const char *code);
 static enum postgres_state fail(struct postgres *pg, const char *why);
 static void move(struct postgres *pg, enum link to);
 static void explain(struct postgres *pg, const char *text);
@@ -167,7 +166,7 @@ step_connecting(struct postgres *pg, short revents)
 		return;
 	pg->polling = PQconnectPoll(pg->conn);
 	if (pg->polling == PGRES_POLLING_FAILED) {
-		bool wrong = only_wrong_credentials(PQerrorMessage(pg->conn));
+		bool wrong = pg_error_is_credentials(PQerrorMessage(pg->conn));
 
 		fail(pg, PQerrorMessage(pg->conn));
 		if (wrong)
@@ -182,26 +181,6 @@ step_connecting(struct postgres *pg, short revents)
 		return;
 	}
 	move(pg, LINK_IDLE);
-}
-
-/* Did every host that was tried refuse user or password (class 28)? */
-static bool
-only_wrong_credentials(const char *text)
-{
-	bool any = false;
-
-	while (text != NULL) {
-		size_t len = strcspn(text, "\n");
-		const char *code = memmem(text, len, ":  28", 5);
-
-		if (strncmp(text, "connection to server", 20) == 0) {
-			if (code == NULL)
-				return false;
-			any = true;
-		}
-		text = text[len] == '\0' ? NULL : text + len + 1;
-	}
-	return any;
 }
 
 static void
@@ -284,7 +263,6 @@ collect(struct postgres *pg)
 	return state;
 }
 
-/* What an SQLSTATE asks for; its first two characters are its class. */
 static enum postgres_state
 judge_error(struct postgres *pg, const PGresult *r)
 {
@@ -294,10 +272,9 @@ judge_error(struct postgres *pg, const PGresult *r)
 	if (PQstatus(pg->conn) == CONNECTION_BAD || code == NULL ||
 	    text == NULL)
 		return fail(pg, text != NULL ? text : PQerrorMessage(pg->conn));
-	if (strncmp(code, "22", 2) == 0 || strncmp(code, "23", 2) == 0 ||
-	    strncmp(code, "42", 2) == 0) {
+	if (pg_error_is_permanent(code)) {
 		reason_set(pg->status.why, "%s: %s (%s); %s", pg->call, text,
-		    code, remedy(code));
+		    code, pg_error_remedy(code));
 		move(pg, LINK_FAULT);
 		return POSTGRES_FAULT;
 	}
@@ -305,20 +282,6 @@ judge_error(struct postgres *pg, const PGresult *r)
 	 * leaves (57P0x) may have a successor; the rest is too rare for a
 	 * second way. */
 	return fail(pg, text);
-}
-
-static const char *
-remedy(const char *code)
-{
-	static const char *const shape[] = {
-	    "42P01", "42703", "42P10", "42804", "42883", "23502", "23514"};
-
-	for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
-		if (strcmp(code, shape[i]) == 0)
-			return "run incr-db create";
-	if (strcmp(code, "42501") == 0)
-		return "grant what incr(7) says";
-	return "see incr-flush(1)";
 }
 
 /* The connection is of no use: another after a while. */

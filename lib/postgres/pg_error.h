@@ -1,0 +1,32 @@
+/*
+ * What an error of Postgres asks for: another try, or another configuration.
+ * Pure.  SQLSTATEs are those of appendix A of Postgres's manual; the first
+ * two characters are the class.
+ */
+#ifndef INCR_PG_ERROR_H
+#define INCR_PG_ERROR_H
+
+#include <stdbool.h>
+
+/*
+ * Is a statement that failed with this SQLSTATE of no use until somebody
+ * changes the table, the privileges or the program?  So are data exceptions
+ * (22), violated constraints (23), and syntax errors and missing privileges
+ * (42).  Any other one may pass.
+ */
+bool pg_error_is_permanent(const char *sqlstate);
+
+/* What to do about a permanent error; constant. */
+const char *pg_error_remedy(const char *sqlstate);
+
+/*
+ * Did every host that was tried refuse user or password (class 28)?  text is
+ * PQerrorMessage of a connection that failed, PQERRORS_VERBOSE:
+ *
+ *	connection to server at "HOST" ..., failed: FATAL:  28P01: ...
+ *	connection to server at "HOST" ..., failed: Connection refused
+ *		Is the server running on that host ...
+ */
+bool pg_error_is_credentials(const char *text);
+
+#endif
