@@ -40,6 +40,14 @@ listed() {
 		diff - <(sed -nE 's/^## ([a-z\/]+): .*/\1/p' lib/README.md | sort)
 }
 
+@test "each .c of lib/ begins with what it does, no header with a layer" {
+	for file in lib/*/*.c; do
+		head -n 2 "$file" | tr '\n' ' ' | grep -qE '^/\*( | +\* )[A-Z"]' ||
+			{ echo "$file"; head -n 2 "$file"; false; }
+	done
+	run ! grep -rn '(layer' lib src
+}
+
 # named FILE: "path function..." of each item of a list in FILE
 named() {
 	awk '/^  / { item = item $0; next }
