@@ -65,13 +65,13 @@ acknowledger_step(struct acknowledger *a, short revents)
 {
 	enum queue_state state = queue_step(a->q, revents);
 	enum acknowledger_news news;
-	int task;
+	unsigned task;
 
 	if (state == QUEUE_FAULT)
 		return ACKNOWLEDGER_FAULT;
 	task = task_queue_step(&a->tasks, link_of(state),
 	    queue_status(a->q)->why[0] != '\0', clock_ms());
-	news = finish(a, (enum acknowledger_task)task);
+	news = finish(a, task);
 	begin(a);
 	return news;
 }
@@ -101,11 +101,11 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		FAILPOINT("flush-acknowledged");
 		ack_queue_done(&a->acks, &a->part);
 		if (a->acks.n == 0)
-			task_queue_remove(&a->tasks, (int)task);
+			task_queue_remove(&a->tasks, task);
 		break;
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
-		task_queue_remove(&a->tasks, (int)task);
+		task_queue_remove(&a->tasks, task);
 		a->registered = queue_asked(a->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
 	}
@@ -123,12 +123,12 @@ begin(struct acknowledger *a)
 		return;
 	if (a->next_held == a->n_held && now_ms >= a->round_ms && holds_any(a))
 		start_round(a);
-	task = (enum acknowledger_task)task_queue_next(&a->tasks, now_ms);
+	task = task_queue_next(&a->tasks, now_ms);
 	/* Memory that is gone now may be there a little later. */
 	if (call(a, task) < 0)
 		task_queue_pause(&a->tasks, now_ms);
 	else
-		task_queue_begin(&a->tasks, (int)task);
+		task_queue_begin(&a->tasks, task);
 }
 
 static int
@@ -146,7 +146,7 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_RENEW:
 		h = &a->held[a->next_held++];
 		if (a->next_held == a->n_held)
-			task_queue_remove(&a->tasks, (int)task);
+			task_queue_remove(&a->tasks, task);
 		return FAILPOINT_AFTER("flush-renew-sent",
 		    queue_renew(a->q, &h->self, &h->consumer, 1, true));
 	case ACKNOWLEDGER_ASK:

@@ -41,13 +41,13 @@ committer_step(struct committer *c, short revents)
 {
 	enum postgres_state state = postgres_step(c->pg, revents);
 	enum committer_news news;
-	int task;
+	unsigned task;
 
 	if (state == POSTGRES_FAULT)
 		return COMMITTER_FAULT;
 	task = task_queue_step(&c->tasks, link_of(state),
 	    postgres_status(c->pg)->why[0] != '\0', clock_ms());
-	news = finish(c, (enum committer_task)task);
+	news = finish(c, task);
 	return news == COMMITTER_NOTHING ? begin(c) : news;
 }
 
@@ -69,7 +69,7 @@ link_of(enum postgres_state state)
 static enum committer_news
 finish(struct committer *c, enum committer_task task)
 {
-	task_queue_remove(&c->tasks, (int)task);
+	task_queue_remove(&c->tasks, task);
 	switch (task) {
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY: return finish_apply(c);
@@ -134,7 +134,7 @@ begin(struct committer *c)
 
 	if (!postgres_status(c->pg)->idle)
 		return COMMITTER_NOTHING;
-	task = (enum committer_task)task_queue_next(&c->tasks, now_ms);
+	task = task_queue_next(&c->tasks, now_ms);
 	if (task == COMMITTER_APPLY) {
 		if (window_too_old(c->window, now_ms))
 			return COMMITTER_TOO_OLD;
@@ -144,7 +144,7 @@ begin(struct committer *c)
 		return COMMITTER_MEMORY;
 	if (task == COMMITTER_APPLY && c->window->sent_ms == 0)
 		c->window->sent_ms = now_ms;
-	task_queue_begin(&c->tasks, (int)task);
+	task_queue_begin(&c->tasks, task);
 	return COMMITTER_NOTHING;
 }
 

@@ -11,30 +11,30 @@ task_queue_init(struct task_queue *q, int64_t now_ms)
 }
 
 void
-task_queue_add(struct task_queue *q, int task)
+task_queue_add(struct task_queue *q, unsigned task)
 {
 	q->waiting |= UINT32_C(1) << task;
 }
 
 void
-task_queue_remove(struct task_queue *q, int task)
+task_queue_remove(struct task_queue *q, unsigned task)
 {
 	q->waiting &= ~(UINT32_C(1) << task);
 }
 
-int
+unsigned
 task_queue_next(const struct task_queue *q, int64_t now_ms)
 {
 	if (now_ms < q->pause_ms)
 		return TASK_QUEUE_NONE;
-	for (int task = 1; task <= TASK_QUEUE_MAX; task++)
+	for (unsigned task = 1; task <= TASK_QUEUE_MAX; task++)
 		if ((q->waiting >> task & 1) != 0)
 			return task;
 	return TASK_QUEUE_NONE;
 }
 
 void
-task_queue_begin(struct task_queue *q, int task)
+task_queue_begin(struct task_queue *q, unsigned task)
 {
 	q->running = task;
 }
@@ -45,11 +45,11 @@ task_queue_pause(struct task_queue *q, int64_t now_ms)
 	q->pause_ms = now_ms + backoff_next(&q->backoff);
 }
 
-int
+unsigned
 task_queue_step(struct task_queue *q, enum task_queue_link link, bool explained,
     int64_t now_ms)
 {
-	int task = q->running;
+	unsigned task = q->running;
 
 	note_outage(q, link, explained, now_ms);
 	if (link == TASK_QUEUE_CALLING)

@@ -39,7 +39,7 @@ enum task_queue_link {
 
 struct task_queue {
 	uint32_t waiting; /* bit t: task t is to be done */
-	int running;      /* the task whose call is under way */
+	unsigned running; /* the task whose call is under way */
 	struct backoff backoff;
 	int64_t pause_ms; /* clock_ms(): no task begins before */
 	/* From the first failure to an answer, or until no task waits;
@@ -50,21 +50,21 @@ struct task_queue {
 /* No task; nothing was answered yet. */
 void task_queue_init(struct task_queue *q, int64_t now_ms);
 
-void task_queue_add(struct task_queue *q, int task);
-void task_queue_remove(struct task_queue *q, int task);
+void task_queue_add(struct task_queue *q, unsigned task);
+void task_queue_remove(struct task_queue *q, unsigned task);
 
 /* The task that may begin at now_ms on an idle connection. */
-int task_queue_next(const struct task_queue *q, int64_t now_ms);
+unsigned task_queue_next(const struct task_queue *q, int64_t now_ms);
 
 /* The call of task has begun. */
-void task_queue_begin(struct task_queue *q, int task);
+void task_queue_begin(struct task_queue *q, unsigned task);
 
 /* No task begins before a delay that doubles until one is done. */
 void task_queue_pause(struct task_queue *q, int64_t now_ms);
 
 /* The connection is at link; explained: it says why something failed.
  * Returns the task that was done, which still waits. */
-int task_queue_step(struct task_queue *q, enum task_queue_link link,
+unsigned task_queue_step(struct task_queue *q, enum task_queue_link link,
     bool explained, int64_t now_ms);
 
 /* The clock_ms() at which the next step is due.  due_ms is when the

@@ -36,7 +36,7 @@ steps(void)
 {
 	static const struct {
 		enum task_queue_link link;
-		int done, running;
+		unsigned done, running;
 		bool paused;
 	} cases[] = {
 	    {TASK_QUEUE_DOWN, TASK_QUEUE_NONE, TASK_QUEUE_NONE, false},
@@ -49,15 +49,15 @@ steps(void)
 
 	for (size_t i = 0; i < check_n(cases); i++) {
 		struct task_queue q;
-		int done;
+		unsigned done;
 
 		task_queue_init(&q, T);
 		task_queue_add(&q, SECOND);
 		task_queue_begin(&q, SECOND);
 		task_queue_add(&q, FIRST); /* meanwhile */
 		done = task_queue_step(&q, cases[i].link, false, T);
-		check(done == cases[i].done, "case %zu: %d", i, done);
-		check(q.running == cases[i].running, "case %zu: %d", i,
+		check(done == cases[i].done, "case %zu: %u", i, done);
+		check(q.running == cases[i].running, "case %zu: %u", i,
 		    q.running);
 		check((q.pause_ms > T) == cases[i].paused, "case %zu", i);
 		task_queue_remove(&q, FIRST);
