@@ -124,7 +124,7 @@ begin(struct acknowledger *a)
 	if (a->next_held == a->n_held && now_ms >= a->round_ms && holds_any(a))
 		start_round(a);
 	task = task_queue_next(&a->tasks, now_ms);
-	/* Memory that is gone now may be there a little later. */
+	/* A lack of memory may pass. */
 	if (call(a, task) < 0)
 		task_queue_pause(&a->tasks, now_ms);
 	else
@@ -156,7 +156,8 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	return 0;
 }
 
-/* Lists who is to be renewed: it keeps its batches for QUEUE_OWNER_MS. */
+/* Lists the consumers to be renewed; each keeps its batches for another
+ * QUEUE_OWNER_MS. */
 static void
 start_round(struct acknowledger *a)
 {

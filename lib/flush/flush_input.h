@@ -65,11 +65,13 @@ enum flush_input_event flush_input_line(struct flush_input *s, const char *line,
     size_t len, bool too_long, int64_t now_ms);
 
 /*
- * The age of the oldest increment of the batch that point names, at now_ms,
- * unix_ms by this machine's clock.  Since it was taken: the difference of
- * the clocks, but no more than the time since the stream began if it began
- * before; so a clock that is wrong against Redis's can't make everything
- * look old.  Before that: what point says, by Redis's clock alone.
+ * The age of the oldest increment of the batch of point, at now_ms, which is
+ * unix_ms by this machine's wall clock.  It is the sum of
+ *
+ *	the time since the batch was taken: the wall clock minus Redis's, but
+ *	not more than the time since the stream began, if it began before the
+ *	take, so that a wrong wall clock can't make everything look old; and
+ *	the time before that, which point has, by Redis's clock alone.
  */
 int64_t flush_input_age_ms(
     const struct flush_input *s, int64_t now_ms, int64_t unix_ms);

@@ -120,7 +120,7 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 	return event;
 }
 
-/* The stream's first consumer must be registered in the Redis we are told. */
+/* The stream's first consumer must be registered in the Redis of --redis. */
 static void
 begin_consumer(struct flusher *f)
 {
@@ -184,7 +184,7 @@ move(struct flusher *f, enum flusher_state to)
 	}
 }
 
-/* Is it Redis that is waited for? */
+/* Is an answer of Redis waited for? */
 static bool
 asks(const struct flusher *f)
 {
@@ -251,7 +251,7 @@ add(struct flusher *f)
 	move(f, FLUSHER_READ);
 }
 
-/* The batch is in the table; only its bad lines are still of use. */
+/* The batch is in the table: its bad lines are rejected, the rest deleted. */
 static void
 acknowledge(struct flusher *f)
 {
@@ -484,7 +484,7 @@ out_of_memory(struct flusher *f)
 	fail(f, EXIT_TEMPFAIL, LOG_NO_MEMORY);
 }
 
-/* The first failure is the one that counts. */
+/* Keeps the first failure. */
 static void
 fail(struct flusher *f, int status, const char *fmt, ...)
 {

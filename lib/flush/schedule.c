@@ -43,7 +43,7 @@ schedule_due(const struct schedule *s, const struct window *w,
 
 	if (schedule_full(s, w, cost))
 		return 0;
-	/* A longer interval is a promise given up by choice. */
+	/* Whoever sets a longer interval gives the promise up. */
 	if (w->oldest_ms != INT64_MAX && s->interval_ms <= SCHEDULE_PROMISE_MS)
 		due_ms = num_min(due_ms, promised_ms(w, cost));
 	return w->adopted ? due_ms : due_ms - s->jitter_ms;

@@ -150,7 +150,7 @@ window_size(const struct window *w)
 bool
 window_too_old(const struct window *w, int64_t now_ms)
 {
-	/* Nobody but us can have committed what never was in Redis. */
+	/* Only this process can have committed what never was in Redis. */
 	int64_t since_ms = w->plain ? w->sent_ms : w->opened_ms;
 
 	return w->first == 1 && since_ms > 0 &&

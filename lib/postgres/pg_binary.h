@@ -5,8 +5,8 @@
  *	int32 length, int32 1 (lower bound), then for each element
  *	int32 bytes, bytes				(array_recv)
  *
- * Each function that adds to a buf returns 0, or -1 with errno ENOMEM; then
- * the buf may hold a part.
+ * Each function that adds to a buf returns 0, or -1 with errno ENOMEM:
+ * unchanged.
  */
 #ifndef INCR_PG_BINARY_H
 #define INCR_PG_BINARY_H

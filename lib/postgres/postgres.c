@@ -95,7 +95,7 @@ postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 		ret_pfd->events =
 		    pg->polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 		break;
-	/* A server that leaves without a call is noticed, too. */
+	/* A server that shuts down is noticed without a call, too. */
 	case LINK_IDLE: ret_pfd->events = POLLIN; break;
 	case LINK_CALLING:
 		ret_pfd->events = POLLIN | (pg->flushing ? POLLOUT : 0);
@@ -127,7 +127,7 @@ static void
 connect_now(struct postgres *pg)
 {
 	char silence[16];
-	/* What stands before dbname is a default: the URL may say else. */
+	/* What stands before dbname is a default that the URL may override. */
 	const char *const names[] = {"fallback_application_name",
 	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 	    "keepalives_count", "dbname", NULL};
@@ -147,7 +147,7 @@ connect_now(struct postgres *pg)
 	move(pg, LINK_CONNECTING);
 }
 
-/* libpq would print it; what matters comes as an error, too. */
+/* libpq would print notices; what matters comes as an error, too. */
 static void
 ignore(void *arg, const PGresult *notice)
 {
@@ -213,8 +213,8 @@ step_call(struct postgres *pg, short revents)
 }
 
 /*
- * Everything there is of the answer; the connection may be broken.  Rows
- * come before the COMMIT: only the end (NULL) says that it was done.
+ * Reads what has come of the answer; the connection may be broken.  Rows come
+ * before the COMMIT: only the end of the answer (NULL) says that it was done.
  */
 static enum postgres_state
 collect(struct postgres *pg)
@@ -278,13 +278,13 @@ judge_error(struct postgres *pg, const PGresult *r)
 		move(pg, LINK_FAULT);
 		return POSTGRES_FAULT;
 	}
-	/* A new connection, because a server that is read-only (25006) or
-	 * leaves (57P0x) may have a successor; the rest is too rare for a
-	 * second way. */
+	/* Connects again: a server that is read-only (25006) or shuts down
+	 * (57P0x) may have a successor.  Other errors are too rare for a way
+	 * that keeps the connection. */
 	return fail(pg, text);
 }
 
-/* The connection is of no use: another after a while. */
+/* Drops the connection; another is made after the back-off. */
 static enum postgres_state
 fail(struct postgres *pg, const char *why)
 {
