@@ -21,6 +21,12 @@ setup() { cd "$ROOT" || return; }
 		END { exit bad || NR < 300 }'
 }
 
+@test "what decides about requests does not know the connections" {
+	run -1 grep -l '"http/conn.h"' lib/http/{exchange,handler,conn_input}.h \
+		lib/http/{exchange,conn_input}.c lib/serve/access.[ch] \
+		lib/serve/{routes,bulk_request,bulk_queue,backend}.[ch]
+}
+
 @test "lib/ has folders only, and no two files of one name" {
 	[ "$(find lib -mindepth 1 -maxdepth 1 ! -type d ! -name README.md)" = '' ]
 	[ "$(find lib -name '*.[ch]' -printf '%f\n' | sort | uniq -d)" = '' ]
