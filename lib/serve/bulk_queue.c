@@ -180,7 +180,7 @@ pump(struct bulk_queue *q, struct exchange *x, size_t turn,
 	struct bulk_request *b = request_of(x)->bulk;
 	const char *line;
 	size_t len;
-	int added;
+	int added = 0;
 
 	for (; may_add(q, x) && turn > 0; turn--) {
 		switch (bulk_request_next(b, &line, &len)) {
