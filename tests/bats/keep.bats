@@ -200,7 +200,7 @@ catches() { # SIGNAL
 }
 
 @test "what the command leaves in its session is ended, too" {
-	plan 'sleep 60 & echo $! >neighbour; exit 100'
+	plan 'sleep 60 >log 2>&1 & echo $! >neighbour; exit 100'
 	run -100 incr-keep x -- ./part
 	gone "$(cat neighbour)"
 }
