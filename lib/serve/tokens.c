@@ -367,6 +367,8 @@ read_file(const char *path, struct buf *ret, const char **ret_why)
 		n = -1;
 	else if (!S_ISREG(st.st_mode))
 		*ret_why = "not a regular file";
+	else if ((st.st_mode & S_IWOTH) != 0)
+		*ret_why = "writable by others";
 	while (n > 0 && *ret_why == NULL) {
 		char *to = buf_room(ret, 16384);
 

@@ -11,6 +11,7 @@ setup() {
 
 teardown() {
 	end_background
+	[ -z "${shared-}" ] || rm -rf "$shared"
 }
 
 sum() { printf %s "$1" | sha256sum | cut -c1-64; }
@@ -26,7 +27,7 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	other=$(incr-token --rate 5/s:9 new other)
 	[ "$other" != "$token" ]
 	[ "$(tail -n 1 tokens)" = "other $(sum "$other") 5/s:9" ]
-	[ "$(stat -c %a tokens)" = 600 ]
+	[ "$(stat -c %a tokens)" = 644 ]
 	[ "$(incr-token list)" = $'shop\tdefault\nother\t5/s:9' ]
 	not grep -q -e "$token" -e "$other" tokens
 	alone_there
@@ -124,16 +125,75 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	done
 }
 
-@test "a link stays a link, and a private file its owner's" {
+@test "a link stays a link; a file keeps its owner, group and mode" {
 	mkdir real
 	ln -s real/tokens tokens
 	incr-token new a >/dev/null
 	[ -L tokens ] && [ -s real/tokens ]
-	if [ "$(id -u)" = 0 ]; then
-		chown postgres real/tokens
-		incr-token new b >/dev/null
-		[ "$(stat -c %U real/tokens)" = postgres ]
-	fi
+	chmod 640 real/tokens
+	incr-token new b >/dev/null
+	[ "$(stat -c %a real/tokens)" = 640 ]
+	[ "$(id -u)" = 0 ] || return 0
+	chown root:postgres real/tokens
+	incr-token new c >/dev/null
+	incr-token revoke a
+	[ "$(stat -c '%U:%G %a' real/tokens)" = 'root:postgres 640' ]
+	chown postgres real/tokens
+	incr-token new d >/dev/null
+	[ "$(stat -c '%U:%G %a' real/tokens)" = 'postgres:postgres 640' ]
+}
+
+@test "who can't keep the owner of the file changes nothing" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	shared=$(mktemp -d /tmp/incr-token.XXXXXX) # bats' folder is root's
+	chmod 777 "$shared"
+	cp "$BIN/incr-token" "$shared/"
+	incr-token --tokens "$shared/tokens" new a >/dev/null
+	chmod 644 "$shared/tokens"
+	cp "$shared/tokens" before
+	run -111 as_postgres "$shared/incr-token" --tokens "$shared/tokens" new b
+	[[ "$output" == "incr-token: $shared/tokens: not changed, "* ]]
+	cmp before "$shared/tokens"
+	[ "$(ls "$shared" | wc -l)" = 2 ]
+}
+
+@test "a file that others may write is refused, by incr-serve, too" {
+	incr-token new a >/dev/null
+	chmod 606 tokens
+	for command in list 'new b' 'revoke a'; do
+		# shellcheck disable=SC2086
+		run -100 incr-token $command
+		[[ "$output" == 'incr-token: '*'tokens: writable by others' ]]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	run -100 incr-serve --tokens tokens -l ./s </dev/null
+	[[ "$output" == *'tokens: writable by others'* ]]
+	# Those of its group may.
+	chmod 660 tokens
+	incr-token list
+}
+
+@test "a full disk: 111, said in one line, the file is as before" {
+	# What is written to any file fails.
+	full() { run -111 sh -c "trap '' XFSZ; ulimit -f 0; exec $*"; }
+	full incr-token new a
+	[[ "$output" == "incr-token: $PWD/tokens."*': not written' ]]
+	alone_there ''
+	incr-token new a >/dev/null
+	incr-token new z >/dev/null
+	cp tokens before
+	full incr-token new b
+	[[ "$output" == "incr-token: $PWD/tokens."*': not written' ]]
+	cmp before tokens
+	full incr-token revoke a
+	[[ "$output" == "incr-token: $PWD/tokens."*': not written' ]]
+	cmp before tokens
+	rm before
+	alone_there
+	for out in '>/dev/full' '>&-'; do
+		run -111 sh -c "incr-token list $out"
+		[ "$output" = 'incr-token: stdout: not written' ]
+	done
 }
 
 @test "a faulty file is named with its line, and not touched" {
