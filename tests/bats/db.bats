@@ -201,7 +201,14 @@ differs() {
 	counts
 	run sh -c 'incr-db -p show >/dev/full'
 	[ "$status" -eq 111 ]
-	[ "$output" = 'incr-db: postgres: could not print result table: No space left on device' ]
+	[ "$output" = 'incr-db: stdout: not written' ]
+	run sh -c 'incr-db show >&-'
+	[ "$status" -eq 111 ]
+	[ "$output" = 'incr-db: stdout: not written' ]
+	# What prints nothing needs no standard output.
+	run sh -c 'incr-db create >&- && incr-db -y clear >&-'
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 }
 
 @test "show: no table is said" {

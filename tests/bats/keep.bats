@@ -255,6 +255,7 @@ ignores() { # PID SIGNAL
 	not grep -q keeper fds
 	not incr-keep -p part.pid x -- ./part </dev/null
 	not grep -q keeper fds
+	run -100 sh -c 'incr-keep x -- ./part <&-'
 	# Arguments arrive as they are.
 	run -100 incr-keep x -- sh -c 'printf "[%s]" "$@"; exit 100' - 'a b' '' '*'
 	[ "${lines[0]}" = '[a b][][*]incr-keep: x: exit status 100: stays down' ]

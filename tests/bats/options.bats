@@ -55,6 +55,41 @@ programs() {
 	wrong incr-ingest -q "$evil"
 }
 
+@test "every script reports a full disk and a closed output in one line" {
+	for p in incr-ingest incr-drain incr-up incr-keep incr-db incr-token; do
+		for option in '--help >/dev/full' '-V >/dev/full' '-h >&-'; do
+			run -111 sh -c "$p $option"
+			[ "$output" = "$p: stdout: not written" ]
+		done
+	done
+}
+
+# A script that is a link finds what lies beside the file.
+@test "every script works through a symlink, from anywhere" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir -p links other
+	for p in incr-ingest incr-drain incr-up incr-keep incr-db incr-token; do
+		ln -s "$BIN/$p" links/
+	done
+	cd other
+	for p in incr-ingest incr-drain incr-up incr-keep incr-db incr-token; do
+		PATH=/usr/bin:/bin run -0 "../links/$p" -V
+		[[ "$output" == "$p "[0-9]* ]]
+	done
+	use_postgres
+	sql 'drop table increments, incr_ledger'
+	run -0 ../links/incr-db create
+	run -0 ../links/incr-db create
+	# It goes on to its programs and the Caddyfile.
+	PATH=/usr/bin:/bin run -100 ../links/incr-up --state /dev/null/x
+	[[ "$output" == *'/dev/null'* ]]
+	[[ "$output" != *'not there'* ]]
+	PATH=/usr/bin:/bin run -100 ../links/incr-drain -n x
+	[[ "$output" == 'incr-consume: '* ]]
+	PATH=/usr/bin:/bin run -100 ../links/incr-ingest -w x
+	[[ "$output" == 'incr-publish: '* ]]
+}
+
 @test "every program reports a full disk under --help" {
 	for p in $(programs); do
 		run sh -c "$p --help >/dev/full"
