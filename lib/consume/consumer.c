@@ -258,7 +258,7 @@ finish_measure(struct consumer *c)
 static void
 lose_id(struct consumer *c)
 {
-	c->phase = CONSUMER_NAMELESS;
+	c->phase = CONSUMER_UNREGISTERED;
 	c->due_ms[CONSUMER_REGISTER] = 0;
 	adopted_clear(&c->orphans);
 }
@@ -310,9 +310,9 @@ is_of_use(const struct consumer *c, enum consumer_call call)
 
 	switch (call) {
 	case CONSUMER_REGISTER:
-		return c->phase == CONSUMER_NAMELESS && !c->stop;
+		return c->phase == CONSUMER_UNREGISTERED && !c->stop;
 	case CONSUMER_RENEW:
-		return c->phase != CONSUMER_NAMELESS &&
+		return c->phase != CONSUMER_UNREGISTERED &&
 		       stream_begun(&c->stream);
 	case CONSUMER_ADOPT: return taking && c->orphans.n < ADOPTED_MAX;
 	case CONSUMER_READ: return taking && room && has_unread(c);

@@ -8,8 +8,8 @@
  *	... io_poll, also for the output ...
  *	consumer_step(c, pfd.revents), stream_write(&c->stream, fd)
  *
- * until c->left and the stream is written.  Unwritten output holds back the
- * next batch, never a renewal.
+ * until c->phase is CONSUMER_LEAVING and the stream is written.  Unwritten
+ * output holds back the next batch, never a renewal.
  */
 #ifndef INCR_CONSUMER_H
 #define INCR_CONSUMER_H
@@ -37,9 +37,9 @@ enum consumer_call {
 };
 
 enum consumer_phase {
-	CONSUMER_NAMELESS, /* it has no id that Redis still knows: registers */
-	CONSUMER_TAKING,   /* registered, its stream is begun */
-	CONSUMER_LEAVING   /* the stream is complete; still renews */
+	CONSUMER_UNREGISTERED, /* no id that Redis still knows: registers one */
+	CONSUMER_TAKING,       /* registered, its stream is begun */
+	CONSUMER_LEAVING       /* the stream is complete; still renews */
 };
 
 struct consumer {
@@ -68,7 +68,7 @@ struct consumer {
 	struct id candidate;              /* being registered */
 	uint64_t run;                     /* of Redis, when it was */
 	struct adopted orphans;
-	struct id renewed[1 + ADOPTED_MAX]; /* asked for; ours is first */
+	struct id renewed[1 + ADOPTED_MAX]; /* by the call; its own id first */
 	size_t n_renewed;
 	uint64_t left;   /* with once: payloads still to be taken */
 	bool measured;   /* left is known */
