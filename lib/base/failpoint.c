@@ -30,7 +30,7 @@ static const struct {
 	const char *name;
 	enum cut cut;
 } points[] = {
-    {"serve-body", CUT_NONE},        /* in hand, not written */
+    {"serve-body", CUT_NONE},        /* read, not written */
     {"serve-half", CUT_HALF},        /* of a line is written */
     {"serve-written", CUT_NONE},     /* all of it */
     {"serve-verdict", CUT_NONE},     /* read, not answered */

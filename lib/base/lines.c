@@ -8,7 +8,7 @@
 /* Large enough that a read(2) costs nothing per line. */
 enum { READ_SIZE = 1 << 17 };
 
-static enum lines_result take(struct lines *l, size_t len, size_t eaten,
+static enum lines_result take(struct lines *l, size_t len, size_t used,
     const char **ret_line, size_t *ret_len);
 static bool skip_rest(struct lines *l);
 
@@ -58,18 +58,18 @@ lines_next(struct lines *l, const char **ret_line, size_t *ret_len)
 	return LINES_MORE;
 }
 
-/* Returns the first len bytes as a line and drops eaten. */
+/* Returns the first len bytes as a line and drops used. */
 static enum lines_result
-take(struct lines *l, size_t len, size_t eaten, const char **ret_line,
+take(struct lines *l, size_t len, size_t used, const char **ret_line,
     size_t *ret_len)
 {
 	bool fits = len <= l->max;
 
 	l->number++;
-	l->torn = l->ended && eaten == len;
+	l->torn = l->ended && used == len;
 	*ret_line = buf_ptr(&l->in);
 	*ret_len = fits ? len : l->max;
-	buf_drop(&l->in, eaten);
+	buf_drop(&l->in, used);
 	return fits ? LINES_LINE : LINES_TOO_LONG;
 }
 
