@@ -161,7 +161,8 @@ merge_line(
 		name_len++;
 	if (name_len == 0 || (*line == '#' && !help && !type))
 		return 0;
-	if (*current == NULL || !belongs(*current, name, name_len))
+	if (help || type || *current == NULL ||
+	    !belongs(*current, name, name_len))
 		*current = find(f, name, name_len);
 	if (*current == NULL)
 		return 0;
