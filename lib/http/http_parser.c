@@ -62,13 +62,13 @@ static const struct {
     {FIELD("expect"), take_expect},
 };
 
-/* Fields whose values are read by others. */
+/* Fields whose values the caller reads. */
 static const struct {
 	const char *name;
 	size_t name_len;
 	size_t offset;        /* of a struct http_value in the request */
 	const char *repeated; /* the fault, or NULL: the last line counts */
-	bool lone;            /* several are as good as an empty one */
+	bool lone;            /* several count as an empty one */
 } values[] = {
     {FIELD("authorization"), offsetof(struct http_request, authorization),
 	"the field Authorization is repeated", false},
@@ -106,7 +106,7 @@ http_parser_step(
 static enum http_event
 read_head(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
-	/* What can't become a request (TLS, say) is not waited for. */
+	/* A fault at once if this can't become a request (TLS, say). */
 	if (len > 0 && !http_chars_is(p[0], HTTP_CHARS_TOKEN) && p[0] != '\r') {
 		fault(h, HTTP_400, "the request line is faulty");
 		return HTTP_FAULT;
@@ -447,8 +447,8 @@ read_newline(
 	return HTTP_FRAMING;
 }
 
-/* Fields that nobody asked for: checked and dropped.  What means something in
- * a head would mean it to some and not to others. */
+/* Fields of the trailer are checked and dropped.  A field with a meaning in
+ * a head is a fault: some servers would obey it, others not. */
 static enum http_event
 read_trailer(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
@@ -475,7 +475,7 @@ read_trailer(
 	return HTTP_FRAMING;
 }
 
-/* One that means something in a head. */
+/* Is it a field with a meaning in a head? */
 static bool
 is_known(const char *name, size_t len)
 {

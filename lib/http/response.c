@@ -78,7 +78,7 @@ response_add(
 	return -1;
 }
 
-/* Nearly every answer: formatted once a second. */
+/* The response to nearly every request, formatted once a second. */
 static int
 add_accepted(struct buf *out)
 {
@@ -98,7 +98,7 @@ add_accepted(struct buf *out)
 	return buf_add(out, text, (size_t)len);
 }
 
-/* Those that an answer may have besides its body's; all are constants or
+/* The optional fields, but for those of the body; all are constants or
  * numbers, and fit. */
 static void
 format_fields(const struct response *a, char *ret_text, size_t size)

@@ -83,7 +83,7 @@ open_unix(const char *path, struct listener *ret, const char **ret_why)
 	return 1;
 }
 
-/* From the refused connect to listen(2) nobody else may replace the
+/* From the refused connect to listen(2) no other server may replace the
  * socket.  A lock on the folder leaves nothing behind. */
 static int
 lock_folder(const char *path)
@@ -280,7 +280,7 @@ inherit_one(int fd, const char **ret_why)
 		*ret_why = strerror(errno);
 		return -1;
 	}
-	/* Of a Unix socket there is none. */
+	/* Fails on a Unix socket, which has no such option. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return 0;
 }

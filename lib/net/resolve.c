@@ -121,7 +121,7 @@ resolve_restart(struct resolve *r)
 	r->known = false;
 	if (l == NULL)
 		return;
-	/* Better lost than written to by the thread after it was freed. */
+	/* Leaked: the thread may still write to it. */
 	if (gai_error(&l->request) == EAI_INPROGRESS &&
 	    gai_cancel(&l->request) != EAI_CANCELED)
 		return;

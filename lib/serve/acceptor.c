@@ -11,7 +11,7 @@
 #include "base/io.h"
 
 enum {
-	BATCH = 64,       /* accepted before others get their turn */
+	BATCH = 64,       /* accepted on a socket in one turn of the loop */
 	SURPLUS = 16,     /* connections over the limit, answered 503 */
 	RETRY_MS = 100,   /* after the system had no descriptor left */
 	RESERVED_FDS = 64 /* standard ones, epoll, listeners, metrics */

@@ -15,8 +15,8 @@
 #include "serve/request.h"
 
 enum {
-	OUT_MAX = 1 << 20, /* bytes that wait for the pipe */
-	CROWD = OUT_MAX / 4,
+	OUT_MAX = 1 << 20,   /* bytes that wait for the pipe */
+	CROWD = OUT_MAX / 4, /* backend_crowded() */
 	FRESH_MS = 1000
 };
 
@@ -175,7 +175,8 @@ watch_output(struct loop_fd *w, uint32_t events)
 		lose_output(b, EPIPE);
 }
 
-/* What was not written is not counted; what was may still get its verdict. */
+/* Lines that were not written are not counted; written ones may still get
+ * their verdicts. */
 static void
 lose_output(struct backend *b, int error)
 {
@@ -285,7 +286,7 @@ read_verdict(const struct backend *b, const char *line, size_t len,
 	return 0;
 }
 
-/* Gives a line's outcome to its request, if that still waits. */
+/* Gives the verdict on a line to its request, if that still waits. */
 static void
 settle(
     struct backend *b, const struct inflight_line *l, struct backend_verdict *v)

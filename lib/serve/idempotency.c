@@ -28,7 +28,7 @@ idempotency_read(const char *value, size_t len, struct idempotency_key *ret)
 	return 0;
 }
 
-/* RFC 8941, section 3.3.3; parameters mean nothing here and are refused. */
+/* A string of RFC 8941, section 3.3.3; parameters are refused. */
 static int
 read_string(const char *value, size_t len, struct idempotency_key *ret)
 {
@@ -62,7 +62,7 @@ add(struct idempotency_key *key, char c)
 	return 0;
 }
 
-/* A NUL, which is in neither, parts the name from the key. */
+/* The digest is of name, NUL and key; a NUL is in neither. */
 int
 idempotency_make(const char *client, const struct idempotency_key *key,
     struct idempotency_tag *ret)

@@ -144,7 +144,7 @@ inflight_withdraw(struct inflight *r, struct inflight_line *ret_line)
 	if (r->first == r->added)
 		return false;
 	*ret_line = *l;
-	/* The rest of the line before it moves up. */
+	/* The unwritten rest of the line before it takes its place. */
 	memmove(from + l->len, from, r->rest);
 	buf_drop(&r->out, l->len);
 	r->first++;

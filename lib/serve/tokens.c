@@ -91,7 +91,7 @@ tokens_parse(
 
 /* -- lines --------------------------------------------------------------- */
 
-/* NULL, or what is wrong with it. */
+/* NULL, or the fault of the line. */
 static const char *
 add_line(struct tokens *t, const char *line, size_t len, unsigned number)
 {
@@ -123,7 +123,7 @@ add_line(struct tokens *t, const char *line, size_t len, unsigned number)
 	return NULL;
 }
 
-/* How many words there are before a comment; WORDS + 1 if too many. */
+/* The number of words before a comment; WORDS + 1 if too many. */
 static size_t
 split(const char *line, size_t len, struct word words[WORDS + 1])
 {
@@ -354,7 +354,7 @@ tokens_read(const char *path, char ret_why[REASON_MAX])
 	return t;
 }
 
-/* Never waits: a FIFO is refused. */
+/* Does not block: a FIFO is refused. */
 static int
 read_file(const char *path, struct buf *ret, const char **ret_why)
 {
