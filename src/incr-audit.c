@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "inspect/audit.h"
+#include "postgres/statements.h"
 #include "record/queue_name.h"
 
 enum { REPORT_MAX = 4096 }; /* bytes */
@@ -94,7 +95,8 @@ begin(struct audit *a, int argc, char **argv)
 	a->q = queue_open(redis_url, queue_name, &why);
 	if (a->q == NULL)
 		log_die(EXIT_CONFIG, "redis: %s", why);
-	a->pg = postgres_open(database_url, "incr-audit", &why);
+	a->pg = postgres_open(
+	    database_url, "incr-audit", statements_greeting, &why);
 	if (a->pg == NULL)
 		log_die(EXIT_CONFIG, "postgres: %s", why);
 }

@@ -34,6 +34,7 @@
 #include "base/url.h"
 #include "flush/flusher.h"
 #include "postgres/postgres.h"
+#include "postgres/statements.h"
 #include "record/fault.h"
 #include "record/invalid_lines.h"
 #include "record/queue_name.h"
@@ -149,7 +150,8 @@ begin(struct flusher *f, int argc, char **argv)
 		log_die(EXIT_CONFIG, "redis: %s", why);
 	/* The memory of a large window goes back to the system after it. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	pg = postgres_open(database_url, "incr-flush", &why);
+	pg = postgres_open(
+	    database_url, "incr-flush", statements_greeting, &why);
 	if (pg == NULL)
 		log_die(EXIT_CONFIG, "postgres: %s", why);
 	options = (struct flusher_options){.queue = queue_name,

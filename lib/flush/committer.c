@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 
+enum { UNMOVED_MAX = 3 };
+
 static enum task_queue_link link_of(enum postgres_state state);
 static enum committer_news finish(
     struct committer *c, enum committer_task task);
@@ -119,7 +121,11 @@ finish_read_row(struct committer *c)
 			return COMMITTER_MEMORY;
 		keysums_sort(&w->keysums);
 		break;
-	case WINDOW_AGAIN: break;
+	case WINDOW_AGAIN:
+		/* Once, it may have been moved and moved back in between. */
+		if (++c->unmoved >= UNMOVED_MAX)
+			return COMMITTER_HIDDEN;
+		break;
 	}
 	task_queue_add(&c->tasks, COMMITTER_APPLY);
 	return COMMITTER_NOTHING;
@@ -181,6 +187,7 @@ committer_commit(struct committer *c, struct window *w)
 {
 	keysums_sort(&w->keysums);
 	c->window = w;
+	c->unmoved = 0;
 	task_queue_add(&c->tasks, COMMITTER_APPLY);
 	FAILPOINT("flush-closed");
 }

@@ -49,6 +49,8 @@ enum committer_news {
 	COMMITTER_PARTLY,  /* row: another process counted a part of it */
 	COMMITTER_LOST,    /* row is lower than it can be */
 	COMMITTER_TOO_OLD, /* window_too_old */
+	COMMITTER_HIDDEN,  /* the row stands where the window begins, and does
+			    * not move: a policy or a trigger hides it */
 	COMMITTER_MEMORY,
 	COMMITTER_FAULT /* configuration: postgres_status */
 };
@@ -59,6 +61,7 @@ struct committer {
 	struct task_queue tasks;
 	struct window *window;  /* being committed, borrowed; NULL: none */
 	bool replayed;          /* it was in the table before */
+	int unmoved;            /* times that its row should have moved */
 	int64_t started_us;     /* clock_us() of its last statement */
 	int64_t took_us;        /* the last statement that committed */
 	struct cost_model cost; /* what the next one may take */

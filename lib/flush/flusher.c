@@ -33,6 +33,7 @@ static void freeze(struct flusher *f);
 static void handle_committer(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
 static void row_read(struct flusher *f);
+static void row_hidden(struct flusher *f);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
@@ -379,12 +380,26 @@ handle_committer(struct flusher *f, enum committer_news news)
 		fail(f, EXIT_TEMPFAIL,
 		    "window: older than a day; not committed");
 		return;
+	case COMMITTER_HIDDEN: row_hidden(f); return;
 	case COMMITTER_MEMORY: out_of_memory(f); return;
 	case COMMITTER_FAULT:
 		fail(f, EXIT_CONFIG, "postgres: %s",
 		    postgres_status(c->pg)->why);
 		return;
 	}
+}
+
+static void
+row_hidden(struct flusher *f)
+{
+	char consumer[ID_TEXT + 1];
+
+	id_format(&f->committer.window->consumer, consumer);
+	fail(f, f->commits == 0 ? EXIT_CONFIG : EXIT_TEMPFAIL,
+	    "ledger: the row of consumer %s does not move; is there a policy "
+	    "or "
+	    "a trigger on incr_ledger?",
+	    consumer);
 }
 
 static void

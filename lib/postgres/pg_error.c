@@ -7,7 +7,7 @@
 bool
 pg_error_is_permanent(const char *sqlstate)
 {
-	static const char *const classes[] = {"22", "23", "42"};
+	static const char *const classes[] = {"0A", "22", "23", "42"};
 
 	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
 		if (strncmp(sqlstate, classes[i], 2) == 0)
@@ -27,6 +27,10 @@ pg_error_remedy(const char *sqlstate)
 			return "run incr-db create";
 	if (strcmp(sqlstate, "42501") == 0)
 		return "grant what incr(7) says";
+	/* What statements_apply makes of too few rows; a rule can't stand
+	 * where rows are counted. */
+	if (strcmp(sqlstate, "22P02") == 0 || strcmp(sqlstate, "0A000") == 0)
+		return "a trigger or a rule keeps rows out of increments";
 	return "see incr-flush(1)";
 }
 

@@ -10,9 +10,9 @@
 
 /*
  * Is a statement that failed with this SQLSTATE of no use until somebody
- * changes the table, the privileges or the program?  So are data exceptions
- * (22), violated constraints (23), and syntax errors and missing privileges
- * (42).  Any other one may pass.
+ * changes the table, the privileges or the program?  So are features that
+ * a table does not support (0A), data exceptions (22), violated constraints
+ * (23), and syntax errors and missing privileges (42).  Any other one may pass.
  */
 bool pg_error_is_permanent(const char *sqlstate);
 

@@ -14,6 +14,7 @@
 #include "postgres/pg_error.h"
 
 enum {
+	GREETING_MAX = 4096,
 	BULKY_BYTES = 1 << 20 /* of a statement: libpq keeps its buffer */
 };
 
@@ -21,38 +22,45 @@ enum {
 enum link {
 	LINK_OFF,        /* no connection: the next try */
 	LINK_CONNECTING, /* the try has failed */
+	LINK_GREETING,   /* the same: the greeting is under way */
 	LINK_IDLE,       /* no call: a bulky connection is made anew */
 	LINK_CALLING,    /* the connection is lost */
 	LINK_FAULT       /* no connection, for ever: never */
 };
 
 struct postgres {
-	const char *url, *name;
+	const char *url, *name, *greeting;
 	PGconn *conn; /* NULL: LINK_OFF, LINK_FAULT */
 	enum link link;
 	int64_t deadline_ms;
 	PostgresPollingStatusType polling; /* of LINK_CONNECTING */
 	struct backoff backoff;
-	const char *call; /* the last statement's name */
-	bool flushing;    /* bytes of the statement wait in libpq */
-	bool bulky;       /* libpq holds on to a large buffer */
-	PGresult *rows;   /* of the last call, NULL: none (yet) */
+	const char *call;         /* the last statement's name */
+	bool flushing;            /* bytes of the statement wait in libpq */
+	bool bulky;               /* libpq holds on to a large buffer */
+	PGresult *rows;           /* of the last call, NULL: none (yet) */
+	PGresult *greeted;        /* the answer to the greeting */
+	char warning[REASON_MAX]; /* the first one of the call, or "" */
 	struct postgres_status status;
 };
 
 static void connect_now(struct postgres *pg);
-static void ignore(void *arg, const PGresult *notice);
+static void note_warning(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
+static void greet(struct postgres *pg);
+static void step_greeting(struct postgres *pg, short revents);
 static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
 static enum postgres_state collect(struct postgres *pg);
+static enum postgres_state finish(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
 static enum postgres_state fail(struct postgres *pg, const char *why);
 static void move(struct postgres *pg, enum link to);
 static void explain(struct postgres *pg, const char *text);
 
 struct postgres *
-postgres_open(const char *url, const char *name, const char **ret_why)
+postgres_open(const char *url, const char *name, const char *greeting,
+    const char **ret_why)
 {
 	PQconninfoOption *parsed = NULL;
 	struct postgres *pg;
@@ -71,6 +79,7 @@ postgres_open(const char *url, const char *name, const char **ret_why)
 		return NULL;
 	pg->url = url;
 	pg->name = name;
+	pg->greeting = greeting;
 	return pg;
 }
 
@@ -80,6 +89,7 @@ postgres_close(struct postgres *pg)
 	if (pg == NULL)
 		return;
 	PQclear(pg->rows);
+	PQclear(pg->greeted);
 	PQfinish(pg->conn);
 	free(pg);
 }
@@ -97,6 +107,7 @@ postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 		break;
 	/* A server that shuts down is noticed without a call, too. */
 	case LINK_IDLE: ret_pfd->events = POLLIN; break;
+	case LINK_GREETING:
 	case LINK_CALLING:
 		ret_pfd->events = POLLIN | (pg->flushing ? POLLOUT : 0);
 		break;
@@ -114,6 +125,7 @@ postgres_step(struct postgres *pg, short revents)
 			connect_now(pg);
 		break;
 	case LINK_CONNECTING: step_connecting(pg, revents); break;
+	case LINK_GREETING: step_greeting(pg, revents); break;
 	case LINK_IDLE: step_idle(pg, revents); break;
 	case LINK_CALLING: return step_call(pg, revents);
 	case LINK_FAULT: break;
@@ -130,9 +142,10 @@ connect_now(struct postgres *pg)
 	/* What stands before dbname is a default that the URL may override. */
 	const char *const names[] = {"fallback_application_name",
 	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-	    "keepalives_count", "dbname", NULL};
-	const char *const values[] = {
-	    pg->name, silence, "5", "2", "3", pg->url, NULL};
+	    "keepalives_count", "target_session_attrs", "dbname", NULL};
+	const char *const values[] = {pg->name, silence, "5", "2", "3",
+	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
+	    pg->url, NULL};
 
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
 	pg->conn = PQconnectStartParams(names, values, 1);
@@ -141,18 +154,24 @@ connect_now(struct postgres *pg)
 					  : PQerrorMessage(pg->conn));
 		return;
 	}
-	PQsetNoticeReceiver(pg->conn, ignore, NULL);
+	PQsetNoticeReceiver(pg->conn, note_warning, pg);
 	/* The only way to the SQLSTATE of a refused connection. */
 	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
 	move(pg, LINK_CONNECTING);
 }
 
-/* libpq would print notices; what matters comes as an error, too. */
+/* libpq would print notices. */
 static void
-ignore(void *arg, const PGresult *notice)
+note_warning(void *arg, const PGresult *notice)
 {
-	(void)arg;
-	(void)notice;
+	struct postgres *pg = arg;
+	const char *severity =
+	    PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (severity != NULL && strcmp(severity, "WARNING") == 0 &&
+	    text != NULL && pg->warning[0] == '\0')
+		reason_set(pg->warning, "%s", text);
 }
 
 static void
@@ -180,7 +199,51 @@ step_connecting(struct postgres *pg, short revents)
 		fail(pg, PQerrorMessage(pg->conn));
 		return;
 	}
-	move(pg, LINK_IDLE);
+	greet(pg);
+}
+
+/*
+ * A pooler may lend a connection that somebody else has set otherwise: the
+ * greeting sees the search_path that connections of this role and database
+ * begin with.  It must be possible to see a warning of COMMIT, see finish().
+ */
+static void
+greet(struct postgres *pg)
+{
+	char text[GREETING_MAX];
+
+	snprintf(text, sizeof text,
+	    "begin read only; set local search_path to default; "
+	    "select current_setting('client_min_messages'), %s; commit",
+	    pg->greeting);
+	if (PQsendQuery(pg->conn, text) == 0) {
+		fail(pg, PQerrorMessage(pg->conn));
+		return;
+	}
+	PQclear(pg->rows);
+	pg->rows = NULL;
+	pg->call = "greeting";
+	pg->flushing = true;
+	move(pg, LINK_GREETING);
+}
+
+static void
+step_greeting(struct postgres *pg, short revents)
+{
+	if (step_call(pg, revents) != POSTGRES_DONE)
+		return;
+	PQclear(pg->greeted);
+	pg->greeted = pg->rows;
+	pg->rows = NULL;
+	if (PQntuples(pg->greeted) != 1) {
+		fail(pg, "greeting: no row");
+	} else if (strcmp(PQgetvalue(pg->greeted, 0, 0), "error") == 0) {
+		explain(pg, "client_min_messages is error, which would hide a "
+			    "warning of COMMIT");
+		move(pg, LINK_FAULT);
+	} else {
+		move(pg, LINK_IDLE);
+	}
 }
 
 static void
@@ -215,6 +278,7 @@ step_call(struct postgres *pg, short revents)
 /*
  * Reads what has come of the answer; the connection may be broken.  Rows come
  * before the COMMIT: only the end of the answer (NULL) says that it was done.
+ * Of the statements of a greeting one has rows.
  */
 static enum postgres_state
 collect(struct postgres *pg)
@@ -233,8 +297,11 @@ collect(struct postgres *pg)
 		if (r == NULL)
 			break;
 		switch (PQresultStatus(r)) {
-		case PGRES_TUPLES_OK:
 		case PGRES_COMMAND_OK:
+			if (pg->rows != NULL)
+				break;
+			/* fall through */
+		case PGRES_TUPLES_OK:
 			PQclear(pg->rows);
 			pg->rows = r;
 			r = NULL;
@@ -252,15 +319,27 @@ collect(struct postgres *pg)
 		}
 		PQclear(r);
 	}
-	if (state == POSTGRES_DONE &&
-	    (pg->rows == NULL || PQstatus(pg->conn) == CONNECTION_BAD))
+	if (state != POSTGRES_DONE)
+		return state;
+	if (pg->rows == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
 		return fail(pg, PQerrorMessage(pg->conn));
-	if (state == POSTGRES_DONE) {
-		move(pg, LINK_IDLE);
-		pg->status.why[0] = '\0';
-		backoff_reset(&pg->backoff);
-	}
-	return state;
+	return pg->link == LINK_CALLING ? finish(pg) : POSTGRES_DONE;
+}
+
+/*
+ * The call was answered.  A COMMIT whose wait for a synchronous standby was
+ * cancelled comes with a warning and no error: it is here, and may be lost
+ * when the standby takes over.  So with a warning nothing is certain.
+ */
+static enum postgres_state
+finish(struct postgres *pg)
+{
+	if (pg->warning[0] != '\0')
+		return fail(pg, pg->warning);
+	move(pg, LINK_IDLE);
+	pg->status.why[0] = '\0';
+	backoff_reset(&pg->backoff);
+	return POSTGRES_DONE;
 }
 
 static enum postgres_state
@@ -311,11 +390,13 @@ move(struct postgres *pg, enum link to)
 		pg->bulky = false;
 		pg->deadline_ms = clock_ms() + POSTGRES_CONNECT_MS;
 		break;
+	case LINK_GREETING: pg->warning[0] = '\0'; break;
 	case LINK_IDLE:
 		pg->deadline_ms =
 		    pg->bulky ? clock_ms() + POSTGRES_REST_MS : IO_FOREVER;
 		break;
 	case LINK_CALLING:
+		pg->warning[0] = '\0';
 		pg->deadline_ms = clock_ms() + POSTGRES_REPLY_MS;
 		break;
 	}
@@ -335,6 +416,14 @@ const struct postgres_status *
 postgres_status(const struct postgres *pg)
 {
 	return &pg->status;
+}
+
+const char *
+postgres_greeted(const struct postgres *pg, int i)
+{
+	return PQgetisnull(pg->greeted, 0, i + 1)
+		   ? NULL
+		   : PQgetvalue(pg->greeted, 0, i + 1);
 }
 
 void

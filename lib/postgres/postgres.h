@@ -32,7 +32,7 @@ enum postgres_state {
 	POSTGRES_DOWN,    /* not connected (yet); tried again by itself */
 	POSTGRES_IDLE,    /* connected; a call may begin */
 	POSTGRES_CALLING, /* a call is under way */
-	POSTGRES_DONE,    /* the call's rows may be read */
+	POSTGRES_DONE,    /* committed without a warning; rows may be read */
 	POSTGRES_FAILED,  /* the call was not answered, or with an error: it
 			   * may have been done, or be done later */
 	POSTGRES_FAULT    /* configuration: trying again is of no use */
@@ -40,12 +40,16 @@ enum postgres_state {
 
 /*
  * url: a connection string or URL as libpq takes it, NULL for the PG*
- * variables; name is what Postgres calls us; both borrowed for ever.  No
- * input or output yet.  NULL with *ret_why, constant text without the URL.
- * Caller closes.
+ * variables; name is what Postgres calls us; greeting, expressions of SQL
+ * with a comma between them, are read on every new connection.  All three are
+ * borrowed for ever.  No input or output yet.  NULL with *ret_why, constant
+ * text without the URL.  Caller closes.
+ *
+ * Unless url or PGTARGETSESSIONATTRS says otherwise, a server that can't be
+ * written to (a standby) is no server: of several hosts the next one is tried.
  */
-struct postgres *postgres_open(
-    const char *url, const char *name, const char **ret_why);
+struct postgres *postgres_open(const char *url, const char *name,
+    const char *greeting, const char **ret_why);
 void postgres_close(struct postgres *pg);
 
 /*
@@ -71,6 +75,10 @@ struct postgres_status {
 
 /* Lives as long as pg; every call of this module may change it. */
 const struct postgres_status *postgres_status(const struct postgres *pg);
+
+/* The text of expression i (from 0) of the greeting, on the connection that
+ * is up; NULL if it is null.  Borrowed until the connection is lost. */
+const char *postgres_greeted(const struct postgres *pg, int i);
 
 /* -- calls --------------------------------------------------------------- */
 

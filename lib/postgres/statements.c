@@ -8,23 +8,42 @@
 #include "base/num.h"
 #include "postgres/pg_binary.h"
 
+/* In the text of a statement: */
+#define INCREMENTS "@i" /* the name of a table, from the greeting */
+#define LEDGER "@l"
+
+#define TABLE(name) \
+	"coalesce((select quote_ident(nspname) " \
+	"from unnest(current_schemas(false)) with ordinality as s (name, at) " \
+	"join pg_namespace n on n.nspname = s.name " \
+	"join pg_class c on c.relnamespace = n.oid " \
+	"where relname = '" name "' and relpersistence <> 't' " \
+	"order by at limit 1), current_schema(), 'public') || '." name "'"
+
+const char statements_greeting[] =
+    TABLE("increments") ", " TABLE("incr_ledger");
+
 #define APPLY(move, sums_type) \
 	"with moved as (" move " returning 1), " \
 	"counted as (" \
-	"insert into increments as i (key, value) " \
+	"insert into " INCREMENTS " as i (key, value) " \
 	"select u.key, u.value " \
 	"from unnest($5::uuid[], $6::" sums_type "[]) as u (key, value) " \
 	"where exists (select from moved) " \
 	"on conflict (key) do update " \
-	"set value = i.value + excluded.value, updated_at = now()) " \
-	"select count(*) from moved"
+	"set value = i.value + excluded.value, updated_at = now() " \
+	"returning 1) " \
+	"select case when m.n = 0 or c.n = cardinality($5) then m.n " \
+	"else (c.n || ' of ' || cardinality($5) || ' keys')::int8 end " \
+	"from (select count(*) as n from moved) as m, " \
+	"(select count(*) as n from counted) as c"
 
 #define FIRST \
-	"insert into incr_ledger (consumer, queue, seq) " \
+	"insert into " LEDGER " (consumer, queue, seq) " \
 	"select $1, $2, $4 where $3 = 1 on conflict do nothing"
 
 #define NEXT \
-	"update incr_ledger set seq = $4, committed_at = now() " \
+	"update " LEDGER " set seq = $4, committed_at = now() " \
 	"where consumer = $1 and queue = $2 and seq = $3 - 1"
 
 /* [is first 1?][do the sums fit int8?] */
@@ -33,28 +52,31 @@ static const char *const apply[2][2] = {
     {APPLY(FIRST, "numeric"), APPLY(FIRST, "int8")}};
 
 static const char read_row[] =
-    "select seq from incr_ledger where consumer = $1";
+    "update " LEDGER " set committed_at = now() where consumer = $1 "
+    "returning seq";
 
 static const char find_old[] =
-    "select consumer from incr_ledger where queue = $1 and consumer > $2 "
+    "select consumer from " LEDGER " where queue = $1 and consumer > $2 "
     "and committed_at < now() - $3 * interval '1 day' "
     "order by consumer limit $4";
 
 static const char forget_old[] =
-    "delete from incr_ledger where consumer = any ($1) "
+    "delete from " LEDGER " where consumer = any ($1) "
     "and committed_at < now() - $2 * interval '1 day'";
 
 /* One row of text, "SUM KEYS", and the ledger: 16 bytes of the consumer, 8
  * of the number.  One statement, one snapshot. */
 #define AUDIT(where) \
 	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
-	"|| ' ' || count(*)::text, 'UTF8') as row from increments " where \
+	"|| ' ' || count(*)::text, 'UTF8') as row from " INCREMENTS " " where \
 	"union all select 1, uuid_send(consumer) || int8send(seq) " \
-	"from incr_ledger where queue = $1"
+	"from " LEDGER " where queue = $1"
 
 #define AUDIT_ROWS(where) \
 	"select row from (" AUDIT(where) ") as parts order by part"
 
+static int call(struct postgres *pg, const char *name, const char *statement,
+    const struct postgres_params *p);
 static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
 static uint64_t get_int8(const struct postgres *pg);
 
@@ -84,8 +106,7 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		postgres_put(&p,
 		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
-		result =
-		    postgres_call(pg, "apply", apply[first == 1][small], &p);
+		result = call(pg, "apply", apply[first == 1][small], &p);
 	}
 	buf_free(&keys);
 	buf_free(&sums);
@@ -104,7 +125,7 @@ statements_read(struct postgres *pg, const struct id *consumer)
 	struct postgres_params p = {0};
 
 	postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
-	return postgres_call(pg, "read ledger", read_row, &p);
+	return call(pg, "read ledger", read_row, &p);
 }
 
 uint64_t
@@ -124,7 +145,7 @@ statements_find_old(
 	postgres_put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
 	put_int8(&p, STATEMENTS_OLD_DAYS, a);
 	put_int8(&p, STATEMENTS_OLD_MAX, b);
-	return postgres_call(pg, "find old rows", find_old, &p);
+	return call(pg, "find old rows", find_old, &p);
 }
 
 void
@@ -154,9 +175,37 @@ statements_forget(struct postgres *pg, const struct statements_old *old)
 		&ids, old->consumers, sizeof *old->consumers, old->n) == 0) {
 		postgres_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
 		put_int8(&p, STATEMENTS_OLD_DAYS, a);
-		result = postgres_call(pg, "delete old rows", forget_old, &p);
+		result = call(pg, "delete old rows", forget_old, &p);
 	}
 	buf_free(&ids);
+	return result;
+}
+
+/* Begins a statement in which INCREMENTS and LEDGER stand for the tables. */
+static int
+call(struct postgres *pg, const char *name, const char *statement,
+    const struct postgres_params *p)
+{
+	struct buf text = {0};
+	size_t len;
+	int result;
+
+	if (!postgres_status(pg)->idle)
+		return -1;
+	while (len = strcspn(statement, "@"), statement[len] != '\0') {
+		const char *table =
+		    postgres_greeted(pg, statement[len + 1] == 'l');
+
+		if (buf_add(&text, statement, len) < 0 ||
+		    buf_add(&text, table, strlen(table)) < 0)
+			break;
+		statement += len + sizeof INCREMENTS - 1;
+	}
+	result =
+	    statement[len] != '\0' || buf_add(&text, statement, len + 1) < 0
+		? -1
+		: postgres_call(pg, name, buf_ptr(&text), p);
+	buf_free(&text);
 	return result;
 }
 
@@ -183,9 +232,9 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 
 	postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	if (key == NULL)
-		return postgres_call(pg, "audit", AUDIT_ROWS(""), &p);
+		return call(pg, "audit", AUDIT_ROWS(""), &p);
 	postgres_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
-	return postgres_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
+	return call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
 }
 
 int

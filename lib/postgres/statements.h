@@ -24,10 +24,15 @@ enum {
 	STATEMENTS_OLD_DAYS = 30  /* a ledger row is kept at least that long */
 };
 
+/* What postgres_open needs as greeting: the names of the tables in the first
+ * schema of the search_path that has them, but for temporary ones. */
+extern const char statements_greeting[];
+
 /*
  * Moves consumer's ledger row to last if it stands at exactly first - 1
  * (first = 1: inserts it if there is none), and, in the same statement, adds
- * all sums only if the row moved.
+ * all sums only if the row moved.  It fails as a whole if fewer rows are
+ * inserted or updated than there are keys: a trigger can keep rows out.
  */
 int statements_apply(struct postgres *pg, const struct id *consumer,
     const char *queue, uint64_t first, uint64_t last,
@@ -35,7 +40,11 @@ int statements_apply(struct postgres *pg, const struct id *consumer,
 /* Result: did the row move, so that the sums are in the table now? */
 bool statements_moved(const struct postgres *pg);
 
-/* Reads consumer's ledger row. */
+/*
+ * Reads consumer's ledger row by a write to it, which is committed after
+ * whatever moved the row: so a synchronous standby has that, too.  A row that
+ * is only read may be one that no server but this one has.
+ */
 int statements_read(struct postgres *pg, const struct id *consumer);
 /* Result: the last batch that is in the table, 0 if there is no row. */
 uint64_t statements_row(const struct postgres *pg);

@@ -216,6 +216,21 @@ pg_stop() {
 	wait_for 20 gone "$pid"
 }
 
+# pg_standby DIR PRIMARY: a streaming standby of the server in PRIMARY.
+pg_standby() {
+	mkdir -p "$1"
+	[ "$(id -u)" != 0 ] || chown postgres "$1"
+	as_postgres "$PG_BIN/pg_basebackup" -h "$2" -U postgres -D "$1/data" \
+		-R -X stream -c fast --no-sync
+	pg_start "$1"
+}
+
+# pg_promote DIR: it is the primary from now on.
+pg_promote() {
+	psql -XAtq -h "$1" -U postgres -d postgres \
+		-c 'select pg_promote(true, 30)' >/dev/null
+}
+
 # sql STATEMENT: unaligned rows from DATABASE_URL.
 sql() { psql -XAtq -d "$DATABASE_URL" -c "$1"; }
 

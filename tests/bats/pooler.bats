@@ -30,10 +30,12 @@ pooler() {
 		echo '[pgbouncer]'
 		printf '%s\n' listen_addr= listen_port=6432 auth_type=any \
 			"unix_socket_dir=$DIR/pool" pool_mode=transaction \
+			"pidfile=$DIR/pool/pid" "logfile=$DIR/pool/log" \
 			default_pool_size=1 "$@"
 	} >"$DIR/pool.ini"
-	alone as_postgres pgbouncer -q "$DIR/pool.ini" >"$DIR/pool.log" 2>&1 &
-	remember $!
+	alone as_postgres pgbouncer -qd "$DIR/pool.ini"
+	wait_for 10 test -s "$DIR/pool/pid"
+	remember "$(cat "$DIR/pool/pid")"
 	export DATABASE_URL="postgresql:///$name?host=$DIR/pool&port=6432&user=postgres"
 	wait_for 10 sql 'select 1'
 }
@@ -101,4 +103,18 @@ drop_tables() { sql 'drop table if exists increments, incr_ledger'; }
 	no_batches
 	run -0 incr-audit --expect 500500
 	[ "$(left)" = '"$user", public|notice|0' ]
+}
+
+@test "incr-flush counts into the real tables, whatever the connection has" {
+	pooler
+	sql 'create temporary table increments (like public.increments including all)'
+	sql 'create temporary table incr_ledger (like public.incr_ledger including all)'
+	[ "$(sql 'select count(*) from pg_class where relpersistence = '"'t' and relkind = 'r'")" = 2 ]
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	no_batches
+	DATABASE_URL=$DIRECT sum_is 55
+	run -0 incr-audit --expect 55
+	sql 'set search_path = pg_temp'
+	counts 1 56
 }

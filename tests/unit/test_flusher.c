@@ -29,7 +29,7 @@ start(void)
 	    .max_keys = MAX_KEYS};
 	const char *why;
 	struct postgres *pg =
-	    postgres_open("host=/nonexistent", "test_flusher", &why);
+	    postgres_open("host=/nonexistent", "test_flusher", "1", &why);
 
 	if (pg == NULL)
 		abort();

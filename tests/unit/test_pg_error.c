@@ -30,6 +30,8 @@ statements(void)
 	    {"23502", "run incr-db create"}, /* a column without default */
 	    {"23514", "run incr-db create"}, /* a check of its own */
 	    {"42501", "grant what incr(7) says"},
+	    {"22P02", "a trigger or a rule keeps rows out of increments"},
+	    {"0A000", "a trigger or a rule keeps rows out of increments"},
 	};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
