@@ -8,8 +8,6 @@
  */
 #include "publish/publisher.h"
 
-#include <stdarg.h>
-
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
@@ -24,7 +22,8 @@ enum {
 	RETRY_MS = 200 /* at most, between two sendings of what was refused */
 };
 
-static enum publisher_state finish_call(struct publisher *c, enum queue_state state);
+static enum publisher_state finish_call(
+    struct publisher *c, enum queue_state state);
 static bool is_to_retry(const struct publisher *c);
 static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
@@ -39,8 +38,6 @@ static void refuse_reused(struct publisher *c, size_t i);
 static enum publisher_state answer_unknown(struct publisher *c);
 static enum publisher_state release(struct publisher *c);
 static void new_id(struct publisher *c);
-static void say(struct publisher *c, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 static bool take_next(struct publisher *c);
 static enum publisher_state introduce(struct publisher *c);
 static enum publisher_state publish(struct publisher *c);
@@ -197,7 +194,7 @@ introduced(struct publisher *c)
 	apply(c, BATCH_INTRODUCED);
 	if (queue_introduced(c->queue)->is_new)
 		return PUBLISHER_WELL;
-	say(c, "redis: new publisher id is in use already");
+	reason_set(c->why, "redis: new publisher id is in use already");
 	return PUBLISHER_BROKEN;
 }
 
@@ -227,9 +224,10 @@ turned_away(struct publisher *c, enum queue_publish_outcome outcome)
 	c->trouble = c->state == BATCH_NONE ? PUBLISHER_ANSWERED_NO_ROOM
 					    : PUBLISHER_NO_ROOM;
 	if (outcome == QUEUE_OOM)
-		say(c, "redis: out of memory (OOM)");
+		reason_set(c->why, "redis: out of memory (OOM)");
 	else
-		say(c, "queue %s: limit of %ju ready message%s reached (%s)",
+		reason_set(c->why,
+		    "queue %s: limit of %ju ready message%s reached (%s)",
 		    c->set.queue, (uintmax_t)limit, limit == 1 ? "" : "s",
 		    c->set.high_water > 0 ? "--high-water"
 					  : "3/4 of maxmemory");
@@ -253,7 +251,8 @@ apply(struct publisher *c, enum batch_event event)
 	case BATCH_GIVE_UNKNOWN: return answer_unknown(c);
 	case BATCH_EXPIRE: return expire_in_flight(c);
 	case BATCH_GIVE_UP:
-		say(c, "redis: record of published batches is gone");
+		reason_set(
+		    c->why, "redis: record of published batches is gone");
 		return PUBLISHER_GAVE_UP;
 	}
 	return PUBLISHER_WELL;
@@ -335,16 +334,6 @@ new_id(struct publisher *c)
 	c->run = queue_status(c->queue)->run;
 }
 
-static void
-say(struct publisher *c, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	reason_vset(c->why, fmt, args);
-	va_end(args);
-}
-
 /* -- sending -------------------------------------------------------------- */
 
 enum publisher_state
@@ -368,7 +357,7 @@ publisher_send(struct publisher *c, int64_t now_ms)
 	}
 	/* Once its key has expired nobody can tell. */
 	if (now_ms - c->sent_ms > REPEAT_MS) {
-		say(c, "redis: no answer for half a day");
+		reason_set(c->why, "redis: no answer for half a day");
 		return PUBLISHER_GAVE_UP;
 	}
 	return publish(c);
@@ -442,7 +431,7 @@ give_up(struct publisher *c, int64_t now_ms)
 	if (!c->set.echo) {
 		over |= publish_batch_oldest_ms(c->filling) <= c->limit_ms;
 		if (over && batch_state_calling(c->state))
-			say(c, "redis: no answer");
+			reason_set(c->why, "redis: no answer");
 		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
 	}
 	if (over) {

@@ -20,27 +20,27 @@ server_info_check(const char *info, char ret_why[REASON_MAX])
 
 	if (field(info, "redis_version", value, sizeof value) == 0 &&
 	    strtol(value, NULL, 10) < VERSION_MIN) {
-		reason_set(
-		    ret_why, "is version %s, %d is needed", value, VERSION_MIN);
+		reason_set(ret_why, "version %s, must be %d or later", value,
+		    VERSION_MIN);
 		return UNFIT_FOR_EVER;
 	}
 	if (field_is(info, "redis_mode", "cluster")) {
-		reason_set(ret_why, "is in cluster mode");
+		reason_set(ret_why, "cluster mode is not supported");
 		return UNFIT_FOR_EVER;
 	}
 	if (!field_is(info, "maxmemory", "0") &&
 	    field(info, "maxmemory_policy", value, sizeof value) == 0 &&
 	    strcmp(value, "noeviction") != 0) {
-		reason_set(ret_why,
-		    "has maxmemory-policy %s, noeviction is needed", value);
+		reason_set(
+		    ret_why, "maxmemory-policy %s, must be noeviction", value);
 		return UNFIT_FOR_EVER;
 	}
 	if (field_is(info, "loading", "1")) {
-		reason_set(ret_why, "is loading its data");
+		reason_set(ret_why, "loading its data");
 		return UNFIT_NOW;
 	}
 	if (field_is(info, "role", "slave")) {
-		reason_set(ret_why, "is a replica");
+		reason_set(ret_why, "replica, not the primary");
 		return UNFIT_NOW;
 	}
 	return FIT;

@@ -17,7 +17,7 @@ enum server_fitness {
 };
 
 /* info: the reply to INFO, ending with a NUL.  Unless FIT, ret_why is what
- * is wrong, to be read behind "Redis ". */
+ * is wrong with it. */
 enum server_fitness server_info_check(
     const char *info, char ret_why[REASON_MAX]);
 

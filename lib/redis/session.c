@@ -43,10 +43,10 @@ struct session {
 	struct redis *redis;     /* NULL: no connection */
 	struct resolve *resolve; /* NULL: a Unix socket */
 
-	struct buf hello, call; /* requests: of the handshake, of the call */
-	struct iovec out[2];    /* what is being sent, borrowed */
-	size_t out_done;        /* bytes of it */
-	struct iovec more;      /* second half of the call, borrowed */
+	struct buf handshake_request, call; /* as they are sent */
+	struct iovec out[2];                /* what is being sent, borrowed */
+	size_t out_done;                    /* bytes of it */
+	struct iovec more; /* second half of the call, borrowed */
 
 	struct handshake handshake;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
@@ -113,7 +113,7 @@ session_close(struct session *s)
 	disconnect(s);
 	resolve_close(s->resolve);
 	redis_reply_free(s->reply);
-	buf_free(&s->hello);
+	buf_free(&s->handshake_request);
 	buf_free(&s->call);
 	free(s);
 }
@@ -248,9 +248,9 @@ static int
 send_handshake(struct session *s, const struct url_redis *url)
 {
 	if (handshake_write(&s->handshake, url, s->options.scripts,
-		s->options.n_scripts, &s->hello) < 0)
+		s->options.n_scripts, &s->handshake_request) < 0)
 		return reason_set(s->status.why, LOG_NO_MEMORY);
-	start_sending(s, &s->hello, (struct iovec){0});
+	start_sending(s, &s->handshake_request, (struct iovec){0});
 	return send_some(s);
 }
 

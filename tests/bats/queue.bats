@@ -139,7 +139,7 @@ gap" ]
 @test "a cluster is a fault" {
 	synced_redis --port "$(free_port)" --bind 127.0.0.1 --cluster-enabled yes
 	run calls connect
-	[ "$output" = "fault: is in cluster mode" ]
+	[ "$output" = "fault: cluster mode is not supported" ]
 }
 
 @test "a socket path that would be cut off is refused" {
