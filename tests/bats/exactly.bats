@@ -188,31 +188,6 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	[ "$(statements "\$1 = '$B'.*\$3 = '4', \$4 = '4'")" -eq 1 ]
 }
 
-@test "an adopted range that another commits a part of is trimmed" {
-	in_ledger $B 2
-	other() { start $B; batch $B 3 1 true; end $B; }
-	other >"$DIR/other"
-	logged
-	mkfifo "$DIR/in"
-	exec 9<>"$DIR/in"
-	background incr-flush -i 20 <"$DIR/in" 9>&-
-	flush=$!
-	{ start $A; batch $B 3 1 true; batch $B 4 2 true; } >&9
-	# It has looked at the row.
-	wait_for 5 has_statement 'set committed_at = now() where consumer'
-	incr-flush <"$DIR/other" 9>&-
-	end $A >&9
-	exec 9>&-
-	wait "$flush"
-	sum_is 3
-	[ "$(ledger $B)" = 4 ]
-	log_since "$LOG_FROM" | grep DETAIL | cut -c1-300
-	# Sent as batches 3 to 4, then as 4 to 4.
-	[ "$(statements "\$1 = '$B'.*\$3 = '3', \$4 = '4'")" -eq 1 ]
-	[ "$(statements "\$1 = '$B'.*\$3 = '4', \$4 = '4'")" -eq 1 ]
-}
-has_statement() { [ "$(statements "$1")" -gt 0 ]; }
-
 @test "an own range that is partly there is dropped with 111" {
 	in_ledger $A 2
 	flush_stream three
