@@ -7,6 +7,9 @@ BIN=${INCR_BIN:-$ROOT/bin}
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
 # Debian's psql is a wrapper in Perl that takes ten times as long to start.
 PATH=$BIN:$PG_BIN:$PATH
+# What a test asks is here, whatever proxies there are; curl, libcurl, Perl.
+unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY HTTP_PROXY no_proxy
+export NO_PROXY='*'
 # Seconds between two looks at a condition: soon, then seldom.
 NAPS=(0.01 0.02 0.03 0.05)
 POLL=0.1

@@ -211,18 +211,59 @@ replaced() { # NAME OLD
 	[ "$(sum_of)" -ge 3 ]
 }
 
+@test "a proxy in the environment is not asked for what is here" {
+	use_given
+	local port
+	port=$(free_port)
+	listen_at "$port"
+	proxy=http://127.0.0.1:$port
+	NO_PROXY='' http_proxy=$proxy https_proxy=$proxy all_proxy=$proxy \
+		up_start --ingests 1 --drains 1
+	take 3
+	# Nor by the user's shell that has read STATE/env.
+	NO_PROXY='' http_proxy=$proxy run -0 sh -c '. "$INCR_STATE/env" &&
+		echo "$1" | incr-send && curl -sf -d "$1" "$INCR_URL"' - "$(increment 4)"
+	wait_for 10 sum_is 11
+	up_stop
+}
+
+@test "whatever the umask is, it can use the folder that it makes" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	use_given
+	unset DATABASE_URL
+	chmod 755 "$INCR_STATE"
+	for mask in 027 077; do
+		state=$INCR_STATE/$mask/new
+		(umask "$mask" && up_start --state "$state" --ingests 1 \
+			--drains 1 && up_stop)
+		[ "$(stat -c %a "$state/env")" = 600 ]
+		[ "$(stat -c %a "$state/postgres")" = 700 ]
+	done
+}
+
+@test "what it tells can't be written: it ends in order, with 111" {
+	use_given
+	run -111 sh -c 'incr-up --ingests 1 --drains 1 >/dev/full'
+	[ "$output" = 'incr-up: stdout: not written' ]
+	[ -z "$(ls "$INCR_STATE/run")" ]
+}
+
 @test "a port that is taken ends it with 100" {
 	use_given
-	background perl -MIO::Socket::INET -e '
-		my $l = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
-			LocalAddr => "127.0.0.1:$ARGV[0]");
-		while (my $c = $l->accept) { }' "$INCR_PORT"
-	wait_for 5 curl_finds
+	listen_at "$INCR_PORT"
 	run -100 incr-up
 	[[ "$output" == *"port $INCR_PORT: "* ]]
 }
 
-curl_finds() { [ "$(curl -s "$url" || echo $?)" != 7 ]; }
+# listen_at PORT: somebody who takes connections, and gives no answer
+listen_at() {
+	background perl -MIO::Socket::INET -e '
+		my $l = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+			LocalAddr => "127.0.0.1:$ARGV[0]");
+		while (my $c = $l->accept) { }' "$1"
+	wait_for 5 curl_finds "$1"
+}
+curl_finds() { [ "$(curl -s "http://localhost:$1" || echo $?)" != 7 ]; }
 
 @test "a second incr-up says who holds the state folder, exits 100" {
 	use_given
