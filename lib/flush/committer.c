@@ -1,8 +1,12 @@
 /* Commits windows in Postgres, and reads and deletes ledger rows. */
 #include "flush/committer.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
+#include "base/reason.h"
 
 enum { UNMOVED_MAX = 3 };
 
@@ -174,6 +178,49 @@ call(struct committer *c, enum committer_task task)
 		return statements_find_old(c->pg, c->queue, &c->old_after);
 	}
 	return 0;
+}
+
+void
+committer_explain(const struct committer *c, enum committer_news news,
+    char ret_why[REASON_MAX])
+{
+	const struct window *w = c->window;
+	char consumer[ID_TEXT + 1];
+
+	switch (news) {
+	case COMMITTER_NOTHING:
+	case COMMITTER_COMMITTED:
+	case COMMITTER_ROW:
+	case COMMITTER_FOUND:
+	case COMMITTER_FORGOTTEN: break;
+	case COMMITTER_PARTLY:
+		reason_set(ret_why,
+		    "window: another process counted batches %" PRIu64
+		    " to %" PRIu64 "; %" PRIu64 " to %" PRIu64 " not committed",
+		    w->first, c->row, w->first, w->last);
+		break;
+	case COMMITTER_LOST:
+		reason_set(ret_why,
+		    "ledger: row stands at batch %" PRIu64
+		    ", expected %" PRIu64,
+		    c->row, w->first - 1);
+		break;
+	case COMMITTER_TOO_OLD:
+		reason_set(ret_why, "window: older than a day; not committed");
+		break;
+	case COMMITTER_HIDDEN:
+		id_format(&w->consumer, consumer);
+		reason_set(ret_why,
+		    "ledger: the row of consumer %s does not move; is there a "
+		    "policy or a trigger on incr_ledger?",
+		    consumer);
+		break;
+	case COMMITTER_MEMORY: reason_set(ret_why, LOG_NO_MEMORY); break;
+	case COMMITTER_FAULT:
+		reason_set(
+		    ret_why, "postgres: %s", postgres_status(c->pg)->why);
+		break;
+	}
 }
 
 bool

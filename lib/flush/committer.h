@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "flush/cost_model.h"
 #include "flush/task_queue.h"
 #include "flush/window.h"
@@ -81,7 +82,12 @@ void committer_close(struct committer *c);
 int64_t committer_wait(const struct committer *c, struct pollfd *ret_pfd);
 enum committer_news committer_step(struct committer *c, short revents);
 
-/* It has no window and looks no row up. */
+/* Writes why news means that the window can't be committed, "object: reason";
+ * only for the news that do, right after committer_step. */
+void committer_explain(const struct committer *c, enum committer_news news,
+    char ret_why[REASON_MAX]);
+
+/* It has no window. */
 bool committer_idle(const struct committer *c);
 
 /* Freezes and commits w (open, not empty); only if committer_idle.  Borrowed

@@ -33,7 +33,8 @@ static void freeze(struct flusher *f);
 static void handle_committer(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
 static void row_read(struct flusher *f);
-static void row_hidden(struct flusher *f);
+static void uncommitted(
+    struct flusher *f, int status, enum committer_news news);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
@@ -351,8 +352,6 @@ flusher_step(struct flusher *f, const struct pollfd pfds[2])
 static void
 handle_committer(struct flusher *f, enum committer_news news)
 {
-	const struct committer *c = &f->committer;
-
 	switch (news) {
 	case COMMITTER_NOTHING: return;
 	case COMMITTER_COMMITTED: committed(f); return;
@@ -364,42 +363,25 @@ handle_committer(struct flusher *f, enum committer_news news)
 		ledger_gc_forgotten(&f->gc, &f->committer);
 		return;
 	case COMMITTER_PARTLY:
-		fail(f, EXIT_TEMPFAIL,
-		    "window: another process counted batches %" PRIu64
-		    " to %" PRIu64 "; %" PRIu64 " to %" PRIu64 " not committed",
-		    c->window->first, c->row, c->window->first,
-		    c->window->last);
-		return;
-	case COMMITTER_LOST:
-		fail(f, EXIT_BUG,
-		    "ledger: row stands at batch %" PRIu64
-		    ", expected %" PRIu64,
-		    c->row, c->window->first - 1);
-		return;
 	case COMMITTER_TOO_OLD:
-		fail(f, EXIT_TEMPFAIL,
-		    "window: older than a day; not committed");
+	case COMMITTER_MEMORY: uncommitted(f, EXIT_TEMPFAIL, news); return;
+	case COMMITTER_LOST: uncommitted(f, EXIT_BUG, news); return;
+	case COMMITTER_HIDDEN:
+		uncommitted(
+		    f, f->commits == 0 ? EXIT_CONFIG : EXIT_TEMPFAIL, news);
 		return;
-	case COMMITTER_HIDDEN: row_hidden(f); return;
-	case COMMITTER_MEMORY: out_of_memory(f); return;
-	case COMMITTER_FAULT:
-		fail(f, EXIT_CONFIG, "postgres: %s",
-		    postgres_status(c->pg)->why);
-		return;
+	case COMMITTER_FAULT: uncommitted(f, EXIT_CONFIG, news); return;
 	}
 }
 
+/* The window can't be committed. */
 static void
-row_hidden(struct flusher *f)
+uncommitted(struct flusher *f, int status, enum committer_news news)
 {
-	char consumer[ID_TEXT + 1];
+	char why[REASON_MAX] = "";
 
-	id_format(&f->committer.window->consumer, consumer);
-	fail(f, f->commits == 0 ? EXIT_CONFIG : EXIT_TEMPFAIL,
-	    "ledger: the row of consumer %s does not move; is there a policy "
-	    "or "
-	    "a trigger on incr_ledger?",
-	    consumer);
+	committer_explain(&f->committer, news, why);
+	fail(f, status, "%s", why);
 }
 
 static void
