@@ -45,6 +45,17 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 	PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/uninstall"
 }
 
+@test "install says where systemd does not look for units" {
+	local at=/opt/incr/lib/systemd/system
+	PREFIX=/opt/incr DESTDIR=$PWD/d run -0 "$ROOT/etc/install" incr-up
+	[ "$output" = "install: $at: systemd does not look there; run: systemctl link $at/*" ]
+	[ -e "d$at/incr.target" ]
+	for prefix in '' /usr /usr/local; do
+		PREFIX=$prefix DESTDIR=$PWD/d run -0 "$ROOT/etc/install" incr-up
+		[ -z "$output" ]
+	done
+}
+
 @test "uninstall keeps what somebody else has put into its folders" {
 	PREFIX=$PWD/p "$ROOT/etc/install" incr-up
 	touch p/share/incr/theirs
