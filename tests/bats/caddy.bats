@@ -33,11 +33,10 @@ ingest() {
 	background setsid incr-ingest -l "$sockets/$1.sock" "${@:2}" \
 		2>>ingest.log
 	ingest=$!
-	wait_for 10 curl -fs --unix-socket "$sockets/$1.sock" \
-		http://localhost/health/ready
+	wait_for 10 healthy "$sockets/$1.sock"
 }
 
-healthy() { curl -fs "http://127.0.0.1:$port/health/ready"; }
+in_service() { curl -fs "http://127.0.0.1:$port/health/ready"; }
 
 # Addresses that a process listens on.
 bound() { ss -Hltnp | grep "pid=$1," | awk '{ print $4 }' | sort; }
@@ -106,7 +105,7 @@ stand_in() {
 	EOF
 	background perl stand_in.pl "$sockets/1.sock" "$1"
 	caddy_start
-	wait_for 5 healthy
+	wait_for 5 in_service
 }
 
 @test "a server that dies with the request in hand: 502, unknown" {
@@ -121,7 +120,7 @@ stand_in() {
 	INCR_UPSTREAMS=unix/$sockets/1.sock
 	ingest 1 --rate 1/s:10 --trust unix
 	caddy_start
-	wait_for 5 healthy
+	wait_for 5 in_service
 	taken() { # FROM SAYING
 		curl -s -o answer -w '%{http_code}\n' --interface "$1" \
 			-H "X-Forwarded-For: $2" -d "$(increment 1)" \
@@ -160,10 +159,10 @@ stand_in() {
 @test "many increments in one request, and what is said of one too long" {
 	ingest 1
 	caddy_start
-	wait_for 5 healthy
+	wait_for 5 in_service
 	increments 1 10001 >asked
 	batch() {
-		curl -s -o answer -w '%{http_code}' -H 'Idempotency-Key: k' "$@" \
+		http_status -H 'Idempotency-Key: k' "$@" \
 			"http://127.0.0.1:$port/increments"
 	}
 	for _ in 1 2; do
@@ -196,7 +195,7 @@ some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
 	ingest 2
 	ingest 1
 	caddy_start
-	wait_for 5 healthy
+	wait_for 5 in_service
 	requests 1 6000 >requests
 	background curl -s -Z --parallel-max 100 -K requests >answers
 	curl=$!
@@ -223,7 +222,7 @@ some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
 	ingest 2
 	ingest 1
 	caddy_start
-	wait_for 5 healthy
+	wait_for 5 in_service
 	kill -9 -- "-$ingest"
 	wait_for 5 all_taken
 }
@@ -231,14 +230,14 @@ some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
 all_taken() {
 	local i
 	for i in 1 2 3 4 5 6; do
-		[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 1)" \
+		[ "$(http_status -d "$(increment 1)" \
 			"http://127.0.0.1:$port/increment")" = 202 ] || return
 	done
 }
 
 # https ARG...: curl to the site, which has a certificate of the authority
 https() {
-	curl -s -m 5 -o answer -w '%{http_code}' --cacert "$authority" "$@" \
+	http_status -m 5 --cacert "$authority" "$@" \
 		"https://localhost:$port/increment" -d "$(increment 3)"
 }
 local_ca=caddy/pki/authorities/local/root.crt
@@ -295,7 +294,7 @@ own_authority() {
 	authority=$XDG_DATA_HOME/caddy/pki/authorities/local/root.crt
 	wait_for 5 curl -fs --cacert "$authority" \
 		"https://localhost:$port/health/ready"
-	run curl -s -o answer -w '%{http_code}' -d "$(increment 3)" \
+	run http_status -d "$(increment 3)" \
 		--cacert "$authority" "https://localhost:$port/increment"
 	[ "$output" = 202 ]
 	[ "$(ready)" = 1 ]

@@ -97,6 +97,11 @@ has_read() { [ "$(bytes_read "$1")" -ge "$2" ]; }
 # has TEXT FILE
 has() { grep -qF -e "$1" "$2"; }
 
+# http_status ARG...: of curl; the body goes into the file answer.
+http_status() { curl -s -o answer -w '%{http_code}' "$@"; }
+# healthy SOCKET: a server on it answers that it is ready.
+healthy() { curl -fs --unix-socket "$1" http://localhost/health/ready; }
+
 # alone COMMAND...: with the standard descriptors only. A server that keeps a
 # FIFO of the test open hides its end.
 alone() (

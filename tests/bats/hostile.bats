@@ -23,7 +23,7 @@ serve() {
 	background incr-ingest -l "$sockets/s" -l 127.0.0.1:0 \
 		--port-file ports "$@" 2>err
 	SERVE=$!
-	wait_for 10 curl -fs --unix-socket "$sockets/s" http://x/health/ready
+	wait_for 10 healthy "$sockets/s"
 	direct=$(head -n 1 ports)
 }
 
@@ -40,7 +40,7 @@ front() {
 
 # post PORT: the status of one good increment
 post() {
-	curl -s -m 5 -o answer -w '%{http_code}' -d "$BODY" \
+	http_status -m 5 -d "$BODY" \
 		"http://127.0.0.1:$1/increment"
 }
 

@@ -12,7 +12,7 @@ setup() {
 	sockets=$(mktemp -d /tmp/incr-http.XXXXXX)
 	background incr-ingest -l "$sockets/s" -l 127.0.0.1:0 --port-file ports \
 		2>err
-	wait_for 10 curl -fs --unix-socket "$sockets/s" http://x/health/ready
+	wait_for 10 healthy "$sockets/s"
 }
 
 teardown() {
@@ -72,7 +72,7 @@ start_caddy() {
 		timeout 5 cat <&$tcp >faulty
 		exec {tcp}>&-
 		grep -q '^HTTP/1.1 [45]' faulty
-		[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 1)" \
+		[ "$(http_status -d "$(increment 1)" \
 			"http://127.0.0.1:$port/increment")" = 202 ]
 	done
 }

@@ -22,14 +22,13 @@ server() {
 	background setsid incr-ingest -l "$sockets/$name" --linger 0 "$@" \
 		2>"err.$name"
 	SERVER=$!
-	wait_for 10 healthy "$name"
+	wait_for 10 healthy "$sockets/$name"
 	for pid in $(pgrep -s "$SERVER"); do remember "$pid"; done
 }
-healthy() { curl -fs --unix-socket "$sockets/$1" http://x/health/ready; }
 
 # post NAME VALUE [KEY]: the status; the body in answer.
 post() {
-	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$1" \
+	http_status --unix-socket "$sockets/$1" \
 		${3+-H "Idempotency-Key: $3"} -d "$(increment "$2")" \
 		http://x/increment
 }
@@ -48,7 +47,7 @@ none_seen() { [ -z "$(seen)" ]; }
 	[ "$(post b 3 k2)" = 202 ]
 	[ "$(ready)" = 2 ]
 	# Whoever writes it differently sends the same increment.
-	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/b" \
+	[ "$(http_status --unix-socket "$sockets/b" \
 		-H 'Idempotency-Key: k2' -d "{ \"value\": 3, \"key\": \"${KEY^^}\" }" \
 		http://x/increment)" = 202 ]
 	[ "$(ready)" = 2 ]
@@ -126,9 +125,9 @@ none_seen() { [ -z "$(seen)" ]; }
 		grep -q '"code":"faulty-idempotency-key"' answer
 	done
 	# An empty field is no request without a key.
-	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/a" \
+	[ "$(http_status --unix-socket "$sockets/a" \
 		-H 'Idempotency-Key;' -d "$(increment 3)" http://x/increment)" = 400 ]
-	[ "$(curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/a" \
+	[ "$(http_status --unix-socket "$sockets/a" \
 		-H 'Idempotency-Key: a' -H 'Idempotency-Key: a' \
 		-d "$(increment 3)" http://x/increment)" = 400 ]
 	[ "$(ready)" = 0 ]
@@ -140,7 +139,7 @@ none_seen() { [ -z "$(seen)" ]; }
 
 # batch NAME KEY: the status of a request of many lines, standard input
 batch() {
-	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$1" \
+	http_status --unix-socket "$sockets/$1" \
 		-H "Idempotency-Key: $2" --data-binary @- http://x/increments
 }
 
@@ -202,7 +201,7 @@ batch() {
 
 # as CLIENT SERVER VALUE KEY: the status of a client with a token
 as() {
-	curl -s -o answer -w '%{http_code}' --unix-socket "$sockets/$2" \
+	http_status --unix-socket "$sockets/$2" \
 		-H "Authorization: Bearer $1-secret" \
 		-H "Idempotency-Key: $4" -d "$(increment "$3")" \
 		http://x/increment

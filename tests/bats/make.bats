@@ -244,7 +244,7 @@ long_tests() {
 		copy/src/incr-validate.c
 	wait_for 60 runs 2
 	copy/bin/incr-validate --help | grep -q '^Lets valid increments pass'
-	[ "$(curl -s -o answer -w '%{http_code}' -d "$(increment 3)" \
+	[ "$(http_status -d "$(increment 3)" \
 		"http://localhost:$INCR_PORT/increment")" = 202 ]
 	kill -TERM -- "-$dev"
 	wait_for 40 nothing_runs

@@ -18,8 +18,7 @@ teardown() {
 	use_redis
 	use_postgres
 	background incr-ingest -l ./s
-	ready_now() { curl -fs --unix-socket ./s http://x/health/ready; }
-	wait_for 10 ready_now
+	wait_for 10 healthy ./s
 	for body in "$(increment 3)" nonsense; do
 		curl -s -m 10 --unix-socket ./s -d "$body" http://x/increment
 	done

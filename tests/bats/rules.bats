@@ -158,10 +158,9 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 	local body
 	background setsid incr-ingest -l ./s 2>err
 	main=$!
-	ready_now() { curl -fs --unix-socket ./s http://x/health/ready; }
-	wait_for 5 ready_now
+	wait_for 5 healthy ./s
 	post() {
-		curl -s -m 5 -o answer -w '%{http_code}' --unix-socket ./s \
+		http_status -m 5 --unix-socket ./s \
 			--data-binary "$1" http://x/increment
 	}
 	for body in '{"error":{"code":"unknown","detail":"x","line":1}}' \

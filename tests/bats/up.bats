@@ -94,7 +94,7 @@ none_left() { # PIDS
 	done
 }
 
-post() { curl -s -o answer -w '%{http_code}' -d "$(increment "$1")" "$url"; }
+post() { http_status -d "$(increment "$1")" "$url"; }
 
 # Posts until it is taken: the sum of what got a 202 is in $posted.
 take() {
@@ -187,7 +187,7 @@ replaced() { # NAME OLD
 		--drains 1 --tokens tokens
 	url=https://localhost:$INCR_PORT/increment
 	echo "cacert = $INCR_STATE/caddy/pki/authorities/local/root.crt" >config
-	code() { curl -s -o answer -w '%{http_code}' -K config \
+	code() { http_status -K config \
 		-d "$(increment 3)" "$url"; }
 	unauthorized() { [ "$(code)" = 401 ]; }
 	wait_for 5 unauthorized
@@ -396,8 +396,7 @@ again() {
 is_another() {
 	local pid
 	read -r pid _ <"$INCR_STATE/run/$1.pid" && [ "$pid" != "$2" ] &&
-		curl -fs --unix-socket "$(cat "$INCR_STATE/run/sockets")/$1.sock" \
-			http://localhost/health/ready
+		healthy "$(cat "$INCR_STATE/run/sockets")/$1.sock"
 }
 
 # Caddy has seen that it is ready.

@@ -24,7 +24,7 @@ ingest() {
 	background env --default-signal=INT setsid \
 		incr-ingest -l "$socket" "$@" 2>err
 	main=$!
-	wait_for 10 healthy
+	wait_for 10 healthy "$socket"
 }
 
 drain() {
@@ -35,12 +35,8 @@ drain() {
 	wait_for 10 has_part incr-consume
 }
 
-healthy() {
-	curl -fs --unix-socket "$socket" http://localhost/health/ready
-}
-
 post() { # VALUE: the status
-	curl -s -o answer -w '%{http_code}' --unix-socket "$socket" \
+	http_status --unix-socket "$socket" \
 		-d "$(increment "$1")" http://localhost/increment
 }
 
@@ -148,7 +144,7 @@ ends_with() {
 	EOF
 	background setsid perl activate.pl "$socket" incr-ingest 2>err
 	main=$!
-	wait_for 5 healthy
+	wait_for 5 healthy "$socket"
 	[ "$(post 1)" = 202 ]
 	inherited=$(readlink "/proc/$main/fd/3")
 	for filter in incr-validate incr-publish; do
