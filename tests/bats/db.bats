@@ -162,7 +162,7 @@ differs() {
 	echo y >"$DIR/y"
 	run incr-db clear <"$DIR/y"
 	[ "$status" -eq 100 ]
-	[ "$output" = 'incr-db: clear: standard input is no terminal; say --yes' ]
+	[ "$output" = 'incr-db: clear: standard input is not a terminal; needs --yes' ]
 	[ "$(rows)" = '2|1' ]
 }
 

@@ -83,7 +83,7 @@ programs() {
 	# It goes on to its programs and the Caddyfile.
 	PATH=/usr/bin:/bin run -100 ../links/incr-up --state /dev/null/x
 	[[ "$output" == *'/dev/null'* ]]
-	[[ "$output" != *'not there'* ]]
+	[[ "$output" != *missing* ]]
 	PATH=/usr/bin:/bin run -100 ../links/incr-drain -n x
 	[[ "$output" == 'incr-consume: '* ]]
 	PATH=/usr/bin:/bin run -100 ../links/incr-ingest -w x

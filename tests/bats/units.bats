@@ -127,7 +127,7 @@ front() {
 
 @test "Caddy's unit: a site name needs tokens or a word" {
 	INCR_SITE=example.org run -100 front
-	[ "$output" = 'INCR_SITE: lets everybody in: set INCR_TOKENS, or INCR_OPEN=yes' ]
+	[ "$output" = 'INCR_SITE: serves everybody; needs INCR_TOKENS or INCR_OPEN=yes' ]
 	# What it would run.
 	mkdir bin
 	# shellcheck disable=SC2016

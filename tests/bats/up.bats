@@ -165,11 +165,11 @@ replaced() { # NAME OLD
 
 @test "a site name needs tokens or --open, a client CA a site name" {
 	INCR_SITE=example.org run -100 incr-up
-	[ "$output" = 'incr-up: INCR_SITE: lets everybody in: give --tokens, or say --open' ]
+	[ "$output" = 'incr-up: INCR_SITE: serves everybody; needs --tokens or --open' ]
 	INCR_SITE=example.org run -100 incr-up --tokens missing
 	[ "$output" = 'incr-up: --tokens: missing: not readable' ]
 	INCR_CLIENT_CA=x run -100 incr-up
-	[ "$output" = "incr-up: INCR_CLIENT_CA: needs INCR_SITE: there is no HTTPS" ]
+	[ "$output" = "incr-up: INCR_CLIENT_CA: needs INCR_SITE; there is no HTTPS without it" ]
 	# With --open it goes on to what comes next.
 	INCR_SITE=example.org run -100 incr-up --open --state /dev/null/x
 	[[ "$output" != *INCR_SITE* ]]
