@@ -17,6 +17,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "inspect/audit.h"
 #include "postgres/statements.h"
 #include "record/queue_name.h"
@@ -65,6 +66,7 @@ main(int argc, char **argv)
 	int status;
 
 	log_name(prog.name);
+	signals_default();
 	begin(&a, argc, argv);
 	audit(&a);
 	report(&a);

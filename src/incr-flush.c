@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,6 +108,7 @@ static struct invalid_lines invalid; /* of plain input */
 
 static void begin(struct flusher *f, int argc, char **argv);
 static void run(struct flusher *f, int signals);
+static void read_signals(int signals, int64_t *signal_ms);
 static bool read_lines(struct flusher *f);
 static void reject(const struct flusher *f);
 static bool is_torn(const struct flusher *f, const char *line, size_t len);
@@ -124,12 +126,13 @@ static int finish(struct flusher *f);
 int
 main(int argc, char **argv)
 {
+	static const int more[] = {SIGCHLD, 0};
 	static struct flusher f;
 	int signals;
 
 	log_name(prog.name);
 	begin(&f, argc, argv);
-	signals = signals_open(NULL);
+	signals = signals_open(more);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	run(&f, signals);
@@ -187,14 +190,29 @@ run(struct flusher *f, int signals)
 		if (clock_paused(&round_ms) && f->from_consumer)
 			log_die(EXIT_TEMPFAIL, "window: paused for a week; "
 					       "not committed");
-		while (signals_next(signals) != 0)
-			if (signal_ms == IO_FOREVER)
-				signal_ms = clock_ms();
+		read_signals(signals, &signal_ms);
 		if (fds[2].fd >= 0 && fds[2].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
 		stop_reading(f, signal_ms);
 		count(f);
+	}
+}
+
+/* The first signal is passed on to incr-consume, if the wiring has named it:
+ * its end of output is what this program ends with. */
+static void
+read_signals(int signals, int64_t *signal_ms)
+{
+	int signal;
+
+	while ((signal = signals_next(signals)) != 0) {
+		if (signal == SIGCHLD) {
+			children_reap();
+		} else if (*signal_ms == IO_FOREVER) {
+			*signal_ms = clock_ms();
+			children_stop();
+		}
 	}
 }
 

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/metrics_merge.h"
 #include "base/options.h"
+#include "base/signals.h"
 
 static const struct options_prog prog = {.name = "incr-metrics",
     .operands = "[DIR]",
@@ -35,6 +36,7 @@ main(int argc, char **argv)
 	int status;
 
 	log_name(prog.name);
+	signals_default();
 	status = read_all(find_folder(argc, argv), &text);
 	write_all(&text);
 	buf_free(&text);

@@ -24,6 +24,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/signals.h"
 #include "inspect/deadletter.h"
 #include "inspect/list_cursor.h"
 #include "inspect/queue_sync.h"
@@ -131,6 +132,7 @@ main(int argc, char **argv)
 	static struct job j;
 
 	log_name(prog.name);
+	signals_default();
 	begin(&j, argc, argv);
 	if (j.command != DROP || ask(&j)) {
 		run(&j);

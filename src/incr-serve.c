@@ -240,9 +240,9 @@ add_trust(void *dest, const char *text)
 static void
 open_server(void)
 {
-	static const int hang_up[] = {SIGHUP, 0};
+	static const int more[] = {SIGHUP, SIGCHLD, 0};
 	char why[REASON_MAX];
-	int fd = signals_open(opt.access.tokens == NULL ? NULL : hang_up),
+	int fd = signals_open(opt.access.tokens == NULL ? more + 1 : more),
 	    status;
 
 	if (fd < 0)
@@ -391,6 +391,8 @@ take_signal(struct loop_fd *w, uint32_t events)
 	while ((sig = signals_next(w->fd)) > 0)
 		if (sig == SIGHUP)
 			reload();
+		else if (sig == SIGCHLD)
+			children_reap();
 		else
 			shutdown_begin(&s.shutdown);
 }

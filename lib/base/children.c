@@ -1,33 +1,63 @@
-/* Collects the exit statuses of child processes. */
+/* Stops and reaps child processes, and collects their exit statuses. */
 #include "base/children.h"
 
+#include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/num.h"
 
 enum { LOOK_MS = 10, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
 
+static int worst; /* status of a child that was reaped, 0: none that counts */
+
 static int graver(int status, int wait_status);
+
+void
+children_stop(void)
+{
+	const char *text = getenv("INCR_CHILD");
+	siginfo_t info;
+	uint64_t pid;
+
+	/* A number that is no child of ours is left over from somebody else. */
+	if (text != NULL && num_u64(text, 1, INT32_MAX, &pid) == 0 &&
+	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		kill((pid_t)pid, SIGTERM);
+}
+
+bool
+children_reap(void)
+{
+	siginfo_t info = {0};
+	int status;
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+		bool stranger;
+
+		if (info.si_pid == 0)
+			return true;
+		stranger = getsid(info.si_pid) != getsid(0);
+		if (waitpid(info.si_pid, &status, 0) > 0 && !stranger)
+			worst = graver(worst, status);
+		info.si_pid = 0;
+	}
+	return false;
+}
 
 int
 children_status(int status, int64_t wait_ms)
 {
 	int64_t deadline_ms = clock_ms() + wait_ms;
-	int child;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &child, WNOHANG)) >= 0) {
-		if (pid > 0)
-			status = graver(status, child);
-		else if (clock_ms() >= deadline_ms)
-			break;
-		else
-			io_poll(NULL, 0, clock_ms() + LOOK_MS);
-	}
-	return status;
+	while (children_reap() && clock_ms() < deadline_ms)
+		io_poll(NULL, 0, clock_ms() + LOOK_MS);
+	return worst != 0 ? worst : status;
 }
 
 static int

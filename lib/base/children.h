@@ -1,11 +1,22 @@
 /*
- * Exit statuses of child processes.  incr-ingest and incr-drain end in exec, so
- * the rest of their pipeline are children of this process.
+ * Child processes.  incr-ingest and incr-drain end in exec, so the rest of
+ * their pipeline are children of this process; so is, if this is process 1 of
+ * a container, every process there whose parent has ended.
  */
 #ifndef INCR_CHILDREN_H
 #define INCR_CHILDREN_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Sends SIGTERM to the child that the wiring names in INCR_CHILD, if that is
+ * a child of this process. */
+void children_stop(void);
+
+/* Reaps the children that have ended.  True if others are left.  Statuses are
+ * kept for children_status, except of another session: those were not started
+ * with this process, but are left over by others. */
+bool children_reap(void);
 
 /*
  * The exit status of this process: status, unless a child has ended, or ends

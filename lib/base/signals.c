@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static void add_signal(sigset_t *set, int sig);
+static void end(int sig);
 
 int
 signals_open(const int *more)
@@ -18,6 +19,8 @@ signals_open(const int *more)
 	add_signal(&set, SIGINT);
 	for (; more != NULL && *more != 0; more++)
 		add_signal(&set, *more);
+	if (getpid() == 1 && !sigismember(&set, SIGCHLD))
+		signal(SIGCHLD, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -30,6 +33,26 @@ add_signal(sigset_t *set, int sig)
 
 	if (sigaction(sig, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
 		sigaddset(set, sig);
+}
+
+void
+signals_default(void)
+{
+	struct sigaction was, by = {.sa_handler = end};
+
+	if (getpid() != 1)
+		return;
+	signal(SIGCHLD, SIG_IGN);
+	if (sigaction(SIGTERM, NULL, &was) == 0 && was.sa_handler == SIG_DFL)
+		sigaction(SIGTERM, &by, NULL);
+	if (sigaction(SIGINT, NULL, &was) == 0 && was.sa_handler == SIG_DFL)
+		sigaction(SIGINT, &by, NULL);
+}
+
+static void
+end(int sig)
+{
+	_exit(128 + sig);
 }
 
 int
@@ -47,6 +70,7 @@ signals_next(int fd)
 		sigaddset(&set, SIGINT);
 		raise(SIGINT);
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		_exit(128 + SIGINT); /* process 1 */
 	}
 	return (int)info.ssi_signo;
 }
