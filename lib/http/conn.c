@@ -37,6 +37,8 @@ struct conn {
 /* There are many of them: with malloc's own 240 bytes. */
 _Static_assert(sizeof(struct conn) <= 232, "an idle connection has grown");
 
+static struct conn *conn_of(struct timer *t);
+static void cut(struct conn *c, const struct response *why);
 static void be_ready(struct loop_fd *w, uint32_t events);
 static void receive(struct conn *c);
 static int take(struct conn *c, char *p, size_t len, bool kept);
@@ -101,6 +103,35 @@ void
 conn_close_all(struct conns *all)
 {
 	all->closing = true;
+}
+
+void
+conn_cut_all(struct conns *all)
+{
+	const struct response why = response_fault(FAULT_UNAVAILABLE);
+
+	for (size_t i = 0; i < CONN_STATES; i++)
+		for (struct timer *t = all->lists[i].first; t != NULL;
+		     t = t->next)
+			cut(conn_of(t), &why);
+}
+
+static struct conn *
+conn_of(struct timer *t)
+{
+	return (struct conn *)((char *)t - offsetof(struct conn, due));
+}
+
+static void
+cut(struct conn *c, const struct response *why)
+{
+	struct conn_input_env env = env_of(c);
+
+	if (!conn_input_is_open(&c->input) ||
+	    (exchange_reading(&c->input.asked) == NULL && c->in.len == 0))
+		return;
+	conn_input_cut(&c->input, &env, why);
+	enqueue(c);
 }
 
 /* -- reading ------------------------------------------------------------- */
@@ -415,8 +446,7 @@ conn_tick(struct conns *all, int64_t now_ms)
 		struct timerlist *l = &all->lists[i];
 
 		while ((due_ms = timerlist_next(l)) <= now_ms)
-			expire((struct conn *)((char *)l->first -
-					       offsetof(struct conn, due)));
+			expire(conn_of(l->first));
 		next_ms = num_min(next_ms, due_ms);
 	}
 	return all->first_queued == NULL ? next_ms : now_ms;

@@ -81,6 +81,11 @@ void conn_decide(
 /* From now on every answer ends its connection, if nothing waits behind it. */
 void conn_close_all(struct conns *all);
 
+/* The end: no request is read any more.  What was received of one that is not
+ * whole is answered as cut, unavailable (its lines that have verdicts keep
+ * them).  Its answers leave with conn_flush(). */
+void conn_cut_all(struct conns *all);
+
 /* Sends the answers given since the last call.  Once per turn of the loop,
  * after everything that answers. */
 void conn_flush(struct conns *all);

@@ -113,6 +113,7 @@ move(struct shutdown *s, enum shutdown_stage stage)
 	case SHUTDOWN_DRAINING: acceptor_close(&s->server->acceptor); return;
 	case SHUTDOWN_LEAVING:
 		acceptor_close(&s->server->acceptor);
+		conn_cut_all(&s->server->conns);
 		s->stage_due_ms = leaving_due(s);
 		s->grace_due_ms = IO_FOREVER;
 		return;

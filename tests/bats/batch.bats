@@ -356,6 +356,70 @@ read_slowly() {
 	status_is 0
 }
 
+# cut_off N: clients in the middle of bodies of many lines; client i has sent
+# 2 lines and half a one, and reads its answer into DIR/answer.i.
+cut_off() {
+	local i
+	for i in $(seq "$1"); do
+		raw "POST /increments HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n$(increment "$i")\n$(increment "$i")\n{" \
+			>"$DIR/answer.$i" 3>&- &
+		remember $!
+		CLIENTS[i]=$!
+	done
+	wait_for 5 lines_are $(($1 * 2))
+}
+# verdicts_of N: the server has read those of the first N lines.
+verdicts_of() {
+	local before
+	before=$(bytes_read "$SERVE")
+	head -n "$1" "$LINES_OUT" >>"$DIR/say"
+	wait_for 5 has_read "$SERVE" $((before + $(wc -c <"$DIR/say")))
+}
+# answer_is I STATUS: client I has it; its body is DIR/body.
+answer_is() {
+	wait "${CLIENTS[$1]}"
+	head -n 1 "$DIR/answer.$1" | grep -q "^HTTP/1.1 $2 "
+	sed '1,/^.$/d' "$DIR/answer.$1" >"$DIR/body"
+}
+
+@test "SIGTERM: clients in the middle of a body get the verdicts that are known" {
+	hand
+	cut_off 3
+	exec {half}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'POST /increment HTTP/1.1\r\nHost:' >&$half
+	[ "$(ask http://x/health/live)" = 200 ] # and it was read before this
+	kill "$SERVE"
+	wait_for 5 not curl -s --unix-socket "$SOCK" http://x/health/live
+	verdicts_of 6
+	kill "$VERDICTS" # the verdicts end
+	for i in 1 2 3; do
+		answer_is $i 207
+		answer_lines_are 3
+		[ "$(head -n 2 "$DIR/body")" = "$(increment $i; increment $i)" ]
+		has_error unavailable 3
+	done
+	timeout 10 head -n 1 <&$half | grep -q '^HTTP/1.1 503 '
+	exec {half}>&-
+	status_is 0
+}
+
+@test "the backend dies: clients in the middle of a body get the verdicts that are known" {
+	hand
+	cut_off 3
+	# The verdict on the first line has come, then no more.
+	verdicts_of 1
+	kill -9 "$VERDICTS"
+	unknown=0
+	for i in 1 2 3; do
+		answer_is $i 207
+		answer_lines_are 3
+		has_error unavailable 3
+		unknown=$((unknown + $(grep -c '"unknown"' "$DIR/body")))
+	done
+	[ "$unknown" = 5 ]
+	status_is 111
+}
+
 @test "SIGTERM: who has not read its answer yet has the grace for it" {
 	ring judge --grace 20 --metrics "$DIR/m"
 	seq 1 5000 | sed 's/.*/x\n[]/' >"$DIR/asked"

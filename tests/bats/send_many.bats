@@ -112,6 +112,61 @@ payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
 	payloads | sort | cmp - <(sort in)
 }
 
+# upload N: N clients in the middle of bodies, with 300 lines of each sent; the
+# answers go to up.1 ...
+upload() {
+	perl -MIO::Socket::INET -e '
+		my ($port, $n) = @ARGV;
+		my @c = map {
+			my $c = IO::Socket::INET->new("127.0.0.1:$port") or die;
+			print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
+				"Content-Length: 999999\r\n\r\n",
+				map { qq({"key":"$ENV{KEY}","value":$_}\n) } 1 .. 300;
+			$c->flush;
+			$c
+		} 1 .. $n;
+		for my $i (1 .. $n) {
+			open my $out, ">", "up.$i" or die;
+			my $part;
+			print $out $part while sysread $c[$i - 1], $part, 65536;
+		}' "$port" "$1" 3>&- &
+	UPLOAD=$!
+	remember "$UPLOAD"
+}
+answered() { grep -l '^HTTP/1.1 20[27] ' up.* | wc -l; }
+
+@test "SIGTERM in the middle of uploads: each line counted is answered" {
+	export KEY
+	server
+	upload 20
+	wait_for 10 has_ready 6000
+	kill -TERM "$SERVER"
+	wait "$UPLOAD"
+	[ "$(grep -l '^HTTP/1.1 207 ' up.* | wc -l)" = 20 ]
+	[ "$(cat up.* | grep -c '^{"key":')" = 6000 ]
+	[ "$(cat up.* | grep -c '"unavailable".*"line":301}')" = 20 ]
+	wait_for 10 gone "$SERVER"
+	quiet err.server
+}
+
+@test "incr-publish killed in the middle of uploads: each client has an answer" {
+	export KEY
+	server
+	publish=$(pgrep -s "$SERVER" incr-publish)
+	kill -STOP "$publish"
+	upload 10
+	taken() { grep -q '^incr_http_in_flight{.*} 3000$' metrics/incr-serve-*.prom; }
+	wait_for 10 taken
+	kill -9 "$publish"
+	wait "$UPLOAD"
+	[ "$(grep -l '^HTTP/1.1 207 ' up.* | wc -l)" = 10 ]
+	# What was in the pipe may be counted, what was not is not.
+	cat up.* | grep -q '"code":"unknown"'
+	[ "$(cat up.* | grep -cE '"code":"(unknown|unavailable)"')" = 3010 ]
+	[ "$(cat up.* | grep -c '"unavailable".*"line":301}')" = 10 ]
+	wait_for 10 gone "$SERVER"
+}
+
 @test "no answer in time: repeated, and counted once" {
 	server --verdict-timeout 0.3 -w 60
 	publish=$(pgrep -s "$SERVER" incr-publish)
