@@ -82,8 +82,9 @@ static const struct {
     {"send-written", CUT_NONE},  /* all of it */
     {"rejected-sent", CUT_NONE}, /* what is to be withdrawn */
     {"rejected-withdrawn", CUT_NONE},
-    {"audit-surveyed", CUT_NONE}, /* the queue, nothing is read */
-    {"audit-read", CUT_NONE},     /* its lists, not the table */
+    {"audit-listed", CUT_NONE},   /* the lists are read, nothing else */
+    {"audit-surveyed", CUT_NONE}, /* the moment, batches are not read */
+    {"audit-read", CUT_NONE},     /* all of the queue, not the table */
 };
 
 enum action { KILL, STOP, EXIT, DROP, ACTIONS };

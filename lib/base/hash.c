@@ -1,4 +1,4 @@
-/* Hashes 16 bytes with a random seed. */
+/* Hashes with a random seed: 16 bytes, or bytes of any number. */
 #include "base/hash.h"
 
 #include <stdlib.h>
@@ -31,4 +31,24 @@ hash_of(const struct hash_seed *seed, const void *bytes)
 	memcpy(half, bytes, sizeof half);
 	return fold(fold(half[0] ^ seed->words[0], half[1] ^ seed->words[1]),
 	    UINT64_C(0x9e3779b97f4a7c15));
+}
+
+uint64_t
+hash_add(
+    const struct hash_seed *seed, uint64_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *from = bytes;
+	uint64_t words[2] = {hash, len};
+
+	hash = hash_of(seed, words);
+	for (size_t at = 0; at < len; at += sizeof words[1]) {
+		size_t n = len - at;
+
+		words[0] = hash;
+		words[1] = 0;
+		memcpy(&words[1], from + at,
+		    n < sizeof words[1] ? n : sizeof words[1]);
+		hash = hash_of(seed, words);
+	}
+	return hash;
 }

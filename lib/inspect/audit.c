@@ -1,35 +1,57 @@
 /* Reads queue, table and ledger until all of one moment is known. */
 #include "inspect/audit.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "inspect/list_cursor.h"
 #include "inspect/queue_sync.h"
 #include "postgres/statements.h"
 
+enum { CATCH_UP = 8 };
+
+/* The oldest payloads of a list: how many, and their hash. */
+struct part {
+	uint64_t n, hash;
+};
+
 static enum audit_state run_once(struct audit *a);
-static enum audit_state survey(struct audit *a, struct snapshot *s);
 static enum audit_state read_queue(struct audit *a);
+static enum audit_state read_moment(struct audit *a);
+static enum audit_state survey(
+    struct audit *a, const struct part *ready, const struct part *rejected);
+static enum audit_state add_newer(struct audit *a,
+    const char *payload(const struct queue_surveyed *, size_t, size_t *),
+    size_t i, struct deadletter_tally *t);
+static enum audit_state survey_again(struct audit *a);
+static enum audit_state take_snapshot(
+    struct audit *a, uint64_t ready, uint64_t rejected, struct snapshot *s);
 static enum audit_state read_batches(struct audit *a);
+static enum audit_state compare_list(
+    struct audit *a, const struct queue_list *list, const struct part *was);
 static enum audit_state read_list(struct audit *a,
-    const struct queue_list *list, uint64_t length,
-    struct deadletter_tally *ret);
-static enum audit_state add_page(
-    struct audit *a, struct list_cursor *c, struct deadletter_tally *t);
+    const struct queue_list *list, uint64_t length, struct deadletter_tally *t,
+    struct part *part);
+static enum audit_state add_page(struct audit *a, struct list_cursor *c,
+    struct deadletter_tally *t, struct part *part);
 static enum audit_state of_redis(enum queue_state state);
 static enum audit_state read_table(struct audit *a);
 static enum audit_state ask_postgres(struct audit *a);
 static enum audit_state copy_ledger(struct audit *a);
 static void divide_batches(struct audit *a);
+static void merge_counted(struct audit *a, const struct deadletter_tally *t);
 
 enum audit_state
 audit_run(struct audit *a)
 {
-	enum audit_state state = read_table(a);
+	enum audit_state state;
 
+	hash_seed_make(&a->seed);
+	state = read_table(a);
 	for (int i = 0; i < AUDIT_ROUNDS && state == AUDIT_DONE; i++) {
 		state = run_once(a);
 		if (state != AUDIT_MOVING)
@@ -53,7 +75,6 @@ audit_free(struct audit *a)
 static enum audit_state
 run_once(struct audit *a)
 {
-	static const struct queue_list rejected = {.kind = QUEUE_REJECTED};
 	enum audit_state state = read_queue(a);
 
 	if (state != AUDIT_DONE)
@@ -65,25 +86,97 @@ run_once(struct audit *a)
 	if (!snapshot_fits_ledger(&a->snapshot, &a->earlier, &a->ledger))
 		return AUDIT_MOVING;
 	divide_batches(a);
-	return read_list(a, &rejected, a->snapshot.rejected, &a->rejected);
+	return AUDIT_DONE;
 }
 
 /* -- Redis ---------------------------------------------------------------- */
 
+/* All of it from one server: batches that are known from another one may be
+ * others with the same names. */
 static enum audit_state
 read_queue(struct audit *a)
 {
-	static const struct queue_list ready = {.kind = QUEUE_READY};
-	struct snapshot after = {0};
-	enum audit_state state = survey(a, &a->snapshot);
+	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
+	enum audit_state result;
 
+	if (state != QUEUE_IDLE)
+		return of_redis(state);
+	if (a->run != queue_status(a->q)->run)
+		snapshot_free(&a->snapshot);
+	a->run = queue_status(a->q)->run;
+	result = read_moment(a);
+	if (result == AUDIT_DONE && a->run != queue_status(a->q)->run)
+		return AUDIT_MOVING;
+	return result;
+}
+
+/* The moment is that of the first survey. */
+static enum audit_state
+read_moment(struct audit *a)
+{
+	static const struct queue_list ready = {.kind = QUEUE_READY},
+				       rejected = {.kind = QUEUE_REJECTED};
+	struct part r = {0}, d = {0};
+	enum audit_state state;
+
+	a->ready = a->rejected = (struct deadletter_tally){0};
+	state = read_list(a, &ready, UINT64_MAX, &a->ready, &r);
+	if (state == AUDIT_DONE)
+		state = read_list(a, &rejected, UINT64_MAX, &a->rejected, &d);
+	FAILPOINT("audit-listed");
+	if (state == AUDIT_DONE)
+		state = survey(a, &r, &d);
 	FAILPOINT("audit-surveyed");
 	if (state == AUDIT_DONE)
 		state = read_batches(a);
 	if (state == AUDIT_DONE)
-		state = read_list(a, &ready, a->snapshot.ready, &a->ready);
+		state = compare_list(a, &rejected, &d);
 	if (state == AUDIT_DONE)
-		state = survey(a, &after);
+		state = compare_list(a, &ready, &r);
+	return state == AUDIT_DONE ? survey_again(a) : state;
+}
+
+/* Tallies what is newer than the parts of the lists that were read. */
+static enum audit_state
+survey(struct audit *a, const struct part *ready, const struct part *rejected)
+{
+	const struct queue_surveyed *s;
+	enum audit_state state =
+	    take_snapshot(a, ready->n, rejected->n, &a->snapshot);
+
+	if (state != AUDIT_DONE)
+		return state;
+	s = queue_surveyed(a->q);
+	if (s->ready != ready->n + s->newer_ready ||
+	    s->rejected != rejected->n + s->newer_rejected)
+		return AUDIT_MOVING;
+	for (size_t i = 0; i < s->newer_ready && state == AUDIT_DONE; i++)
+		state = add_newer(a, queue_surveyed_ready, i, &a->ready);
+	for (size_t i = 0; i < s->newer_rejected && state == AUDIT_DONE; i++)
+		state = add_newer(a, queue_surveyed_rejected, i, &a->rejected);
+	return state;
+}
+
+static enum audit_state
+add_newer(struct audit *a,
+    const char *payload(const struct queue_surveyed *, size_t, size_t *),
+    size_t i, struct deadletter_tally *t)
+{
+	size_t len = 0;
+	const char *text = payload(queue_surveyed(a->q), i, &len);
+
+	return deadletter_tally_add(t, a->key, &a->scratch, text, len) < 0
+		   ? AUDIT_MEMORY
+		   : AUDIT_DONE;
+}
+
+static enum audit_state
+survey_again(struct audit *a)
+{
+	struct snapshot after = {0};
+	enum audit_state state =
+	    take_snapshot(a, UINT64_MAX, UINT64_MAX, &after);
+
 	if (state == AUDIT_DONE && !snapshot_is_stable(&a->snapshot, &after))
 		state = AUDIT_MOVING;
 	snapshot_free(&after);
@@ -91,12 +184,13 @@ read_queue(struct audit *a)
 }
 
 static enum audit_state
-survey(struct audit *a, struct snapshot *s)
+take_snapshot(
+    struct audit *a, uint64_t ready, uint64_t rejected, struct snapshot *s)
 {
 	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
 
 	if (state == QUEUE_IDLE) {
-		if (queue_survey(a->q) < 0)
+		if (queue_survey(a->q, ready, rejected) < 0)
 			return AUDIT_MEMORY;
 		state = queue_sync_done(a->q, a->wait_ms);
 	}
@@ -114,11 +208,13 @@ read_batches(struct audit *a)
 		struct queue_list list = {.kind = QUEUE_BATCH,
 		    .consumer = b->consumer,
 		    .seq = b->seq};
+		struct part part = {0};
 		enum audit_state state;
 
 		if (b->known)
 			continue;
-		state = read_list(a, &list, b->length, &b->tally);
+		b->tally = (struct deadletter_tally){0};
+		state = read_list(a, &list, b->length, &b->tally, &part);
 		if (state != AUDIT_DONE)
 			return state;
 		b->known = true;
@@ -126,10 +222,24 @@ read_batches(struct audit *a)
 	return AUDIT_DONE;
 }
 
-/* Tallies the `length` oldest payloads; AUDIT_MOVING if they are fewer. */
+/* Is the oldest part of the list what it was? */
+static enum audit_state
+compare_list(
+    struct audit *a, const struct queue_list *list, const struct part *was)
+{
+	struct part is = {0};
+	enum audit_state state = read_list(a, list, was->n, NULL, &is);
+
+	return state == AUDIT_DONE && is.hash != was->hash ? AUDIT_MOVING
+							   : state;
+}
+
+/* Adds the `length` oldest payloads to t (NULL: to none) and to *part;
+ * AUDIT_MOVING if they are fewer.  UINT64_MAX: all, also those that come
+ * meanwhile, unless they come as fast as they are read. */
 static enum audit_state
 read_list(struct audit *a, const struct queue_list *list, uint64_t length,
-    struct deadletter_tally *ret)
+    struct deadletter_tally *t, struct part *part)
 {
 	struct list_cursor c = {.q = a->q,
 	    .wait_ms = a->wait_ms,
@@ -137,35 +247,40 @@ read_list(struct audit *a, const struct queue_list *list, uint64_t length,
 	    .max = QUEUE_PEEK_MAX - 1};
 	enum audit_state state = AUDIT_DONE;
 	enum queue_state why;
-	struct deadletter_tally t = {0};
+	int catch_up = length == UINT64_MAX ? CATCH_UP : 0;
 	bool more = true;
 
 	list_cursor_start(&c, length);
 	while (more && state == AUDIT_DONE) {
 		switch (list_cursor_step(&c, &why)) {
-		case LIST_CURSOR_PAGE: state = add_page(a, &c, &t); break;
-		case LIST_CURSOR_END: more = false; break;
+		case LIST_CURSOR_PAGE: state = add_page(a, &c, t, part); break;
+		case LIST_CURSOR_END:
+			more = catch_up-- > 0 && c.end < c.length;
+			c.end = more ? c.length : c.end;
+			break;
 		case LIST_CURSOR_SHIFTED: state = AUDIT_MOVING; break;
 		case LIST_CURSOR_FAILED: state = of_redis(why); break;
 		case LIST_CURSOR_MEMORY: state = AUDIT_MEMORY; break;
 		}
 	}
-	if (state == AUDIT_DONE && c.end != length)
+	if (state == AUDIT_DONE && length != UINT64_MAX && part->n != length)
 		state = AUDIT_MOVING;
 	list_cursor_free(&c);
-	*ret = t;
 	return state;
 }
 
 static enum audit_state
-add_page(struct audit *a, struct list_cursor *c, struct deadletter_tally *t)
+add_page(struct audit *a, struct list_cursor *c, struct deadletter_tally *t,
+    struct part *part)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		size_t len;
 		const char *payload = list_cursor_payload(c, i, &len);
 
-		if (deadletter_tally_add(t, a->key, &a->scratch, payload, len) <
-		    0)
+		part->n++;
+		part->hash = hash_add(&a->seed, part->hash, payload, len);
+		if (t != NULL && deadletter_tally_add(
+				     t, a->key, &a->scratch, payload, len) < 0)
 			return AUDIT_MEMORY;
 	}
 	return list_cursor_advance(c, c->n, c->n - 1) < 0 ? AUDIT_MEMORY
@@ -243,7 +358,8 @@ copy_ledger(struct audit *a)
 	return AUDIT_DONE;
 }
 
-/* Batches up to the one in the ledger are in the table. */
+/* Batches up to the one in the ledger are in the table, but for the messages
+ * that are no increments: these go to the rejected list later. */
 static void
 divide_batches(struct audit *a)
 {
@@ -254,7 +370,19 @@ divide_batches(struct audit *a)
 		if (b->seq > snapshot_seq(&a->ledger, &b->consumer))
 			deadletter_tally_merge(&a->taken, &b->tally);
 		else
-			deadletter_tally_merge(&a->counted, &b->tally);
+			merge_counted(a, &b->tally);
 	}
 	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
+}
+
+static void
+merge_counted(struct audit *a, const struct deadletter_tally *t)
+{
+	struct deadletter_tally counted = *t, invalid = {.messages = t->invalid,
+						  .invalid = t->invalid};
+
+	counted.messages -= t->invalid;
+	counted.invalid = 0;
+	deadletter_tally_merge(&a->counted, &counted);
+	deadletter_tally_merge(&a->taken, &invalid);
 }

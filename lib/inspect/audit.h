@@ -9,8 +9,14 @@
  * taken after the first moment may be in the table of the second (else what
  * was ready would be counted twice); a batch taken before it is in the table
  * or not, as the ledger says.  Batches never change, so they may be read
- * before or after; ready and rejected keep their oldest ends as long as
- * nothing is taken.  If anything was, all is read again.
+ * before or after.
+ *
+ * The lists do change, at any place: payloads are taken, dead letters are
+ * republished or dropped, others come, and a length does not tell.  So each
+ * list is read before the moment, what is newer than that is read in the
+ * moment itself, and afterwards the list is read again: what was read before
+ * must have the same contents, by their hash.  If it has not, or if anything
+ * was taken, or if another server answers, all is read again.
  *
  * Memory: a page of a list, and some bytes per batch and row of the ledger.
  */
@@ -19,6 +25,7 @@
 
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/u128.h"
 #include "inspect/deadletter.h"
 #include "inspect/snapshot.h"
@@ -40,11 +47,14 @@ struct audit {
 	u128 table;                      /* sum of the table */
 	uint64_t keys;                   /* of the table */
 	struct deadletter_tally taken;   /* batches that are not in the table */
-	struct deadletter_tally counted; /* batches that are */
+	struct deadletter_tally counted; /* batches that are; what is no
+					  * increment in them is in taken */
 	struct deadletter_tally ready, rejected;
 	uint64_t missing; /* batches that are nowhere */
 
 	/* The module's: all zero. */
+	struct hash_seed seed;
+	uint64_t run; /* of Redis, that snapshot is of */
 	struct snapshot snapshot;
 	struct snapshot_rows earlier, ledger;
 	struct buf scratch;

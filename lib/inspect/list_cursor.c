@@ -15,6 +15,7 @@ list_cursor_start(struct list_cursor *c, uint64_t end)
 {
 	c->end = end;
 	c->at = 0;
+	c->length = 0;
 	c->n = 0;
 	buf_clear(&c->anchor);
 }
@@ -46,6 +47,7 @@ list_cursor_step(struct list_cursor *c, enum queue_state *ret_state)
 		return LIST_CURSOR_END;
 	if (!is_as_before(c))
 		return LIST_CURSOR_SHIFTED;
+	c->length = peeked->length;
 	c->n = peeked->n - is_anchored(c);
 	return LIST_CURSOR_PAGE;
 }

@@ -30,6 +30,7 @@ struct list_cursor {
 
 	uint64_t end;      /* payloads of the list that are to be read */
 	uint64_t at;       /* payloads before the page that are in the list */
+	uint64_t length;   /* of the list, at the last step that read a page */
 	struct buf anchor; /* the newest of them, if there is one */
 	size_t n;          /* payloads of the page */
 };

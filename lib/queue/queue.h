@@ -313,15 +313,25 @@ struct queue_withdrawn {
 };
 const struct queue_withdrawn *queue_withdrawn(const struct queue *q);
 
-/* Finds where all messages are, at one moment. */
-int queue_survey(struct queue *q);
+/* Finds where all messages are, at one moment.  ready, rejected: how many
+ * payloads of these lists, the oldest, the caller has read; newer ones are
+ * returned.  UINT64_MAX: none are. */
+int queue_survey(struct queue *q, uint64_t ready, uint64_t rejected);
 
 struct queue_surveyed {
-	uint64_t ready, rejected;
+	uint64_t ready, rejected; /* lengths */
+	/* Payloads returned: all that are newer, but for QUEUE_PEEK_MAX and
+	 * QUEUE_PEEK_BYTES. */
+	size_t newer_ready, newer_rejected;
 	size_t consumers;
-	const struct redis_reply *reply; /* of queue_surveyed_consumer */
+	const struct redis_reply *reply; /* of the functions below */
 };
 const struct queue_surveyed *queue_surveyed(const struct queue *q);
+/* Payload i (from 0) of those returned; NULL if it is no text. */
+const char *queue_surveyed_ready(
+    const struct queue_surveyed *s, size_t i, size_t *ret_len);
+const char *queue_surveyed_rejected(
+    const struct queue_surveyed *s, size_t i, size_t *ret_len);
 
 struct queue_held {
 	struct id consumer;

@@ -12,7 +12,7 @@
 
 enum {
 	MARK_MAX = ID_TEXT + 40,
-	SURVEYED_HEAD = 2, /* elements of a survey before the consumers */
+	SURVEYED_HEAD = 4, /* elements of a survey before the consumers */
 	HELD_HEAD = 2      /* of a consumer before its batches */
 };
 
@@ -165,7 +165,7 @@ queue_withdrawn(const struct queue *q)
 /* -- survey --------------------------------------------------------------- */
 
 int
-queue_survey(struct queue *q)
+queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 {
 	if (!queue_call_start(q))
 		return -1;
@@ -173,6 +173,10 @@ queue_survey(struct queue *q)
 	queue_call_list_key(q, "rejected");
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "consumer::");
+	resp_arg_u64(&q->args, ready);
+	resp_arg_u64(&q->args, rejected);
+	resp_arg_u64(&q->args, QUEUE_PEEK_MAX);
+	resp_arg_u64(&q->args, QUEUE_PEEK_BYTES);
 	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3, NULL);
 }
 
@@ -184,6 +188,8 @@ queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 	q->result.surveyed = (struct queue_surveyed){
 	    .ready = (uint64_t)redis_reply_int(redis_reply_at(reply, 0), 0),
 	    .rejected = (uint64_t)redis_reply_int(redis_reply_at(reply, 1), 0),
+	    .newer_ready = redis_reply_count(redis_reply_at(reply, 2)),
+	    .newer_rejected = redis_reply_count(redis_reply_at(reply, 3)),
 	    .consumers = redis_reply_count(reply) - SURVEYED_HEAD,
 	    .reply = reply};
 	return QUEUE_DONE;
@@ -194,6 +200,21 @@ queue_surveyed(const struct queue *q)
 {
 	assert(q->done == QUEUE_CALL_SURVEY);
 	return &q->result.surveyed;
+}
+
+const char *
+queue_surveyed_ready(const struct queue_surveyed *s, size_t i, size_t *ret_len)
+{
+	return redis_reply_text(
+	    redis_reply_at(redis_reply_at(s->reply, 2), i), ret_len);
+}
+
+const char *
+queue_surveyed_rejected(
+    const struct queue_surveyed *s, size_t i, size_t *ret_len)
+{
+	return redis_reply_text(
+	    redis_reply_at(redis_reply_at(s->reply, 3), i), ret_len);
 }
 
 int

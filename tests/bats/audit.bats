@@ -84,6 +84,19 @@ hold() {
 	audit taken '- 3 0 6' counted '- 0 0 0'
 }
 
+@test "no increment, of a counted batch: taken until it is rejected" {
+	local consumer
+	increments 1 2 | incr-publish
+	rcli lpush "$READY" nonsense >/dev/null
+	incr-consume -o >stream
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	sql "insert into incr_ledger values ('$consumer', '$INCR_QUEUE', 1)"
+	sql "insert into increments values ('$KEY', 3)"
+	audit table '1 - - 3' taken '- 1 1 0' counted '- 2 0 3' total '- 1 1 3'
+	incr-consume -o | incr-flush -i 0.1 || :
+	audit table '1 - - 3' rejected '- 1 1 0' total '- 1 1 3'
+}
+
 @test "sums beyond int64, of the table and of messages" {
 	local max=9223372036854775807
 	yes "$(increment $max)" | head -n 3000 | incr-flush

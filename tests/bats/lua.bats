@@ -139,8 +139,10 @@ peek() { # LIST OLDER N [BYTES]
 	script peek 1 "$1" "$2" "$3" "${4:-1048576}"
 }
 
+# survey [READ-OF-READY READ-OF-REJECTED [MAX [BYTES]]]
 survey() {
-	script survey 3 "$READY" "$REJECTED" "${P}consumers" "${P}consumer::"
+	script survey 3 "$READY" "$REJECTED" "${P}consumers" "${P}consumer::" \
+		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs
 }
 
 batch() { rcli --raw lrange "${P}consumer::$1::batch::$2" 0 -1 | tr '\n' ' '; }
@@ -913,6 +915,20 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	acknowledge $A 1 1
 	[[ "$(survey)" == *"$A 2 2 1"* ]]
 	unchanged survey
+}
+
+@test "survey: what is newer than the caller has read, in a bound" {
+	publish $C 1 a b c d
+	reject x y
+	[ "$(survey 4 2)" = "4 2" ]
+	[ "$(survey 2 1)" = "4 2 d c y" ]
+	[ "$(survey 5 0)" = "4 2 y x" ]
+	[ "$(survey 0 2 3)" = "4 2 d c b" ]
+	[ "$(survey 0 2 9 2)" = "4 2 d c" ]
+	[ "$(survey 0 2 9 0)" = "4 2 d" ]
+	# shellcheck disable=SC2046 # many words
+	publish $C 2 $(seq 1000)
+	[ "$(survey 987 2)" = "1004 2 $(seq -s ' ' 1000 -1 984)" ]
 }
 
 # -- maxmemory ------------------------------------------------------------------

@@ -607,6 +607,7 @@ incr-rejected: redis: outcome of the last call unknown; run "incr-rejected list"
 # something while it looks, and as many come; the sum is that of before or of
 # afterwards.  The table is shared by all rows, their keys are not.
 audited() {
+	local more=0
 	increments 1 20 | incr-publish
 	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" "$(increment 7)" >/dev/null
 	INCR_POINT=$1 background incr-audit "$KEY" >out
@@ -615,14 +616,33 @@ audited() {
 		wait_for 10 stopped "$audit"
 		"${@:3}"
 		increments 1 19 | sed "s/:[0-9]*}/:0}/" >zeros
-		{ increment $LATER; cat zeros; } |
+		[ "$more" -ne 0 ] || { increment $LATER; cat zeros; } |
 			xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" lpush \
 				"rmq::queue::[$INCR_QUEUE]::ready" >/dev/null
 		kill -CONT "$audit"
 	fi
 	status_of "$audit" "$2"
-	[ "$2" -ne 0 ] || awk -v later=$LATER '
-		$1 == "total" && $5 != 217 && $5 != 217 + later { exit 1 }' out
+	[ "$2" -ne 0 ] || awk -v later=$LATER -v more=$more '
+		$1 == "total" && $5 != 217 && $5 != 217 + more &&
+		$5 != 217 + more + later { exit 1 }' out
+}
+# What the first three do changes no length.  more: by how much the sum grows.
+replace_dead() { # republished, and another one has come
+	incr-rejected republish >/dev/null
+	push_dead 1000
+}
+drop_dead() {
+	incr-rejected drop --all --yes >/dev/null
+	push_dead 1007
+}
+push_dead() {
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" "$(increment "$1")" >/dev/null
+	more=1000
+}
+take_others() { # a program of adjust/rmq, while as many come
+	rcli rpoplpush "rmq::queue::[$INCR_QUEUE]::ready" taken-by-others >/dev/null
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" "$(increment 1001)" >/dev/null
+	more=1000
 }
 take_all() { incr-consume -o >/dev/null; }
 count_all() { incr-consume -o | incr-flush -i 0.1; }
@@ -630,18 +650,52 @@ return_one() { incr-rejected republish >/dev/null; }
 
 @test "incr-audit at each point: it looks again, or there is no number" {
 	rows audited <<-END
+		audit-listed:kill 137
 		audit-surveyed:kill 137
 		audit-read:kill 137
+		audit-listed:drop 0
 		audit-surveyed:drop 0
 		audit-read:drop 0
+		audit-listed:stop 0 true
+		audit-listed:stop 0 take_all
+		audit-listed:stop 0 count_all
+		audit-listed:stop 0 return_one
+		audit-listed:stop 0 replace_dead
+		audit-listed:stop 0 drop_dead
+		audit-listed:stop 0 take_others
 		audit-surveyed:stop 0 take_all
 		audit-surveyed:stop 0 count_all
 		audit-surveyed:stop 0 return_one
+		audit-surveyed:stop 0 replace_dead
+		audit-surveyed:stop 0 drop_dead
+		audit-surveyed:stop 0 take_others
 		audit-surveyed:stop 0 true
 		audit-read:stop 0 take_all
 		audit-read:stop 0 count_all
 		audit-read:stop 0 return_one
+		audit-read:stop 0 replace_dead
+		audit-read:stop 0 drop_dead
+		audit-read:stop 0 take_others
 	END
+}
+
+@test "incr-audit: a batch of a Redis that was restarted is read again" {
+	local audit batch
+	own_redis
+	increments 1 3 | incr-publish
+	incr-consume -o -n 1 >/dev/null
+	INCR_POINT=audit-read:stop background incr-audit "$KEY" >out
+	audit=$!
+	wait_for 10 stopped "$audit"
+	# So that it looks again; and the server comes back with other contents.
+	sql "insert into incr_ledger values (gen_random_uuid(), '$INCR_QUEUE', 1)"
+	redis_stop "$OWN_REDIS"
+	own_redis
+	batch=$(batches | head -n 1)
+	rcli lset "$batch" 0 "$(increment 1000)" >/dev/null
+	kill -CONT "$audit"
+	status_of "$audit" 0
+	awk '$1 == "total" && $5 < 1000 { exit 1 }' out
 }
 
 # -- the points themselves -------------------------------------------------------------

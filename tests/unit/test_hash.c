@@ -28,6 +28,28 @@ places(const struct hash_seed *seed, int at, int shift)
 	return n;
 }
 
+static uint64_t
+hash_two(const struct hash_seed *seed, const char *one, const char *two)
+{
+	return hash_add(
+	    seed, hash_add(seed, 0, one, strlen(one)), two, strlen(two));
+}
+
+static void
+check_texts(const struct hash_seed *seed)
+{
+	uint64_t was = hash_two(seed, "one text of some length", "two");
+
+	check(hash_two(seed, "one text of some length", "two") == was, "same");
+	check(hash_two(seed, "one text of some lengtH", "two") != was, "end");
+	check(hash_two(seed, "One text of some length", "two") != was, "start");
+	check(hash_two(seed, "one text of some lengtht", "wo") != was, "cut");
+	check(hash_two(seed, "two", "one text of some length") != was, "order");
+	check(hash_add(seed, was, "", 0) != was, "an empty one");
+	check(hash_add(seed, was, "\0", 1) != hash_add(seed, was, "\0\0", 2),
+	    "zeros");
+}
+
 int
 main(void)
 {
@@ -47,5 +69,6 @@ main(void)
 	hash_seed_make(&b);
 	check(hash_of(&a, key) == hash_of(&a, key), "same seed");
 	check(hash_of(&a, key) != hash_of(&b, key), "another seed");
+	check_texts(&fixed);
 	return check_end();
 }

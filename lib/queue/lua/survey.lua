@@ -3,18 +3,44 @@
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
 -- ARGV   1 what a consumer's keys begin with
--- Reply  payloads ready, payloads rejected, then for each consumer
---        {its id, its last sequence number, and of each of its batches:
---        seq, payloads ...}
+--        2 payloads of the ready list that the caller has read, the oldest
+--        3 the same of the rejected list
+--        4 payloads to return of a list at most   5 bytes, but one payload
+--        in any case
+-- Reply  payloads ready, payloads rejected; of each of the two the payloads
+--        {...} that are newer than those the caller has read, not all if
+--        there are too many; then for each consumer {its id, its last
+--        sequence number, and of each of its batches: seq, payloads ...}
 
-local reply = {redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2])}
+local prefix, max, max_bytes = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
+local CHUNK = 8 -- payloads read at once: large ones must not fill the memory
+
+local function newer(list, length, known)
+    local found, bytes = {}, 0
+    local n = math.min(length - known, max)
+    for from = 0, n - 1, CHUNK do
+        local to = math.min(from + CHUNK, n) - 1
+        for _, payload in ipairs(redis.call('LRANGE', list, from, to)) do
+            bytes = bytes + #payload
+            if bytes > max_bytes and #found > 0 then
+                return found
+            end
+            found[#found + 1] = payload
+        end
+    end
+    return found
+end
+
+local ready, rejected = redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2])
+local reply = {ready, rejected, newer(KEYS[1], ready, tonumber(ARGV[2])),
+    newer(KEYS[2], rejected, tonumber(ARGV[3]))}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-    local prefix = ARGV[1] .. id
-    local one = {id, tonumber(redis.call('GET', prefix .. '::last') or 0)}
-    for _, seq in ipairs(redis.call('ZRANGE', prefix .. '::batches', 0, -1))
+    local keys = prefix .. id
+    local one = {id, tonumber(redis.call('GET', keys .. '::last') or 0)}
+    for _, seq in ipairs(redis.call('ZRANGE', keys .. '::batches', 0, -1))
     do
         one[#one + 1] = tonumber(seq)
-        one[#one + 1] = redis.call('LLEN', prefix .. '::batch::' .. seq)
+        one[#one + 1] = redis.call('LLEN', keys .. '::batch::' .. seq)
     end
     reply[#reply + 1] = one
 end
