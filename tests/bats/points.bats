@@ -314,32 +314,6 @@ replayed() {
 	END
 }
 
-# The row moves behind the look of who has adopted.
-@test "an adopted range that another counts a part of is trimmed" {
-	local a=aaaaaaaa-0000-4000-8000-00000000000a from
-	local b=bbbbbbbb-0000-4000-8000-00000000000b
-	batch() { increment "$2"; checkpoint $b "$1" 1 true; }
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $a $b >/dev/null
-	sql "insert into incr_ledger (consumer, queue, seq)
-		values ('$b', '$INCR_QUEUE', 2)"
-	sql "alter database $(sql 'select current_database()') set log_statement = 'all'"
-	from=$(stat -c %s "$INCR_SUITE/pg.log")
-	{ checkpoint $a 0 0; batch 3 1; batch 4 2; } >range
-	{ checkpoint $b 0 0; batch 3 1; checkpoint $b 0 0 false ',"end":true'; } >part
-	INCR_POINT=flush-row:stop background incr-flush <range
-	flush=$!
-	wait_for 10 stopped "$flush"
-	incr-flush <part
-	kill -CONT "$flush"
-	status_of "$flush" 111 # its input had no end
-	sum_is 3
-	[ "$(sql "select seq from incr_ledger where consumer = '$b'")" = 4 ]
-	# Sent as batches 3 to 4, then as 4 to 4.
-	log_since "$from" | grep "DETAIL.*'$b'.*\$4" >sent
-	[ "$(grep -c "\$3 = '3', \$4 = '4'" sent)" = 1 ]
-	[ "$(grep -c "\$3 = '4', \$4 = '4'" sent)" = 1 ]
-}
-
 # plain FAILPOINT:ACTION STATUS SUM
 plain() {
 	increments 1 20 >in
