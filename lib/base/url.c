@@ -8,52 +8,129 @@
 #include "base/hex.h"
 #include "base/num.h"
 
-enum { REDIS_PORT = 6379, DB_MAX = 65535 };
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DB_MAX = 65535 };
 
+static bool names_password(const char *text);
+static bool has_userinfo_password(const char *authority);
+static bool is_port(const char *from);
 static int parse_user(
     const char *from, size_t len, struct url_redis *ret, const char **ret_why);
 static int parse_unix(
     const char *from, struct url_redis *ret, const char **ret_why);
-static int parse_tcp(
+static int parse_network(
     const char *from, struct url_redis *ret, const char **ret_why);
+static int parse_hosts(const char *from, const char *end, struct url_redis *ret,
+    const char **ret_why);
+static int parse_host(const char *from, const char *end, struct url_redis *ret,
+    const char **ret_why);
+static int parse_query(
+    const char *from, struct url_redis *ret, const char **ret_why);
+static int check_parts(const struct url_redis *u, const char **ret_why);
 static int parse_int(const char *from, size_t len, int min, int max, int *ret);
 static int decode(const char *from, size_t len, char *ret);
+static size_t decode_char(const char *from, int *ret);
 
 bool
 url_has_password(const char *text)
 {
-	const char *authority = strstr(text, "://"), *end, *at = NULL;
+	const char *authority = strstr(text, "://");
 
-	for (const char *p = text; (p = strstr(p, "password")) != NULL;) {
-		p += strlen("password");
-		if (p[strspn(p, " \t\n\v\f\r")] == '=')
+	return names_password(text) ||
+	       (authority != NULL && has_userinfo_password(authority + 3));
+}
+
+/* Is there a "password", also an encoded one, before an equals sign? */
+static bool
+names_password(const char *text)
+{
+	static const char word[] = "password";
+
+	for (; *text != '\0'; text++) {
+		const char *p = text;
+		size_t n = 0;
+		int c;
+
+		while (word[n] != '\0') {
+			p += decode_char(p, &c);
+			if (c != word[n])
+				break;
+			n++;
+		}
+		if (word[n] != '\0')
+			continue;
+		while (decode_char(p, &c) > 0 && c != 0 &&
+		       strchr(" \t\n\v\f\r", c) != NULL)
+			p += decode_char(p, &c);
+		if (c == '=')
 			return true;
 	}
-	if (authority == NULL)
+	return false;
+}
+
+/*
+ *	user:password@host:port,[::1]:port/path?user=a@b
+ *
+ * A colon before an @ begins a password; if the @ is in the query, only
+ * unless a port comes behind it.  Who writes a / or ? into a password without
+ * encoding it has put it into argv all the same.
+ */
+static bool
+has_userinfo_password(const char *authority)
+{
+	const char *at = strrchr(authority, '@'), *p = authority;
+	const char *query = authority + strcspn(authority, "?");
+	size_t len;
+	int c;
+
+	if (*authority == '/' || at == NULL)
 		return false;
-	authority += 3;
-	end = authority + strcspn(authority, "/?");
-	for (const char *p = authority; p < end; p++)
-		if (*p == '@')
-			at = p;
-	return at != NULL &&
-	       memchr(authority, ':', (size_t)(at - authority)) != NULL;
+	for (; p < at && p < query; p += len) {
+		len = decode_char(p, &c);
+		if (at > query && *p == '[' && strchr(p, ']') != NULL)
+			len = (size_t)(strchr(p, ']') - p);
+		else if (c == ':' && (at < query || !is_port(p + len)))
+			return true;
+	}
+	return false;
+}
+
+/* Only digits up to the next host, the path or the query? */
+static bool
+is_port(const char *from)
+{
+	size_t n = strspn(from, "0123456789");
+
+	return n > 0 && n <= 5 && from[n] != '\0' &&
+	       strchr(",/?", from[n]) != NULL;
 }
 
 int
 url_parse_redis(const char *text, struct url_redis *ret, const char **ret_why)
 {
-	struct url_redis u = {.port = REDIS_PORT};
+	static const struct {
+		const char *prefix;
+		bool tls, sentinel;
+	} schemes[] = {
+	    {"redis://", false, false},
+	    {"rediss://", true, false},
+	    {"redis-sentinel://", false, true},
+	    {"rediss-sentinel://", true, true},
+	};
+	struct url_redis u = {0};
 	int result = -1;
 
 	*ret_why = "not redis://host[:port][/db] or unix:///path[?db=n]";
-	if (strncmp(text, "rediss://", 9) == 0)
-		*ret_why = "rediss:// needs TLS, which this build's hiredis "
-			   "does not have";
-	else if (strncmp(text, "unix://", 7) == 0)
+	if (strncmp(text, "unix://", 7) == 0)
 		result = parse_unix(text + 7, &u, ret_why);
-	else if (strncmp(text, "redis://", 8) == 0)
-		result = parse_tcp(text + 8, &u, ret_why);
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t len = strlen(schemes[i].prefix);
+
+		if (strncmp(text, schemes[i].prefix, len) != 0)
+			continue;
+		u.tls = schemes[i].tls;
+		u.sentinel = schemes[i].sentinel;
+		result = parse_network(text + len, &u, ret_why);
+	}
 	if (result == 0)
 		*ret = u;
 	return result;
@@ -86,11 +163,11 @@ parse_unix(const char *from, struct url_redis *ret, const char **ret_why)
 	return 0;
 }
 
+/* What stands behind the scheme. */
 static int
-parse_tcp(const char *from, struct url_redis *ret, const char **ret_why)
+parse_network(const char *from, struct url_redis *ret, const char **ret_why)
 {
-	const char *end = from + strcspn(from, "/?#"), *at = NULL, *colon;
-	size_t host_len;
+	const char *end = from + strcspn(from, "/?#"), *at = NULL, *query;
 
 	for (const char *p = from; p < end; p++)
 		if (*p == '@')
@@ -100,34 +177,125 @@ parse_tcp(const char *from, struct url_redis *ret, const char **ret_why)
 			return -1;
 		from = at + 1;
 	}
-	if (*from == '[') {
+	if (parse_hosts(from, end, ret, ret_why) < 0)
+		return -1;
+	query = end + strcspn(end, "?");
+	if (query - end > 1 &&
+	    (*end != '/' || parse_int(end + 1, (size_t)(query - end - 1), 0,
+				DB_MAX, &ret->db) < 0)) {
+		*ret_why = "the database must be a number from 0 to 65535";
+		return -1;
+	}
+	if (query - end == 1 && *end != '/')
+		return -1;
+	if (*query == '?' && parse_query(query + 1, ret, ret_why) < 0)
+		return -1;
+	return check_parts(ret, ret_why);
+}
+
+static int
+parse_hosts(const char *from, const char *end, struct url_redis *ret,
+    const char **ret_why)
+{
+	for (;; from++) {
+		const char *comma = memchr(from, ',', (size_t)(end - from));
+
+		if (ret->n_hosts == URL_HOSTS_MAX) {
+			*ret_why = "more than 16 hosts";
+			return -1;
+		}
+		if (parse_host(
+			from, comma == NULL ? end : comma, ret, ret_why) < 0)
+			return -1;
+		if (comma == NULL)
+			return 0;
+		from = comma;
+	}
+}
+
+/* host[:port] or [IPv6][:port] */
+static int
+parse_host(const char *from, const char *end, struct url_redis *ret,
+    const char **ret_why)
+{
+	struct url_host *host = &ret->hosts[ret->n_hosts++];
+	const char *colon;
+	size_t len;
+
+	host->port = ret->sentinel ? SENTINEL_PORT : REDIS_PORT;
+	if (from < end && *from == '[') {
 		const char *close = memchr(from, ']', (size_t)(end - from));
 
 		if (close == NULL)
 			return -1;
 		colon = close + 1;
-		host_len = (size_t)(close - ++from);
+		len = (size_t)(close - ++from);
 	} else {
 		colon = memchr(from, ':', (size_t)(end - from));
 		colon = colon == NULL ? end : colon;
-		host_len = (size_t)(colon - from);
+		len = (size_t)(colon - from);
 	}
-	if (host_len == 0 || decode(from, host_len, ret->host) < 0)
+	if (len == 0 || decode(from, len, host->name) < 0)
 		return -1;
 	if (colon < end &&
 	    (*colon != ':' || parse_int(colon + 1, (size_t)(end - colon - 1), 1,
-				  65535, &ret->port) < 0)) {
+				  65535, &host->port) < 0)) {
 		*ret_why = "the port must be a number from 1 to 65535";
 		return -1;
 	}
-	if (*end == '\0' || (end[0] == '/' && end[1] == '\0'))
-		return 0;
-	if (*end != '/' ||
-	    parse_int(end + 1, strlen(end + 1), 0, DB_MAX, &ret->db) < 0) {
-		*ret_why = "the database must be a number from 0 to 65535";
-		return -1;
-	}
 	return 0;
+}
+
+/* name=value[&name=value…], each name once */
+static int
+parse_query(const char *from, struct url_redis *ret, const char **ret_why)
+{
+	const struct {
+		const char *name;
+		bool known;
+		char *value;
+	} parts[] = {
+	    {"master=", ret->sentinel, ret->master},
+	    {"sentinel-user=", ret->sentinel, ret->sentinel_user},
+	    {"sentinel-password=", ret->sentinel, ret->sentinel_password},
+	    {"cacert=", ret->tls, ret->cacert},
+	    {"cert=", ret->tls, ret->cert},
+	    {"key=", ret->tls, ret->key},
+	};
+	enum { N = sizeof parts / sizeof *parts };
+	size_t i, len, name_len;
+
+	*ret_why = "behind the ? may stand master, sentinel-user and "
+		   "sentinel-password of a sentinel, and cacert, cert and key "
+		   "with TLS, each once";
+	for (;; from += len + 1) {
+		len = strcspn(from, "&");
+		for (i = 0; i < N; i++)
+			if (parts[i].known && strncmp(from, parts[i].name,
+						  strlen(parts[i].name)) == 0)
+				break;
+		if (i == N || parts[i].value[0] != '\0')
+			return -1;
+		name_len = strlen(parts[i].name);
+		if (len == name_len ||
+		    decode(from + name_len, len - name_len, parts[i].value) < 0)
+			return -1;
+		if (from[len] == '\0')
+			return 0;
+	}
+}
+
+/* What needs what. */
+static int
+check_parts(const struct url_redis *u, const char **ret_why)
+{
+	if (u->sentinel && u->master[0] == '\0')
+		*ret_why = "sentinels need ?master=NAME";
+	else if ((u->cert[0] == '\0') != (u->key[0] == '\0'))
+		*ret_why = "cert and key need each other";
+	else
+		return 0;
+	return -1;
 }
 
 /* user[:password], from and len without the @ */
@@ -167,23 +335,29 @@ parse_int(const char *from, size_t len, int min, int max, int *ret)
 static int
 decode(const char *from, size_t len, char *ret)
 {
-	size_t n = 0;
+	size_t n = 0, used;
+	int c;
 
-	for (size_t i = 0; i < len; i++) {
-		int c = (unsigned char)from[i];
-
-		if (c == '%') {
-			if (len - i < 3 || hex_value(from[i + 1]) < 0 ||
-			    hex_value(from[i + 2]) < 0)
-				return -1;
-			c = hex_value(from[i + 1]) << 4 |
-			    hex_value(from[i + 2]);
-			i += 2;
-		}
+	for (size_t i = 0; i < len; i += used) {
+		used = decode_char(from + i, &c);
+		if (used > len - i || (c == '%' && used == 1))
+			return -1;
 		if (c == 0 || n == URL_PART_MAX - 1)
 			return -1;
 		ret[n++] = (char)c;
 	}
 	ret[n] = '\0';
 	return 0;
+}
+
+/* A character, or %XX as the byte that it is; an incomplete one is '%'.
+ * Returns its length; at the end of text 1, with *ret 0. */
+static size_t
+decode_char(const char *from, int *ret)
+{
+	*ret = (unsigned char)from[0];
+	if (*ret != '%' || hex_value(from[1]) < 0 || hex_value(from[2]) < 0)
+		return 1;
+	*ret = hex_value(from[1]) << 4 | hex_value(from[2]);
+	return 3;
 }

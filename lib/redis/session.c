@@ -18,20 +18,18 @@
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/url.h"
-#include "net/resolve.h"
+#include "redis/dial.h"
 #include "redis/handshake.h"
 #include "redis/server_info.h"
 
 enum phase {
-	WAITING,    /* no connection before due_ms */
-	RESOLVING,  /* the host's name is looked up; due_ms is for this phase
-		     * and the next two together */
-	CONNECTING, /* connect(2) is under way */
-	HANDSHAKE,  /* the handshake was sent */
-	READY,      /* no call under way */
-	CALLING,    /* a call was begun: due_ms without a byte moved */
-	RELOADING,  /* the same call, but the scripts are loaded first */
-	FAULTY      /* for ever */
+	WAITING,   /* no connection before due_ms */
+	DIALING,   /* a connection is being made; dial.c has the time limit */
+	HANDSHAKE, /* the handshake was sent; due_ms is that of the dialing */
+	READY,     /* no call under way */
+	CALLING,   /* a call was begun: due_ms without a byte moved */
+	RELOADING, /* the same call, but the scripts are loaded first */
+	FAULTY     /* for ever */
 };
 
 struct session {
@@ -40,8 +38,8 @@ struct session {
 	enum phase phase;
 	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
 	struct backoff backoff;
-	struct redis *redis;     /* NULL: no connection */
-	struct resolve *resolve; /* NULL: a Unix socket */
+	struct dial *dial;
+	struct redis *redis; /* NULL: no connection */
 
 	struct buf handshake_request, call; /* as they are sent */
 	struct iovec out[2];                /* what is being sent, borrowed */
@@ -56,7 +54,6 @@ struct session {
 
 static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static void advance(struct session *s, short revents);
-static void connect_now(struct session *s);
 static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
@@ -88,16 +85,13 @@ session_open(const char *url, const struct session_options *options,
 	s->options = *options;
 	if (url_parse_redis(url, &s->url, ret_why) < 0)
 		goto failed;
-	/* It would be cut off, and lead to something else. */
-	if (strlen(s->url.path) > redis_path_max()) {
-		*ret_why = "the path of the socket is too long";
+	if (s->url.tls) {
+		*ret_why = "rediss:// is not supported";
 		goto failed;
 	}
-	if (s->url.path[0] == '\0') {
-		s->resolve = resolve_open(s->url.host);
-		if (s->resolve == NULL)
-			goto failed;
-	}
+	s->dial = dial_open(&s->url, options->connect_ms, ret_why);
+	if (s->dial == NULL)
+		goto failed;
 	reason_set(s->status.why, "not connected yet");
 	return s;
 failed:
@@ -111,7 +105,7 @@ session_close(struct session *s)
 	if (s == NULL)
 		return;
 	disconnect(s);
-	resolve_close(s->resolve);
+	dial_close(s->dial);
 	redis_reply_free(s->reply);
 	buf_free(&s->handshake_request);
 	buf_free(&s->call);
@@ -125,11 +119,11 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 	if (s->redis != NULL) {
 		ret_pfd->fd = redis_fd(s->redis);
 		ret_pfd->events = POLLIN;
-		if (s->phase == CONNECTING || unsent(s))
+		if (unsent(s))
 			ret_pfd->events |= POLLOUT;
 	}
-	if (s->phase == RESOLVING)
-		return clock_ms() + RESOLVE_LOOK_MS;
+	if (s->phase == DIALING)
+		return dial_wait(s->dial, ret_pfd);
 	return s->due_ms;
 }
 
@@ -140,14 +134,15 @@ session_step(struct session *s, short revents)
 {
 	enum session_state now;
 
-	if (s->redis != NULL && s->phase != CONNECTING) {
+	if (s->redis != NULL) {
 		now = revents == 0 ? state(s) : exchange(s, revents);
 		if (now != state(s))
 			return now;
 	} else {
 		advance(s, revents);
 	}
-	if (s->phase != WAITING && clock_ms() >= s->due_ms) {
+	if (s->phase != WAITING && s->phase != DIALING &&
+	    clock_ms() >= s->due_ms) {
 		reason_set(s->status.why, "no answer in time");
 		return lose(s);
 	}
@@ -186,8 +181,7 @@ state(const struct session *s)
 {
 	switch (s->phase) {
 	case WAITING:
-	case RESOLVING:
-	case CONNECTING:
+	case DIALING:
 	case HANDSHAKE: break;
 	case READY: return SESSION_IDLE;
 	case CALLING:
@@ -200,46 +194,25 @@ state(const struct session *s)
 static void
 advance(struct session *s, short revents)
 {
-	if (s->phase == WAITING && clock_ms() >= s->due_ms)
-		enter(s, RESOLVING, clock_ms() + s->options.connect_ms);
-	if (s->phase == RESOLVING)
-		connect_now(s);
-	else if (s->phase == CONNECTING && revents != 0)
-		connected(s);
-}
-
-static void
-connect_now(struct session *s)
-{
-	char address[RESOLVE_TEXT];
-	const char *why;
-	int known;
-
-	if (s->resolve == NULL) {
-		s->redis = redis_connect_unix(s->url.path, s->status.why);
-	} else {
-		known = resolve_next(s->resolve, address, &why);
-		if (known == 0)
-			return;
-		if (known < 0)
-			reason_set(s->status.why, "look-up: %s", why);
-		else
-			s->redis = redis_connect_tcp(
-			    address, s->url.port, s->status.why);
+	if (s->phase == WAITING && clock_ms() >= s->due_ms) {
+		dial_begin(s->dial);
+		enter(s, DIALING, IO_FOREVER);
 	}
-	enter(s, CONNECTING, s->due_ms);
-	if (s->redis == NULL)
-		lose(s);
+	if (s->phase != DIALING)
+		return;
+	switch (dial_step(s->dial, revents, s->status.why)) {
+	case DIAL_BUSY: break;
+	case DIAL_DONE: connected(s); break;
+	case DIAL_FAILED: lose(s); break;
+	case DIAL_REFUSED: fault(s); break;
+	}
 }
 
 static void
 connected(struct session *s)
 {
-	if (redis_connected(s->redis, s->status.why) < 0) {
-		lose(s);
-		return;
-	}
-	enter(s, HANDSHAKE, s->due_ms);
+	s->redis = dial_take(s->dial);
+	enter(s, HANDSHAKE, dial_due(s->dial));
 	if (send_handshake(s, &s->url) < 0)
 		lose(s);
 }
@@ -341,8 +314,7 @@ finish_handshake(struct session *s)
 			s->status.run++;
 		memcpy(s->run_id, s->handshake.run_id, sizeof s->run_id);
 		s->status.maxmemory = s->handshake.maxmemory;
-		if (s->resolve != NULL)
-			resolve_restart(s->resolve); /* best first again */
+		dial_fit(s->dial);
 		backoff_reset(&s->backoff);
 		return;
 	}
@@ -374,14 +346,13 @@ replied(struct session *s, struct redis_reply *reply)
 	return SESSION_REFUSED;
 }
 
-/* The connection is gone: SESSION_LOST if there was a call.  The next address
- * of the same host is tried at once. */
+/* The connection is gone: SESSION_LOST if there was a call.  If the server was
+ * not fit, the next one is tried at once. */
 static enum session_state
 lose(struct session *s)
 {
 	bool calling = s->phase == CALLING || s->phase == RELOADING;
-	bool more = s->phase == CONNECTING && s->resolve != NULL &&
-		    resolve_more(s->resolve);
+	bool more = s->phase == HANDSHAKE && dial_unfit(s->dial);
 
 	disconnect(s);
 	enter(s, WAITING, clock_ms() + (more ? 0 : backoff_next(&s->backoff)));
@@ -398,6 +369,7 @@ fault(struct session *s)
 static void
 disconnect(struct session *s)
 {
+	dial_cancel(s->dial);
 	redis_close(s->redis);
 	s->redis = NULL;
 	start_sending(s, NULL, (struct iovec){0});

@@ -191,8 +191,8 @@ common() {
 			REDIS_URL=$url run -100 "$p" </dev/null
 			[ "${#lines[@]}" -eq 1 ]
 		done
-		run -100 "$p" -r rediss://h </dev/null
-		[[ "$output" == *rediss* ]]
+		run -100 "$p" -r 'rediss://h?cert=c' </dev/null
+		[[ "$output" == *"cert and key need each other"* ]]
 		run -100 "$p" -r redis://u:secret@h </dev/null
 		[[ "$output" != *secret* ]]
 	done
