@@ -9,7 +9,9 @@
  * may or may not have been counted.  A request is repeated, for a while,
  * under the key that it had the first time, and so counted once; without
  * keys only what was certainly not counted is sent again.  Killed at any
- * line: the lines read last are without a verdict, and their keys are lost.
+ * line: the lines read last are without a verdict, and their keys are lost;
+ * with --key, which makes them of a name and the number of the input line, the
+ * same input may be sent again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -66,7 +68,10 @@ struct sender {
 
 static struct http_client_settings settings;
 static int64_t wait_ms;
+static const char *input_key;
 static bool single, no_keys;
+
+static const char *set_key(void *dest, const char *text);
 
 static const struct option_def options[] = {
     {.letter = 'u',
@@ -99,6 +104,12 @@ static const struct option_def options[] = {
 	.help = "one increment per request",
 	.kind = OPTIONS_FLAG,
 	.dest = &single},
+    {.name = "key",
+	.arg = "NAME",
+	.help = "one Idempotency-Key for the whole input",
+	.kind = OPTIONS_CALL,
+	.dest = &input_key,
+	.call = set_key},
     {.name = "no-keys",
 	.help = "no Idempotency-Key; send nothing again in doubt",
 	.kind = OPTIONS_FLAG,
@@ -167,9 +178,24 @@ main(int argc, char **argv)
 
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
+	if (no_keys && input_key != NULL)
+		log_die(EXIT_CONFIG, "--no-keys: contradicts --key");
 	open_all(&s);
 	run(&s);
 	return finish(&s);
+}
+
+static const char *
+set_key(void *dest, const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= ' ' && text[len] <= '~')
+		len++;
+	if (len == 0 || len > HTTP_CLIENT_KEY_MAX || text[len] != '\0')
+		return "1 to 255 printable characters of ASCII";
+	*(const char **)dest = text;
+	return NULL;
 }
 
 static void
@@ -203,7 +229,8 @@ open_window(struct sender *s)
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
 	s->pool.batch = many ? BATCH_LINES : 1;
-	s->pool.keyed = !no_keys;
+	s->pool.keys.keyed = !no_keys;
+	s->pool.keys.input = input_key;
 }
 
 static void
@@ -281,6 +308,7 @@ send_one(struct sender *s, struct send_request *r)
 	    .len = r->body.len - (r->n == 1), /* one goes without newline */
 	    .many = r->n > 1,
 	    .key = r->keyed ? r->key : NULL,
+	    .line = r->keyed && input_key != NULL ? r->first_number : 0,
 	    .token = r};
 
 	if (http_client_start(s->client, &request) < 0)

@@ -74,6 +74,8 @@ static const struct {
 	"the field Authorization is repeated", false},
     {FIELD("idempotency-key"), offsetof(struct http_request, idempotency_key),
 	"the field Idempotency-Key is repeated", false},
+    {FIELD("incr-line-offset"), offsetof(struct http_request, line_offset),
+	"the field Incr-Line-Offset is repeated", false},
     {FIELD("traceparent"), offsetof(struct http_request, traceparent), NULL,
 	true},
     {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL,

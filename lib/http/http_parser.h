@@ -48,6 +48,7 @@ struct http_request {
 				     * 0 is the path / of an absolute form */
 	struct http_value authorization;
 	struct http_value idempotency_key;
+	struct http_value line_offset; /* Incr-Line-Offset */
 	struct http_value traceparent; /* len 0: there are several */
 	struct http_value forwarded;   /* X-Forwarded-For; the last such line,
 					* which the nearest proxy wrote */
@@ -72,15 +73,17 @@ enum http_state {
 
 /* A parser, one per connection.  All zero is the beginning. */
 struct http_parser {
-	enum http_state state;
-	uint16_t at;       /* head: where the line to be read begins */
+	union {
+		uint16_t status; /* of a fault: 400, 417, 431 or 505 */
+		uint16_t at;     /* head: where the line to be read begins */
+	};
 	uint16_t fields;   /* lines so far, trailers included */
 	uint16_t trailers; /* bytes so far */
 	uint8_t hosts;
-	bool has_line;   /* the request line was read */
-	bool skipped;    /* an empty line before it was */
-	bool close;      /* Connection: close */
-	uint16_t status; /* of a fault: 400, 417, 431 or 505 */
+	enum http_state state : 4;
+	bool has_line : 1; /* the request line was read */
+	bool skipped : 1;  /* an empty line before it was */
+	bool close : 1;    /* Connection: close */
 	union {
 		const char *why; /* of a fault: one sentence, constant */
 		uint64_t left;   /* else bytes of the body or chunk to come */

@@ -25,6 +25,9 @@ enum {
 	EVENTS = 64
 };
 
+#define KEY_NAME "Idempotency-Key: \""
+enum { KEY_FIELD = sizeof KEY_NAME + 2 * HTTP_CLIENT_KEY_MAX + 1 };
+
 /* One request at a time. */
 struct transfer {
 	CURL *easy;
@@ -60,6 +63,8 @@ static int want(
 static int set_timer(CURLM *multi, long timeout_ms, void *client);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
+static int add_header(struct transfer *t, const char *header);
+static void format_key(const char *key, char ret[KEY_FIELD]);
 static int set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
@@ -266,30 +271,49 @@ static int
 set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request)
 {
-	struct curl_slist *common =
+	const struct curl_slist *h =
 	    request->many ? c->headers_many : c->headers;
-	struct curl_slist *more;
-	char field[128];
+	char key[KEY_FIELD], offset[64];
 
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
-	if (request->key == NULL) {
-		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, common);
-		return 0;
-	}
-	snprintf(field, sizeof field, "Idempotency-Key: \"%s\"", request->key);
-	for (const struct curl_slist *h = common; h != NULL; h = h->next) {
-		more = curl_slist_append(t->headers, h->data);
-		if (more == NULL)
+	for (; h != NULL; h = h->next)
+		if (add_header(t, h->data) < 0)
 			return -1;
-		t->headers = more;
-	}
-	more = curl_slist_append(t->headers, field);
+	format_key(request->key, key);
+	snprintf(offset, sizeof offset, "Incr-Line-Offset: %ju",
+	    (uintmax_t)request->line - 1);
+	if ((request->key != NULL && add_header(t, key) < 0) ||
+	    (request->line > 0 && add_header(t, offset) < 0))
+		return -1;
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+	return 0;
+}
+
+static int
+add_header(struct transfer *t, const char *header)
+{
+	struct curl_slist *more = curl_slist_append(t->headers, header);
+
 	if (more == NULL)
 		return -1;
 	t->headers = more;
-	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	return 0;
+}
+
+/* A string of RFC 8941, section 3.3.3. */
+static void
+format_key(const char *key, char ret[KEY_FIELD])
+{
+	char *to = stpcpy(ret, KEY_NAME);
+
+	for (size_t i = 0; key != NULL && key[i] != '\0'; i++) {
+		if (key[i] == '"' || key[i] == '\\')
+			*to++ = '\\';
+		*to++ = key[i];
+	}
+	*to++ = '"';
+	*to = '\0';
 }
 
 int64_t

@@ -101,6 +101,18 @@ line_window_waiting(const struct line_window *w)
 	return w->waiting > 0;
 }
 
+const struct line_window_line *
+line_window_peek(const struct line_window *w)
+{
+	uint64_t i = w->next;
+
+	if (w->waiting == 0)
+		return NULL;
+	while (line_window_at(w, i)->state != LINE_WINDOW_WAITING)
+		i++;
+	return line_window_at(w, i);
+}
+
 struct line_window_line *
 line_window_next(struct line_window *w)
 {

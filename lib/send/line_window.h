@@ -73,6 +73,9 @@ void line_window_settle(
 /* Does a line wait for a request? */
 bool line_window_waiting(const struct line_window *w);
 
+/* The next line that waits, which goes on waiting; NULL: none. */
+const struct line_window_line *line_window_peek(const struct line_window *w);
+
 /* The next line that waits, asked from now on; NULL: none. */
 struct line_window_line *line_window_next(struct line_window *w);
 

@@ -42,7 +42,7 @@ request_pool_next(struct request_pool *p, struct line_window *w, size_t limit,
 	}
 	if (!line_window_waiting(w) || (r = find(p, SEND_REQUEST_FREE)) == NULL)
 		return 0;
-	if (send_request_fill(r, w, p->batch, p->keyed) < 0)
+	if (send_request_fill(r, w, p->batch, &p->keys) < 0)
 		return -1;
 	*ret = r;
 	return 1;

@@ -19,7 +19,7 @@ struct request_pool {
 	size_t asked;   /* in SEND_REQUEST_ASKED */
 	size_t repeats; /* in SEND_REQUEST_REPEAT */
 	size_t batch;   /* lines of one request at most; the owner's */
-	bool keyed;     /* with Idempotency-Keys; the owner's */
+	struct send_request_keys keys; /* the owner's */
 };
 
 /* A pool of free requests.  0, or -1 with errno ENOMEM. */

@@ -6,6 +6,8 @@
 #include "base/lines.h"
 #include "record/control.h"
 
+static void make_key(
+    struct send_request *r, const struct send_request_keys *keys);
 static int write_body(struct send_request *r, const struct line_window *w);
 static void learn_all(struct send_request *r, struct line_window *w,
     const struct http_verdict *v);
@@ -23,24 +25,39 @@ static struct line_window_line *next_open(
     const struct send_request *r, const struct line_window *w, uint64_t *at);
 
 int
-send_request_fill(
-    struct send_request *r, struct line_window *w, size_t max, bool keyed)
+send_request_fill(struct send_request *r, struct line_window *w, size_t max,
+    const struct send_request_keys *keys)
 {
-	struct id id;
+	const struct line_window_line *l = line_window_peek(w);
 
-	r->keyed = keyed;
+	r->keyed = keys->keyed;
 	r->n = r->left = 0;
 	r->until_ms = 0;
 	r->from = w->next;
-	while (r->left < max && line_window_next(w) != NULL)
+	r->first_number = l->number;
+	for (; r->left < max && l != NULL; l = line_window_peek(w)) {
+		if (keys->input != NULL &&
+		    l->number != r->first_number + r->left)
+			break;
+		(void)line_window_next(w);
 		r->left++;
-	r->to = w->next;
-	if (keyed) {
-		id_make(&id);
-		id_format(&id, r->key);
 	}
+	r->to = w->next;
+	make_key(r, keys);
 	r->state = SEND_REQUEST_READY;
 	return write_body(r, w);
+}
+
+static void
+make_key(struct send_request *r, const struct send_request_keys *keys)
+{
+	struct id id;
+
+	r->key = keys->input == NULL ? r->id : keys->input;
+	if (!keys->keyed || keys->input != NULL)
+		return;
+	id_make(&id);
+	id_format(&id, r->id);
 }
 
 void

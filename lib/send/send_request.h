@@ -7,9 +7,10 @@
  *
  * give_up leads back to FREE from READY and REPEAT.
  *
- * With a key a request is frozen: repeated as it was, so that the server
- * counts each of its lines once, until all of them have a verdict.  Without
- * one only lines that were certainly not counted are sent again.
+ * With a key, its own or that of the whole input, a request is frozen: repeated
+ * as it was, so that the server counts each of its lines once, until all of
+ * them have a verdict.  Without one only lines that were certainly not counted
+ * are sent again.
  */
 #ifndef INCR_SEND_REQUEST_H
 #define INCR_SEND_REQUEST_H
@@ -34,7 +35,9 @@ enum send_request_state {
 struct send_request {
 	enum send_request_state state;
 	bool keyed;
-	char key[ID_TEXT + 1]; /* of keyed ones */
+	char id[ID_TEXT + 1];  /* the key, if it is its own */
+	const char *key;       /* of keyed ones: id, or that of the input */
+	uint64_t first_number; /* of its first line */
 	uint64_t from, to;     /* its lines are those of the window that were
 				* waiting here */
 	size_t n;              /* lines of the body */
@@ -44,10 +47,21 @@ struct send_request {
 	int64_t until_ms;      /* no repeat from then on; 0: no limit */
 };
 
-/* Fills a free request with lines that wait, one to max of them; there must
- * be one.  0, or -1 with errno ENOMEM. */
-int send_request_fill(
-    struct send_request *r, struct line_window *w, size_t max, bool keyed);
+/* How requests get their keys. */
+struct send_request_keys {
+	bool keyed;        /* they have one */
+	const char *input; /* that of all lines of the input, borrowed for
+			    * ever; NULL: a random one for each request */
+};
+
+/*
+ * Fills a free request with lines that wait, one to max of them; there must
+ * be one.  With the key of the input only lines whose numbers follow one
+ * another go together: the server numbers those of a request so.  0, or -1
+ * with errno ENOMEM.
+ */
+int send_request_fill(struct send_request *r, struct line_window *w, size_t max,
+    const struct send_request_keys *keys);
 
 /* Says that it was sent, the first time or again. */
 void send_request_sent(struct send_request *r, int64_t now_us);

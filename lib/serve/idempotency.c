@@ -1,4 +1,4 @@
-/* Parses the field Idempotency-Key, makes tags of keys. */
+/* Parses Idempotency-Key and Incr-Line-Offset, makes tags of them. */
 #include "serve/idempotency.h"
 
 #include <string.h>
@@ -62,6 +62,22 @@ add(struct idempotency_key *key, char c)
 	return 0;
 }
 
+int
+idempotency_read_offset(const char *value, size_t len, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (len == 0 || len > IDEMPOTENCY_DIGITS)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			return -1;
+		n = n * 10 + (uint64_t)(value[i] - '0');
+	}
+	*ret = n;
+	return 0;
+}
+
 /* The digest is of name, NUL and key; a NUL is in neither. */
 int
 idempotency_make(const char *client, const struct idempotency_key *key,
@@ -76,6 +92,7 @@ idempotency_make(const char *client, const struct idempotency_key *key,
 	memcpy(text + n, key->text, key->len);
 	if (sha256_digest(text, n + key->len, digest) < 0)
 		return -1;
+	ret->offset = 0;
 	write_base64(digest, ret->base);
 	return 0;
 }
@@ -106,7 +123,8 @@ size_t
 idempotency_format(
     const struct idempotency_tag *t, uint32_t line, char ret[IDEMPOTENCY_TEXT])
 {
-	char digits[10], *to = ret + IDEMPOTENCY_BASE;
+	char digits[IDEMPOTENCY_DIGITS + 1], *to = ret + IDEMPOTENCY_BASE;
+	uint64_t number = t->offset + line;
 	int n = 0;
 
 	if (idempotency_is_none(t))
@@ -114,8 +132,8 @@ idempotency_format(
 	memcpy(ret, t->base, IDEMPOTENCY_BASE);
 	*to++ = '.';
 	do
-		digits[n++] = (char)('0' + line % 10);
-	while ((line /= 10) > 0);
+		digits[n++] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
 	while (n > 0)
 		*to++ = digits[--n];
 	return (size_t)(to - ret);

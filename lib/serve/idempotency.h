@@ -1,12 +1,17 @@
 /*
- * The field Idempotency-Key, and the tags of lines made of it.
+ * The fields Idempotency-Key and Incr-Line-Offset, and the tags of lines made
+ * of them.
  *
  *	Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"
+ *	Incr-Line-Offset: 5000
  *
  * The field is that of draft-ietf-httpapi-idempotency-key-header: a string
  * of RFC 8941; a bare word is taken, too, and means the same.
  *
- * The tag of line n of a request is the digest of (client, key), then n:
+ * With Incr-Line-Offset: N the lines of a request are lines N+1, N+2 ... of its
+ * key, so that a file sent in pieces has one key, whatever the pieces.
+ *
+ * The tag of line n of a key is the digest of (client, key), then n:
  *
  *	jw2fbGmyVUwYB7wLnfTMC_aE.1
  *
@@ -26,7 +31,8 @@
 enum {
 	IDEMPOTENCY_KEY_MAX = 255, /* characters of a key */
 	IDEMPOTENCY_BASE = 24,     /* characters of a digest */
-	IDEMPOTENCY_TEXT = IDEMPOTENCY_BASE + 1 + 10
+	IDEMPOTENCY_DIGITS = 15,   /* of an offset: an integer of RFC 8941 */
+	IDEMPOTENCY_TEXT = IDEMPOTENCY_BASE + 1 + IDEMPOTENCY_DIGITS + 1
 };
 
 struct idempotency_key {
@@ -42,18 +48,23 @@ struct idempotency_key {
 int idempotency_read(
     const char *value, size_t len, struct idempotency_key *ret);
 
-/* The beginning of a request's tags.  All zero is none. */
+/* Reads the value of Incr-Line-Offset: 1 to 15 digits.  0 or -1.  Pure. */
+int idempotency_read_offset(const char *value, size_t len, uint64_t *ret);
+
+/* What a request's tags are made of.  All zero is none. */
 struct idempotency_tag {
 	char base[IDEMPOTENCY_BASE];
+	uint64_t offset; /* lines of the key before those of the request */
 };
 
-/* client is "" or its name.  0, or -1 if there is no memory. */
+/* With offset 0; client is "" or its name.  0, or -1 if there is no memory. */
 int idempotency_make(const char *client, const struct idempotency_key *key,
     struct idempotency_tag *ret);
 
 bool idempotency_is_none(const struct idempotency_tag *t);
 
-/* Writes the tag of a line, from 1, no NUL; its length.  0 for none. */
+/* Writes the tag of a line of the request, from 1, no NUL; its length.  0 for
+ * none. */
 size_t idempotency_format(
     const struct idempotency_tag *t, uint32_t line, char ret[IDEMPOTENCY_TEXT]);
 

@@ -41,6 +41,8 @@ static enum decision admit(struct routes *r, struct exchange *x,
     const struct request_head *h, struct response *ret_answer);
 static enum decision take_key(struct routes *r, struct exchange *x,
     const struct request_head *h, struct response *ret_answer);
+static enum decision take_offset(struct exchange *x,
+    const struct request_head *h, struct response *ret_answer);
 static enum decision take_data(void *service, struct exchange *x, const char *p,
     size_t len, struct response *ret_answer);
 static enum decision take_end(void *service, struct exchange *x,
@@ -144,8 +146,7 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 		return DECISION_ANSWER;
 	if (backend_full(r->backend))
 		return refuse(ret_answer);
-	if (h->fields->idempotency_key.at != 0 &&
-	    take_key(r, x, h, ret_answer) == DECISION_ANSWER)
+	if (take_key(r, x, h, ret_answer) == DECISION_ANSWER)
 		return DECISION_ANSWER;
 	if (access_take(r->access, client, 1, ret_answer) == DECISION_ANSWER)
 		return DECISION_ANSWER;
@@ -165,6 +166,8 @@ take_key(struct routes *r, struct exchange *x, const struct request_head *h,
 	const struct http_value *field = &h->fields->idempotency_key;
 	struct idempotency_key key;
 
+	if (field->at == 0)
+		return take_offset(x, h, ret_answer);
 	if (!backend_tagged(r->backend))
 		return answer_problem(ret_answer, HTTP_400, code,
 		    "this server runs without --tagged, it remembers no keys");
@@ -174,6 +177,28 @@ take_key(struct routes *r, struct exchange *x, const struct request_head *h,
 	if (idempotency_make(
 		request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
 		return refuse(ret_answer);
+	return take_offset(x, h, ret_answer);
+}
+
+/* One that is not understood would give lines the tags of others, and they
+ * would be taken for repeats. */
+static enum decision
+take_offset(struct exchange *x, const struct request_head *h,
+    struct response *ret_answer)
+{
+	static const char code[] = "faulty-line-offset";
+	const struct http_value *field = &h->fields->line_offset;
+	struct idempotency_tag *tag = &request_of(x)->tag;
+
+	if (field->at == 0)
+		return DECISION_READ;
+	if (idempotency_is_none(tag))
+		return answer_problem(ret_answer, HTTP_400, code,
+		    "Incr-Line-Offset needs an Idempotency-Key");
+	if (idempotency_read_offset(
+		h->text + field->at, field->len, &tag->offset) < 0)
+		return answer_problem(ret_answer, HTTP_400, code,
+		    "Incr-Line-Offset must be a number of 1 to 15 digits");
 	return DECISION_READ;
 }
 

@@ -143,6 +143,55 @@ batch() {
 		-H "Idempotency-Key: $2" --data-binary @- http://x/increments
 }
 
+# piece NAME KEY OFFSET [ARG...]: the same, of lines OFFSET + 1 ... of the key
+piece() {
+	http_status --unix-socket "$sockets/$1" -H "Idempotency-Key: $2" \
+		-H "Incr-Line-Offset: $3" --data-binary @- "${@:4}" \
+		http://x/increments
+}
+
+@test "Incr-Line-Offset: a file in pieces is counted once, whatever the pieces" {
+	server a
+	increments 1 500 >asked
+	[ "$(head -n 200 asked | piece a k 0)" = 202 ]
+	[ "$(sed -n '101,300p' asked | piece a k 100)" = 202 ]
+	sed -n '101,300p' asked | cmp - answer
+	[ "$(ready)" = 300 ]
+	[ "$(batch a k <asked)" = 202 ]
+	[ "$(ready)" = 500 ]
+	# One increment is a piece as well.
+	sed -n 7p asked >seventh
+	[ "$(http_status --unix-socket "$sockets/a" -H 'Idempotency-Key: k' \
+		-H 'Incr-Line-Offset: 6' -d @seventh http://x/increment)" = 202 ]
+	[ "$(ready)" = 500 ]
+	[ "$(piece a k 7 <seventh)" = 422 ]
+	[ "$(piece a k 500 <seventh)" = 202 ]
+	[ "$(piece a k 999999999999999 <seventh)" = 202 ]
+	[ "$(piece a k 999999999999999 <seventh)" = 202 ]
+	[ "$(ready)" = 502 ]
+	# The number in an error line is that in the request.
+	[ "$(printf '%s\nx\n' "$(cat seventh)" | piece a k 600)" = 207 ]
+	grep -q '"code":"not-json".*"line":2}}' answer
+}
+
+@test "a faulty Incr-Line-Offset is 400 and reaches nobody" {
+	server a
+	for offset in -1 +1 1.5 0x1 a '1 2' 1000000000000000 '"1"'; do
+		[ "$(increment 1 | piece a k "$offset")" = 400 ]
+		grep -q '"code":"faulty-line-offset"' answer
+	done
+	[ "$(increment 1 | piece a k 1 -H 'Incr-Line-Offset: 1')" = 400 ]
+	[ "$(http_status --unix-socket "$sockets/a" -H 'Incr-Line-Offset;' \
+		-H 'Idempotency-Key: k' -d "$(increment 3)" http://x/increment)" = 400 ]
+	# Without a key it would promise nothing.
+	for path in increment increments; do
+		[ "$(http_status --unix-socket "$sockets/a" -d "$(increment 3)" \
+			-H 'Incr-Line-Offset: 1' "http://x/$path")" = 400 ]
+		grep -q '"code":"faulty-line-offset".*needs an Idempotency-Key' answer
+	done
+	[ "$(ready)" = 0 ]
+}
+
 @test "many lines under one key: each is counted once, at any server" {
 	server a
 	server b

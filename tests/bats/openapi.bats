@@ -175,6 +175,7 @@ head_of() {
 		as shop 'POST /increment' -d "$text"
 	done
 	as shop 'POST /increment' -d "$LINE" -H 'Idempotency-Key: "'
+	as shop 'POST /increment' -d "$LINE" -H 'Incr-Line-Offset: 1'
 	kept 'POST /increment' < <(curl -si --unix-socket "$SOCK" -d "$LINE" \
 		http://x/increment)
 	kept NotFound < <(curl -si --unix-socket "$SOCK" http://x/no)

@@ -135,6 +135,78 @@ upload() {
 }
 answered() { grep -l '^HTTP/1.1 20[27] ' up.* | wc -l; }
 
+# send_killed ARG...: incr-send ARG... with all but the end of the file in,
+# killed when some lines of it are on the queue.
+send_killed() {
+	mkfifo pipe
+	incr-send "$@" <pipe >out.killed 2>err.killed 3>&- &
+	local sender=$!
+	remember "$sender"
+	exec 9>pipe
+	head -n 15000 in >&9 3>&-
+	some() { [ "$(ready)" -ge 1000 ]; }
+	wait_for 10 some
+	kill -9 "$sender"
+	wait "$sender" || :
+	exec 9>&-
+	rm pipe
+}
+
+@test "--key: killed and sent again, each line is counted once" {
+	server
+	increments 1 20000 >in
+	send_killed --key 'it"s a \ key'
+	run -0 --separate-stderr incr-send --key 'it"s a \ key' <in
+	[ -z "$stderr" ]
+	printf '%s\n' "$output" | cmp in -
+	[ "$(ready)" = 20000 ]
+	payloads | sort | cmp - <(sort in)
+	# Another way to send it is the same, but for lines that are new.
+	increment 20001 >>in
+	incr-send --key 'it"s a \ key' --single -c 64 < <(tail -n +1 in) | cmp in -
+	[ "$(ready)" = 20001 ]
+}
+
+@test "without --key what was sent before is counted again" {
+	server
+	increments 1 20000 >in
+	send_killed
+	# What is in flight is on the queue once the server has gone.
+	kill -TERM "$SERVER"
+	wait_for 10 session_gone "$SERVER"
+	before=$(ready)
+	server
+	incr-send <in | cmp in -
+	[ "$(ready)" = $((before + 20000)) ]
+}
+
+@test "--key: a line keeps its number, whatever is wrong with others" {
+	server
+	{
+		increments 1 1500
+		echo x
+		increments 1502 3000
+	} >in
+	run -1 --separate-stderr incr-send --key k <in
+	[ "$(ready)" = 2999 ]
+	sed -i '1501s/.*/{"key":"'$KEY'","value":1501}/' in
+	incr-send --key k <in | cmp in -
+	[ "$(ready)" = 3000 ]
+	# Another file under the same key is not counted.
+	increments 11 14 >other
+	run -1 --separate-stderr incr-send --key k <other
+	[ "$(grep -c idempotency-key-reused <<<"$output")" = 4 ]
+	[ "$(ready)" = 3000 ]
+}
+
+@test "--key: 1 to 255 printable characters, and not with --no-keys" {
+	for key in '' $'a\tb' $'\303\244' "$(printf '%256s' '')"; do
+		run -100 incr-send --key "$key" </dev/null
+	done
+	run -100 incr-send --key a --no-keys </dev/null
+	[ "$output" = 'incr-send: --no-keys: contradicts --key' ]
+}
+
 @test "SIGTERM in the middle of uploads: each line counted is answered" {
 	export KEY
 	server

@@ -47,6 +47,7 @@ take(struct outcome *o, const struct http_parser *h, enum http_event e,
 		mix(o, r->length);
 		take_value(o, &r->authorization, p, eaten);
 		take_value(o, &r->idempotency_key, p, eaten);
+		take_value(o, &r->line_offset, p, eaten);
 		take_value(o, &r->forwarded, p, eaten);
 		return;
 	case HTTP_DATA:

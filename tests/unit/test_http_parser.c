@@ -140,6 +140,7 @@ static const struct {
     {POST "Expect: 200-ok\r\n\r\n", 417},
     {POST "Authorization: a\r\nauthorization: a\r\n\r\n", 400},
     {POST "Idempotency-Key: a\r\nidempotency-key: a\r\n\r\n", 400},
+    {POST "Incr-Line-Offset: 1\r\nincr-line-offset: 1\r\n\r\n", 400},
     {POST "Authorization:\r\nAuthorization: a\r\n\r\n", 400},
     /* chunks */
     {CHUNKED "\r\n", 400},
@@ -167,8 +168,8 @@ static const struct {
 static void
 show_values(struct outcome *o, const struct http_request *r, const char *p)
 {
-	const struct http_value *v[] = {
-	    &r->authorization, &r->forwarded, &r->idempotency_key};
+	const struct http_value *v[] = {&r->authorization, &r->forwarded,
+	    &r->idempotency_key, &r->line_offset};
 	size_t at = 0;
 
 	for (size_t i = 0; i < check_n(v); i++)

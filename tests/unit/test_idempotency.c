@@ -56,11 +56,46 @@ test_values(void)
 	}
 }
 
+static const struct {
+	const char *value;
+	int64_t offset; /* -1: none */
+} offsets[] = {
+    {"0", 0},
+    {"7", 7},
+    {"007", 7},
+    {"5000", 5000},
+    {"999999999999999", 999999999999999},
+    {"1000000000000000", -1},
+    {"18446744073709551617", -1},
+    {"", -1},
+    {"-1", -1},
+    {"+1", -1},
+    {"1.0", -1},
+    {"1 ", -1},
+    {"1,2", -1},
+    {"0x1", -1},
+};
+
+static void
+test_offsets(void)
+{
+	for (size_t i = 0; i < check_n(offsets); i++) {
+		const char *value = offsets[i].value;
+		int64_t want = offsets[i].offset;
+		uint64_t n = 42;
+		int result = idempotency_read_offset(value, strlen(value), &n);
+
+		check(result == (want < 0 ? -1 : 0), "%s", value);
+		check(n == (want < 0 ? 42 : (uint64_t)want), "%s: %ju", value,
+		    (uintmax_t)n);
+	}
+}
+
 static struct idempotency_tag
 make(const char *client, const char *text)
 {
 	struct idempotency_key key = {.len = (uint8_t)strlen(text)};
-	struct idempotency_tag tag = {{0}};
+	struct idempotency_tag tag = {0};
 
 	memcpy(key.text, text, key.len);
 	check(idempotency_make(client, &key, &tag) == 0, "%s", text);
@@ -82,7 +117,7 @@ check_text(const struct idempotency_tag *tag, uint32_t line, const char *want)
 static void
 test_tags(void)
 {
-	struct idempotency_tag none = {{0}}, nobody = make("", "k1");
+	struct idempotency_tag none = {0}, nobody = make("", "k1");
 	struct idempotency_tag alice = make("alice", "k1"),
 			       moved = make("alicek", "1");
 
@@ -92,6 +127,11 @@ test_tags(void)
 	check_text(&nobody, 1, "l4LB_9BHYgoBjfym_-C1LLv2.1");
 	check_text(&alice, 10000, "qohYAyPHjHsuyNxbklmmZPDI.10000");
 	check_text(&alice, UINT32_MAX, "qohYAyPHjHsuyNxbklmmZPDI.4294967295");
+	alice.offset = 5000;
+	check_text(&alice, 1, "qohYAyPHjHsuyNxbklmmZPDI.5001");
+	alice.offset = 999999999999999;
+	check_text(&alice, 10000, "qohYAyPHjHsuyNxbklmmZPDI.1000000000009999");
+	alice.offset = 0;
 	check(memcmp(&alice, &moved, sizeof alice) != 0,
 	    "the name ends somewhere");
 }
@@ -100,6 +140,7 @@ int
 main(void)
 {
 	test_values();
+	test_offsets();
 	test_tags();
 	return check_end();
 }

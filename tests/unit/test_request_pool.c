@@ -14,7 +14,7 @@ open_all(struct request_pool *p, struct line_window *w, uint64_t lines)
 	check(request_pool_open(p, 3) == 0 && line_window_open(w, 10) == 0,
 	    "memory");
 	p->batch = 2;
-	p->keyed = true;
+	p->keys.keyed = true;
 	for (uint64_t i = 1; i <= lines; i++)
 		check(line_window_add(w, line, strlen(line), true, i) == 0,
 		    "memory");

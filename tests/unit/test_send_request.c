@@ -6,6 +6,8 @@
 
 enum { LINES = 4 };
 
+static const struct send_request_keys plain = {.keyed = false},
+				      keyed = {.keyed = true};
 static char text[LINES + 1][INCREMENT_TEXT];
 
 /* An answer of one line per character: + the increment, and errors: j
@@ -113,7 +115,8 @@ test_cases(void)
 		int64_t left = 0;
 
 		fill_window(&w);
-		check(send_request_fill(&r, &w, 10, cases[i].keyed) == 0 &&
+		check(send_request_fill(
+			  &r, &w, 10, cases[i].keyed ? &keyed : &plain) == 0 &&
 			  r.n == LINES && !line_window_waiting(&w),
 		    "%s", what);
 		for (size_t k = 0; k < 3; k++) {
@@ -163,7 +166,7 @@ test_places_used_again(void)
 	struct http_verdict a = lines_of("++.+", answer, sizeof answer);
 
 	fill_window(&w);
-	check(send_request_fill(&first, &w, 10, true) == 0, "memory");
+	check(send_request_fill(&first, &w, 10, &keyed) == 0, "memory");
 	check(send_request_learn(&first, &w, &a) == 1, "one is open");
 	check(line_window_release(&w, &out, 10000) == 0 && w.first == 2,
 	    "two leave");
@@ -172,7 +175,7 @@ test_places_used_again(void)
 		    line_window_add(&w, text[0], strlen(text[0]), true, i) == 0,
 		    "memory");
 	check(line_window_full(&w), "all places are taken");
-	check(send_request_fill(&second, &w, 3, true) == 0 && second.n == 3,
+	check(send_request_fill(&second, &w, 3, &keyed) == 0 && second.n == 3,
 	    "three");
 	check(line_window_waiting(&w), "one waits");
 	check(strcmp(first.key, second.key) != 0, "keys differ");
@@ -198,6 +201,41 @@ test_places_used_again(void)
 	line_window_close(&w);
 }
 
+/* With the key of the input, a gap in the numbers ends a request. */
+static void
+test_key_of_input(void)
+{
+	static const struct send_request_keys keys = {
+	    .keyed = true, .input = "name"};
+	static const struct {
+		uint64_t first;
+		size_t n;
+	} want[] = {{1, 2}, {4, 1}, {7, 2}, {9, 1}};
+	static const uint64_t numbers[] = {1, 2, 4, 7, 8, 9};
+	struct send_request r = {0};
+	struct line_window w;
+
+	check(line_window_open(&w, 9) == 0, "memory");
+	for (size_t i = 0; i < check_n(numbers); i++) {
+		check(line_window_add(&w, text[0], strlen(text[0]), true,
+			  numbers[i]) == 0,
+		    "memory");
+		if (numbers[i] == 4)
+			check(line_window_add(&w, "x", 1, true, 5) == 0,
+			    "memory");
+	}
+	for (size_t i = 0; i < check_n(want); i++) {
+		check(send_request_fill(&r, &w, 2, &keys) == 0, "memory");
+		check(r.first_number == want[i].first && r.n == want[i].n &&
+			  strcmp(r.key, "name") == 0,
+		    "%zu: %ju, %zu lines", i, (uintmax_t)r.first_number, r.n);
+		send_request_give_up(&r, &w);
+	}
+	check(!line_window_waiting(&w) && w.unavailable == 6, "all");
+	buf_free(&r.body);
+	line_window_close(&w);
+}
+
 /* Lines that need no request are none of it. */
 static void
 test_answered_here(void)
@@ -215,7 +253,7 @@ test_answered_here(void)
 		  line_window_add(&w, "y", 1, false, 4) == 0 &&
 		  line_window_add(&w, text[1], strlen(text[1]), true, 5) == 0,
 	    "memory");
-	check(send_request_fill(&r, &w, 10, true) == 0 && r.n == 2, "two");
+	check(send_request_fill(&r, &w, 10, &keyed) == 0 && r.n == 2, "two");
 	check(line_window_at(&w, 4)->place == 2, "the second");
 	check(
 	    send_request_learn(&r, &w, &(struct http_verdict){0}) == 0, "done");
@@ -242,7 +280,7 @@ test_repeats(void)
 	struct http_verdict three = lines_of("u+++", buf, sizeof buf);
 
 	fill_window(&w);
-	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	check(send_request_fill(&r, &w, 10, &keyed) == 0, "memory");
 	check(r.state == SEND_REQUEST_READY, "ready");
 	send_request_sent(&r, 77);
 	check(r.state == SEND_REQUEST_ASKED && r.sent_us == 77, "asked");
@@ -263,14 +301,14 @@ test_repeats(void)
 	line_window_close(&w);
 	/* A request filled later has time of its own. */
 	fill_window(&w);
-	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	check(send_request_fill(&r, &w, 10, &keyed) == 0, "memory");
 	check(send_request_learn(&r, &w, &doubt) == 4, "doubt");
 	check(send_request_may_repeat(&r, &w, 9000, 500), "anew");
 	check(!send_request_may_repeat(&r, &w, 9500, 500), "and no longer");
 	line_window_close(&w);
 	/* Without doubt about any line there is no limit. */
 	fill_window(&w);
-	check(send_request_fill(&r, &w, 10, true) == 0, "memory");
+	check(send_request_fill(&r, &w, 10, &keyed) == 0, "memory");
 	three = lines_of("+++.", buf, sizeof buf);
 	check(send_request_learn(&r, &w, &three) == 1, "one was not taken");
 	check(send_request_may_repeat(&r, &w, 9000, 0), "no limit");
@@ -288,6 +326,7 @@ main(void)
 		    "\"value\":%d}",
 		    i + 1);
 	test_cases();
+	test_key_of_input();
 	test_places_used_again();
 	test_answered_here();
 	test_repeats();
