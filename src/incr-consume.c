@@ -241,6 +241,12 @@ static int
 finish(struct consumer *c)
 {
 	FAILPOINT("consume-end");
+	if (c->left_holder) {
+		log_say("queue %s: a consumer that shows no life holds "
+			"batches, and could not be adopted; not all was taken",
+		    queue_name);
+		exit_status = EXIT_TEMPFAIL;
+	}
 	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	metrics_close();

@@ -22,6 +22,8 @@ enum {
 	JITTER_MS = 20, /* less than that by up to this */
 	ORPHANS_MS = 300,
 	MEASURE_MS = 1000,
+	HOLDERS_MS = 100,
+	DOUBTFUL_MS = 6000,     /* so long at most is life waited for */
 	UNWRITTEN_MAX = 1 << 20 /* bytes; more: no next batch */
 };
 
@@ -30,11 +32,14 @@ static int finish_call(struct consumer *c);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
 static int finish_adopt(struct consumer *c);
+static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
 static int finish_batch(struct consumer *c, const struct queue_batch *b);
 static int finish_measure(struct consumer *c);
 static void lose_id(struct consumer *c);
+static void forget_orphan(struct consumer *c, const struct id *consumer);
+static void doubt_all(struct consumer *c);
 static bool may_leave(const struct consumer *c);
 static bool is_done(const struct consumer *c);
 static int begin_call(struct consumer *c);
@@ -55,6 +60,7 @@ void
 consumer_free(struct consumer *c)
 {
 	adopted_clear(&c->orphans);
+	holders_free(&c->holders);
 	stream_free(&c->stream);
 }
 
@@ -117,6 +123,7 @@ finish_call(struct consumer *c)
 	case CONSUMER_REGISTER: return finish_register(c);
 	case CONSUMER_RENEW: return finish_renew(c);
 	case CONSUMER_ADOPT: return finish_adopt(c);
+	case CONSUMER_HOLDERS: return finish_holders(c);
 	case CONSUMER_READ: return finish_read(c);
 	case CONSUMER_TAKE: return finish_take(c);
 	case CONSUMER_MEASURE: return finish_measure(c);
@@ -133,7 +140,7 @@ finish_register(struct consumer *c)
 	c->phase = CONSUMER_TAKING;
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
-	c->look_again = true;
+	doubt_all(c);
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
 	    queue_registered(c->queue)->at_ms);
 }
@@ -152,8 +159,29 @@ finish_renew(struct consumer *c)
 	}
 	for (size_t i = 1; i < c->n_renewed; i++)
 		if (queue_renewed_is(renewed, i) != QUEUE_OWNED)
-			adopted_forget(&c->orphans, &c->renewed[i]);
+			forget_orphan(c, &c->renewed[i]);
 	return 0;
+}
+
+/* A reply that takes long may outlast the ownership of its consumer: batches
+ * that were not read yet are to be adopted once more. */
+static void
+forget_orphan(struct consumer *c, const struct id *consumer)
+{
+	if (has_unread(c))
+		doubt_all(c);
+	adopted_forget(&c->orphans, consumer);
+}
+
+/* With once: nothing is known any more of who else holds batches. */
+static void
+doubt_all(struct consumer *c)
+{
+	c->look_again = true;
+	c->all_live = false;
+	c->doubtful_ms = 0;
+	holders_free(&c->holders);
+	c->due_ms[CONSUMER_ADOPT] = c->due_ms[CONSUMER_HOLDERS] = 0;
 }
 
 static int
@@ -172,7 +200,31 @@ finish_adopt(struct consumer *c)
 		return -1;
 	for (size_t i = 0; i < adopted->n; i++)
 		seqs[i] = queue_adopted_seq(adopted, i);
+	c->due_ms[CONSUMER_HOLDERS] = 0;
 	FAILPOINT("consume-adopted");
+	return 0;
+}
+
+static int
+finish_holders(struct consumer *c)
+{
+	const struct queue_holders *found = queue_holders_found(c->queue);
+	int64_t now_ms = clock_ms(), life_ms;
+	struct id consumer;
+
+	holders_begin(&c->holders);
+	for (size_t i = 0; i < found->n; i++)
+		if (queue_holder(found, i, &consumer, &life_ms) == 0 &&
+		    holders_note(&c->holders, &consumer, life_ms, c->asked_ms,
+			now_ms) < 0)
+			return -1;
+	holders_end(&c->holders);
+	c->due_ms[CONSUMER_HOLDERS] = now_ms + HOLDERS_MS;
+	c->all_live = holders_doubtful(&c->holders) == NULL;
+	if (c->all_live || c->doubtful_ms == 0)
+		c->doubtful_ms = c->all_live ? 0 : now_ms;
+	else if (now_ms - c->doubtful_ms >= DOUBTFUL_MS && !c->look_again)
+		c->left_holder = c->all_live = true;
 	return 0;
 }
 
@@ -275,7 +327,7 @@ static bool
 is_done(const struct consumer *c)
 {
 	return c->once && c->phase == CONSUMER_TAKING && c->measured &&
-	       c->left == 0 && !c->look_again && !has_unread(c);
+	       c->left == 0 && !c->look_again && c->all_live && !has_unread(c);
 }
 
 static int
@@ -315,6 +367,7 @@ is_of_use(const struct consumer *c, enum consumer_call call)
 		return c->phase != CONSUMER_UNREGISTERED &&
 		       stream_begun(&c->stream);
 	case CONSUMER_ADOPT: return taking && c->orphans.n < ADOPTED_MAX;
+	case CONSUMER_HOLDERS: return taking && c->once && !c->all_live;
 	case CONSUMER_READ: return taking && room && has_unread(c);
 	case CONSUMER_TAKE: return taking && room && (!c->once || c->left > 0);
 	case CONSUMER_MEASURE:
@@ -341,6 +394,9 @@ send_call(struct consumer *c)
 		    queue_register(c->queue, &c->candidate));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT: return queue_adopt(c->queue, own);
+	case CONSUMER_HOLDERS:
+		c->asked_ms = clock_ms();
+		return queue_holders(c->queue, own);
 	case CONSUMER_READ:
 		if (!adopted_next(&c->orphans, &orphan, &seq))
 			break;

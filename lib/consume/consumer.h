@@ -20,6 +20,7 @@
 
 #include "base/backoff.h"
 #include "consume/adopted.h"
+#include "consume/holders.h"
 #include "consume/stream.h"
 #include "queue/queue.h"
 #include "record/id.h"
@@ -30,6 +31,7 @@ enum consumer_call {
 	CONSUMER_REGISTER,
 	CONSUMER_RENEW,
 	CONSUMER_ADOPT,
+	CONSUMER_HOLDERS,
 	CONSUMER_READ,
 	CONSUMER_TAKE,
 	CONSUMER_MEASURE,
@@ -58,9 +60,11 @@ struct consumer {
 	struct queue_lengths lengths; /* about a second old */
 	int64_t trouble_ms; /* clock_ms() since when calls fail; 0: they do
 			     * not */
-	int64_t full_ms; /* with once: clock_ms() since when a take is refused
-			  * because too many batches are unacknowledged, and
-			  * none was acknowledged; 0: it is not */
+	int64_t full_ms;  /* with once: clock_ms() since when a take is refused
+			   * because too many batches are unacknowledged, and
+			   * none was acknowledged; 0: it is not */
+	bool left_holder; /* with once: it leaves although a consumer holds
+			   * batches and shows no life */
 
 	/* Its own: */
 	enum consumer_call call;          /* under way */
@@ -73,6 +77,11 @@ struct consumer {
 	uint64_t left;   /* with once: payloads still to be taken */
 	bool measured;   /* left is known */
 	bool look_again; /* with once: another look may adopt */
+	/* With once: the others that hold batches. */
+	struct holders holders;
+	bool all_live;       /* each was adopted, or lives */
+	int64_t asked_ms;    /* when they were asked for */
+	int64_t doubtful_ms; /* since when one is doubtful; 0: none is */
 	struct backoff refused;
 };
 

@@ -215,6 +215,20 @@ const struct queue_renewed *queue_renewed(const struct queue *q);
 /* Of consumer i (from 0) of the call. */
 enum queue_ownership queue_renewed_is(const struct queue_renewed *r, size_t i);
 
+/* Finds the consumers that hold unacknowledged batches and are not owned by
+ * self. */
+int queue_holders(struct queue *q, const struct id *self);
+
+struct queue_holders {
+	size_t n;
+	const struct redis_reply *list; /* of queue_holder */
+};
+const struct queue_holders *queue_holders_found(const struct queue *q);
+/* Consumer i (from 0), and how long its owner key still lives; negative: it
+ * has none.  0, or -1 if that entry of the set of consumers is none. */
+int queue_holder(const struct queue_holders *h, size_t i,
+    struct id *ret_consumer, int64_t *ret_life_ms);
+
 /*
  * Looks at all consumers once, and lets self adopt at most one: a consumer
  * without owner at this look and the one before it, or whose owner is a

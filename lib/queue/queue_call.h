@@ -31,6 +31,7 @@
 	SCRIPT(READ, read) \
 	COMMAND(LIST, list) /* the second half of take and read */ \
 	SCRIPT(RENEW, renew) \
+	SCRIPT(HOLDERS, holders) \
 	SCRIPT(ADOPT, adopt) \
 	SCRIPT(ACKNOWLEDGE, acknowledge) \
 	COMMAND(ASK, ask) \
@@ -75,6 +76,7 @@ struct queue {
 		struct queue_registered registered;
 		struct queue_batch batch;
 		struct queue_renewed renewed;
+		struct queue_holders holders;
 		struct queue_adopted adopted;
 		struct queue_asked asked;
 		struct queue_lengths lengths;

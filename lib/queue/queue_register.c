@@ -1,8 +1,10 @@
 /* The calls about a consumer's registration and ownership: register, renew,
- * ask. */
+ * holders, ask. */
 #include "queue/queue_call.h"
 
 #include <assert.h>
+
+enum { HOLDERS_MAX = 1000 };
 
 int
 queue_register(struct queue *q, const struct id *consumer)
@@ -77,6 +79,46 @@ queue_renewed_is(const struct queue_renewed *r, size_t i)
 	case 2: return QUEUE_OWNED_BARE;
 	}
 	return QUEUE_DISOWNED;
+}
+
+int
+queue_holders(struct queue *q, const struct id *self)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	queue_call_id(q, self);
+	resp_arg_u64(&q->args, HOLDERS_MAX);
+	return queue_call_eval(q, QUEUE_CALL_HOLDERS, 1, NULL);
+}
+
+enum queue_state
+queue_call_digest_holders(struct queue *q, const struct redis_reply *reply)
+{
+	q->result.holders = (struct queue_holders){
+	    .n = redis_reply_count(reply) / 2, .list = reply};
+	return QUEUE_DONE;
+}
+
+const struct queue_holders *
+queue_holders_found(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_HOLDERS);
+	return &q->result.holders;
+}
+
+int
+queue_holder(const struct queue_holders *h, size_t i, struct id *ret_consumer,
+    int64_t *ret_life_ms)
+{
+	size_t len;
+	const char *id = redis_reply_text(redis_reply_at(h->list, 2 * i), &len);
+
+	if (id == NULL || id_parse(id, len, ret_consumer) < 0)
+		return -1;
+	*ret_life_ms = redis_reply_int(redis_reply_at(h->list, 2 * i + 1), -1);
+	return 0;
 }
 
 int

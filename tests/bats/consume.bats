@@ -322,6 +322,55 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	has_line a second
 }
 
+@test "--once waits until a mark that outlives its consumer is over" {
+	put a b
+	start first
+	pid=$!
+	wait_for 5 has '"seq":1' first
+	id=$(first_id first)
+	# It has a process, an owner and 1 s: the look of a moment shows nothing.
+	kill -STOP "$pid"
+	rcli pexpire "${OWN}consumer::$id::owner" 1000
+	incr-consume -o >second
+	has '"adopted":true' second
+	[ "$(data <second | xargs)" = "a b" ]
+	kill -9 "$pid"
+	# The same of a process on another machine.
+	id=$(first_id second)
+	rcli set "${OWN}consumer::$(first_id first)::owner" "$id elsewhere-1 1 1" px 1000
+	incr-consume -o >third
+	[ "$(data <third | xargs)" = "a b" ]
+}
+
+@test "--once leaves a consumer alone that renews its marks" {
+	put a
+	start first
+	wait_for 5 has '"seq":1' first
+	before=${EPOCHREALTIME/./}
+	incr-consume -o >second
+	not elapsed "$before" 4000000
+	not has '"adopted":true' second
+	kill -0 $!
+}
+
+@test "--once says what it leaves to a consumer without life, and 111" {
+	put a
+	start first
+	wait_for 5 has '"seq":1' first
+	id=$(first_id first)
+	kill -9 $!
+	wait_for 5 gone $!
+	# No life to be over, and never renewed.
+	rcli set "${OWN}consumer::$id::owner" "$id elsewhere-1 1 1"
+	before=${EPOCHREALTIME/./}
+	status=0
+	incr-consume -o >second 2>err || status=$?
+	[ "$status" -eq 111 ]
+	elapsed "$before" 6000000
+	[ "$(cat err)" = "incr-consume: queue $INCR_QUEUE: a consumer that shows no life holds batches, and could not be adopted; not all was taken" ]
+	has '"end":true' second
+}
+
 @test "a full pipe: what nobody reads stays in ready" {
 	before=${EPOCHREALTIME/./}
 	start_blocked

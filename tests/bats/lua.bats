@@ -111,6 +111,11 @@ renew() { # SELF CLAIM ID...
 		"$(record "$self" 2)" $LIFE "$claim" "$@"
 }
 
+holders() { # SELF [MAX]
+	script holders 1 "${P}consumers" "${P}consumer::" "$1" "${2:-1000}" |
+		xargs -n 2 | sort | xargs
+}
+
 adopt() { # SELF [ID EXPECTED]...
 	local self=$1
 	shift
@@ -550,6 +555,28 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$(renew $A '' $A $B $C)" = "2 0 0" ]
 	[ "$(rcli exists "$(owner_key $C)")" = 0 ]
 	[ "$(owner $B)" = "$(record $B)" ]
+}
+
+@test "holders: others with batches, and how long their owner key lives" {
+	register $A
+	register $B
+	register $C
+	publish $D 1 a b c
+	[ "$(holders $C)" = "" ]
+	take $A 1 1
+	take $B 1 1
+	rcli persist "$(owner_key $A)"
+	rcli del "$(owner_key $B)"
+	[ "$(holders $C)" = "$A -1 $B -2" ]
+	[[ "$(holders $C 1)" =~ ^($A -1|$B -2)$ ]]
+	# Its own, also while it has no owner, and whom it speaks for.
+	[ "$(holders $B)" = "$A -1" ]
+	rcli set "$(owner_key $A)" "$(record $B)" px 60000
+	[ "$(holders $B)" = "" ]
+	[[ "$(holders $C)" =~ ^$A\ [0-9]{5}\ $B\ -2$ ]]
+	unchanged holders $C
+	acknowledge $A 1 1
+	[ "$(holders $C)" = "$B -2" ]
 }
 
 @test "renew: refreshes the life, names another process only on a claim" {

@@ -575,6 +575,26 @@ incr-rejected: redis: outcome of the last call unknown; run "incr-rejected list"
 	[ "$(ready)" -eq 999 ]
 }
 
+@test "--once: a reply that outlasts the ownership of what was adopted" {
+	local pid id
+	increments 1 3 | incr-publish
+	incr-consume -o -n 1 >first
+	id=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' first)
+	# Adopted at the second look, when the lengths are known already.
+	rcli del "incr::queue::[$INCR_QUEUE]::consumer::$id::owner" >/dev/null
+	# As while 300 MB are received: the first of three batches is read, and
+	# nobody has renewed meanwhile.
+	INCR_POINT=consume-read:stop background incr-consume -o >second
+	pid=$!
+	wait_for 10 stopped "$pid"
+	wait_for 10 no_key "incr::queue::[$INCR_QUEUE]::consumer::$id::owner"
+	kill -CONT "$pid"
+	status_of "$pid" 0
+	[ "$(grep '"adopted":true' second | sed 's/.*"seq":\([0-9]*\).*/\1/' |
+		sort -u | xargs)" = "1 2 3" ]
+}
+no_key() { [ "$(rcli exists "$1")" = 0 ]; }
+
 # -- incr-audit ---------------------------------------------------------------------
 
 # audited FAILPOINT:ACTION STATUS MEANWHILE...: others take, count or return
