@@ -244,7 +244,7 @@ replaced() { # NAME OLD
 @test "what it tells can't be written: it ends in order, with 111" {
 	use_given
 	run -111 sh -c 'incr-up --ingests 1 --drains 1 >/dev/full'
-	[ "$output" = 'incr-up: stdout: not written' ]
+	[ "$(said <(echo "$output"))" = 'incr-up: stdout: not written' ]
 	[ -z "$(ls "$INCR_STATE/run")" ]
 }
 
@@ -322,7 +322,7 @@ curl_finds() { [ "$(curl -s "http://localhost:$1" || echo $?)" != 7 ]; }
 # copy_of FOLDER: a clone's programs, scripts and files.
 copy_of() {
 	mkdir -p "$1/bin"
-	cp -r "$ROOT/Caddyfile" "$ROOT/sql" "$1/"
+	cp -r "$ROOT/Caddyfile" "$ROOT/sql" "$ROOT/etc" "$1/"
 	cp -L "$BIN"/incr-* "$1/bin/"
 }
 

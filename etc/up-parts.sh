@@ -1,0 +1,163 @@
+#!/bin/sh
+# up-parts.sh: how incr-up starts each of its parts, and when one is ready.  For
+# incr-up alone, which reads it; state, sockets, own_redis and so on are its
+# settings, start() and ready() its ways to start a part and wait for it.
+#
+# shellcheck disable=SC2154 # set by incr-up
+
+# Half of the machine's, or of what its container may have: Redis needs
+# twice its data while it rewrites its file.
+half_memory() {
+	while read -r name kib _; do
+		[ "$name" != MemTotal: ] || break
+	done </proc/meminfo
+	for file in /sys/fs/cgroup/memory.max \
+		/sys/fs/cgroup/memory/memory.limit_in_bytes; do
+		{ read -r limit <"$file"; } 2>/dev/null || continue
+		case $limit in
+		*[!0-9]* | ??????????????????*) continue ;; # no limit
+		esac
+		[ $((limit / 1024)) -ge "$kib" ] || kib=$((limit / 1024))
+	done
+	echo "$((kib / 2))kb"
+}
+
+up_redis() {
+	mkdir -p "$state/redis"
+	chmod 700 "$state/redis"
+	REDIS_URL=unix://$sockets/redis.sock
+	start redis redis-server --port 0 --unixsocket "$sockets/redis.sock" \
+		--unixsocketperm 600 --dir "$state/redis" --save '' \
+		--appendonly yes --appendfsync always \
+		--maxmemory "${maxmemory:-$(half_memory)}" \
+		--maxmemory-policy noeviction --daemonize no
+	ready redis redis_answers || return
+	line redis "$REDIS_URL"
+}
+
+redis_answers() {
+	[ "$(redis-cli -s "$sockets/redis.sock" ping)" = PONG ]
+}
+
+up_postgres() {
+	mkdir -p "$sockets/postgres" "$state/postgres"
+	chmod 700 "$sockets/postgres" "$state/postgres"
+	set -- "$pg_bin/postgres" -D "$state/postgres/data" \
+		-c listen_addresses= \
+		-c "unix_socket_directories=$sockets/postgres"
+	if [ "$(id -u)" = 0 ]; then
+		chown postgres "$sockets/postgres" "$state/postgres"
+		set -- setpriv --reuid postgres --regid postgres \
+			--clear-groups "$@"
+	fi
+	as_postgres test -x "$state/postgres" || {
+		say "$state: the user postgres can not enter it"
+		return 100
+	}
+	make_cluster || return
+	start postgres "$@"
+	ready postgres "$pg_bin/pg_isready" -h "$sockets/postgres" || return
+	make_database || return
+	line postgres "$DATABASE_URL"
+}
+
+# It refuses to run as root, and to start in a folder it can't enter.
+as_postgres() {
+	if [ "$(id -u)" = 0 ]; then
+		set -- setpriv --reuid postgres --regid postgres \
+			--clear-groups "$@"
+	fi
+	(cd / && exec "$@" 9>&-)
+}
+
+# Half a cluster is never taken for one: it gets its name at the end.
+make_cluster() {
+	[ ! -e "$state/postgres/data" ] || return 0
+	as_postgres rm -rf "$state/postgres/new"
+	as_postgres "$pg_bin/initdb" -D "$state/postgres/new" -U postgres \
+		-A trust -E UTF8 --locale=C >"$state/log/initdb.log" 2>&1 || {
+		say "initdb: failed, see $state/log/initdb.log"
+		return 111
+	}
+	as_postgres mv "$state/postgres/new" "$state/postgres/data"
+}
+
+make_database() {
+	DATABASE_URL="postgresql:///incr?host=$sockets/postgres&user=postgres"
+	set -- psql -XAtq -h "$sockets/postgres" -U postgres -d postgres
+	[ "$("$@" -c "select 1 from pg_database where datname = 'incr'")" = 1 ] ||
+		"$@" -c 'create database incr' || return 111
+}
+
+up_drains() {
+	rest=yes
+	n=0
+	while [ "$n" -lt "$drains" ]; do
+		n=$((n + 1))
+		start "drain-$n" incr-drain
+		line "drain-$n" "queue ${INCR_QUEUE:-increments}" || return
+	done
+}
+
+up_ingests() {
+	n=0
+	upstreams=
+	while [ "$n" -lt "$ingests" ]; do
+		n=$((n + 1))
+		start "ingest-$n" env -u INCR_LISTEN \
+			incr-ingest -l "$sockets/ingest-$n.sock"
+		upstreams="$upstreams${upstreams:+ }unix/$sockets/ingest-$n.sock"
+	done
+	n=0
+	while [ "$n" -lt "$ingests" ]; do
+		n=$((n + 1))
+		ready "ingest-$n" curl -fs --noproxy '*' --max-time 1 --unix-socket \
+			"$sockets/ingest-$n.sock" http://localhost/health/ready ||
+			return
+		line "ingest-$n" "$sockets/ingest-$n.sock" || return
+	done
+}
+
+# Without a site name: plain HTTP, loopback only.
+find_site() {
+	if [ -n "${INCR_SITE:-}" ]; then
+		site=$INCR_SITE
+		bind=${INCR_BIND-}
+		site_host=${site#*://}
+		INCR_URL=https://${site_host%%[ ,]*}/increment
+		return 0
+	fi
+	site=http://:$port
+	bind=127.0.0.1
+	! grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null ||
+		bind="$bind ::1"
+	INCR_URL=http://localhost:$port/increment
+	if caddy_listens; then
+		say "port $port: in use by another program"
+		return 100
+	fi
+}
+
+up_caddy() {
+	mkdir -p "$state/caddy"
+	chmod 700 "$state/caddy"
+	start caddy env GOGC=400 INCR_SITE="$site" INCR_BIND="$bind" \
+		INCR_UPSTREAMS="$upstreams" \
+		XDG_DATA_HOME="$state" XDG_CONFIG_HOME="$state" \
+		caddy run --config "$caddyfile" --adapter caddyfile
+	if [ -n "${INCR_SITE:-}" ]; then
+		ready caddy caddy_listens || return
+	else
+		ready caddy curl -fs --noproxy '*' --max-time 1 \
+			"http://127.0.0.1:$port/health/ready" || return
+	fi
+	line caddy "${INCR_URL%/increment}"
+}
+
+# 7 is a refused connect; every other failure has found somebody.
+caddy_listens() {
+	listens=0
+	curl -ks --noproxy '*' -o /dev/null --max-time 1 \
+		--connect-to ::127.0.0.1: "$INCR_URL" 9>&- || listens=$?
+	[ "$listens" != 7 ]
+}
