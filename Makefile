@@ -37,7 +37,7 @@ PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
 SCRIPTS = incr-ingest incr-drain incr-up incr-keep incr-db incr-token
 
 # A program needs those of these that it uses.
-LIBS = -ljansson -lhiredis -lpq -lcurl -lcrypto
+LIBS = -ljansson -lhiredis -lpq -lcurl -lssl -lcrypto
 
 include build.mk
 include goals.mk

@@ -1,6 +1,6 @@
 /*
  * Connects to one of the hosts of a URL, or to the primary that a sentinel
- * names.
+ * names, with TLS if the URL says so.
  *
  * A sentinel is asked at every connection, since only it knows of a failover.
  * One that names a primary which can't be reached, or is none, may be cut off
@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "redis/endpoints.h"
 #include "redis/sentinel.h"
+#include "redis/tls.h"
 
 enum { SENTINEL_MS = 1000 }; /* to connect to one and to have its answer */
 
@@ -24,6 +25,7 @@ enum phase {
 	IDLE,
 	RESOLVING,  /* the name is looked up */
 	CONNECTING, /* connect(2) is under way */
+	SECURING,   /* the handshake of TLS */
 	ASKING      /* a sentinel was asked */
 };
 
@@ -39,13 +41,16 @@ struct dial {
 	bool may_pass;   /* of this round, a failure that may pass */
 	struct redis *redis;
 	struct buf question;
-	size_t question_done;
+	size_t question_done, question_handed;
 };
 
 static void try_host(struct dial *d, bool primary);
 static enum dial_state connect_now(struct dial *d, char ret_why[REASON_MAX]);
 static struct redis *connect_address(struct dial *d, char ret_why[REASON_MAX]);
 static enum dial_state connected(struct dial *d, char ret_why[REASON_MAX]);
+static enum dial_state secure(struct dial *d, char ret_why[REASON_MAX]);
+static struct endpoints *trying(struct dial *d);
+static enum dial_state ready(struct dial *d, char ret_why[REASON_MAX]);
 static enum dial_state ask(struct dial *d, char ret_why[REASON_MAX]);
 static int send_question(struct dial *d, char ret_why[REASON_MAX]);
 static enum dial_state receive_answer(struct dial *d, char ret_why[REASON_MAX]);
@@ -56,6 +61,7 @@ static bool advance(struct dial *d);
 struct dial *
 dial_open(const struct url_redis *url, int64_t connect_ms, const char **ret_why)
 {
+	const struct tls_files files = {url->cacert, url->cert, url->key};
 	struct dial *d;
 
 	/* It would be cut off, and lead to something else. */
@@ -63,6 +69,9 @@ dial_open(const struct url_redis *url, int64_t connect_ms, const char **ret_why)
 		*ret_why = "the path of the socket is too long";
 		return NULL;
 	}
+	*ret_why = url->tls ? tls_check_files(&files) : NULL;
+	if (*ret_why != NULL)
+		return NULL;
 	d = calloc(1, sizeof *d);
 	if (d == NULL) {
 		*ret_why = LOG_NO_MEMORY;
@@ -118,7 +127,7 @@ dial_wait(const struct dial *d, struct pollfd *ret_pfd)
 		return clock_ms() + RESOLVE_LOOK_MS;
 	if (d->redis != NULL) {
 		ret_pfd->fd = redis_fd(d->redis);
-		ret_pfd->events = POLLIN;
+		ret_pfd->events = redis_events(d->redis);
 		if (d->phase == CONNECTING ||
 		    d->question_done < d->question.len)
 			ret_pfd->events |= POLLOUT;
@@ -138,6 +147,10 @@ dial_step(struct dial *d, short revents, char ret_why[REASON_MAX])
 	case CONNECTING:
 		if (revents != 0)
 			state = connected(d, ret_why);
+		break;
+	case SECURING:
+		if (revents != 0)
+			state = secure(d, ret_why);
 		break;
 	case ASKING:
 		if (revents != 0)
@@ -169,7 +182,7 @@ connect_now(struct dial *d, char ret_why[REASON_MAX])
 static struct redis *
 connect_address(struct dial *d, char ret_why[REASON_MAX])
 {
-	struct endpoints *e = d->to_primary ? &d->primary : &d->hosts;
+	struct endpoints *e = trying(d);
 	char address[RESOLVE_TEXT];
 	const char *why;
 	int known = endpoints_next(e, address, &why);
@@ -184,8 +197,41 @@ connect_address(struct dial *d, char ret_why[REASON_MAX])
 static enum dial_state
 connected(struct dial *d, char ret_why[REASON_MAX])
 {
+	const struct tls_files files = {
+	    d->url->cacert, d->url->cert, d->url->key};
+
 	if (redis_connected(d->redis, ret_why) < 0)
 		return fail(d, true, ret_why);
+	if (!d->url->tls)
+		return ready(d, ret_why);
+	if (redis_secure(
+		d->redis, &files, endpoints_host(trying(d))->name, ret_why) < 0)
+		return fail(d, true, ret_why);
+	d->phase = SECURING;
+	return secure(d, ret_why);
+}
+
+static enum dial_state
+secure(struct dial *d, char ret_why[REASON_MAX])
+{
+	int done = redis_secured(d->redis, ret_why);
+
+	if (done < 0)
+		return fail(d, !redis_refused(d->redis), ret_why);
+	return done == 0 ? DIAL_BUSY : ready(d, ret_why);
+}
+
+/* Of the URL or of the primary: the one whose turn it is. */
+static struct endpoints *
+trying(struct dial *d)
+{
+	return d->to_primary ? &d->primary : &d->hosts;
+}
+
+/* A connection that can carry requests. */
+static enum dial_state
+ready(struct dial *d, char ret_why[REASON_MAX])
+{
 	if (!d->url->sentinel || d->to_primary) {
 		d->phase = IDLE;
 		return DIAL_DONE;
@@ -194,7 +240,7 @@ connected(struct dial *d, char ret_why[REASON_MAX])
 		reason_set(ret_why, LOG_NO_MEMORY);
 		return fail(d, true, ret_why);
 	}
-	d->question_done = 0;
+	d->question_done = d->question_handed = 0;
 	d->phase = ASKING;
 	return ask(d, ret_why);
 }
@@ -212,7 +258,8 @@ send_question(struct dial *d, char ret_why[REASON_MAX])
 {
 	const struct iovec out[2] = {{buf_ptr(&d->question), d->question.len}};
 
-	return redis_send(d->redis, out, &d->question_done, ret_why);
+	return redis_send(
+	    d->redis, out, &d->question_done, &d->question_handed, ret_why);
 }
 
 static enum dial_state

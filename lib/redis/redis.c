@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,9 +22,19 @@
 
 enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
 
+struct redis {
+	redisContext *context;
+	struct tls *tls; /* NULL: none */
+};
+
 static struct redis *checked(redisContext *c, char ret_why[REASON_MAX]);
-static redisContext *context(const struct redis *r);
+static ssize_t send_plain(struct redis *r, const struct iovec part[2],
+    size_t done, char ret_why[REASON_MAX]);
+static ssize_t send_record(struct redis *r, const struct iovec part[2],
+    size_t done, size_t *handed, char ret_why[REASON_MAX]);
 static void skip_bytes(struct iovec *part, size_t n);
+static ssize_t read_plain(redisContext *c, char ret_why[REASON_MAX]);
+static ssize_t read_record(struct redis *r, char ret_why[REASON_MAX]);
 static const redisReply *unwrap(const struct redis_reply *p);
 
 size_t
@@ -44,34 +55,37 @@ redis_connect_tcp(const char *address, int port, char ret_why[REASON_MAX])
 	return checked(redisConnectNonBlock(address, port), ret_why);
 }
 
-/* struct redis is hiredis's context, whose name stays in this file. */
 static struct redis *
 checked(redisContext *c, char ret_why[REASON_MAX])
 {
+	struct redis *r = NULL;
+
 	if (c != NULL && c->err == 0 && io_nonblock(c->fd) == 0)
-		return (struct redis *)(void *)c;
+		r = calloc(1, sizeof *r);
+	if (r != NULL) {
+		r->context = c;
+		return r;
+	}
 	reason_set(ret_why, "connect: %s",
 	    c == NULL || c->err == 0 ? strerror(errno) : c->errstr);
 	redisFree(c);
 	return NULL;
 }
 
-static redisContext *
-context(const struct redis *r)
-{
-	return (redisContext *)(uintptr_t)r;
-}
-
 void
 redis_close(struct redis *r)
 {
-	redisFree(context(r));
+	if (r == NULL)
+		return;
+	tls_close(r->tls);
+	redisFree(r->context);
+	free(r);
 }
 
 int
 redis_fd(const struct redis *r)
 {
-	return context(r)->fd;
+	return r->context->fd;
 }
 
 int
@@ -88,31 +102,96 @@ redis_connected(struct redis *r, char ret_why[REASON_MAX])
 }
 
 int
-redis_send(struct redis *r, const struct iovec part[2], size_t *done,
+redis_secure(struct redis *r, const struct tls_files *files, const char *host,
     char ret_why[REASON_MAX])
 {
-	size_t first = part[0].iov_len, all = first + part[1].iov_len;
+	r->tls = tls_open(redis_fd(r), files, host, ret_why);
+	return r->tls == NULL ? -1 : 0;
+}
+
+int
+redis_secured(struct redis *r, char ret_why[REASON_MAX])
+{
+	return tls_handshake(r->tls, ret_why);
+}
+
+bool
+redis_refused(const struct redis *r)
+{
+	return r->tls != NULL && tls_refused(r->tls);
+}
+
+short
+redis_events(const struct redis *r)
+{
+	return POLLIN | (r->tls == NULL ? 0 : tls_events(r->tls));
+}
+
+int
+redis_send(struct redis *r, const struct iovec part[2], size_t *done,
+    size_t *handed, char ret_why[REASON_MAX])
+{
+	size_t all = part[0].iov_len + part[1].iov_len;
 
 	while (*done < all) {
-		struct iovec iov[2] = {part[0], part[1]};
-		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-		size_t skip = *done < first ? *done : first;
-		ssize_t n;
+		ssize_t n = r->tls == NULL
+				? send_plain(r, part, *done, ret_why)
+				: send_record(r, part, *done, handed, ret_why);
 
-		skip_bytes(&iov[0], skip);
-		skip_bytes(&iov[1], *done - skip);
-		FAILPOINT_SHORTEN(
-		    "publish-half", iov[1].iov_base, iov[1].iov_len);
-		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return 0;
-		if (n < 0)
-			return reason_set(ret_why, "send: %s", strerror(errno));
+		if (n <= 0)
+			return (int)n;
 		*done += (size_t)n;
+		if (*handed < *done)
+			*handed = *done;
 	}
 	return 0;
+}
+
+/* Returns how many bytes went; -1 with the reason. */
+static ssize_t
+send_plain(struct redis *r, const struct iovec part[2], size_t done,
+    char ret_why[REASON_MAX])
+{
+	struct iovec iov[2] = {part[0], part[1]};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	size_t skip = done < part[0].iov_len ? done : part[0].iov_len;
+	ssize_t n;
+
+	skip_bytes(&iov[0], skip);
+	skip_bytes(&iov[1], done - skip);
+	FAILPOINT_SHORTEN("publish-half", iov[1].iov_base, iov[1].iov_len);
+	do
+		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n < 0)
+		return reason_set(ret_why, "send: %s", strerror(errno));
+	return n;
+}
+
+/* The same over TLS.  What a record has of both parts is the same at each
+ * try, as tls_send wants it. */
+static ssize_t
+send_record(struct redis *r, const struct iovec part[2], size_t done,
+    size_t *handed, char ret_why[REASON_MAX])
+{
+	char record[TLS_RECORD_MAX];
+	size_t len = 0, from = done;
+
+	for (int i = 0; i < 2; i++) {
+		size_t skip = done < part[i].iov_len ? done : part[i].iov_len;
+		size_t n = part[i].iov_len - skip;
+
+		n = n < sizeof record - len ? n : sizeof record - len;
+		if (n > 0)
+			memcpy(record + len,
+			    (const char *)part[i].iov_base + skip, n);
+		len += n;
+		done -= skip;
+	}
+	*handed = from + len;
+	return tls_send(r->tls, record, len, ret_why);
 }
 
 /* A part without bytes may be NULL, to which not even 0 may be added. */
@@ -129,27 +208,50 @@ int
 redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
     char ret_why[REASON_MAX])
 {
-	redisContext *c = context(r);
+	redisContext *c = r->context;
 	void *reply = NULL;
 
 	*ret = NULL;
 	*ret_moved = false;
 	for (int reads = 0;; reads++) {
-		size_t before;
+		ssize_t n;
 
 		if (redisGetReplyFromReader(c, &reply) != REDIS_OK)
-			break;
+			return reason_set(ret_why, "receive: %s", c->errstr);
 		*ret = reply;
 		if (reply != NULL || reads == READS_MAX)
 			return 0;
-		before = c->reader->len - c->reader->pos;
-		if (redisBufferRead(c) != REDIS_OK)
-			break;
-		if (c->reader->len - c->reader->pos == before)
-			return 0;
+		n = r->tls == NULL ? read_plain(c, ret_why)
+				   : read_record(r, ret_why);
+		if (n <= 0)
+			return (int)n;
 		*ret_moved = true;
 	}
-	return reason_set(ret_why, "receive: %s", c->errstr);
+}
+
+/* Returns how many bytes came; -1 with the reason. */
+static ssize_t
+read_plain(redisContext *c, char ret_why[REASON_MAX])
+{
+	size_t before = c->reader->len - c->reader->pos;
+
+	if (redisBufferRead(c) != REDIS_OK)
+		return reason_set(ret_why, "receive: %s", c->errstr);
+	return (ssize_t)(c->reader->len - c->reader->pos - before);
+}
+
+/* The same over TLS. */
+static ssize_t
+read_record(struct redis *r, char ret_why[REASON_MAX])
+{
+	char record[TLS_RECORD_MAX];
+	ssize_t n = tls_receive(r->tls, record, sizeof record, ret_why);
+
+	if (n > 0 &&
+	    redisReaderFeed(r->context->reader, record, (size_t)n) != REDIS_OK)
+		return reason_set(
+		    ret_why, "receive: %s", r->context->reader->errstr);
+	return n;
 }
 
 /* -- replies ------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "base/reason.h"
+#include "redis/tls.h"
 
 struct redis;
 
@@ -35,11 +36,27 @@ int redis_fd(const struct redis *r);
 int redis_connected(struct redis *r, char ret_why[REASON_MAX]);
 
 /*
+ * TLS from now on, before anything was sent; the arguments are those of
+ * tls_open.  0, or -1 with the reason.
+ */
+int redis_secure(struct redis *r, const struct tls_files *files,
+    const char *host, char ret_why[REASON_MAX]);
+/* 1: its handshake is done.  0: not yet.  -1 with the reason. */
+int redis_secured(struct redis *r, char ret_why[REASON_MAX]);
+/* Was TLS refused, by either side, for a reason that will stay? */
+bool redis_refused(const struct redis *r);
+
+/* What to poll for, if there is nothing to send. */
+short redis_events(const struct redis *r);
+
+/*
  * Sends the bytes of both parts from *done on, as many as go, and moves
- * *done.  0, or -1 with the reason.  A closed connection raises no SIGPIPE.
+ * *done.  *handed, at least *done: bytes that the server may have, since TLS
+ * does not tell.  Both begin at 0.  0, or -1 with the reason.  A closed
+ * connection raises no SIGPIPE.
  */
 int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
-    char ret_why[REASON_MAX]);
+    size_t *handed, char ret_why[REASON_MAX]);
 
 /*
  * Reads what is there, until one reply is complete: *ret, caller frees, or

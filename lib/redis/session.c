@@ -43,7 +43,7 @@ struct session {
 
 	struct buf handshake_request, call; /* as they are sent */
 	struct iovec out[2];                /* what is being sent, borrowed */
-	size_t out_done;                    /* bytes of it */
+	size_t out_done, out_handed;        /* bytes of it, redis.h */
 	struct iovec more; /* second half of the call, borrowed */
 
 	struct handshake handshake;
@@ -65,6 +65,7 @@ static enum session_state check_reply(
 static void finish_handshake(struct session *s);
 static enum session_state replied(struct session *s, struct redis_reply *reply);
 static enum session_state lose(struct session *s);
+static enum session_state lose_or_fault(struct session *s);
 static void fault(struct session *s);
 static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
@@ -85,10 +86,6 @@ session_open(const char *url, const struct session_options *options,
 	s->options = *options;
 	if (url_parse_redis(url, &s->url, ret_why) < 0)
 		goto failed;
-	if (s->url.tls) {
-		*ret_why = "rediss:// is not supported";
-		goto failed;
-	}
 	s->dial = dial_open(&s->url, options->connect_ms, ret_why);
 	if (s->dial == NULL)
 		goto failed;
@@ -118,7 +115,7 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 	*ret_pfd = (struct pollfd){.fd = -1};
 	if (s->redis != NULL) {
 		ret_pfd->fd = redis_fd(s->redis);
-		ret_pfd->events = POLLIN;
+		ret_pfd->events = redis_events(s->redis);
 		if (unsent(s))
 			ret_pfd->events |= POLLOUT;
 	}
@@ -237,7 +234,7 @@ exchange(struct session *s, short revents)
 		return lose(s);
 	while (s->redis != NULL && (revents & (POLLIN | POLLHUP | POLLERR))) {
 		if (redis_receive(s->redis, &reply, &moved, s->status.why) < 0)
-			return lose(s);
+			return lose_or_fault(s);
 		if (moved)
 			restart_timer(s);
 		if (reply == NULL)
@@ -260,13 +257,16 @@ static int
 send_some(struct session *s)
 {
 	size_t before = s->out_done;
+	int result = redis_send(
+	    s->redis, s->out, &s->out_done, &s->out_handed, s->status.why);
 
-	if (redis_send(s->redis, s->out, &s->out_done, s->status.why) < 0)
+	if (s->phase == CALLING &&
+	    s->out_handed == s->out[0].iov_len + s->out[1].iov_len)
+		s->status.sent = true;
+	if (result < 0)
 		return -1;
 	if (s->out_done > before)
 		restart_timer(s);
-	if (s->phase == CALLING && !unsent(s))
-		s->status.sent = true;
 	return 0;
 }
 
@@ -359,6 +359,16 @@ lose(struct session *s)
 	return calling ? SESSION_LOST : SESSION_DOWN;
 }
 
+/* What TLS 1.3 thinks of our certificate comes with the first reply. */
+static enum session_state
+lose_or_fault(struct session *s)
+{
+	if (s->phase != HANDSHAKE || !redis_refused(s->redis))
+		return lose(s);
+	fault(s);
+	return state(s);
+}
+
 static void
 fault(struct session *s)
 {
@@ -437,7 +447,7 @@ start_sending(struct session *s, const struct buf *b, struct iovec more)
 	if (b != NULL)
 		s->out[0] = (struct iovec){buf_ptr(b), b->len};
 	s->out[1] = more;
-	s->out_done = 0;
+	s->out_done = s->out_handed = 0;
 }
 
 const struct redis_reply *

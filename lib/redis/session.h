@@ -59,7 +59,8 @@ enum session_state session_step(struct session *s, short revents);
 /* The connection as it is now. */
 struct session_status {
 	bool idle; /* connected and no call under way: a call may begin */
-	bool sent; /* the last byte of the call was handed to the kernel; from
+	bool sent; /* the last byte of the call was handed to the kernel, or
+		    * with TLS to libssl, whatever became of it; from
 		    * the beginning of a call to that of the next, and once
 		    * true it stays */
 	uint64_t connections; /* made so far */

@@ -97,6 +97,7 @@ named() {
 			lib/postgres/postgres.c libpq
 			lib/record/json.c jansson
 			lib/redis/redis.c hiredis
+			lib/redis/tls.c openssl
 			lib/send/http_client.c curl
 		END
 	)
@@ -114,14 +115,14 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 	done | diff - <(
 		cat <<-'END'
 			validate: c jansson
-			publish: c hiredis jansson
-			consume: c hiredis jansson
-			flush: c hiredis jansson pq
-			serve: c crypto hiredis jansson
+			publish: c crypto hiredis jansson ssl
+			consume: c crypto hiredis jansson ssl
+			flush: c crypto hiredis jansson pq ssl
+			serve: c crypto hiredis jansson ssl
 			send: c curl jansson
 			metrics: c
-			rejected: c crypto hiredis jansson
-			audit: c hiredis jansson pq
+			rejected: c crypto hiredis jansson ssl
+			audit: c crypto hiredis jansson pq ssl
 		END
 	)
 }
