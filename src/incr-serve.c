@@ -336,7 +336,7 @@ run(void)
 	const char *why;
 
 	for (;;) {
-		why = shutdown_step(&s.shutdown, clock_ms());
+		why = shutdown_step(&s.shutdown, s.server.loop.time.now_ms);
 		if (why != NULL)
 			log_say("%s", why);
 		server_send(&s.server);
@@ -372,12 +372,14 @@ log_failure(int64_t now_ms)
 static int64_t
 next_deadline(void)
 {
-	int64_t due_ms = server_tick(&s.server, clock_ms());
+	const struct judged_time *time = &s.server.loop.time;
+	int64_t due_ms = server_tick(&s.server, time->now_ms);
 	const char *why = ratelimit_shared_trouble(&s.server.access.shared);
 
 	if (why != NULL)
 		log_say("redis: %s; rate limits are not shared", why);
-	return num_min(due_ms, shutdown_due(&s.shutdown));
+	return judged_time_due(
+	    time, num_min(due_ms, shutdown_due(&s.shutdown)));
 }
 
 /* -- signals ------------------------------------------------------------- */

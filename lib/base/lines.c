@@ -5,9 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Large enough that a read(2) costs nothing per line. */
-enum { READ_SIZE = 1 << 17 };
-
 static enum lines_result take(struct lines *l, size_t len, size_t used,
     const char **ret_line, size_t *ret_len);
 static bool skip_rest(struct lines *l);
@@ -16,19 +13,19 @@ int
 lines_open(struct lines *l, int fd, size_t max)
 {
 	*l = (struct lines){.fd = fd, .max = max};
-	return buf_room(&l->in, READ_SIZE + max + 1) == NULL ? -1 : 0;
+	return buf_room(&l->in, LINES_READ_SIZE + max + 1) == NULL ? -1 : 0;
 }
 
 ssize_t
 lines_fill(struct lines *l)
 {
-	char *to = buf_room(&l->in, READ_SIZE);
+	char *to = buf_room(&l->in, LINES_READ_SIZE);
 	ssize_t n;
 
 	if (to == NULL)
 		return -1;
 	do
-		n = read(l->fd, to, READ_SIZE);
+		n = read(l->fd, to, LINES_READ_SIZE);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		buf_grow(&l->in, (size_t)n);

@@ -17,6 +17,10 @@ enum { LINES_JSON_MAX = 4096 };
 /* Bytes of a tag, without its TAB. */
 enum { LINES_TAG_MAX = 255 };
 
+/* Bytes of one lines_fill at most, enough that a read(2) costs nothing per
+ * line; after fewer there are no more for now. */
+enum { LINES_READ_SIZE = 1 << 17 };
+
 enum lines_result {
 	LINES_LINE,     /* a whole line */
 	LINES_TOO_LONG, /* a line of more than max bytes; its rest is skipped */

@@ -8,12 +8,18 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-enum { EVENTS_MAX = 256 };
+enum {
+	EVENTS_MAX = 256,
+	CROWDED_MAX = 64 /* by then everybody had a turn */
+};
+
+static void looked(struct loop *l, const struct judged_time_look *look, int n);
 
 int
 loop_open(struct loop *l)
 {
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+	    .time.now_ms = clock_ms()};
 	return l->epoll_fd < 0 ? -1 : 0;
 }
 
@@ -40,25 +46,40 @@ loop_forget(const struct loop *l, struct loop_fd *w)
 }
 
 int
-loop_wait(const struct loop *l, int64_t deadline_ms)
+loop_wait(struct loop *l, int64_t deadline_ms)
 {
+	struct judged_time_look look = {.due_ms = deadline_ms};
 	struct epoll_event events[EVENTS_MAX];
 	int64_t left = -1;
 	int n;
 
+	look.looked_ms = clock_ms();
 	if (deadline_ms != IO_FOREVER) {
-		left = deadline_ms - clock_ms();
+		left = deadline_ms - look.looked_ms;
 		left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
 	}
 	n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, (int)left);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
+	look.ended_ms = clock_ms();
+	if (n == 0) /* nothing was ready at the end of the time either */
+		look.looked_ms += left;
 	for (int i = 0; i < n; i++) {
 		struct loop_fd *w = events[i].data.ptr;
 
 		w->ready(w, events[i].events);
 	}
+	looked(l, &look, n);
 	return 0;
+}
+
+static void
+looked(struct loop *l, const struct judged_time_look *look, int n)
+{
+	if (n == EVENTS_MAX && ++l->crowded < CROWDED_MAX)
+		return;
+	l->crowded = 0;
+	judged_time_looked(&l->time, look);
 }
 
 void

@@ -7,8 +7,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "net/judged_time.h"
+
+/* Set up by loop_open(). */
 struct loop {
 	int epoll_fd;
+	struct judged_time time; /* may be read: now_ms */
+	unsigned crowded;        /* looks in a row that had no room for all */
 };
 
 /*
@@ -37,9 +42,12 @@ int loop_set(const struct loop *l, struct loop_fd *w, uint32_t events);
 /* Watches it no more; not needed before close(2). */
 void loop_forget(const struct loop *l, struct loop_fd *w);
 
-/* Waits until deadline_ms (clock_ms) or something is ready, then calls.
- * 0, or -1 with errno. */
-int loop_wait(const struct loop *l, int64_t deadline_ms);
+/*
+ * Waits until deadline_ms (clock_ms, of judged_time_due()) or something is
+ * ready, then calls.  Time limits are judged by l->time.now_ms: ready was
+ * called for all that had come by then.  0, or -1 with errno.
+ */
+int loop_wait(struct loop *l, int64_t deadline_ms);
 
 /* Closes the loop itself; what it watches stays open. */
 void loop_close(struct loop *l);

@@ -23,6 +23,7 @@ enum {
 static void watch_output(struct loop_fd *w, uint32_t events);
 static void lose_output(struct backend *b, int error);
 static void read_verdicts(struct loop_fd *w, uint32_t events);
+static void take_verdicts(struct backend *b);
 static void take_verdict(struct backend *b, const char *line, size_t len);
 static int read_verdict(const struct backend *b, const char *line, size_t len,
     uint64_t number, struct backend_verdict *ret, char ret_why[REASON_MAX]);
@@ -201,21 +202,34 @@ backend_close_output(struct backend *b)
 
 /* -- verdicts ------------------------------------------------------------ */
 
+/* All that is there: lines are given up by the clock, and what has come comes
+ * first. */
 static void
 read_verdicts(struct loop_fd *w, uint32_t events)
 {
 	struct backend *b =
 	    (struct backend *)((char *)w - offsetof(struct backend, in));
+	ssize_t n;
+
+	(void)events;
+	do {
+		n = lines_fill(&b->verdicts);
+		if (n >= 0)
+			take_verdicts(b);
+		else if (errno != EAGAIN)
+			end(b, BACKEND_FAILED, "stdin", strerror(errno));
+	} while (n == LINES_READ_SIZE && b->state <= BACKEND_UNREAD);
+	if (b->state > BACKEND_UNREAD)
+		loop_forget(b->loop, w);
+}
+
+static void
+take_verdicts(struct backend *b)
+{
 	enum lines_result got = LINES_LINE;
 	const char *line;
 	size_t len;
 
-	(void)events;
-	if (lines_fill(&b->verdicts) < 0) {
-		if (errno != EAGAIN)
-			end(b, BACKEND_FAILED, "stdin", strerror(errno));
-		return;
-	}
 	while (got == LINES_LINE && b->state <= BACKEND_UNREAD) {
 		got = lines_next(&b->verdicts, &line, &len);
 		/* Half an error line must not be taken for a success. */
@@ -229,8 +243,6 @@ read_verdicts(struct loop_fd *w, uint32_t events)
 		    "line too long for a verdict");
 	if (got == LINES_END)
 		end(b, BACKEND_ENDED, "stdin", "end of verdicts");
-	if (b->state > BACKEND_UNREAD)
-		loop_forget(b->loop, w);
 }
 
 static void

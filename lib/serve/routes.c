@@ -243,7 +243,8 @@ send_line(struct routes *r, struct exchange *x, const char *body, size_t len,
 static enum decision
 answer_ready(const struct routes *r, struct response *ret_answer)
 {
-	if (!r->unready && backend_fresh(r->backend, clock_ms()))
+	if (!r->unready &&
+	    backend_fresh(r->backend, r->backend->loop->time.now_ms))
 		return answer_text("ready\n", ret_answer);
 	return answer_problem(ret_answer, HTTP_503, "not-ready",
 	    "verdicts do not arrive, or the server is stopping");

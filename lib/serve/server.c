@@ -70,7 +70,7 @@ take_verdict(void *service, struct exchange *x, const struct backend_verdict *v)
 void
 server_send(struct server *s)
 {
-	(void)advance_bulk(s, clock_ms());
+	(void)advance_bulk(s, s->loop.time.now_ms);
 	conn_flush(&s->conns);
 	backend_write(&s->backend);
 }

@@ -528,3 +528,27 @@ answer_all() {
 	exec 9>&-
 	code_is 503
 }
+
+# -- paused -----------------------------------------------------------------------
+
+@test "paused: verdicts on their way and turns are waited for" {
+	hand --verdict-timeout 1
+	increments 1 2000 >"$DIR/asked"
+	for i in 1 2 3; do
+		curl -s -o "$DIR/body.$i" --unix-socket "$SOCK" --data-binary \
+			"@$DIR/asked" http://x/increments 3>&- &
+		clients[i]=$!
+	done
+	wait_for 5 lines_are 3072 # of each as many as may be in flight
+	kill -STOP "$SERVE"
+	since=${EPOCHREALTIME/./}
+	answer_all
+	full() { [ "$(awk '/^wchar/ { print $2 }' "/proc/$VERDICTS/io")" -ge 65536 ]; }
+	wait_for 10 full # and the pipe has no room for the others
+	wait_for 10 elapsed "$since" 2500000
+	kill -CONT "$SERVE"
+	for i in 1 2 3; do
+		wait "${clients[i]}"
+		cmp "$DIR/asked" "$DIR/body.$i"
+	done
+}

@@ -634,3 +634,21 @@ wide() {
 	[ "$(grep -A 3 '^# HELP incr_http_connections ' "$DIR/text" | grep -c '^incr_http_connections{')" = 2 ]
 	grep -q '^incr_other{' "$DIR/text"
 }
+
+# -- paused -----------------------------------------------------------------------
+
+@test "paused: a body that has come is looked at before the clock" {
+	ring judge --body-timeout 0.4
+	for us in 450000 2000000; do
+		exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+		printf "${POST}${CLOSE}Content-Length: ${#BODY}\r\n\r\n" >&$tcp
+		[ "$(ask http://x/health/live)" = 200 ] # and it was read before this
+		kill -STOP "$SERVE"
+		since=${EPOCHREALTIME/./}
+		printf '%s' "$BODY" >&$tcp
+		wait_for 10 elapsed "$since" $us
+		kill -CONT "$SERVE"
+		timeout 10 head -n 1 <&$tcp | grep -q '^HTTP/1.1 202 '
+		exec {tcp}>&-
+	done
+}

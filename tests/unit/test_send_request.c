@@ -217,8 +217,8 @@ test_key_of_input(void)
 
 	check(line_window_open(&w, 9) == 0, "memory");
 	for (size_t i = 0; i < check_n(numbers); i++) {
-		check(line_window_add(&w, text[0], strlen(text[0]), true,
-			  numbers[i]) == 0,
+		check(line_window_add(
+			  &w, text[0], strlen(text[0]), true, numbers[i]) == 0,
 		    "memory");
 		if (numbers[i] == 4)
 			check(line_window_add(&w, "x", 1, true, 5) == 0,
