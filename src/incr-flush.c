@@ -34,6 +34,7 @@
 #include "base/signals.h"
 #include "base/url.h"
 #include "flush/flusher.h"
+#include "flush/identity_change.h"
 #include "postgres/postgres.h"
 #include "postgres/statements.h"
 #include "record/fault.h"
@@ -43,12 +44,18 @@
 enum {
 	COMMIT_MS = 1000,     /* to commit after --grace, at least */
 	CHILDREN_MS = 1000,   /* for child processes to exit */
+	ADOPT_MS = 5000,      /* for both services, without --wait */
+	REPORT_MAX = 512,     /* bytes */
 	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
 };
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms;
 static uint64_t max_keys;
+static enum queue_identity adopt;
+static bool adopts;
+
+static const char *take_adopt(void *dest, const char *text);
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue of the batches"),
@@ -74,6 +81,12 @@ static const struct option_def defs[] = {
 	.max = 10000000},
     OPTIONS_WAIT(&wait_ms, "(for ever)", 0, "wait this long for a service"),
     OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
+    {.name = "adopt",
+	.arg = "HOW",
+	.help = "look or now: for incr-db adopt",
+	.kind = OPTIONS_CALL,
+	.dest = &adopt,
+	.call = take_adopt},
 };
 
 static const struct options_prog prog = {.name = "incr-flush",
@@ -107,6 +120,7 @@ static int exit_status;              /* at the end: 0, 1 or 111 */
 static struct invalid_lines invalid; /* of plain input */
 
 static void begin(struct flusher *f, int argc, char **argv);
+static int adopt_queue(struct postgres *pg);
 static void run(struct flusher *f, int signals);
 static void read_signals(int signals, int64_t *signal_ms);
 static bool read_lines(struct flusher *f);
@@ -132,6 +146,8 @@ main(int argc, char **argv)
 
 	log_name(prog.name);
 	begin(&f, argc, argv);
+	if (adopts)
+		return adopt_queue(f.committer.pg);
 	signals = signals_open(more);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
@@ -167,6 +183,50 @@ begin(struct flusher *f, int argc, char **argv)
 	fault_series(&series[M_REJECTED]);
 	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
+}
+
+static const char *
+take_adopt(void *dest, const char *text)
+{
+	enum queue_identity *how = dest;
+
+	adopts = true;
+	*how = strcmp(text, "now") == 0 ? QUEUE_ADOPT : QUEUE_LOOK;
+	return *how == QUEUE_LOOK && strcmp(text, "look") != 0 ? "look or now"
+							       : NULL;
+}
+
+/* Says which database counts the queue, or makes it ours. */
+static int
+adopt_queue(struct postgres *pg)
+{
+	char why[REASON_MAX], report[REPORT_MAX];
+	const char *reason;
+	char before[ID_TEXT + 1] = "none", ours[ID_TEXT + 1];
+	struct queue *q = queue_open(redis_url, queue_name, &reason);
+	struct identity_change change;
+	int status, len;
+
+	if (q == NULL)
+		log_die(EXIT_CONFIG, "redis: %s", reason);
+	status = identity_change(pg, q, adopt,
+	    wait_ms == IO_FOREVER ? ADOPT_MS : wait_ms, &change, why);
+	if (status != 0)
+		log_die(status, "%s", why);
+	if (change.before.noted)
+		id_format(&change.before.database, before);
+	id_format(&change.ours, ours);
+	len = snprintf(report, sizeof report,
+	    adopt == QUEUE_ADOPT
+		? "queue %s: was counted in database %s, now in %s\n"
+		: "queue %s: is counted in database %s; this is %s\n",
+	    queue_name, before, ours);
+	if (io_write_all(STDOUT_FILENO, report, (size_t)len, IO_FOREVER) < 0 ||
+	    io_finish(STDOUT_FILENO) < 0)
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	queue_close(q);
+	postgres_close(pg);
+	return EXIT_DELIVERED;
 }
 
 static void

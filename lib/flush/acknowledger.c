@@ -10,6 +10,7 @@ static bool has_batches(const struct window *w);
 static enum task_queue_link link_of(enum queue_state state);
 static enum acknowledger_news finish(
     struct acknowledger *a, enum acknowledger_task task);
+static void note_connection(struct acknowledger *a);
 static void begin(struct acknowledger *a);
 static int call(struct acknowledger *a, enum acknowledger_task task);
 static void start_round(struct acknowledger *a);
@@ -72,6 +73,7 @@ acknowledger_step(struct acknowledger *a, short revents)
 	task = task_queue_step(&a->tasks, link_of(state),
 	    queue_status(a->q)->why[0] != '\0', clock_ms());
 	news = finish(a, task);
+	note_connection(a);
 	begin(a);
 	return news;
 }
@@ -97,6 +99,11 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 {
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
+	case ACKNOWLEDGER_IDENTIFY:
+		task_queue_remove(&a->tasks, task);
+		a->noted = *queue_identified(a->q);
+		a->tasks.held = !acknowledger_is_right(a);
+		return ACKNOWLEDGER_IDENTIFIED;
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		FAILPOINT("flush-acknowledged");
 		ack_queue_done(&a->acks, &a->part);
@@ -110,6 +117,17 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		return ACKNOWLEDGER_ANSWER;
 	}
 	return ACKNOWLEDGER_NOTHING;
+}
+
+/* A new connection may lead to another Redis. */
+static void
+note_connection(struct acknowledger *a)
+{
+	uint64_t connection = queue_status(a->q)->connections;
+
+	if (a->identifies && a->connection != connection)
+		task_queue_add(&a->tasks, ACKNOWLEDGER_IDENTIFY);
+	a->connection = connection;
 }
 
 /* Begins the next task, if the connection is idle. */
@@ -138,6 +156,8 @@ call(struct acknowledger *a, enum acknowledger_task task)
 
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
+	case ACKNOWLEDGER_IDENTIFY:
+		return queue_identify(a->q, &a->database, QUEUE_NOTE);
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",
@@ -213,4 +233,18 @@ acknowledger_ask(struct acknowledger *a, const struct id *consumer)
 {
 	a->asked = *consumer;
 	task_queue_add(&a->tasks, ACKNOWLEDGER_ASK);
+}
+
+void
+acknowledger_identify(struct acknowledger *a, const struct id *database)
+{
+	a->identifies = true;
+	a->database = *database;
+	task_queue_add(&a->tasks, ACKNOWLEDGER_IDENTIFY);
+}
+
+bool
+acknowledger_is_right(const struct acknowledger *a)
+{
+	return !a->noted.noted || id_equal(&a->noted.database, &a->database);
 }

@@ -32,6 +32,7 @@ enum {
 /* Calls, the most urgent first. */
 enum acknowledger_task {
 	ACKNOWLEDGER_NO_TASK = TASK_QUEUE_NONE,
+	ACKNOWLEDGER_IDENTIFY,    /* acknowledger_identify */
 	ACKNOWLEDGER_ACKNOWLEDGE, /* a part of acks */
 	ACKNOWLEDGER_RENEW,       /* the next one of held */
 	ACKNOWLEDGER_ASK          /* acknowledger_ask */
@@ -39,8 +40,9 @@ enum acknowledger_task {
 
 enum acknowledger_news {
 	ACKNOWLEDGER_NOTHING,
-	ACKNOWLEDGER_ANSWER, /* acknowledger_ask: registered */
-	ACKNOWLEDGER_FAULT   /* configuration: queue_status */
+	ACKNOWLEDGER_ANSWER,     /* acknowledger_ask: registered */
+	ACKNOWLEDGER_IDENTIFIED, /* acknowledger_identify: noted */
+	ACKNOWLEDGER_FAULT       /* configuration: queue_status */
 };
 
 struct acknowledger {
@@ -59,6 +61,11 @@ struct acknowledger {
 
 	struct id asked;
 	bool registered; /* the last answer */
+
+	bool identifies;     /* acknowledger_identify was called: */
+	struct id database;  /* with this one */
+	uint64_t connection; /* of q: the last one on which it is asked */
+	struct queue_identified noted;
 };
 
 /* Takes q.  Both windows are borrowed until acknowledger_close, which closes
@@ -77,6 +84,13 @@ enum acknowledger_news acknowledger_step(struct acknowledger *a, short revents);
 void acknowledger_add(struct acknowledger *a, struct window *w);
 int acknowledger_add_batch(struct acknowledger *a, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b);
+
+/* Notes the database that counts the queue, if none is noted, now and first of
+ * all on every new connection. */
+void acknowledger_identify(struct acknowledger *a, const struct id *database);
+/* After ACKNOWLEDGER_IDENTIFIED: is it noted now?  If another one is, nothing
+ * more is done. */
+bool acknowledger_is_right(const struct acknowledger *a);
 
 /* Asks whether consumer is registered; one question at a time. */
 void acknowledger_ask(struct acknowledger *a, const struct id *consumer);

@@ -16,6 +16,7 @@ static enum committer_news finish(
 static enum committer_news finish_apply(struct committer *c);
 static enum committer_news finish_read_row(struct committer *c);
 static enum committer_news begin(struct committer *c);
+static bool is_elsewhere(const struct committer *c);
 static int call(struct committer *c, enum committer_task task);
 
 void
@@ -95,6 +96,8 @@ finish(struct committer *c, enum committer_task task)
 static enum committer_news
 finish_apply(struct committer *c)
 {
+	if (statements_elsewhere(c->pg))
+		return COMMITTER_ELSEWHERE;
 	if (!statements_moved(c->pg)) {
 		FAILPOINT("flush-unmoved");
 		task_queue_add(&c->tasks, COMMITTER_READ_ROW);
@@ -144,6 +147,8 @@ begin(struct committer *c)
 
 	if (!postgres_status(c->pg)->idle)
 		return COMMITTER_NOTHING;
+	if (is_elsewhere(c))
+		return COMMITTER_ELSEWHERE;
 	task = task_queue_next(&c->tasks, now_ms);
 	if (task == COMMITTER_APPLY) {
 		if (window_too_old(c->window, now_ms))
@@ -158,17 +163,44 @@ begin(struct committer *c)
 	return COMMITTER_NOTHING;
 }
 
+/* A pooler or a failover may lead to another database. */
+static bool
+is_elsewhere(const struct committer *c)
+{
+	struct id id;
+
+	return c->bound && (statements_database(c->pg, &id) < 0 ||
+			       !id_equal(&id, &c->database));
+}
+
+void
+committer_hold(struct committer *c)
+{
+	c->tasks.held = true;
+}
+
+void
+committer_bind(struct committer *c, const struct id *database)
+{
+	c->tasks.held = false;
+	c->bound = true;
+	c->database = *database;
+}
+
 static int
 call(struct committer *c, enum committer_task task)
 {
 	const struct window *w = c->window;
+	struct statements_batches b;
 
 	switch (task) {
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY:
+		b = (struct statements_batches){
+		    w->first, w->last, window_lines(w)};
 		return FAILPOINT_AFTER("flush-sent",
-		    statements_apply(c->pg, &w->consumer, c->queue, w->first,
-			w->last, &w->keysums));
+		    statements_apply(c->pg, &w->consumer, c->queue, &b,
+			c->bound ? &c->database : NULL, &w->keysums));
 	case COMMITTER_READ_ROW: return statements_read(c->pg, &w->consumer);
 	case COMMITTER_LOOK:
 		return FAILPOINT_AFTER(
@@ -213,6 +245,12 @@ committer_explain(const struct committer *c, enum committer_news news,
 		reason_set(ret_why,
 		    "ledger: the row of consumer %s does not move; is there a "
 		    "policy or a trigger on incr_ledger?",
+		    consumer);
+		break;
+	case COMMITTER_ELSEWHERE:
+		id_format(&c->database, consumer);
+		reason_set(ret_why,
+		    "postgres: this is no longer database %s; not committed",
 		    consumer);
 		break;
 	case COMMITTER_MEMORY: reason_set(ret_why, LOG_NO_MEMORY); break;

@@ -47,11 +47,12 @@ enum committer_news {
 	COMMITTER_FOUND,     /* committer_find_old: old */
 	COMMITTER_FORGOTTEN, /* committer_forget */
 	/* The window can't be committed: */
-	COMMITTER_PARTLY,  /* row: another process counted a part of it */
-	COMMITTER_LOST,    /* row is lower than it can be */
-	COMMITTER_TOO_OLD, /* window_too_old */
-	COMMITTER_HIDDEN,  /* the row stands where the window begins, and does
-			    * not move: a policy or a trigger hides it */
+	COMMITTER_PARTLY,    /* row: another process counted a part of it */
+	COMMITTER_LOST,      /* row is lower than it can be */
+	COMMITTER_TOO_OLD,   /* window_too_old */
+	COMMITTER_HIDDEN,    /* the row stands where the window begins, and does
+			      * not move: a policy or a trigger hides it */
+	COMMITTER_ELSEWHERE, /* the connection leads to another database */
 	COMMITTER_MEMORY,
 	COMMITTER_FAULT /* configuration: postgres_status */
 };
@@ -60,6 +61,8 @@ struct committer {
 	struct postgres *pg; /* owned */
 	const char *queue;   /* borrowed */
 	struct task_queue tasks;
+	bool bound; /* statements go to no other database than: */
+	struct id database;
 	struct window *window;  /* being committed, borrowed; NULL: none */
 	bool replayed;          /* it was in the table before */
 	int unmoved;            /* times that its row should have moved */
@@ -81,6 +84,12 @@ void committer_close(struct committer *c);
  * committer_step is due. */
 int64_t committer_wait(const struct committer *c, struct pollfd *ret_pfd);
 enum committer_news committer_step(struct committer *c, short revents);
+
+/* Begins no statement before committer_bind. */
+void committer_hold(struct committer *c);
+/* Begins statements, in the database with this id only: on a connection to
+ * another one there is COMMITTER_ELSEWHERE instead. */
+void committer_bind(struct committer *c, const struct id *database);
 
 /* Writes why news means that the window can't be committed, "object: reason";
  * only for the news that do, right after committer_step. */

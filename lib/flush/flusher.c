@@ -10,11 +10,10 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/reason.h"
+#include "flush/identity.h"
 
 enum {
-	/* Places kept free in the acknowledger's queue, for the windows and
-	 * the pending batch. */
-	ACKS_KEPT = 3
+	ACKS_KEPT = 3 /* acknowledger: for the windows, the pending batch */
 };
 
 static void begin_consumer(struct flusher *f);
@@ -139,6 +138,7 @@ begin_consumer(struct flusher *f)
 	}
 	acknowledger_open(
 	    &f->acknowledger, q, f->windows, 3 * f->options.interval_ms);
+	committer_hold(&f->committer);
 	f->from_consumer = true;
 	schedule_promise(&f->schedule);
 	move(f, FLUSHER_ASK_STREAM);
@@ -364,6 +364,7 @@ handle_committer(struct flusher *f, enum committer_news news)
 		return;
 	case COMMITTER_PARTLY:
 	case COMMITTER_TOO_OLD:
+	case COMMITTER_ELSEWHERE:
 	case COMMITTER_MEMORY: uncommitted(f, EXIT_TEMPFAIL, news); return;
 	case COMMITTER_LOST: uncommitted(f, EXIT_BUG, news); return;
 	case COMMITTER_HIDDEN:
@@ -429,8 +430,11 @@ row_read(struct flusher *f)
 static void
 handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 {
+	f->status =
+	    identity_step(&f->committer, &f->acknowledger, news, f->why);
 	switch (news) {
-	case ACKNOWLEDGER_NOTHING: return;
+	case ACKNOWLEDGER_NOTHING:
+	case ACKNOWLEDGER_IDENTIFIED: return;
 	case ACKNOWLEDGER_FAULT:
 		fail(f, EXIT_CONFIG, "redis: %s",
 		    queue_status(f->acknowledger.q)->why);

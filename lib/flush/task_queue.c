@@ -25,7 +25,7 @@ task_queue_remove(struct task_queue *q, unsigned task)
 unsigned
 task_queue_next(const struct task_queue *q, int64_t now_ms)
 {
-	if (now_ms < q->pause_ms)
+	if (q->held || now_ms < q->pause_ms)
 		return TASK_QUEUE_NONE;
 	for (unsigned task = 1; task <= TASK_QUEUE_MAX; task++)
 		if ((q->waiting >> task & 1) != 0)
@@ -66,7 +66,7 @@ task_queue_step(struct task_queue *q, enum task_queue_link link, bool explained,
 	return TASK_QUEUE_NONE;
 }
 
-/* An outage ends with an answer, or with no task to be answered. */
+/* An outage ends with an answer, or with no task to be answered (yet). */
 static void
 note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
     int64_t now_ms)
@@ -81,7 +81,7 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 			q->outage.explained = true;
 		return;
 	case TASK_QUEUE_IDLE:
-		if (q->waiting != 0 || now_ms < q->pause_ms)
+		if (!q->held && (q->waiting != 0 || now_ms < q->pause_ms))
 			return;
 		break;
 	case TASK_QUEUE_DONE: break;

@@ -39,6 +39,7 @@ enum task_queue_link {
 
 struct task_queue {
 	uint32_t waiting; /* bit t: task t is to be done */
+	bool held;        /* none may begin; set by the caller */
 	unsigned running; /* the task whose call is under way */
 	struct backoff backoff;
 	int64_t pause_ms; /* clock_ms(): no task begins before */

@@ -147,6 +147,19 @@ window_size(const struct window *w)
 	return w->keysums.n + w->rejects.len / sizeof(struct queue_reject);
 }
 
+uint64_t
+window_lines(const struct window *w)
+{
+	const struct queue_reject *rejects = (const void *)buf_ptr(&w->rejects);
+	uint64_t n = w->lines;
+
+	if (w->plain)
+		return 0;
+	for (size_t i = 0; i < w->rejects.len / sizeof *rejects; i++)
+		n += rejects[i].seq >= w->first;
+	return n;
+}
+
 bool
 window_too_old(const struct window *w, int64_t now_ms)
 {

@@ -100,6 +100,10 @@ int window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 /* Keys and bad lines: what max-keys bounds. */
 size_t window_size(const struct window *w);
 
+/* Lines of its batches from first to last, good and bad: what the ledger adds
+ * up.  0 if plain: those never were in the queue. */
+uint64_t window_lines(const struct window *w);
+
 /* True if w begins with batch 1 and is older than a day: its consumer's
  * ledger row, which another process may have written, may have been deleted
  * since, and w would be counted twice. */

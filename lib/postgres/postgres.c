@@ -205,7 +205,8 @@ step_connecting(struct postgres *pg, short revents)
 /*
  * A pooler may lend a connection that somebody else has set otherwise: the
  * greeting sees the search_path that connections of this role and database
- * begin with.  It must be possible to see a warning of COMMIT, see finish().
+ * begin with, and temporary tables last.  It must be possible to see a warning
+ * of COMMIT, see finish().
  */
 static void
 greet(struct postgres *pg)
@@ -214,6 +215,9 @@ greet(struct postgres *pg)
 
 	snprintf(text, sizeof text,
 	    "begin read only; set local search_path to default; "
+	    "select set_config('search_path', coalesce(nullif(nullif("
+	    "current_setting('search_path'), ''), '\"\"'), 'public') "
+	    "|| ', pg_temp', true); "
 	    "select current_setting('client_min_messages'), %s; commit",
 	    pg->greeting);
 	if (PQsendQuery(pg->conn, text) == 0) {
@@ -439,7 +443,7 @@ int
 postgres_call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p)
 {
-	static const int binary[POSTGRES_PARAMS_MAX] = {1, 1, 1, 1, 1, 1};
+	static const int binary[POSTGRES_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
 
 	if (!pg->status.idle)
 		return -1;

@@ -82,7 +82,7 @@ const char *postgres_greeted(const struct postgres *pg, int i);
 
 /* -- calls --------------------------------------------------------------- */
 
-enum { POSTGRES_PARAMS_MAX = 6 };
+enum { POSTGRES_PARAMS_MAX = 8 };
 
 /* Parameters of a statement, in binary; all zero: none.  Values are borrowed
  * until postgres_call returns. */
@@ -93,7 +93,8 @@ struct postgres_params {
 	int lengths[POSTGRES_PARAMS_MAX];
 };
 
-/* Adds a parameter; there are less than POSTGRES_PARAMS_MAX. */
+/* Adds a parameter, null if value is NULL; there are less than
+ * POSTGRES_PARAMS_MAX. */
 void postgres_put(
     struct postgres_params *p, unsigned type, const void *value, size_t len);
 

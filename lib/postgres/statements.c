@@ -9,8 +9,12 @@
 #include "postgres/pg_binary.h"
 
 /* In the text of a statement: */
-#define INCREMENTS "@i" /* the name of a table, from the greeting */
-#define LEDGER "@l"
+#define INCREMENTS \
+	"@0" /* the name of a table, by its place in the greeting \
+	      */
+#define LEDGER "@1"
+#define DATABASE "@2"
+enum { DATABASE_ID = 3 /* in the greeting */ };
 
 #define TABLE(name) \
 	"coalesce((select quote_ident(nspname) " \
@@ -21,7 +25,11 @@
 	"order by at limit 1), current_schema(), 'public') || '." name "'"
 
 const char statements_greeting[] =
-    TABLE("increments") ", " TABLE("incr_ledger");
+    TABLE("increments") ", " TABLE("incr_ledger") ", " TABLE(
+	"incr_database") ", (select id from incr_database)";
+
+/* A pooler may lead to another database without a new connection. */
+#define RIGHT "($8 is null or exists (select from " DATABASE " where id = $8))"
 
 #define APPLY(move, sums_type) \
 	"with moved as (" move " returning 1), " \
@@ -33,18 +41,21 @@ const char statements_greeting[] =
 	"on conflict (key) do update " \
 	"set value = i.value + excluded.value, updated_at = now() " \
 	"returning 1) " \
-	"select case when m.n = 0 or c.n = cardinality($5) then m.n " \
+	"select case when not " RIGHT " then -1 " \
+	"when m.n = 0 or c.n = cardinality($5) then m.n " \
 	"else (c.n || ' of ' || cardinality($5) || ' keys')::int8 end " \
 	"from (select count(*) as n from moved) as m, " \
 	"(select count(*) as n from counted) as c"
 
 #define FIRST \
-	"insert into " LEDGER " (consumer, queue, seq) " \
-	"select $1, $2, $4 where $3 = 1 on conflict do nothing"
+	"insert into " LEDGER " (consumer, queue, seq, lines) " \
+	"select $1, $2, $4, $7 where $3 = 1 and " RIGHT \
+	" on conflict do nothing"
 
 #define NEXT \
-	"update " LEDGER " set seq = $4, committed_at = now() " \
-	"where consumer = $1 and queue = $2 and seq = $3 - 1"
+	"update " LEDGER " set seq = $4, committed_at = now(), " \
+	"lines = lines + $7 " \
+	"where consumer = $1 and queue = $2 and seq = $3 - 1 and " RIGHT
 
 /* [is first 1?][do the sums fit int8?] */
 static const char *const apply[2][2] = {
@@ -55,14 +66,24 @@ static const char read_row[] =
     "update " LEDGER " set committed_at = now() where consumer = $1 "
     "returning seq";
 
+/* The row that has the lines of all deleted rows of a queue: an id of its own,
+ * of version 3, which no consumer has. */
+#define FOLDED "overlay(md5('incr_ledger ' || queue) placing '3' from 13)::uuid"
+
 static const char find_old[] =
     "select consumer from " LEDGER " where queue = $1 and consumer > $2 "
     "and committed_at < now() - $3 * interval '1 day' "
-    "order by consumer limit $4";
+    "and consumer <> " FOLDED " order by consumer limit $4";
 
 static const char forget_old[] =
-    "delete from " LEDGER " where consumer = any ($1) "
-    "and committed_at < now() - $2 * interval '1 day'";
+    "with gone as (delete from " LEDGER " where consumer = any ($1) "
+    "and committed_at < now() - $2 * interval '1 day' "
+    "and consumer <> " FOLDED " returning queue, lines) "
+    "insert into " LEDGER " as l (consumer, queue, seq, lines) "
+    "select " FOLDED ", queue, 0, sum(lines)::int8 from gone "
+    "group by queue having sum(lines) > 0 "
+    "on conflict (consumer) do update set lines = l.lines + excluded.lines, "
+    "committed_at = now()";
 
 /* One row of text, "SUM KEYS", and the ledger: 16 bytes of the consumer, 8
  * of the number.  One statement, one snapshot. */
@@ -82,15 +103,15 @@ static uint64_t get_int8(const struct postgres *pg);
 
 int
 statements_apply(struct postgres *pg, const struct id *consumer,
-    const char *queue, uint64_t first, uint64_t last,
-    const struct keysums *sorted)
+    const char *queue, const struct statements_batches *b,
+    const struct id *database, const struct keysums *sorted)
 {
 	bool small = pg_binary_fit_int8(sorted);
 	struct buf keys = {0}, sums = {0};
 	struct postgres_params p = {0};
 	/* Without items there is no first one, and nothing is read. */
 	const struct id *from = sorted->n > 0 ? &sorted->items->key : consumer;
-	char a[8], b[8];
+	char first[8], last[8], lines[8];
 	int result = -1;
 
 	if (pg_binary_add_ids(&keys, from, sizeof *sorted->items, sorted->n) ==
@@ -99,24 +120,41 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		&sums, sorted) == 0) {
 		postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
 		postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-		put_int8(&p, first, a);
-		put_int8(&p, last, b);
+		put_int8(&p, b->first, first);
+		put_int8(&p, b->last, last);
 		postgres_put(
 		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
 		postgres_put(&p,
 		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
-		result = call(pg, "apply", apply[first == 1][small], &p);
+		put_int8(&p, b->lines, lines);
+		postgres_put(&p, PG_BINARY_UUID,
+		    database == NULL ? NULL : database->bytes, ID_BYTES);
+		result = call(pg, "apply", apply[b->first == 1][small], &p);
 	}
 	buf_free(&keys);
 	buf_free(&sums);
 	return result;
 }
 
+int
+statements_database(const struct postgres *pg, struct id *ret)
+{
+	const char *text = postgres_greeted(pg, DATABASE_ID);
+
+	return text == NULL ? -1 : id_parse(text, strlen(text), ret);
+}
+
 bool
 statements_moved(const struct postgres *pg)
 {
-	return get_int8(pg) > 0;
+	return get_int8(pg) > 0 && !statements_elsewhere(pg);
+}
+
+bool
+statements_elsewhere(const struct postgres *pg)
+{
+	return get_int8(pg) == UINT64_MAX; /* -1 */
 }
 
 int
@@ -181,7 +219,7 @@ statements_forget(struct postgres *pg, const struct statements_old *old)
 	return result;
 }
 
-/* Begins a statement in which INCREMENTS and LEDGER stand for the tables. */
+/* Begins a statement in which @0 and the like stand for the tables. */
 static int
 call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p)
@@ -194,7 +232,7 @@ call(struct postgres *pg, const char *name, const char *statement,
 		return -1;
 	while (len = strcspn(statement, "@"), statement[len] != '\0') {
 		const char *table =
-		    postgres_greeted(pg, statement[len + 1] == 'l');
+		    postgres_greeted(pg, statement[len + 1] - '0');
 
 		if (buf_add(&text, statement, len) < 0 ||
 		    buf_add(&text, table, strlen(table)) < 0)

@@ -25,20 +25,34 @@ enum {
 };
 
 /* What postgres_open needs as greeting: the names of the tables in the first
- * schema of the search_path that has them, but for temporary ones. */
+ * schema of the search_path that has them, but for temporary ones, and the id
+ * of the database. */
 extern const char statements_greeting[];
+
+/* The id of the database that the connection (idle) leads to.  0, or -1 if
+ * the table incr_database has no row. */
+int statements_database(const struct postgres *pg, struct id *ret);
+
+/* Batches of a consumer. */
+struct statements_batches {
+	uint64_t first, last, lines;
+};
 
 /*
  * Moves consumer's ledger row to last if it stands at exactly first - 1
  * (first = 1: inserts it if there is none), and, in the same statement, adds
  * all sums only if the row moved.  It fails as a whole if fewer rows are
  * inserted or updated than there are keys: a trigger can keep rows out.
+ * lines are added to the row's.  It does nothing in another database than
+ * `database` (NULL: any).
  */
 int statements_apply(struct postgres *pg, const struct id *consumer,
-    const char *queue, uint64_t first, uint64_t last,
-    const struct keysums *sorted);
+    const char *queue, const struct statements_batches *b,
+    const struct id *database, const struct keysums *sorted);
 /* Result: did the row move, so that the sums are in the table now? */
 bool statements_moved(const struct postgres *pg);
+/* Result: was it another database, so that nothing was done? */
+bool statements_elsewhere(const struct postgres *pg);
 
 /*
  * Reads consumer's ledger row by a write to it, which is committed after
@@ -62,7 +76,8 @@ int statements_find_old(
 void statements_old_found(
     const struct postgres *pg, struct statements_old *ret_old);
 
-/* Deletes those rows of old that have not moved for that long. */
+/* Deletes those rows of old that have not moved for that long; their lines are
+ * added to a row of the queue that stands at batch 0. */
 int statements_forget(struct postgres *pg, const struct statements_old *old);
 
 /* Reads, in one snapshot, the sum of all keys, or of one if key is not NULL,

@@ -10,6 +10,7 @@
 #include "queue/lua/acknowledge.h"
 #include "queue/lua/adopt.h"
 #include "queue/lua/holders.h"
+#include "queue/lua/identify.h"
 #include "queue/lua/introduce.h"
 #include "queue/lua/measure.h"
 #include "queue/lua/peek.h"

@@ -35,6 +35,7 @@
 	SCRIPT(ADOPT, adopt) \
 	SCRIPT(ACKNOWLEDGE, acknowledge) \
 	COMMAND(ASK, ask) \
+	SCRIPT(IDENTIFY, identify) \
 	SCRIPT(MEASURE, measure) \
 	SCRIPT(PEEK, peek) \
 	SCRIPT(WITHDRAW, withdraw) \
@@ -79,6 +80,7 @@ struct queue {
 		struct queue_holders holders;
 		struct queue_adopted adopted;
 		struct queue_asked asked;
+		struct queue_identified identified;
 		struct queue_lengths lengths;
 		struct queue_peeked peeked;
 		struct queue_withdrawn withdrawn;

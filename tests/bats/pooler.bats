@@ -87,7 +87,7 @@ drop_tables() { sql 'drop table if exists increments, incr_ledger'; }
 	sql 'create temporary table increments (like pg_class)'
 	run -0 incr-db create
 	[ "$(DATABASE_URL=$DIRECT sql "select count(*) from pg_tables
-		where schemaname = 'public'")" = 2 ]
+		where schemaname = 'public'")" = 3 ]
 	DATABASE_URL=$DIRECT sql "insert into increments values ('$KEY', 7)"
 	run -0 incr-db -p show
 	[[ "$output" == "$KEY	7	"* ]]

@@ -115,6 +115,23 @@ due(void)
 	    "the pause is over");
 }
 
+/* Held, nothing begins and nothing is missed. */
+static void
+held(void)
+{
+	struct task_queue q;
+
+	task_queue_init(&q, T);
+	q.held = true;
+	task_queue_add(&q, FIRST);
+	check(task_queue_next(&q, T) == TASK_QUEUE_NONE, "held");
+	check(task_queue_due(&q, true, T + 5, T) == T + 5, "nothing is due");
+	task_queue_step(&q, TASK_QUEUE_IDLE, false, T);
+	check(q.outage.since_ms == 0, "the service is there");
+	q.held = false;
+	check(task_queue_next(&q, T) == FIRST, "no longer");
+}
+
 /* A sequence of steps, one per millisecond, and the outage after each. */
 static void
 outage(void)
@@ -163,6 +180,7 @@ main(void)
 	steps();
 	pauses();
 	due();
+	held();
 	outage();
 	return check_end();
 }

@@ -143,6 +143,7 @@ fill_adopted(void)
 	add(5, 1, 0, 100, 1);
 	add(6, 1, 4, 1000, 0);
 	check(sum() == 4021 && w.lines == 7, "all");
+	check(window_lines(&w) == 9, "with bad ones");
 	keysums_sort(&w.keysums); /* as it is when the ledger has been asked */
 }
 
@@ -151,10 +152,11 @@ trimming(void)
 {
 	static const struct {
 		uint64_t row;
-		uint64_t lines;
+		uint64_t lines, ledger; /* the latter with bad ones */
 		size_t keys;
 		u128 sum;
-	} cases[] = {{3, 6, 4, 4020}, {4, 4, 4, 4000}, {5, 4, 4, 4000}};
+	} cases[] = {
+	    {3, 6, 7, 4, 4020}, {4, 4, 5, 4, 4000}, {5, 4, 4, 4, 4000}};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
 		fill_adopted();
@@ -164,6 +166,7 @@ trimming(void)
 		check(w.lines == cases[i].lines &&
 			  w.keysums.n == cases[i].keys && sum() == cases[i].sum,
 		    "sums of %zu", i);
+		check(window_lines(&w) == cases[i].ledger, "lines of %zu", i);
 		check(w.rejects.len == 2 * sizeof(struct queue_reject),
 		    "all bad lines are still to be rejected");
 		window_clear(&w);
@@ -208,6 +211,8 @@ the_day(void)
 	window_open_plain(&w, T);
 	w.from = w.first = w.last = 1;
 	check(!window_too_old(&w, T + 9 * (int64_t)DAY), "not sent");
+	w.lines = 1;
+	check(window_lines(&w) == 0, "it never was in a queue");
 	w.sent_ms = T + DAY;
 	check(!window_too_old(&w, T + 2 * (int64_t)DAY), "sent a day ago");
 	check(window_too_old(&w, T + 2 * (int64_t)DAY + 1), "more");
