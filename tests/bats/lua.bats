@@ -309,6 +309,16 @@ unchanged() {
 	[ "$(rcli exists "${P}seen::u")" = 0 ]
 }
 
+@test "publish: a mark of the wrong type leaves no mark of other lines" {
+	rcli lpush "${P}seen::u" no-string
+	unchanged tagged $A 1 t x u y v z
+	[[ "$reply" == *WRONGTYPE* ]]
+	[ "$(rcli exists "${P}seen::t" "${P}seen::v")" = 0 ]
+	rcli del "${P}seen::u"
+	[ "$(tagged $A 1 t x u y v z)" = 1 ]
+	[ "$(list "$READY")" = "z y x " ]
+}
+
 @test "publish: at the high-water mark nothing is done, below it everything" {
 	HIGH=3 publish $A 1 a b
 	[ "$(HIGH=3 publish $A 2 c d)" = 1 ]

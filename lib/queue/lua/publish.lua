@@ -30,13 +30,16 @@
 local ready, queues, publisher = KEYS[1], KEYS[2], KEYS[3]
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
-local TAB, byte, sub, call = 9, string.byte, string.sub, redis.call
+local TAB, byte, sub, call = 9, string.byte, string.sub, redis.pcall
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
 -- Moves the publisher to seq, then pushes lines.  If the push is refused
 -- (ready is no list), takes the move back: nothing was done.
 local function push(lines)
-    redis.call('SET', publisher, seq, 'EX', life)
+    local moved = redis.pcall('SET', publisher, seq, 'EX', life)
+    if moved.err then
+        return moved
+    end
     for from = 1, #lines, CHUNK do
         local to = math.min(from + CHUNK - 1, #lines)
         local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
@@ -105,20 +108,26 @@ local function count_fresh(input)
 end
 
 -- Marks the lines and pushes those that were not.  One call looks and marks,
--- so the marks come first; a push that is refused takes them back.
+-- so the marks come first; a mark or a push that is refused (a key of the
+-- wrong type) takes them back.
 local function mark_and_push(input)
-    local lines, made, reply = {}, {}, {1}
+    local lines, made, reply, failure = {}, {}, {1}, nil
     each_line(input, function(index, key, line)
+        if failure then
+            return
+        end
         local was = key and
             call('SET', key, line, 'NX', 'GET', 'EX', window)
         if not was then
             lines[#lines + 1] = line
             made[#made + 1] = key
+        elseif type(was) == 'table' then
+            failure = was
         elseif was ~= line then
             reply[#reply + 1] = index
         end
     end)
-    local failure = push(lines)
+    failure = failure or push(lines)
     if failure then
         for _, key in ipairs(made) do
             redis.call('DEL', key)
