@@ -299,8 +299,6 @@ act_on(struct publish *p, enum publisher_state state)
 	case PUBLISHER_FAULT:
 		log_die(EXIT_CONFIG, "%s", publisher_why(&p->publisher, why));
 	case PUBLISHER_GAVE_UP: give_up(p);
-	case PUBLISHER_BROKEN:
-		log_die(EXIT_BUG, "%s", publisher_why(&p->publisher, why));
 	case PUBLISHER_NO_MEMORY: log_no_memory();
 	}
 }

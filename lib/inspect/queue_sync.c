@@ -27,7 +27,7 @@ enum queue_state
 queue_sync_done(struct queue *q, int64_t wait_ms)
 {
 	int64_t deadline_ms = clock_ms() + wait_ms;
-	bool lost = false;
+	bool lost = false, in_doubt = false;
 
 	for (;;) {
 		switch (step(q, lost ? deadline_ms : IO_FOREVER)) {
@@ -38,10 +38,10 @@ queue_sync_done(struct queue *q, int64_t wait_ms)
 			/* Redis refuses the call, unless it has ended the
 			 * connection, too: then it refuses all calls now. */
 			if (queue_status(q)->idle)
-				return QUEUE_REFUSED;
+				return in_doubt ? QUEUE_DOWN : QUEUE_REFUSED;
 			lost = true;
 			break;
-		case QUEUE_LOST: lost = true; break;
+		case QUEUE_LOST: lost = in_doubt = true; break;
 		case QUEUE_DOWN:
 		case QUEUE_IDLE: break;
 		}

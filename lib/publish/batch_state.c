@@ -17,6 +17,8 @@ static const struct transition {
 
     {ALWAYS, BATCH_INTRODUCING, BATCH_INTRODUCED, {.next = BATCH_UNSENT}},
     {ALWAYS, BATCH_INTRODUCING, BATCH_REFUSED, {.next = BATCH_UNSENT}},
+    {ALWAYS, BATCH_INTRODUCING, BATCH_KNOWN,
+	{.next = BATCH_UNSENT, .new_id = true}},
     /* It may be introduced yet: another id is. */
     {ALWAYS, BATCH_INTRODUCING, BATCH_LOST_UNSENT,
 	{.next = BATCH_UNSENT, .new_id = true}},
@@ -29,8 +31,13 @@ static const struct transition {
     {WITH_ECHO, BATCH_SENDING, BATCH_NO_ROOM,
 	{.next = BATCH_NONE, .action = BATCH_TURN_AWAY}},
     {SILENT, BATCH_SENDING, BATCH_NO_ROOM, {.next = BATCH_UNSENT}},
+    {ALWAYS, BATCH_SENDING, BATCH_LATE, {.next = BATCH_UNSENT}},
     /* Nothing of it was pushed under this id, and nothing can be. */
     {ALWAYS, BATCH_SENDING, BATCH_GAP, {.next = BATCH_UNSENT, .new_id = true}},
+    {ALWAYS, BATCH_SENDING, BATCH_OTHER,
+	{.next = BATCH_UNSENT, .new_id = true}},
+    {ALWAYS, BATCH_REPEATING, BATCH_OTHER,
+	{.next = BATCH_UNSENT, .new_id = true}},
 
     /* Whatever this sending did not do, one before it may have done. */
     {ALWAYS, BATCH_REPEATING, BATCH_PUSHED,
@@ -38,6 +45,7 @@ static const struct transition {
     {ALWAYS, BATCH_REPEATING, BATCH_REFUSED, {.next = BATCH_UNCONFIRMED}},
     {ALWAYS, BATCH_REPEATING, BATCH_LOST, {.next = BATCH_UNCONFIRMED}},
     {ALWAYS, BATCH_REPEATING, BATCH_NO_ROOM, {.next = BATCH_UNCONFIRMED}},
+    {ALWAYS, BATCH_REPEATING, BATCH_LATE, {.next = BATCH_UNCONFIRMED}},
     /* The record of what was pushed is gone. */
     {WITH_ECHO, BATCH_REPEATING, BATCH_GAP,
 	{.next = BATCH_NONE, .action = BATCH_GIVE_UNKNOWN, .new_id = true}},

@@ -29,9 +29,13 @@ enum batch_event {
 	BATCH_EMPTIED,   /* with echo: all its lines expired */
 	/* What becomes of the call. */
 	BATCH_INTRODUCED, /* the publisher is known now */
+	BATCH_KNOWN,      /* somebody else had introduced its id */
 	BATCH_PUSHED,     /* all lines have their outcome: pushed, or refused
 			   * by their tags */
 	BATCH_GAP,        /* Redis does not know the publisher, or its seq */
+	BATCH_OTHER,      /* seq is that of another batch, so that this one
+			   * is not pushed and never will be */
+	BATCH_LATE,       /* this sending came too late and did nothing */
 	BATCH_NO_ROOM,    /* not pushed, seq not used: --high-water, OOM */
 	BATCH_REFUSED,    /* an error reply: this sending did nothing */
 	BATCH_LOST,       /* no reply, and the call was sent to its end */

@@ -8,6 +8,8 @@
  */
 #include "publish/publisher.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
@@ -29,6 +31,7 @@ static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
 static enum publisher_state introduced(struct publisher *c);
 static enum publisher_state replied(struct publisher *c);
+static void take_time(struct publisher *c, int64_t at_ms);
 static enum publisher_state turned_away(
     struct publisher *c, enum queue_publish_outcome outcome);
 static enum publisher_state apply(struct publisher *c, enum batch_event event);
@@ -38,6 +41,7 @@ static void refuse_reused(struct publisher *c, size_t i);
 static enum publisher_state answer_unknown(struct publisher *c);
 static enum publisher_state release(struct publisher *c);
 static void new_id(struct publisher *c);
+static void new_name(struct publisher *c);
 static bool take_next(struct publisher *c);
 static enum publisher_state introduce(struct publisher *c);
 static enum publisher_state publish(struct publisher *c);
@@ -190,12 +194,14 @@ static enum publisher_state
 introduced(struct publisher *c)
 {
 	FAILPOINT("publish-introduced");
+	take_time(c, queue_introduced(c->queue)->at_ms);
+	if (!queue_introduced(c->queue)->is_new) {
+		c->trouble = PUBLISHER_REFUSED;
+		reason_set(c->why, "redis: new publisher id is in use already");
+		return apply(c, BATCH_KNOWN);
+	}
 	c->introduced = true;
-	apply(c, BATCH_INTRODUCED);
-	if (queue_introduced(c->queue)->is_new)
-		return PUBLISHER_WELL;
-	reason_set(c->why, "redis: new publisher id is in use already");
-	return PUBLISHER_BROKEN;
+	return apply(c, BATCH_INTRODUCED);
 }
 
 static enum publisher_state
@@ -204,15 +210,25 @@ replied(struct publisher *c)
 	enum queue_publish_outcome outcome = queue_published(c->queue)->outcome;
 
 	FAILPOINT("publish-replied");
+	take_time(c, queue_published(c->queue)->at_ms);
 	switch (outcome) {
 	case QUEUE_HIGH:
 	case QUEUE_OOM: return turned_away(c, outcome);
+	case QUEUE_LATE: return apply(c, BATCH_LATE);
+	case QUEUE_OTHER: return apply(c, BATCH_OTHER);
+	case QUEUE_GAP: return apply(c, BATCH_GAP);
 	case QUEUE_PUSHED:
-	case QUEUE_BEFORE:
-	case QUEUE_GAP: break;
+	case QUEUE_BEFORE: break;
 	}
 	backoff_reset(&c->backoff);
-	return apply(c, outcome == QUEUE_GAP ? BATCH_GAP : BATCH_PUSHED);
+	return apply(c, BATCH_PUSHED);
+}
+
+static void
+take_time(struct publisher *c, int64_t at_ms)
+{
+	redis_time_take(
+	    &c->redis_time, queue_status(c->queue)->run, at_ms, clock_ms());
 }
 
 static enum publisher_state
@@ -363,6 +379,14 @@ publisher_send(struct publisher *c, int64_t now_ms)
 	return publish(c);
 }
 
+/* In every sending of the same lines, so that Redis can tell them from those
+ * of a copy of this process. */
+static void
+new_name(struct publisher *c)
+{
+	arc4random_buf(&c->name, sizeof c->name);
+}
+
 /* True if there is a batch in flight; if need be, the one that was filling. */
 static bool
 take_next(struct publisher *c)
@@ -375,6 +399,7 @@ take_next(struct publisher *c)
 		return false;
 	c->filling = c->in_flight;
 	c->in_flight = next;
+	new_name(c);
 	apply(c, BATCH_FILLED);
 	return true;
 }
@@ -397,8 +422,12 @@ static enum publisher_state
 publish(struct publisher *c)
 {
 	const struct queue_lines *lines = publish_batch_encode(c->in_flight);
-	struct queue_terms terms = {
-	    .window_s = c->set.window_s, .high_water = high_water(c)};
+	/* Told no time, this Redis is asked for it, and for what was done. */
+	struct queue_terms terms = {.window_s = c->set.window_s,
+	    .high_water = high_water(c),
+	    .not_after_ms = redis_time_ahead(&c->redis_time,
+		queue_status(c->queue)->run, clock_ms(), QUEUE_NOT_AFTER_S),
+	    .name = c->name};
 
 	FAILPOINT("publish-frozen");
 	if (lines == NULL ||
@@ -459,6 +488,7 @@ expire_in_flight(struct publisher *c)
 {
 	if (expire(c, c->in_flight, c->limit_ms) < 0)
 		return PUBLISHER_NO_MEMORY;
+	new_name(c);
 	return publish_batch_empty(c->in_flight) ? apply(c, BATCH_EMPTIED)
 						 : PUBLISHER_WELL;
 }

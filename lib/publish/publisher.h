@@ -22,6 +22,7 @@
 #include "base/reason.h"
 #include "publish/batch_state.h"
 #include "publish/publish_batch.h"
+#include "publish/redis_time.h"
 #include "queue/queue.h"
 #include "record/id.h"
 
@@ -68,9 +69,11 @@ struct publisher {
 	enum batch_state state; /* of the batch in flight */
 	enum publisher_trouble trouble;
 	struct id id;
-	bool introduced;          /* id is */
-	uint64_t seq;             /* of the last batch done under id */
-	uint64_t run;             /* the Redis that id is for */
+	bool introduced; /* id is */
+	uint64_t seq;    /* of the last batch done under id */
+	uint64_t run;    /* the Redis that id is for */
+	uint64_t name;   /* of the batch in flight */
+	struct redis_time redis_time;
 	int64_t sent_ms, sent_us; /* the first sending of the batch in flight */
 	int64_t retry_ms;         /* no sending before */
 	int64_t limit_ms;         /* lines that arrived until then expire */
@@ -84,7 +87,6 @@ enum publisher_state {
 	PUBLISHER_WAITING, /* for Redis, longer than a moment: publisher_why */
 	PUBLISHER_FAULT,   /* configuration: trying again is of no use */
 	PUBLISHER_GAVE_UP, /* with lines left: publisher_count, publisher_why */
-	PUBLISHER_BROKEN,  /* a broken invariant */
 	PUBLISHER_NO_MEMORY
 };
 
@@ -102,7 +104,7 @@ struct publish_batch *publisher_filling(const struct publisher *c);
 int64_t publisher_wait(const struct publisher *c, struct pollfd *ret_pfd);
 
 /* Reads what Redis has answered, and answers lines that have an outcome or
- * have waited for long enough.  After one of the last four states the
+ * have waited for long enough.  After one of the last three states the
  * publisher is of no more use. */
 enum publisher_state publisher_step(
     struct publisher *c, short revents, int64_t now_ms);
@@ -117,7 +119,7 @@ bool publisher_empty(const struct publisher *c);
 /* Increments without an outcome; *ret_in_doubt of them may be in Redis. */
 size_t publisher_count(const struct publisher *c, size_t *ret_in_doubt);
 
-/* Why it waits, is faulty, gave up or is broken, as "object: reason", in ret,
+/* Why it waits, is faulty or gave up, as "object: reason", in ret,
  * which it returns.  It may contain bytes from Redis, never the URL. */
 const char *publisher_why(const struct publisher *c, char ret[REASON_MAX]);
 

@@ -38,10 +38,11 @@ enum {
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
 	QUEUE_PUBLISHER_S = 86400,    /* life of a publisher key */
-	QUEUE_LINES_MAX = 1000,       /* lines of one publish */
-	QUEUE_PEEK_MAX = 1000,        /* payloads of one peek */
-	QUEUE_PEEK_BYTES = 1 << 20,   /* of them, if two are not more */
-	QUEUE_WITHDRAWER_S = 86400    /* life of a withdrawer key */
+	QUEUE_NOT_AFTER_S = 60,     /* a sending does nothing later than that */
+	QUEUE_LINES_MAX = 1000,     /* lines of one publish */
+	QUEUE_PEEK_MAX = 1000,      /* payloads of one peek */
+	QUEUE_PEEK_BYTES = 1 << 20, /* of them, if two are not more */
+	QUEUE_WITHDRAWER_S = 86400  /* life of a withdrawer key */
 };
 
 struct queue;
@@ -51,9 +52,10 @@ enum queue_state {
 	QUEUE_IDLE,    /* connected; a call may begin */
 	QUEUE_CALLING, /* a call is under way */
 	QUEUE_DONE,    /* the call's result may be read */
-	QUEUE_REFUSED, /* Redis answered with an error: this sending of the
-			* call did nothing (queue_status: why) */
-	QUEUE_LOST,    /* the connection was lost during the call; if the
+	QUEUE_REFUSED, /* Redis answered with an error that proves that this
+			* sending of the call did nothing (queue_status: why) */
+	QUEUE_LOST,    /* the connection was lost during the call, or the
+			* answer was another error, which ends it, too; if the
 			* call was sent (queue_status), it may have been
 			* done, or be done later */
 	QUEUE_FAULT    /* configuration: trying again is of no use */
@@ -121,13 +123,19 @@ void queue_lines_free(struct queue_lines *l);
 int queue_introduce(struct queue *q, const struct id *publisher);
 
 struct queue_introduced {
-	bool is_new; /* nobody had introduced the id before */
+	bool is_new;   /* nobody had introduced the id before */
+	int64_t at_ms; /* Unix milliseconds by Redis's clock */
 };
 const struct queue_introduced *queue_introduced(const struct queue *q);
 
 struct queue_terms {
-	uint64_t window_s;   /* tags are remembered that long */
-	uint64_t high_water; /* messages ready at most, 0: any number */
+	uint64_t window_s;     /* tags are remembered that long, and for
+				* QUEUE_NOT_AFTER_S */
+	uint64_t high_water;   /* messages ready at most, 0: any number */
+	uint64_t not_after_ms; /* Unix milliseconds by Redis's clock: what
+				* comes later does nothing; 0: it only asks
+				* for what was done */
+	uint64_t name; /* of the batch, at random, the same in each sending */
 };
 
 /* Pushes lines (borrowed for the call) as batch seq (from 1) of a
@@ -139,13 +147,17 @@ enum queue_publish_outcome {
 	QUEUE_PUSHED, /* now */
 	QUEUE_BEFORE, /* by an earlier sending */
 	QUEUE_GAP,    /* not pushed: the publisher's key is missing, or seq
-		       * is not the next one */
+		       * is not the next one; an earlier sending may be */
 	QUEUE_HIGH,   /* not pushed, seq is not used: high_water is reached */
-	QUEUE_OOM     /* the same: Redis is at its maxmemory */
+	QUEUE_OOM,    /* the same: Redis is at its maxmemory */
+	QUEUE_LATE,   /* the same: it is later than not_after_ms */
+	QUEUE_OTHER   /* not pushed, by no sending: somebody else has this
+		       * publisher's id and used seq for another batch */
 };
 
 struct queue_published {
 	enum queue_publish_outcome outcome;
+	int64_t at_ms; /* Unix milliseconds by Redis's clock */
 	const struct redis_reply *lines; /* of the two functions below */
 };
 const struct queue_published *queue_published(const struct queue *q);

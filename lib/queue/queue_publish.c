@@ -66,11 +66,13 @@ queue_introduce(struct queue *q, const struct id *publisher)
 enum queue_state
 queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t done = redis_reply_int(reply, -1);
+	int64_t done = redis_reply_int(redis_reply_at(reply, 0), -1);
+	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 1), -1);
 
-	if (done < 0)
+	if (done < 0 || at_ms < 0)
 		return QUEUE_LOST;
-	q->result.introduced = (struct queue_introduced){.is_new = done == 1};
+	q->result.introduced =
+	    (struct queue_introduced){.is_new = done == 1, .at_ms = at_ms};
 	return QUEUE_DONE;
 }
 
@@ -99,8 +101,13 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 		queue_call_own_key(q, "seen::");
 	else
 		resp_arg_text(&q->args, "");
-	resp_arg_u64(&q->args, terms->window_s);
+	/* A mark outlives every sending that could push its line again. */
+	resp_arg_u64(&q->args, terms->window_s > QUEUE_NOT_AFTER_S
+				   ? terms->window_s
+				   : QUEUE_NOT_AFTER_S);
 	resp_arg_u64(&q->args, terms->high_water);
+	resp_arg_u64(&q->args, terms->not_after_ms);
+	resp_arg_u64(&q->args, terms->name);
 	msgpack_head((uint32_t)(lines->n + lines->tags), head);
 	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
@@ -121,17 +128,22 @@ enum queue_state
 queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 {
 	enum queue_publish_outcome outcome;
+	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 1), -1);
 
+	if (at_ms < 0)
+		return QUEUE_LOST;
 	switch (redis_reply_int(redis_reply_at(reply, 0), -1)) {
 	case 0: outcome = QUEUE_GAP; break;
 	case 1: outcome = QUEUE_PUSHED; break;
 	case 2: outcome = QUEUE_BEFORE; break;
 	case 3: outcome = QUEUE_HIGH; break;
 	case 4: outcome = QUEUE_OOM; break;
+	case 5: outcome = QUEUE_LATE; break;
+	case 6: outcome = QUEUE_OTHER; break;
 	default: return QUEUE_LOST;
 	}
 	q->result.published =
-	    (struct queue_published){.outcome = outcome, .lines = reply};
+	    (struct queue_published){outcome, at_ms, .lines = reply};
 	return QUEUE_DONE;
 }
 
@@ -158,7 +170,7 @@ queue_published_known(const struct queue_published *p, size_t i)
 static bool
 has_index(const struct redis_reply *reply, int64_t index)
 {
-	size_t low = 1, high = redis_reply_count(reply);
+	size_t low = 2, high = redis_reply_count(reply);
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;

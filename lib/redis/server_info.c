@@ -72,6 +72,18 @@ server_info_handshake_error(const char *error)
 	return starts_with_any(error, passing) ? UNFIT_NOW : UNFIT_FOR_EVER;
 }
 
+bool
+server_info_error_is_proof(const char *error)
+{
+	static const char *const proofs[] = {"LOADING ", "MASTERDOWN ",
+	    "READONLY ", "TRYAGAIN ", "CLUSTERDOWN ", "MOVED ", "ASK ",
+	    "CROSSSLOT ", "NOSCRIPT ", "NOAUTH ", "NOPERM ", "WRONGPASS ",
+	    "BUSY ", "MISCONF ", "OOM ", "NOREPLICAS ", "WRONGTYPE ",
+	    "ERR The user executing the script can't", NULL};
+
+	return starts_with_any(error, proofs);
+}
+
 enum server_fitness
 server_info_call_error(const char *error)
 {

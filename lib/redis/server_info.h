@@ -5,6 +5,7 @@
 #ifndef INCR_SERVER_INFO_H
 #define INCR_SERVER_INFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,12 @@ uint64_t server_info_maxmemory(const char *info);
 /* What an error reply in the handshake means: UNFIT_FOR_EVER unless it is
  * known to pass. */
 enum server_fitness server_info_handshake_error(const char *error);
+
+/* Does an error reply to a call prove that the call was not executed?  Only
+ * such as Redis says before it executes anything, or of a key's type or a
+ * command's rights: scripts are written so that these come before any change,
+ * or are taken back.  Any other may be a proxy's, which handed the call on. */
+bool server_info_error_is_proof(const char *error);
 
 /* What an error reply to a call means for the connection.  FIT: it is about
  * the call alone. */

@@ -32,12 +32,16 @@ enum phase {
 	FAULTY     /* for ever */
 };
 
+/* A connection that lasted so long was one, also if no call was made. */
+enum { LASTED_MS = 2000 };
+
 struct session {
 	struct url_redis url;
 	struct session_options options;
 	enum phase phase;
 	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
-	struct backoff backoff;
+	struct backoff backoff; /* until a call has its reply */
+	int64_t ready_ms;       /* when the handshake was done */
 	struct dial *dial;
 	struct redis *redis; /* NULL: no connection */
 
@@ -315,7 +319,7 @@ finish_handshake(struct session *s)
 		memcpy(s->run_id, s->handshake.run_id, sizeof s->run_id);
 		s->status.maxmemory = s->handshake.maxmemory;
 		dial_fit(s->dial);
-		backoff_reset(&s->backoff);
+		s->ready_ms = clock_ms();
 		return;
 	}
 	send_call(s);
@@ -327,6 +331,7 @@ replied(struct session *s, struct redis_reply *reply)
 	const char *error = redis_reply_error(reply);
 
 	if (error == NULL) {
+		backoff_reset(&s->backoff);
 		s->reply = reply;
 		enter(s, READY, IO_FOREVER);
 		return SESSION_REPLIED;
@@ -337,6 +342,8 @@ replied(struct session *s, struct redis_reply *reply)
 		enter(s, RELOADING, clock_ms() + s->options.reply_ms);
 		return send_handshake(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}
+	if (!server_info_error_is_proof(s->status.why))
+		return lose(s);
 	enter(s, READY, IO_FOREVER);
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
@@ -354,6 +361,9 @@ lose(struct session *s)
 	bool calling = s->phase == CALLING || s->phase == RELOADING;
 	bool more = s->phase == HANDSHAKE && dial_unfit(s->dial);
 
+	if ((calling || s->phase == READY) &&
+	    clock_ms() >= s->ready_ms + LASTED_MS)
+		backoff_reset(&s->backoff);
 	disconnect(s);
 	enter(s, WAITING, clock_ms() + (more ? 0 : backoff_next(&s->backoff)));
 	return calling ? SESSION_LOST : SESSION_DOWN;

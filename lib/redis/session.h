@@ -31,8 +31,10 @@ enum session_state {
 	SESSION_IDLE,    /* a call may begin */
 	SESSION_CALLING, /* a call is under way */
 	SESSION_REPLIED, /* redis_reply; returned once per call */
-	SESSION_REFUSED, /* an error reply; returned once per call */
-	SESSION_LOST,    /* no reply will come; returned once per call */
+	SESSION_REFUSED, /* an error reply that proves that this call did
+			  * nothing; returned once per call */
+	SESSION_LOST,    /* no reply will come, or another error did; returned
+			  * once per call */
 	SESSION_FAULT    /* trying again is of no use */
 };
 

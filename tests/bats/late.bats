@@ -124,6 +124,97 @@ verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' o
 	increments 1 3 | cmp - <(queue)
 }
 
+# lie TEXT: the answer to the next call, which Redis has done.
+lie() {
+	echo "$1" >text
+	mv text lie
+}
+
+@test "an error that may be a proxy's is a lost answer: pushed once" {
+	open_publish
+	lie 'ERR upstream failure'
+	say 2
+	wait_for 5 answered 2
+	lie 'upstream connect error or disconnect'
+	say 3
+	wait_for 5 answered 3
+	leaves 0
+	increments 1 3 | cmp - out
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "an error that may be a proxy's, and no way back: unknown" {
+	open_publish -w 1
+	touch leave
+	lie 'ERR upstream failure'
+	say 2
+	wait_for 5 answered 2
+	leaves 111
+	[ "$(verdicts)" = "1 unknown" ]
+	increments 1 2 | cmp - <(queue)
+}
+
+@test "an error that may be a proxy's, of a new publisher: another one" {
+	lie 'ERR upstream failure'
+	open_publish
+	[ ! -e lie ]
+	leaves 0
+	increment 1 | cmp - <(queue)
+	[ "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" |
+		wc -l)" = 2 ]
+	quiet err
+}
+
+@test "a new publisher whose id is in use already takes another one" {
+	lie 'BUSY says a proxy, and that it did nothing'
+	open_publish
+	[ ! -e lie ]
+	leaves 0
+	increment 1 | cmp - <(queue)
+}
+
+@test "a first sending that was done before: the batch is somebody else's" {
+	open_publish
+	# A copy of this process, of a cloned machine, has gone on.
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	rcli set "$(cat key)" '2 1234'
+	say 2
+	wait_for 5 answered 2
+	rcli set "$(cat key)" '7 1234'
+	say 3
+	wait_for 5 answered 3
+	leaves 0
+	increments 1 3 | cmp - <(queue)
+}
+
+@test "a repeat of what a copy of the process did not do: pushed, once" {
+	open_publish
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	tell hold-in
+	say 2
+	wait_for 5 test -s held-in
+	rcli set "$(cat key)" '2 1234'
+	tell cut
+	wait_for 5 answered 2
+	rm held-in
+	leaves 0
+	increments 1 2 | cmp - <(queue)
+}
+
+@test "a clock of Redis that is ahead of what it told: sent again, in time" {
+	open_publish
+	touch early
+	say 2
+	wait_for 5 answered 2
+	[ ! -e early ]
+	rcli config resetstat
+	say 3 # this one is too late, at first
+	wait_for 5 answered 3
+	rcli info commandstats | grep -q 'cmdstat_evalsha:calls=2,'
+	leaves 0
+	increments 1 3 | cmp - <(queue)
+}
+
 @test "bytes that arrive late: the repeat was done, they do nothing" {
 	open_publish
 	tell hold-in

@@ -53,22 +53,38 @@ script() {
 script_text() {
 	local pack='
 		local lines = {}
-		for i = 7, #ARGV do lines[i - 6] = ARGV[i] end
+		for i = 9, #ARGV do lines[i - 8] = ARGV[i] end
 		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
-		    ARGV[6], cmsgpack.pack(lines)}'
+		    ARGV[6], ARGV[7], ARGV[8], cmsgpack.pack(lines)}'
 	[ "$1" = publish ] || pack=
 	sed "1r "<(echo "$pack") "$ROOT/lib/queue/lua/$1.lua"
 }
 
-introduce() { # ID
-	script introduce 1 "${P}publisher::$1" 86400
+# timeless COMMAND...: the reply without its second word, which is the time.
+timeless() {
+	local words now
+	read -ra words < <("$@")
+	now=$(date +%s%3N)
+	if [[ "${words[0]-}" =~ ^[0-9]$ ]]; then
+		((words[1] <= now + 1000 && words[1] > now - 60000)) || echo "time?"
+		unset 'words[1]'
+	fi
+	echo "${words[*]}"
 }
+
+introduce() { # ID
+	timeless script introduce 1 "${P}publisher::$1" 86400
+}
+
+# NAME: of the batch; LATE=1: it comes later than its not-after.
+terms() { echo "${HIGH:-0}" $(($(date +%s%3N) + (${LATE:-0} ? -1 : 60000))) "${NAME:-n}"; }
 
 publish() { # ID SEQ LINE...
 	local id=$1 seq=$2
 	shift 2
-	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" '' 0 "${HIGH:-0}" "$@"
+	# shellcheck disable=SC2046 # words
+	timeless script publish 3 "$READY" rmq::queues "${P}publisher::$id" \
+		"$seq" 86400 "$INCR_QUEUE" '' 0 $(terms) "$@"
 }
 
 tagged() { # ID SEQ [TAG LINE]...
@@ -79,8 +95,9 @@ tagged() { # ID SEQ [TAG LINE]...
 		words+=("$2")
 		shift 2
 	done
-	script publish 3 "$READY" rmq::queues "${P}publisher::$id" "$seq" \
-		86400 "$INCR_QUEUE" "${P}seen::" 100 "${HIGH:-0}" "${words[@]}"
+	# shellcheck disable=SC2046 # words
+	timeless script publish 3 "$READY" rmq::queues "${P}publisher::$id" \
+		"$seq" 86400 "$INCR_QUEUE" "${P}seen::" 100 $(terms) "${words[@]}"
 }
 
 record() { echo "$1 boot ${2:-1} 100"; }
@@ -186,7 +203,7 @@ unchanged() {
 	[ "$(publish $A 2 c)" = 1 ]
 	[ "$(list "$READY")" = "c b a " ]
 	[ "$(rcli sismember rmq::queues "$INCR_QUEUE")" = 1 ]
-	[ "$(rcli get "${P}publisher::$A")" = 2 ]
+	[[ "$(rcli get "${P}publisher::$A")" == "2 n"* ]]
 	ttl=$(rcli ttl "${P}publisher::$A")
 	((ttl > 86000 && ttl <= 86400))
 }
@@ -201,9 +218,33 @@ unchanged() {
 	publish $A 1 a
 	publish $A 2 b
 	unchanged publish $A 1 a
-	[ "$reply" = 2 ]
+	[ "$reply" = 0 ]
 	unchanged publish $A 2 b
 	[ "$reply" = 2 ]
+}
+
+@test "publish: later than not-after it pushes nothing, and uses no number" {
+	LATE=1 unchanged publish $A 1 a
+	[ "$reply" = 5 ]
+	LATE=1 unchanged tagged $A 1 t a
+	[ "$reply" = 5 ]
+	[ "$(publish $A 1 a)" = 1 ]
+	# What was done, and what is a gap, is told at any time.
+	LATE=1 unchanged publish $A 1 a
+	[ "$reply" = 2 ]
+	LATE=1 unchanged publish $A 3 a
+	[ "$reply" = 0 ]
+}
+
+@test "publish: a number that another batch has is no proof of this one" {
+	publish $A 1 a
+	NAME=o unchanged publish $A 1 b
+	[ "$reply" = 6 ]
+	# A record of 0.1.0 has no name.
+	rcli set "${P}publisher::$A" 1
+	unchanged publish $A 1 b
+	[ "$reply" = 6 ]
+	[ "$(publish $A 2 b)" = 1 ]
 }
 
 @test "publish: a gap, also by a lost key, pushes nothing" {
@@ -267,6 +308,8 @@ unchanged() {
 	# The same in the middle of a series.
 	rcli set "$READY" no-list
 	[[ "$(publish $A 2 b)" == *WRONGTYPE* ]]
+	unchanged publish $A 1 a
+	[ "$reply" = 2 ]
 	rcli del "$READY"
 	[ "$(publish $A 2 b)" = 1 ]
 	[ "$(list "$READY")" = "b " ]
@@ -281,8 +324,12 @@ unchanged() {
 	((ttl > 90 && ttl <= 100))
 }
 
-@test "publish: verdicts on tags are worked out again for a lost reply" {
+@test "publish: verdicts on tags are told again for a lost reply" {
 	tagged $A 1 t x u y t z
+	unchanged tagged $A 1 t x u y t z
+	[ "$reply" = "2 2" ]
+	# Also when the marks have expired meanwhile.
+	rcli del "${P}seen::t" "${P}seen::u"
 	unchanged tagged $A 1 t x u y t z
 	[ "$reply" = "2 2" ]
 }
@@ -990,8 +1037,8 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$reply" = "4 -5 -2 2" ]
 	unchanged tagged $D 2 t x u q
 	[ "$reply" = "4 -1 1" ]
-	unchanged tagged $D 1 t x u q
-	[ "$reply" = "2 1" ]
+	unchanged tagged $D 1 t x u y
+	[ "$reply" = 2 ]
 	[[ "$(take $A 1 1)" == *" b" ]]
 	[[ "$(take $A 2 1)" == *" c" ]]
 	[[ "$(register $C)" =~ ^[0-9]{13}$ ]]

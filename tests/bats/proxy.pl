@@ -8,6 +8,10 @@
 #	          all of it arrives, also if the client has gone meanwhile
 #	hold-out  the same for what the server says
 #	cut       the clients' ends are closed; removed once that is so
+#	lie       its text is answered in place of the next reply of a script;
+#	          removed once that is so
+#	leave     the proxy ends once it has said that
+#	early     times in the next answer are 100 s earlier; removed then
 use strict;
 use warnings;
 use IO::Select;
@@ -63,6 +67,22 @@ sub obey {
 	unlink "$folder/cut";
 }
 
+# What the server said next: a reply is here as a whole.
+sub change {
+	my ($p) = @_;
+	if ($p->{out} =~ /^\*/ && open my $file, '<', "$folder/lie") {
+		$p->{out} = '-' . <$file> =~ s/\n//r . "\r\n";
+		unlink "$folder/lie";
+		if (-e "$folder/leave") {
+			syswrite $p->{client}, $p->{out};
+			exit;
+		}
+	}
+	unlink "$folder/early"
+		if -e "$folder/early" && $p->{out} =~
+		s/^:(\d{13})\r/':' . ($1 - 100_000) . "\r"/emg;
+}
+
 # Into a file that is there; who removes it may be quicker.
 sub note {
 	my ($name) = @_;
@@ -77,6 +97,7 @@ sub hand_on {
 	for (['in', 'server', 'client'], ['out', 'client', 'server']) {
 		my ($way, $to, $from) = @$_;
 		next if $p->{"held-$way"};
+		change($p) if $way eq 'out' && length $p->{out};
 		syswrite $p->{$to}, $p->{$way} if $p->{$to} && length $p->{$way};
 		$p->{$way} = '';
 		$p->{$to} = undef unless $p->{$from};

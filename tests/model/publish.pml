@@ -1,20 +1,32 @@
 /*
- * From a line to the ready list: publish.lua and lib/publish/publisher.c, with two
- * batches and FAULTS faults: answers lost, calls done late, waits that end,
- * records that run out, after a day or by a clock that was set, a Redis
- * without room.  A process that is killed is one that gives up and
+ * From a line to the ready list: publish.lua and lib/publish/publisher.c, with
+ * two batches of a tagged line each and FAULTS faults: answers lost, calls done
+ * late, waits that end, time that passes, records that run out, after a day or
+ * by a clock that was set, a Redis without room, a proxy that hands a call on
+ * and then answers an error of its own, a copy of the process (a cloned VM)
+ * that goes on under the same id, a tag that was used for another increment.
+ * A client that was answered unknown repeats its line, within the window, at
+ * another publisher.  A process that is killed is one that gives up and
  * answers nothing.  Checked: no batch is pushed twice, one that was answered
- * 202 is there, one that was answered 503 never is.  BROKEN leaves out a
- * rule, as in drain.pml.
+ * 202 is there, one that was answered 503 or 422 never is.  BROKEN leaves out
+ * a rule, as in drain.pml.
  */
 #define BATCHES	2
-#define IDS	8
+#define IDS	9
+#define OTHER	(BATCHES + 1)	/* a batch of somebody else */
 #define SEQ_NEXT	1
 #define NEW_ID		2
 #define KEY		3
 #define MAYBE_UNKNOWN	4
 #define TURN_AWAY	5
 #define ONCE_PER_ID	6
+#define FIRST		7
+#define NAME		8
+#define PAST_UNKNOWN	9
+#define PROOF		10
+#define NOT_AFTER	11
+#define MARK_LIFE	12
+#define RECORD		13
 
 c_decl {
 static long
@@ -26,7 +38,10 @@ number(const char *name, long otherwise)
 }
 }
 
-mtype = { NO_ANSWER, TAKEN, UNAVAILABLE, UNKNOWN };
+mtype = { TAKEN, UNAVAILABLE, UNKNOWN, REUSED };
+/* What a reply says: 1 or 2 with the batch's name, 0, 2 with another name at
+ * this number, or at a later one, 5; its line was refused. */
+mtype = { DONE, GAP, ELSE, PAST, LATE, REFUSED };
 
 hidden byte broken;
 #define RULE(r)	(broken != r)
@@ -34,49 +49,83 @@ hidden byte broken;
 
 byte faults;
 byte last[IDS];			/* publisher::ID plus 1; 0: no key */
+byte name[IDS];			/* of the batch that it is; 0: none yet */
+bool refused[IDS];		/* its line was */
+byte time;
+byte mark[BATCHES];		/* time plus 1 of the tag's; 0: none */
+byte other[BATCHES];		/* the same, with another increment */
 byte pushed[BATCHES];
 mtype answer[BATCHES];
-bool maybe;			/* FLIGHT_MAYBE: it was sent, whole */
-chan late = [4] of { byte, byte, byte };
+bool maybe;			/* it was sent, whole: BATCH_UNCONFIRMED */
+byte id;			/* of the publisher */
+chan late = [4] of { byte, byte, byte, byte };
+
+/* A mark lives as long as any sending may be late. */
+#define LIVES(m)	(m > 0 && (time + 1 == m || time == m && RULE(MARK_LIFE)))
+#define IN_TIME(sent)	(time <= sent + 1 || !RULE(NOT_AFTER))
 
 /* introduce.lua: seq 0 */
-inline introduce(id) {
+inline introduce(i) {
+	known = last[i] != 0;
 	if
-	:: last[id] == 0 -> last[id] = 1
+	:: !known -> last[i] = 1; name[i] = 0; refused[i] = false
 	:: else
 	fi
 }
 
-/* publish.lua: seq > last + 1 is a gap, and so is what has no record of the
- * publisher; seq <= last was done before */
-inline publish(id, nr, batch) {
-	gap = nr > last[id] || last[id] == 0 && RULE(KEY);
+inline push(b) {
 	if
-	:: last[id] == 0 && nr == 1 && !RULE(KEY) -> gap = false
-	:: else
-	fi;
+	:: LIVES(mark[b])
+	:: !LIVES(mark[b]) && LIVES(other[b]) -> says = REFUSED
+	:: else ->
+		pushed[b]++;
+		assert(pushed[b] == 1);
+		assert(answer[b] != UNAVAILABLE && answer[b] != REUSED);
+		mark[b] = time + 1
+	fi
+}
+
+/* publish.lua: seq <= last is answered by the record, then comes the time,
+ * then seq > last + 1 is a gap, and so is what has no record of the
+ * publisher. */
+inline publish(i, nr, b, sent) {
+	says = DONE;
 	if
-	:: !gap && (nr == last[id] || last[id] == 0 || !RULE(SEQ_NEXT)) ->
-		last[id] = nr + 1;
-		pushed[batch]++;
-		assert(pushed[batch] == 1);
-		assert(answer[batch] != UNAVAILABLE)
-	:: else
+	:: last[i] == 0 && (RULE(KEY) || nr > 1) -> says = GAP
+	:: last[i] > nr + 1 && RULE(SEQ_NEXT) -> says = PAST
+	:: last[i] == nr + 1 && RULE(SEQ_NEXT) ->
+		if
+		:: name[i] != b + 1 -> says = ELSE
+		:: name[i] == b + 1 && refused[i] &&
+		   (RULE(RECORD) || LIVES(other[b])) -> says = REFUSED
+		:: else
+		fi
+	:: else ->
+		if
+		:: !IN_TIME(sent) -> says = LATE
+		:: IN_TIME(sent) && nr > last[i] && last[i] > 0 -> says = GAP
+		:: else ->
+			push(b);
+			last[i] = nr + 1;
+			name[i] = b + 1;
+			refused[i] = says == REFUSED
+		fi
 	fi
 }
 
 active proctype network()
 {
-	byte i, n, b;
-	bool gap;
+	byte i, n, b, t;
+	bool known;
+	mtype says;
 
 end:	do
-	:: atomic { late ?? i, n, b ->
+	:: atomic { late ?? i, n, b, t ->
 		if
 		:: n == 0 -> introduce(i)
-		:: else -> publish(i, n, b)
+		:: else -> publish(i, n, b, t)
 		fi;
-		i = 0; n = 0; b = 0; gap = false }
+		i = 0; n = 0; b = 0; t = 0; known = false; says = 0 }
 	od
 }
 
@@ -84,11 +133,36 @@ active proctype clock()
 {
 	byte i;
 
-end:	atomic { FAULT;
+end:	do
+	/* A day, or a clock that was set. */
+	:: atomic { FAULT;
 		do
 		:: i < IDS -> last[i] = 0; i++
 		:: else -> break
-		od }
+		od;
+		i = 0 }
+	/* The longest that a call may be late; three times are enough. */
+	:: atomic { time < 3 && FAULT; time++ }
+	/* A copy of the publisher. */
+	:: atomic { last[id] > 0 && FAULT;
+		last[id] = last[id] + 1; name[id] = OTHER; refused[id] = false }
+	:: atomic { !LIVES(mark[0]) && other[0] == 0 && FAULT;
+		other[0] = time + 1 }
+	od
+}
+
+/* Repeats within the window what was answered unknown. */
+active proctype client()
+{
+	byte b;
+	mtype says;
+
+end:	do
+	:: atomic { b < BATCHES && answer[b] == UNKNOWN &&
+		(pushed[b] == 0 || LIVES(mark[b])) ->
+		push(b); says = 0; b++ }
+	:: b < BATCHES && answer[b] != 0 && answer[b] != UNKNOWN -> b++
+	od
 }
 
 inline new_id() {
@@ -102,10 +176,34 @@ inline lost_greeting() {
 	fi
 }
 
-active proctype courier()
+inline settle(what) {
+	answer[b] = what; b++; maybe = false
+}
+
+inline replied() {
+	told = time;
+	if
+	:: says == DONE -> seq++; settle(TAKEN)
+	:: says == REFUSED -> seq++; settle(REUSED)
+	:: says == LATE	/* sent again, with the time that was told */
+	:: says == GAP && maybe -> settle(UNKNOWN); new_id()
+	:: says == GAP && !maybe -> new_id()
+	/* A name tells whose batch it is; at its own number, that the batch
+	 * in hand is not there and can't come. */
+	:: says == ELSE && (RULE(NAME) || !maybe && RULE(FIRST)) ->
+		new_id(); maybe = false
+	:: says == PAST && !maybe && RULE(FIRST) -> new_id()
+	:: says == PAST && maybe && RULE(PAST_UNKNOWN) ->
+		settle(UNKNOWN); new_id()
+	:: else -> seq++; settle(TAKEN)
+	fi
+}
+
+active proctype publisher()
 {
-	byte id, seq, b;
-	bool gap, introduced;
+	byte seq, b, told;	/* told: the time, by the last reply */
+	bool known, introduced;
+	mtype says;
 
 	atomic { c_code {
 		now.faults = (uchar)number("FAULTS", 1);
@@ -114,25 +212,28 @@ active proctype courier()
 	do
 	:: atomic { b < BATCHES && !introduced && !maybe ->
 		if
-		:: introduce(id); introduced = true
+		:: introduce(id); told = time;
+		   if
+		   :: known && RULE(ONCE_PER_ID) -> new_id()
+		   :: else -> introduced = true
+		   fi
 		:: FAULT; introduce(id); lost_greeting()
-		:: FAULT; late ! id, 0, 0; lost_greeting()
-		fi }
+		:: FAULT; late ! id, 0, 0, 0; lost_greeting()
+		fi;
+		known = false }
 	:: atomic { b < BATCHES && (introduced || maybe) ->
 		if
-		:: publish(id, seq + 1, b);	/* replied */
-		   if
-		   :: !gap -> answer[b] = TAKEN; seq++; b++; maybe = false
-		   :: gap && maybe -> answer[b] = UNKNOWN; new_id();
-			b++; maybe = false
-		   :: gap && !maybe -> new_id()
-		   fi
-		:: FAULT; publish(id, seq + 1, b); /* QUEUE_LOST, sent */
+		:: publish(id, seq + 1, b, told); replied()
+		:: FAULT; publish(id, seq + 1, b, told); /* lost, sent */
 		   maybe = true
-		:: FAULT; late ! id, seq + 1, b; maybe = true
+		:: FAULT; late ! id, seq + 1, b, told; maybe = true
+		/* An error that may be a proxy's proves nothing. */
+		:: FAULT; publish(id, seq + 1, b, told);
+		   maybe = maybe || RULE(PROOF)
 		fi;
+		says = 0;
 		assert(id < IDS) }
-	/* turn_away: this sending did nothing, and no seq is used */
+	/* no room: this sending did nothing, and no seq is used */
 	:: atomic { b < BATCHES && (!maybe || !RULE(TURN_AWAY)) && FAULT;
 		answer[b] = UNAVAILABLE;
 		assert(pushed[b] == 0);

@@ -140,9 +140,10 @@ begin(struct queue *q)
 static int
 begin_publish(struct queue *q, bool tagged)
 {
-	const struct queue_terms terms = {.window_s = 100};
 	struct id id = id_of(words[1]);
 	uint64_t seq = strtoull(words[2], NULL, 10);
+	const struct queue_terms terms = {
+	    .window_s = 100, .not_after_ms = INT64_MAX, .name = seq};
 
 	/* A refusal comes again, for what is published. */
 	if (seq == 1 && queue_introduce(q, &id) == 0)
@@ -184,7 +185,7 @@ print_result(struct queue *q)
 	static const char *const taken[] = {
 	    "taken", "empty", "full", "notowner", "gone"};
 	static const char *const published[] = {
-	    "pushed", "before", "gap", "high", "oom"};
+	    "pushed", "before", "gap", "high", "oom", "late", "other"};
 	static const char *const renewed[] = {"owned", "bare", "disowned"};
 	enum queue_state state;
 	const char *verb = words[0];

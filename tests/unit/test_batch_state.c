@@ -23,10 +23,13 @@ static const struct {
     {BATCH_UNSENT, BATCH_EXPIRED, true},
     {BATCH_UNSENT, BATCH_EMPTIED, true},
     {BATCH_INTRODUCING, BATCH_INTRODUCED, false},
+    {BATCH_INTRODUCING, BATCH_KNOWN, false},
     {BATCH_INTRODUCING, BATCH_REFUSED, false},
     {BATCH_INTRODUCING, BATCH_LOST_UNSENT, false},
     {BATCH_SENDING, BATCH_PUSHED, false},
     {BATCH_SENDING, BATCH_GAP, false},
+    {BATCH_SENDING, BATCH_OTHER, false},
+    {BATCH_SENDING, BATCH_LATE, false},
     {BATCH_SENDING, BATCH_NO_ROOM, false},
     {BATCH_SENDING, BATCH_REFUSED, false},
     {BATCH_SENDING, BATCH_LOST, false},
@@ -35,6 +38,8 @@ static const struct {
     {BATCH_UNCONFIRMED, BATCH_EXPIRED, true},
     {BATCH_REPEATING, BATCH_PUSHED, false},
     {BATCH_REPEATING, BATCH_GAP, false},
+    {BATCH_REPEATING, BATCH_OTHER, false},
+    {BATCH_REPEATING, BATCH_LATE, false},
     {BATCH_REPEATING, BATCH_NO_ROOM, false},
     {BATCH_REPEATING, BATCH_REFUSED, false},
     {BATCH_REPEATING, BATCH_LOST, false},
@@ -45,7 +50,8 @@ static const struct {
 static bool
 may_have(bool before, enum batch_state in, enum batch_event event)
 {
-	if (event == BATCH_PUSHED || event == BATCH_FILLED)
+	if (event == BATCH_PUSHED || event == BATCH_FILLED ||
+	    event == BATCH_OTHER)
 		return false;
 	return before || (in == BATCH_SENDING && event == BATCH_LOST);
 }
@@ -101,6 +107,14 @@ check_cases(void)
 	check(s.new_id && s.next == BATCH_UNSENT, "introduced once per id");
 	s = batch_state_after(BATCH_SENDING, BATCH_GAP, false);
 	check(s.new_id && s.next == BATCH_UNSENT, "goes on under a new id");
+	s = batch_state_after(BATCH_SENDING, BATCH_OTHER, true);
+	check(s.new_id && s.next == BATCH_UNSENT, "the id is somebody else's");
+	s = batch_state_after(BATCH_REPEATING, BATCH_OTHER, true);
+	check(s.new_id && s.next == BATCH_UNSENT, "the same, of a repeat");
+	s = batch_state_after(BATCH_INTRODUCING, BATCH_KNOWN, true);
+	check(s.new_id && s.next == BATCH_UNSENT, "the same, of a new id");
+	s = batch_state_after(BATCH_SENDING, BATCH_LATE, true);
+	check(!s.new_id && s.next == BATCH_UNSENT, "in time, then");
 	s = batch_state_after(BATCH_SENDING, BATCH_REFUSED, false);
 	check(!s.new_id && s.next == BATCH_UNSENT, "the same number again");
 	s = batch_state_after(BATCH_SENDING, BATCH_NO_ROOM, false);

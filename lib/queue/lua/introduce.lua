@@ -3,11 +3,13 @@
 --
 -- KEYS   1 the publisher's key
 -- ARGV   1 its life, seconds
--- Reply  1 it was made, or 0 it was there before: nothing done
+-- Reply  1 it was made, or 0 it was there before: nothing done; then the Unix
+--        millisecond, by Redis's clock
 --
 -- Once per id: whoever gets no answer takes another id, so that this, late
 -- from an old connection, makes a key that nobody uses and that expires.
 -- Allowed at maxmemory: it is small, and publish says which lines are refused.
 
 local done = redis.call('SET', KEYS[1], 0, 'NX', 'EX', ARGV[1])
-return done and 1 or 0
+local time = redis.call('TIME')
+return {done and 1 or 0, time[1] * 1000 + math.floor(time[2] / 1000)}

@@ -7,22 +7,34 @@
 --        4 '' or, if there are tags, what seen keys begin with
 --        5 life of a seen key, seconds
 --        6 the high-water mark of the ready list, 0 none
---        7 the lines as MessagePack; one that has a tag comes behind it, a
+--        7 not-after: the last Unix millisecond, by Redis's clock, at which
+--          anything may be pushed
+--        8 the batch's name: no other batch has it, of whatever publisher
+--        9 the lines as MessagePack; one that has a tag comes behind it, a
 --          TAB and the tag
--- Reply  1 pushed, or 2 was pushed before, or 0 a gap, or its key is
---        missing: nothing done, or 3 the list is at its mark, 4 Redis is at
---        maxmemory: nothing done, seq is not used; then ascending, of 3 and
---        4 only, -1 - the index, from 0, of each line whose tag is marked
---        with this increment: it was pushed before;
---        the index of each line whose tag is marked with another
---        increment: it was not pushed.
+-- Reply  1 pushed
+--        2 was pushed before
+--        0 nothing done: its key is missing, or shows that seq is not the
+--          next number; an earlier sending may have been done
+--        3 nothing done, seq is not used: the list is at its mark
+--        4 the same: Redis is at maxmemory
+--        5 the same: it came later than not-after
+--        6 nothing done, ever: seq was used for a batch of another name
+--        then the Unix millisecond, by Redis's clock; then ascending, of 3
+--        and 4 only, -1 - the index, from 0, of each line whose tag is marked
+--        with this increment: it was pushed before; the index of each line
+--        whose tag is marked with another increment: it was not pushed.
 --
--- Repeated, or late from an old connection: seq is not above the last one,
--- so nothing is pushed, and the outcomes of tagged lines are found again by
--- their marks.  The publisher was introduced, so its key is missing only
--- after its life, which ends early if the clock is set forward: then it is
--- not known what was pushed.  An error reply means that nothing was
--- pushed.
+-- The publisher's key is the last seq, the name of its batch, and the indexes
+-- of the lines that were refused: so a repeat is answered as the first sending
+-- was, also when the marks have expired meanwhile.
+--
+-- Repeated, or late from an old connection: seq is not above the last one, so
+-- nothing is pushed; later than not-after nothing is pushed either, so that
+-- marks, which live longer, hold for every sending.  The publisher was
+-- introduced, so its key is missing only after its life, which ends early if
+-- the clock is set forward: then it is not known what was pushed.  An error
+-- reply means that nothing was pushed.
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
@@ -30,13 +42,19 @@
 local ready, queues, publisher = KEYS[1], KEYS[2], KEYS[3]
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local not_after, name = tonumber(ARGV[7]), ARGV[8]
 local TAB, byte, sub, call = 9, string.byte, string.sub, redis.pcall
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local record = redis.call('GET', publisher)
+
 -- Moves the publisher to seq, then pushes lines.  If the push is refused
 -- (ready is no list), takes the move back: nothing was done.
-local function push(lines)
-    local moved = redis.pcall('SET', publisher, seq, 'EX', life)
+local function push(lines, reply)
+    local moved = redis.pcall('SET', publisher,
+        ARGV[1] .. ' ' .. name .. ' ' .. table.concat(reply, ' ', 3), 'EX', life)
     if moved.err then
         return moved
     end
@@ -44,10 +62,11 @@ local function push(lines)
         local to = math.min(from + CHUNK - 1, #lines)
         local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
         if type(done) == 'table' then
-            redis.call('SET', publisher, seq - 1, 'EX', life)
+            redis.call('SET', publisher, record, 'EX', life)
             return done
         end
     end
+    return reply
 end
 
 -- The reason why nothing may be pushed: 3 or 4 as in a reply, or an error;
@@ -78,11 +97,11 @@ end
 -- The reply to lines of which none is pushed: only lines that were marked
 -- before have an outcome.
 local function turn_away(input, reason)
-    local reply = {reason}
+    local reply = {reason, now}
     each_line(input, function(index, key, line)
         local was = key and redis.call('GET', key)
         if was and was == line then
-            table.insert(reply, 2, -1 - index)
+            table.insert(reply, 3, -1 - index)
         elseif was then
             reply[#reply + 1] = index
         end
@@ -90,9 +109,9 @@ local function turn_away(input, reason)
     return reply
 end
 
--- How many lines are not marked, and the reply if they were pushed before.
+-- How many lines are not marked, and the reply if none has to be pushed.
 local function count_fresh(input)
-    local fresh, marks, reply = 0, {}, {2}
+    local fresh, marks, reply = 0, {}, {1, now}
     each_line(input, function(index, key, line)
         local was = key and (marks[key] or redis.call('GET', key))
         if not was then
@@ -111,7 +130,7 @@ end
 -- so the marks come first; a mark or a push that is refused (a key of the
 -- wrong type) takes them back.
 local function mark_and_push(input)
-    local lines, made, reply, failure = {}, {}, {1}, nil
+    local lines, made, reply, failure = {}, {}, {1, now}, nil
     each_line(input, function(index, key, line)
         if failure then
             return
@@ -127,42 +146,52 @@ local function mark_and_push(input)
             reply[#reply + 1] = index
         end
     end)
-    failure = failure or push(lines)
-    if failure then
+    local result = failure or push(lines, reply)
+    if result.err then
         for _, key in ipairs(made) do
             redis.call('DEL', key)
         end
     end
-    return failure or reply
+    return result
 end
 
-local last = tonumber(redis.call('GET', publisher) or nil)
-if not last or seq > last + 1 then
-    return {0}
-end
-local next = seq == last + 1
-local tags = seen ~= ''
-if not next and not tags then
-    return {2}
-end
-local input = cmsgpack.unpack(ARGV[7])
-if not next then
-    local _, reply = count_fresh(input)
+-- The reply to a batch whose number is the last one: as the record says.
+local function answer_again(whose, refused)
+    if whose ~= name then
+        return {6, now}
+    end
+    local reply = {2, now}
+    for index in string.gmatch(refused, '%d+') do
+        reply[#reply + 1] = tonumber(index)
+    end
     return reply
 end
 
+local last, whose, refused = string.match(record or '', '^(%d+) ?(%S*)(.*)$')
+last = tonumber(last)
+if last and seq == last then
+    return answer_again(whose, refused)
+end
+if last and seq == last + 1 and now > not_after then
+    return {5, now}
+end
+if seq ~= (last or -1) + 1 then
+    return {0, now}
+end
+
+local tags = seen ~= ''
+local input = cmsgpack.unpack(ARGV[9])
 local reason = refusal()
 if type(reason) == 'table' then
     return reason
 end
 if not reason then
-    return tags and mark_and_push(input) or push(input) or {1}
+    return tags and mark_and_push(input) or push(input, {1, now})
 end
 if reason == 3 and tags then
     local fresh, reply = count_fresh(input)
     if fresh == 0 then
-        reply[1] = 1
-        return push({}) or reply
+        return push({}, reply)
     end
 end
-return tags and turn_away(input, reason) or {reason}
+return tags and turn_away(input, reason) or {reason, now}
