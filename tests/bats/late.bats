@@ -202,6 +202,7 @@ lie() {
 }
 
 @test "a clock of Redis that is ahead of what it told: sent again, in time" {
+	own_redis
 	open_publish
 	touch early
 	say 2

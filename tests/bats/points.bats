@@ -471,7 +471,7 @@ ring_dropped() {
 	for key in $(cat keys); do
 		rcli get "$key"
 	done >numbers
-	[ "$(grep -cx 1 numbers)" = 1 ]
+	[ "$(grep -cE "^1 " numbers)" = 1 ]
 	[ "$(grep -vcx 1 numbers)" = "$(grep -cx 0 numbers)" ]
 	has_ready 1
 }
