@@ -103,6 +103,7 @@ finish_apply(struct committer *c)
 		task_queue_add(&c->tasks, COMMITTER_READ_ROW);
 		return COMMITTER_NOTHING;
 	}
+	postgres_prove(c->pg);
 	c->took_us = clock_us() - c->started_us;
 	cost_model_learn(&c->cost, c->window->keysums.n, c->took_us);
 	c->replayed = false;

@@ -38,6 +38,7 @@ struct postgres {
 	const char *call;         /* the last statement's name */
 	bool flushing;            /* bytes of the statement wait in libpq */
 	bool bulky;               /* libpq holds on to a large buffer */
+	bool welcome, proven;     /* the greeting, statements were right once */
 	PGresult *rows;           /* of the last call, NULL: none (yet) */
 	PGresult *greeted;        /* the answer to the greeting */
 	char warning[REASON_MAX]; /* the first one of the call, or "" */
@@ -55,6 +56,8 @@ static enum postgres_state collect(struct postgres *pg);
 static enum postgres_state finish(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
 static enum postgres_state fail(struct postgres *pg, const char *why);
+static enum postgres_state fault(struct postgres *pg, bool may_pass);
+static enum postgres_state disconnect(struct postgres *pg);
 static void move(struct postgres *pg, enum link to);
 static void explain(struct postgres *pg, const char *text);
 
@@ -185,21 +188,18 @@ step_connecting(struct postgres *pg, short revents)
 		return;
 	pg->polling = PQconnectPoll(pg->conn);
 	if (pg->polling == PGRES_POLLING_FAILED) {
-		bool wrong = pg_error_is_credentials(PQerrorMessage(pg->conn));
-
-		fail(pg, PQerrorMessage(pg->conn));
-		if (wrong)
-			move(pg, LINK_FAULT);
+		explain(pg, PQerrorMessage(pg->conn));
+		fault(pg, pg->welcome || !pg_error_is_credentials(
+					     PQerrorMessage(pg->conn)));
 		return;
 	}
 	if (pg->polling != PGRES_POLLING_OK)
 		return;
 	PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
-	if (PQsetnonblocking(pg->conn, 1) < 0) {
+	if (PQsetnonblocking(pg->conn, 1) < 0)
 		fail(pg, PQerrorMessage(pg->conn));
-		return;
-	}
-	greet(pg);
+	else
+		greet(pg);
 }
 
 /*
@@ -244,8 +244,9 @@ step_greeting(struct postgres *pg, short revents)
 	} else if (strcmp(PQgetvalue(pg->greeted, 0, 0), "error") == 0) {
 		explain(pg, "client_min_messages is error, which would hide a "
 			    "warning of COMMIT");
-		move(pg, LINK_FAULT);
+		fault(pg, pg->welcome);
 	} else {
+		pg->welcome = true;
 		move(pg, LINK_IDLE);
 	}
 }
@@ -358,12 +359,10 @@ judge_error(struct postgres *pg, const PGresult *r)
 	if (pg_error_is_permanent(code)) {
 		reason_set(pg->status.why, "%s: %s (%s); %s", pg->call, text,
 		    code, pg_error_remedy(code));
-		move(pg, LINK_FAULT);
-		return POSTGRES_FAULT;
+		return fault(
+		    pg, pg->link == LINK_GREETING ? pg->welcome : pg->proven);
 	}
-	/* Connects again: a server that is read-only (25006) or shuts down
-	 * (57P0x) may have a successor.  Other errors are too rare for a way
-	 * that keeps the connection. */
+	/* One that is read-only (25006) or ends (57P0x) has a successor. */
 	return fail(pg, text);
 }
 
@@ -371,9 +370,25 @@ judge_error(struct postgres *pg, const PGresult *r)
 static enum postgres_state
 fail(struct postgres *pg, const char *why)
 {
+	explain(pg, why);
+	return disconnect(pg);
+}
+
+/* What was right before may be changed back. why is explained already. */
+static enum postgres_state
+fault(struct postgres *pg, bool may_pass)
+{
+	if (may_pass)
+		return disconnect(pg);
+	move(pg, LINK_FAULT);
+	return POSTGRES_FAULT;
+}
+
+static enum postgres_state
+disconnect(struct postgres *pg)
+{
 	bool calling = pg->link == LINK_CALLING;
 
-	explain(pg, why);
 	move(pg, LINK_OFF);
 	pg->deadline_ms = clock_ms() + backoff_next(&pg->backoff);
 	return calling ? POSTGRES_FAILED : POSTGRES_DOWN;
@@ -430,15 +445,6 @@ postgres_greeted(const struct postgres *pg, int i)
 		   : PQgetvalue(pg->greeted, 0, i + 1);
 }
 
-void
-postgres_put(
-    struct postgres_params *p, unsigned type, const void *value, size_t len)
-{
-	p->types[p->n] = type;
-	p->values[p->n] = value;
-	p->lengths[p->n++] = (int)len;
-}
-
 int
 postgres_call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p)
@@ -461,6 +467,12 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 		if (p->lengths[i] > BULKY_BYTES)
 			pg->bulky = true;
 	return 0;
+}
+
+void
+postgres_prove(struct postgres *pg)
+{
+	pg->proven = true;
 }
 
 size_t

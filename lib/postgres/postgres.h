@@ -35,7 +35,8 @@ enum postgres_state {
 	POSTGRES_DONE,    /* committed without a warning; rows may be read */
 	POSTGRES_FAILED,  /* the call was not answered, or with an error: it
 			   * may have been done, or be done later */
-	POSTGRES_FAULT    /* configuration: trying again is of no use */
+	POSTGRES_FAULT    /* configuration: trying again is of no use; never
+			   * of what was right before, see postgres_prove */
 };
 
 /*
@@ -93,11 +94,6 @@ struct postgres_params {
 	int lengths[POSTGRES_PARAMS_MAX];
 };
 
-/* Adds a parameter, null if value is NULL; there are less than
- * POSTGRES_PARAMS_MAX. */
-void postgres_put(
-    struct postgres_params *p, unsigned type, const void *value, size_t len);
-
 /*
  * Begins one statement, whose rows come in binary; name (constant text) is
  * what messages call it.  0, or -1 if not idle.  A connection that is found
@@ -105,6 +101,14 @@ void postgres_put(
  */
 int postgres_call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p);
+
+/*
+ * The caller has found the tables right.  From now on no error of a statement
+ * (a table renamed, a privilege revoked) is POSTGRES_FAULT: it is
+ * POSTGRES_FAILED and worth another try.  The same holds, without this, for
+ * user, password and settings after the first greeting that was answered.
+ */
+void postgres_prove(struct postgres *pg);
 
 /* Rows of the last call that was done, and the first column of row i,
  * borrowed until the next call begins; NULL if it has not len bytes. */

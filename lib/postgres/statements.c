@@ -98,6 +98,8 @@ static const char forget_old[] =
 
 static int call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p);
+static void put(
+    struct postgres_params *p, unsigned type, const void *value, size_t len);
 static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
 static uint64_t get_int8(const struct postgres *pg);
 
@@ -118,17 +120,15 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		0 &&
 	    (small ? pg_binary_add_int8 : pg_binary_add_numeric)(
 		&sums, sorted) == 0) {
-		postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
-		postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+		put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+		put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 		put_int8(&p, b->first, first);
 		put_int8(&p, b->last, last);
-		postgres_put(
-		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
-		postgres_put(&p,
-		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
+		put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
+		put(&p, small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
 		put_int8(&p, b->lines, lines);
-		postgres_put(&p, PG_BINARY_UUID,
+		put(&p, PG_BINARY_UUID,
 		    database == NULL ? NULL : database->bytes, ID_BYTES);
 		result = call(pg, "apply", apply[b->first == 1][small], &p);
 	}
@@ -162,7 +162,7 @@ statements_read(struct postgres *pg, const struct id *consumer)
 {
 	struct postgres_params p = {0};
 
-	postgres_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+	put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
 	return call(pg, "read ledger", read_row, &p);
 }
 
@@ -179,8 +179,8 @@ statements_find_old(
 	struct postgres_params p = {0};
 	char a[8], b[8];
 
-	postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-	postgres_put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
+	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
 	put_int8(&p, STATEMENTS_OLD_DAYS, a);
 	put_int8(&p, STATEMENTS_OLD_MAX, b);
 	return call(pg, "find old rows", find_old, &p);
@@ -211,7 +211,7 @@ statements_forget(struct postgres *pg, const struct statements_old *old)
 
 	if (pg_binary_add_ids(
 		&ids, old->consumers, sizeof *old->consumers, old->n) == 0) {
-		postgres_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
+		put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
 		put_int8(&p, STATEMENTS_OLD_DAYS, a);
 		result = call(pg, "delete old rows", forget_old, &p);
 	}
@@ -247,11 +247,21 @@ call(struct postgres *pg, const char *name, const char *statement,
 	return result;
 }
 
+/* Adds a parameter, null if value is NULL; there are less than
+ * POSTGRES_PARAMS_MAX. */
+static void
+put(struct postgres_params *p, unsigned type, const void *value, size_t len)
+{
+	p->types[p->n] = type;
+	p->values[p->n] = value;
+	p->lengths[p->n++] = (int)len;
+}
+
 static void
 put_int8(struct postgres_params *p, uint64_t n, char room[8])
 {
 	bigendian_put64(room, n);
-	postgres_put(p, PG_BINARY_INT8, room, 8);
+	put(p, PG_BINARY_INT8, room, 8);
 }
 
 /* The first row's number, 0 without a row. */
@@ -268,10 +278,10 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 {
 	struct postgres_params p = {0};
 
-	postgres_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	if (key == NULL)
 		return call(pg, "audit", AUDIT_ROWS(""), &p);
-	postgres_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
+	put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
 	return call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
 }
 
