@@ -333,6 +333,7 @@ write_ports(void)
 static void
 run(void)
 {
+	char unready[REASON_MAX];
 	const char *why;
 
 	for (;;) {
@@ -343,6 +344,8 @@ run(void)
 		shutdown_close_output(&s.shutdown);
 		if (failure_log_due(&s.server.routes.failures) != IO_FOREVER)
 			log_failure(clock_ms());
+		if (routes_why_unready(&s.server.routes, unready))
+			log_say("%s", unready);
 		if (shutdown_done(&s.shutdown))
 			return;
 		if (loop_wait(&s.server.loop, next_deadline()) < 0)
@@ -355,18 +358,17 @@ run(void)
 static void
 log_failure(int64_t now_ms)
 {
+	char more[64] = "";
 	struct failure f;
 
 	if (!failure_log_next(&s.server.routes.failures, now_ms, &f))
 		return;
-	if (f.others == 0)
-		log_say("request %.*s: %u %s", TRACEPARENT_ID,
-		    f.trace.text + TRACEPARENT_ID_AT, (unsigned)f.status,
-		    f.code);
-	else
-		log_say("request %.*s: %u %s, and %ju more", TRACEPARENT_ID,
-		    f.trace.text + TRACEPARENT_ID_AT, (unsigned)f.status,
-		    f.code, (uintmax_t)f.others);
+	if (f.others > 0)
+		snprintf(
+		    more, sizeof more, ", and %ju more", (uintmax_t)f.others);
+	log_say("request %.*s: %u %s%s%s%s", TRACEPARENT_ID,
+	    f.trace.text + TRACEPARENT_ID_AT, (unsigned)f.status, f.code,
+	    f.why == NULL ? "" : ": ", f.why == NULL ? "" : f.why, more);
 }
 
 static int64_t

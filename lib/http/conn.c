@@ -108,8 +108,9 @@ conn_close_all(struct conns *all)
 void
 conn_cut_all(struct conns *all)
 {
-	const struct response why = response_fault(FAULT_UNAVAILABLE);
+	struct response why = response_fault(FAULT_UNAVAILABLE);
 
+	why.why = "the server ended before the request was whole";
 	for (size_t i = 0; i < CONN_STATES; i++)
 		for (struct timer *t = all->lists[i].first; t != NULL;
 		     t = t->next)

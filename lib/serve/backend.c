@@ -106,6 +106,18 @@ backend_full(const struct backend *b)
 	return backend_closed(b) || inflight_full(&b->inflight);
 }
 
+const char *
+backend_why_full(const struct backend *b)
+{
+	if (b->state != BACKEND_RUNNING)
+		return "the programs behind the server have ended";
+	if (b->out_closed)
+		return "the server is stopping";
+	if (inflight_count(&b->inflight) >= b->inflight.cap)
+		return "too many lines in flight (--max-in-flight)";
+	return inflight_full(&b->inflight) ? "the pipe is full" : LOG_NO_MEMORY;
+}
+
 bool
 backend_closed(const struct backend *b)
 {
@@ -126,6 +138,25 @@ backend_fresh(const struct backend *b, int64_t now_ms)
 	return b->state == BACKEND_RUNNING &&
 	       (oldest_ms == IO_FOREVER || now_ms - oldest_ms < FRESH_MS) &&
 	       (b->refused_ms == 0 || now_ms - b->refused_ms >= FRESH_MS);
+}
+
+void
+backend_why_stale(
+    const struct backend *b, int64_t now_ms, char ret_why[REASON_MAX])
+{
+	int64_t oldest_ms = inflight_oldest(&b->inflight);
+	uintmax_t lines = backend_count(b);
+
+	if (b->state != BACKEND_RUNNING)
+		reason_set(ret_why, "%s", b->why);
+	else if (oldest_ms != IO_FOREVER && now_ms - oldest_ms >= FRESH_MS)
+		reason_set(ret_why,
+		    "no verdict for %jd ms, %ju line%s in flight",
+		    (intmax_t)(now_ms - oldest_ms), lines,
+		    lines == 1 ? "" : "s");
+	else
+		reason_set(
+		    ret_why, "verdicts say that the queue takes no lines");
 }
 
 uint64_t

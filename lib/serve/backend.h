@@ -84,6 +84,9 @@ bool backend_tagged(const struct backend *b);
 /* Would backend_add refuse now? */
 bool backend_full(const struct backend *b);
 
+/* Why backend_add refused, or would: a constant. */
+const char *backend_why_full(const struct backend *b);
+
 /* Will it refuse for ever? */
 bool backend_closed(const struct backend *b);
 
@@ -97,6 +100,10 @@ bool backend_crowded(const struct backend *b);
  * out: no increment is made up for it.
  */
 bool backend_fresh(const struct backend *b, int64_t now_ms);
+
+/* Why backend_fresh() says no. */
+void backend_why_stale(
+    const struct backend *b, int64_t now_ms, char ret_why[REASON_MAX]);
 
 /* Lines without verdict. */
 uint64_t backend_count(const struct backend *b);

@@ -115,6 +115,10 @@ bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
 	if (timerlist_next(&q->waiting) <= now_ms ||
 	    backend_closed(q->backend)) {
 		first_waiting(q)->failed = true;
+		first_waiting(q)->why =
+		    backend_full(q->backend)
+			? backend_why_full(q->backend)
+			: "no turn to send lines in --verdict-timeout";
 		return first_waiting(q)->owner;
 	}
 	if (!q->in_round || (q->turns == 0 && q->added > 0)) {
@@ -232,9 +236,13 @@ add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
 	}
 	if (line == NULL)
 		bulk_request_settle(b, number, FAULT_TOO_LONG, NULL, 0);
-	else if (b->failed || backend_add(q->backend, x, number, line, len) < 0)
+	else if (b->failed)
 		bulk_request_settle(b, number, FAULT_UNAVAILABLE, NULL, 0);
-	else {
+	else if (backend_add(q->backend, x, number, line, len) < 0) {
+		b->failed = true;
+		b->why = backend_why_full(q->backend);
+		bulk_request_settle(b, number, FAULT_UNAVAILABLE, NULL, 0);
+	} else {
 		q->in_flight++;
 		q->added++;
 	}

@@ -6,6 +6,7 @@
 
 #include "record/control.h"
 
+static struct response make_answer(struct bulk_request *b);
 static bool have_one_fault(const struct bulk_request *b, enum fault *ret);
 static int write_lines(struct bulk_request *b, struct buf *out);
 static int write_error(struct buf *out, enum fault fault, uint64_t number);
@@ -97,6 +98,16 @@ bulk_request_settle(struct bulk_request *b, uint32_t number, enum fault fault,
 
 struct response
 bulk_request_answer(struct bulk_request *b)
+{
+	struct response a = make_answer(b);
+
+	if (a.why == NULL)
+		a.why = b->why;
+	return a;
+}
+
+static struct response
+make_answer(struct bulk_request *b)
 {
 	struct response a = {
 	    .status = HTTP_202, .type = "application/x-ndjson"};

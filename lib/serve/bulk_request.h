@@ -34,7 +34,8 @@ struct bulk_request {
 	void *owner;      /* the exchange */
 	struct timer due; /* if it waits for room */
 	bool waits;
-	bool failed; /* no line is sent any more */
+	bool failed;     /* no line is sent any more */
+	const char *why; /* for the log, constant; NULL: the queue's doing */
 };
 
 /* Adds one to *count, borrowed until bulk_request_free() takes it off again.

@@ -3,12 +3,15 @@
 
 void
 failure_log_add(struct failure_log *c, enum http_status status,
-    const char *code, const struct traceparent *t)
+    const char *code, const char *why, const struct traceparent *t)
 {
 	uint64_t others = c->last.status == 0 ? 0 : c->last.others + 1;
 
-	c->last = (struct failure){
-	    .status = status, .code = code, .trace = *t, .others = others};
+	c->last = (struct failure){.status = status,
+	    .code = code,
+	    .why = why,
+	    .trace = *t,
+	    .others = others};
 }
 
 bool

@@ -19,7 +19,8 @@ enum { FAILURE_LOG_EVERY_MS = 1000 };
 
 struct failure {
 	enum http_status status;
-	const char *code; /* constant */
+	const char *code; /* constant, as is why */
+	const char *why;  /* NULL: the code is all */
 	struct traceparent trace;
 	uint64_t others; /* that are not logged */
 };
@@ -30,9 +31,9 @@ struct failure_log {
 	int64_t next_ms;     /* nothing is logged before */
 };
 
-/* A request was answered with status, because of code. */
+/* A request was answered with status, because of code and why. */
 void failure_log_add(struct failure_log *c, enum http_status status,
-    const char *code, const struct traceparent *t);
+    const char *code, const char *why, const struct traceparent *t);
 
 /* The failure to be logged now; at the end of the program, now_ms is INT64_MAX.
  * False: none. */

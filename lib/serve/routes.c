@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/lines.h"
+#include "base/log.h"
+#include "base/reason.h"
 #include "serve/request.h"
 
 enum route {
@@ -50,12 +52,13 @@ static enum decision take_end(void *service, struct exchange *x,
 static enum decision send_line(struct routes *r, struct exchange *x,
     const char *body, size_t len, struct response *ret_answer);
 static enum decision answer_ready(
-    const struct routes *r, struct response *ret_answer);
+    struct routes *r, struct response *ret_answer);
 static enum decision answer_text(const char *text, struct response *ret_answer);
 static enum decision answer_metrics(struct response *ret_answer);
 static enum decision answer_problem(struct response *ret_answer,
     enum http_status status, const char *code, const char *detail);
-static enum decision refuse(struct response *ret_answer);
+static void explain(struct routes *r, int64_t now_ms);
+static enum decision refuse(struct response *ret_answer, const char *why);
 static enum decision cut(
     void *service, struct exchange *x, struct response *answer);
 static void leave(void *service, struct exchange *x);
@@ -130,7 +133,7 @@ static enum decision
 turn_away(struct exchange *x, struct response *ret_answer)
 {
 	x->close = true;
-	refuse(ret_answer);
+	refuse(ret_answer, "too many connections (--max-connections)");
 	ret_answer->detail = "the server has too many connections";
 	return DECISION_ANSWER;
 }
@@ -145,7 +148,7 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 	if (access_check(r->access, h, client, ret_answer) == DECISION_ANSWER)
 		return DECISION_ANSWER;
 	if (backend_full(r->backend))
-		return refuse(ret_answer);
+		return refuse(ret_answer, backend_why_full(r->backend));
 	if (take_key(r, x, h, ret_answer) == DECISION_ANSWER)
 		return DECISION_ANSWER;
 	if (access_take(r->access, client, 1, ret_answer) == DECISION_ANSWER)
@@ -153,8 +156,10 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 	if (request_of(x)->route != ROUTE_INCREMENTS)
 		return DECISION_READ;
 	x->limit = BULK_REQUEST_BYTES;
-	return bulk_queue_begin(r->bulk, x) < 0 ? refuse(ret_answer)
-						: DECISION_READ;
+	return bulk_queue_begin(r->bulk, x) == 0
+		   ? DECISION_READ
+		   : refuse(ret_answer,
+			 "too many requests of many lines (--max-batches)");
 }
 
 /* A key that would be forgotten is no promise: it is refused. */
@@ -176,7 +181,7 @@ take_key(struct routes *r, struct exchange *x, const struct request_head *h,
 		    "the key must be a string of 1 to 255 visible characters");
 	if (idempotency_make(
 		request_of(x)->client.name, &key, &request_of(x)->tag) < 0)
-		return refuse(ret_answer);
+		return refuse(ret_answer, LOG_NO_MEMORY);
 	return take_offset(x, h, ret_answer);
 }
 
@@ -227,27 +232,52 @@ take_end(void *service, struct exchange *x, const char *body, size_t len,
 	case ROUTE_METRICS: return answer_metrics(ret_answer);
 	case ROUTES: break;
 	}
-	return refuse(ret_answer);
+	return refuse(ret_answer, LOG_NO_MEMORY);
 }
 
 static enum decision
 send_line(struct routes *r, struct exchange *x, const char *body, size_t len,
     struct response *ret_answer)
 {
-	return backend_add(r->backend, x, 1, body, len) < 0 ? refuse(ret_answer)
-							    : DECISION_READ;
+	return backend_add(r->backend, x, 1, body, len) == 0
+		   ? DECISION_READ
+		   : refuse(ret_answer, backend_why_full(r->backend));
 }
 
 /* -- answers ------------------------------------------------------------- */
 
 static enum decision
-answer_ready(const struct routes *r, struct response *ret_answer)
+answer_ready(struct routes *r, struct response *ret_answer)
 {
-	if (!r->unready &&
-	    backend_fresh(r->backend, r->backend->loop->time.now_ms))
+	int64_t now_ms = r->backend->loop->time.now_ms;
+	bool ready = !r->unready && backend_fresh(r->backend, now_ms);
+
+	if (readiness_asked(&r->readiness, ready, now_ms))
+		explain(r, now_ms);
+	if (ready)
 		return answer_text("ready\n", ret_answer);
 	return answer_problem(ret_answer, HTTP_503, "not-ready",
 	    "verdicts do not arrive, or the server is stopping");
+}
+
+static void
+explain(struct routes *r, int64_t now_ms)
+{
+	char why[REASON_MAX] = "the server is stopping";
+
+	if (!r->unready)
+		backend_why_stale(r->backend, now_ms, why);
+	reason_set(r->why_unready, "/health/ready: 503: %s", why);
+}
+
+bool
+routes_why_unready(struct routes *r, char ret_why[REASON_MAX])
+{
+	if (r->why_unready[0] == '\0')
+		return false;
+	reason_set(ret_why, "%s", r->why_unready);
+	r->why_unready[0] = '\0';
+	return true;
 }
 
 static enum decision
@@ -256,7 +286,7 @@ answer_text(const char *text, struct response *ret_answer)
 	char *copy = strdup(text);
 
 	if (copy == NULL)
-		return refuse(ret_answer);
+		return refuse(ret_answer, LOG_NO_MEMORY);
 	*ret_answer = (struct response){.status = HTTP_200,
 	    .type = "text/plain; charset=utf-8",
 	    .text = copy,
@@ -271,7 +301,7 @@ answer_metrics(struct response *ret_answer)
 
 	if (serve_metrics_scrape(&text) < 0) {
 		buf_free(&text);
-		return refuse(ret_answer);
+		return refuse(ret_answer, LOG_NO_MEMORY);
 	}
 	*ret_answer = (struct response){.status = HTTP_200,
 	    .type = "text/plain; version=0.0.4; charset=utf-8",
@@ -291,9 +321,10 @@ answer_problem(struct response *ret_answer, enum http_status status,
 
 /* Certainly not counted: no byte of it was written. */
 static enum decision
-refuse(struct response *ret_answer)
+refuse(struct response *ret_answer, const char *why)
 {
 	*ret_answer = response_fault(FAULT_UNAVAILABLE);
+	ret_answer->why = why;
 	return DECISION_ANSWER;
 }
 
@@ -340,7 +371,7 @@ count(void *service, const struct exchange *x)
 	if (is_failure(x))
 		failure_log_add(&r->failures, a->status,
 		    a->code == NULL ? fault_code(FAULT_UNAVAILABLE) : a->code,
-		    &x->trace);
+		    a->why, &x->trace);
 }
 
 /* Is it the server's, not the client's?  That /health/ready says no is no

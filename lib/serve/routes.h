@@ -13,6 +13,7 @@
 #include "serve/backend.h"
 #include "serve/bulk_queue.h"
 #include "serve/failure_log.h"
+#include "serve/readiness.h"
 #include "serve/serve_metrics.h"
 
 /* Roles of connections: which resources there are. */
@@ -26,11 +27,17 @@ struct routes {
 	struct serve_metrics *metrics;
 	struct failure_log failures; /* answers 503 and 504, and 207 that have
 				      * such lines; the owner logs them */
-	bool unready;                /* /health/ready says no */
+	bool unready;                /* stopping: /health/ready says no */
+	struct readiness readiness;
+	char why_unready[REASON_MAX]; /* to be logged; "": nothing */
 };
 
 /* The handler whose service is r. */
 struct handler routes_handler(struct routes *r);
+
+/* Why /health/ready has said no for a second, "object: reason", to be logged
+ * once.  False: there is nothing to log. */
+bool routes_why_unready(struct routes *r, char ret_why[REASON_MAX]);
 
 /* The verdict on a line of x.  The decision is for conn_decide(). */
 enum decision routes_verdict(struct routes *r, struct exchange *x,

@@ -380,6 +380,35 @@ wide() {
 	wait_for 5 ready_is 200 # tries again after a second
 }
 
+@test "unready for a second: why is said once" {
+	hand
+	post >"$DIR/code" &
+	wait_for 5 lines_are 1
+	local all='^incr-serve: /health/ready: 503: no verdict for [12][0-9]{3} ms, 1 line in flight$'
+	unready_said() { ready_is 503 && grep -qE "$all" "$DIR/err"; }
+	since=${EPOCHREALTIME/./}
+	wait_for 8 unready_said
+	elapsed "$since" 1900000 # a second until it is unready, and one more
+	longer() { not ready_is 200 && elapsed "$since" 3500000; }
+	wait_for 8 longer
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+	echo fine >>"$DIR/say"
+	wait_for 5 ready_is 200
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+}
+
+@test "unready while it stops for longer than a second: said once" {
+	ring judge --linger 2
+	kill "$SERVE"
+	unready_said() {
+		ready_is 503 && [ "$(cat "$DIR/err")" = \
+			"incr-serve: /health/ready: 503: the server is stopping" ]
+	}
+	wait_for 5 unready_said
+	status_is 0
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+}
+
 # -- time -----------------------------------------------------------------------
 
 @test "a slow head is 408, a slow body too, an idle connection just closed" {

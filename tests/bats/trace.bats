@@ -84,6 +84,29 @@ field() { sed -n 's/^traceresponse: \(.*\).$/\1/p' "$DIR/head"; }
 # said: the requests that all lines so far stand for
 said() { awk '{ n++ } / more$/ { n += $(NF - 1) } END { print n }' "$DIR/err"; }
 
+@test "503 that is the server's own says why" {
+	hand --max-in-flight 1
+	post 3>&- >"$DIR/code" &
+	remember $!
+	wait_for 5 lines_are 1
+	why() { sed -n "\$s/^incr-serve: request $ID: 503 unavailable: //p" "$DIR/err"; }
+	why_is() { traced "00-$ID-$PARENT-01" && [ "$(why)" = "$1" ]; }
+	wait_for 5 why_is 'too many lines in flight (--max-in-flight)'
+	kill -9 "$VERDICTS"
+	status_is 111
+
+	rm "$DIR/status" "$PORTS" "$DIR/err"
+	ring judge --max-batches 1
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'POST /increments HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx' >&$tcp
+	refused() {
+		ask -H "traceparent: 00-$ID-$PARENT-01" -d x http://x/increments
+		[ "$(why)" = 'too many requests of many lines (--max-batches)' ]
+	}
+	wait_for 5 refused
+	exec {tcp}>&-
+}
+
 @test "a 207 for lines that the queue did not take is said, a 400 is not" {
 	hand
 	printf '%s\nx\n' "$BODY" | ask --data-binary @- \

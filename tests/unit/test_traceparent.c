@@ -103,23 +103,23 @@ test_complaints(void)
 
 	check(failure_log_due(&all) == INT64_MAX, "nothing");
 	check(!failure_log_next(&all, 5000, &c), "nothing");
-	failure_log_add(&all, 503, "x", &t);
+	failure_log_add(&all, 503, "x", "z", &t);
 	check(failure_log_due(&all) <= 5000, "at once");
 	check(failure_log_next(&all, 5000, &c), "at once");
 	check(c.status == 503 && c.others == 0 && c.trace.text[0] == 'a' &&
-		  strcmp(c.code, "x") == 0,
+		  strcmp(c.code, "x") == 0 && strcmp(c.why, "z") == 0,
 	    "the one");
 	check(failure_log_due(&all) == INT64_MAX, "said");
 	for (int i = 0; i < 7; i++) {
 		t.text[0]++;
-		failure_log_add(&all, 504, "y", &t);
+		failure_log_add(&all, 504, "y", NULL, &t);
 		check(!failure_log_next(&all, 5999, &c), "not before a second");
 	}
 	check(failure_log_due(&all) == 6000, "after a second");
 	check(failure_log_next(&all, 6000, &c), "after a second");
 	check(c.status == 504 && c.others == 6 && c.trace.text[0] == 'h',
 	    "the last of seven: %c, %ju", c.trace.text[0], (uintmax_t)c.others);
-	failure_log_add(&all, 503, "x", &t);
+	failure_log_add(&all, 503, "x", "z", &t);
 	check(!failure_log_next(&all, 6999, &c), "a second again");
 	check(failure_log_next(&all, INT64_MAX, &c), "the end");
 	check(c.others == 0, "counted anew");
