@@ -29,6 +29,7 @@ enum {
 
 static void note_trouble(struct consumer *c, enum queue_state state);
 static int finish_call(struct consumer *c);
+static void end_trouble(struct consumer *c, enum consumer_call answered);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
 static int finish_adopt(struct consumer *c);
@@ -106,6 +107,8 @@ note_trouble(struct consumer *c, enum queue_state state)
 
 	if (c->trouble_ms == 0)
 		c->trouble_ms = now_ms;
+	if (c->call != CONSUMER_NO_CALL)
+		c->failed |= 1U << c->call;
 	if (state == QUEUE_REFUSED && c->call != CONSUMER_NO_CALL)
 		c->due_ms[c->call] = now_ms + backoff_next(&c->refused);
 	c->call = CONSUMER_NO_CALL;
@@ -117,8 +120,7 @@ finish_call(struct consumer *c)
 	enum consumer_call call = c->call;
 
 	c->call = CONSUMER_NO_CALL;
-	c->trouble_ms = 0;
-	backoff_reset(&c->refused);
+	end_trouble(c, call);
 	switch (call) {
 	case CONSUMER_REGISTER: return finish_register(c);
 	case CONSUMER_RENEW: return finish_renew(c);
@@ -130,6 +132,21 @@ finish_call(struct consumer *c)
 	case CONSUMER_NO_CALL: break;
 	}
 	return 0;
+}
+
+/* Trouble is over when each call that failed was answered, or is of no use any
+ * more: Redis may answer one kind of call and not another. */
+static void
+end_trouble(struct consumer *c, enum consumer_call answered)
+{
+	c->failed &= ~(1U << answered);
+	for (int call = 0; call < CONSUMER_NO_CALL; call++)
+		if (!is_of_use(c, (enum consumer_call)call))
+			c->failed &= ~(1U << call);
+	if (c->failed != 0)
+		return;
+	c->trouble_ms = 0;
+	backoff_reset(&c->refused);
 }
 
 /* The stream begins, or goes on, under the id that was registered. */

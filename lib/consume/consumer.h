@@ -58,8 +58,8 @@ struct consumer {
 	enum consumer_phase phase;
 	struct stream stream;
 	struct queue_lengths lengths; /* about a second old */
-	int64_t trouble_ms; /* clock_ms() since when calls fail; 0: they do
-			     * not */
+	int64_t trouble_ms; /* clock_ms() since when calls fail, of any
+			     * kind; 0: they do not */
 	int64_t full_ms;  /* with once: clock_ms() since when a take is refused
 			   * because too many batches are unacknowledged, and
 			   * none was acknowledged; 0: it is not */
@@ -82,6 +82,8 @@ struct consumer {
 	bool all_live;       /* each was adopted, or lives */
 	int64_t asked_ms;    /* when they were asked for */
 	int64_t doubtful_ms; /* since when one is doubtful; 0: none is */
+	unsigned
+	    failed; /* bit n: the last call n that is of use had no answer */
 	struct backoff refused;
 };
 

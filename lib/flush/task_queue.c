@@ -20,6 +20,7 @@ void
 task_queue_remove(struct task_queue *q, unsigned task)
 {
 	q->waiting &= ~(UINT32_C(1) << task);
+	q->failed &= ~(UINT32_C(1) << task);
 }
 
 unsigned
@@ -66,15 +67,18 @@ task_queue_step(struct task_queue *q, enum task_queue_link link, bool explained,
 	return TASK_QUEUE_NONE;
 }
 
-/* An outage ends with an answer, or with no task to be answered (yet). */
+/* An outage ends with an answer to each task that failed, as Redis may answer
+ * one kind of call and not another, or with no task to be answered (yet). */
 static void
 note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
     int64_t now_ms)
 {
+	uint32_t task = UINT32_C(1) << q->running;
+
 	switch (link) {
-	case TASK_QUEUE_DOWN:
 	case TASK_QUEUE_REFUSED:
-	case TASK_QUEUE_LOST:
+	case TASK_QUEUE_LOST: q->failed |= task; /* fall through */
+	case TASK_QUEUE_DOWN:
 		if (q->outage.since_ms == 0)
 			q->outage.since_ms = now_ms;
 		if (explained)
@@ -83,8 +87,13 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 	case TASK_QUEUE_IDLE:
 		if (!q->held && (q->waiting != 0 || now_ms < q->pause_ms))
 			return;
+		q->failed = 0;
 		break;
-	case TASK_QUEUE_DONE: break;
+	case TASK_QUEUE_DONE:
+		q->failed &= ~task;
+		if (q->failed != 0)
+			return;
+		break;
 	case TASK_QUEUE_CALLING: return;
 	}
 	q->outage.since_ms = 0;

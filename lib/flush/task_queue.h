@@ -43,8 +43,9 @@ struct task_queue {
 	unsigned running; /* the task whose call is under way */
 	struct backoff backoff;
 	int64_t pause_ms; /* clock_ms(): no task begins before */
-	/* From the first failure to an answer, or until no task waits;
-	 * outage_step is the caller's. */
+	uint32_t failed;  /* bit t: the last call of task t had no answer */
+	/* From the first failure until each task that failed has its answer,
+	 * or no task waits; outage_step is the caller's. */
 	struct outage outage;
 };
 

@@ -120,6 +120,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 
 	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX)
 		due_ms = num_min(due_ms, oldest_ms + c->set.wait_ms);
+	if (c->down_ms != 0 && clock_ms() < c->down_ms + OUTAGE_SAY_MS)
+		due_ms = num_min(due_ms, c->down_ms + OUTAGE_SAY_MS);
 	if (is_to_retry(c) && queue_status(c->queue)->idle &&
 	    !publisher_empty(c))
 		due_ms = num_min(due_ms, c->retry_ms);
@@ -175,19 +177,24 @@ is_to_retry(const struct publisher *c)
 	       c->trouble == PUBLISHER_NO_ROOM;
 }
 
+/* An outage lasts until a call was answered: a server may take connections and
+ * not answer calls.  One that nobody was told of is over without a call, too.
+ */
 static bool
 is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 {
+	const char *why = queue_status(c->queue)->why;
 	bool down = state == QUEUE_DOWN || state == QUEUE_LOST;
 
-	if (!down)
-		c->down_ms = 0;
-	else if (c->down_ms == 0)
+	if (down && c->down_ms == 0)
 		c->down_ms = now_ms;
-	if (down)
-		c->why[0] = '\0';
+	if (down && why[0] != '\0')
+		reason_set(c->why, "redis: %s", why);
+	if (state == QUEUE_DONE || (state == QUEUE_IDLE && publisher_empty(c) &&
+				       now_ms < c->down_ms + OUTAGE_SAY_MS))
+		c->down_ms = 0;
 	return c->trouble != PUBLISHER_NO_TROUBLE ||
-	       (down && now_ms >= c->down_ms + OUTAGE_SAY_MS);
+	       (c->down_ms != 0 && now_ms >= c->down_ms + OUTAGE_SAY_MS);
 }
 
 static enum publisher_state

@@ -77,7 +77,7 @@ struct publisher {
 	int64_t sent_ms, sent_us; /* the first sending of the batch in flight */
 	int64_t retry_ms;         /* no sending before */
 	int64_t limit_ms;         /* lines that arrived until then expire */
-	int64_t down_ms;          /* no connection since then; 0: there is */
+	int64_t down_ms; /* no answer to a call since then; 0: none failed */
 	struct backoff backoff;
 	char why[REASON_MAX]; /* empty: see queue_status */
 };

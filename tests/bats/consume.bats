@@ -496,6 +496,14 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	check_stream out
 }
 
+@test "one call that Redis refuses, while it answers others: said, 111 after --wait" {
+	rcli set "$READY" 'not a list'
+	run timeout 20 incr-consume -w 2
+	[ "$status" -eq 111 ]
+	[[ "$output" == *"incr-consume: redis: WRONGTYPE "*"; waiting"* ]]
+	[[ "$output" == *"incr-consume: redis: WRONGTYPE "*"; gave up after 2 s (--wait)" ]]
+}
+
 @test "a Redis that cannot serve is a configuration error" {
 	redis_start "$PWD/redis" --maxmemory 100mb --maxmemory-policy allkeys-lru
 	REDIS_URL=unix://$PWD/redis/redis.sock run incr-consume

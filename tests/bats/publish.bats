@@ -348,6 +348,26 @@ queue_at_rest() {
 	increments 1 3000 | cmp - <(queue)
 }
 
+@test "a Redis that takes connections and answers no call: said once" {
+	own_redis
+	open_publish -e -w 5
+	increment 1 >&7
+	wait_for 5 answered 1
+	rcli client pause 60000 write
+	increment 2 >&7
+	wait_for 5 grep -q '^incr-publish: redis: no answer in time; waiting$' "$dir/err"
+	# It connects again, calls again, and the line is unknown in the end.
+	wait_for 10 answered 2
+	[ "$(wc -l <"$dir/err")" = 1 ]
+	rcli client unpause
+	increment 3 >&7
+	wait_for 5 answered 3
+	wait_for 5 grep -q "queue $INCR_QUEUE: publishing again$" "$dir/err"
+	close_input
+	leaves 111
+	[ "$(wc -l <"$dir/err")" = 2 ]
+}
+
 @test "without Redis --wait without -e ends with 111" {
 	export REDIS_URL=unix://$dir/nobody
 	run timeout 20 incr-publish -w 0.3 < <(increments 1 5)

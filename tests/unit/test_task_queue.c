@@ -173,6 +173,35 @@ outage(void)
 	}
 }
 
+/* One task is refused again and again, while another one is answered. */
+static void
+outage_of_one(void)
+{
+	struct task_queue q;
+
+	task_queue_init(&q, T);
+	task_queue_step(&q, TASK_QUEUE_DONE, false, T);
+	task_queue_add(&q, FIRST);
+	task_queue_add(&q, SECOND);
+	task_queue_begin(&q, SECOND);
+	task_queue_step(&q, TASK_QUEUE_REFUSED, true, T + 1);
+	task_queue_begin(&q, FIRST);
+	task_queue_step(&q, TASK_QUEUE_DONE, false, T + 2);
+	check(q.outage.since_ms == T + 1, "not over by the other's answer");
+	task_queue_begin(&q, SECOND);
+	task_queue_step(&q, TASK_QUEUE_LOST, true, T + 3);
+	check(q.outage.since_ms == T + 1, "the same outage");
+	task_queue_begin(&q, SECOND);
+	task_queue_step(&q, TASK_QUEUE_DONE, false, T + 4);
+	check(q.outage.since_ms == 0, "over by its own");
+	task_queue_begin(&q, SECOND);
+	task_queue_step(&q, TASK_QUEUE_LOST, true, T + 5);
+	task_queue_remove(&q, SECOND);
+	task_queue_begin(&q, FIRST);
+	task_queue_step(&q, TASK_QUEUE_DONE, false, T + 6);
+	check(q.outage.since_ms == 0, "nobody waits for it any more");
+}
+
 int
 main(void)
 {
@@ -182,5 +211,6 @@ main(void)
 	due();
 	held();
 	outage();
+	outage_of_one();
 	return check_end();
 }
