@@ -199,13 +199,18 @@ judge(const struct audit *a)
 		log_say("queue: %" PRIu64
 			" batch%s taken, and neither in Redis nor in the table",
 		    a->missing, a->missing == 1 ? "" : "es");
+	if (a->unknown > 0)
+		log_say("queue: %" PRIu64 " batch%s in the table, and not "
+			"known to Redis, which went back",
+		    a->unknown, a->unknown == 1 ? "" : "es");
 	if (expecting && total(a) != expected) {
 		u128_format(total(a), is);
 		u128_format(expected, due);
 		log_say("total: %s, expected %s", is, due);
 		return EXIT_REJECTED;
 	}
-	return a->missing > 0 ? EXIT_REJECTED : EXIT_DELIVERED;
+	return a->missing > 0 || a->unknown > 0 ? EXIT_REJECTED
+						: EXIT_DELIVERED;
 }
 
 static u128

@@ -373,6 +373,7 @@ divide_batches(struct audit *a)
 			merge_counted(a, &b->tally);
 	}
 	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
+	a->unknown = snapshot_unknown(&a->snapshot, &a->ledger);
 }
 
 static void

@@ -51,6 +51,7 @@ struct audit {
 					  * increment in them is in taken */
 	struct deadletter_tally ready, rejected;
 	uint64_t missing; /* batches that are nowhere */
+	uint64_t unknown; /* batches of which the table knows, Redis does not */
 
 	/* The module's: all zero. */
 	struct hash_seed seed;

@@ -170,12 +170,27 @@ snapshot_fits_ledger(const struct snapshot *s,
 	for (size_t i = 0; i < ledger->n; i++) {
 		const struct snapshot_row *row = &ledger->list[i];
 
-		if (snapshot_has(&s->last, &row->consumer)
-			? row->seq > snapshot_seq(&s->last, &row->consumer)
-			: row->seq != snapshot_seq(earlier, &row->consumer))
+		if (snapshot_has(&s->last, &row->consumer) &&
+		    row->seq <= snapshot_seq(&s->last, &row->consumer))
+			continue;
+		if (row->seq != snapshot_seq(earlier, &row->consumer))
 			return false;
 	}
 	return true;
+}
+
+uint64_t
+snapshot_unknown(const struct snapshot *s, const struct snapshot_rows *ledger)
+{
+	uint64_t unknown = 0;
+
+	for (size_t i = 0; i < s->last.n; i++) {
+		uint64_t row = snapshot_seq(ledger, &s->last.list[i].consumer);
+
+		if (row > s->last.list[i].seq)
+			unknown += row - s->last.list[i].seq;
+	}
+	return unknown;
 }
 
 uint64_t

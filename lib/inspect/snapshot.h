@@ -60,10 +60,16 @@ bool snapshot_is_stable(
  * Does the ledger, as it was read after s, name no batch that was taken after
  * s?  Then each batch of s is in the table of that moment or not, as the
  * ledger says, and nothing of what was ready is.  earlier: the ledger as it
- * was read before s, for consumers that are no longer registered.
+ * was read before s, for consumers that are no longer registered, or of which
+ * a Redis that went back knows less than the ledger.
  */
 bool snapshot_fits_ledger(const struct snapshot *s,
     const struct snapshot_rows *earlier, const struct snapshot_rows *ledger);
+
+/* Counts batches that are in the ledger, and that Redis does not know to be
+ * taken: it went back. */
+uint64_t snapshot_unknown(
+    const struct snapshot *s, const struct snapshot_rows *ledger);
 
 /* Counts batches that were taken and are neither in the ledger nor in
  * Redis. */

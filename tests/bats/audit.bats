@@ -123,6 +123,16 @@ hold() {
 	[[ "$stderr" == 'incr-audit: queue: 1 batch taken, and neither in Redis nor in the table' ]]
 }
 
+@test "a Redis that went back is told, with 1" {
+	local consumer
+	hold 3
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	sql "insert into incr_ledger values ('$consumer', '$INCR_QUEUE', 5)"
+	run --separate-stderr -1 incr-audit
+	[ "$stderr" = 'incr-audit: queue: 2 batches in the table, and not known to Redis, which went back' ]
+	[ "${#lines[@]}" -eq 7 ]
+}
+
 @test "usage errors, services away, tables missing" {
 	for wrong in x "$KEY $KEY" '-e x' '-e -1' '--expect 1.5'; do
 		# shellcheck disable=SC2086 # several words

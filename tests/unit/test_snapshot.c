@@ -85,6 +85,8 @@ check_precede(void)
 	check(!precede(earlier, SAID({A, 3}, {D, 10})),
 	    "of one that is not registered any more");
 	check(precede(earlier, SAID({A, 3})), "rows may be deleted");
+	check(precede(SAID({A, 7}), SAID({A, 7})), "Redis went back before");
+	check(!precede(SAID({A, 7}), SAID({A, 8})), "and moved since");
 }
 
 static void
@@ -103,6 +105,9 @@ check_missing(void)
 	check(snapshot_missing(&h, &ledger) == 0, "none");
 	ledger = rows(1, SAID({A, 6}, {B, 2}));
 	check(snapshot_missing(&h, &ledger) == 0, "all counted");
+	check(snapshot_unknown(&h, &ledger) == 1, "Redis knows A to 5");
+	ledger = rows(1, SAID({A, 5}, {B, 2}, {D, 9}));
+	check(snapshot_unknown(&h, &ledger) == 0, "who has left is unknown");
 }
 
 int
