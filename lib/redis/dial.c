@@ -166,15 +166,18 @@ dial_step(struct dial *d, short revents, char ret_why[REASON_MAX])
 static enum dial_state
 connect_now(struct dial *d, char ret_why[REASON_MAX])
 {
-	ret_why[0] = '\0';
+	char why[REASON_MAX] = ""; /* *ret_why stays until there is another */
+
 	if (d->url->n_hosts == 0)
-		d->redis = redis_connect_unix(d->url->path, ret_why);
+		d->redis = redis_connect_unix(d->url->path, why);
 	else
-		d->redis = connect_address(d, ret_why);
+		d->redis = connect_address(d, why);
+	if (d->redis == NULL && why[0] != '\0') {
+		reason_set(ret_why, "%s", why);
+		return fail(d, true, ret_why);
+	}
 	if (d->redis != NULL)
 		d->phase = CONNECTING;
-	else if (ret_why[0] != '\0')
-		return fail(d, true, ret_why);
 	return DIAL_BUSY;
 }
 

@@ -53,6 +53,7 @@ struct session {
 	struct handshake handshake;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
+	bool answered; /* a call, by another reply than an error */
 	struct session_status status;
 };
 
@@ -70,7 +71,8 @@ static void finish_handshake(struct session *s);
 static enum session_state replied(struct session *s, struct redis_reply *reply);
 static enum session_state lose(struct session *s);
 static enum session_state lose_or_fault(struct session *s);
-static void fault(struct session *s);
+static enum session_state fault(struct session *s, bool was_right);
+static bool fit_once(const struct session *s);
 static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
 static int begin(struct session *s, const struct buf *more);
@@ -205,7 +207,7 @@ advance(struct session *s, short revents)
 	case DIAL_BUSY: break;
 	case DIAL_DONE: connected(s); break;
 	case DIAL_FAILED: lose(s); break;
-	case DIAL_REFUSED: fault(s); break;
+	case DIAL_REFUSED: fault(s, fit_once(s)); break;
 	}
 }
 
@@ -296,7 +298,7 @@ check_reply(struct session *s, struct redis_reply *reply)
 
 	redis_reply_free(reply);
 	switch (f) {
-	case UNFIT_FOR_EVER: fault(s); break;
+	case UNFIT_FOR_EVER: return fault(s, fit_once(s));
 	case UNFIT_NOW: return lose(s);
 	case FIT:
 		if (handshake_done(&s->handshake))
@@ -333,6 +335,8 @@ replied(struct session *s, struct redis_reply *reply)
 	if (error == NULL) {
 		backoff_reset(&s->backoff);
 		s->reply = reply;
+		s->answered = true;
+		backoff_reset(&s->backoff);
 		enter(s, READY, IO_FOREVER);
 		return SESSION_REPLIED;
 	}
@@ -348,7 +352,7 @@ replied(struct session *s, struct redis_reply *reply)
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
-	case UNFIT_FOR_EVER: fault(s); break;
+	case UNFIT_FOR_EVER: fault(s, s->answered); break;
 	}
 	return SESSION_REFUSED;
 }
@@ -375,15 +379,25 @@ lose_or_fault(struct session *s)
 {
 	if (s->phase != HANDSHAKE || !redis_refused(s->redis))
 		return lose(s);
-	fault(s);
-	return state(s);
+	return fault(s, fit_once(s));
 }
 
-static void
-fault(struct session *s)
+/* What is configured wrong, and explained, may pass if it was right before:
+ * somebody has changed it, and may change it back. */
+static enum session_state
+fault(struct session *s, bool was_right)
 {
+	if (was_right)
+		return lose(s);
 	disconnect(s);
 	enter(s, FAULTY, IO_FOREVER);
+	return SESSION_FAULT;
+}
+
+static bool
+fit_once(const struct session *s)
+{
+	return s->status.connections > 0;
 }
 
 static void

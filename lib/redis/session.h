@@ -9,7 +9,9 @@
  * scripts.  What makes a Redis unfit for ever (a cluster, a maxmemory with
  * another policy than noeviction, a wrong password or database, a version
  * below 7) is SESSION_FAULT; what may pass (it is loading, a replica) is
- * SESSION_DOWN and tried again.
+ * SESSION_DOWN and tried again.  After the first handshake that went well the
+ * former may pass, too, and so may a call's refusal for want of a permission
+ * after the first call that was answered.
  */
 #ifndef INCR_SESSION_H
 #define INCR_SESSION_H

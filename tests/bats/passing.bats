@@ -96,3 +96,102 @@ for_two_seconds() {
 		'client_min_messages is error, which would hide a warning of COMMIT; waiting' \
 		"alter role role_$DB reset client_min_messages"
 }
+
+# -- Redis ------------------------------------------------------------------
+
+# flow: what is written to descriptor 9 is counted
+flow() {
+	mkfifo "$DIR/lines" "$DIR/batches"
+	exec 9<>"$DIR/lines" 8<>"$DIR/batches"
+	background incr-publish <"$DIR/lines" 2>"$DIR/publish" 8>&- 9>&-
+	publish=$!
+	background incr-consume >"$DIR/batches" 2>"$DIR/consume" 8>&- 9>&-
+	consume=$!
+	background incr-flush -i 0.1 <"$DIR/batches" 2>"$DIR/flush" 8>&- 9>&-
+	flush=$!
+	exec 8>&-
+}
+
+hang_up() { rcli "$@" client kill type normal >/dev/null; }
+
+# through BREAK TEXT MEND: functions. Each of the three says TEXT once.
+through() {
+	local since p tries
+	flow
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	wait_for 5 no_batches
+	tries=$(connections)
+	since=${EPOCHREALTIME/./}
+	"$1"
+	increment 2 >&9
+	for p in publish consume; do
+		wait_for 5 has "$2" "$DIR/$p" || { cat "$DIR"/{publish,consume,flush}; return 1; }
+	done
+	wait_for 5 elapsed "$since" 1500000
+	"$3"
+	increment 4 >&9
+	wait_for 10 sum_is 7
+	wait_for 10 no_batches
+	for p in "$publish" "$consume" "$flush"; do
+		kill -0 "$p"
+	done
+	for p in publish consume; do
+		[ "$(times "$DIR/$p" "$2")" = 1 ]
+	done
+	# Seven of each in two seconds, and those of redis-cli.
+	[ "$(($(connections) - tries))" -le 45 ]
+}
+
+connections() {
+	rcli ${MASTER-} info stats |
+		sed -n 's/^total_connections_received:\([0-9]*\).*/\1/p'
+}
+
+@test "Redis: another maxmemory-policy for a moment" {
+	own_redis --maxmemory 100mb --maxmemory-policy noeviction
+	evict() {
+		rcli config set maxmemory-policy allkeys-lru
+		hang_up
+	}
+	keep() { rcli config set maxmemory-policy noeviction; }
+	through evict 'maxmemory-policy allkeys-lru, must be noeviction' keep
+}
+
+@test "Redis: a password that is refused for a moment" {
+	own_redis
+	rcli acl setuser master on '>m' '~*' '&*' +@all
+	MASTER='--no-auth-warning --user master --pass m'
+	rcli config set requirepass old
+	export REDIS_URL="unix://:old@$OWN_REDIS/redis.sock"
+	rcli() { redis-cli -s "$OWN_REDIS/redis.sock" $MASTER "$@"; }
+	change() {
+		rcli config set requirepass new
+		hang_up
+	}
+	back() { rcli config set requirepass old; }
+	through change 'WRONGPASS invalid username-password pair or user is disabled.' back
+}
+
+@test "Redis: a permission that is missing for a moment" {
+	own_redis
+	rcli acl setuser user on '>u' '~*' '&*' +@all
+	export REDIS_URL="unix://user:u@$OWN_REDIS/redis.sock"
+	rcli() { redis-cli -s "$OWN_REDIS/redis.sock" "$@"; }
+	deny() { rcli acl setuser user -evalsha; }
+	allow() { rcli acl setuser user +evalsha; }
+	through deny "NOPERM" allow
+}
+
+@test "Redis: an error nobody has heard of in a greeting" {
+	own_redis
+	rcli acl setuser user on '>u' '~*' '&*' +@all
+	export REDIS_URL="unix://user:u@$OWN_REDIS/redis.sock"
+	rcli() { redis-cli -s "$OWN_REDIS/redis.sock" "$@"; }
+	deny() {
+		rcli acl setuser user -script
+		hang_up
+	}
+	allow() { rcli acl setuser user +script; }
+	through deny NOPERM allow
+}

@@ -252,17 +252,24 @@ gap" ]
 	[ "$reply" = pushed ]
 }
 
-@test "a permission taken away is refused, then a fault" {
+@test "a permission missing from the start is a fault, taken away an outage" {
 	synced_redis
-	rcli acl setuser someone on '>x' '~*' '+@all'
+	rcli acl setuser someone on '>x' '~*' '+@all' -evalsha
 	REDIS_URL=unix://someone:x@$OWN_REDIS/redis.sock
+	run calls measure measure
+	[[ "${lines[0]}" == "refused sent: NOPERM"* ]]
+	[[ "${lines[1]}" == "fault: NOPERM"* ]]
+	redis-cli -s "$OWN_REDIS/redis.sock" acl setuser someone +evalsha
 	dial
 	call 'publish 1 1 a'
 	redis-cli -s "$OWN_REDIS/redis.sock" acl setuser someone -evalsha
 	call 'publish 1 2 b'
 	[[ "$reply" == "refused sent: NOPERM"* ]]
 	call 'publish 1 2 b'
-	[[ "$reply" == "fault: NOPERM"* ]]
+	[[ "$reply" == "refused sent: NOPERM"* ]]
+	redis-cli -s "$OWN_REDIS/redis.sock" acl setuser someone +evalsha
+	call 'publish 1 2 b'
+	[ "$reply" = pushed ]
 }
 
 @test "permissions that suffice for half a publish do none of it" {
