@@ -29,6 +29,7 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "send/http_client.h"
+#include "send/key_field.h"
 #include "send/line_window.h"
 #include "send/progress.h"
 #include "send/request_pool.h"
@@ -192,7 +193,7 @@ set_key(void *dest, const char *text)
 
 	while (text[len] >= ' ' && text[len] <= '~')
 		len++;
-	if (len == 0 || len > HTTP_CLIENT_KEY_MAX || text[len] != '\0')
+	if (len == 0 || len > KEY_FIELD_KEY_MAX || text[len] != '\0')
 		return "1 to 255 printable characters of ASCII";
 	*(const char **)dest = text;
 	return NULL;

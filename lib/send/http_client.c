@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "send/key_field.h"
 
 enum {
 	CONNECT_MS = 3000,
@@ -24,9 +25,6 @@ enum {
 	ANSWER_MAX = 4 << 20, /* bytes that are looked at */
 	EVENTS = 64
 };
-
-#define KEY_NAME "Idempotency-Key: \""
-enum { KEY_FIELD = sizeof KEY_NAME + 2 * HTTP_CLIENT_KEY_MAX + 1 };
 
 /* One request at a time. */
 struct transfer {
@@ -64,7 +62,6 @@ static int set_timer(CURLM *multi, long timeout_ms, void *client);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
 static int add_header(struct transfer *t, const char *header);
-static void format_key(const char *key, char ret[KEY_FIELD]);
 static int set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
@@ -273,16 +270,17 @@ set_headers(struct transfer *t, const struct http_client *c,
 {
 	const struct curl_slist *h =
 	    request->many ? c->headers_many : c->headers;
-	char key[KEY_FIELD], offset[64];
+	char key[KEY_FIELD_MAX], offset[64];
 
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	for (; h != NULL; h = h->next)
 		if (add_header(t, h->data) < 0)
 			return -1;
-	format_key(request->key, key);
 	snprintf(offset, sizeof offset, "Incr-Line-Offset: %ju",
 	    (uintmax_t)request->line - 1);
+	if (request->key != NULL)
+		key_field_format(request->key, key);
 	if ((request->key != NULL && add_header(t, key) < 0) ||
 	    (request->line > 0 && add_header(t, offset) < 0))
 		return -1;
@@ -299,21 +297,6 @@ add_header(struct transfer *t, const char *header)
 		return -1;
 	t->headers = more;
 	return 0;
-}
-
-/* A string of RFC 8941, section 3.3.3. */
-static void
-format_key(const char *key, char ret[KEY_FIELD])
-{
-	char *to = stpcpy(ret, KEY_NAME);
-
-	for (size_t i = 0; key != NULL && key[i] != '\0'; i++) {
-		if (key[i] == '"' || key[i] == '\\')
-			*to++ = '\\';
-		*to++ = key[i];
-	}
-	*to++ = '"';
-	*to = '\0';
 }
 
 int64_t

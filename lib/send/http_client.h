@@ -49,13 +49,11 @@ const char *http_client_name(const struct http_client *c);
  * to /increments. */
 bool http_client_takes_many(const struct http_client *c);
 
-enum { HTTP_CLIENT_KEY_MAX = 255 };
-
 struct http_client_request {
 	const char *body; /* borrowed until its result */
 	size_t len;
 	bool many;       /* lines, else one JSON text */
-	const char *key; /* Idempotency-Key, at most HTTP_CLIENT_KEY_MAX
+	const char *key; /* Idempotency-Key, at most KEY_FIELD_KEY_MAX
 			  * printable characters, or NULL; copied */
 	uint64_t line;   /* of the key: the first one's number, from 1; 0: the
 			  * key is this request's */
