@@ -472,7 +472,7 @@ ring_dropped() {
 		rcli get "$key"
 	done >numbers
 	[ "$(grep -cE "^1 " numbers)" = 1 ]
-	[ "$(grep -vcx 1 numbers)" = "$(grep -cx 0 numbers)" ]
+	[ "$(grep -vcE '^1 ' numbers)" = "$(grep -cE '^0( |$)' numbers)" ]
 	has_ready 1
 }
 
