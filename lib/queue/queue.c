@@ -11,15 +11,20 @@
  */
 #include "queue/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "queue/queue_call.h"
 
+static enum server_fitness judge_version(
+    const char *version, char ret_why[REASON_MAX]);
+
 struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
 {
+	struct session_options options = queue_call_session;
 	struct queue *q;
 
 	*ret_why = "not a queue's name";
@@ -31,12 +36,29 @@ queue_open(const char *url, const char *name, const char **ret_why)
 		return NULL;
 	memcpy(q->name, name, strlen(name) + 1);
 	q->call = q->done = QUEUE_CALL_NONE;
-	q->session = session_open(url, &queue_call_session, ret_why);
+	snprintf(q->version_key, sizeof q->version_key,
+	    "incr::queue::[%s]::version", name);
+	options.key = q->version_key;
+	options.judge = judge_version;
+	q->session = session_open(url, &options, ret_why);
 	if (q->session == NULL) {
 		free(q);
 		return NULL;
 	}
 	return q;
+}
+
+/* A release that changes what keys mean has another version. */
+static enum server_fitness
+judge_version(const char *version, char ret_why[REASON_MAX])
+{
+	if (version == NULL || strcmp(version, QUEUE_CALL_VERSION) == 0)
+		return FIT;
+	reason_set(ret_why,
+	    "the keys of the queue are of version %.20s, of another release; "
+	    "this one reads version " QUEUE_CALL_VERSION,
+	    version);
+	return UNFIT_FOR_EVER;
 }
 
 void

@@ -13,7 +13,8 @@
  *
  * The queue connects by itself, connects again with back-off when the
  * connection is lost, checks the server (a cluster, an evicting
- * maxmemory-policy: QUEUE_FAULT) and loads the scripts.  It prints nothing.
+ * maxmemory-policy, keys of another release: QUEUE_FAULT) and loads the
+ *scripts.  It prints nothing.
  *
  * A reply that does not come within QUEUE_REPLY_MS ends the connection.
  */

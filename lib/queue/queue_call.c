@@ -39,7 +39,7 @@ _Static_assert(
     (size_t)SCRIPTS <= HANDSHAKE_SCRIPTS_MAX, "HANDSHAKE_SCRIPTS_MAX");
 
 const struct session_options queue_call_session = {
-    scripts, SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS};
+    scripts, SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS, NULL, NULL};
 
 enum { COMMAND = SCRIPTS /* in place of the number of a script */ };
 

@@ -63,12 +63,17 @@ enum queue_state queue_call_digest(struct queue *q);
 /* What the session of a queue is opened with: it loads the scripts. */
 extern const struct session_options queue_call_session;
 
+/* Of the queue's keys.  Release 0.1.0 noted none: its keys are of version 1,
+ * and can be read. */
+#define QUEUE_CALL_VERSION "2"
+
 struct queue {
 	struct session *session;
 	char name[QUEUE_NAME_MAX + 1];
-	enum queue_call call; /* the last one begun */
-	enum queue_call done; /* the one that result is of */
-	size_t n_keys;        /* of call, if it is a script */
+	char version_key[QUEUE_NAME_MAX + 40]; /* for the handshake */
+	enum queue_call call;                  /* the last one begun */
+	enum queue_call done;                  /* the one that result is of */
+	size_t n_keys;                         /* of call, if it is a script */
 	struct resp_args args;
 
 	union {

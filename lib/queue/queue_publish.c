@@ -59,8 +59,10 @@ queue_introduce(struct queue *q, const struct id *publisher)
 	if (!queue_call_start(q))
 		return -1;
 	publisher_key(q, publisher);
+	queue_call_own_key(q, "version");
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 1, NULL);
+	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 2, NULL);
 }
 
 enum queue_state

@@ -15,10 +15,12 @@ queue_register(struct queue *q, const struct id *consumer)
 	queue_call_own_key(q, "consumers");
 	queue_call_consumer_key(q, consumer, "owner", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
+	queue_call_own_key(q, "version");
 	resp_arg_text(&q->args, q->name);
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 4, NULL);
+	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 5, NULL);
 }
 
 enum queue_state

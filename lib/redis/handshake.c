@@ -11,6 +11,7 @@
 #include "redis/resp.h"
 
 static int add_auth(struct buf *out, const struct url_redis *u);
+static int add_get(struct buf *out, const char *key);
 static enum server_fitness check_info(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
@@ -31,6 +32,10 @@ handshake_write(struct handshake *h, const struct url_redis *url,
 		h->steps[h->n++] = HANDSHAKE_INFO;
 		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
 	}
+	if (url != NULL && h->key != NULL) {
+		h->steps[h->n++] = HANDSHAKE_GET;
+		failed |= add_get(out, h->key);
+	}
 	for (size_t i = 0; i < n_scripts; i++) {
 		h->steps[h->n++] = HANDSHAKE_LOAD;
 		failed |= buf_addf(out, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
@@ -50,6 +55,14 @@ add_auth(struct buf *out, const struct url_redis *u)
 	return failed | resp_encode(out, u->password, strlen(u->password));
 }
 
+static int
+add_get(struct buf *out, const char *key)
+{
+	int failed = buf_addf(out, "*2\r\n$3\r\nGET\r\n");
+
+	return failed | resp_encode(out, key, strlen(key));
+}
+
 enum server_fitness
 handshake_check(struct handshake *h, const struct redis_reply *reply,
     char ret_why[REASON_MAX])
@@ -65,6 +78,8 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
 	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
+	case HANDSHAKE_GET:
+		return h->judge(redis_reply_text(reply, &len), ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);

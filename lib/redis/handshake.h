@@ -1,6 +1,7 @@
 /*
- * The handshake with a Redis: AUTH and SELECT as the URL says, INFO, SCRIPT
- * LOAD of every script.
+ * The handshake with a Redis: AUTH and SELECT as the URL says, INFO, GET of a
+ * key that tells whether what is there can be read, SCRIPT LOAD of every
+ * script.
  */
 #ifndef INCR_HANDSHAKE_H
 #define INCR_HANDSHAKE_H
@@ -25,12 +26,20 @@ enum handshake_step {
 	HANDSHAKE_AUTH,
 	HANDSHAKE_SELECT,
 	HANDSHAKE_INFO,
+	HANDSHAKE_GET,
 	HANDSHAKE_LOAD
 };
 
+/* Judges the value of a key, NULL if there is none.  Unless FIT, ret_why is
+ * what is wrong with it. */
+typedef enum server_fitness handshake_judge(
+    const char *value, char ret_why[REASON_MAX]);
+
 /* All zero: not begun. */
 struct handshake {
-	enum handshake_step steps[3 + HANDSHAKE_SCRIPTS_MAX];
+	const char *key; /* set before it begins; NULL: none is read */
+	handshake_judge *judge;
+	enum handshake_step steps[4 + HANDSHAKE_SCRIPTS_MAX];
 	size_t n, n_answered, n_loaded;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last INFO */
 	uint64_t maxmemory;                /* the same, in bytes */

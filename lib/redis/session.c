@@ -90,6 +90,8 @@ session_open(const char *url, const struct session_options *options,
 	if (s == NULL)
 		return NULL;
 	s->options = *options;
+	s->handshake.key = options->key;
+	s->handshake.judge = options->judge;
 	if (url_parse_redis(url, &s->url, ret_why) < 0)
 		goto failed;
 	s->dial = dial_open(&s->url, options->connect_ms, ret_why);

@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/reason.h"
+#include "redis/handshake.h"
 #include "redis/redis.h"
 #include "redis/resp.h"
 
@@ -45,6 +46,9 @@ struct session_options {
 	size_t n_scripts;           /* at most HANDSHAKE_SCRIPTS_MAX */
 	int64_t connect_ms;         /* for the connection and the handshake */
 	int64_t reply_ms;           /* without a byte moving in a call */
+	const char *key;            /* read in the handshake, borrowed for ever,
+				     * and judged; NULL: none */
+	handshake_judge *judge;
 };
 
 /*

@@ -31,6 +31,7 @@ name_keys() {
 # As publishers that have published nothing yet.
 introduce_all() {
 	printf "set ${P}publisher::%s 0 ex 86400\n" $A $B $C $D | rcli >/dev/null
+	rcli set "${P}version" 2 >/dev/null
 }
 
 # script NAME NUMKEYS [KEY|ARG]...: its reply, words on one line; what is
@@ -73,7 +74,7 @@ timeless() {
 }
 
 introduce() { # ID
-	timeless script introduce 1 "${P}publisher::$1" 86400
+	timeless script introduce 2 "${P}publisher::$1" "${P}version" 86400 2
 }
 
 # NAME: of the batch; LATE=1: it comes later than its not-after.
@@ -106,8 +107,9 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 4 rmq::queues "${P}consumers" "$(owner_key "$1")" \
-		"${P}consumer::$1::last" "$INCR_QUEUE" "$1" "$(record "$1")" $LIFE
+	script register 5 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+		"${P}consumer::$1::last" "${P}version" "$INCR_QUEUE" "$1" \
+		"$(record "$1")" $LIFE 2
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -275,6 +277,17 @@ unchanged() {
 	[ "$(rcli get "${P}publisher::$A")" = 0 ]
 	ttl=$(rcli ttl "${P}publisher::$A")
 	((ttl > 86000 && ttl <= 86400))
+}
+
+@test "introduce, register: the version is noted if none is" {
+	[ "$(rcli get "${P}version")" = 2 ] # by setup
+	rcli del "${P}version"
+	register $A
+	[ "$(rcli get "${P}version")" = 2 ]
+	rcli set "${P}version" 3
+	register $B
+	introduce "${A/a/c}"
+	[ "$(rcli get "${P}version")" = 3 ]
 }
 
 @test "introduce: a second time, or late, it changes nothing" {

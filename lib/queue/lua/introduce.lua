@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- introduce: makes the key of a publisher, which has published nothing yet.
 --
--- KEYS   1 the publisher's key
--- ARGV   1 its life, seconds
+-- KEYS   1 the publisher's key   2 the version of the queue's keys
+-- ARGV   1 its life, seconds   2 the version, noted if none is
 -- Reply  1 it was made, or 0 it was there before: nothing done; then the Unix
 --        millisecond, by Redis's clock
 --
@@ -10,6 +10,7 @@
 -- from an old connection, makes a key that nobody uses and that expires.
 -- Allowed at maxmemory: it is small, and publish says which lines are refused.
 
+redis.call('SET', KEYS[2], ARGV[2], 'NX')
 local done = redis.call('SET', KEYS[1], 0, 'NX', 'EX', ARGV[1])
 local time = redis.call('TIME')
 return {done and 1 or 0, time[1] * 1000 + math.floor(time[2] / 1000)}

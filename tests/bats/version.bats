@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# The version of a queue's keys: a release that can't read what another one
+# left says so, and changes nothing.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_redis
+	use_postgres
+	DIR=$BATS_TEST_TMPDIR
+	VERSION="incr::queue::[$INCR_QUEUE]::version"
+}
+
+teardown() { end_background; }
+
+version() { rcli get "$VERSION"; }
+state() { rcli --raw eval 'local all = {}
+	local keys = redis.call("KEYS", "*" .. ARGV[1] .. "*") table.sort(keys)
+	for _, key in ipairs(keys) do
+		all[#all + 1] = key .. " " .. redis.sha1hex(redis.call("DUMP", key))
+	end return all' 0 "$INCR_QUEUE"; }
+
+@test "a publisher notes the version, and so does a consumer" {
+	increment 3 | incr-publish
+	[ "$(version)" = 2 ]
+	rcli del "$VERSION"
+	incr-consume -o | incr-flush
+	[ "$(version)" = 2 ]
+	sum_is 3
+	[ "$(rcli ttl "$VERSION")" = -1 ]
+}
+
+@test "another version is said by every program, and nothing is changed" {
+	increment 3 | incr-publish
+	echo bad | put_stdin
+	incr-consume -o >"$DIR/stream"
+	rcli set "$VERSION" 3
+	before=$(state)
+	refused() {
+		run "$@"
+		[ "$status" -eq 100 ] && [[ "$output" == *'the keys of the queue are of version 3, of another release; this one reads version 2' ]] || {
+			echo "$*: $status: $output"
+			return 1
+		}
+	}
+	refused timeout 10 incr-publish < <(increment 4)
+	refused timeout 10 incr-consume
+	refused incr-consume -o
+	refused incr-flush <"$DIR/stream"
+	refused incr-rejected list
+	refused incr-audit
+	refused incr-db --yes adopt
+	[ "$(state)" = "$before" ]
+	total_is 0
+}
+
+@test "a queue of 0.1.0, which noted none, goes on and is noted" {
+	increments 1 10 | incr-publish
+	incr-consume -o >"$DIR/left" # taken, and not acknowledged
+	increments 11 20 | incr-publish
+	rcli del "$VERSION" "incr::queue::[$INCR_QUEUE]::database"
+	incr-consume -o | incr-flush
+	sum_is 210
+	no_batches
+	[ "$(version)" = 2 ]
+}
+
+@test "another version that appears is seen at the next connection" {
+	mkfifo "$DIR/lines"
+	exec 8<>"$DIR/lines"
+	background incr-publish <"$DIR/lines" 2>"$DIR/err" 8>&-
+	local pid=$! status=0
+	increment 3 >&8
+	wait_for 10 has_ready 1
+	rcli set "$VERSION" 3
+	rcli client kill type normal
+	increment 4 >&8
+	wait "$pid" || status=$?
+	exec 8>&-
+	[ "$status" -ne 0 ]
+	grep -q 'are of version 3, of another release' "$DIR/err"
+	[ "$(ready)" = 1 ]
+}
