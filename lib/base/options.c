@@ -21,8 +21,16 @@ enum {
 	MAX_DEFS = 32,
 	LONG_ONLY = 256, /* getopt's value of defs[i] is LONG_ONLY + i */
 	WORD_MAX = 4096,
-	SECRET_MAX = 4096
+	SECRET_MAX = 4096,
+	KEPT = 4 /* at most so many options are @FILE */
 };
+
+/* Lines of files that options named. */
+static struct {
+	const char *path;
+	char line[SECRET_MAX];
+} kept[KEPT];
+static size_t n_kept;
 
 static const struct option_def common[] = {
     {.letter = 'h', .name = "help", .help = "show this and leave"},
@@ -43,6 +51,7 @@ static void store_url(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
 static void store_secret(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
+static int read_line(const char *path, char ret[SECRET_MAX]);
 static const char *read_first_line(const char *path, const char *where);
 static _Noreturn void bad(
     const struct option_def *d, const char *where, const char *text);
@@ -255,22 +264,47 @@ store_secret(const struct option_def *d, const char *text, const char *where,
 static const char *
 read_first_line(const char *path, const char *where)
 {
-	static char kept[4][SECRET_MAX];
-	static size_t n_kept;
-	char *line = kept[n_kept % 4];
-	FILE *f = fopen(path, "re");
+	size_t i = n_kept++ % KEPT;
 
-	n_kept++;
-	if (f == NULL)
-		log_die(
-		    EXIT_CONFIG, "%s: %s: %s", where, path, strerror(errno));
-	if (fgets(line, SECRET_MAX, f) == NULL ||
-	    strlen(line) >= SECRET_MAX - 1)
+	kept[i].path = path;
+	switch (read_line(path, kept[i].line)) {
+	case 0: break;
+	case ENODATA:
 		log_die(EXIT_CONFIG, "%s: %s: no line of at most %d bytes",
 		    where, path, SECRET_MAX - 2);
+	default:
+		log_die(
+		    EXIT_CONFIG, "%s: %s: %s", where, path, strerror(errno));
+	}
+	return kept[i].line;
+}
+
+/* 0, ENODATA or what fopen says. */
+static int
+read_line(const char *path, char ret[SECRET_MAX])
+{
+	char line[SECRET_MAX];
+	FILE *f = fopen(path, "re");
+	bool good;
+
+	if (f == NULL)
+		return errno;
+	good =
+	    fgets(line, SECRET_MAX, f) != NULL && strlen(line) < SECRET_MAX - 1;
 	fclose(f);
+	if (!good)
+		return ENODATA;
 	line[strcspn(line, "\n")] = '\0';
-	return line;
+	memcpy(ret, line, sizeof line);
+	return 0;
+}
+
+void
+options_refresh(const char *text)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		if (kept[i].line == text && kept[i].path != NULL)
+			(void)read_line(kept[i].path, kept[i].line);
 }
 
 static void

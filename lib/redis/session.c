@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/reason.h"
 #include "base/url.h"
 #include "redis/dial.h"
@@ -36,6 +37,7 @@ enum phase {
 enum { LASTED_MS = 2000 };
 
 struct session {
+	const char *text; /* of the URL; @FILE may have another password */
 	struct url_redis url;
 	struct session_options options;
 	enum phase phase;
@@ -59,6 +61,7 @@ struct session {
 
 static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static void advance(struct session *s, short revents);
+static void read_password(struct session *s);
 static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
@@ -72,7 +75,6 @@ static enum session_state replied(struct session *s, struct redis_reply *reply);
 static enum session_state lose(struct session *s);
 static enum session_state lose_or_fault(struct session *s);
 static enum session_state fault(struct session *s, bool was_right);
-static bool fit_once(const struct session *s);
 static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
 static int begin(struct session *s, const struct buf *more);
@@ -92,6 +94,7 @@ session_open(const char *url, const struct session_options *options,
 	s->options = *options;
 	s->handshake.key = options->key;
 	s->handshake.judge = options->judge;
+	s->text = url;
 	if (url_parse_redis(url, &s->url, ret_why) < 0)
 		goto failed;
 	s->dial = dial_open(&s->url, options->connect_ms, ret_why);
@@ -200,6 +203,7 @@ static void
 advance(struct session *s, short revents)
 {
 	if (s->phase == WAITING && clock_ms() >= s->due_ms) {
+		read_password(s);
 		dial_begin(s->dial);
 		enter(s, DIALING, IO_FOREVER);
 	}
@@ -209,8 +213,26 @@ advance(struct session *s, short revents)
 	case DIAL_BUSY: break;
 	case DIAL_DONE: connected(s); break;
 	case DIAL_FAILED: lose(s); break;
-	case DIAL_REFUSED: fault(s, fit_once(s)); break;
+	case DIAL_REFUSED: fault(s, s->status.connections > 0); break;
 	}
+}
+
+/* It may have been changed in the file that --redis names. */
+static void
+read_password(struct session *s)
+{
+	struct url_redis now;
+	const char *why;
+
+	options_refresh(s->text);
+	if (url_parse_redis(s->text, &now, &why) < 0)
+		return;
+	memcpy(s->url.user, now.user, sizeof now.user);
+	memcpy(s->url.password, now.password, sizeof now.password);
+	memcpy(
+	    s->url.sentinel_user, now.sentinel_user, sizeof now.sentinel_user);
+	memcpy(s->url.sentinel_password, now.sentinel_password,
+	    sizeof now.sentinel_password);
 }
 
 static void
@@ -300,7 +322,7 @@ check_reply(struct session *s, struct redis_reply *reply)
 
 	redis_reply_free(reply);
 	switch (f) {
-	case UNFIT_FOR_EVER: return fault(s, fit_once(s));
+	case UNFIT_FOR_EVER: return fault(s, s->status.connections > 0);
 	case UNFIT_NOW: return lose(s);
 	case FIT:
 		if (handshake_done(&s->handshake))
@@ -381,7 +403,7 @@ lose_or_fault(struct session *s)
 {
 	if (s->phase != HANDSHAKE || !redis_refused(s->redis))
 		return lose(s);
-	return fault(s, fit_once(s));
+	return fault(s, s->status.connections > 0);
 }
 
 /* What is configured wrong, and explained, may pass if it was right before:
@@ -394,12 +416,6 @@ fault(struct session *s, bool was_right)
 	disconnect(s);
 	enter(s, FAULTY, IO_FOREVER);
 	return SESSION_FAULT;
-}
-
-static bool
-fit_once(const struct session *s)
-{
-	return s->status.connections > 0;
 }
 
 static void

@@ -52,8 +52,9 @@ struct session_options {
 };
 
 /*
- * url as in url.h.  No input or output yet.  NULL with *ret_why, constant
- * text without the URL.  Caller closes.
+ * url as in url.h, borrowed; user and password in it are read anew before every
+ * connection, see options_refresh.  No input or output yet.  NULL with
+ * *ret_why, constant text without the URL.  Caller closes.
  */
 struct session *session_open(const char *url,
     const struct session_options *options, const char **ret_why);

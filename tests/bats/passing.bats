@@ -195,3 +195,20 @@ connections() {
 	allow() { rcli acl setuser user +script; }
 	through deny NOPERM allow
 }
+
+@test "Redis: a rotated password is read from the file" {
+	own_redis --requirepass old
+	rcli() { redis-cli -s "$OWN_REDIS/redis.sock" --no-auth-warning "$@"; }
+	echo "unix://:old@$OWN_REDIS/redis.sock" >"$DIR/url"
+	REDIS_URL=@$DIR/url
+	flow
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	rcli -a old config set requirepass new
+	rcli -a new client kill type normal
+	increment 2 >&9
+	wait_for 5 has WRONGPASS "$DIR/publish"
+	echo "unix://:new@$OWN_REDIS/redis.sock" >"$DIR/url"
+	wait_for 5 sum_is 3
+	kill -0 "$publish" && kill -0 "$consume" && kill -0 "$flush"
+}
