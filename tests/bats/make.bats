@@ -158,13 +158,13 @@ machine() {
 @test "deps installs for make run only what running needs" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	machine
-	sed -i 's/|hey|/|hey|bats|groff|nginx-light|/' m/bin/dpkg-query
+	sed -i 's/|hey|/|hey|bats|groff|nginx-light|uuid-dev|/' m/bin/dpkg-query
 	run -0 "$ROOT/etc/deps" run
 	[ "$output" = 'deps: installing: caddy' ]
 	run -0 "$ROOT/etc/deps" test
 	[ "$output" = 'deps: installing: bats hey groff' ]
 	run -0 "$ROOT/etc/deps" long
-	[ "$output" = 'deps: installing: nginx-light' ]
+	[ "$output" = 'deps: installing: nginx-light uuid-dev' ]
 	run -100 "$ROOT/etc/deps" tests
 	[ "$output" = 'deps: unknown kind of packages: tests' ]
 	make -n -C "$ROOT" run | grep -qx 'etc/deps run'
