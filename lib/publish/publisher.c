@@ -82,35 +82,6 @@ publisher_close(struct publisher *c)
 	buf_free(&c->out);
 }
 
-struct publish_batch *
-publisher_filling(const struct publisher *c)
-{
-	return c->filling;
-}
-
-bool
-publisher_empty(const struct publisher *c)
-{
-	return c->state == BATCH_NONE && publish_batch_empty(c->filling);
-}
-
-size_t
-publisher_count(const struct publisher *c, size_t *ret_in_doubt)
-{
-	*ret_in_doubt = in_doubt(c) ? c->in_flight->n_data : 0;
-	return c->in_flight->n_data + c->filling->n_data;
-}
-
-const char *
-publisher_why(const struct publisher *c, char ret[REASON_MAX])
-{
-	if (c->why[0] != '\0')
-		reason_set(ret, "%s", c->why);
-	else
-		reason_set(ret, "redis: %s", queue_status(c->queue)->why);
-	return ret;
-}
-
 int64_t
 publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 {
