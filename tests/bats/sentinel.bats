@@ -33,13 +33,17 @@ sentinel() {
 		echo "bind 127.0.0.1"
 		echo "port $port"
 		echo "dir $PWD"
+		echo 'daemonize yes'
+		echo "pidfile $PWD/sentinel.$port.pid"
+		echo "logfile $PWD/sentinel.$port.log"
 		echo "sentinel monitor m 127.0.0.1 $P1 1"
 		echo 'sentinel down-after-milliseconds m 500'
 		echo 'sentinel failover-timeout m 3000'
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"sentinel.$port.conf"
-	background alone redis-sentinel "$PWD/sentinel.$port.conf" \
-		>"sentinel.$port.log"
+	alone redis-sentinel "$PWD/sentinel.$port.conf" >/dev/null
+	wait_for 10 test -s "sentinel.$port.pid"
+	remember "$(cat "sentinel.$port.pid")"
 	wait_for 10 redis-cli -p "$port" ping
 }
 

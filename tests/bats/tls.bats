@@ -206,9 +206,14 @@ refused() {
 		tls-auth-clients no
 		tls-replication yes
 		dir $PWD
+		daemonize yes
+		pidfile $PWD/sentinel.pid
+		logfile $PWD/sentinel.log
 		sentinel monitor m 127.0.0.1 $P 1
 	END
-	background alone redis-sentinel "$PWD/sentinel.conf" >sentinel.log
+	alone redis-sentinel "$PWD/sentinel.conf" >/dev/null
+	wait_for 10 test -s sentinel.pid
+	remember "$(cat sentinel.pid)"
 	wait_for 10 listening "$S"
 	incr-publish -w 10 -r \
 		"rediss-sentinel://localhost:$S/0?master=m&cacert=ca.pem" <line
