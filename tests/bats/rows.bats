@@ -16,7 +16,8 @@ setup() {
 teardown() { end_background; }
 
 # once [ARG...]: what is in the queue goes through incr-consume -o | incr-flush
-once() { incr-consume -o | incr-flush "$@"; }
+# Without what incr-consume says, sooner or later, of a reader that has gone.
+once() { incr-consume -o 2>"$DIR/consume" | incr-flush "$@"; }
 
 # refused TEXT COMMAND: neither counted nor acknowledged, and TEXT is said;
 # after the SQL of COMMAND all is counted
