@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "postgres/pg_connect.h"
 #include "postgres/pg_error.h"
 
 enum {
@@ -29,7 +30,8 @@ enum link {
 };
 
 struct postgres {
-	const char *url, *name, *greeting;
+	struct pg_connect *connect;
+	const char *greeting;
 	PGconn *conn; /* NULL: LINK_OFF, LINK_FAULT */
 	enum link link;
 	int64_t deadline_ms;
@@ -65,23 +67,18 @@ struct postgres *
 postgres_open(const char *url, const char *name, const char *greeting,
     const char **ret_why)
 {
-	PQconninfoOption *parsed = NULL;
+	struct pg_connect *connect = pg_connect_open(url, name, ret_why);
 	struct postgres *pg;
 
-	/* libpq's own words about a bad string may show parts of it. */
-	*ret_why = "not a URL or connection string that libpq understands";
-	if (url != NULL && (strstr(url, "://") || strchr(url, '='))) {
-		parsed = PQconninfoParse(url, NULL);
-		if (parsed == NULL)
-			return NULL;
-		PQconninfoFree(parsed);
-	}
+	if (connect == NULL)
+		return NULL;
 	*ret_why = LOG_NO_MEMORY;
 	pg = calloc(1, sizeof *pg);
-	if (pg == NULL)
+	if (pg == NULL) {
+		pg_connect_close(connect);
 		return NULL;
-	pg->url = url;
-	pg->name = name;
+	}
+	pg->connect = connect;
 	pg->greeting = greeting;
 	return pg;
 }
@@ -94,6 +91,7 @@ postgres_close(struct postgres *pg)
 	PQclear(pg->rows);
 	PQclear(pg->greeted);
 	PQfinish(pg->conn);
+	pg_connect_close(pg->connect);
 	free(pg);
 }
 
@@ -141,17 +139,7 @@ postgres_step(struct postgres *pg, short revents)
 static void
 connect_now(struct postgres *pg)
 {
-	char silence[16];
-	/* What stands before dbname is a default that the URL may override. */
-	const char *const names[] = {"fallback_application_name",
-	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-	    "keepalives_count", "target_session_attrs", "dbname", NULL};
-	const char *const values[] = {pg->name, silence, "5", "2", "3",
-	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
-	    pg->url, NULL};
-
-	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
-	pg->conn = PQconnectStartParams(names, values, 1);
+	pg->conn = pg_connect_start(pg->connect);
 	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
 		fail(pg, pg->conn == NULL ? LOG_NO_MEMORY
 					  : PQerrorMessage(pg->conn));

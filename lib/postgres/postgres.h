@@ -2,8 +2,8 @@
  * A connection to Postgres: it connects by itself, carries one statement at
  * a time, and connects again with back-off when it is lost.  It never blocks
  * (but for the lookup of a host name, which libpq does in line), prints
- * nothing, and knows no table.  postgres.c alone includes libpq.  A program's
- * loop:
+ * nothing, and knows no table.  postgres.c and pg_connect.c alone include
+ * libpq.  A program's loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
  *	... io_poll ...
@@ -43,8 +43,9 @@ enum postgres_state {
  * url: a connection string or URL as libpq takes it, NULL for the PG*
  * variables; name is what Postgres calls us; greeting, expressions of SQL
  * with a comma between them, are read on every new connection.  All three are
- * borrowed for ever.  No input or output yet.  NULL with *ret_why, constant
- * text without the URL.  Caller closes.
+ * borrowed for ever.  User and password of a url that was @FILE are read anew
+ * before every connection, see options_refresh.  No input or output yet.  NULL
+ * with *ret_why, constant text without the URL.  Caller closes.
  *
  * Unless url or PGTARGETSESSIONATTRS says otherwise, a server that can't be
  * written to (a standby) is no server: of several hosts the next one is tried.

@@ -19,17 +19,22 @@ teardown() {
 	[ -z "${ROLE-}" ] || sql "drop role $ROLE" || :
 }
 
-# fed ARG...: incr-flush that reads what is written to descriptor 9, as a role
-# of its own
-fed() {
+# make_role: ROLE, of this test alone, and ROLE_URL
+make_role() {
 	ROLE=role_$DB
+	ROLE_URL=${DATABASE_URL/user=postgres/user=$ROLE}
 	sql "create role $ROLE login"
 	sql "grant select, insert, update on increments to $ROLE"
 	sql "grant select, insert, update, delete on incr_ledger to $ROLE"
+}
+
+# fed ARG...: incr-flush that reads what is written to descriptor 9, as a role
+# of its own
+fed() {
+	[ -n "${ROLE-}" ] || make_role
 	mkfifo "$DIR/lines"
 	exec 9<>"$DIR/lines"
-	DATABASE_URL=${DATABASE_URL/user=postgres/user=$ROLE} \
-		background incr-flush "$@" <"$DIR/lines" 2>"$DIR/err" 9>&-
+	DATABASE_URL=$ROLE_URL background incr-flush "$@" <"$DIR/lines" 2>"$DIR/err" 9>&-
 	flush=$!
 	exec 9>"$DIR/lines"
 }
@@ -95,6 +100,71 @@ for_two_seconds() {
 		where usename = 'role_$DB'" \
 		'client_min_messages is error, which would hide a warning of COMMIT; waiting' \
 		"alter role role_$DB reset client_min_messages"
+}
+
+# set_password TEXT: of the role, whose connections end
+set_password() {
+	sql "alter role $ROLE password '$1'"
+	sql "select pg_terminate_backend(pid) from pg_stat_activity
+		where usename = '$ROLE'" >/dev/null
+}
+
+# write_url PASSWORD [MORE]: into the file that ROLE_URL names
+write_url() {
+	echo "postgresql:///$DB?host=$INCR_SUITE/pg&user=$ROLE&password=$1${2-}" \
+		>"$DIR/url"
+}
+
+# refused_again: the server has refused a password since
+refused_again() {
+	local log
+	log=$(stat -c %s "$INCR_SUITE/pg.log")
+	wait_for 5 eval 'log_since "$log" | grep -q "password authentication"'
+}
+
+@test "Postgres: a rotated password is read from the file" {
+	make_role
+	sql "grant with_password to $ROLE"
+	set_password old
+	write_url old
+	ROLE_URL=@$DIR/url fed -i 0.1
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	set_password new
+	increment 2 >&9
+	wait_for 5 has '28P01' "$DIR/err"
+	# Half a file, and another database, are not gone to.
+	echo 'postgresql://[' >"$DIR/url"
+	refused_again
+	write_url new '&dbname=incr_template'
+	wait_for 5 sum_is 3
+	# What is wrong now was right before.
+	write_url wrong
+	set_password newer
+	increment 4 >&9
+	wait_for 5 eval '[ "$(times "$DIR/err" 28P01)" = 2 ]'
+	: >"$DIR/url"
+	refused_again
+	write_url newer
+	wait_for 5 sum_is 7
+	exec 9>&-
+	wait_for 5 gone "$flush"
+	wait "$flush"
+	[ "$(wc -l <"$DIR/err")" = 2 ]
+}
+
+@test "Postgres: incr-db and incr-audit take the URL of a file, too" {
+	make_role
+	sql "grant with_password to $ROLE"
+	set_password secret
+	write_url secret
+	sql "insert into increments values ('$KEY', 5)"
+	[ "$(DATABASE_URL=@$DIR/url incr-db -p show | cut -f 2)" = 5 ]
+	DATABASE_URL=@$DIR/url incr-audit -e 5
+	incr-audit -d "@$DIR/url" -e 5
+	# Not in an argument, where everybody sees it.
+	run -100 incr-audit -d "$(cat "$DIR/url")"
+	[[ $output == *'use DATABASE_URL or @FILE' ]]
 }
 
 # -- Redis ------------------------------------------------------------------

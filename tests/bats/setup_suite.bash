@@ -12,10 +12,20 @@ setup_suite() {
 	collect_reports
 	redis_start "$INCR_SUITE/redis" --maxmemory-policy noeviction
 	pg_start "$INCR_SUITE/pg" 'log_line_prefix=%d '
+	ask_for_passwords
 	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
 		-c 'create database incr_template' >/dev/null
 	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d incr_template \
 		-v ON_ERROR_STOP=1 -f "$ROOT/sql/schema.sql" >/dev/null
+}
+
+# Of the members of the role with_password alone.
+ask_for_passwords() {
+	sed -i '1i local all +with_password scram-sha-256' \
+		"$INCR_SUITE/pg/data/pg_hba.conf"
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c 'create role with_password' \
+		-c 'select pg_reload_conf()' >/dev/null
 }
 
 teardown_suite() {

@@ -1,0 +1,121 @@
+/* Begins connections to a database, as whom its file says now. */
+#include "postgres/pg_connect.h"
+
+#include <postgresql/libpq-fe.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "postgres/postgres.h"
+
+struct pg_connect {
+	const char *url; /* as the options keep it, where it may change */
+	const char *name;
+	char *text;              /* the URL as it was at first, NULL: none */
+	PQconninfoOption *login; /* has user and password, NULL: as in text */
+};
+
+static bool has_parts(const char *url);
+static void read_login(struct pg_connect *c);
+static const char *part(const struct pg_connect *c, const char *keyword);
+
+struct pg_connect *
+pg_connect_open(const char *url, const char *name, const char **ret_why)
+{
+	PQconninfoOption *parsed;
+	struct pg_connect *c;
+
+	/* libpq's own words about a bad string may show parts of it. */
+	*ret_why = "not a URL or connection string that libpq understands";
+	if (url != NULL && has_parts(url)) {
+		parsed = PQconninfoParse(url, NULL);
+		if (parsed == NULL)
+			return NULL;
+		PQconninfoFree(parsed);
+	}
+	*ret_why = LOG_NO_MEMORY;
+	c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return NULL;
+	c->url = url;
+	c->name = name;
+	c->text = url == NULL ? NULL : strdup(url);
+	if (url != NULL && c->text == NULL) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* Anything else is the name of a database to libpq. */
+static bool
+has_parts(const char *url)
+{
+	return strstr(url, "://") != NULL || strchr(url, '=') != NULL;
+}
+
+void
+pg_connect_close(struct pg_connect *c)
+{
+	if (c == NULL)
+		return;
+	PQconninfoFree(c->login);
+	free(c->text);
+	free(c);
+}
+
+struct pg_conn *
+pg_connect_start(struct pg_connect *c)
+{
+	char silence[16];
+	/* What stands before dbname is a default that the URL may override,
+	 * what stands behind it overrides the URL. */
+	const char *const names[] = {"fallback_application_name",
+	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+	    "keepalives_count", "target_session_attrs", "dbname", "user",
+	    "password", NULL};
+	const char *values[] = {c->name, silence, "5", "2", "3",
+	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
+	    c->text, NULL, NULL, NULL};
+	enum { USER = 7, PASSWORD };
+
+	read_login(c);
+	values[USER] = part(c, "user");
+	values[PASSWORD] = part(c, "password");
+	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
+	return PQconnectStartParams(names, values, 1);
+}
+
+/* The last login that could be read stays. */
+static void
+read_login(struct pg_connect *c)
+{
+	PQconninfoOption *parsed;
+
+	options_refresh(c->url);
+	if (c->url == NULL || strcmp(c->url, c->text) == 0) {
+		PQconninfoFree(c->login);
+		c->login = NULL;
+		return;
+	}
+	parsed = has_parts(c->url) ? PQconninfoParse(c->url, NULL) : NULL;
+	if (parsed == NULL)
+		return;
+	PQconninfoFree(c->login);
+	c->login = parsed;
+}
+
+/* NULL: as the URL said at first. */
+static const char *
+part(const struct pg_connect *c, const char *keyword)
+{
+	const PQconninfoOption *o = c->login;
+
+	for (; o != NULL && o->keyword != NULL; o++)
+		if (strcmp(o->keyword, keyword) == 0)
+			return o->val;
+	return NULL;
+}

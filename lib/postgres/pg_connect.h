@@ -1,0 +1,24 @@
+/*
+ * Begins connections to one database: what libpq is told by its URL, what by
+ * us.  Where the URL was @FILE, user and password are read from the file again
+ * each time, so that they can be rotated.  Everything else stays as it was at
+ * the start: a window whose outcome is unknown is repeated in the database that
+ * it was sent to.
+ */
+#ifndef INCR_PG_CONNECT_H
+#define INCR_PG_CONNECT_H
+
+struct pg_connect;
+struct pg_conn; /* libpq's PGconn */
+
+/* url and name as in postgres_open.  NULL with *ret_why, constant text without
+ * the URL.  Caller closes. */
+struct pg_connect *pg_connect_open(
+    const char *url, const char *name, const char **ret_why);
+void pg_connect_close(struct pg_connect *c); /* NULL is allowed */
+
+/* What PQconnectStartParams returns; caller finishes.  A file that can't be
+ * read, or has no URL now, changes nothing. */
+struct pg_conn *pg_connect_start(struct pg_connect *c);
+
+#endif
