@@ -66,3 +66,26 @@ resp_encode(struct buf *out, const void *p, size_t len)
 	buf_grow(out, (size_t)head + len + 2);
 	return 0;
 }
+
+int
+resp_encode_command(struct buf *out, const struct resp_args *args)
+{
+	if (buf_addf(out, "*%zu\r\n", args->n) < 0)
+		return -1;
+	return buf_add(out, buf_ptr(&args->resp), args->resp.len);
+}
+
+int
+resp_encode_eval(struct buf *out, const char *sha, size_t n_keys,
+    const struct resp_args *args)
+{
+	enum { HEAD = 3 };
+	char keys[24];
+
+	snprintf(keys, sizeof keys, "%zu", n_keys);
+	if (buf_addf(out, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n) < 0 ||
+	    resp_encode(out, sha, strlen(sha)) < 0 ||
+	    resp_encode(out, keys, strlen(keys)) < 0)
+		return -1;
+	return buf_add(out, buf_ptr(&args->resp), args->resp.len);
+}

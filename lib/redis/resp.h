@@ -33,4 +33,10 @@ void resp_args_free(struct resp_args *a);
 /* Adds one bulk string to out.  0, or -1 if memory is gone: unchanged. */
 int resp_encode(struct buf *out, const void *p, size_t len);
 
+/* Add a command, its name first in args; and EVALSHA of a script, whose first
+ * n_keys arguments are keys.  0, or -1 if memory is gone. */
+int resp_encode_command(struct buf *out, const struct resp_args *args);
+int resp_encode_eval(struct buf *out, const char *sha, size_t n_keys,
+    const struct resp_args *args);
+
 #endif

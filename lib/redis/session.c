@@ -8,7 +8,6 @@
  */
 #include "redis/session.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@
 #include "base/url.h"
 #include "redis/dial.h"
 #include "redis/handshake.h"
+#include "redis/sending.h"
 #include "redis/server_info.h"
 
 enum phase {
@@ -48,9 +48,8 @@ struct session {
 	struct redis *redis; /* NULL: no connection */
 
 	struct buf handshake_request, call; /* as they are sent */
-	struct iovec out[2];                /* what is being sent, borrowed */
-	size_t out_done, out_handed;        /* bytes of it, redis.h */
 	struct iovec more; /* second half of the call, borrowed */
+	struct sending sending;
 
 	struct handshake handshake;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
@@ -66,7 +65,6 @@ static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
 static int send_some(struct session *s);
-static bool unsent(const struct session *s);
 static void restart_timer(struct session *s);
 static enum session_state check_reply(
     struct session *s, struct redis_reply *reply);
@@ -79,8 +77,6 @@ static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
 static int begin(struct session *s, const struct buf *more);
 static void send_call(struct session *s);
-static void start_sending(
-    struct session *s, const struct buf *b, struct iovec more);
 
 struct session *
 session_open(const char *url, const struct session_options *options,
@@ -127,7 +123,7 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 	if (s->redis != NULL) {
 		ret_pfd->fd = redis_fd(s->redis);
 		ret_pfd->events = redis_events(s->redis);
-		if (unsent(s))
+		if (sending_unsent(&s->sending))
 			ret_pfd->events |= POLLOUT;
 	}
 	if (s->phase == DIALING)
@@ -250,7 +246,7 @@ send_handshake(struct session *s, const struct url_redis *url)
 	if (handshake_write(&s->handshake, url, s->options.scripts,
 		s->options.n_scripts, &s->handshake_request) < 0)
 		return reason_set(s->status.why, LOG_NO_MEMORY);
-	start_sending(s, &s->handshake_request, (struct iovec){0});
+	sending_start(&s->sending, &s->handshake_request, (struct iovec){0});
 	return send_some(s);
 }
 
@@ -286,24 +282,14 @@ exchange(struct session *s, short revents)
 static int
 send_some(struct session *s)
 {
-	size_t before = s->out_done;
-	int result = redis_send(
-	    s->redis, s->out, &s->out_done, &s->out_handed, s->status.why);
+	bool moved;
+	int result = sending_step(&s->sending, s->redis, &moved, s->status.why);
 
-	if (s->phase == CALLING &&
-	    s->out_handed == s->out[0].iov_len + s->out[1].iov_len)
+	if (s->phase == CALLING && sending_handed(&s->sending))
 		s->status.sent = true;
-	if (result < 0)
-		return -1;
-	if (s->out_done > before)
+	if (result == 0 && moved)
 		restart_timer(s);
-	return 0;
-}
-
-static bool
-unsent(const struct session *s)
-{
-	return s->out_done < s->out[0].iov_len + s->out[1].iov_len;
+	return result;
 }
 
 /* Bytes of a call moved: its time-out begins again. */
@@ -357,7 +343,6 @@ replied(struct session *s, struct redis_reply *reply)
 	const char *error = redis_reply_error(reply);
 
 	if (error == NULL) {
-		backoff_reset(&s->backoff);
 		s->reply = reply;
 		s->answered = true;
 		backoff_reset(&s->backoff);
@@ -424,7 +409,7 @@ disconnect(struct session *s)
 	dial_cancel(s->dial);
 	redis_close(s->redis);
 	s->redis = NULL;
-	start_sending(s, NULL, (struct iovec){0});
+	sending_start(&s->sending, NULL, (struct iovec){0});
 }
 
 /* -- calls --------------------------------------------------------------- */
@@ -433,20 +418,13 @@ int
 session_eval(struct session *s, size_t script, size_t n_keys,
     const struct resp_args *args, const struct buf *more)
 {
-	enum { HEAD = 3 };
-	struct buf *call = &s->call;
-	char keys[24];
-	int failed;
-
 	if (s->phase != READY || args->failed)
 		return -1;
-	buf_clear(call);
-	snprintf(keys, sizeof keys, "%zu", n_keys);
-	failed = buf_addf(call, "*%zu\r\n$7\r\nEVALSHA\r\n", HEAD + args->n);
-	failed |= resp_encode(call, s->handshake.shas[script], HANDSHAKE_SHA);
-	failed |= resp_encode(call, keys, strlen(keys));
-	failed |= buf_add(call, buf_ptr(&args->resp), args->resp.len);
-	return failed != 0 ? -1 : begin(s, more);
+	buf_clear(&s->call);
+	if (resp_encode_eval(
+		&s->call, s->handshake.shas[script], n_keys, args) < 0)
+		return -1;
+	return begin(s, more);
 }
 
 int
@@ -455,8 +433,7 @@ session_command(struct session *s, const struct resp_args *args)
 	if (s->phase != READY || args->failed)
 		return -1;
 	buf_clear(&s->call);
-	if (buf_addf(&s->call, "*%zu\r\n", args->n) < 0 ||
-	    buf_add(&s->call, buf_ptr(&args->resp), args->resp.len) < 0)
+	if (resp_encode_command(&s->call, args) < 0)
 		return -1;
 	return begin(s, NULL);
 }
@@ -478,18 +455,8 @@ static void
 send_call(struct session *s)
 {
 	enter(s, CALLING, clock_ms() + s->options.reply_ms);
-	start_sending(s, &s->call, s->more);
+	sending_start(&s->sending, &s->call, s->more);
 	(void)send_some(s); /* a failure shows again in the next step */
-}
-
-static void
-start_sending(struct session *s, const struct buf *b, struct iovec more)
-{
-	s->out[0] = (struct iovec){0};
-	if (b != NULL)
-		s->out[0] = (struct iovec){buf_ptr(b), b->len};
-	s->out[1] = more;
-	s->out_done = s->out_handed = 0;
 }
 
 const struct redis_reply *
