@@ -77,7 +77,7 @@ pg_connect_start(struct pg_connect *c)
 	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 	    "keepalives_count", "target_session_attrs", "dbname", "user",
 	    "password", NULL};
-	const char *values[] = {c->name, silence, "5", "2", "3",
+	const char *values[] = {c->name, silence, "3", "1", "3",
 	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
 	    c->text, NULL, NULL, NULL};
 	enum { USER = 7, PASSWORD };

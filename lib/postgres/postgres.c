@@ -13,6 +13,7 @@
 #include "base/reason.h"
 #include "postgres/pg_connect.h"
 #include "postgres/pg_error.h"
+#include "postgres/pg_greeting.h"
 
 enum {
 	GREETING_MAX = 4096,
@@ -54,6 +55,7 @@ static void greet(struct postgres *pg);
 static void step_greeting(struct postgres *pg, short revents);
 static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
+static enum postgres_state give_up(struct postgres *pg);
 static enum postgres_state collect(struct postgres *pg);
 static enum postgres_state finish(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
@@ -190,24 +192,16 @@ step_connecting(struct postgres *pg, short revents)
 		greet(pg);
 }
 
-/*
- * A pooler may lend a connection that somebody else has set otherwise: the
- * greeting sees the search_path that connections of this role and database
- * begin with, and temporary tables last.  It must be possible to see a warning
- * of COMMIT, see finish().
- */
 static void
 greet(struct postgres *pg)
 {
 	char text[GREETING_MAX];
 
-	snprintf(text, sizeof text,
-	    "begin read only; set local search_path to default; "
-	    "select set_config('search_path', coalesce(nullif(nullif("
-	    "current_setting('search_path'), ''), '\"\"'), 'public') "
-	    "|| ', pg_temp', true); "
-	    "select current_setting('client_min_messages'), %s; commit",
-	    pg->greeting);
+	if (pg_greeting_write(
+		text, sizeof text, pg->greeting, PQbackendPID(pg->conn)) < 0) {
+		fail(pg, "greeting: too long");
+		return;
+	}
 	if (PQsendQuery(pg->conn, text) == 0) {
 		fail(pg, PQerrorMessage(pg->conn));
 		return;
@@ -255,7 +249,7 @@ step_call(struct postgres *pg, short revents)
 	int left;
 
 	if (clock_ms() >= pg->deadline_ms)
-		return fail(pg, "timed out while a statement ran");
+		return give_up(pg);
 	if ((revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
 	    PQconsumeInput(pg->conn) == 0)
 		return collect(pg);
@@ -266,6 +260,17 @@ step_call(struct postgres *pg, short revents)
 		pg->flushing = left > 0;
 	}
 	return PQisBusy(pg->conn) ? POSTGRES_CALLING : collect(pg);
+}
+
+/* The connection may be alive, and the statement under way: the server has
+ * time to notice that the connection was closed, before there is another. */
+static enum postgres_state
+give_up(struct postgres *pg)
+{
+	enum postgres_state state = fail(pg, "timed out while a statement ran");
+
+	pg->deadline_ms = clock_ms() + PG_GREETING_GONE_MS;
+	return state;
 }
 
 /*

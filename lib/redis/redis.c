@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,7 @@ struct redis {
 };
 
 static struct redis *checked(redisContext *c, char ret_why[REASON_MAX]);
+static void notice_gone(int fd);
 static ssize_t send_plain(struct redis *r, const struct iovec part[2],
     size_t done, char ret_why[REASON_MAX]);
 static ssize_t send_record(struct redis *r, const struct iovec part[2],
@@ -52,7 +55,32 @@ redis_connect_unix(const char *path, char ret_why[REASON_MAX])
 struct redis *
 redis_connect_tcp(const char *address, int port, char ret_why[REASON_MAX])
 {
-	return checked(redisConnectNonBlock(address, port), ret_why);
+	struct redis *r = checked(redisConnectNonBlock(address, port), ret_why);
+
+	if (r != NULL)
+		notice_gone(redis_fd(r));
+	return r;
+}
+
+/* A peer that is not there any more is an error on the socket after
+ * REDIS_SILENCE_MS, also while nothing is sent. */
+static void
+notice_gone(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 3}, /* seconds */
+	    {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+	    {IPPROTO_TCP, TCP_KEEPCNT, 2},
+	    {IPPROTO_TCP, TCP_USER_TIMEOUT, REDIS_SILENCE_MS},
+	};
+
+	/* Without them only time is lost. */
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		(void)setsockopt(fd, options[i].level, options[i].name,
+		    &options[i].value, sizeof options[i].value);
 }
 
 static struct redis *

@@ -16,6 +16,9 @@
 
 struct redis;
 
+/* Without a sign of life from a TCP peer: the connection is broken. */
+enum { REDIS_SILENCE_MS = 5000 };
+
 /* Bytes of a Unix socket's path at most, sockaddr_un. */
 size_t redis_path_max(void);
 

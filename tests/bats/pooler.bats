@@ -103,6 +103,8 @@ drop_tables() { sql 'drop table if exists increments, incr_ledger'; }
 	no_batches
 	run -0 incr-audit --expect 500500
 	[ "$(left)" = '"$user", public|notice|0' ]
+	# Nobody else is asked to notice that a client is gone.
+	[ "$(sql 'show client_connection_check_interval')" = 0 ]
 }
 
 @test "incr-flush counts into the real tables, whatever the connection has" {
