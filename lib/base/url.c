@@ -136,6 +136,21 @@ url_parse_redis(const char *text, struct url_redis *ret, const char **ret_why)
 	return result;
 }
 
+void
+url_take_login(const char *text, struct url_redis *u)
+{
+	struct url_redis now;
+	const char *why;
+
+	if (url_parse_redis(text, &now, &why) < 0)
+		return;
+	memcpy(u->user, now.user, sizeof u->user);
+	memcpy(u->password, now.password, sizeof u->password);
+	memcpy(u->sentinel_user, now.sentinel_user, sizeof u->sentinel_user);
+	memcpy(u->sentinel_password, now.sentinel_password,
+	    sizeof u->sentinel_password);
+}
+
 static int
 parse_unix(const char *from, struct url_redis *ret, const char **ret_why)
 {

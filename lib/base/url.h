@@ -51,4 +51,8 @@ struct url_redis {
 int url_parse_redis(
     const char *text, struct url_redis *ret, const char **ret_why);
 
+/* Takes users and passwords from text, if it can be parsed, and nothing else.
+ */
+void url_take_login(const char *text, struct url_redis *u);
+
 #endif

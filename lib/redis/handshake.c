@@ -7,13 +7,12 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/reason.h"
 #include "redis/resp.h"
 
 static int add_auth(struct buf *out, const struct url_redis *u);
 static int add_get(struct buf *out, const char *key);
-static enum server_fitness check_info(struct handshake *h,
-    const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 int
 handshake_write(struct handshake *h, const struct url_redis *url,
@@ -77,7 +76,7 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	switch (h->steps[h->n_answered++]) {
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
-	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
+	case HANDSHAKE_INFO: return handshake_look(h, reply, ret_why);
 	case HANDSHAKE_GET:
 		return h->judge(redis_reply_text(reply, &len), ret_why);
 	case HANDSHAKE_LOAD: break;
@@ -91,20 +90,24 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	return FIT;
 }
 
-static enum server_fitness
-check_info(struct handshake *h, const struct redis_reply *reply,
+enum server_fitness
+handshake_look(struct handshake *h, const struct redis_reply *reply,
     char ret_why[REASON_MAX])
 {
 	size_t len;
 	const char *info = redis_reply_text(reply, &len);
+	enum server_fitness f = UNFIT_NOW;
 
+	h->look_ms = clock_ms() + HANDSHAKE_LOOK_MS;
 	if (info == NULL ||
 	    server_info_run_id(info, h->run_id, sizeof h->run_id) < 0) {
 		reason_set(ret_why, "INFO: no run_id");
-		return UNFIT_NOW;
+	} else {
+		h->maxmemory = server_info_maxmemory(info);
+		f = server_info_check(info, ret_why);
 	}
-	h->maxmemory = server_info_maxmemory(info);
-	return server_info_check(info, ret_why);
+	h->unfit = f != FIT;
+	return f;
 }
 
 bool

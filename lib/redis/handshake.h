@@ -19,7 +19,8 @@
 enum {
 	HANDSHAKE_SCRIPTS_MAX = 16,
 	HANDSHAKE_SHA = 40,
-	HANDSHAKE_RUN_ID_MAX = 64
+	HANDSHAKE_RUN_ID_MAX = 64,
+	HANDSHAKE_LOOK_MS = 60000 /* INFO is looked at again */
 };
 
 enum handshake_step {
@@ -43,6 +44,8 @@ struct handshake {
 	size_t n, n_answered, n_loaded;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last INFO */
 	uint64_t maxmemory;                /* the same, in bytes */
+	bool unfit;                        /* the same said so */
+	int64_t look_ms; /* clock_ms(): it is to be looked at again */
 	char shas[HANDSHAKE_SCRIPTS_MAX]
 		 [HANDSHAKE_SHA + 1]; /* of the scripts */
 };
@@ -55,6 +58,11 @@ int handshake_write(struct handshake *h, const struct url_redis *url,
 /* Checks the next reply.  Unless FIT, ret_why is the reason: never with the
  * password. */
 enum server_fitness handshake_check(struct handshake *h,
+    const struct redis_reply *reply, char ret_why[REASON_MAX]);
+
+/* Checks a reply to INFO, in the handshake or later; an error is UNFIT_NOW.
+ * If FIT, ret_why is untouched. */
+enum server_fitness handshake_look(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 /* Was every request answered? */

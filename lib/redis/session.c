@@ -52,6 +52,8 @@ struct session {
 	struct sending sending;
 
 	struct handshake handshake;
+	bool looks;   /* INFO stands in front of the call, */
+	bool looking; /* and its reply has not come yet */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
 	bool answered; /* a call, by another reply than an error */
@@ -60,7 +62,6 @@ struct session {
 
 static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static void advance(struct session *s, short revents);
-static void read_password(struct session *s);
 static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
@@ -75,6 +76,7 @@ static enum session_state lose_or_fault(struct session *s);
 static enum session_state fault(struct session *s, bool was_right);
 static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
+static int start_call(struct session *s);
 static int begin(struct session *s, const struct buf *more);
 static void send_call(struct session *s);
 
@@ -199,7 +201,9 @@ static void
 advance(struct session *s, short revents)
 {
 	if (s->phase == WAITING && clock_ms() >= s->due_ms) {
-		read_password(s);
+		/* @FILE may have another password now. */
+		options_refresh(s->text);
+		url_take_login(s->text, &s->url);
 		dial_begin(s->dial);
 		enter(s, DIALING, IO_FOREVER);
 	}
@@ -211,24 +215,6 @@ advance(struct session *s, short revents)
 	case DIAL_FAILED: lose(s); break;
 	case DIAL_REFUSED: fault(s, s->status.connections > 0); break;
 	}
-}
-
-/* It may have been changed in the file that --redis names. */
-static void
-read_password(struct session *s)
-{
-	struct url_redis now;
-	const char *why;
-
-	options_refresh(s->text);
-	if (url_parse_redis(s->text, &now, &why) < 0)
-		return;
-	memcpy(s->url.user, now.user, sizeof now.user);
-	memcpy(s->url.password, now.password, sizeof now.password);
-	memcpy(
-	    s->url.sentinel_user, now.sentinel_user, sizeof now.sentinel_user);
-	memcpy(s->url.sentinel_password, now.sentinel_password,
-	    sizeof now.sentinel_password);
 }
 
 static void
@@ -265,6 +251,12 @@ exchange(struct session *s, short revents)
 			restart_timer(s);
 		if (reply == NULL)
 			break;
+		if (s->looking) {
+			s->looking = false;
+			handshake_look(&s->handshake, reply, s->status.why);
+			redis_reply_free(reply);
+			continue;
+		}
 		if (s->phase == CALLING)
 			return replied(s, reply);
 		if (s->phase == READY) {
@@ -345,8 +337,10 @@ replied(struct session *s, struct redis_reply *reply)
 	if (error == NULL) {
 		s->reply = reply;
 		s->answered = true;
-		backoff_reset(&s->backoff);
 		enter(s, READY, IO_FOREVER);
+		s->status.maxmemory = s->handshake.maxmemory;
+		if (s->handshake.unfit)
+			lose(s); /* the next one says how that is to be taken */
 		return SESSION_REPLIED;
 	}
 	reason_set(s->status.why, "%s", error);
@@ -409,6 +403,7 @@ disconnect(struct session *s)
 	dial_cancel(s->dial);
 	redis_close(s->redis);
 	s->redis = NULL;
+	s->looking = false;
 	sending_start(&s->sending, NULL, (struct iovec){0});
 }
 
@@ -418,11 +413,10 @@ int
 session_eval(struct session *s, size_t script, size_t n_keys,
     const struct resp_args *args, const struct buf *more)
 {
-	if (s->phase != READY || args->failed)
-		return -1;
-	buf_clear(&s->call);
-	if (resp_encode_eval(
-		&s->call, s->handshake.shas[script], n_keys, args) < 0)
+	const char *sha = s->handshake.shas[script];
+
+	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
 		return -1;
 	return begin(s, more);
 }
@@ -430,12 +424,19 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 int
 session_command(struct session *s, const struct resp_args *args)
 {
-	if (s->phase != READY || args->failed)
-		return -1;
-	buf_clear(&s->call);
-	if (resp_encode_command(&s->call, args) < 0)
+	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	    resp_encode_command(&s->call, args) < 0)
 		return -1;
 	return begin(s, NULL);
+}
+
+/* Once a minute INFO goes in front of a call. */
+static int
+start_call(struct session *s)
+{
+	buf_clear(&s->call);
+	s->looks = clock_ms() >= s->handshake.look_ms;
+	return s->looks ? buf_addf(&s->call, "INFO\r\n") : 0;
 }
 
 static int
@@ -455,6 +456,7 @@ static void
 send_call(struct session *s)
 {
 	enter(s, CALLING, clock_ms() + s->options.reply_ms);
+	s->looking = s->looks;
 	sending_start(&s->sending, &s->call, s->more);
 	(void)send_some(s); /* a failure shows again in the next step */
 }

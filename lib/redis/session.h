@@ -12,6 +12,10 @@
  * SESSION_DOWN and tried again.  After the first handshake that went well the
  * former may pass, too, and so may a call's refusal for want of a permission
  * after the first call that was answered.
+ *
+ * Settings may change while a connection lasts: with the first call after
+ * HANDSHAKE_LOOK_MS, INFO is looked at again.  A Redis that is unfit then is
+ * left when that call has its reply.
  */
 #ifndef INCR_SESSION_H
 #define INCR_SESSION_H

@@ -169,15 +169,16 @@ refused_again() {
 
 # -- Redis ------------------------------------------------------------------
 
-# flow: what is written to descriptor 9 is counted
+# flow [COMMAND...]: what is written to descriptor 9 is counted; COMMAND is put
+# in front of the programs
 flow() {
 	mkfifo "$DIR/lines" "$DIR/batches"
 	exec 9<>"$DIR/lines" 8<>"$DIR/batches"
-	background incr-publish <"$DIR/lines" 2>"$DIR/publish" 8>&- 9>&-
+	background "$@" incr-publish <"$DIR/lines" 2>"$DIR/publish" 8>&- 9>&-
 	publish=$!
-	background incr-consume >"$DIR/batches" 2>"$DIR/consume" 8>&- 9>&-
+	background "$@" incr-consume >"$DIR/batches" 2>"$DIR/consume" 8>&- 9>&-
 	consume=$!
-	background incr-flush -i 0.1 <"$DIR/batches" 2>"$DIR/flush" 8>&- 9>&-
+	background "$@" incr-flush -i 0.1 <"$DIR/batches" 2>"$DIR/flush" 8>&- 9>&-
 	flush=$!
 	exec 8>&-
 }
@@ -226,6 +227,55 @@ connections() {
 	}
 	keep() { rcli config set maxmemory-policy noeviction; }
 	through evict 'maxmemory-policy allkeys-lru, must be noeviction' keep
+}
+
+@test "Redis: another maxmemory-policy is seen within a minute" {
+	local preloaded=(env "LD_PRELOAD=$DIR/clock.so") p
+	not sanitized incr-publish || skip "what is preloaded must be first"
+	own_redis --maxmemory 100mb --maxmemory-policy noeviction
+	cd "$DIR" && build_clock
+	flow "${preloaded[@]}"
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	rcli config set maxmemory-policy allkeys-lru
+	# Nothing is looked at all the time.
+	increment 2 >&9
+	wait_for 5 sum_is 3
+	wait_for 5 no_batches
+	[ ! -s publish ] && [ ! -s consume ] && [ ! -s flush ]
+	echo 61 >ahead
+	increment 4 >&9
+	for p in publish consume; do
+		wait_for 10 has 'maxmemory-policy allkeys-lru, must be noeviction' $p
+	done
+	rcli config set maxmemory-policy noeviction
+	wait_for 10 sum_is 7
+	wait_for 10 no_batches
+	kill -0 "$publish" && kill -0 "$consume" && kill -0 "$flush"
+	for p in publish consume; do
+		[ "$(times $p maxmemory-policy)" = 1 ]
+	done
+}
+
+# A script that Redis has forgotten is loaded in the middle of such a call.
+@test "Redis: its settings are looked at with a call that is sent again" {
+	local preloaded=(env "LD_PRELOAD=$DIR/clock.so")
+	not sanitized incr-publish || skip "what is preloaded must be first"
+	own_redis
+	cd "$DIR" && build_clock
+	flow "${preloaded[@]}"
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	kill -STOP "$consume"
+	rcli script flush
+	echo 61 >ahead
+	increment 2 >&9
+	wait_for 5 has_ready 1
+	increment 4 >&9
+	wait_for 5 has_ready 2
+	kill -CONT "$consume"
+	wait_for 5 sum_is 7
+	[ ! -s publish ] && [ ! -s consume ]
 }
 
 @test "Redis: a password that is refused for a moment" {

@@ -271,31 +271,6 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 	[ "$(rcli --raw lrange "$REJECTED" 0 -1)" = bad ]
 }
 
-# A clock that can be set forward: LD_PRELOAD=./clock.so, seconds in ahead.
-build_clock() {
-	cat >clock.c <<-'END'
-		#define _GNU_SOURCE
-		#include <stdio.h>
-		#include <sys/syscall.h>
-		#include <time.h>
-		#include <unistd.h>
-		int
-		clock_gettime(clockid_t id, struct timespec *ts)
-		{
-			int r = (int)syscall(SYS_clock_gettime, id, ts);
-			FILE *f = id == CLOCK_BOOTTIME ? fopen(AHEAD, "r") : NULL;
-			long ahead = 0;
-			if (f != NULL) {
-				if (fscanf(f, "%ld", &ahead) == 1)
-					ts->tv_sec += ahead;
-				fclose(f);
-			}
-			return r;
-		}
-	END
-	"${CC:-cc}" -shared -fPIC -DAHEAD="\"$PWD/ahead\"" -o clock.so clock.c
-}
-
 # too_late FIRST: a stream whose batch FIRST has its line a day before its
 # checkpoint; the batches before it are in the table. $pid is incr-flush.
 too_late() {
