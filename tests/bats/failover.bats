@@ -153,3 +153,20 @@ has_row() { [ "$(on_standby 'select seq from incr_ledger')" = 2 ]; }
 	DATABASE_URL="postgresql:///postgres?host=$S,$P" \
 		run -0 incr-audit --expect 5
 }
+
+@test "incr-db passes a standby over, too, whatever it is to do" {
+	wait_for 10 on_standby 'table incr_database'
+	on_standby 'select pg_wal_replay_pause()'
+	on_primary 'drop table increments'
+	DATABASE_URL="postgresql:///postgres?host=$S,$P" run -0 incr-db create
+	[ -z "$output" ]
+	increment 5 | incr-flush
+	DATABASE_URL="postgresql:///postgres?host=$S,$P" run -0 incr-db -p show
+	[[ "$output" == "$KEY	5	"* ]]
+	PGHOST=$S,$P DATABASE_URL='' run -0 incr-db -y clear
+	[ -z "$(on_primary 'table increments')" ]
+	# Unless it is told so.
+	DATABASE_URL="postgresql:///postgres?host=$S,$P&target_session_attrs=any" \
+		run -111 incr-db create
+	[[ "$output" == *'read-only transaction' ]]
+}
