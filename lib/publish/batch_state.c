@@ -51,6 +51,10 @@ static const struct transition {
 	{.next = BATCH_NONE, .action = BATCH_GIVE_UNKNOWN, .new_id = true}},
     {SILENT, BATCH_REPEATING, BATCH_GAP,
 	{.next = BATCH_UNCONFIRMED, .action = BATCH_GIVE_UP}},
+    {WITH_ECHO, BATCH_REPEATING, BATCH_LATE_ELSEWHERE,
+	{.next = BATCH_NONE, .action = BATCH_GIVE_UNKNOWN, .new_id = true}},
+    {SILENT, BATCH_REPEATING, BATCH_LATE_ELSEWHERE,
+	{.next = BATCH_UNCONFIRMED, .action = BATCH_GIVE_UP}},
 
     {WITH_ECHO, BATCH_UNSENT, BATCH_EXPIRED,
 	{.next = BATCH_UNSENT, .action = BATCH_EXPIRE}},

@@ -31,6 +31,7 @@ static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
 static enum publisher_state introduced(struct publisher *c);
 static enum publisher_state replied(struct publisher *c);
+static enum batch_event late(const struct publisher *c);
 static void take_time(struct publisher *c, int64_t at_ms);
 static enum publisher_state turned_away(
     struct publisher *c, enum queue_publish_outcome outcome);
@@ -45,7 +46,6 @@ static void new_name(struct publisher *c);
 static bool take_next(struct publisher *c);
 static enum publisher_state introduce(struct publisher *c);
 static enum publisher_state publish(struct publisher *c);
-static uint64_t high_water(const struct publisher *c);
 static enum publisher_state give_up(struct publisher *c, int64_t now_ms);
 static void hang_up(struct publisher *c);
 static enum publisher_state expire_in_flight(struct publisher *c);
@@ -192,7 +192,7 @@ replied(struct publisher *c)
 	switch (outcome) {
 	case QUEUE_HIGH:
 	case QUEUE_OOM: return turned_away(c, outcome);
-	case QUEUE_LATE: return apply(c, BATCH_LATE);
+	case QUEUE_LATE: return apply(c, late(c));
 	case QUEUE_OTHER: return apply(c, BATCH_OTHER);
 	case QUEUE_GAP: return apply(c, BATCH_GAP);
 	case QUEUE_PUSHED:
@@ -200,6 +200,15 @@ replied(struct publisher *c)
 	}
 	backoff_reset(&c->backoff);
 	return apply(c, BATCH_PUSHED);
+}
+
+/* A Redis that took over, or was restarted, may lack what was counted: a batch
+ * that is repeated there must not be pushed again. */
+static enum batch_event
+late(const struct publisher *c)
+{
+	return queue_status(c->queue)->run == c->run ? BATCH_LATE
+						     : BATCH_LATE_ELSEWHERE;
 }
 
 static void
@@ -212,7 +221,7 @@ take_time(struct publisher *c, int64_t at_ms)
 static enum publisher_state
 turned_away(struct publisher *c, enum queue_publish_outcome outcome)
 {
-	uint64_t limit = high_water(c);
+	uint64_t limit = publisher_high_water(c);
 	enum publisher_state result = apply(c, BATCH_NO_ROOM);
 
 	c->trouble = c->state == BATCH_NONE ? PUBLISHER_ANSWERED_NO_ROOM
@@ -245,8 +254,10 @@ apply(struct publisher *c, enum batch_event event)
 	case BATCH_GIVE_UNKNOWN: return answer_unknown(c);
 	case BATCH_EXPIRE: return expire_in_flight(c);
 	case BATCH_GIVE_UP:
-		reason_set(
-		    c->why, "redis: record of published batches is gone");
+		reason_set(c->why, "redis: %s",
+		    event == BATCH_LATE_ELSEWHERE
+			? "restarted or replaced, and lacks the last batch"
+			: "record of published batches is gone");
 		return PUBLISHER_GAVE_UP;
 	}
 	return PUBLISHER_WELL;
@@ -402,7 +413,7 @@ publish(struct publisher *c)
 	const struct queue_lines *lines = publish_batch_encode(c->in_flight);
 	/* Told no time, this Redis is asked for it, and for what was done. */
 	struct queue_terms terms = {.window_s = c->set.window_s,
-	    .high_water = high_water(c),
+	    .high_water = publisher_high_water(c),
 	    .not_after_ms = redis_time_ahead(&c->redis_time,
 		queue_status(c->queue)->run, clock_ms(), QUEUE_NOT_AFTER_S),
 	    .name = c->name};
@@ -413,16 +424,6 @@ publish(struct publisher *c)
 		queue_publish(c->queue, &c->id, c->seq + 1, lines, &terms)) < 0)
 		return PUBLISHER_NO_MEMORY;
 	return apply(c, BATCH_SEND);
-}
-
-/* Messages ready at most. */
-static uint64_t
-high_water(const struct publisher *c)
-{
-	if (c->set.high_water > 0)
-		return c->set.high_water;
-	return queue_status(c->queue)->maxmemory / 4 * 3 /
-	       PUBLISHER_MESSAGE_BYTES;
 }
 
 /* -- giving up ------------------------------------------------------------ */

@@ -119,6 +119,9 @@ bool publisher_empty(const struct publisher *c);
 /* Increments without an outcome; *ret_in_doubt of them may be in Redis. */
 size_t publisher_count(const struct publisher *c, size_t *ret_in_doubt);
 
+/* How many messages may be ready at most; 0: any number. */
+uint64_t publisher_high_water(const struct publisher *c);
+
 /* Why it waits, is faulty or gave up, as "object: reason", in ret,
  * which it returns.  It may contain bytes from Redis, never the URL. */
 const char *publisher_why(const struct publisher *c, char ret[REASON_MAX]);

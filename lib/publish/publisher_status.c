@@ -24,6 +24,15 @@ publisher_count(const struct publisher *c, size_t *ret_in_doubt)
 	return c->in_flight->n_data + c->filling->n_data;
 }
 
+uint64_t
+publisher_high_water(const struct publisher *c)
+{
+	if (c->set.high_water > 0)
+		return c->set.high_water;
+	return queue_status(c->queue)->maxmemory / 4 * 3 /
+	       PUBLISHER_MESSAGE_BYTES;
+}
+
 const char *
 publisher_why(const struct publisher *c, char ret[REASON_MAX])
 {

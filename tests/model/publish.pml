@@ -4,12 +4,13 @@
  * late, waits that end, time that passes, records that run out, after a day or
  * by a clock that was set, a Redis without room, a proxy that hands a call on
  * and then answers an error of its own, a copy of the process (a cloned VM)
- * that goes on under the same id, a tag that was used for another increment.
+ * that goes on under the same id, a tag that was used for another increment, a
+ * failover to a replica that lacks the last batch, which was counted before.
  * A client that was answered unknown repeats its line, within the window, at
- * another publisher.  A process that is killed is one that gives up and
- * answers nothing.  Checked: no batch is pushed twice, one that was answered
- * 202 is there, one that was answered 503 or 422 never is.  BROKEN leaves out
- * a rule, as in drain.pml.
+ * another publisher, and that may be done late, too.  A process that is killed
+ * is one that gives up and answers nothing.  Checked: no batch is pushed
+ * twice, one that was answered 202 is there, one that was answered 503 or 422
+ * never is.  BROKEN leaves out a rule, as in drain.pml.
  */
 #define BATCHES	2
 #define IDS	9
@@ -27,6 +28,7 @@
 #define NOT_AFTER	11
 #define MARK_LIFE	12
 #define RECORD		13
+#define LATE_ELSEWHERE	14
 
 c_decl {
 static long
@@ -52,17 +54,28 @@ byte last[IDS];			/* publisher::ID plus 1; 0: no key */
 byte name[IDS];			/* of the batch that it is; 0: none yet */
 bool refused[IDS];		/* its line was */
 byte time;
+byte redis;			/* which: another after a failover */
 byte mark[BATCHES];		/* time plus 1 of the tag's; 0: none */
 byte other[BATCHES];		/* the same, with another increment */
 byte pushed[BATCHES];
+bool gone[BATCHES];		/* from Redis, by a failover */
+byte came[BATCHES];		/* the time at which the client sent it first */
 mtype answer[BATCHES];
 bool maybe;			/* it was sent, whole: BATCH_UNCONFIRMED */
 byte id;			/* of the publisher */
+byte id_redis;			/* the only one at which id has first sendings */
+byte told;			/* the time, by the last reply of this Redis */
 chan late = [4] of { byte, byte, byte, byte };
 
-/* A mark lives as long as any sending may be late. */
-#define LIVES(m)	(m > 0 && (time + 1 == m || time == m && RULE(MARK_LIFE)))
-#define IN_TIME(sent)	(time <= sent + 1 || !RULE(NOT_AFTER))
+/* The idempotency window is WINDOW long, a sending at most LATEST late, and a
+ * mark lives as long as both. */
+#define WINDOW		1
+#define LATEST		1
+#define LIFE		(WINDOW + LATEST * (RULE(MARK_LIFE)))
+#define LIVES(m)	(m > 0 && time + 1 <= m + LIFE)
+#define NEVER		9	/* sent to a Redis that has not told the time */
+#define IN_TIME(sent)	(sent != NEVER && time <= sent + LATEST || \
+			    !RULE(NOT_AFTER))
 
 /* introduce.lua: seq 0 */
 inline introduce(i) {
@@ -75,7 +88,7 @@ inline introduce(i) {
 
 inline push(b) {
 	if
-	:: LIVES(mark[b])
+	:: LIVES(mark[b]) -> mark[b] = time + 1
 	:: !LIVES(mark[b]) && LIVES(other[b]) -> says = REFUSED
 	:: else ->
 		pushed[b]++;
@@ -129,6 +142,24 @@ end:	do
 	od
 }
 
+/* The record and the marks of the last batch of the publisher are gone, and so
+ * is what is under way to the old primary. */
+inline fail_over() {
+	redis++; told = NEVER;
+	do
+	:: late ?? i, _, _, _
+	:: empty(late) -> break
+	od;
+	if
+	:: last[id] > 1 && name[id] > 0 && name[id] <= BATCHES ->
+		i = name[id] - 1;
+		mark[i] = 0; gone[i] = true;
+		last[id]--; name[id]--; refused[id] = false
+	:: true
+	fi;
+	i = 0
+}
+
 active proctype clock()
 {
 	byte i;
@@ -144,29 +175,34 @@ end:	do
 	/* The longest that a call may be late; three times are enough. */
 	:: atomic { time < 3 && FAULT; time++ }
 	/* A copy of the publisher. */
-	:: atomic { last[id] > 0 && FAULT;
+	:: atomic { last[id] > 0 && redis == id_redis && FAULT;
 		last[id] = last[id] + 1; name[id] = OTHER; refused[id] = false }
 	:: atomic { !LIVES(mark[0]) && other[0] == 0 && FAULT;
 		other[0] = time + 1 }
+	:: atomic { redis == 0 && FAULT; fail_over() }
 	od
 }
 
-/* Repeats within the window what was answered unknown. */
+/* Repeats within the window what was answered unknown; a failover that loses
+ * the mark ends that. */
 active proctype client()
 {
-	byte b;
+	byte b, sent = NEVER;
 	mtype says;
 
 end:	do
-	:: atomic { b < BATCHES && answer[b] == UNKNOWN &&
-		(pushed[b] == 0 || LIVES(mark[b])) ->
-		push(b); says = 0; b++ }
+	:: atomic { b < BATCHES && sent == NEVER && answer[b] == UNKNOWN &&
+		!gone[b] && time <= came[b] + WINDOW -> sent = time }
+	:: atomic { sent != NEVER && !gone[b] && IN_TIME(sent) ->
+		push(b); says = 0; sent = NEVER; b++ }
+	:: atomic { sent != NEVER && (gone[b] || !IN_TIME(sent)) ->
+		sent = NEVER; b++ }
 	:: b < BATCHES && answer[b] != 0 && answer[b] != UNKNOWN -> b++
 	od
 }
 
 inline new_id() {
-	id++; seq = 0; introduced = false
+	id++; seq = 0; introduced = false; id_redis = redis
 }
 
 inline lost_greeting() {
@@ -177,7 +213,16 @@ inline lost_greeting() {
 }
 
 inline settle(what) {
-	answer[b] = what; b++; maybe = false
+	answer[b] = what;
+	next()
+}
+
+inline next() {
+	b++; maybe = false;
+	if
+	:: b < BATCHES -> came[b] = time
+	:: else
+	fi
 }
 
 inline replied() {
@@ -185,7 +230,11 @@ inline replied() {
 	if
 	:: says == DONE -> seq++; settle(TAKEN)
 	:: says == REFUSED -> seq++; settle(REUSED)
-	:: says == LATE	/* sent again, with the time that was told */
+	/* What is not in this Redis may have been counted from another. */
+	:: says == LATE && maybe && redis != id_redis && RULE(LATE_ELSEWHERE) ->
+		settle(UNKNOWN); new_id()
+	:: says == LATE && !(maybe && redis != id_redis && RULE(LATE_ELSEWHERE))
+		/* sent again, with the time that was told */
 	:: says == GAP && maybe -> settle(UNKNOWN); new_id()
 	:: says == GAP && !maybe -> new_id()
 	/* A name tells whose batch it is; at its own number, that the batch
@@ -201,7 +250,7 @@ inline replied() {
 
 active proctype publisher()
 {
-	byte seq, b, told;	/* told: the time, by the last reply */
+	byte seq, b;
 	bool known, introduced;
 	mtype says;
 
@@ -210,7 +259,9 @@ active proctype publisher()
 		broken = (uchar)number("BROKEN", 0);
 	} };
 	do
-	:: atomic { b < BATCHES && !introduced && !maybe ->
+	/* Another Redis may not know how far this id is. */
+	:: atomic { b < BATCHES && !maybe && redis != id_redis -> new_id() }
+	:: atomic { b < BATCHES && !introduced && !maybe && redis == id_redis ->
 		if
 		:: introduce(id); told = time;
 		   if
@@ -221,7 +272,7 @@ active proctype publisher()
 		:: FAULT; late ! id, 0, 0, 0; lost_greeting()
 		fi;
 		known = false }
-	:: atomic { b < BATCHES && (introduced || maybe) ->
+	:: atomic { b < BATCHES && (introduced && redis == id_redis || maybe) ->
 		if
 		:: publish(id, seq + 1, b, told); replied()
 		:: FAULT; publish(id, seq + 1, b, told); /* lost, sent */
@@ -237,7 +288,7 @@ active proctype publisher()
 	:: atomic { b < BATCHES && (!maybe || !RULE(TURN_AWAY)) && FAULT;
 		answer[b] = UNAVAILABLE;
 		assert(pushed[b] == 0);
-		b++; maybe = false }
+		next() }
 	/* give_up */
 	:: atomic { b < BATCHES && FAULT;
 		answer[b] = (maybe && RULE(MAYBE_UNKNOWN) ->
@@ -247,7 +298,7 @@ active proctype publisher()
 		:: maybe && RULE(NEW_ID) -> new_id()
 		:: else
 		fi;
-		b++; maybe = false }
+		next() }
 	:: b == BATCHES -> break
 	od;
 	b = 0;

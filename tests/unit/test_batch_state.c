@@ -40,6 +40,7 @@ static const struct {
     {BATCH_REPEATING, BATCH_GAP, false},
     {BATCH_REPEATING, BATCH_OTHER, false},
     {BATCH_REPEATING, BATCH_LATE, false},
+    {BATCH_REPEATING, BATCH_LATE_ELSEWHERE, false},
     {BATCH_REPEATING, BATCH_NO_ROOM, false},
     {BATCH_REPEATING, BATCH_REFUSED, false},
     {BATCH_REPEATING, BATCH_LOST, false},
@@ -115,6 +116,11 @@ check_cases(void)
 	check(s.new_id && s.next == BATCH_UNSENT, "the same, of a new id");
 	s = batch_state_after(BATCH_SENDING, BATCH_LATE, true);
 	check(!s.new_id && s.next == BATCH_UNSENT, "in time, then");
+	s = batch_state_after(BATCH_REPEATING, BATCH_LATE, true);
+	check(s.next == BATCH_UNCONFIRMED, "the same, of a repeat");
+	s = batch_state_after(BATCH_REPEATING, BATCH_LATE_ELSEWHERE, true);
+	check(s.new_id && s.action == BATCH_GIVE_UNKNOWN,
+	    "what another Redis lacks may be counted");
 	s = batch_state_after(BATCH_SENDING, BATCH_REFUSED, false);
 	check(!s.new_id && s.next == BATCH_UNSENT, "the same number again");
 	s = batch_state_after(BATCH_SENDING, BATCH_NO_ROOM, false);
