@@ -33,6 +33,7 @@ static void end_trouble(struct consumer *c, enum consumer_call answered);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
 static int finish_adopt(struct consumer *c);
+static size_t share(const struct queue_adopted *adopted);
 static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
@@ -41,6 +42,7 @@ static int finish_measure(struct consumer *c);
 static void lose_id(struct consumer *c);
 static void forget_orphan(struct consumer *c, const struct id *consumer);
 static void doubt_all(struct consumer *c);
+static int leave(struct consumer *c, enum queue_state state);
 static bool may_leave(const struct consumer *c);
 static bool is_done(const struct consumer *c);
 static int begin_call(struct consumer *c);
@@ -92,11 +94,8 @@ consumer_step(struct consumer *c, short revents, enum queue_state *ret_state)
 		note_trouble(c, state);
 	}
 	*ret_state = state;
-	if (may_leave(c)) {
-		c->phase = CONSUMER_LEAVING;
-		if (stream_end(&c->stream) < 0)
-			return -1;
-	}
+	if (leave(c, state) < 0)
+		return -1;
 	return queue_status(c->queue)->idle ? begin_call(c) : 0;
 }
 
@@ -169,6 +168,8 @@ finish_renew(struct consumer *c)
 
 	FAILPOINT("consume-renewed");
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
+	if (c->phase == CONSUMER_ENDING)
+		c->ended = true;
 	if (c->phase == CONSUMER_TAKING &&
 	    queue_renewed_is(renewed, 0) == QUEUE_DISOWNED) {
 		lose_id(c);
@@ -208,10 +209,16 @@ finish_adopt(struct consumer *c)
 	uint64_t *seqs;
 
 	c->look_again = adopted->n > 0 || adopted->more;
-	if (adopted->n == 0) {
+	c->flushed |= adopted->flushed;
+	if (adopted->n > 0 && c->burst == 0)
+		c->burst = share(adopted);
+	c->burst -= num_min_size(c->burst, 1);
+	if (c->burst == 0 || adopted->n == 0) {
+		c->burst = 0;
 		c->due_ms[CONSUMER_ADOPT] = clock_ms() + ORPHANS_MS;
-		return 0;
 	}
+	if (adopted->n == 0)
+		return 0;
 	seqs = adopted_add(&c->orphans, &adopted->consumer, adopted->n);
 	if (seqs == NULL)
 		return -1;
@@ -220,6 +227,15 @@ finish_adopt(struct consumer *c)
 	c->due_ms[CONSUMER_HOLDERS] = 0;
 	FAILPOINT("consume-adopted");
 	return 0;
+}
+
+/* The orphans of a look are for all consumers that live, rounded up. */
+static size_t
+share(const struct queue_adopted *adopted)
+{
+	size_t live = adopted->live > 0 ? adopted->live : 1;
+
+	return (adopted->candidates + 1 + live - 1) / live;
 }
 
 static int
@@ -278,6 +294,7 @@ finish_take(struct consumer *c)
 		c->full_ms = 0;
 		stream_shrink(&c->stream);
 		break;
+	case QUEUE_UNMARKED: c->flushed = true; /* fall through */
 	case QUEUE_FULL:
 		if (c->once && c->full_ms == 0)
 			c->full_ms = now_ms;
@@ -328,16 +345,40 @@ static void
 lose_id(struct consumer *c)
 {
 	c->phase = CONSUMER_UNREGISTERED;
+	c->strict = c->flushed;
 	c->due_ms[CONSUMER_REGISTER] = 0;
 	adopted_clear(&c->orphans);
+}
+
+/*
+ * Ends the stream, once Redis has been told that nobody goes by this process
+ * any more: else the batches that incr-flush still reads from the pipe would
+ * look like those of a dead consumer.  Without Redis it is ended all the same,
+ * and without an incr-flush there is nobody to go by instead.
+ */
+static int
+leave(struct consumer *c, enum queue_state state)
+{
+	bool calls = state == QUEUE_IDLE || state == QUEUE_CALLING ||
+		     state == QUEUE_DONE;
+
+	if (may_leave(c)) {
+		c->due_ms[CONSUMER_RENEW] = 0;
+		c->ended = c->phase == CONSUMER_UNREGISTERED || !c->flushed;
+		c->phase = CONSUMER_ENDING;
+	}
+	if (c->phase != CONSUMER_ENDING || (calls && !c->ended))
+		return 0;
+	c->phase = CONSUMER_LEAVING;
+	return stream_end(&c->stream);
 }
 
 /* With a call under way a batch may be made that waits for its lines. */
 static bool
 may_leave(const struct consumer *c)
 {
-	return c->phase != CONSUMER_LEAVING && c->call == CONSUMER_NO_CALL &&
-	       (c->stop || is_done(c));
+	return c->phase != CONSUMER_ENDING && c->phase != CONSUMER_LEAVING &&
+	       c->call == CONSUMER_NO_CALL && (c->stop || is_done(c));
 }
 
 static bool
@@ -410,7 +451,7 @@ send_call(struct consumer *c)
 		return FAILPOINT_AFTER("consume-register-sent",
 		    queue_register(c->queue, &c->candidate));
 	case CONSUMER_RENEW: return send_renew(c);
-	case CONSUMER_ADOPT: return queue_adopt(c->queue, own);
+	case CONSUMER_ADOPT: return queue_adopt(c->queue, own, c->strict);
 	case CONSUMER_HOLDERS:
 		c->asked_ms = clock_ms();
 		return queue_holders(c->queue, own);
@@ -423,7 +464,8 @@ send_call(struct consumer *c)
 		if (c->once && c->left < n)
 			n = c->left;
 		return FAILPOINT_AFTER("consume-take-sent",
-		    queue_take(c->queue, own, c->stream.last.seq + 1, n));
+		    queue_take(
+			c->queue, own, c->stream.last.seq + 1, n, c->strict));
 	case CONSUMER_MEASURE: return queue_measure(c->queue);
 	case CONSUMER_NO_CALL: break;
 	}
@@ -438,9 +480,10 @@ send_renew(struct consumer *c)
 	for (size_t i = 0; i < c->orphans.n; i++)
 		c->renewed[1 + i] = c->orphans.list[i].consumer;
 	c->n_renewed = 1 + c->orphans.n;
-	return FAILPOINT_AFTER(
-	    "consume-renew-sent", queue_renew(c->queue, &c->renewed[0],
-				      c->renewed, c->n_renewed, false));
+	return FAILPOINT_AFTER("consume-renew-sent",
+	    queue_renew(c->queue, &c->renewed[0], c->renewed, c->n_renewed,
+		c->phase == CONSUMER_TAKING || !c->flushed ? QUEUE_RENEW_KEEP
+							   : QUEUE_RENEW_END));
 }
 
 static bool

@@ -41,6 +41,7 @@ enum consumer_call {
 enum consumer_phase {
 	CONSUMER_UNREGISTERED, /* no id that Redis still knows: registers one */
 	CONSUMER_TAKING,       /* registered, its stream is begun */
+	CONSUMER_ENDING,       /* takes nothing more, and says so in Redis */
 	CONSUMER_LEAVING       /* the stream is complete; still renews */
 };
 
@@ -74,8 +75,12 @@ struct consumer {
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* by the call; its own id first */
 	size_t n_renewed;
+	bool ended;      /* Redis knows that it leaves, or need not know */
 	uint64_t left;   /* with once: payloads still to be taken */
 	bool measured;   /* left is known */
+	bool flushed;    /* there was a flush mark of one of its ids */
+	bool strict;     /* that was another id: this one needs a mark first */
+	size_t burst;    /* consumers that may still be adopted at this look */
 	bool look_again; /* with once: another look may adopt */
 	/* With once: the others that hold batches. */
 	struct holders holders;

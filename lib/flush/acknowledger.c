@@ -1,11 +1,13 @@
-/* Acknowledges committed batches in Redis and renews ownership of others. */
+/* Makes flush marks, acknowledges committed batches, renews ownership. */
 #include "flush/acknowledger.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/num.h"
 
+static int64_t next_round(const struct acknowledger *a);
 static bool holds_any(const struct acknowledger *a);
+static bool holds_batches(const struct acknowledger *a);
 static bool has_batches(const struct window *w);
 static enum task_queue_link link_of(enum queue_state state);
 static enum acknowledger_news finish(
@@ -19,9 +21,11 @@ static void hold(struct acknowledger *a, const struct id *consumer,
 
 void
 acknowledger_open(struct acknowledger *a, struct queue *q,
-    const struct window windows[2], int64_t max_age_ms)
+    const struct window windows[2], const struct flush_input *input,
+    int64_t max_age_ms)
 {
 	*a = (struct acknowledger){.q = q,
+	    .input = input,
 	    .windows = {&windows[0], &windows[1]},
 	    .max_age_ms = max_age_ms};
 	task_queue_init(&a->tasks, clock_ms());
@@ -42,14 +46,32 @@ acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 	bool idle = queue_status(a->q)->idle;
 
 	due_ms = task_queue_due(&a->tasks, idle, due_ms, now_ms);
-	/* In a pause a round can't begin, and would wake us for nothing. */
-	if (idle && now_ms >= a->tasks.pause_ms && holds_any(a))
-		due_ms = num_min(due_ms, a->round_ms);
+	/* In a pause, or in a round, none can begin: it would wake us for
+	 * nothing. */
+	if (idle && now_ms >= a->tasks.pause_ms && a->next_held == a->n_held)
+		due_ms = num_min(due_ms, next_round(a));
 	return due_ms;
+}
+
+/* A stalled one looks as often whether it still is. */
+static int64_t
+next_round(const struct acknowledger *a)
+{
+	if (!id_equal(&a->marked, &a->input->consumer) ||
+	    (a->input->ended && !a->claimed && holds_batches(a)))
+		return 0;
+	return a->round_ms +
+	       (holds_any(a) ? ACKNOWLEDGER_RENEW_MS : ACKNOWLEDGER_IDLE_MS);
 }
 
 static bool
 holds_any(const struct acknowledger *a)
+{
+	return a->input->batch.lines > 0 || holds_batches(a);
+}
+
+static bool
+holds_batches(const struct acknowledger *a)
 {
 	return a->acks.n > 0 || has_batches(a->windows[0]) ||
 	       has_batches(a->windows[1]);
@@ -110,6 +132,7 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		if (a->acks.n == 0)
 			task_queue_remove(&a->tasks, task);
 		break;
+	case ACKNOWLEDGER_MARK:
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
 		task_queue_remove(&a->tasks, task);
@@ -139,7 +162,7 @@ begin(struct acknowledger *a)
 
 	if (!queue_status(a->q)->idle)
 		return;
-	if (a->next_held == a->n_held && now_ms >= a->round_ms && holds_any(a))
+	if (a->next_held == a->n_held && now_ms >= next_round(a))
 		start_round(a);
 	task = task_queue_next(&a->tasks, now_ms);
 	/* A lack of memory may pass. */
@@ -158,6 +181,10 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_NO_TASK: break;
 	case ACKNOWLEDGER_IDENTIFY:
 		return queue_identify(a->q, &a->database, QUEUE_NOTE);
+	case ACKNOWLEDGER_MARK:
+		task_queue_remove(&a->tasks, task);
+		return queue_mark(a->q, &a->marked,
+		    holds_any(a) ? QUEUE_OWNER_MS : ACKNOWLEDGER_IDLE_LIFE_MS);
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",
@@ -168,7 +195,8 @@ call(struct acknowledger *a, enum acknowledger_task task)
 		if (a->next_held == a->n_held)
 			task_queue_remove(&a->tasks, task);
 		return FAILPOINT_AFTER("flush-renew-sent",
-		    queue_renew(a->q, &h->self, &h->consumer, 1, true));
+		    queue_renew(
+			a->q, &h->self, &h->consumer, 1, QUEUE_RENEW_CLAIM));
 	case ACKNOWLEDGER_ASK:
 		return FAILPOINT_AFTER(
 		    "flush-ask-sent", queue_ask(a->q, &a->asked));
@@ -176,15 +204,21 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	return 0;
 }
 
-/* Lists the consumers to be renewed; each keeps its batches for another
- * QUEUE_OWNER_MS. */
+/* Makes the mark; and, once incr-consume has left, lists the consumers to be
+ * renewed: each keeps its batches for another QUEUE_OWNER_MS. */
 static void
 start_round(struct acknowledger *a)
 {
 	int64_t now_ms = clock_ms();
 
 	a->n_held = a->next_held = 0;
-	a->round_ms = now_ms + ACKNOWLEDGER_RENEW_MS;
+	a->round_ms = now_ms;
+	a->marked = a->input->consumer;
+	if (a->stalled)
+		return;
+	task_queue_add(&a->tasks, ACKNOWLEDGER_MARK);
+	if (!a->input->ended)
+		return;
 	for (size_t i = 0; i < 2; i++)
 		if (has_batches(a->windows[i]))
 			hold(a, &a->windows[i]->consumer, &a->windows[i]->self,
@@ -194,6 +228,7 @@ start_round(struct acknowledger *a)
 
 		hold(a, &ack->consumer, &ack->self, ack->opened_ms, now_ms);
 	}
+	a->claimed = holds_batches(a);
 	if (a->n_held > 0)
 		task_queue_add(&a->tasks, ACKNOWLEDGER_RENEW);
 }

@@ -1,11 +1,13 @@
 /*
- * The Redis side of incr-flush: acknowledges what was committed, renews the
- * ownership of the batches that are held, asks who is registered.  It prints
- * nothing; the loop is that of queue.h: acknowledger_wait, poll,
- * acknowledger_step.
+ * The Redis side of incr-flush: makes the flush mark that says that this half
+ * of a pipe lives, acknowledges what was committed, renews the ownership of
+ * the batches that are held once incr-consume has left, asks who is
+ * registered.  It prints nothing; the loop is that of queue.h:
+ * acknowledger_wait, poll, acknowledger_step.
  *
- * Acknowledgements go first and are repeated until Redis has done them, as
- * is a question.  A renewal is not repeated: the next round comes soon.
+ * The mark goes first.  Acknowledgements are repeated until Redis has done
+ * them, as is a question.  A mark or a renewal is not repeated: the next round
+ * comes soon.
  *
  * A batch is Redis's until it is acknowledged here.  What acknowledger_add
  * and acknowledger_add_batch are given must be in Postgres, after its COMMIT.
@@ -19,6 +21,7 @@
 #include <stdint.h>
 
 #include "flush/ack_queue.h"
+#include "flush/flush_input.h"
 #include "flush/task_queue.h"
 #include "flush/window.h"
 #include "queue/queue.h"
@@ -26,6 +29,9 @@
 
 enum {
 	ACKNOWLEDGER_RENEW_MS = QUEUE_OWNER_MS / 4, /* from round to round */
+	/* The same, and the life of a mark, while nothing is in hand. */
+	ACKNOWLEDGER_IDLE_MS = 2000,
+	ACKNOWLEDGER_IDLE_LIFE_MS = 5000,
 	ACKNOWLEDGER_HELD_MAX = ACK_QUEUE_MAX + 2
 };
 
@@ -33,6 +39,7 @@ enum {
 enum acknowledger_task {
 	ACKNOWLEDGER_NO_TASK = TASK_QUEUE_NONE,
 	ACKNOWLEDGER_IDENTIFY,    /* acknowledger_identify */
+	ACKNOWLEDGER_MARK,        /* the flush mark of self */
 	ACKNOWLEDGER_ACKNOWLEDGE, /* a part of acks */
 	ACKNOWLEDGER_RENEW,       /* the next one of held */
 	ACKNOWLEDGER_ASK          /* acknowledger_ask */
@@ -56,9 +63,17 @@ struct acknowledger {
 		struct id consumer, self; /* self owns consumer */
 	} held[ACKNOWLEDGER_HELD_MAX];    /* to be renewed in this round */
 	size_t n_held, next_held;
-	int64_t round_ms;   /* clock_ms(): the next round begins */
+	int64_t round_ms;   /* clock_ms(): the last round began */
 	int64_t max_age_ms; /* older windows are left to other flushes */
 
+	/* Set by the caller at any time: */
+	bool stalled; /* what is committed takes too long: no renewals, others
+		       * may take over */
+
+	const struct flush_input *input; /* borrowed: whose stream it is, and
+					  * whether that one has left */
+	struct id marked;                /* the last mark was of it */
+	bool claimed; /* batches were renewed since that one has left */
 	struct id asked;
 	bool registered; /* the last answer */
 
@@ -68,11 +83,15 @@ struct acknowledger {
 	struct queue_identified noted;
 };
 
-/* Takes q.  Both windows are borrowed until acknowledger_close, which closes
- * q: as long as they hold batches, younger than max_age_ms, ownership of
- * these is renewed. */
+/*
+ * Takes q.  Windows and input are borrowed until acknowledger_close, which
+ * closes q.  The mark of the stream's consumer is made again and again; once
+ * that one has left in order, and as long as the windows hold batches, younger
+ * than max_age_ms, ownership of these is renewed, too.
+ */
 void acknowledger_open(struct acknowledger *a, struct queue *q,
-    const struct window windows[2], int64_t max_age_ms);
+    const struct window windows[2], const struct flush_input *input,
+    int64_t max_age_ms);
 void acknowledger_close(struct acknowledger *a);
 
 /* What to poll for (fd -1: nothing), and the clock_ms() at which

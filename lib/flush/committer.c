@@ -8,7 +8,10 @@
 #include "base/log.h"
 #include "base/reason.h"
 
-enum { UNMOVED_MAX = 3 };
+enum {
+	UNMOVED_MAX = 3,
+	PATIENCE_MS = 2000 /* beyond what a statement is expected to take */
+};
 
 static enum task_queue_link link_of(enum postgres_state state);
 static enum committer_news finish(
@@ -83,6 +86,7 @@ finish(struct committer *c, enum committer_task task)
 	case COMMITTER_READ_ROW: return finish_read_row(c);
 	case COMMITTER_LOOK:
 		c->row = statements_row(c->pg);
+		c->waiting_ms = 0;
 		FAILPOINT("flush-row");
 		return COMMITTER_ROW;
 	case COMMITTER_FORGET: return COMMITTER_FORGOTTEN;
@@ -263,6 +267,16 @@ committer_explain(const struct committer *c, enum committer_news news,
 }
 
 bool
+committer_stalled(const struct committer *c, int64_t now_ms)
+{
+	size_t keys = c->window == NULL ? 0 : c->window->keysums.n;
+
+	return c->waiting_ms != 0 &&
+	       now_ms - c->waiting_ms >
+		   cost_model_expected_ms(&c->cost, keys) + PATIENCE_MS;
+}
+
+bool
 committer_idle(const struct committer *c)
 {
 	return c->window == NULL;
@@ -274,6 +288,7 @@ committer_commit(struct committer *c, struct window *w)
 	keysums_sort(&w->keysums);
 	c->window = w;
 	c->unmoved = 0;
+	c->waiting_ms = clock_ms();
 	task_queue_add(&c->tasks, COMMITTER_APPLY);
 	FAILPOINT("flush-closed");
 }
@@ -285,6 +300,7 @@ committer_take(struct committer *c)
 
 	FAILPOINT("flush-committed");
 	c->window = NULL;
+	c->waiting_ms = 0;
 	return w;
 }
 
@@ -292,6 +308,7 @@ void
 committer_look(struct committer *c, const struct id *consumer)
 {
 	c->look_for = *consumer;
+	c->waiting_ms = clock_ms();
 	task_queue_add(&c->tasks, COMMITTER_LOOK);
 }
 

@@ -66,6 +66,8 @@ struct committer {
 	struct window *window;  /* being committed, borrowed; NULL: none */
 	bool replayed;          /* it was in the table before */
 	int unmoved;            /* times that its row should have moved */
+	int64_t waiting_ms;     /* clock_ms() of the last commit or look that
+				 * is not done; 0: none */
 	int64_t started_us;     /* clock_us() of its last statement */
 	int64_t took_us;        /* the last statement that committed */
 	struct cost_model cost; /* what the next one may take */
@@ -95,6 +97,10 @@ void committer_bind(struct committer *c, const struct id *database);
  * only for the news that do, right after committer_step. */
 void committer_explain(const struct committer *c, enum committer_news news,
     char ret_why[REASON_MAX]);
+
+/* Has what is to be done taken much longer than expected?  It may still be
+ * done, at any time. */
+bool committer_stalled(const struct committer *c, int64_t now_ms);
 
 /* It has no window. */
 bool committer_idle(const struct committer *c);

@@ -136,8 +136,8 @@ begin_consumer(struct flusher *f)
 		fail(f, EXIT_CONFIG, "redis: %s", why);
 		return;
 	}
-	acknowledger_open(
-	    &f->acknowledger, q, f->windows, 3 * f->options.interval_ms);
+	acknowledger_open(&f->acknowledger, q, f->windows, &f->input,
+	    3 * f->options.interval_ms);
 	committer_hold(&f->committer);
 	f->from_consumer = true;
 	schedule_promise(&f->schedule);
@@ -301,8 +301,7 @@ due_ms(const struct flusher *f)
 	return schedule_due(&f->schedule, w, &f->committer.cost);
 }
 
-/* Gives the window that fills to the idle committer; the other one fills
- * from now on. */
+/* Commits the window that fills; the other one fills from now on. */
 static void
 freeze(struct flusher *f)
 {
@@ -324,9 +323,9 @@ freeze(struct flusher *f)
 int64_t
 flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 {
-	int64_t next_ms = due_ms(f), at_ms;
+	int64_t next_ms = due_ms(f),
+		at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 
-	at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->from_consumer)
@@ -339,6 +338,7 @@ void
 flusher_step(struct flusher *f, const struct pollfd pfds[2])
 {
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
+	f->acknowledger.stalled = committer_stalled(&f->committer, clock_ms());
 	if (f->from_consumer && f->status == 0)
 		handle_acknowledger(
 		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));

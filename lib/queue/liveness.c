@@ -1,5 +1,5 @@
 /*
- * Remembers who had an owner at the last look, and finds candidates.
+ * Remembers who lived at the last look, and finds candidates.
  *
  * A candidate is only a reason to try: the script adopts it if it still is as
  * it was seen.
@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 2 * LIVENESS_MAX };
+enum { ROOM = 3 * LIVENESS_MAX };
 
 static int64_t known_since(
     const struct liveness *s, const struct id *consumer, int64_t now_ms);
 static void drop_unheld(struct liveness *s, const struct id *self);
 static bool is_held(const struct liveness *s, const struct id *consumer);
+static bool is_gone(const struct liveness_seen *one);
+static void copy(char *to, const char *text, size_t len);
 static int by_id(const void *a, const void *b);
 
 int
@@ -29,18 +31,28 @@ liveness_begin(struct liveness *s)
 }
 
 void
-liveness_note(struct liveness *s, const struct id *consumer, const char *record,
-    size_t record_len, int64_t now_ms)
+liveness_note(
+    struct liveness *s, const struct liveness_look *look, int64_t now_ms)
 {
 	struct liveness_seen *to;
 
-	if (s->n_next == ROOM || record_len >= OWNER_RECORD_MAX)
+	if (s->n_next == ROOM || look->record_len >= OWNER_RECORD_MAX ||
+	    look->mark_len >= LIVENESS_MARK_MAX)
 		return;
 	to = &s->next[s->n_next++];
-	to->consumer = *consumer;
-	memcpy(to->record, record, record_len);
-	to->record[record_len] = '\0';
-	to->since_ms = known_since(s, consumer, now_ms);
+	to->consumer = look->consumer;
+	to->missing = look->missing;
+	copy(to->record, look->record, look->record_len);
+	copy(to->mark, look->mark, look->mark_len);
+	to->since_ms = known_since(s, &look->consumer, now_ms);
+}
+
+static void
+copy(char *to, const char *text, size_t len)
+{
+	if (len > 0)
+		memcpy(to, text, len);
+	to[len] = '\0';
 }
 
 void
@@ -84,24 +96,43 @@ liveness_candidate(
 	while (*i < s->n_last) {
 		const struct liveness_seen *one = &s->last[(*i)++];
 
-		if (one->record[0] == '\0') {
-			if (now_ms - one->since_ms >= LIVENESS_APART_MS)
-				return one;
+		if (one->missing && now_ms - one->since_ms >= LIVENESS_APART_MS)
+			return one;
+		if (one->record[0] == '\0')
 			continue;
-		}
-		if (owner_gone(one->record) ||
-		    (owner_speaks(one->record, self) &&
-			!is_held(s, &one->consumer)))
+		if (is_gone(one) || (owner_speaks(one->record, self) &&
+					!is_held(s, &one->consumer)))
 			return one;
 	}
 	return NULL;
 }
 
+/* Is one of its halves a process that is gone? */
+static bool
+is_gone(const struct liveness_seen *one)
+{
+	const char *flush = strchr(one->mark, ' ');
+
+	return owner_gone(one->record) ||
+	       (flush != NULL && owner_gone(flush + 1));
+}
+
+size_t
+liveness_candidates(
+    const struct liveness *s, const struct id *self, int64_t now_ms)
+{
+	size_t i = 0, n = 0;
+
+	while (liveness_candidate(s, &i, self, now_ms) != NULL)
+		n++;
+	return n;
+}
+
 bool
-liveness_ownerless(const struct liveness *s)
+liveness_missing(const struct liveness *s)
 {
 	for (size_t i = 0; i < s->n_last; i++)
-		if (s->last[i].record[0] == '\0')
+		if (s->last[i].missing)
 			return true;
 	return false;
 }
@@ -123,8 +154,7 @@ known_since(const struct liveness *s, const struct id *consumer, int64_t now_ms)
 	if (s->n_last == 0)
 		return now_ms;
 	found = bsearch(&key, s->last, s->n_last, sizeof key, by_id);
-	return found == NULL || found->record[0] != '\0' ? now_ms
-							 : found->since_ms;
+	return found == NULL || !found->missing ? now_ms : found->since_ms;
 }
 
 /* Forgets the consumers that, by the last look, self does not own any more. */

@@ -14,14 +14,18 @@
 #include "record/id.h"
 
 enum {
-	LIVENESS_MAX = 1000,    /* remembered, with and without owner each */
+	LIVENESS_MAX = 1000,    /* remembered, of each of three kinds */
 	LIVENESS_APART_MS = 250 /* nearer looks are one look */
 };
 
+enum { LIVENESS_MARK_MAX = OWNER_RECORD_MAX + 32 };
+
 struct liveness_seen {
 	struct id consumer;
-	int64_t since_ms;              /* without owner at every look since */
+	bool missing;     /* it has no owner, or one that is not flushed */
+	int64_t since_ms; /* at every look since */
 	char record[OWNER_RECORD_MAX]; /* empty: without owner */
+	char mark[LIVENESS_MARK_MAX];  /* UNTIL RECORD; empty: none */
 };
 
 /* All zero: no look yet.  Freed by liveness_free. */
@@ -33,16 +37,24 @@ struct liveness {
 	size_t n_held;
 };
 
+/* What a look shows of a consumer; the texts need not end with a NUL. */
+struct liveness_look {
+	struct id consumer;
+	bool missing;
+	const char *record, *mark;
+	size_t record_len, mark_len;
+};
+
 /* Notes a look: one call of liveness_note for each consumer between these
- * two.  record is empty for one without owner.  0, or -1 if memory is gone:
- * the look counts for nothing. */
+ * two.  0, or -1 if memory is gone: the look counts for nothing. */
 int liveness_begin(struct liveness *s);
-void liveness_note(struct liveness *s, const struct id *consumer,
-    const char *record, size_t record_len, int64_t now_ms);
+void liveness_note(
+    struct liveness *s, const struct liveness_look *look, int64_t now_ms);
 void liveness_end(struct liveness *s, const struct id *self);
 
-/* Makes the next look the first one: after another connection was made, as
- * others may have been kept from renewing, too. */
+/* Makes the next look the first one: after another connection was made, or
+ * while the looker's own flush mark was missing, as others may have been kept
+ * from renewing, too. */
 void liveness_forget(struct liveness *s);
 
 /* Notes that self knows that it owns consumer.  0, or -1 if memory is gone:
@@ -50,15 +62,18 @@ void liveness_forget(struct liveness *s);
 int liveness_hold(struct liveness *s, const struct id *consumer);
 
 /*
- * Returns the next consumer from *i (0 at first) that self may adopt: without
- * owner at two looks, owned by a process that is gone, or owned by self
+ * Returns the next consumer from *i (0 at first) that self may adopt: missing
+ * at two looks, owned or flushed by a process that is gone, or owned by self
  * without its knowing.  NULL if there is none.  Borrowed until the next look.
  */
 const struct liveness_seen *liveness_candidate(
     const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms);
 
+size_t liveness_candidates(
+    const struct liveness *s, const struct id *self, int64_t now_ms);
+
 /* Is there a consumer that a later look may make a candidate? */
-bool liveness_ownerless(const struct liveness *s);
+bool liveness_missing(const struct liveness *s);
 
 void liveness_free(struct liveness *s);
 

@@ -35,6 +35,7 @@ enum {
 	QUEUE_REPLY_MS = 2000,
 	QUEUE_OWNER_MS =
 	    1000, /* life of an owner key; renew four times in it */
+	QUEUE_ENDED_MS = 5000, /* the same, once its owner has left in order */
 	QUEUE_TAKE_BYTES = 16 << 20,  /* of payloads in one batch */
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
@@ -175,9 +176,10 @@ struct queue_registered {
 };
 const struct queue_registered *queue_registered(const struct queue *q);
 
-/* Takes batch seq (from 1), at most n payloads. */
-int queue_take(
-    struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n);
+/* Takes batch seq (from 1), at most n payloads; with strict only if the
+ * consumer has a flush mark, without also before it ever had one. */
+int queue_take(struct queue *q, const struct id *consumer, uint64_t seq,
+    uint64_t n, bool strict);
 
 /* Reads a batch of any consumer, without changing anything. */
 int queue_read(struct queue *q, const struct id *consumer, uint64_t seq);
@@ -187,6 +189,7 @@ enum queue_take_outcome {
 	QUEUE_EMPTY,     /* nothing ready; seq was not used */
 	QUEUE_FULL,      /* too many unacknowledged batches, or too old ones */
 	QUEUE_NOT_OWNER, /* not its own owner just now: renew, then repeat */
+	QUEUE_UNMARKED,  /* its flush mark has run out, or is missing */
 	QUEUE_GONE       /* take: not registered, or seq can't be had, so go on
 			  * under a new id; read: acknowledged */
 };
@@ -207,13 +210,17 @@ const char *queue_batch_payload(
     const struct queue_batch *b, size_t i, size_t *ret_len);
 
 /*
- * Refreshes the ownership by self of n consumers.  With claim (incr-flush)
- * the owner records then name this process, without (incr-consume) they
- * keep the process they name: so a consumer that has left in order does not
- * look dead while incr-flush still holds its batches.
+ * Refreshes the ownership by self of n consumers; the owner records keep the
+ * process that they name.
+ *
+ * A consumer that leaves in order has an incr-flush behind it that still has
+ * its batches: its last renewal, QUEUE_RENEW_END, names no process, and lives
+ * QUEUE_ENDED_MS; from then on incr-flush renews, with QUEUE_RENEW_CLAIM, and
+ * the records name its process.
  */
+enum queue_renew_mode { QUEUE_RENEW_KEEP, QUEUE_RENEW_END, QUEUE_RENEW_CLAIM };
 int queue_renew(struct queue *q, const struct id *self,
-    const struct id *consumers, size_t n, bool claim);
+    const struct id *consumers, size_t n, enum queue_renew_mode mode);
 
 enum queue_ownership {
 	QUEUE_OWNED,      /* by self, with batches unacknowledged */
@@ -242,19 +249,34 @@ const struct queue_holders *queue_holders_found(const struct queue *q);
 int queue_holder(const struct queue_holders *h, size_t i,
     struct id *ret_consumer, int64_t *ret_life_ms);
 
+/* Makes the flush mark of consumer: the incr-flush behind it lives, for
+ * another life_ms. */
+int queue_mark(struct queue *q, const struct id *consumer, int64_t life_ms);
+
+struct queue_marked {
+	bool registered; /* else no mark was made */
+};
+const struct queue_marked *queue_marked(const struct queue *q);
+
 /*
  * Looks at all consumers once, and lets self adopt at most one: a consumer
- * without owner at this look and the one before it, or whose owner is a
- * process of this machine that is gone.  One without owner and without
- * batches is swept instead.
+ * without owner, or whose owner is not flushed (adopt.lua), at this look and
+ * the one before it; or one half of which is a process of this machine that
+ * is gone.  One without owner and without batches is swept instead.
+ *
+ * Self adopts nobody while its own flush mark is missing; with strict also
+ * not before there ever was one.
  */
-int queue_adopt(struct queue *q, const struct id *self);
+int queue_adopt(struct queue *q, const struct id *self, bool strict);
 
 struct queue_adopted {
 	struct id consumer; /* if n > 0 */
 	size_t n;           /* its batches; 0: nobody was adopted */
 	bool more; /* the look showed a consumer that another look, 250 ms
 		    * later, may adopt or sweep */
+	size_t candidates; /* consumers that may be adopted by the next call */
+	size_t live;       /* that have an owner and a flush mark, self, too */
+	bool flushed;      /* there is or was a flush mark of self */
 	const struct redis_reply *seqs; /* of queue_adopted_seq */
 };
 const struct queue_adopted *queue_adopted(const struct queue *q);

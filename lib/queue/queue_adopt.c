@@ -17,12 +17,12 @@ enum { CANDIDATES_MAX = 100 /* of one adoption */ };
 static int send_adopt(struct queue *q);
 static int digest_look(struct queue *q, const struct redis_reply *reply);
 static bool has_candidate(const struct queue *q);
-static int note(struct queue *q, const struct redis_reply *list, size_t step,
-    int64_t now_ms);
+static int note(
+    struct queue *q, const struct redis_reply *list, size_t step, bool missing);
 static int reply_id(const struct redis_reply *p, struct id *ret);
 
 int
-queue_adopt(struct queue *q, const struct id *self)
+queue_adopt(struct queue *q, const struct id *self, bool strict)
 {
 	uint64_t connection = queue_status(q)->connections;
 
@@ -32,6 +32,7 @@ queue_adopt(struct queue *q, const struct id *self)
 		liveness_forget(&q->liveness);
 	q->liveness_connection = connection;
 	q->adopter = *self;
+	q->adopter_strict = strict;
 	q->second_round = false;
 	return send_adopt(q);
 }
@@ -50,10 +51,14 @@ send_adopt(struct queue *q)
 	queue_call_record(q, &q->adopter);
 	resp_arg_text(&q->args, owner_boot());
 	resp_arg_u64(&q->args, LIVENESS_MAX);
+	resp_arg_text(&q->args, q->adopter_strict ? "1" : "");
 	while (n < CANDIDATES_MAX && (one = liveness_candidate(&q->liveness, &i,
 					  &q->adopter, clock_ms())) != NULL) {
 		queue_call_id(q, &one->consumer);
 		resp_arg_text(&q->args, one->record);
+		/* What is gone, or not known to be owned, may have another
+		 * half that makes new marks. */
+		resp_arg_text(&q->args, one->missing ? one->mark : "*");
 		n++;
 	}
 	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1, NULL);
@@ -78,20 +83,30 @@ static int
 digest_look(struct queue *q, const struct redis_reply *reply)
 {
 	struct queue_adopted *a = &q->result.adopted;
-	int64_t now_ms = clock_ms();
+	const struct redis_reply *marks = redis_reply_at(reply, 5);
+	int64_t live = redis_reply_int(redis_reply_at(marks, 0), 0);
 
-	if (redis_reply_count(reply) != 4 || liveness_begin(&q->liveness) < 0)
+	if (redis_reply_count(reply) != 6 || liveness_begin(&q->liveness) < 0)
 		return -1;
-	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1)};
+	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1),
+	    .live = live > 0 ? (size_t)live : 0,
+	    .flushed = redis_reply_int(redis_reply_at(marks, 1), 0) == 1};
 	a->n = redis_reply_count(a->seqs);
+	if (live < 0) {
+		liveness_forget(&q->liveness);
+		return 0;
+	}
 	if (a->n > 0 && (reply_id(redis_reply_at(reply, 0), &a->consumer) < 0 ||
 			    liveness_hold(&q->liveness, &a->consumer) < 0))
 		return -1;
-	if (note(q, redis_reply_at(reply, 2), 1, now_ms) < 0 ||
-	    note(q, redis_reply_at(reply, 3), 2, now_ms) < 0)
+	if (note(q, redis_reply_at(reply, 2), 1, true) < 0 ||
+	    note(q, redis_reply_at(reply, 3), 3, false) < 0 ||
+	    note(q, redis_reply_at(reply, 4), 3, true) < 0)
 		return -1;
 	liveness_end(&q->liveness, &q->adopter);
-	a->more = liveness_ownerless(&q->liveness) || has_candidate(q);
+	a->candidates =
+	    liveness_candidates(&q->liveness, &q->adopter, clock_ms());
+	a->more = liveness_missing(&q->liveness) || a->candidates > 0;
 	return 0;
 }
 
@@ -104,26 +119,28 @@ has_candidate(const struct queue *q)
 	       NULL;
 }
 
-/* A list of ids (step 1), or of ids and records (step 2). */
+/* A list of ids (step 1), or of ids, records and marks (step 3). */
 static int
-note(struct queue *q, const struct redis_reply *list, size_t step,
-    int64_t now_ms)
+note(struct queue *q, const struct redis_reply *list, size_t step, bool missing)
 {
+	int64_t now_ms = clock_ms();
+
 	for (size_t i = 0; i + step <= redis_reply_count(list); i += step) {
-		struct id id;
-		size_t len = 0;
-		const char *record = "";
+		struct liveness_look look = {.missing = missing};
 
 		/* Anything may be in the set; what is no UUID is no consumer.
 		 */
-		if (reply_id(redis_reply_at(list, i), &id) < 0)
+		if (reply_id(redis_reply_at(list, i), &look.consumer) < 0)
 			continue;
-		if (step == 2)
-			record =
-			    redis_reply_text(redis_reply_at(list, i + 1), &len);
-		if (record == NULL)
-			return -1;
-		liveness_note(&q->liveness, &id, record, len, now_ms);
+		if (step == 3) {
+			look.record = redis_reply_text(
+			    redis_reply_at(list, i + 1), &look.record_len);
+			look.mark = redis_reply_text(
+			    redis_reply_at(list, i + 2), &look.mark_len);
+			if (look.record == NULL || look.mark == NULL)
+				return -1;
+		}
+		liveness_note(&q->liveness, &look, now_ms);
 	}
 	return 0;
 }

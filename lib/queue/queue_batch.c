@@ -17,7 +17,8 @@ static enum queue_take_outcome outcome(const struct redis_reply *reply);
 static int send_list(struct queue *q);
 
 int
-queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
+queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
+    bool strict)
 {
 	if (!queue_call_start(q))
 		return -1;
@@ -28,15 +29,17 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n)
 	queue_call_consumer_key(q, consumer, "batches", NULL);
 	queue_call_consumer_key(q, consumer, "batch", &seq);
 	queue_call_own_key(q, "emptied");
+	queue_call_consumer_key(q, consumer, "flush", NULL);
 	queue_call_id(q, consumer);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, n);
 	resp_arg_u64(&q->args, QUEUE_TAKE_BYTES);
 	resp_arg_u64(&q->args, QUEUE_UNACKED_MAX);
 	resp_arg_u64(&q->args, QUEUE_UNACKED_AGE_MS);
+	resp_arg_text(&q->args, strict ? "1" : "");
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
-	return queue_call_eval(q, QUEUE_CALL_TAKE, 7, NULL);
+	return queue_call_eval(q, QUEUE_CALL_TAKE, 8, NULL);
 }
 
 int
@@ -90,6 +93,7 @@ outcome(const struct redis_reply *reply)
 	    [QUEUE_EMPTY] = "empty",
 	    [QUEUE_FULL] = "full",
 	    [QUEUE_NOT_OWNER] = "notowner",
+	    [QUEUE_UNMARKED] = "unmarked",
 	    [QUEUE_GONE] = "gone"};
 	size_t len;
 	const char *word = redis_reply_text(redis_reply_at(reply, 0), &len);

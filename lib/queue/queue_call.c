@@ -12,6 +12,7 @@
 #include "queue/lua/holders.h"
 #include "queue/lua/identify.h"
 #include "queue/lua/introduce.h"
+#include "queue/lua/mark.h"
 #include "queue/lua/measure.h"
 #include "queue/lua/peek.h"
 #include "queue/lua/publish.h"
@@ -159,4 +160,16 @@ queue_call_record(struct queue *q, const struct id *speaker)
 	owner_record(speaker, record);
 	resp_arg_text(&q->args, record);
 	resp_arg_u64(&q->args, QUEUE_OWNER_MS);
+}
+
+/* What stands behind the start time makes it no process that can be gone. */
+void
+queue_call_ended_record(struct queue *q, const struct id *speaker)
+{
+	char record[OWNER_RECORD_MAX + sizeof " end"];
+
+	owner_record(speaker, record);
+	strcat(record, " end");
+	resp_arg_text(&q->args, record);
+	resp_arg_u64(&q->args, QUEUE_ENDED_MS);
 }

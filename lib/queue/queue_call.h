@@ -33,6 +33,7 @@
 	SCRIPT(RENEW, renew) \
 	SCRIPT(HOLDERS, holders) \
 	SCRIPT(ADOPT, adopt) \
+	SCRIPT(MARK, mark) \
 	SCRIPT(ACKNOWLEDGE, acknowledge) \
 	COMMAND(ASK, ask) \
 	SCRIPT(IDENTIFY, identify) \
@@ -84,6 +85,7 @@ struct queue {
 		struct queue_renewed renewed;
 		struct queue_holders holders;
 		struct queue_adopted adopted;
+		struct queue_marked marked;
 		struct queue_asked asked;
 		struct queue_identified identified;
 		struct queue_lengths lengths;
@@ -97,6 +99,7 @@ struct queue {
 	struct liveness liveness;
 	uint64_t liveness_connection; /* at which the looks were made */
 	struct id adopter;
+	bool adopter_strict;
 	bool second_round; /* of an adoption */
 };
 
@@ -125,7 +128,9 @@ void queue_call_consumer_key(struct queue *q, const struct id *consumer,
     const char *rest, const uint64_t *seq);
 void queue_call_id(struct queue *q, const struct id *id);
 
-/* Two: the owner record of this process for speaker, and its life. */
+/* Two: the owner record of this process for speaker, and its life; ended: a
+ * record that names no process. */
 void queue_call_record(struct queue *q, const struct id *speaker);
+void queue_call_ended_record(struct queue *q, const struct id *speaker);
 
 #endif

@@ -1,8 +1,10 @@
-/* The calls about a consumer's registration and ownership: register, renew,
- * holders, ask. */
+/* The calls about a consumer's registration, ownership and flush mark:
+ * register, renew, holders, mark, ask. */
 #include "queue/queue_call.h"
 
 #include <assert.h>
+
+#include "queue/owner.h"
 
 enum { HOLDERS_MAX = 1000 };
 
@@ -43,15 +45,18 @@ queue_registered(const struct queue *q)
 
 int
 queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
-    size_t n, bool claim)
+    size_t n, enum queue_renew_mode mode)
 {
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "consumer::");
 	queue_call_id(q, self);
-	queue_call_record(q, self);
-	resp_arg_text(&q->args, claim ? "1" : "");
+	if (mode == QUEUE_RENEW_END)
+		queue_call_ended_record(q, self);
+	else
+		queue_call_record(q, self);
+	resp_arg_text(&q->args, mode == QUEUE_RENEW_KEEP ? "" : "1");
 	for (size_t i = 0; i < n; i++)
 		queue_call_id(q, &consumers[i]);
 	return queue_call_eval(q, QUEUE_CALL_RENEW, 1, NULL);
@@ -121,6 +126,40 @@ queue_holder(const struct queue_holders *h, size_t i, struct id *ret_consumer,
 		return -1;
 	*ret_life_ms = redis_reply_int(redis_reply_at(h->list, 2 * i + 1), -1);
 	return 0;
+}
+
+int
+queue_mark(struct queue *q, const struct id *consumer, int64_t life_ms)
+{
+	char record[OWNER_RECORD_MAX];
+
+	if (!queue_call_start(q))
+		return -1;
+	owner_record(consumer, record);
+	queue_call_own_key(q, "consumers");
+	queue_call_consumer_key(q, consumer, "flush", NULL);
+	queue_call_id(q, consumer);
+	resp_arg_text(&q->args, record);
+	resp_arg_u64(&q->args, (uint64_t)life_ms);
+	return queue_call_eval(q, QUEUE_CALL_MARK, 2, NULL);
+}
+
+enum queue_state
+queue_call_digest_mark(struct queue *q, const struct redis_reply *reply)
+{
+	int64_t made = redis_reply_int(reply, -1);
+
+	if (made < 0)
+		return QUEUE_LOST;
+	q->result.marked = (struct queue_marked){.registered = made == 1};
+	return QUEUE_DONE;
+}
+
+const struct queue_marked *
+queue_marked(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_MARK);
+	return &q->result.marked;
 }
 
 int

@@ -115,10 +115,11 @@ register() { # ID
 # Its reply, and the payloads of the batch if it is there.
 take() { # ID SEQ [N [BYTES [BATCHES [AGE]]]]
 	local reply
-	reply=$(script take 7 "$READY" "${P}consumers" "$(owner_key "$1")" \
+	reply=$(script take 8 "$READY" "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}consumer::$1::batches" \
-		"${P}consumer::$1::batch::$2" "${P}emptied" "$1" "$2" "${3:-100}" \
-		"${4:-16777216}" "${5:-1000}" "${6:-30000}")
+		"${P}consumer::$1::batch::$2" "${P}emptied" "$(mark_key "$1")" \
+		"$1" "$2" "${3:-100}" "${4:-16777216}" "${5:-1000}" \
+		"${6:-30000}" "${STRICT-}")
 	[[ "$reply" != taken* || "${QUIET:-}" ]] || reply+=" $(batch "$1" "$2")"
 	echo "${reply% }"
 }
@@ -135,12 +136,39 @@ holders() { # SELF [MAX]
 		xargs -n 2 | sort | xargs
 }
 
+# Its reply, but how many live.
 adopt() { # SELF [ID EXPECTED]...
+	local self=$1 seen=()
+	shift
+	while (($# > 0)); do
+		seen+=("$1" "$2" "${MARK-*}")
+		shift 2
+	done
+	adopt_look "$self" "${seen[@]}" | sed 's/ [0-9-]* [01]$//'
+}
+
+adopt_look() { # SELF [ID EXPECTED MARK]...
 	local self=$1
 	shift
 	script adopt 1 "${P}consumers" "${P}consumer::" "$self" \
-		"$(record "$self")" $LIFE boot 1000 "$@"
+		"$(record "$self")" $LIFE boot 1000 "${STRICT-}" "$@" |
+		tr -s ' '
 }
+
+mark() { # ID [LIFE]
+	script mark 2 "${P}consumers" "$(mark_key "$1")" "$1" "$(record "$1")" \
+		"${2:-$LIFE}"
+}
+
+mark_key() { echo "${P}consumer::$1::flush"; }
+
+# age_mark, age_batches ID MS: it is that much older
+age_mark() {
+	local was
+	was=$(rcli get "$(mark_key "$1")")
+	rcli set "$(mark_key "$1")" "$((${was%% *} - $2)) ${was#* }"
+}
+age_batches() { rcli zincrby "${P}consumer::$1::batches" "-$2" 1; }
 
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
@@ -817,6 +845,105 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	# Nor of one that somebody took off the list with its batches.
 	rcli zadd "${P}consumer::$A::batches" 1 1
 	unchanged adopt $B $A ''
+}
+
+# -- flush marks ------------------------------------------------------------------
+
+@test "mark: only of who is registered; later ones live longer" {
+	unchanged mark $A
+	[ "$reply" = 0 ]
+	register $A
+	[ "$(mark $A)" = 1 ]
+	first=$(rcli get "$(mark_key $A)")
+	[ "${first#* }" = "$(record $A)" ]
+	mark $A $((LIFE + 5000))
+	second=$(rcli get "$(mark_key $A)")
+	((${second%% *} > ${first%% *} + 3000))
+	# What has run out can be told from what never was.
+	(($(rcli ttl "$(mark_key $A)") > 86000))
+}
+
+@test "take: not while its flush mark is missing, once there was one" {
+	register $A
+	publish $B 1 a b
+	STRICT=1 unchanged take $A 1 1
+	[ "$reply" = unmarked ]
+	[[ "$(take $A 1 1)" == taken* ]]
+	mark $A
+	age_mark $A $LIFE
+	unchanged take $A 2
+	[ "$reply" = unmarked ]
+	# The batch that there is can be asked for again.
+	[[ "$(take $A 1 1)" == taken* ]]
+	mark $A
+	[[ "$(STRICT=1 take $A 2)" == taken* ]]
+}
+
+@test "adopt: nobody while the adopter's own flush mark is missing" {
+	register $A
+	register $B
+	publish $C 1 a
+	take $A 1
+	disown_consumer $A
+	STRICT=1 unchanged adopt_look $B $A '' ''
+	[ "$reply" = '-1 0' ]
+	mark $B
+	age_mark $B $LIFE
+	unchanged adopt_look $B $A '' ''
+	[ "$reply" = '-1 1' ]
+	mark $B
+	[[ "$(adopt_look $B $A '' '')" == "$A 1 "*"1 1" ]]
+}
+
+@test "adopt: one whose flush mark has run out, as it was seen" {
+	register $A
+	register $B
+	rcli set "$(owner_key $A)" "$A elsewhere 1 1"
+	publish $C 1 a
+	take $A 1
+	mark $A
+	rcli set "$(mark_key $A)" \
+		"$(rcli get "$(mark_key $A)" | cut -d' ' -f1) $A elsewhere 1 1"
+	mark $B
+	[ "$(adopt_look $B)" = '2 1' ]
+	age_mark $A $LIFE
+	old=$(rcli get "$(mark_key $A)")
+	[ "$(adopt_look $B)" = "$A $A elsewhere 1 1 $old 1 1" ]
+	mark $A # meanwhile
+	unchanged adopt_look $B $A "$A elsewhere 1 1" "$old"
+	rcli set "$(mark_key $A)" "$old"
+	[[ "$(adopt_look $B $A "$A elsewhere 1 1" "$old")" == "$A 1 "* ]]
+	# What it has is judged by the mark of its adopter from now on.
+	register $C
+	mark $C
+	[[ "$(adopt_look $C)" == *"$A $(record $B) $(rcli get "$(mark_key $B)") "*"2 1" ]]
+}
+
+@test "adopt: one without batches is not swept for a mark that has run out" {
+	register $A
+	register $B
+	mark $A
+	mark $B
+	age_mark $A $LIFE
+	old=$(rcli get "$(mark_key $A)")
+	unchanged adopt_look $B $A "$(record $A)" "$old"
+	[ "$(rcli sismember "${P}consumers" $A)" = 1 ]
+}
+
+@test "adopt: one without a mark ever, when its oldest batch is 5 s old" {
+	register $A
+	register $B
+	rcli set "$(owner_key $A)" "$A elsewhere 1 1"
+	publish $C 1 a
+	take $A 1
+	mark $B
+	[ "$(adopt_look $B)" = '1 1' ]
+	age_batches $A 5001
+	[ "$(adopt_look $B)" = "$A $A elsewhere 1 1 1 1" ]
+	# Only by one that is flushed itself.
+	register $C
+	[[ "$(adopt_look $C)" != *"$A $A"* ]]
+	[[ "$(adopt_look $B $A "$A elsewhere 1 1" '')" == "$A 1 "* ]]
 }
 
 # -- acknowledge ----------------------------------------------------------------

@@ -5,7 +5,9 @@
  * payloads and a few faults (kinds below):
  *
  *	KILL	a process ends between any two steps; its pipe starts anew
- *	PAUSE	an owner key runs out although its owner lives
+ *	PAUSE	a mark, owner or flush, runs out although who renews it lives
+ *	STOP	one half of a pipe stands still for ever, and its mark runs
+ *		out; its other half goes on
  *	LOST	a call is done, its answer lost: the caller repeats
  *	LATE	a call is done at any time after its caller went on
  *	MONTH	thirty days pass: old rows of the ledger are deleted
@@ -52,6 +54,7 @@
 #define MONTH	16
 #define RESTORE	32
 #define STANDBY	64
+#define STOP	128
 
 /* Rules, each left out once. */
 #define TAKE_REGISTERED		1
@@ -77,6 +80,9 @@
 #define RENEW_MISSING	22
 #define ROW_WRITTEN	23
 #define WARNING	24
+#define FLUSH_MARK	25
+#define AGED		26
+#define CALLER		27
 
 c_decl {
 static long
@@ -95,6 +101,7 @@ mtype = { BEGIN, OWN, ADOPTED, REGISTER, TAKE, ADOPT, RENEW, ACK, APPLY };
 typedef consumer {
 	bool registered;	/* consumers, ::last and ::batches exist */
 	byte owner;		/* who speaks for it, or NONE */
+	byte mark;		/* the mark of the incr-flush behind it */
 	byte last;
 	byte batch[SEQS];	/* payloads, a bit each; 0: no such list */
 }
@@ -112,6 +119,7 @@ byte faults;			/* still to come */
 byte workers;
 byte kinds;			/* of these */
 bool passed, restored;		/* these came, once each */
+byte circles;			/* adoptions from each other, nobody flushes */
 hidden byte broken;		/* the rule that is left out, 0: none */
 #define RULE(r)	(broken != r)
 
@@ -127,6 +135,21 @@ chan late = [LATER] of { mtype, byte, byte, byte, byte, byte };
 			:: p(2) -> x = 2 :: p(3) -> x = 3 \
 			:: p(4) -> x = 4 :: p(5) -> x = 5 \
 			:: p(6) -> x = 6 :: p(7) -> x = 7
+/* A flush mark. */
+#define NEVER	0	/* there never was one */
+#define FRESH	1
+#define STALE	2	/* it ran out */
+#define OLD	3	/* there never was one, the oldest batch is 5 s old */
+
+/* adopt.lua, is_dead: either half.  That of the flush is the one behind who
+ * speaks for it. */
+#define SPEAKER_FLUSH(c)	redis[redis[c].owner].mark
+#define DEAD(c, by)	(redis[c].owner == NONE || HAS_BATCHES(c) && \
+	(RULE(FLUSH_MARK) && SPEAKER_FLUSH(c) == STALE || \
+	 RULE(AGED) && SPEAKER_FLUSH(c) == OLD && redis[by].mark == FRESH))
+/* May it take and adopt? */
+#define MAY_TAKE(c)	(redis[c].mark != STALE || !RULE(CALLER))
+
 #define FAULT(kind)	(faults > 0 && kinds & kind) -> faults--
 
 /* register.lua: from SISMEMBER to SET owner */
@@ -144,6 +167,8 @@ inline take(who, nr) {
 	:: RULE(TAKE_REGISTERED) && !redis[who].registered
 	/* string.sub(record, 1, #id) ~= id */
 	:: RULE(TAKE_OWNER) && redis[who].owner != who
+	/* flush_state(id) == STALE */
+	:: !MAY_TAKE(who)
 	:: else ->
 		if
 		/* EXISTS batch */
@@ -179,8 +204,9 @@ inline adopt(who, speaker) {
 	got = 0;
 	if
 	:: who == speaker || !redis[who].registered
-	/* GET owner ~= expected, which is none here */
-	:: RULE(ADOPT_AS_SEEN) && redis[who].owner != NONE
+	:: !MAY_TAKE(speaker)
+	/* GET owner ~= expected, GET flush ~= expected */
+	:: RULE(ADOPT_AS_SEEN) && !DEAD(who, speaker)
 	:: else ->
 		if
 		:: RULE(SWEEP_EMPTY) && HAS_BATCHES(who) ->
@@ -199,6 +225,7 @@ inline adopt(who, speaker) {
 			redis[who].registered = false;
 			redis[who].last = 0;
 			redis[who].owner = NONE;
+			redis[who].mark = NEVER;
 			s = 1;
 			do
 			:: s < SEQS -> redis[who].batch[s] = 0; s++
@@ -344,6 +371,7 @@ chan pipe[WORKERS] = [2] of { mtype, byte, byte, byte };
 
 typedef consume {
 	bool up;
+	bool stopped;
 	byte me;		/* NONE: nameless */
 	byte seq;		/* stream.last */
 	byte orphan, unread;	/* adopted, and what of it is to be read */
@@ -352,6 +380,7 @@ consume cons[WORKERS];
 
 typedef flush {
 	bool up;
+	bool stopped;
 	byte self;		/* intake.consumer */
 	byte asked;		/* 0 yet to be, 1 registered, 2 a stranger */
 	bool pending;		/* intake.point */
@@ -383,8 +412,9 @@ inline consume_gone() {
 }
 
 #define CANDIDATE(x)	(redis[x].registered && x != C.me && \
-			 (redis[x].owner == NONE || \
+			 (DEAD(x, C.me) || \
 			  !RULE(ADOPT_AS_SEEN) && redis[x].owner != C.me))
+#define GOES	(C.up && !C.stopped)
 
 proctype incr_consume(byte w)
 {
@@ -392,7 +422,7 @@ proctype incr_consume(byte w)
 
 end:	do
 	/* CONSUMER_REGISTER: a new id each time */
-	:: atomic { C.up && F.up && C.me == NONE && nfull(pipe[w]) ->
+	:: atomic { GOES && F.up && C.me == NONE && nfull(pipe[w]) ->
 		x = fresh;
 		assert(x < IDS);
 		fresh++;
@@ -406,10 +436,10 @@ end:	do
 		x = 0 }
 
 	/* CONSUMER_TAKE */
-	:: atomic { C.up && F.up && C.me != NONE && nfull(pipe[w]) &&
+	:: atomic { GOES && F.up && C.me != NONE && nfull(pipe[w]) &&
 	   redis[C.me].registered &&
 	   (redis[C.me].owner == C.me || !RULE(TAKE_OWNER)) &&
-	   C.seq + 1 < SEQS &&
+	   C.seq + 1 < SEQS && MAY_TAKE(C.me) &&
 	   (ready < PAYLOADS || redis[C.me].batch[C.seq + 1] != 0) ->
 		if
 		:: take(C.me, C.seq + 1);
@@ -425,7 +455,7 @@ end:	do
 		took = 0 }
 
 	/* CONSUMER_RENEW, itself (also after QUEUE_NOT_OWNER) */
-	:: atomic { C.up && C.me != NONE &&
+	:: atomic { GOES && C.me != NONE &&
 	   (!redis[C.me].registered || redis[C.me].owner != C.me) ->
 		if
 		:: renew(C.me, C.me);
@@ -438,7 +468,7 @@ end:	do
 		fi }
 
 	/* CONSUMER_RENEW, the one adopted */
-	:: atomic { C.up && C.me != NONE && C.orphan != NONE &&
+	:: atomic { GOES && C.me != NONE && C.orphan != NONE &&
 	   (redis[C.orphan].owner != C.me || !redis[C.orphan].registered ||
 	    !HAS_BATCHES(C.orphan)) ->
 		renew(C.orphan, C.me);
@@ -449,10 +479,16 @@ end:	do
 		fi }
 
 	/* CONSUMER_ADOPT: anyone who is a candidate */
-	:: atomic { C.up && F.up && C.me != NONE && C.orphan == NONE &&
-	   ANY_ID(CANDIDATE) ->
+	:: atomic { GOES && F.up && C.me != NONE && C.orphan == NONE &&
+	   MAY_TAKE(C.me) && ANY_ID(CANDIDATE) ->
 		if
 		EACH_ID(CANDIDATE, x)
+		fi;
+		if
+		:: fl[0].stopped && fl[1].stopped && redis[x].owner != NONE ->
+			circles++;
+			assert(circles < 3)
+		:: else
 		fi;
 		if
 		:: adopt(x, C.me);
@@ -466,7 +502,7 @@ end:	do
 		x = 0; got = 0 }
 
 	/* CONSUMER_READ: read.lua; oldest first */
-	:: atomic { C.up && F.up && C.orphan != NONE && C.unread != 0 &&
+	:: atomic { GOES && F.up && C.orphan != NONE && C.unread != 0 &&
 	   nfull(pipe[w]) ->
 		s = (RULE(OLDEST_FIRST) -> 1 : SEQS - 1);
 		do
@@ -482,15 +518,36 @@ end:	do
 		C.unread = C.unread & ~(1 << s);
 		s = 0 }
 
+	:: atomic { GOES && FAULT(STOP); C.stopped = true }
+
 	/* its reader has gone; kill -9 */
-	:: atomic { C.up && !F.up -> consume_gone() }
-	:: atomic { C.up && F.up && FAULT(KILL); consume_gone() }
+	:: atomic { GOES && !F.up -> consume_gone() }
+	:: atomic { GOES && F.up && FAULT(KILL); consume_gone() }
 	od
 }
 
 /* -- incr-flush ----------------------------------------------------------- */
 
+/* A mark that nobody renews any more runs out at once: who goes by it may
+ * have done so before. */
+inline end_mark() {
+	if
+	:: F.self != NONE && redis[F.self].mark == FRESH ->
+		redis[F.self].mark = STALE
+	:: else
+	fi
+}
+
+inline make_mark() {
+	if
+	:: redis[F.self].registered && !F.stopped ->
+		redis[F.self].mark = FRESH
+	:: else
+	fi
+}
+
 inline flush_gone() {
+	end_mark();
 	F.up = false;
 	F.self = NONE;
 	F.asked = 0;
@@ -555,7 +612,7 @@ inline committed() {
 	close_window()
 }
 
-#define AWAKE	(F.up && !(F.paused && RULE(AWAY)))
+#define AWAKE	(F.up && !F.stopped && !(F.paused && RULE(AWAY)))
 
 proctype incr_flush(byte w)
 {
@@ -564,14 +621,17 @@ proctype incr_flush(byte w)
 
 end:	do
 	/* flusher_step: paused for a day */
-	:: atomic { F.up && F.paused && RULE(AWAY) -> flush_gone() }
+	:: atomic { F.up && !F.stopped && F.paused && RULE(AWAY) ->
+		flush_gone() }
 
 	:: atomic { AWAKE && !F.pending && !F.due && nempty(pipe[w]) &&
 	   (F.asked > 0 || F.self == NONE) ->
 		pipe[w] ? F.kind, F.pc, F.pseq, F.pmask;
 		if
 		:: F.kind == BEGIN ->	/* begin_consumer */
+			end_mark();
 			F.self = F.pc;
+			make_mark();
 			done_pending()
 		:: else ->
 			if
@@ -710,20 +770,15 @@ end:	do
 		:: FAULT(LATE); late ! ACK, F.rc, F.rfirst, F.rlast, 0, 0
 		fi }
 
-	/* ACKNOWLEDGER_RENEW: whatever is held */
-	:: atomic { AWAKE && F.open && redis[F.wc].owner == NONE &&
-	   redis[F.wc].registered &&
-	   (F.wc == F.wself || !RULE(RENEW_MISSING)) ->
-		renew(F.wc, F.wself) }
-	:: atomic { AWAKE && F.rc != NONE && redis[F.rc].owner == NONE &&
-	   redis[F.rc].registered &&
-	   (F.rc == F.rself || !RULE(RENEW_MISSING)) ->
-		renew(F.rc, F.rself) }
+	/* ACKNOWLEDGER_MARK, after it ran out */
+	:: atomic { AWAKE && F.self != NONE && redis[F.self].registered &&
+	   redis[F.self].mark != FRESH -> make_mark() }
 
 	/* all is done after the end of input; kill -9 */
 	:: atomic { AWAKE && !C.up && empty(pipe[w]) && !F.pending && !F.open &&
 	   F.rc == NONE -> flush_gone() }
-	:: atomic { F.up && FAULT(KILL); flush_gone() }
+	:: atomic { F.up && !F.stopped && FAULT(KILL); flush_gone() }
+	:: atomic { AWAKE && FAULT(STOP); end_mark(); F.stopped = true }
 
 	/* the supervisor */
 	:: atomic { !F.up && !C.up -> F.up = true; C.up = true }
@@ -733,15 +788,19 @@ end:	do
 /* -- time, and the end ------------------------------------------------------ */
 
 #define KEEPS(w, c) \
-	(cons[w].up && cons[w].me != NONE && redis[c].owner == cons[w].me && \
-	 (c == cons[w].me || c == cons[w].orphan) || \
-	 fl[w].up && fl[w].open && fl[w].wc == c && \
-	 redis[c].owner == fl[w].wself || \
-	 fl[w].up && fl[w].rc == c && redis[c].owner == fl[w].rself)
+	(cons[w].up && !cons[w].stopped && cons[w].me != NONE && \
+	 redis[c].owner == cons[w].me && \
+	 (c == cons[w].me || c == cons[w].orphan))
 #define KEPT(c)	(KEEPS(0, c) || KEEPS(1, c))
-
 #define RUNS_OUT(c) (redis[c].owner != NONE && (!KEPT(c) || \
 			 faults > 0 && kinds & PAUSE))
+#define PAUSES	(faults > 0 && kinds & PAUSE)
+#define FADES(c) (redis[c].registered && redis[c].mark == FRESH && PAUSES)
+/* Is a mark of it still to come? */
+#define BEHIND(w, c)	(cons[w].up && cons[w].me == c && fl[w].up && \
+			 !fl[w].stopped)
+#define AGES(c)	(redis[c].registered && redis[c].mark == NEVER && \
+		 (HAS_BATCHES(c) && PAUSES || !BEHIND(0, c) && !BEHIND(1, c)))
 
 active proctype clock()
 {
@@ -757,6 +816,23 @@ end:	do
 		:: else
 		fi;
 		redis[c].owner = NONE;
+		c = 0 }
+	:: atomic { ANY_ID(FADES) -> /* whose flush mark? */
+		if
+		EACH_ID(FADES, c)
+		fi;
+		faults--;
+		redis[c].mark = STALE;
+		c = 0 }
+	:: atomic { ANY_ID(AGES) ->
+		if
+		EACH_ID(AGES, c)
+		fi;
+		if
+		:: BEHIND(0, c) || BEHIND(1, c) -> faults--
+		:: else
+		fi;
+		redis[c].mark = OLD;
 		c = 0 }
 	/* lib/flush/ledger_gc.c.  Nothing stays in the network for that long; who
 	 * was paused may have lines in its pipe. */
@@ -797,6 +873,7 @@ inline copy_consumers(to, from) {
 	:: c < IDS ->
 		redis[to + c].registered = redis[from + c].registered;
 		redis[to + c].last = redis[from + c].last;
+		redis[to + c].mark = redis[from + c].mark;
 		s = 1;
 		do
 		:: s < SEQS ->
@@ -860,12 +937,19 @@ end2:	atomic { !promoted ->
 		i = 0 }
 }
 
+/* A pipe of which no half stands still. */
+#define WHOLE(w)	(!cons[w].stopped && !fl[w].stopped)
+
 active proctype monitor()
 {
 	byte i, s;
 	bool lives;
 
 	timeout;
+	if
+	:: WHOLE(0) || workers > 1 && WHOLE(1)
+	:: else -> goto done
+	fi;
 	i = 0;
 	do
 	:: i < PAYLOADS ->
@@ -878,13 +962,14 @@ active proctype monitor()
 	do
 	:: i < IDS ->
 		assert(!HAS_BATCHES(i));
-		lives = cons[0].me == i ||
-		    workers > 1 && cons[1].me == i;
+		lives = cons[0].me == i && !cons[0].stopped ||
+		    workers > 1 && cons[1].me == i && !cons[1].stopped;
 		assert(redis[i].registered == lives);
 		assert(redis[i].owner == (lives -> i : NONE));
 		i++
 	:: else -> break
-	od
+	od;
+done:	skip
 }
 
 init {

@@ -121,11 +121,14 @@ begin(struct queue *q)
 	if (strcmp(verb, "register") == 0)
 		return queue_register(q, &id);
 	if (strcmp(verb, "take") == 0)
-		return queue_take(q, &id, seq, strtoull(words[3], NULL, 10));
+		return queue_take(
+		    q, &id, seq, strtoull(words[3], NULL, 10), false);
 	if (strcmp(verb, "read") == 0)
 		return queue_read(q, &id, seq);
 	if (strcmp(verb, "adopt") == 0)
-		return queue_adopt(q, &id);
+		return queue_adopt(q, &id, false);
+	if (strcmp(verb, "mark") == 0)
+		return queue_mark(q, &id, (int64_t)seq);
 	if (strcmp(verb, "ask") == 0)
 		return queue_ask(q, &id);
 	if (strcmp(verb, "measure") == 0)
@@ -134,7 +137,8 @@ begin(struct queue *q)
 		return begin_acknowledge(q);
 	for (size_t i = 3; i < n_words; i++)
 		ids[i - 3] = id_of(words[i]);
-	return queue_renew(q, &id, ids, n_words - 3, seq == 1);
+	return queue_renew(q, &id, ids, n_words - 3,
+	    seq == 1 ? QUEUE_RENEW_CLAIM : QUEUE_RENEW_KEEP);
 }
 
 static int
@@ -183,7 +187,7 @@ static void
 print_result(struct queue *q)
 {
 	static const char *const taken[] = {
-	    "taken", "empty", "full", "notowner", "gone"};
+	    "taken", "empty", "full", "notowner", "unmarked", "gone"};
 	static const char *const published[] = {
 	    "pushed", "before", "gap", "high", "oom", "late", "other"};
 	static const char *const renewed[] = {"owned", "bare", "disowned"};

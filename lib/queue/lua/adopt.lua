@@ -6,13 +6,24 @@
 -- ARGV   1 what a consumer's keys begin with   2 the adopter's id
 --        3 its owner record   4 life of an owner key, milliseconds
 --        5 the adopter's machine, as in owner records
---        6 how many consumers to list at most, of either kind
---        7 ... candidates: id, the owner record it was seen with ('' none)
+--        6 how many consumers to list at most, of each kind
+--        7 '1': the adopter must have a flush mark, '' also before the first
+--        8 ... candidates: id, the owner record it was seen with ('' none),
+--        the flush mark of that owner it was seen with ('*' any)
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
 --        3 registered consumers without owner: id ...
---        4 those owned from this machine, or by the adopter itself:
---          id, owner record ...
+--        4 those owned from this machine, or flushed there, or owned by the
+--          adopter itself: id, owner record, flush mark of the owner ...
+--        5 those with batches that are not flushed: the mark of their owner
+--          has run out; or there never was one, the oldest batch is 5 s old
+--          and the adopter has a mark itself: id, owner record, mark ...
+--        6 how many consumers own themselves and have a flush mark, -1:
+--          nothing was done, for the adopter's own mark is missing; 1 if there
+--          ever was a mark of the adopter, else 0
+--
+-- A consumer lives only while both its halves do: the incr-consume that is
+-- its owner, and the incr-flush behind that one (mark.lua).
 --
 -- A candidate without batches is swept with all its keys; the first one
 -- with batches is adopted.  A candidate that has been renewed, adopted or
@@ -22,28 +33,67 @@
 -- unless element 4 of a reply shows it before.
 
 local consumers = KEYS[1]
-local prefix, adopter, record, life, machine, max = unpack(ARGV, 1, 6)
-local FIRST = 7
+local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
+local FIRST, ID, UNMARKED_AGE = 8, 36, 5000
+
+local function clock()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local now = clock()
+
+local function flush_key(id)
+    return prefix .. id .. '::flush'
+end
+
+-- 'never', 'fresh' or 'stale'
+local function state(mark)
+    if not mark or mark == '' then
+        return 'never'
+    end
+    local untl = tonumber(string.match(mark, '^%d+')) or 0
+    return untl > now and 'fresh' or 'stale'
+end
+
+local own = state(redis.call('GET', flush_key(adopter)))
 
 local function sweep(id)
     redis.call('SREM', consumers, id)
     redis.call('DEL', prefix .. id .. '::last', prefix .. id .. '::batches',
-        prefix .. id .. '::owner')
+        prefix .. id .. '::owner', flush_key(id))
+end
+
+-- Is the consumer as it was seen?  Returns its owner record.
+local function as_seen(id, expected, mark)
+    local was = redis.call('GET', prefix .. id .. '::owner') or ''
+    if was ~= expected then
+        return nil
+    end
+    if was ~= '' and mark ~= '*' and mark ~=
+        (redis.call('GET', flush_key(string.sub(was, 1, ID))) or '') then
+        return nil
+    end
+    return was
 end
 
 -- Adopts or sweeps; returns the sequence numbers if adopted.
-local function take_over(id, expected)
-    local owner = prefix .. id .. '::owner'
-    if id == adopter or redis.call('SISMEMBER', consumers, id) == 0
-        or (redis.call('GET', owner) or '') ~= expected then
+local function take_over(id, expected, mark)
+    if id == adopter or redis.call('SISMEMBER', consumers, id) == 0 then
+        return nil
+    end
+    local was = as_seen(id, expected, mark)
+    if not was then
         return nil
     end
     local seqs = redis.call('ZRANGE', prefix .. id .. '::batches', 0, -1)
     if #seqs == 0 then
-        sweep(id)
+        -- One that is not flushed may still take.
+        if was == '' or mark == '*' then
+            sweep(id)
+        end
         return nil
     end
-    redis.call('SET', owner, record, 'PX', life)
+    redis.call('SET', prefix .. id .. '::owner', record, 'PX', life)
     for i = 1, #seqs do
         seqs[i] = tonumber(seqs[i])
     end
@@ -51,52 +101,97 @@ local function take_over(id, expected)
     return seqs
 end
 
--- Is the owner a process of this machine, or the adopter?
+-- Is this record, or mark, of this machine, or of the adopter?
 local function near(was)
-    local speaker, where = string.match(was, '^(%S+) (%S+)')
+    local speaker, where = string.match(was, '(%x+%-%S+) (%S+)')
     return speaker == adopter or where == machine
 end
 
 -- The clock that owner keys expire by may have been set back: one that lives
 -- longer than an owner key can is given its proper life.
-local function shorten(owner)
-    if redis.call('PTTL', owner) > tonumber(life) then
+local function shorten(owner, was)
+    if redis.call('PTTL', owner) > tonumber(life)
+        and not string.find(was, ' end$') then
         redis.call('PEXPIRE', owner, life)
     end
 end
 
-local function look(ownerless, owned)
-    local ids = redis.call('SMEMBERS', consumers)
+-- Does nobody flush what it has?
+local function unflushed(id, mark)
+    local how = state(mark)
+    if how == 'fresh' or how == 'never' and own ~= 'fresh' then
+        return false
+    end
+    local oldest = redis.call('ZRANGE', prefix .. id .. '::batches', 0, 0,
+        'WITHSCORES')
+    return oldest[2] ~= nil and
+        (how == 'stale' or now - tonumber(oldest[2]) >= UNMARKED_AGE)
+end
+
+local function add(list, id, was, mark)
+    if #list < 3 * max then
+        list[#list + 1] = id
+        list[#list + 1] = was
+        list[#list + 1] = mark
+    end
+end
+
+-- The flush marks of the owners that these records name.
+local function marks_of(records)
+    local keys = {}
+    for i, was in ipairs(records) do
+        keys[i] = flush_key(was and string.sub(was, 1, ID) or '')
+    end
+    return redis.call('MGET', unpack(keys))
+end
+
+local function look(ownerless, owned, stale)
+    local ids, live = redis.call('SMEMBERS', consumers), 0
     for from = 1, #ids, 1000 do
         local keys = {}
         for i = from, math.min(from + 999, #ids) do
             keys[#keys + 1] = prefix .. ids[i] .. '::owner'
         end
         local records = redis.call('MGET', unpack(keys))
+        local marks = marks_of(records)
         for i, was in ipairs(records) do
-            local id = ids[from + i - 1]
+            local id, mark = ids[from + i - 1], marks[i] or ''
             if was then
-                shorten(keys[i])
+                shorten(keys[i], was)
             end
-            if not was and #ownerless < tonumber(max) then
-                ownerless[#ownerless + 1] = id
-            elseif was and #owned < 2 * max and id ~= adopter
-                and near(was) then
-                owned[#owned + 1] = id
-                owned[#owned + 1] = was
+            if not was then
+                if #ownerless < tonumber(max) then
+                    ownerless[#ownerless + 1] = id
+                end
+            elseif id == adopter then
+                live = live + (own == 'fresh' and 1 or 0)
+            elseif unflushed(id, mark) then
+                add(stale, id, was, mark)
+            else
+                if string.sub(was, 1, ID) == id and state(mark) == 'fresh' then
+                    live = live + 1
+                end
+                if near(was) or near(mark) then
+                    add(owned, id, was, mark)
+                end
             end
         end
     end
+    return live
 end
 
+local ever = own == 'never' and 0 or 1
+if own == 'stale' or own == 'never' and strict == '1' then
+    return {'', {}, {}, {}, {}, {-1, ever}}
+end
 local adopted, seqs = '', {}
-for i = FIRST, #ARGV, 2 do
-    local got = take_over(ARGV[i], ARGV[i + 1])
+for i = FIRST, #ARGV, 3 do
+    local got = take_over(ARGV[i], ARGV[i + 1], ARGV[i + 2])
     if got then
         adopted, seqs = ARGV[i], got
         break
     end
 end
-local ownerless, owned = {}, {}
-look(ownerless, owned)
-return {adopted, seqs, ownerless, owned}
+local ownerless, owned, stale = {}, {}, {}
+local live = look(ownerless, owned, stale)
+return {adopted, seqs, ownerless, owned, stale, {live, ever}}

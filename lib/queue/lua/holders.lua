@@ -5,10 +5,22 @@
 -- KEYS   1 the set of consumers
 -- ARGV   1 what a consumer's keys begin with   2 the caller's id
 --        3 how many to list at most
--- Reply  for each: id, milliseconds that its owner key still lives (negative:
---        it has none)
+-- Reply  for each: id, milliseconds that its owner key still lives, or the
+--        flush mark of that owner, if there was one, whichever is less
+--        (negative: it does not)
 
 local prefix, caller, max = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function life(id, owner)
+    local lives = redis.call('PTTL', prefix .. id .. '::owner')
+    local mark = owner and redis.call('GET',
+        prefix .. string.sub(owner, 1, 36) .. '::flush')
+    local untl = mark and tonumber(string.match(mark, '^%d+'))
+    return untl and math.min(lives, untl - now) or lives
+end
 
 local reply = {}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
@@ -18,7 +30,7 @@ for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
         and (not owner or string.sub(owner, 1, #caller) ~= caller)
         and redis.call('ZCARD', keys .. '::batches') > 0 then
         reply[#reply + 1] = id
-        reply[#reply + 1] = redis.call('PTTL', keys .. '::owner')
+        reply[#reply + 1] = life(id, owner)
     end
 end
 return reply

@@ -4,15 +4,18 @@
 -- KEYS   1 the ready list   2 the set of consumers   3 the owner key
 --        4 last sequence number   5 batches   6 the list of batch seq
 --        7 when the ready list was last known to be empty
+--        8 the consumer's flush mark
 -- ARGV   1 the consumer's id   2 seq, from 1   3 payloads at most
 --        4 bytes at most, but at least one payload is taken
 --        5 unacknowledged batches at most
 --        6 age of the oldest of them at most, milliseconds
+--        7 '1': only once there is a flush mark, '' also before the first
 -- Reply  'taken', when, since when its payloads may have waited at most
 --        (Unix milliseconds): the list of batch seq is there
 --        'empty' nothing is ready, seq is not used
 --        'full' too many unacknowledged batches, or too old ones
 --        'notowner' registered, but not its own owner just now
+--        'unmarked' the mark of its incr-flush has run out, or is missing
 --        'gone' not registered, or seq is not the next one
 --
 -- A batch list is part of the ready list as it was: its right end is the
@@ -27,10 +30,12 @@
 -- nothing done.  An error means that nothing was taken.  Allowed at
 -- maxmemory: it only moves what is there, and lets it be acknowledged.
 
-local ready, consumers, owner, last, batches, batch, emptied = unpack(KEYS)
+local ready, consumers, owner, last, batches, batch, emptied, flush =
+    unpack(KEYS)
 local id, seq, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_bytes = tonumber(ARGV[4])
 local max_batches, max_age = tonumber(ARGV[5]), tonumber(ARGV[6])
+local strict = ARGV[7] == '1'
 -- Payloads read at once: few enough that large ones don't fill the memory
 -- before they are counted, more while they are small.
 local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
@@ -41,6 +46,15 @@ local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
 local function now()
     local t = redis.call('TIME')
     return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Would what is taken now be counted in time?  mark.lua
+local function marked(time)
+    local mark = redis.call('GET', flush)
+    if not mark then
+        return not strict
+    end
+    return tonumber(string.match(mark, '^%d+')) > time
 end
 
 -- May the consumer take another batch?  nil, or the reason why not.
@@ -115,6 +129,9 @@ if seq ~= tonumber(redis.call('GET', last) or -1) + 1 then
     return {'gone'}
 end
 local time = now()
+if not marked(time) then
+    return {'unmarked'}
+end
 local reason = refusal(time)
 if reason then
     return {reason}
