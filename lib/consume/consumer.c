@@ -353,8 +353,7 @@ lose_id(struct consumer *c)
 /*
  * Ends the stream, once Redis has been told that nobody goes by this process
  * any more: else the batches that incr-flush still reads from the pipe would
- * look like those of a dead consumer.  Without Redis it is ended all the same,
- * and without an incr-flush there is nobody to go by instead.
+ * look like those of a dead consumer.  Without Redis it is ended all the same.
  */
 static int
 leave(struct consumer *c, enum queue_state state)
@@ -364,7 +363,7 @@ leave(struct consumer *c, enum queue_state state)
 
 	if (may_leave(c)) {
 		c->due_ms[CONSUMER_RENEW] = 0;
-		c->ended = c->phase == CONSUMER_UNREGISTERED || !c->flushed;
+		c->ended = c->phase == CONSUMER_UNREGISTERED;
 		c->phase = CONSUMER_ENDING;
 	}
 	if (c->phase != CONSUMER_ENDING || (calls && !c->ended))
@@ -482,8 +481,8 @@ send_renew(struct consumer *c)
 	c->n_renewed = 1 + c->orphans.n;
 	return FAILPOINT_AFTER("consume-renew-sent",
 	    queue_renew(c->queue, &c->renewed[0], c->renewed, c->n_renewed,
-		c->phase == CONSUMER_TAKING || !c->flushed ? QUEUE_RENEW_KEEP
-							   : QUEUE_RENEW_END));
+		c->phase == CONSUMER_TAKING ? QUEUE_RENEW_KEEP
+					    : QUEUE_RENEW_END));
 }
 
 static bool

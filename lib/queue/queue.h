@@ -14,7 +14,7 @@
  * The queue connects by itself, connects again with back-off when the
  * connection is lost, checks the server (a cluster, an evicting
  * maxmemory-policy, keys of another release: QUEUE_FAULT) and loads the
- *scripts.  It prints nothing.
+ * scripts.  It prints nothing.
  *
  * A reply that does not come within QUEUE_REPLY_MS ends the connection.
  */
@@ -213,10 +213,10 @@ const char *queue_batch_payload(
  * Refreshes the ownership by self of n consumers; the owner records keep the
  * process that they name.
  *
- * A consumer that leaves in order has an incr-flush behind it that still has
- * its batches: its last renewal, QUEUE_RENEW_END, names no process, and lives
- * QUEUE_ENDED_MS; from then on incr-flush renews, with QUEUE_RENEW_CLAIM, and
- * the records name its process.
+ * A consumer that leaves in order may have an incr-flush behind it that still
+ * has its batches.  If there was a mark of that one, its last renewal,
+ * QUEUE_RENEW_END, names no process, and lives QUEUE_ENDED_MS; from then on
+ * incr-flush renews, with QUEUE_RENEW_CLAIM, and the records name its process.
  */
 enum queue_renew_mode { QUEUE_RENEW_KEEP, QUEUE_RENEW_END, QUEUE_RENEW_CLAIM };
 int queue_renew(struct queue *q, const struct id *self,

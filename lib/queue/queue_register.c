@@ -43,6 +43,10 @@ queue_registered(const struct queue *q)
 	return &q->result.registered;
 }
 
+static const char *const claims[] = {[QUEUE_RENEW_KEEP] = "",
+    [QUEUE_RENEW_END] = "end",
+    [QUEUE_RENEW_CLAIM] = "1"};
+
 int
 queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
     size_t n, enum queue_renew_mode mode)
@@ -56,7 +60,7 @@ queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
 		queue_call_ended_record(q, self);
 	else
 		queue_call_record(q, self);
-	resp_arg_text(&q->args, mode == QUEUE_RENEW_KEEP ? "" : "1");
+	resp_arg_text(&q->args, claims[mode]);
 	for (size_t i = 0; i < n; i++)
 		queue_call_id(q, &consumers[i]);
 	return queue_call_eval(q, QUEUE_CALL_RENEW, 1, NULL);

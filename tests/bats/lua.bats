@@ -689,6 +689,16 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$(owner $A)" = "$(record $A 2)" ]
 }
 
+@test "renew: the end is written only with an incr-flush behind" {
+	register $A
+	renew $A end $A
+	[ "$(owner $A)" = "$(record $A 1)" ]
+	mark $A
+	age_mark $A 100000
+	renew $A end $A
+	[ "$(owner $A)" = "$(record $A 2)" ]
+}
+
 @test "renew: makes a missing owner again, not one of the unregistered" {
 	register $A
 	disown_consumer $A

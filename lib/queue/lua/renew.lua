@@ -4,7 +4,8 @@
 -- KEYS   1 the set of consumers
 -- ARGV   1 what a consumer's keys begin with   2 the speaker's id
 --        3 its owner record   4 life of an owner key, milliseconds
---        5 '1': the record is to name this process, '' it stays
+--        5 '1': the record is to be this one, '' it stays, 'end': to be this
+--        one if an incr-flush goes by the speaker (mark.lua), else it stays
 --        6 ... the consumers' ids
 -- Reply  for each consumer: 0 another or nobody owns it, or it is not
 --          registered
@@ -17,6 +18,12 @@
 
 local consumers = KEYS[1]
 local prefix, speaker, record, life, claim = unpack(ARGV, 1, 5)
+
+-- A record that says that the speaker has left names nobody who could be gone.
+if claim == 'end' and redis.call('EXISTS', prefix .. speaker .. '::flush') == 0
+then
+    claim = ''
+end
 
 local function renew(id)
     local owner = prefix .. id .. '::owner'
