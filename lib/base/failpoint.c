@@ -74,7 +74,9 @@ static const struct {
     {"flush-committed", CUT_NONE},  /* the answer to COMMIT is read */
     {"flush-acknowledge-sent", CUT_NONE},
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
-    {"flush-renew-sent", CUT_NONE},   /* of one that is held */
+    {"flush-mark-sent", CUT_NONE},    /* this half lives */
+    {"flush-marked", CUT_NONE},
+    {"flush-renew-sent", CUT_NONE}, /* of one that is held after the end */
     {"flush-renewed", CUT_NONE},
     {"send-sent", CUT_NONE},     /* a request, nothing is read */
     {"send-answer", CUT_NONE},   /* read, no verdict written */

@@ -132,7 +132,7 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		if (a->acks.n == 0)
 			task_queue_remove(&a->tasks, task);
 		break;
-	case ACKNOWLEDGER_MARK:
+	case ACKNOWLEDGER_MARK: FAILPOINT("flush-marked"); break;
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
 		task_queue_remove(&a->tasks, task);
@@ -183,8 +183,10 @@ call(struct acknowledger *a, enum acknowledger_task task)
 		return queue_identify(a->q, &a->database, QUEUE_NOTE);
 	case ACKNOWLEDGER_MARK:
 		task_queue_remove(&a->tasks, task);
-		return queue_mark(a->q, &a->marked,
-		    holds_any(a) ? QUEUE_OWNER_MS : ACKNOWLEDGER_IDLE_LIFE_MS);
+		return FAILPOINT_AFTER("flush-mark-sent",
+		    queue_mark(a->q, &a->marked,
+			holds_any(a) ? QUEUE_OWNER_MS
+				     : ACKNOWLEDGER_IDLE_LIFE_MS));
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",

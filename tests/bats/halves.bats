@@ -6,6 +6,11 @@
 bats_require_minimum_version 1.5.0
 load helper
 
+setup_file() {
+	unset MAKEFLAGS MAKELEVEL
+	[ -n "${INCR_POINTS_BIN:-}" ] || make -s -C "$ROOT" points >/dev/null
+}
+
 setup() {
 	use_redis
 	use_postgres
@@ -29,6 +34,10 @@ drain() {
 	wait_for 10 marked "$((++drains))"
 }
 drains=0
+consumers() { rcli --raw smembers "incr::queue::[$INCR_QUEUE]::consumers"; }
+# owner ID, flush_mark ID: these keys of a consumer
+owner() { rcli get "incr::queue::[$INCR_QUEUE]::consumer::$1::owner"; }
+flush_mark() { rcli get "incr::queue::[$INCR_QUEUE]::consumer::$1::flush"; }
 has_consume() { pgrep -P "$flush" -x incr-consume; }
 # marked N: so many consumers have a flush mark
 marked() {
@@ -36,6 +45,10 @@ marked() {
 		grep -c .)" -ge "$1" ]
 }
 taken() { not no_batches && [ "$(ready)" = 0 ]; }
+
+# points: what comes is of the build that has fault points
+points() { PATH=${INCR_POINTS_BIN:-$ROOT/build/points/bin}:$PATH; }
+stopped() { grep -q '^State:	T' "/proc/$1/status"; }
 
 # sent: increments 1 to 10, now in a batch of the first drain
 sent() {
@@ -73,16 +86,19 @@ read_by_flush() {
 }
 
 @test "incr-consume stands still right after a take: ten seconds" {
-	drain first
+	(
+		points
+		# The window of its first batch closes much later.
+		INCR_POINT=consume-taken:stop:2 drain first -- -i 20
+		echo "$consume" >stopped
+	)
 	sent
 	wait_for 5 read_by_flush
+	begun=${EPOCHREALTIME/./}
 	increment 100 | incr-publish
-	wait_for 5 taken
-	kill -STOP "$consume"
+	wait_for 5 stopped "$(cat stopped)"
 	drain second
-	# Not only when the first flush has closed its window.
 	in_time 155
-	not elapsed "$begun" 6000000
 	wait_for 5 no_batches
 }
 
@@ -101,22 +117,19 @@ registered_one() { [ "$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")" = 1
 @test "while its flush stands still a consumer takes and adopts nothing" {
 	drain first
 	kill -STOP "$flush"
-	id=$(rcli --raw smembers "incr::queue::[$INCR_QUEUE]::consumers")
+	id=$(consumers)
 	wait_for 10 run_out
 	increments 1 10 | incr-publish
-	for _ in 1 2 3 4 5; do
-		wait_for 5 owner_lives 0 850
-		wait_for 5 owner_lives 900 1000 # renewed, and looked in between
-	done
+	renewed 5
 	[ "$(ready)" = 10 ]
 	no_batches
 	begun=${EPOCHREALTIME/./}
 	drain second
 	in_time 55
 }
-run_out() {
+run_out() { # the flush mark of $id
 	local until
-	until=$(rcli get "incr::queue::[$INCR_QUEUE]::consumer::$id::flush")
+	until=$(flush_mark "$id")
 	((${until%% *} < $(date +%s%3N)))
 }
 owner_lives() { # FROM TO: milliseconds
@@ -124,3 +137,89 @@ owner_lives() { # FROM TO: milliseconds
 	ms=$(rcli pttl "incr::queue::[$INCR_QUEUE]::consumer::$id::owner")
 	((ms >= $1 && ms <= $2))
 }
+# renewed N: $id has renewed itself so often since, and looked about as often
+renewed() {
+	local n
+	for ((n = 0; n < $1; n++)); do
+		wait_for 5 owner_lives 0 850
+		wait_for 5 owner_lives 900 1000
+	done
+}
+
+@test "a statement without an answer: no mark, but it goes on waiting" {
+	lock increments
+	drain first -- -i 0.1
+	id=$(consumers)
+	increments 1 10 | incr-publish
+	wait_for 5 waits_for_lock
+	wait_for 10 run_out
+	# Others may have what comes next.
+	increment 100 | incr-publish
+	renewed 3
+	run_out
+	[ "$(ready)" = 1 ]
+	waits_for_lock
+	[ "$(connections)" = 1 ]
+	unlock
+	wait_for 10 sum_is 155
+	wait_for 5 not run_out
+	wait_for 5 no_batches
+	kill "$flush"
+	wait "$flush"
+	quiet first.err
+}
+connections() {
+	sql "select count(*) from pg_stat_activity where datname =
+		current_database() and application_name = 'incr-flush'"
+}
+
+@test "incr-consume has left in order: its being gone is no sign of death" {
+	drain first
+	id=$(consumers)
+	kill -STOP "$flush"
+	increments 1 10 | incr-publish
+	wait_for 5 taken
+	kill "$consume"
+	wait_for 5 gone "$consume"
+	left=$id first=$flush
+	drain second
+	id=$(consumers | grep -v "$left")
+	renewed 3
+	[[ "$(owner "$left")" == "$left "*' end' ]]
+	kill -CONT "$first"
+	wait "$first"
+	quiet first.err
+	sum_is 55
+}
+
+@test "consumers that live share the orphans of a look" {
+	local n
+	for n in first second; do
+		mkdir "$n"
+		INCR_METRICS_DIR=$PWD/$n drain "$n" -- -i 0.1
+	done
+	orphans 8 | rcli >/dev/null
+	wait_for 10 sum_is 36
+	wait_for 5 adopted_are 8
+	[ "$(adopted first)" -ge 2 ]
+	[ "$(adopted second)" -ge 2 ]
+}
+# orphans N: commands, at one moment so many consumers that are gone, with a
+# batch of one increment each: 1, 2, 3 ...
+orphans() {
+	local n id keys
+	echo multi
+	for ((n = 1; n <= $1; n++)); do
+		id=$(cat /proc/sys/kernel/random/uuid)
+		keys=incr::queue::[$INCR_QUEUE]::consumer::$id
+		echo "rpush $keys::batch::1 '$(increment "$n")'"
+		echo "set $keys::last 1"
+		echo "zadd $keys::batches $(date +%s%3N) 1"
+		echo "sadd incr::queue::[$INCR_QUEUE]::consumers $id"
+	done
+	echo exec
+}
+adopted() { # NAME
+	sed -n 's/^incr_adopted_batches_total.* //p' "$1"/incr-consume-*.prom
+}
+adopted_are() { [ "$(($(adopted first) + $(adopted second)))" = "$1" ]; }

@@ -274,7 +274,8 @@ total_is() { [ "$(total)" = "$1" ]; }
 
 # hold STATEMENT: keeps what it locks until unlock.
 hold() {
-	local fifo=$BATS_TEST_TMPDIR/lock
+	local fifo
+	fifo=$(mktemp -u "$BATS_TEST_TMPDIR/lock.XXXXXX")
 	mkfifo "$fifo"
 	exec {LOCK}<>"$fifo"
 	rm "$fifo"

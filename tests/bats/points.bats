@@ -74,6 +74,7 @@ row() { # N FUNCTION WORDS...
 
 status_of() {
 	local status=0
+	wait_for 20 gone "$1"
 	wait "$1" || status=$?
 	[[ "$status" =~ ^($2)$ ]] || {
 		echo "status $status, not $2"
@@ -84,12 +85,21 @@ stopped() { grep -q '^State:	T' "/proc/$1/status"; }
 
 # -- incr-consume | incr-flush -------------------------------------------------
 
-# given ready|orphan: what there is to be counted, waiting or in a batch of a
-# consumer that is gone
+# given ready|orphan|held: what there is to be counted, waiting or in a batch
+# of a consumer that is gone; held: waiting, and no statement ends before
+# release, so that incr-flush still has all of it when incr-consume has left.
 given() {
 	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" nonsense >/dev/null
 	increments 1 20 | incr-publish
-	[ "$1" = ready ] || incr-consume -o >/dev/null
+	[ "$1" != orphan ] || incr-consume -o >/dev/null
+	[ "$1" != held ] || hold "insert into increments values ('$KEY', 1)"
+}
+release() { [ -z "${LOCK-}" ] || unlock; }
+# claimed: incr-flush has made itself the owner of what it holds
+claimed() {
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::owner" |
+		while read -r key; do rcli get "$key"; done |
+		grep -q " $flush [0-9]*$"
 }
 
 # drain [ARG...]: incr-consume ARG | incr-flush; sets both as pids
@@ -107,6 +117,7 @@ drain() {
 has_consumers() {
 	[ "$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")" = "$1" ]
 }
+sum_is_one_of() { [[ "$(sum_of)" =~ ^($1)$ ]]; }
 drained() { sum_is "$1" && no_batches && has_ready 0; }
 
 # settled SUM: all of it is in the table and nothing else anywhere: no batch,
@@ -125,14 +136,15 @@ settled() {
 }
 
 # killed FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
-# in the table then; the rest comes with the next ones.
+# in the table then, maybe one of several; the rest comes with the next ones.
 killed() {
 	local statuses
 	given "$2"
 	INCR_POINT=$1 drain "${@:6}"
 	status_of "$consume" "$3"
 	status_of "$flush" "$4"
-	wait_for 5 sum_is "$5"
+	release
+	wait_for 5 sum_is_one_of "$5"
 	incr-consume -o | incr-flush -i 0.1 || statuses=("${PIPESTATUS[@]}")
 	# Of dead letters flush says 1.
 	[[ "${statuses[*]:-0 0}" == '0 '[01] ]]
@@ -173,23 +185,26 @@ killed() {
 		flush-committed:kill ready 111 137 $SUM
 		flush-acknowledge-sent:kill ready 111 137 $SUM
 		flush-acknowledged:kill ready 111 137 $SUM
-		flush-renew-sent:kill ready 111 137 0
-		flush-renewed:kill ready 111 137 0
+		flush-mark-sent:kill ready 111 137 0
+		flush-marked:kill ready 111 137 0
+		flush-renew-sent:kill held 0 137 0|$SUM -o
+		flush-renewed:kill held 0 137 0|$SUM -o
 	END
 }
 
-# stopped_for_long FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH: until others
-# have taken over, counted, swept it and left.
+# stopped_for_long FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH [ARG...]:
+# until others have taken over, counted, swept it and left.
 stopped_for_long() {
 	local victim first
 	given "$2"
-	INCR_POINT=$1 drain
+	INCR_POINT=$1 drain "${@:5}"
 	first=("$consume" "$flush")
 	victim=$consume
 	[[ "$1" == consume-* ]] || victim=$flush
 	wait_for 10 stopped "$victim"
-	# While incr-consume lives, its batches are its own.
-	[ "$victim" = "$consume" ] || kill -9 "$consume"
+	# halves.bats has what comes of one half that goes on.
+	[ "$victim" = "$consume" ] || kill -9 "$consume" || gone "$consume"
+	release
 	drain
 	wait_for 10 drained $SUM
 	wait_for 10 has_consumers 1
@@ -246,8 +261,10 @@ leave() {
 		flush-committed:stop ready 137 111
 		flush-acknowledge-sent:stop ready 137 111
 		flush-acknowledged:stop ready 137 111
-		flush-renew-sent:stop ready 137 111
-		flush-renewed:stop ready 137 111
+		flush-mark-sent:stop ready 137 111
+		flush-marked:stop ready 137 111
+		flush-renew-sent:stop held 0 1 -o
+		flush-renewed:stop held 0 1 -o
 	END
 }
 
@@ -256,6 +273,8 @@ dropped() {
 	given "$2"
 	INCR_POINT=$1 drain -o
 	status_of "$consume" 0
+	[ "$2" != held ] || wait_for 10 claimed
+	release
 	status_of "$flush" 1
 	settled $SUM
 }
@@ -281,8 +300,10 @@ dropped() {
 		flush-committed:drop ready
 		flush-acknowledge-sent:drop ready
 		flush-acknowledged:drop ready
-		flush-renew-sent:drop ready
-		flush-renewed:drop ready
+		flush-mark-sent:drop ready
+		flush-marked:drop ready
+		flush-renew-sent:drop held
+		flush-renewed:drop held
 	END
 }
 
