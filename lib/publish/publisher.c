@@ -412,7 +412,10 @@ publish(struct publisher *c)
 {
 	const struct queue_lines *lines = publish_batch_encode(c->in_flight);
 	/* Told no time, this Redis is asked for it, and for what was done. */
-	struct queue_terms terms = {.window_s = c->set.window_s,
+	/* A line may wait here before it is sent for the last time. */
+	struct queue_terms terms = {
+	    .window_s =
+		c->set.window_s + (uint64_t)(c->set.wait_ms + 999) / 1000,
 	    .high_water = publisher_high_water(c),
 	    .not_after_ms = redis_time_ahead(&c->redis_time,
 		queue_status(c->queue)->run, clock_ms(), QUEUE_NOT_AFTER_S),

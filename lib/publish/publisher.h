@@ -30,7 +30,9 @@ struct publisher_settings {
 	const char *url, *queue;
 	bool echo, tagged;   /* of publish_batch.h */
 	int64_t wait_ms;     /* from a line's arrival; 0: for ever */
-	uint64_t window_s;   /* for which tags are remembered */
+	uint64_t window_s;   /* for which tags are remembered, from their last
+			      * use; wait_ms and QUEUE_NOT_AFTER_S longer,
+			      * since a repeat may come late */
 	uint64_t high_water; /* messages ready at most; 0: as many as take
 			      * three quarters of Redis's maxmemory */
 	/* Called for each batch that Redis has taken, with the microseconds

@@ -131,8 +131,8 @@ struct queue_introduced {
 const struct queue_introduced *queue_introduced(const struct queue *q);
 
 struct queue_terms {
-	uint64_t window_s;     /* tags are remembered that long, and for
-				* QUEUE_NOT_AFTER_S */
+	uint64_t window_s;     /* tags are remembered for that long after
+				* their last use, and QUEUE_NOT_AFTER_S */
 	uint64_t high_water;   /* messages ready at most, 0: any number */
 	uint64_t not_after_ms; /* Unix milliseconds by Redis's clock: what
 				* comes later does nothing; 0: it only asks

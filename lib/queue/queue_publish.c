@@ -104,9 +104,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	else
 		resp_arg_text(&q->args, "");
 	/* A mark outlives every sending that could push its line again. */
-	resp_arg_u64(&q->args, terms->window_s > QUEUE_NOT_AFTER_S
-				   ? terms->window_s
-				   : QUEUE_NOT_AFTER_S);
+	resp_arg_u64(&q->args, terms->window_s + QUEUE_NOT_AFTER_S);
 	resp_arg_u64(&q->args, terms->high_water);
 	resp_arg_u64(&q->args, terms->not_after_ms);
 	resp_arg_u64(&q->args, terms->name);

@@ -365,6 +365,28 @@ unchanged() {
 	((ttl > 90 && ttl <= 100))
 }
 
+# about LIFE: of the mark of t, which is about to expire then.
+about() {
+	local ttl
+	ttl=$(rcli ttl "${P}seen::t")
+	((ttl <= $1 && ttl > $1 - 10)) || { echo "ttl $ttl"; return 1; }
+	rcli expire "${P}seen::t" 5
+}
+
+@test "publish: a mark that tells that a line is there lives on" {
+	tagged $A 1 t x
+	about 100
+	[ "$(tagged $B 1 t x)" = 1 ]
+	about 100
+	[ "$(HIGH=1 tagged $C 1 t x u y)" = "3 -1" ]
+	about 100
+	[ "$(HIGH=1 tagged $C 1 t x)" = 1 ]
+	about 100
+	[ "$(tagged $D 1 t z)" = "1 0" ]
+	about 5
+	[ "$(list "$READY")" = "x " ]
+}
+
 @test "publish: verdicts on tags are told again for a lost reply" {
 	tagged $A 1 t x u y t z
 	unchanged tagged $A 1 t x u y t z

@@ -664,12 +664,18 @@ tagged() { printf '%s\t' "$1"; increment "$2"; }
 	has_ready 1
 }
 
-@test "a tag is remembered for the idempotency window" {
+# What is sent within the window may wait for --wait before it is sent, and
+# arrive a minute later still.
+@test "a tag is remembered for the idempotency window, and --wait and a minute" {
 	local left
 	tagged w 1 | incr-publish -t --idempotency-window 600
 	left=$(rcli ttl "incr::queue::[$INCR_QUEUE]::seen::w")
-	[ "$left" -gt 500 ]
-	[ "$left" -le 600 ]
+	[ "$left" -gt 630 ]
+	[ "$left" -le 660 ]
+	tagged w 1 | incr-publish -e -t --idempotency-window 600 -w 100.5
+	left=$(rcli ttl "incr::queue::[$INCR_QUEUE]::seen::w")
+	[ "$left" -gt 730 ]
+	[ "$left" -le 761 ]
 }
 
 @test "tagged lines, connections killed: every tag once, none refused" {

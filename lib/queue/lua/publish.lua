@@ -5,7 +5,7 @@
 --        2 life of the publisher's key, seconds
 --        3 the queue's name
 --        4 '' or, if there are tags, what seen keys begin with
---        5 life of a seen key, seconds
+--        5 life of a seen key, seconds, from its last use
 --        6 the high-water mark of the ready list, 0 none
 --        7 not-after: the last Unix millisecond, by Redis's clock, at which
 --          anything may be pushed
@@ -35,6 +35,9 @@
 -- introduced, so its key is missing only after its life, which ends early if
 -- the clock is set forward: then it is not known what was pushed.  An error
 -- reply means that nothing was pushed.
+--
+-- Whoever is told that a line was pushed before may ask again, and that may be
+-- late, too: so a mark that is found lives on as if it was made now.
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
@@ -81,6 +84,11 @@ local function refusal()
     end
 end
 
+-- Its line was, or will be, told to be there.
+local function live_on(key)
+    call('PEXPIRE', key, window * 1000)
+end
+
 -- Calls act(index, from 0, of the line; its seen key or nothing; line).
 local function each_line(input, act)
     local i, index = 1, 0
@@ -101,6 +109,7 @@ local function turn_away(input, reason)
     each_line(input, function(index, key, line)
         local was = key and redis.call('GET', key)
         if was and was == line then
+            live_on(key)
             table.insert(reply, 3, -1 - index)
         elseif was then
             reply[#reply + 1] = index
@@ -121,6 +130,8 @@ local function count_fresh(input)
             end
         elseif was ~= line then
             reply[#reply + 1] = index
+        else
+            live_on(key)
         end
     end)
     return fresh, reply
@@ -144,6 +155,8 @@ local function mark_and_push(input)
             failure = was
         elseif was ~= line then
             reply[#reply + 1] = index
+        else
+            live_on(key)
         end
     end)
     local result = failure or push(lines, reply)
