@@ -27,12 +27,12 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
 #include "base/outage.h"
 #include "base/signals.h"
 #include "base/url.h"
+#include "flush/flush_metrics.h"
 #include "flush/flusher.h"
 #include "flush/identity_change.h"
 #include "postgres/postgres.h"
@@ -94,27 +94,6 @@ static const struct options_prog prog = {.name = "incr-flush",
     .defs = defs,
     .n_defs = sizeof defs / sizeof *defs};
 
-/* The series of the metrics. */
-enum {
-	M_FLUSHED,
-	M_REPLAYED,
-	M_SECONDS,
-	M_KEYS,
-	M_STALENESS,
-	M_SUCCESS,
-	M_REJECTED,
-	M_COUNT = M_REJECTED + FAULT_COUNT - 1
-};
-
-static struct metric series[M_COUNT] = {
-    [M_FLUSHED] = {METRIC_FLUSHED},
-    [M_REPLAYED] = {METRIC_REPLAYED_BATCHES},
-    [M_SECONDS] = {METRIC_FLUSH_DURATION},
-    [M_KEYS] = {METRIC_FLUSH_KEYS},
-    [M_STALENESS] = {METRIC_FLUSH_STALENESS},
-    [M_SUCCESS] = {METRIC_FLUSH_LAST_SUCCESS},
-};
-
 static struct lines input;
 static int exit_status;              /* at the end: 0, 1 or 111 */
 static struct invalid_lines invalid; /* of plain input */
@@ -133,8 +112,8 @@ static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t last_ms(int64_t signal_ms);
 static void check(struct flusher *f);
 static void check_promise(const struct flusher *f);
+static void check_risk(const struct flusher *f);
 static void check_outage(const char *object, const char *why, struct outage *o);
-static void count(const struct flusher *f);
 static int finish(struct flusher *f);
 
 int
@@ -180,8 +159,7 @@ begin(struct flusher *f, int argc, char **argv)
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
 	flusher_open(f, pg, &options);
-	fault_series(&series[M_REJECTED]);
-	if (metrics_open(prog.name, series, M_COUNT) < 0)
+	if (flush_metrics_open(prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
 
@@ -255,7 +233,7 @@ run(struct flusher *f, int signals)
 			fill_input(f);
 		flusher_step(f, fds);
 		stop_reading(f, signal_ms);
-		count(f);
+		flush_metrics_count(f);
 	}
 }
 
@@ -306,7 +284,7 @@ reject(const struct flusher *f)
 {
 	enum fault fault = f->input.fault;
 
-	series[M_REJECTED + fault - 1].value++;
+	flush_metrics_reject(fault);
 	if (exit_status == EXIT_DELIVERED)
 		exit_status = EXIT_REJECTED;
 	if (!f->from_consumer)
@@ -418,6 +396,7 @@ check(struct flusher *f)
 		    &f->acknowledger.tasks.outage);
 	if (f->schedule.promises)
 		check_promise(f);
+	check_risk(f);
 }
 
 /* Says once that increments are late, until a window is in time again. */
@@ -439,6 +418,22 @@ check_promise(const struct flusher *f)
 	}
 }
 
+/* Says once that a kill would make increments late, until a statement is quick
+ * again. */
+static void
+check_risk(const struct flusher *f)
+{
+	static bool said;
+	bool at_risk = schedule_at_risk(&f->schedule, &f->committer.cost);
+
+	if (at_risk && !said)
+		log_say("postgres: statements take more than %.1f s; after "
+			"a kill increments may be later than %d s",
+		    (double)SCHEDULE_STATEMENT_MS / 1000,
+		    SCHEDULE_PROMISE_MS / 1000);
+	said = at_risk;
+}
+
 static void
 check_outage(const char *object, const char *why, struct outage *o)
 {
@@ -451,31 +446,11 @@ check_outage(const char *object, const char *why, struct outage *o)
 	}
 }
 
-static void
-count(const struct flusher *f)
-{
-	static uint64_t commits;
-	int64_t staleness_ms = clock_ms() - flusher_oldest(f);
-
-	if (staleness_ms < f->staleness_ms)
-		staleness_ms = f->staleness_ms;
-	if (staleness_ms >= 0)
-		series[M_STALENESS].value = (double)staleness_ms / 1000;
-	series[M_REPLAYED].value = (double)f->replayed;
-	if (commits == f->commits)
-		return;
-	commits = f->commits;
-	series[M_FLUSHED].value = (double)f->flushed;
-	series[M_KEYS].value = (double)f->keys;
-	series[M_SUCCESS].value = (double)clock_unix_ms() / 1000;
-	metrics_observe(&series[M_SECONDS], (double)f->took_us / 1e6);
-}
-
 static int
 finish(struct flusher *f)
 {
 	invalid_lines_end(&invalid, input.number);
-	count(f);
+	flush_metrics_count(f);
 	metrics_close();
 	flusher_close(f);
 	lines_close(&input);

@@ -78,6 +78,10 @@
 #define METRIC_FLUSH_LAST_SUCCESS \
 	METRIC(GAUGE, "incr_flush_last_success_timestamp_seconds", \
 	    "When a window was last committed.")
+#define METRIC_FLUSH_PROMISE_AT_RISK \
+	METRIC(GAUGE, "incr_flush_promise_at_risk", \
+	    "1 while statements are so slow that after a kill increments may " \
+	    "be later than ten seconds.")
 
 /* Of incr-send. */
 #define METRIC_SEND_LINES \

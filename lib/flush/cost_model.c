@@ -27,8 +27,10 @@ cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us)
 {
 	double rest_us;
 
-	if (keys >= FEW_KEYS)
+	if (keys >= FEW_KEYS) {
 		p->us_per_key = us_per_key(p, (double)took_us / (double)keys);
+		p->rate_known = true;
+	}
 	rest_us = (double)took_us - (double)keys * p->us_per_key;
 	if (rest_us < 0)
 		rest_us = 0;
@@ -37,7 +39,15 @@ cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us)
 		p->base_us = rest_us;
 	else
 		p->base_us = (3 * p->base_us + rest_us) / 4;
+	p->steady_us = rest_us < p->rest_us ? rest_us : p->rest_us;
+	p->rest_us = rest_us;
 	p->known = true;
+}
+
+int64_t
+cost_model_steady_ms(const struct cost_model *p)
+{
+	return (int64_t)p->steady_us / 1000;
 }
 
 /* Raised by at most a quarter per statement, so that one that waited for a
@@ -67,5 +77,9 @@ cost_model_expected_ms(const struct cost_model *p, size_t keys)
 size_t
 cost_model_keys(const struct cost_model *p, int64_t within_ms)
 {
-	return (size_t)((double)within_ms * 1000 / p->us_per_key / MARGIN);
+	double keys = (double)within_ms * 1000 / p->us_per_key / MARGIN;
+
+	if (!p->rate_known && keys > COST_MODEL_UNKNOWN)
+		return COST_MODEL_UNKNOWN;
+	return (size_t)keys;
 }

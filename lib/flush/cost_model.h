@@ -17,8 +17,11 @@
 #include <stdint.h>
 
 struct cost_model {
-	bool known; /* a statement was timed */
+	bool known;      /* a statement was timed */
+	bool rate_known; /* a large one was */
 	double base_us, us_per_key;
+	double rest_us, steady_us; /* base of the last one; of the last two,
+				    * the smaller */
 };
 
 /* Before the first statement: pessimistic numbers. */
@@ -30,7 +33,13 @@ void cost_model_learn(struct cost_model *p, size_t keys, int64_t took_us);
 /* What the statement of keys keys is expected to take. */
 int64_t cost_model_expected_ms(const struct cost_model *p, size_t keys);
 
-/* How many keys a statement of within_ms may have, without base. */
+/* What the last two statements took without their keys, at least: a lock may
+ * have held up one of them. */
+int64_t cost_model_steady_ms(const struct cost_model *p);
+
+/* How many keys a statement of within_ms may have, without base: at most
+ * COST_MODEL_UNKNOWN until the rate is known. */
+enum { COST_MODEL_UNKNOWN = 100000 };
 size_t cost_model_keys(const struct cost_model *p, int64_t within_ms);
 
 #endif

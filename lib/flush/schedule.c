@@ -5,6 +5,7 @@
 
 static int64_t promised_ms(
     const struct window *w, const struct cost_model *cost);
+static int64_t jitter(const struct schedule *s, int64_t open_ms);
 
 void
 schedule_promise(struct schedule *s)
@@ -46,12 +47,26 @@ schedule_due(const struct schedule *s, const struct window *w,
 	/* Whoever sets a longer interval gives the promise up. */
 	if (w->oldest_ms != INT64_MAX && s->interval_ms <= SCHEDULE_PROMISE_MS)
 		due_ms = num_min(due_ms, promised_ms(w, cost));
-	return w->adopted ? due_ms : due_ms - s->jitter_ms;
+	return w->adopted ? due_ms : due_ms - jitter(s, due_ms - w->opened_ms);
+}
+
+/* Not all of a short time: a window of one line would help nobody. */
+static int64_t
+jitter(const struct schedule *s, int64_t open_ms)
+{
+	return open_ms < 0 ? 0 : num_min(s->jitter_ms, open_ms / 2);
 }
 
 static int64_t
 promised_ms(const struct window *w, const struct cost_model *cost)
 {
 	return w->oldest_ms + SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS -
-	       cost_model_expected_ms(cost, w->keysums.n);
+	       SCHEDULE_STATEMENTS * cost_model_expected_ms(cost, w->keysums.n);
+}
+
+bool
+schedule_at_risk(const struct schedule *s, const struct cost_model *cost)
+{
+	return s->promises &&
+	       cost_model_steady_ms(cost) > SCHEDULE_STATEMENT_MS;
 }

@@ -17,13 +17,15 @@
 
 enum {
 	SCHEDULE_PROMISE_MS = 10000, /* from published to visible, at most */
-	/* The part of it for a kill -9 at the end, when another machine takes
-	 * over: the owner key expires (QUEUE_OWNER_MS), two looks, reading,
-	 * SCHEDULE_LINGER_MS, a connection; and the wait before the take. */
-	SCHEDULE_RECOVERY_MS = 1750,
-	/* One statement must not make those behind it late. */
-	SCHEDULE_STATEMENT_MS =
-	    (SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS) / 2,
+	/* The part of it for a kill -9, when another machine takes over: a
+	 * mark expires (QUEUE_OWNER_MS), two looks 0.5 s; the take before,
+	 * reading and SCHEDULE_LINGER_MS 0.5 s. */
+	SCHEDULE_RECOVERY_MS = 2000,
+	/* One that is lost with its process, one of who takes over. */
+	SCHEDULE_STATEMENTS = 2,
+	/* What the keys of a window may cost: a third statement fits, that of
+	 * the window before. */
+	SCHEDULE_STATEMENT_MS = 2800,
 	SCHEDULE_LINGER_MS = 100 /* an adopted range waits for its next */
 };
 
@@ -42,6 +44,10 @@ void schedule_promise(struct schedule *s);
 /* w was opened.  noise is a random number: flushes that were started
  * together close their first windows apart, and drift apart. */
 void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
+
+/* Did the last two statements, whatever their keys, take more than
+ * SCHEDULE_STATEMENT_MS?  Then the promise does not outlast a kill. */
+bool schedule_at_risk(const struct schedule *s, const struct cost_model *cost);
 
 /* Has w max_keys, or as many keys as fit SCHEDULE_STATEMENT_MS? */
 bool schedule_full(const struct schedule *s, const struct window *w,

@@ -34,7 +34,13 @@ at_the_start(void)
 	learn(1, 10, 5);
 	expect(10, 5); /* what is known is better than what was feared */
 	expect(100000, 2505);
+	check(cost_model_keys(&p, 10000) == COST_MODEL_UNKNOWN, "few say "
+								"nothing");
+	learn(20, 10000, 100);
+	check(cost_model_keys(&p, 10000) > COST_MODEL_UNKNOWN, "known");
 	cost_model_init(&p);
+	check(cost_model_keys(&p, 2800) == COST_MODEL_UNKNOWN, "unknown");
+	check(cost_model_keys(&p, 1000) == 40000, "less time");
 	learn(1, 10, 7000);
 	expect(10, 7000);
 }

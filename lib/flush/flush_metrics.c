@@ -1,0 +1,63 @@
+/* Keeps the metrics of incr-flush. */
+#include "flush/flush_metrics.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/metrics_list.h"
+
+enum {
+	FLUSHED,
+	REPLAYED,
+	SECONDS,
+	KEYS,
+	STALENESS,
+	SUCCESS,
+	AT_RISK,
+	REJECTED,
+	COUNT = REJECTED + FAULT_COUNT - 1
+};
+
+static struct metric series[COUNT] = {
+    [FLUSHED] = {METRIC_FLUSHED},
+    [REPLAYED] = {METRIC_REPLAYED_BATCHES},
+    [SECONDS] = {METRIC_FLUSH_DURATION},
+    [KEYS] = {METRIC_FLUSH_KEYS},
+    [STALENESS] = {METRIC_FLUSH_STALENESS},
+    [SUCCESS] = {METRIC_FLUSH_LAST_SUCCESS},
+    [AT_RISK] = {METRIC_FLUSH_PROMISE_AT_RISK},
+};
+
+int
+flush_metrics_open(const char *prog)
+{
+	fault_series(&series[REJECTED]);
+	return metrics_open(prog, series, COUNT);
+}
+
+void
+flush_metrics_reject(enum fault fault)
+{
+	series[REJECTED + fault - 1].value++;
+}
+
+void
+flush_metrics_count(const struct flusher *f)
+{
+	static uint64_t commits;
+	int64_t staleness_ms = clock_ms() - flusher_oldest(f);
+
+	if (staleness_ms < f->staleness_ms)
+		staleness_ms = f->staleness_ms;
+	if (staleness_ms >= 0)
+		series[STALENESS].value = (double)staleness_ms / 1000;
+	series[REPLAYED].value = (double)f->replayed;
+	series[AT_RISK].value =
+	    schedule_at_risk(&f->schedule, &f->committer.cost);
+	if (commits == f->commits)
+		return;
+	commits = f->commits;
+	series[FLUSHED].value = (double)f->flushed;
+	series[KEYS].value = (double)f->keys;
+	series[SUCCESS].value = (double)clock_unix_ms() / 1000;
+	metrics_observe(&series[SECONDS], (double)f->took_us / 1e6);
+}
