@@ -19,7 +19,7 @@
 enum {
 	HANDSHAKE_SCRIPTS_MAX = 16,
 	HANDSHAKE_SHA = 40,
-	HANDSHAKE_RUN_ID_MAX = 64,
+	HANDSHAKE_RUN_ID_MAX = 128,
 	HANDSHAKE_LOOK_MS = 60000 /* INFO is looked at again */
 };
 
@@ -42,7 +42,7 @@ struct handshake {
 	handshake_judge *judge;
 	enum handshake_step steps[4 + HANDSHAKE_SCRIPTS_MAX];
 	size_t n, n_answered, n_loaded;
-	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last INFO */
+	char run_id[HANDSHAKE_RUN_ID_MAX]; /* server_info.h, of the last INFO */
 	uint64_t maxmemory;                /* the same, in bytes */
 	bool unfit;                        /* the same said so */
 	int64_t look_ms; /* clock_ms(): it is to be looked at again */

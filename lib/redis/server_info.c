@@ -2,6 +2,7 @@
 #include "redis/server_info.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,15 @@ server_info_check(const char *info, char ret_why[REASON_MAX])
 int
 server_info_run_id(const char *info, char *ret, size_t size)
 {
-	return field(info, "run_id", ret, size);
+	char run[VALUE_MAX], replication[VALUE_MAX] = "";
+
+	if (field(info, "run_id", run, sizeof run) < 0)
+		return -1;
+	(void)field(info, "master_replid", replication, sizeof replication);
+	if (strlen(run) + strlen(replication) + 2 > size)
+		return -1;
+	snprintf(ret, size, "%s %s", run, replication);
+	return 0;
 }
 
 uint64_t

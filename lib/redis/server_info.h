@@ -22,7 +22,10 @@ enum server_fitness {
 enum server_fitness server_info_check(
     const char *info, char ret_why[REASON_MAX]);
 
-/* Copies the run_id.  0, or -1 if info has none that fits. */
+/* Copies what names the server and its data as far as nobody else has written
+ * them: the run_id and the replication id, which is another one after the
+ * server was a replica for a while.  0, or -1 if info has no run_id, or they
+ * do not fit. */
 int server_info_run_id(const char *info, char *ret, size_t size);
 
 /* maxmemory in bytes; 0: none. */

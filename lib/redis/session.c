@@ -346,6 +346,7 @@ replied(struct session *s, struct redis_reply *reply)
 	reason_set(s->status.why, "%s", error);
 	redis_reply_free(reply);
 	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
+		s->status.sent = false;
 		enter(s, RELOADING, clock_ms() + s->options.reply_ms);
 		return send_handshake(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}

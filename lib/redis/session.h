@@ -75,11 +75,13 @@ struct session_status {
 	bool sent; /* the last byte of the call was handed to the kernel, or
 		    * with TLS to libssl, whatever became of it; from
 		    * the beginning of a call to that of the next, and once
-		    * true it stays */
+		    * true it stays, unless Redis says that it lacks
+		    * the script */
 	uint64_t connections; /* made so far */
 	uint64_t run;       /* changes whenever a connection was made to another
-			     * run_id than the one before it: Redis was restarted or
-			     * replaced; 0 before the first */
+			     * run_id or replication id than the one before it:
+			     * Redis was restarted or replaced, or was a replica
+			     * for a while; 0 before the first */
 	uint64_t maxmemory; /* of Redis, in bytes, when the connection
 			     * was made; 0: none, or none made yet */
 	char why[REASON_MAX]; /* why it is down, refused, lost or faulty:

@@ -127,6 +127,41 @@ take_over() {
 	increments 1 2 | cmp - <(queue)
 }
 
+# Its run_id is that of before, but what it has is that of the other one.
+@test "an answer that is lost, and a Redis that was a replica meanwhile: unknown" {
+	local port
+	own_redis
+	open_publish -w 20
+	port=$(free_port)
+	redis_start "$PROXIED/other" --port "$port"
+	remember "$(cat "$PROXIED/other/redis.pid")"
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	redis-cli -p "$port" set "$(cat key)" "$(rcli get "$(cat key)")"
+	tell hold-out
+	say 2
+	wait_for 5 has_ready 2
+	rcli replicaof 127.0.0.1 "$port"
+	wait_for 10 has_ready 0
+	rcli replicaof no one
+	tell cut
+	wait_for 10 answered 2
+	leaves 111
+	[ "$(verdicts)" = "1 unknown" ]
+	has_ready 0
+}
+
+@test "a call that met no script was not sent: unavailable" {
+	own_redis
+	open_publish -w 1
+	rcli script flush
+	touch leave
+	say 2
+	wait_for 5 answered 2
+	leaves 111
+	[ "$(verdicts)" = "1 unavailable" ]
+	has_ready 1
+}
+
 @test "an answer that is lost, and no way back: unknown" {
 	open_publish -w 1
 	tell hold-out

@@ -10,7 +10,8 @@
 #	cut       the clients' ends are closed; removed once that is so
 #	lie       its text is answered in place of the next reply of a script;
 #	          removed once that is so
-#	leave     the proxy ends once it has said that
+#	leave     the proxy ends once it has said that, or handed on that a
+#	          script is not known
 #	early     times in the next answer are 100 s earlier; removed then
 use strict;
 use warnings;
@@ -70,6 +71,10 @@ sub obey {
 # What the server said next: a reply is here as a whole.
 sub change {
 	my ($p) = @_;
+	if ($p->{out} =~ /^-NOSCRIPT/ && -e "$folder/leave") {
+		syswrite $p->{client}, $p->{out};
+		exit;
+	}
 	if ($p->{out} =~ /^\*/ && open my $file, '<', "$folder/lie") {
 		$p->{out} = '-' . <$file> =~ s/\n//r . "\r\n";
 		unlink "$folder/lie";
