@@ -114,9 +114,9 @@ $(BUILD)/bench/%: tests/bench/%.c $(ARCHIVE)
 	@$(BUILD_TEST) -o $@ $^ $(LIBS)
 
 # What tests/chaos/run puts between the parts.
-$(BUILD)/chaos/proxy: tests/chaos/proxy.c
+$(BUILD)/chaos/proxy: tests/chaos/proxy.c tests/chaos/peer.c tests/chaos/peer.h
 	@mkdir -p $(@D)
-	@$(BUILD_TEST) -o $@ $<
+	@$(BUILD_TEST) -o $@ $(filter %.c,$^)
 
 $(BUILD)/chaos/clock.so: tests/chaos/clock.c
 	@mkdir -p $(@D)

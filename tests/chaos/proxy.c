@@ -3,7 +3,7 @@
  *
  * LISTEN and UPSTREAM are the path of a Unix socket, or a port of 127.0.0.1.
  * CONTROL is a FIFO; a line of it, "HARM N MS", happens to the connection
- * that N, any number, picks among those that are whole:
+ * that N, any number, picks among those of clients that are whole:
  *
  *	drop         it ends, on both sides
  *	cut-reply    at the next bytes of the server, behind half of them
@@ -14,6 +14,10 @@
  *	hold MS      what the client sends waits for MS, and reaches the
  *	             server then, though the client may be gone by that time
  *	slow MS      what the server sends waits for MS
+ *	hole MS      all connections of the process N, those to come, too, are
+ *	             black: for MS nothing passes in either direction, nor
+ *	             does anybody learn that it was closed
+ *	blind MS     the same for all connections of replicas and standbys
  *	release      to all connections: nothing waits any more, nor is any
  *	             harm to come
  *
@@ -35,7 +39,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 512, FLOW_BYTES = 1 << 16 };
+#include "peer.h"
+
+enum { LINKS_MAX = 512, HOLES_MAX = 16, FLOW_BYTES = 1 << 16 };
 
 enum harm { WELL, CUT_REPLY, LOSE_REPLY, CUT_REQUEST, LATE };
 
@@ -56,10 +62,18 @@ struct link {
 	struct flow up, down;
 	enum harm harm;
 	int late_ms;
+	enum peer peer;
 	size_t at; /* its pollfds */
 };
 
+/* A process, or all replicas (pid 0), whose connections are black. */
+struct hole {
+	int pid;
+	int64_t until_ms;
+};
+
 static struct link links[LINKS_MAX];
+static struct hole holes[HOLES_MAX];
 static struct pollfd fds[2 + 2 * LINKS_MAX];
 
 static int open_listener(const char *address);
@@ -72,6 +86,8 @@ static void let_in(int listener, const char *upstream);
 static void obey(int control);
 static void do_harm(const char *what, unsigned pick, int ms);
 static void release(void);
+static void open_hole(int pid, int ms);
+static void fall_in(struct link *l);
 static struct link *pick_link(unsigned pick);
 static void forward(struct link *l);
 static void take_request(struct link *l, short revents);
@@ -232,6 +248,7 @@ let_in(int listener, const char *upstream)
 	l->used = true;
 	l->client = client;
 	l->server = server;
+	fall_in(l);
 }
 
 /* -- harm ------------------------------------------------------------------ */
@@ -270,16 +287,15 @@ do_harm(const char *what, unsigned pick, int ms)
 
 	if (strcmp(what, "release") == 0)
 		release();
+	if (strcmp(what, "hole") == 0 || strcmp(what, "blind") == 0)
+		open_hole(*what == 'h' ? (int)pick : 0, ms);
 	if (l == NULL)
 		return;
 	l->late_ms = ms;
 	if (strcmp(what, "drop") == 0) {
 		close_link(l, what);
-	} else if (strcmp(what, "hold") == 0) {
-		l->up.held_ms = now_ms() + ms;
-		puts(what);
-	} else if (strcmp(what, "slow") == 0) {
-		l->down.held_ms = now_ms() + ms;
+	} else if (strcmp(what, "hold") == 0 || strcmp(what, "slow") == 0) {
+		(*what == 'h' ? &l->up : &l->down)->held_ms = now_ms() + ms;
 		puts(what);
 	}
 	for (int harm = CUT_REPLY; harm <= LATE; harm++)
@@ -294,6 +310,41 @@ release(void)
 		links[i].harm = WELL;
 		links[i].up.held_ms = links[i].down.held_ms = 0;
 	}
+	memset(holes, 0, sizeof holes);
+}
+
+/* In place of the one that closes first. */
+static void
+open_hole(int pid, int ms)
+{
+	struct hole *h = holes;
+
+	for (size_t i = 1; i < HOLES_MAX; i++)
+		if (holes[i].until_ms < h->until_ms)
+			h = &holes[i];
+	h->pid = pid;
+	h->until_ms = now_ms() + ms;
+	puts(pid == 0 ? "blind" : "hole");
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		if (links[i].used)
+			fall_in(&links[i]);
+}
+
+/* Holds a connection that a hole is about. */
+static void
+fall_in(struct link *l)
+{
+	int64_t now = now_ms();
+
+	for (size_t i = 0; i < HOLES_MAX; i++) {
+		const struct hole *h = &holes[i];
+
+		if (h->until_ms <= now || h->until_ms <= l->down.held_ms)
+			continue;
+		if (h->pid == 0 ? l->peer == PEER_REPLICA
+				: l->client >= 0 && peer_is(l->client, h->pid))
+			l->up.held_ms = l->down.held_ms = h->until_ms;
+	}
 }
 
 /* NULL if there is none. */
@@ -305,7 +356,7 @@ pick_link(unsigned pick)
 
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		if (links[i].used && links[i].client >= 0 &&
-		    links[i].harm == WELL)
+		    links[i].peer <= PEER_CLIENT && links[i].harm == WELL)
 			whole[n++] = &links[i];
 	return n == 0 ? NULL : whole[pick % n];
 }
@@ -333,6 +384,11 @@ take_request(struct link *l, short revents)
 	take(&l->up, l->client, revents);
 	if (l->up.len == 0 || l->up.at > 0)
 		return;
+	if (l->peer == PEER_UNKNOWN) {
+		l->peer = peer_of(l->up.bytes, l->up.len);
+		if (l->peer == PEER_REPLICA)
+			fall_in(l);
+	}
 	if (l->harm == CUT_REQUEST) {
 		l->up.len /= 2;
 		give(&l->up, l->server);
