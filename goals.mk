@@ -12,7 +12,8 @@
 #	         faults, on servers of its own: tests/bench/staleness
 #	chaos    the whole system under random faults, on servers of its own,
 #	         then the account of every increment: tests/chaos/run.
-#	         CHAOS_SECONDS=60, SEED="7 8" for these two runs again
+#	         CHAOS_SECONDS=60, SEED="7 8" for these two runs again,
+#	         CHAOS_OPTIONS for what tests/chaos/run -h says
 #	db-clear empty the table of the running system
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
 #
@@ -22,6 +23,7 @@
 	uninstall format lint
 
 CHAOS_SECONDS = 60
+CHAOS_OPTIONS =
 SEED =
 SCENARIOS =
 
@@ -69,7 +71,7 @@ staleness: build
 
 chaos: build
 	@$(MAKE) -s $(BUILD)/chaos/proxy $(BUILD)/chaos/clock.so
-	@tests/chaos/run $(CHAOS_SECONDS) $(SEED)
+	@tests/chaos/run $(CHAOS_OPTIONS) $(CHAOS_SECONDS) $(SEED)
 
 db-clear: build
 	@etc/with-env bin/incr-db clear

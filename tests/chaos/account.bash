@@ -13,9 +13,26 @@ settle() {
 	wait_for 30 none_left ||
 		wrong "left running: $(processes | xargs -r ps -o args= -p)"
 	# Sweeps all consumers but its own.
+	REDIS_URL=unix://$(redis_home)/redis.sock
+	export REDIS_URL
 	incr-consume -o 2>>"$D/sweep" | incr-flush -i 1 2>>"$D/sweep" ||
 		wrong "the last drain: $(<"$D/sweep")"
 	echo "chaos: at rest after $((SECONDS - began)) s"
+	[ -z "$cheat" ] || "cheat_$cheat"
+}
+
+# Counts once more what was counted, as if the ledger had let it through.
+cheat_double() {
+	sql "update increments set value = 2 * value where key =
+		(select min(key::text)::uuid from increments
+		where key::text not like '00000000-%')"
+}
+
+# Somebody was told 202, and nobody has it.
+cheat_loss() {
+	sql "delete from increments where key =
+		(select min(key::text)::uuid from increments
+		where key::text not like '00000000-%')"
 }
 
 at_rest() { has_ready 0 && no_batches; }
@@ -34,6 +51,7 @@ judge() {
 	local bad=0
 	tell_faults
 	account || bad=1
+	staleness || bad=1
 	judge_letters || bad=1
 	judge_keys || bad=1
 	judge_statuses || bad=1
@@ -44,11 +62,18 @@ judge() {
 	return "$bad"
 }
 
+# A line for each kind of fault, and what the proxies did.
 tell_faults() {
-	echo "chaos: $(wc -l <"$D/faults") faults:" \
-		"$(cut -d ' ' -f 2 "$D/faults" | tally)"
-	for which in redis postgres http; do
-		echo "chaos: proxy of $which: $(tally <"$D/proxy.$which")"
+	local count name vain
+	touch "$D/vain"
+	cut -d ' ' -f 2 "$D/faults" | sort | uniq -c |
+		while read -r count name; do
+			vain=$(grep -cx "$name" "$D/vain")
+			echo "chaos: fault $name: $((count - vain)) times$([ "$vain" = 0 ] ||
+				echo ", $vain in vain")"
+		done
+	for name in "${proxies[@]}"; do
+		echo "chaos: proxy $name: $(tally <"$D/proxy.$name")"
 	done
 }
 
@@ -62,11 +87,14 @@ tally() {
 
 # Sums are as large as Postgres makes them, so it is Postgres who compares.
 account() {
-	local differences
-	[ -z "${CHAOS_MOUNTS-}" ] || mount -o remount,size=4g "$D/pg"
+	local differences disk
+	for disk in "${disks[@]}"; do
+		[ -z "${CHAOS_MOUNTS-}" ] ||
+			mount -o remount,size=4g "$D/$disk"
+	done
 	{
 		echo 'create table said (class text, key uuid, value numeric,
-			verdict text, why text);'
+			verdict text, why text, at double precision);'
 		echo 'copy said from stdin;'
 		cat "$D"/said.*
 		printf '%s\n' '\.'
@@ -75,6 +103,33 @@ account() {
 		return
 	sed -n 's/^class /chaos: /p' "$D/account"
 	differences=$(sed -n 's/^difference /chaos: /p' "$D/account")
+	[ -z "$differences" ] || {
+		head -n 40 <<<"$differences"
+		return 1
+	}
+}
+
+# -- how long it took ---------------------------------------------------------
+
+staleness() {
+	local differences
+	{
+		echo 'create temporary table slots (name text,
+			began double precision, ended double precision,
+			promise double precision, excuse text);'
+		echo 'copy slots from stdin;'
+		cat "$D/slots"
+		printf '%s\n' '\.'
+		echo 'create temporary table stalls (began double precision,
+			ended double precision);'
+		echo "copy stalls from stdin (delimiter ' ');"
+		cat "$D/stalls"
+		printf '%s\n' '\.'
+		cat "$ROOT/tests/chaos/staleness.sql"
+	} | psql -XAtq -v ON_ERROR_STOP=1 -v pace="$pace" \
+		-d "$DATABASE_URL" >"$D/staleness" || return
+	sed -n 's/^class /chaos: /p' "$D/staleness"
+	differences=$(sed -n 's/^difference /chaos: /p' "$D/staleness")
 	[ -z "$differences" ] || {
 		head -n 40 <<<"$differences"
 		return 1

@@ -1,7 +1,9 @@
 # Who sends, and what each was told.  A client sends items, "KEY VALUE", and
 # writes what became of each into said.CLIENT, with tabs:
 #
-#	CLASS KEY VALUE counted|perhaps|refused WHY
+#	CLASS KEY VALUE counted|perhaps|refused WHY WHEN
+#
+# WHEN is the time of the first 202, if it was looked at.
 #
 # Most items have a key that nobody else uses; some share a few keys, with
 # values that together are more than an int64.
@@ -73,14 +75,16 @@ items() {
 lines() { awk '{ printf "{\"key\":\"%s\",\"value\":%s}\n", $1, $2 }'; }
 
 # say CLASS ANSWERS...: what became of the items, from lines "NUMBER STATUS
-# EXIT", where STATUS is that of HTTP and EXIT curl's; one without is not
+# EXIT TIME", where STATUS is that of HTTP and EXIT curl's; one without is not
 # known.  What was answered 202 anywhere has been counted.
 say() {
 	awk -v class="$1" -v OFS='\t' '
 	FILENAME != ARGV[ARGC - 1] {
 		said[$1] = said[$1] " " $2 ($3 ? "/" $3 : "")
-		if ($2 == 202)
+		if ($2 == 202) {
 			counted[$1] = 1
+			if ($4 && !(when[$1] && when[$1] < $4)) when[$1] = $4
+		}
 		else if ($2 !~ /^(503|408|429)$/ && $3 != 7)
 			perhaps[$1] = 1
 		next
@@ -89,7 +93,8 @@ say() {
 		v = "refused"
 		if (perhaps[FNR] || !(FNR in said)) v = "perhaps"
 		if (counted[FNR]) v = "counted"
-		print class, $1, $2, v, said[FNR]
+		print class, $1, $2, v, said[FNR], \
+		    when[FNR] ? when[FNR] : "\\N"
 	}' "${@:2}" "$my.items" >>"$D/said.$number"
 }
 
@@ -99,7 +104,7 @@ say() {
 # idempotency keys that begin with KEYS.  No connection is used twice: curl
 # repeats a POST when one was closed.
 ask() {
-	local url=$1 socket=
+	local url=$1 socket='' line
 	case $1 in
 	a | b)
 		url=http://localhost
@@ -117,8 +122,11 @@ ask() {
 			print "header = \"Idempotency-Key: " keys NR "\""
 		print "data = \"{\\\"key\\\":\\\"" $1 "\\\",\\\"value\\\":" \
 		    $2 "}\""
-		print "write-out = \"" NR " %{http_code} %{exitcode}\\n\""
-	}' "$my.items" | curl -K -
+		print "write-out = \"%{stderr}" NR \
+		    " %{http_code} %{exitcode}\\n\""
+	}' "$my.items" | curl -K - 2>&1 >/dev/null | while read -r line; do
+		echo "$line $EPOCHREALTIME"
+	done
 }
 
 post() { # CLASS WHERE
@@ -241,17 +249,22 @@ letters() {
 	say rmq "$my.1"
 }
 
-# push NAME FILE: once, however often it must be tried
+# push NAME FILE: once, however often it must be tried, so that no failover
+# can take it back
 push() {
-	until [ "$(rcli -x eval "
+	local home
+	until home=$(redis_home) && [ "$(redis-cli -s "$home/redis.sock" -x eval "
 		if redis.call('SADD', KEYS[2], ARGV[1]) == 1 then
 			redis.call('LPUSH', KEYS[1], ARGV[2])
 		end
 		return 1" 2 "rmq::queue::[$INCR_QUEUE]::ready" chaos::pushed \
-		"$1" <"$2" 2>/dev/null)" = 1 ]; do
+		"$1" <"$2" 2>/dev/null)" = 1 ] && replicated "$home"; do
 		sleep 0.1
 	done
 }
+
+# Everything that this Redis has is where it would be after a failover.
+replicated() { :; }
 
 bad_letter() { # NUMBER
 	local header='\xff\x00\xbe\xbeJ'

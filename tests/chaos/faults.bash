@@ -1,35 +1,89 @@
 # What is done to the system.  Each fault gets three numbers, and draws none
-# itself, so that the sequence depends on the seed alone.
+# itself, so that the sequence depends on the seed alone.  Status 77: it could
+# not be done.
 # shellcheck shell=bash
 
 # Those that come more often stand here more often.
-FAULTS=${CHAOS_FAULTS:-harm harm harm harm harm harm harm harm harm harm harm
+COMMON='harm harm harm harm harm harm harm harm harm harm harm
 	harm harm harm harm harm harm harm harm harm
 	kill kill kill kill kill kill stop stop stop stop sleep sleep
+	half half hole hole hole hole rotate_redis rotate_postgres
 	term term massacre caddy
 	redis_term redis_kill redis_pause redis_oom redis_readonly redis_forget
 	redis_cut redis_full redis_rewrite
 	postgres_fast postgres_quit postgres_crash postgres_pause postgres_cut
 	postgres_refuse postgres_lock postgres_full
-	clock clock up_kill up_term up_twice}
+	clock clock up_kill up_term up_twice'
+# At a calm pace each once: there are few.
+CALM='harm kill stop half half hole hole rotate_redis rotate_postgres term
+	massacre caddy redis_kill redis_pause redis_cut postgres_quit
+	postgres_crash postgres_cut postgres_lock up_kill'
 
 PROGRAMS=(serve validate publish consume flush consume flush publish send)
 PROXIES=(redis redis redis postgres http)
 HARMS=(drop cut-reply lose-reply cut-request late hold slow late late)
 
+# The names of this run's faults.
+choose_faults() {
+	local name all=$COMMON
+	[ "$pace" = storm ] || all=$CALM
+	[ -z "${CHAOS_FAULTS-}" ] || {
+		echo "$CHAOS_FAULTS"
+		return
+	}
+	for name in $all $ADDED $ADDED $ADDED; do
+		[[ " ${WITHOUT//[$'\n\t']/ } " == *" $name "* ]] || echo "$name"
+	done
+}
+
 faults() {
 	local names name a b c pause
-	read -r -d '' -a names <<<"$FAULTS"
+	mapfile -t names < <(choose_faults | tr -s ' \n\t' '\n' | grep .)
 	RANDOM=$((SEED % 32768))
 	SECONDS=0
 	while ((SECONDS < seconds_max)); do
 		name=${names[RANDOM % ${#names[@]}]}
 		a=$RANDOM b=$RANDOM c=$RANDOM pause=$((RANDOM % 8))
-		echo "$SECONDS $name $a $b $c" >>"$D/faults"
-		"fault_$name" "$a" "$b" "$c" >>"$D/faults.log" 2>&1
-		sleep "0.$pause"
+		inject "$name" "$a" "$b" "$c"
+		if [ "$pace" = calm ]; then rest; else sleep "0.$pause"; fi
 	done
 }
+
+# inject NAME A B C: and notes from when to when it was, for staleness.sql.
+inject() {
+	local began=$EPOCHREALTIME status=0
+	echo "$SECONDS $*" >>"$D/faults"
+	"fault_$1" "${@:2}" >>"$D/faults.log" 2>&1 || status=$?
+	[ "$status" != 77 ] || {
+		echo "$1" >>"$D/vain"
+		return
+	}
+	[ "$pace" = storm ] || wait_undone
+	printf '%s\t%s\t%s\t%s\n' "$1" "$began" "$EPOCHREALTIME" \
+		"$(promise_of "$1")" >>"$D/slots"
+}
+
+# What the promise is while a fault is about: seconds, and why they don't hold.
+# Fifteen where only a time-out tells that somebody is away.
+promise_of() {
+	case $1 in
+	hole | harm) printf '15\t' ;;
+	redis_cut | redis_rewrite | redis_forget) printf '10\t' ;;
+	redis_* | failover | replica_*) printf '10\tRedis is away' ;;
+	postgres_lock) printf '10\tthe table is locked' ;;
+	postgres_cut) printf '10\t' ;;
+	postgres_* | pool_* | standby_*) printf '10\tPostgres is away' ;;
+	clock) printf '10\ta clock is set' ;;
+	*) printf '10\t' ;;
+	esac
+}
+
+# Until what one fault did is over; then the next one has its own time.
+wait_undone() {
+	[ ${#undoing[@]} = 0 ] || wait "${undoing[@]}" 2>/dev/null
+	undoing=()
+}
+rest() { sleep 8; }
 
 # later TENTHS COMMAND...: in so many tenths of a second
 later() {
@@ -49,27 +103,10 @@ wrong() { echo "chaos: $*" >>"$D/wrong"; }
 # Everything as it should be again; clocks stay where they are.
 heal() {
 	local pid proxy
-	[ ${#undoing[@]} = 0 ] || wait "${undoing[@]}" 2>/dev/null
-	for proxy in redis postgres http; do
-		echo 'release 0' 1<>"$D/px/$proxy"
-	done
-	for pid in $(processes) $(redis_pid); do
-		kill -CONT "$pid"
-	done 2>/dev/null
-	rm -f "$D/redis/full" "$D/pg/full"
-	alive "$(redis_pid)" || redis_up
-	insist redis_well
-	postgres_answers || postgres_again QUIT
-	insist postgres_well
-}
-
-alive() { ! gone "$1"; }
-redis_well() { redis_set maxmemory 0 && redis_set min-replicas-to-write 0 && redis_own; }
-redis_set() { [ "$(rcli config set "$1" "$2")" = OK ]; }
-redis_own() { [ "$(rcli replicaof no one)" = OK ]; }
-postgres_well() {
-	admin 'alter database chaos allow_connections true' \
-		'alter role incr connection limit -1'
+	wait_undone
+	for proxy in "${proxies[@]}"; do tell_proxy "$proxy" 'release 0'; done
+	for pid in $(processes); do kill -CONT "$pid"; done 2>/dev/null
+	topology_heal 2>>"$D/faults.log"
 }
 
 # -- programs ----------------------------------------------------------------
@@ -78,36 +115,50 @@ postgres_well() {
 pick() {
 	local pids
 	mapfile -t pids < <(processes "$2" | sort -n)
-	[ ${#pids[@]} -gt 0 ] && echo "${pids[$1 % ${#pids[@]}]}"
+	[ ${#pids[@]} -gt 0 ] || return 77
+	echo "${pids[$1 % ${#pids[@]}]}"
 }
 
 program() { echo "incr-${PROGRAMS[$1 % ${#PROGRAMS[@]}]}"; }
 
 fault_kill() {
 	local pid
-	pid=$(pick "$2" "$(program "$1")") && kill -9 "$pid"
+	pid=$(pick "$2" "$(program "$1")") || return
+	kill -9 "$pid"
 }
 
 fault_term() {
 	local pid
-	pid=$(pick "$2" "$(program "$1")") && kill "$pid"
+	pid=$(pick "$2" "$(program "$1")") || return
+	kill "$pid"
 }
 
 # pause PID TENTHS
 pause() {
-	kill -STOP "$1" && later "$2" kill -CONT "$1"
+	kill -STOP "$1" || return 77
+	later "$2" kill -CONT "$1"
 }
 
 fault_stop() {
 	local pid
-	pid=$(pick "$2" "$(program "$1")") && pause "$pid" $((5 + $3 % 40))
+	pid=$(pick "$2" "$(program "$1")") || return
+	pause "$pid" $((5 + $3 % 40))
 }
 
 # Longer than three intervals of incr-flush.
 fault_sleep() {
 	local name=incr-flush pid
 	(($1 % 3)) || name=incr-consume
-	pid=$(pick "$2" "$name") && pause "$pid" $((50 + $3 % 50))
+	pid=$(pick "$2" "$name") || return
+	pause "$pid" $((50 + $3 % 50))
+}
+
+# One half of a drain alone, until everybody should have noticed.
+fault_half() {
+	local name=incr-flush pid
+	(($1 % 2)) || name=incr-consume
+	pid=$(pick "$2" "$name") || return
+	pause "$pid" $((20 + $3 % 180))
 }
 
 # Nobody is left of one kind, or of the whole drain.
@@ -120,7 +171,7 @@ fault_massacre() {
 
 fault_caddy() {
 	local pid
-	pid=$(pick "$2" caddy) || return 0
+	pid=$(pick "$2" caddy) || return
 	if (($1 % 2)); then kill -9 "$pid"; else pause "$pid" $(($3 % 30)); fi
 }
 
@@ -128,11 +179,24 @@ fault_caddy() {
 
 # Five connections at a time, of many.
 fault_harm() {
-	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $3 % 4000)) n
+	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $3 % 4000)) n proxy
 	[ "$what" != late ] || ms=$((300 + $3 % 12000))
+	proxy=$(proxy_now "${PROXIES[$1 % ${#PROXIES[@]}]}") || return 77
 	for n in 0 1 2 3 4; do
-		echo "$what $(($1 / 7 + n * 3)) $ms"
-	done 1<>"$D/px/${PROXIES[$1 % ${#PROXIES[@]}]}"
+		tell_proxy "$proxy" "$what $(($1 / 7 + n * 3)) $ms"
+	done
+}
+
+# The link of one process to Redis, or of one incr-flush to Postgres.
+fault_hole() {
+	local links=(consume flush publish flush) kind=redis ms=$((2000 + $3 % 18000)) pid proxy
+	(($1 % 4 < 3)) || kind=postgres
+	pid=$(pick "$2" "incr-${links[$1 % 4]}") || return
+	for proxy in "${proxies[@]}"; do
+		[[ $proxy == "$kind"* || $kind$proxy == postgrespool ]] || continue
+		tell_proxy "$proxy" "hole $pid $ms"
+	done
+	later $((ms / 100)) :
 }
 
 # -- Redis -------------------------------------------------------------------
@@ -173,15 +237,15 @@ fault_redis_cut() { rcli client kill type normal; }
 
 # With appendfsync always it ends at the first write.
 fault_redis_full() {
-	fill redis || return 0
+	fill redis || return
 	sleep "$(($1 % 2)).$(($1 % 10))"
 	rm -f "$D/redis/full"
-	wait_for 1 gone "$(redis_pid)" && redis_up
+	within 2 gone "$(redis_pid)" && redis_up
 }
 
 # fill DISK: to the last byte, if that does no harm to others
 fill() {
-	[ "${CHAOS_MOUNTS-}" ] || return
+	[ "${CHAOS_MOUNTS-}" ] || return 77
 	head -c 1G /dev/zero >"$D/$1/full"
 	:
 } 2>/dev/null
@@ -196,18 +260,21 @@ backend() {
 	local pids
 	mapfile -t pids < <(admin "select pid from pg_stat_activity
 		where usename = 'incr' order by backend_start")
-	[ ${#pids[@]} -gt 0 ] && echo "${pids[$1 % ${#pids[@]}]}"
+	[ ${#pids[@]} -gt 0 ] || return 77
+	echo "${pids[$1 % ${#pids[@]}]}"
 }
 
 # All others are ended with it.
 fault_postgres_crash() {
 	local pid
-	pid=$(backend "$1") && kill -9 "$pid"
+	pid=$(backend "$1") || return
+	kill -9 "$pid"
 }
 
 fault_postgres_pause() {
 	local pid
-	pid=$(backend "$1") && pause "$pid" $((5 + $2 % 40))
+	pid=$(backend "$1") || return
+	pause "$pid" $((5 + $2 % 40))
 }
 
 fault_postgres_cut() {
@@ -233,7 +300,7 @@ fault_postgres_lock() {
 }
 
 fault_postgres_full() {
-	fill pg || return 0
+	fill pg || return
 	later $((10 + $1 % 40)) make_room
 }
 

@@ -1,22 +1,38 @@
-# The system under test: real servers in a private folder, proxies before
-# them, and two supervisors that share them.
+# What is the same in every topology: the programs, two supervisors that share
+# the servers, proxies, clocks.  A topology defines
+#
+#	topology_up      starts servers and proxies, sets through, the
+#	                 environment by which programs reach them
+#	topology_heal    all servers as they should be
+#	topology_down    ends them
+#	redis_home       the folder of the Redis that is the primary now
+#	pg_home          the same for Postgres
+#	proxy_now KIND   the proxy before the server that redis or postgres is now
+#	proxies          names of all proxies
+#	ADDED, WITHOUT   its own faults, and common ones that it can't have
 # shellcheck shell=bash
 
 start_system() {
 	chmod 711 "$D"
-	export INCR_QUEUE=chaos REDIS_URL=unix://$D/redis/redis.sock
-	export DATABASE_URL="postgresql:///chaos?host=$D/pg&user=postgres"
+	export INCR_QUEUE=chaos
 	unset INCR_METRICS_DIR INCR_LISTEN
 	mkdir "$D/bin" "$D/px" "$D/letters"
-	touch "$D/run" "$D/send" "$D/wrong" "$D/statuses"
+	touch "$D/run" "$D/send" "$D/wrong" "$D/statuses" "$D/slots" "$D/stalls"
 	make_bin
 	make_clocks
-	mount_disk redis 192m
-	mount_disk pg 300m
-	redis_up && postgres_up && start_proxies || return
-	# Of a the batches are small, of b the windows and the queue.
-	supervise a "$port_a" '-n 20' '-i 1' &
-	INCR_HIGH_WATER=1500 supervise b "$port_b" '' '-i 2.5 -m 300' &
+	port_a=$(free_port) port_b=$(free_port) port_px=$(free_port)
+	proxies=()
+	start_proxy http "$port_px" "$port_a"
+	topology_up || return
+	watch_clock &
+	if [ "$pace" = calm ]; then
+		supervise a "$port_a" '' '' &
+		supervise b "$port_b" '' '' &
+	else
+		# Of a the batches are small, of b the windows and the queue.
+		supervise a "$port_a" '-n 20' '-i 1' &
+		INCR_HIGH_WATER=1500 supervise b "$port_b" '' '-i 2.5 -m 300' &
+	fi
 	wait_for 60 curl -fs "http://127.0.0.1:$port_a/health/ready" &&
 		wait_for 60 curl -fs "http://127.0.0.1:$port_b/health/ready"
 }
@@ -42,66 +58,47 @@ make_bin() {
 	chmod +x "$D/bin/incr-drain" "$D/bin/incr-ingest"
 }
 
+# understands PROGRAM OPTION: this release has it
+understands() { "$BIN/$1" --help | grep -q -e "$2\\b"; }
+
+# within SECONDS COMMAND...: wait_for without its patience
+within() {
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((${EPOCHREALTIME/./} < deadline)) || return
+		sleep 0.05
+	done
+}
+
 # mount_disk NAME SIZE: a disk of its own for a server, that can get full.
 mount_disk() {
 	mkdir -p "$D/$1"
+	disks+=("$1")
 	[ -z "${CHAOS_MOUNTS-}" ] ||
 		mount -t tmpfs -o "size=$2,mode=755" chaos "$D/$1"
 }
 
-# -- servers -----------------------------------------------------------------
-
-redis_up() {
-	LD_PRELOAD=$ROOT/build/chaos/clock.so CHAOS_CLOCK=$D/clock.redis \
-		redis_start "$D/redis" --appendfsync always \
-		--maxmemory-policy noeviction --logfile "$D/redis.log" \
-		--repl-diskless-load swapdb
-} 2>/dev/null
-
-redis_pid() { cat "$D/redis/redis.pid"; }
-
-# A role that is no superuser: such a one is never refused.
-postgres_up() {
-	pg_start "$D/pg" max_wal_size=96MB min_wal_size=32MB || return
-	psql -Xqh "$D/pg" -U postgres -d postgres -c 'create role incr login' \
-		-c 'create database chaos owner incr'
-}
-
-# Also after a crash that it did not survive.
-postgres_again() {
-	[ ! -e "$D/pg/data/postmaster.pid" ] || pg_stop "$D/pg" "$1"
-	pg_start "$D/pg"
-}
-
-postgres_answers() { "$PG_BIN/pg_isready" -qh "$D/pg"; }
-
-# admin SQL...: by another way than that of the programs
-admin() {
-	local statements=() s
-	for s; do statements+=(-c "$s"); done
-	PGCONNECT_TIMEOUT=5 psql -XAtqh "$D/pg" -U postgres -d postgres \
-		"${statements[@]}"
-}
-
 # -- proxies -----------------------------------------------------------------
 
-# All programs go through these, and some clients of a.
-start_proxies() {
-	port_a=$(free_port) port_b=$(free_port) port_px=$(free_port)
-	start_proxy redis "$D/px/redis.sock" "$D/redis/redis.sock"
-	start_proxy postgres "$D/px/.s.PGSQL.5432" "$D/pg/.s.PGSQL.5432"
-	start_proxy http "$port_px" "$port_a"
-	through=(env "REDIS_URL=unix://$D/px/redis.sock"
-		"DATABASE_URL=postgresql:///chaos?host=$D/px&user=incr")
-	wait_for 10 test -S "$D/px/redis.sock" -a -S "$D/px/.s.PGSQL.5432"
-}
-
+# start_proxy NAME LISTEN UPSTREAM.  All programs go through proxies, and some
+# clients of a.
 start_proxy() {
 	mkfifo "$D/px/$1"
+	mkdir -p "$D/px/$1.d"
 	"$ROOT/build/chaos/proxy" "$2" "$3" "$D/px/$1" \
 		>"$D/proxy.$1" 2>>"$D/proxy.err" &
 	disown # nobody waits for it
+	proxies+=("$1")
+	wait_for 10 proxy_listens "$2" || return
+	# For PgBouncer and standbys, which are somebody else.
+	[[ $2 != /* ]] || chmod 777 "$2"
 }
+
+proxy_listens() { [ -S "$1" ] || [ -n "$(ss -Hltn "sport = :$1")" ]; }
+
+# tell_proxy NAME LINE
+tell_proxy() { echo "$2" 1<>"$D/px/$1"; }
 
 # -- clocks ------------------------------------------------------------------
 
@@ -117,6 +114,20 @@ set_clock() {
 	for ((i = 14; i >= 0; i -= 2)); do bytes+="\\x${number:i:2}"; done
 	# shellcheck disable=SC2059 # the format is what is wanted
 	printf "$bytes" 1<>"$D/clock.$1"
+}
+
+# Notes when the machine itself stood still, or nearly.
+watch_clock() {
+	local last=${EPOCHREALTIME/./} now
+	trap - EXIT
+	while [ -e "$D/run" ]; do
+		sleep 0.1
+		now=${EPOCHREALTIME/./}
+		((now - last < 700000)) ||
+			echo "${last:0:10}.${last:10} ${now:0:10}.${now:10}" \
+				>>"$D/stalls"
+		last=$now
+	done
 }
 
 # -- supervisors -------------------------------------------------------------
