@@ -170,6 +170,10 @@ age_mark() {
 }
 age_batches() { rcli zincrby "${P}consumer::$1::batches" "-$2" 1; }
 
+read_batch() { # ID SEQ
+	script read 1 "${P}consumer::$1::batches" "$2"
+}
+
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
@@ -1035,6 +1039,24 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	rcli set "${P}consumer::$A::batches" no-zset
 	unchanged acknowledge $A 2 1 2 2 0
 	[[ "$reply" == *WRONGTYPE* ]]
+}
+
+# Whatever list there is: what was acknowledged is not delivered again.
+@test "acknowledge, take, read: go by the set of unacknowledged batches" {
+	register $A
+	publish $B 1 a b
+	take $A 1 1
+	[ "$(read_batch $A 1 | sed 's/[0-9]*$//')" = "taken " ]
+	rcli copy "${P}consumer::$A::batch::1" "${P}copy" >/dev/null
+	acknowledge $A 1 1
+	rcli rename "${P}copy" "${P}consumer::$A::batch::1"
+	unchanged acknowledge $A 1 1 1 0
+	[ "$reply" = 0 ]
+	unchanged take $A 1
+	[ "$reply" = gone ]
+	unchanged read_batch $A 1
+	[ "$reply" = gone ]
+	[[ "$(take $A 2)" == taken*" b" ]]
 }
 
 # -- withdraw -------------------------------------------------------------------

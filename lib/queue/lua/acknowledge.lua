@@ -8,8 +8,9 @@
 --        then the rejects, sorted: seq, index (0 is the oldest) ...
 -- Reply  the number of batches deleted
 --
--- A batch whose list is gone was acknowledged before, and its rejects are not
--- copied again.  So a repeated or late call does nothing.
+-- A batch that is not among the unacknowledged ones was acknowledged before,
+-- whatever list there is, and its rejects are not copied again.  So a repeated
+-- or late call does nothing.
 -- All copies are made before anything is deleted; an error reply means that
 -- nothing was.  Allowed at maxmemory: it frees more than it adds.
 
@@ -17,12 +18,24 @@ local rejected, batches = KEYS[1], KEYS[2]
 local prefix, n = ARGV[1], tonumber(ARGV[2])
 local CHUNK = 16 -- payloads copied at once
 
--- A batch list's right end is its oldest payload.  One that is gone has none.
-local function copy_rejects()
+-- The numbers of those that are unacknowledged, and the same as a set.
+local function unacknowledged()
+    local found, is = {}, {}
+    for i = 3, 2 + n do
+        if redis.call('ZSCORE', batches, ARGV[i]) then
+            found[#found + 1] = ARGV[i]
+            is[ARGV[i]] = true
+        end
+    end
+    return found, is
+end
+
+-- A batch list's right end is its oldest payload.
+local function copy_rejects(of)
     local payloads = {}
     for i = 3 + n, #ARGV, 2 do
-        local payload = redis.call('LINDEX', prefix .. ARGV[i],
-            -1 - ARGV[i + 1])
+        local payload = of[ARGV[i]] and
+            redis.call('LINDEX', prefix .. ARGV[i], -1 - ARGV[i + 1])
         if payload then
             payloads[#payloads + 1] = payload
         end
@@ -36,11 +49,10 @@ local function copy_rejects()
     end
 end
 
-redis.call('ZCARD', batches) -- an error here comes before any change
-copy_rejects()
-local deleted = 0
-for i = 3, 2 + n do
-    deleted = deleted + redis.call('UNLINK', prefix .. ARGV[i])
-    redis.call('ZREM', batches, ARGV[i])
+local seqs, is = unacknowledged() -- an error here comes before any change
+copy_rejects(is)
+for _, seq in ipairs(seqs) do
+    redis.call('UNLINK', prefix .. seq)
+    redis.call('ZREM', batches, seq)
 end
-return deleted
+return #seqs

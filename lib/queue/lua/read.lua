@@ -1,13 +1,14 @@
 #!lua flags=no-writes
--- read: finds out whether a batch is there, changing nothing.
+-- read: finds out whether a batch is unacknowledged, changing nothing.
 --
--- KEYS   1 the consumer's batches   2 the batch list
+-- KEYS   1 the consumer's batches
 -- ARGV   1 seq
--- Reply  'taken', when (Unix milliseconds): the list is there, for LRANGE
+-- Reply  'taken', when (Unix milliseconds): its list is there, for LRANGE
 --        (its right end is the oldest payload); or 'gone': it was
---        acknowledged
+--        acknowledged, whatever list there is
 
-if redis.call('EXISTS', KEYS[2]) == 0 then
+local taken = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not taken then
     return {'gone'}
 end
-return {'taken', redis.call('ZSCORE', KEYS[1], ARGV[1])}
+return {'taken', taken}

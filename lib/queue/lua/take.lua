@@ -25,7 +25,7 @@
 -- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.
 --
--- Repeated while the batch is there: the same batch, with the time it was
+-- Repeated while the batch is unacknowledged: the same batch, with the time it was
 -- taken for both.  Repeated after it was acknowledged, or late: 'gone',
 -- nothing done.  An error means that nothing was taken.  Allowed at
 -- maxmemory: it only moves what is there, and lets it be acknowledged.
@@ -121,8 +121,8 @@ local record = redis.call('GET', owner)
 if not record or string.sub(record, 1, #id) ~= id then
     return {'notowner'}
 end
-if redis.call('EXISTS', batch) == 1 then
-    local taken = redis.call('ZSCORE', batches, seq)
+local taken = redis.call('ZSCORE', batches, seq)
+if taken then
     return {'taken', taken, taken}
 end
 if seq ~= tonumber(redis.call('GET', last) or -1) + 1 then
