@@ -26,6 +26,7 @@
 #include "base/metrics.h"
 #include "base/metrics_list.h"
 #include "base/num.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "base/outage.h"
 #include "base/signals.h"
@@ -121,6 +122,7 @@ begin(struct consumer *c, int argc, char **argv)
 
 	consumer_init(c);
 	options_parse(&prog, argc, argv);
+	once_open(prog.name);
 	if (once && wait_ms == IO_FOREVER)
 		wait_ms = ONCE_WAIT_MS;
 	io_output(STDOUT_FILENO);

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/num.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "base/outage.h"
 #include "base/signals.h"
@@ -143,6 +144,8 @@ begin(struct flusher *f, int argc, char **argv)
 	const char *why;
 
 	options_parse(&prog, argc, argv);
+	if (!adopts)
+		once_open(prog.name);
 	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0)
 		log_die(EXIT_CONFIG, "redis: %s", why);

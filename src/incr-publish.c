@@ -25,6 +25,7 @@
 #include "base/metrics.h"
 #include "base/metrics_list.h"
 #include "base/num.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
 #include "base/signals.h"
@@ -146,6 +147,7 @@ main(int argc, char **argv)
 
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
+	once_open(prog.name);
 	if (settings.echo && settings.wait_ms == 0)
 		settings.wait_ms = ECHO_WAIT_MS;
 	open_all(&p);

@@ -30,6 +30,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
 #include "base/signals.h"
@@ -187,6 +188,7 @@ main(int argc, char **argv)
 {
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
+	once_open(prog.name);
 	open_server();
 	open_sockets();
 	run();

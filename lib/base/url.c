@@ -151,6 +151,18 @@ url_take_login(const char *text, struct url_redis *u)
 	    sizeof u->sentinel_password);
 }
 
+int
+url_add_place(const struct url_redis *u, struct buf *out)
+{
+	int failed = buf_addf(out, "redis%s%s %s", u->tls ? "s" : "",
+	    u->sentinel ? "-sentinel" : "", u->path);
+
+	for (size_t i = 0; i < u->n_hosts; i++)
+		failed |=
+		    buf_addf(out, "%s:%d,", u->hosts[i].name, u->hosts[i].port);
+	return failed | buf_addf(out, " /%d %s", u->db, u->master);
+}
+
 static int
 parse_unix(const char *from, struct url_redis *ret, const char **ret_why)
 {

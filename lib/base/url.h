@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 /*
  * True if text carries a password, whatever characters or %XX it has:
  * scheme://[user]:password@…, or a libpq connection string or query with
@@ -50,6 +52,10 @@ struct url_redis {
  */
 int url_parse_redis(
     const char *text, struct url_redis *ret, const char **ret_why);
+
+/* Adds the place that u leads to as a text: hosts or path, database, primary;
+ * neither users nor passwords nor files.  0, or -1 with errno ENOMEM. */
+int url_add_place(const struct url_redis *u, struct buf *out);
 
 /* Takes users and passwords from text, if it can be parsed, and nothing else.
  */

@@ -136,7 +136,9 @@ finish_read_row(struct committer *c)
 	case WINDOW_AGAIN:
 		/* Once, it may have been moved and moved back in between. */
 		if (++c->unmoved >= UNMOVED_MAX)
-			return COMMITTER_HIDDEN;
+			return postgres_is_proven(c->pg)
+				   ? COMMITTER_HIDDEN_LATER
+				   : COMMITTER_HIDDEN;
 		break;
 	}
 	task_queue_add(&c->tasks, COMMITTER_APPLY);
@@ -246,6 +248,7 @@ committer_explain(const struct committer *c, enum committer_news news,
 		reason_set(ret_why, "window: older than a day; not committed");
 		break;
 	case COMMITTER_HIDDEN:
+	case COMMITTER_HIDDEN_LATER:
 		id_format(&w->consumer, consumer);
 		reason_set(ret_why,
 		    "ledger: the row of consumer %s does not move; is there a "

@@ -47,12 +47,13 @@ enum committer_news {
 	COMMITTER_FOUND,     /* committer_find_old: old */
 	COMMITTER_FORGOTTEN, /* committer_forget */
 	/* The window can't be committed: */
-	COMMITTER_PARTLY,    /* row: another process counted a part of it */
-	COMMITTER_LOST,      /* row is lower than it can be */
-	COMMITTER_TOO_OLD,   /* window_too_old */
-	COMMITTER_HIDDEN,    /* the row stands where the window begins, and does
-			      * not move: a policy or a trigger hides it */
-	COMMITTER_ELSEWHERE, /* the connection leads to another database */
+	COMMITTER_PARTLY,  /* row: another process counted a part of it */
+	COMMITTER_LOST,    /* row is lower than it can be */
+	COMMITTER_TOO_OLD, /* window_too_old */
+	COMMITTER_HIDDEN,  /* the row stands where the window begins, and does
+			    * not move: a policy or a trigger hides it */
+	COMMITTER_HIDDEN_LATER, /* the same, after it was right */
+	COMMITTER_ELSEWHERE,    /* the connection leads to another database */
 	COMMITTER_MEMORY,
 	COMMITTER_FAULT /* configuration: postgres_status */
 };

@@ -365,12 +365,10 @@ handle_committer(struct flusher *f, enum committer_news news)
 	case COMMITTER_PARTLY:
 	case COMMITTER_TOO_OLD:
 	case COMMITTER_ELSEWHERE:
+	case COMMITTER_HIDDEN_LATER:
 	case COMMITTER_MEMORY: uncommitted(f, EXIT_TEMPFAIL, news); return;
 	case COMMITTER_LOST: uncommitted(f, EXIT_BUG, news); return;
 	case COMMITTER_HIDDEN:
-		uncommitted(
-		    f, f->commits == 0 ? EXIT_CONFIG : EXIT_TEMPFAIL, news);
-		return;
 	case COMMITTER_FAULT: uncommitted(f, EXIT_CONFIG, news); return;
 	}
 }

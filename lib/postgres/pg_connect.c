@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "postgres/postgres.h"
 
@@ -16,10 +18,12 @@ struct pg_connect {
 	const char *name;
 	char *text;              /* the URL as it was at first, NULL: none */
 	PQconninfoOption *login; /* has user and password, NULL: as in text */
+	struct once once;
 };
 
 static bool has_parts(const char *url);
 static void read_login(struct pg_connect *c);
+static int name_place(struct pg_connect *c, struct pg_conn *conn);
 static const char *part(const struct pg_connect *c, const char *keyword);
 
 struct pg_connect *
@@ -63,6 +67,7 @@ pg_connect_close(struct pg_connect *c)
 	if (c == NULL)
 		return;
 	PQconninfoFree(c->login);
+	buf_free(&c->once.place);
 	free(c->text);
 	free(c);
 }
@@ -81,12 +86,44 @@ pg_connect_start(struct pg_connect *c)
 	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
 	    c->text, NULL, NULL, NULL};
 	enum { USER = 7, PASSWORD };
+	struct pg_conn *conn;
 
 	read_login(c);
 	values[USER] = part(c, "user");
 	values[PASSWORD] = part(c, "password");
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
-	return PQconnectStartParams(names, values, 1);
+	conn = PQconnectStartParams(names, values, 1);
+	if (conn != NULL && c->once.place.len == 0 && name_place(c, conn) == 0)
+		once_look(&c->once);
+	return conn;
+}
+
+/* What libpq has made of the URL and its variables, without the login.  0, or
+ * -1 if memory is gone. */
+static int
+name_place(struct pg_connect *c, struct pg_conn *conn)
+{
+	static const char *const words[] = {
+	    "host", "hostaddr", "port", "dbname"};
+	PQconninfoOption *all = PQconninfo(conn);
+	struct buf *place = &c->once.place;
+	int failed = all == NULL || buf_addf(place, "postgres") < 0;
+
+	for (PQconninfoOption *o = all; !failed && o->keyword != NULL; o++)
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			if (strcmp(o->keyword, words[i]) == 0 && o->val != NULL)
+				failed |= buf_addf(
+				    place, " %s=%s", o->keyword, o->val);
+	PQconninfoFree(all);
+	if (failed)
+		buf_clear(place);
+	return failed ? -1 : 0;
+}
+
+struct once *
+pg_connect_once(struct pg_connect *c)
+{
+	return &c->once;
 }
 
 /* The last login that could be read stays. */

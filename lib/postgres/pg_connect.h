@@ -8,6 +8,8 @@
 #ifndef INCR_PG_CONNECT_H
 #define INCR_PG_CONNECT_H
 
+#include "base/once.h"
+
 struct pg_connect;
 struct pg_conn; /* libpq's PGconn */
 
@@ -20,5 +22,9 @@ void pg_connect_close(struct pg_connect *c); /* NULL is allowed */
 /* What PQconnectStartParams returns; caller finishes.  A file that can't be
  * read, or has no URL now, changes nothing. */
 struct pg_conn *pg_connect_start(struct pg_connect *c);
+
+/* What was right in this database; its marks are read by the first
+ * pg_connect_start. */
+struct once *pg_connect_once(struct pg_connect *c);
 
 #endif

@@ -32,16 +32,15 @@ enum link {
 
 struct postgres {
 	struct pg_connect *connect;
-	const char *greeting;
-	PGconn *conn; /* NULL: LINK_OFF, LINK_FAULT */
+	const char *greeting, *call; /* call: the last statement's name */
+	PGconn *conn;                /* NULL: LINK_OFF, LINK_FAULT */
 	enum link link;
 	int64_t deadline_ms;
 	PostgresPollingStatusType polling; /* of LINK_CONNECTING */
 	struct backoff backoff;
-	const char *call;         /* the last statement's name */
 	bool flushing;            /* bytes of the statement wait in libpq */
 	bool bulky;               /* libpq holds on to a large buffer */
-	bool welcome, proven;     /* the greeting, statements were right once */
+	struct once *once;        /* the greeting, statements were right */
 	PGresult *rows;           /* of the last call, NULL: none (yet) */
 	PGresult *greeted;        /* the answer to the greeting */
 	char warning[REASON_MAX]; /* the first one of the call, or "" */
@@ -60,7 +59,7 @@ static enum postgres_state collect(struct postgres *pg);
 static enum postgres_state finish(struct postgres *pg);
 static enum postgres_state judge_error(struct postgres *pg, const PGresult *r);
 static enum postgres_state fail(struct postgres *pg, const char *why);
-static enum postgres_state fault(struct postgres *pg, bool may_pass);
+static enum postgres_state fault(struct postgres *pg);
 static enum postgres_state disconnect(struct postgres *pg);
 static void move(struct postgres *pg, enum link to);
 static void explain(struct postgres *pg, const char *text);
@@ -81,6 +80,7 @@ postgres_open(const char *url, const char *name, const char *greeting,
 		return NULL;
 	}
 	pg->connect = connect;
+	pg->once = pg_connect_once(connect);
 	pg->greeting = greeting;
 	return pg;
 }
@@ -179,8 +179,10 @@ step_connecting(struct postgres *pg, short revents)
 	pg->polling = PQconnectPoll(pg->conn);
 	if (pg->polling == PGRES_POLLING_FAILED) {
 		explain(pg, PQerrorMessage(pg->conn));
-		fault(pg, pg->welcome || !pg_error_is_credentials(
-					     PQerrorMessage(pg->conn)));
+		if (pg_error_is_credentials(PQerrorMessage(pg->conn)))
+			fault(pg);
+		else
+			disconnect(pg);
 		return;
 	}
 	if (pg->polling != PGRES_POLLING_OK)
@@ -226,9 +228,9 @@ step_greeting(struct postgres *pg, short revents)
 	} else if (strcmp(PQgetvalue(pg->greeted, 0, 0), "error") == 0) {
 		explain(pg, "client_min_messages is error, which would hide a "
 			    "warning of COMMIT");
-		fault(pg, pg->welcome);
+		fault(pg);
 	} else {
-		pg->welcome = true;
+		once_note(pg->once, ONCE_GREETING);
 		move(pg, LINK_IDLE);
 	}
 }
@@ -352,8 +354,7 @@ judge_error(struct postgres *pg, const PGresult *r)
 	if (pg_error_is_permanent(code)) {
 		reason_set(pg->status.why, "%s: %s (%s); %s", pg->call, text,
 		    code, pg_error_remedy(code));
-		return fault(
-		    pg, pg->link == LINK_GREETING ? pg->welcome : pg->proven);
+		return fault(pg);
 	}
 	/* One that is read-only (25006) or ends (57P0x) has a successor. */
 	return fail(pg, text);
@@ -369,9 +370,9 @@ fail(struct postgres *pg, const char *why)
 
 /* What was right before may be changed back. why is explained already. */
 static enum postgres_state
-fault(struct postgres *pg, bool may_pass)
+fault(struct postgres *pg)
 {
-	if (may_pass)
+	if (pg->once->was[pg->link == LINK_CALLING ? ONCE_WORK : ONCE_GREETING])
 		return disconnect(pg);
 	move(pg, LINK_FAULT);
 	return POSTGRES_FAULT;
@@ -465,7 +466,13 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 void
 postgres_prove(struct postgres *pg)
 {
-	pg->proven = true;
+	once_note(pg->once, ONCE_WORK);
+}
+
+bool
+postgres_is_proven(const struct postgres *pg)
+{
+	return pg->once->was[ONCE_WORK];
 }
 
 size_t

@@ -108,8 +108,10 @@ int postgres_call(struct postgres *pg, const char *name, const char *statement,
  * (a table renamed, a privilege revoked) is POSTGRES_FAULT: it is
  * POSTGRES_FAILED and worth another try.  The same holds, without this, for
  * user, password and settings after the first greeting that was answered.
+ * once.h remembers both.
  */
 void postgres_prove(struct postgres *pg);
+bool postgres_is_proven(const struct postgres *pg);
 
 /* Rows of the last call that was done, and the first column of row i,
  * borrowed until the next call begins; NULL if it has not len bytes. */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
 #include "base/url.h"
@@ -56,11 +57,12 @@ struct session {
 	bool looking; /* and its reply has not come yet */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
-	bool answered; /* a call, by another reply than an error */
+	struct once once; /* the handshake; a call without an error */
 	struct session_status status;
 };
 
 static void enter(struct session *s, enum phase phase, int64_t due_ms);
+static int name_place(struct session *s);
 static void advance(struct session *s, short revents);
 static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
@@ -98,11 +100,27 @@ session_open(const char *url, const struct session_options *options,
 	s->dial = dial_open(&s->url, options->connect_ms, ret_why);
 	if (s->dial == NULL)
 		goto failed;
+	if (name_place(s) < 0) {
+		*ret_why = LOG_NO_MEMORY;
+		goto failed;
+	}
+	once_look(&s->once);
 	reason_set(s->status.why, "not connected yet");
 	return s;
 failed:
+	dial_close(s->dial);
+	buf_free(&s->once.place);
 	free(s);
 	return NULL;
+}
+
+static int
+name_place(struct session *s)
+{
+	const char *key = s->options.key == NULL ? "" : s->options.key;
+
+	return url_add_place(&s->url, &s->once.place) |
+	       buf_addf(&s->once.place, " %s", key);
 }
 
 void
@@ -115,6 +133,7 @@ session_close(struct session *s)
 	redis_reply_free(s->reply);
 	buf_free(&s->handshake_request);
 	buf_free(&s->call);
+	buf_free(&s->once.place);
 	free(s);
 }
 
@@ -213,7 +232,7 @@ advance(struct session *s, short revents)
 	case DIAL_BUSY: break;
 	case DIAL_DONE: connected(s); break;
 	case DIAL_FAILED: lose(s); break;
-	case DIAL_REFUSED: fault(s, s->status.connections > 0); break;
+	case DIAL_REFUSED: fault(s, s->once.was[ONCE_GREETING]); break;
 	}
 }
 
@@ -300,7 +319,7 @@ check_reply(struct session *s, struct redis_reply *reply)
 
 	redis_reply_free(reply);
 	switch (f) {
-	case UNFIT_FOR_EVER: return fault(s, s->status.connections > 0);
+	case UNFIT_FOR_EVER: return fault(s, s->once.was[ONCE_GREETING]);
 	case UNFIT_NOW: return lose(s);
 	case FIT:
 		if (handshake_done(&s->handshake))
@@ -318,6 +337,7 @@ finish_handshake(struct session *s)
 	if (s->phase == HANDSHAKE) {
 		enter(s, READY, IO_FOREVER);
 		s->status.connections++;
+		once_note(&s->once, ONCE_GREETING);
 		if (strcmp(s->run_id, s->handshake.run_id) != 0)
 			s->status.run++;
 		memcpy(s->run_id, s->handshake.run_id, sizeof s->run_id);
@@ -336,7 +356,7 @@ replied(struct session *s, struct redis_reply *reply)
 
 	if (error == NULL) {
 		s->reply = reply;
-		s->answered = true;
+		once_note(&s->once, ONCE_WORK);
 		enter(s, READY, IO_FOREVER);
 		s->status.maxmemory = s->handshake.maxmemory;
 		if (s->handshake.unfit)
@@ -356,7 +376,7 @@ replied(struct session *s, struct redis_reply *reply)
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
-	case UNFIT_FOR_EVER: fault(s, s->answered); break;
+	case UNFIT_FOR_EVER: fault(s, s->once.was[ONCE_WORK]); break;
 	}
 	return SESSION_REFUSED;
 }
@@ -383,7 +403,7 @@ lose_or_fault(struct session *s)
 {
 	if (s->phase != HANDSHAKE || !redis_refused(s->redis))
 		return lose(s);
-	return fault(s, s->status.connections > 0);
+	return fault(s, s->once.was[ONCE_GREETING]);
 }
 
 /* What is configured wrong, and explained, may pass if it was right before:

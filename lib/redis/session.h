@@ -11,7 +11,7 @@
  * below 7) is SESSION_FAULT; what may pass (it is loading, a replica) is
  * SESSION_DOWN and tried again.  After the first handshake that went well the
  * former may pass, too, and so may a call's refusal for want of a permission
- * after the first call that was answered.
+ * after the first call that was answered; once.h remembers both.
  *
  * Settings may change while a connection lasts: with the first call after
  * HANDSHAKE_LOOK_MS, INFO is looked at again.  A Redis that is unfit then is

@@ -167,6 +167,127 @@ refused_again() {
 	[[ $output == *'use DATABASE_URL or @FILE' ]]
 }
 
+# -- beyond a process -------------------------------------------------------
+
+remember_here() {
+	mkdir "$DIR/once"
+	export RUNTIME_DIRECTORY=$DIR/once:$DIR/nowhere
+}
+marks_of() { cat "$DIR/once"/"$1".*.once 2>/dev/null | sort; }
+
+# again: flush, after kill -9 of the one before
+again() {
+	exec 9>&-
+	kill -9 "$flush"
+	wait_for 5 gone "$flush"
+	rm -f "$DIR/lines" "$DIR/err"
+	fed -i 0.1
+}
+
+# ends_with STATUS COMMAND...: and nothing of it is counted
+ends_with() {
+	local status=0 due=$1
+	shift
+	increment 100 | timeout 20 "$@" 2>"$DIR/said" || status=$?
+	cat "$DIR/said"
+	[ "$status" = "$due" ]
+}
+
+# killed_while BREAK TEXT MEND: SQL. incr-flush, killed and started again in
+# between, waits; for another database its mark proves nothing.
+killed_while() {
+	remember_here
+	fed -i 0.1
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	wait_for 5 test "$(marks_of incr-flush | wc -l)" = 2
+	sql "$1"
+	again
+	increment 2 >&9
+	wait_for 5 has "$2" "$DIR/err"
+	again
+	increment 4 >&9
+	wait_for 5 has "$2; waiting" "$DIR/err"
+	kill -0 "$flush"
+	RUNTIME_DIRECTORY='' ends_with 100 env DATABASE_URL="$ROLE_URL" incr-flush
+	sql "$3"
+	wait_for 5 sum_is 5
+	exec 9>&-
+	wait_for 5 gone "$flush"
+	wait "$flush"
+	[ "$(marks_of incr-flush | wc -l)" = 2 ]
+	has "incr-flush work postgres dbname=$DB host=$INCR_SUITE/pg port=5432" "$DIR"/once/incr-flush.work-*
+	# Of another place, or half a one.
+	ends_with 100 env DATABASE_URL="postgresql:///postgres?host=$INCR_SUITE/pg&user=$ROLE" \
+		incr-flush
+	sql "$1"
+	for file in "$DIR"/once/*; do
+		echo another >"$file"
+	done
+	ends_with 100 env DATABASE_URL="$ROLE_URL" incr-flush
+	sql "$3"
+	sum_is 5
+}
+
+@test "killed while a table has another name: it waits, too" {
+	killed_while 'alter table increments rename to away' \
+		'relation "public.increments" does not exist (42P01); run incr-db create' \
+		'alter table away rename to increments'
+}
+
+@test "killed while its role may not log in: it waits, too" {
+	make_role
+	killed_while "alter role role_$DB nologin" \
+		"28000: role \"role_$DB\" is not permitted to log in" \
+		"alter role role_$DB login"
+}
+
+# killed_in_redis BREAK TEXT MEND: functions; REDIS_URL has a user of its own
+killed_in_redis() {
+	local p
+	remember_here
+	flow
+	increment 1 >&9
+	wait_for 5 sum_is 1
+	wait_for 5 no_batches
+	for p in publish consume flush; do
+		wait_for 5 eval '[ "$(marks_of incr-'$p' | wc -l)" -ge 2 ]'
+	done
+	"$1"
+	kill -9 "$publish" "$consume" "$flush"
+	exec 9>&-
+	rm "$DIR"/{lines,batches,publish,consume}
+	flow
+	increment 2 >&9
+	for p in publish consume; do
+		wait_for 5 has "$2" "$DIR/$p"
+	done
+	kill -0 "$publish" && kill -0 "$consume"
+	RUNTIME_DIRECTORY='' ends_with 100 incr-publish
+	ends_with 100 incr-publish -q another
+	"$3"
+	wait_for 10 sum_is 3
+	kill -0 "$publish" && kill -0 "$consume" && kill -0 "$flush"
+	run -1 grep -F secret "$DIR"/once/*
+}
+
+@test "killed while maxmemory-policy is wrong: they wait, too" {
+	own_redis --maxmemory 100mb --maxmemory-policy noeviction
+	evict() { rcli config set maxmemory-policy allkeys-lru; }
+	keep() { rcli config set maxmemory-policy noeviction; }
+	killed_in_redis evict 'maxmemory-policy allkeys-lru, must be noeviction' keep
+}
+
+@test "killed while a permission is missing: they wait, too" {
+	own_redis
+	rcli acl setuser user on '>secret' '~*' '&*' +@all
+	export REDIS_URL="unix://user:secret@$OWN_REDIS/redis.sock"
+	rcli() { redis-cli -s "$OWN_REDIS/redis.sock" "$@"; }
+	deny() { rcli acl setuser user -evalsha; }
+	allow() { rcli acl setuser user +evalsha; }
+	killed_in_redis deny NOPERM allow
+}
+
 # -- Redis ------------------------------------------------------------------
 
 # flow [COMMAND...]: what is written to descriptor 9 is counted; COMMAND is put

@@ -112,4 +112,12 @@ as_owner() { DATABASE_URL=$OWNER sql "$1"; }
 	[ "$status" -eq 100 ]
 	[[ "$output" == *'does not move; is there a policy or a trigger on incr_ledger?' ]]
 	[ "$(log_since "$log" | grep -c 'LOG:  execute')" -le 10 ]
+	# If it was right before, it is tried again by whoever started this.
+	mkdir "$DIR/once"
+	export RUNTIME_DIRECTORY=$DIR/once
+	as_owner 'alter table incr_ledger disable row level security'
+	increment 1 | incr-flush
+	as_owner 'alter table incr_ledger enable row level security'
+	run -111 incr-flush -w 5 <"$DIR/stream"
+	[[ "$output" == *'does not move; is there a policy or a trigger on incr_ledger?' ]]
 }

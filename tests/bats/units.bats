@@ -51,6 +51,14 @@ setting() { sed -n "s/^$2=//p" "$UNITS/$1"; }
 	[[ "$(cat p/lib/sysusers.d/incr.conf)" == 'u incr '* ]]
 }
 
+@test "what was once right outlives their programs, not the machine" {
+	local unit
+	for unit in incr-ingest@.service incr-drain@.service; do
+		[[ "$(setting "$unit" RuntimeDirectory)" == 'incr/once '* ]]
+		[ "$(setting "$unit" RuntimeDirectoryPreserve)" = yes ]
+	done
+}
+
 @test "they are started again, for ever, but by the table of incr(7)" {
 	local down
 	down=$(sed -n '/^\.Sh EXIT STATUS/,/^\.Sh METRICS/p' "$ROOT/man/incr.7" |

@@ -348,6 +348,21 @@ copy_of() {
 	[ "$(wc -l <drains)" = 2 ]
 }
 
+@test "a part that dies while a table has another name does not stay down" {
+	use_given
+	up_start --drains 1 --ingests 1
+	take 1
+	wait_for 15 sum_is "$posted"
+	sql 'alter table increments rename to away'
+	kill -9 "$(part drain-1)"
+	take 2
+	wait_for 15 grep -q 'does not exist (42P01); run incr-db create; waiting' err
+	sql 'alter table away rename to increments'
+	wait_for 15 sum_is "$posted"
+	run -1 grep 'stays down' err
+	up_stop
+}
+
 @test "a part that leaves with 0 or dies is started again, at once at first" {
 	use_given
 	copy_of copy
