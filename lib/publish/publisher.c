@@ -17,13 +17,16 @@
 #include "base/num.h"
 #include "base/outage.h"
 #include "base/reason.h"
-#include "record/control.h"
+#include "publish/publisher_answers.h"
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
 	RETRY_MS = 200 /* at most, between two sendings of what was refused */
 };
 
+static void note_outage(
+    struct publisher *c, enum queue_state state, int64_t now_ms);
+static enum wait_limit_how how(const struct publisher *c, int64_t now_ms);
 static enum publisher_state finish_call(
     struct publisher *c, enum queue_state state);
 static bool is_to_retry(const struct publisher *c);
@@ -36,29 +39,25 @@ static void take_time(struct publisher *c, int64_t at_ms);
 static enum publisher_state turned_away(
     struct publisher *c, enum queue_publish_outcome outcome);
 static enum publisher_state apply(struct publisher *c, enum batch_event event);
-static enum publisher_state answer_no_room(struct publisher *c);
-static enum publisher_state settle(struct publisher *c);
-static void refuse_reused(struct publisher *c, size_t i);
-static enum publisher_state answer_unknown(struct publisher *c);
-static enum publisher_state release(struct publisher *c);
 static void new_id(struct publisher *c);
 static void new_name(struct publisher *c);
 static bool take_next(struct publisher *c);
 static enum publisher_state introduce(struct publisher *c);
 static enum publisher_state publish(struct publisher *c);
 static enum publisher_state give_up(struct publisher *c, int64_t now_ms);
+static bool is_over(
+    struct publisher *c, const struct publish_batch *b, int64_t now_ms);
 static void hang_up(struct publisher *c);
 static enum publisher_state expire_in_flight(struct publisher *c);
-static int expire(
-    struct publisher *c, struct publish_batch *b, int64_t limit_ms);
 static bool in_doubt(const struct publisher *c);
 
 int
 publisher_open(struct publisher *c, const struct publisher_settings *settings,
     const char **ret_why)
 {
-	*c = (struct publisher){
-	    .set = *settings, .backoff = {.max_ms = RETRY_MS}};
+	*c = (struct publisher){.set = *settings,
+	    .limit = {.wait_ms = settings->wait_ms},
+	    .backoff = {.max_ms = RETRY_MS}};
 	c->in_flight = &c->batches[0];
 	c->filling = &c->batches[1];
 	c->queue = queue_open(settings->url, settings->queue, ret_why);
@@ -89,8 +88,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 	int64_t oldest_ms = publish_batch_oldest_ms(
 	    c->state == BATCH_NONE ? c->filling : c->in_flight);
 
-	if (c->set.wait_ms > 0 && oldest_ms < INT64_MAX)
-		due_ms = num_min(due_ms, oldest_ms + c->set.wait_ms);
+	due_ms = num_min(
+	    due_ms, wait_limit_due(&c->limit, how(c, clock_ms()), oldest_ms));
 	if (c->down_ms != 0 && clock_ms() < c->down_ms + OUTAGE_SAY_MS)
 		due_ms = num_min(due_ms, c->down_ms + OUTAGE_SAY_MS);
 	if (is_to_retry(c) && queue_status(c->queue)->idle &&
@@ -105,8 +104,10 @@ enum publisher_state
 publisher_step(struct publisher *c, short revents, int64_t now_ms)
 {
 	enum queue_state state = queue_step(c->queue, revents);
-	enum publisher_state result = finish_call(c, state);
+	enum publisher_state result;
 
+	note_outage(c, state, now_ms);
+	result = finish_call(c, state);
 	if ((state == QUEUE_DONE || state == QUEUE_REFUSED) && is_to_retry(c))
 		c->retry_ms = now_ms + backoff_next(&c->backoff);
 	if (result == PUBLISHER_WELL)
@@ -114,6 +115,38 @@ publisher_step(struct publisher *c, short revents, int64_t now_ms)
 	if (result == PUBLISHER_WELL && is_waiting(c, state, now_ms))
 		result = PUBLISHER_WAITING;
 	return result;
+}
+
+/* Redis may take connections and fail each call: one alone ends no outage, as
+ * long as there is something to send. */
+static void
+note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
+{
+	switch (state) {
+	case QUEUE_LOST:
+	case QUEUE_REFUSED: wait_limit_fail(&c->limit); break;
+	case QUEUE_DOWN: wait_limit_down(&c->limit, now_ms); break;
+	case QUEUE_IDLE:
+		if (publisher_empty(c))
+			wait_limit_end(&c->limit);
+		break;
+	case QUEUE_DONE: wait_limit_end(&c->limit); break;
+	case QUEUE_CALLING:
+	case QUEUE_FAULT: break;
+	}
+}
+
+/* For whom an outage counts: not for what may be in Redis, nor for what is, or
+ * can be, tried now. */
+static enum wait_limit_how
+how(const struct publisher *c, int64_t now_ms)
+{
+	bool idle = queue_status(c->queue)->idle;
+
+	if (batch_state_calling(c->state) || c->state == BATCH_UNCONFIRMED ||
+	    (idle && now_ms >= c->retry_ms))
+		return WAIT_LIMIT_OWN;
+	return idle ? WAIT_LIMIT_REFUSED : WAIT_LIMIT_OUT;
 }
 
 /* The one place where a call ends. */
@@ -249,9 +282,9 @@ apply(struct publisher *c, enum batch_event event)
 	c->state = step.next;
 	switch (step.action) {
 	case BATCH_KEEP: break;
-	case BATCH_SETTLE: return settle(c);
-	case BATCH_TURN_AWAY: return answer_no_room(c);
-	case BATCH_GIVE_UNKNOWN: return answer_unknown(c);
+	case BATCH_SETTLE: return publisher_answers_settle(c);
+	case BATCH_TURN_AWAY: return publisher_answers_no_room(c);
+	case BATCH_GIVE_UNKNOWN: return publisher_answers_unknown(c);
 	case BATCH_EXPIRE: return expire_in_flight(c);
 	case BATCH_GIVE_UP:
 		reason_set(c->why, "redis: %s",
@@ -261,73 +294,6 @@ apply(struct publisher *c, enum batch_event event)
 		return PUBLISHER_GAVE_UP;
 	}
 	return PUBLISHER_WELL;
-}
-
-/*
- * There is no room, and no earlier sending may yet be done: whoever waits for
- * the answers gets them now.
- */
-static enum publisher_state
-answer_no_room(struct publisher *c)
-{
-	const struct queue_published *published = queue_published(c->queue);
-
-	for (size_t i = 0, n = c->in_flight->n_data; i < n; i++) {
-		if (queue_published_reused(published, i)) {
-			refuse_reused(c, i);
-		} else if (!queue_published_known(published, i)) {
-			publish_batch_refuse(
-			    c->in_flight, i, FAULT_UNAVAILABLE);
-			c->counts.rejected[FAULT_UNAVAILABLE]++;
-			c->failed = true;
-		}
-	}
-	return release(c);
-}
-
-static enum publisher_state
-settle(struct publisher *c)
-{
-	const struct queue_published *published = queue_published(c->queue);
-	size_t n = c->in_flight->n_data, reused = 0;
-
-	for (size_t i = 0; c->set.tagged && i < n; i++) {
-		if (!queue_published_reused(published, i))
-			continue;
-		reused++;
-		refuse_reused(c, i);
-	}
-	c->seq++;
-	c->counts.published += n - reused;
-	c->counts.batches++;
-	c->set.settled(clock_us() - c->sent_us);
-	return release(c);
-}
-
-static void
-refuse_reused(struct publisher *c, size_t i)
-{
-	c->counts.rejected[FAULT_IDEMPOTENCY_KEY_REUSED]++;
-	c->set.reused(publish_batch_refuse(
-	    c->in_flight, i, FAULT_IDEMPOTENCY_KEY_REUSED));
-}
-
-/* Redis may have the batch or get it yet, so nobody sends it again. */
-static enum publisher_state
-answer_unknown(struct publisher *c)
-{
-	c->counts.rejected[FAULT_UNKNOWN] += c->in_flight->n_data;
-	c->failed = true;
-	publish_batch_refuse_all(c->in_flight, FAULT_UNKNOWN);
-	return release(c);
-}
-
-static enum publisher_state
-release(struct publisher *c)
-{
-	return publish_batch_release(c->in_flight, &c->out) < 0
-		   ? PUBLISHER_NO_MEMORY
-		   : PUBLISHER_WELL;
 }
 
 static void
@@ -346,7 +312,7 @@ publisher_send(struct publisher *c, int64_t now_ms)
 {
 	/* Error lines with nothing before them wait for nothing. */
 	if (c->set.echo && c->state == BATCH_NONE &&
-	    expire(c, c->filling, INT64_MIN) < 0)
+	    publisher_answers_expire(c, c->filling, INT64_MIN) < 0)
 		return PUBLISHER_NO_MEMORY;
 	if (!queue_status(c->queue)->idle || now_ms < c->retry_ms ||
 	    !take_next(c))
@@ -401,6 +367,7 @@ take_next(struct publisher *c)
 static enum publisher_state
 introduce(struct publisher *c)
 {
+	wait_limit_try(&c->limit, clock_ms());
 	if (FAILPOINT_AFTER("publish-introduce-sent",
 		queue_introduce(c->queue, &c->id)) < 0)
 		return PUBLISHER_NO_MEMORY;
@@ -421,6 +388,7 @@ publish(struct publisher *c)
 		queue_status(c->queue)->run, clock_ms(), QUEUE_NOT_AFTER_S),
 	    .name = c->name};
 
+	wait_limit_try(&c->limit, clock_ms());
 	FAILPOINT("publish-frozen");
 	if (lines == NULL ||
 	    FAILPOINT_AFTER("publish-sent",
@@ -435,12 +403,10 @@ static enum publisher_state
 give_up(struct publisher *c, int64_t now_ms)
 {
 	enum publisher_state result = PUBLISHER_WELL;
-	bool over;
+	bool over = is_over(c, c->in_flight, now_ms);
 
-	c->limit_ms = c->set.wait_ms > 0 ? now_ms - c->set.wait_ms : INT64_MIN;
-	over = publish_batch_oldest_ms(c->in_flight) <= c->limit_ms;
 	if (!c->set.echo) {
-		over |= publish_batch_oldest_ms(c->filling) <= c->limit_ms;
+		over |= is_over(c, c->filling, now_ms);
 		if (over && batch_state_calling(c->state))
 			reason_set(c->why, "redis: no answer");
 		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
@@ -450,9 +416,21 @@ give_up(struct publisher *c, int64_t now_ms)
 		result = apply(c, BATCH_EXPIRED);
 	}
 	if (result == PUBLISHER_WELL && c->state == BATCH_NONE &&
-	    expire(c, c->filling, c->limit_ms) < 0)
+	    is_over(c, c->filling, now_ms) &&
+	    publisher_answers_expire(c, c->filling, c->limit_ms) < 0)
 		result = PUBLISHER_NO_MEMORY;
 	return result;
+}
+
+/* Has the oldest line of b waited for long enough?  Sets the limit. */
+static bool
+is_over(struct publisher *c, const struct publish_batch *b, int64_t now_ms)
+{
+	int64_t oldest_ms = publish_batch_oldest_ms(b);
+
+	c->limit_ms =
+	    wait_limit_ms(&c->limit, how(c, now_ms), oldest_ms, now_ms);
+	return oldest_ms <= c->limit_ms;
 }
 
 /* What was not sent to its end must not be. */
@@ -461,6 +439,7 @@ hang_up(struct publisher *c)
 {
 	if (!batch_state_calling(c->state))
 		return;
+	wait_limit_fail(&c->limit);
 	queue_hang_up(c->queue);
 	apply(c, in_doubt(c) ? BATCH_LOST : BATCH_LOST_UNSENT);
 }
@@ -468,25 +447,11 @@ hang_up(struct publisher *c)
 static enum publisher_state
 expire_in_flight(struct publisher *c)
 {
-	if (expire(c, c->in_flight, c->limit_ms) < 0)
+	if (publisher_answers_expire(c, c->in_flight, c->limit_ms) < 0)
 		return PUBLISHER_NO_MEMORY;
 	new_name(c);
 	return publish_batch_empty(c->in_flight) ? apply(c, BATCH_EMPTIED)
 						 : PUBLISHER_WELL;
-}
-
-/* Answers the lines of b that arrived at limit_ms or before.  0, or -1 if
- * memory is gone. */
-static int
-expire(struct publisher *c, struct publish_batch *b, int64_t limit_ms)
-{
-	int n = publish_batch_expire(b, limit_ms, FAULT_UNAVAILABLE, &c->out);
-
-	if (n < 0)
-		return -1;
-	c->counts.rejected[FAULT_UNAVAILABLE] += (uint64_t)n;
-	c->failed |= n > 0;
-	return 0;
 }
 
 static bool

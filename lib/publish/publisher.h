@@ -23,13 +23,15 @@
 #include "publish/batch_state.h"
 #include "publish/publish_batch.h"
 #include "publish/redis_time.h"
+#include "publish/wait_limit.h"
 #include "queue/queue.h"
 #include "record/id.h"
 
 struct publisher_settings {
 	const char *url, *queue;
 	bool echo, tagged;   /* of publish_batch.h */
-	int64_t wait_ms;     /* from a line's arrival; 0: for ever */
+	int64_t wait_ms;     /* from a line's arrival, or from the first failed
+			      * try of an outage; 0: for ever */
 	uint64_t window_s;   /* for which tags are remembered, from their last
 			      * use; wait_ms and QUEUE_NOT_AFTER_S longer,
 			      * since a repeat may come late */
@@ -79,7 +81,9 @@ struct publisher {
 	int64_t sent_ms, sent_us; /* the first sending of the batch in flight */
 	int64_t retry_ms;         /* no sending before */
 	int64_t limit_ms;         /* lines that arrived until then expire */
-	int64_t down_ms; /* no answer to a call since then; 0: none failed */
+	struct wait_limit limit;
+	int64_t down_ms; /* no answer to a call since then; 0: none failed,
+			  * or nobody was told */
 	struct backoff backoff;
 	char why[REASON_MAX]; /* empty: see queue_status */
 };

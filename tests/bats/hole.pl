@@ -6,6 +6,7 @@
 #		Sync, so that it is executed and not committed; then its link
 #		is a black hole; renamed to synced once that is so
 #	all	every link that is open is a black hole; renamed to alled
+#	shut	while it is there, so is every new link
 #
 # What arrives at a black hole is dropped below TCP: nothing is acknowledged,
 # and both peers may only time out.
@@ -35,6 +36,7 @@ while (1) {
 
 sub meet {
 	my $client = $door->accept or return;
+	return swallow($client) if -e "$folder/shut";
 	my $to = IO::Socket::INET->new(PeerAddr => $server) or return;
 	$peer{fileno $client} = { from => $client, to => $to, asks => 1 };
 	$peer{fileno $to} = { from => $to, to => $client };

@@ -390,13 +390,40 @@ queue_at_rest() {
 		"code":"not-json" "line":3
 		"code":"unavailable" "line":4
 	END
-	own_redis
-	increment 5 >&7
+	# The wait is over for the lines that come now, too.
+	sent=${EPOCHREALTIME/./}
+	increment 4 >&7
 	wait_for 5 answered 5
-	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
+	not elapsed "$sent" 1000000
+	own_redis
+	wait_for 10 taken_again
 	close_input
 	leaves 111
 	{ increment 1; increment 5; } | cmp - <(queue)
+}
+
+# taken_again: one more line, and it is not unavailable any more.
+taken_again() {
+	local n
+	n=$(wc -l <"$dir/out")
+	increment 5 >&7
+	wait_for 5 answered $((n + 1))
+	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
+}
+
+@test "a Redis that is away: all that has not been sent is unavailable in time" {
+	own_redis
+	open_publish -e -w 2
+	increment 1 >&7
+	wait_for 5 answered 1
+	redis_stop "$dir/redis"
+	sent=${EPOCHREALTIME/./}
+	increments 2 10000 >&7 # many more than two batches
+	wait_for 5 answered 10000
+	not elapsed "$sent" 3500000
+	[ "$(grep -c '"unavailable"' "$dir/out")" = 9999 ]
+	close_input
+	leaves 111
 }
 
 @test "lines are unavailable each after its own wait, younger ones are not" {
