@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/io.h"
 #include "base/num.h"
 
+static int64_t next_mark(const struct acknowledger *a);
 static int64_t next_round(const struct acknowledger *a);
 static bool holds_any(const struct acknowledger *a);
 static bool holds_batches(const struct acknowledger *a);
@@ -18,6 +20,8 @@ static int call(struct acknowledger *a, enum acknowledger_task task);
 static void start_round(struct acknowledger *a);
 static void hold(struct acknowledger *a, const struct id *consumer,
     const struct id *self, int64_t opened_ms, int64_t now_ms);
+static void hold_one(
+    struct acknowledger *a, const struct id *consumer, const struct id *self);
 
 void
 acknowledger_open(struct acknowledger *a, struct queue *q,
@@ -46,22 +50,32 @@ acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 	bool idle = queue_status(a->q)->idle;
 
 	due_ms = task_queue_due(&a->tasks, idle, due_ms, now_ms);
-	/* In a pause, or in a round, none can begin: it would wake us for
-	 * nothing. */
-	if (idle && now_ms >= a->tasks.pause_ms && a->next_held == a->n_held)
+	if (idle) {
+		due_ms = num_min(due_ms, next_mark(a));
 		due_ms = num_min(due_ms, next_round(a));
+	}
 	return due_ms;
 }
 
-/* A stalled one looks as often whether it still is. */
+static int64_t
+next_mark(const struct acknowledger *a)
+{
+	if (a->stalled)
+		return IO_FOREVER;
+	if (!id_equal(&a->marked, &a->input->consumer))
+		return 0;
+	return a->mark_ms +
+	       (holds_any(a) ? ACKNOWLEDGER_RENEW_MS : ACKNOWLEDGER_IDLE_MS);
+}
+
+/* None begins while one is under way. */
 static int64_t
 next_round(const struct acknowledger *a)
 {
-	if (!id_equal(&a->marked, &a->input->consumer) ||
-	    (a->input->ended && !a->claimed && holds_batches(a)))
-		return 0;
-	return a->round_ms +
-	       (holds_any(a) ? ACKNOWLEDGER_RENEW_MS : ACKNOWLEDGER_IDLE_MS);
+	if (a->stalled || !a->input->ended || !holds_batches(a) ||
+	    a->next_held < a->n_held)
+		return IO_FOREVER;
+	return a->claimed ? a->round_ms + ACKNOWLEDGER_RENEW_MS : 0;
 }
 
 static bool
@@ -132,7 +146,10 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		if (a->acks.n == 0)
 			task_queue_remove(&a->tasks, task);
 		break;
-	case ACKNOWLEDGER_MARK: FAILPOINT("flush-marked"); break;
+	case ACKNOWLEDGER_MARK:
+		FAILPOINT("flush-marked");
+		task_queue_remove(&a->tasks, task);
+		break;
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
 		task_queue_remove(&a->tasks, task);
@@ -162,12 +179,19 @@ begin(struct acknowledger *a)
 
 	if (!queue_status(a->q)->idle)
 		return;
-	if (a->next_held == a->n_held && now_ms >= next_round(a))
+	if (a->stalled)
+		task_queue_remove(&a->tasks, ACKNOWLEDGER_MARK);
+	if (now_ms >= next_mark(a)) {
+		a->mark_ms = now_ms;
+		a->marked = a->input->consumer;
+		task_queue_add(&a->tasks, ACKNOWLEDGER_MARK);
+	}
+	if (now_ms >= next_round(a))
 		start_round(a);
 	task = task_queue_next(&a->tasks, now_ms);
 	/* A lack of memory may pass. */
 	if (call(a, task) < 0)
-		task_queue_pause(&a->tasks, now_ms);
+		task_queue_pause(&a->tasks, task, now_ms);
 	else
 		task_queue_begin(&a->tasks, task);
 }
@@ -182,7 +206,6 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_IDENTIFY:
 		return queue_identify(a->q, &a->database, QUEUE_NOTE);
 	case ACKNOWLEDGER_MARK:
-		task_queue_remove(&a->tasks, task);
 		return FAILPOINT_AFTER("flush-mark-sent",
 		    queue_mark(a->q, &a->marked,
 			holds_any(a) ? QUEUE_OWNER_MS
@@ -206,8 +229,8 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	return 0;
 }
 
-/* Makes the mark; and, once incr-consume has left, lists the consumers to be
- * renewed: each keeps its batches for another QUEUE_OWNER_MS. */
+/* Lists the consumers to be renewed: each keeps its batches for another
+ * QUEUE_OWNER_MS. */
 static void
 start_round(struct acknowledger *a)
 {
@@ -215,12 +238,6 @@ start_round(struct acknowledger *a)
 
 	a->n_held = a->next_held = 0;
 	a->round_ms = now_ms;
-	a->marked = a->input->consumer;
-	if (a->stalled)
-		return;
-	task_queue_add(&a->tasks, ACKNOWLEDGER_MARK);
-	if (!a->input->ended)
-		return;
 	for (size_t i = 0; i < 2; i++)
 		if (has_batches(a->windows[i]))
 			hold(a, &a->windows[i]->consumer, &a->windows[i]->self,
@@ -230,7 +247,7 @@ start_round(struct acknowledger *a)
 
 		hold(a, &ack->consumer, &ack->self, ack->opened_ms, now_ms);
 	}
-	a->claimed = holds_batches(a);
+	a->claimed = true;
 	if (a->n_held > 0)
 		task_queue_add(&a->tasks, ACKNOWLEDGER_RENEW);
 }
@@ -239,13 +256,23 @@ static void
 hold(struct acknowledger *a, const struct id *consumer, const struct id *self,
     int64_t opened_ms, int64_t now_ms)
 {
-	if (a->n_held == ACKNOWLEDGER_HELD_MAX ||
-	    now_ms - opened_ms > a->max_age_ms)
+	if (now_ms - opened_ms > a->max_age_ms)
 		return;
+	hold_one(a, consumer, self);
+	/* Adopted batches, or none: it would be swept, with its mark. */
+	hold_one(a, self, self);
+}
+
+static void
+hold_one(
+    struct acknowledger *a, const struct id *consumer, const struct id *self)
+{
 	for (size_t i = 0; i < a->n_held; i++)
 		if (id_equal(&a->held[i].consumer, consumer))
 			return;
-	a->held[a->n_held++] = (struct acknowledger_held){*consumer, *self};
+	if (a->n_held < ACKNOWLEDGER_HELD_MAX)
+		a->held[a->n_held++] =
+		    (struct acknowledger_held){*consumer, *self};
 }
 
 void

@@ -5,9 +5,9 @@
  * registered.  It prints nothing; the loop is that of queue.h:
  * acknowledger_wait, poll, acknowledger_step.
  *
- * The mark goes first.  Acknowledgements are repeated until Redis has done
- * them, as is a question.  A mark or a renewal is not repeated: the next round
- * comes soon.
+ * The mark goes first.  Marks, acknowledgements and questions are repeated
+ * until Redis has done them.  A renewal is not: the next round comes soon.  A
+ * call that Redis refuses holds back none of the others.
  *
  * A batch is Redis's until it is acknowledged here.  What acknowledger_add
  * and acknowledger_add_batch are given must be in Postgres, after its COMMIT.
@@ -32,7 +32,7 @@ enum {
 	/* The same, and the life of a mark, while nothing is in hand. */
 	ACKNOWLEDGER_IDLE_MS = 2000,
 	ACKNOWLEDGER_IDLE_LIFE_MS = 5000,
-	ACKNOWLEDGER_HELD_MAX = ACK_QUEUE_MAX + 2
+	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 2)
 };
 
 /* Calls, the most urgent first. */
@@ -64,6 +64,7 @@ struct acknowledger {
 	} held[ACKNOWLEDGER_HELD_MAX];    /* to be renewed in this round */
 	size_t n_held, next_held;
 	int64_t round_ms;   /* clock_ms(): the last round began */
+	int64_t mark_ms;    /* clock_ms(): the last mark was due */
 	int64_t max_age_ms; /* older windows are left to other flushes */
 
 	/* Set by the caller at any time: */
@@ -87,7 +88,8 @@ struct acknowledger {
  * Takes q.  Windows and input are borrowed until acknowledger_close, which
  * closes q.  The mark of the stream's consumer is made again and again; once
  * that one has left in order, and as long as the windows hold batches, younger
- * than max_age_ms, ownership of these is renewed, too.
+ * than max_age_ms, ownership of these is renewed, too, and of the consumer that
+ * owns them: the mark is of no use without it.
  */
 void acknowledger_open(struct acknowledger *a, struct queue *q,
     const struct window windows[2], const struct flush_input *input,

@@ -1,8 +1,11 @@
 /* Says which task a connection does next and when it is tried again. */
 #include "flush/task_queue.h"
 
+#include "base/num.h"
+
 static void note_outage(struct task_queue *q, enum task_queue_link link,
     bool explained, int64_t now_ms);
+static bool pauses(const struct task_queue *q, int64_t now_ms);
 
 void
 task_queue_init(struct task_queue *q, int64_t now_ms)
@@ -26,10 +29,11 @@ task_queue_remove(struct task_queue *q, unsigned task)
 unsigned
 task_queue_next(const struct task_queue *q, int64_t now_ms)
 {
-	if (q->held || now_ms < q->pause_ms)
+	if (q->held)
 		return TASK_QUEUE_NONE;
 	for (unsigned task = 1; task <= TASK_QUEUE_MAX; task++)
-		if ((q->waiting >> task & 1) != 0)
+		if ((q->waiting >> task & 1) != 0 &&
+		    now_ms >= q->pause_ms[task])
 			return task;
 	return TASK_QUEUE_NONE;
 }
@@ -41,9 +45,9 @@ task_queue_begin(struct task_queue *q, unsigned task)
 }
 
 void
-task_queue_pause(struct task_queue *q, int64_t now_ms)
+task_queue_pause(struct task_queue *q, unsigned task, int64_t now_ms)
 {
-	q->pause_ms = now_ms + backoff_next(&q->backoff);
+	q->pause_ms[task] = now_ms + backoff_next(&q->backoff[task]);
 }
 
 unsigned
@@ -57,8 +61,8 @@ task_queue_step(struct task_queue *q, enum task_queue_link link, bool explained,
 		return TASK_QUEUE_NONE;
 	q->running = TASK_QUEUE_NONE;
 	switch (link) {
-	case TASK_QUEUE_DONE: backoff_reset(&q->backoff); return task;
-	case TASK_QUEUE_REFUSED: task_queue_pause(q, now_ms); break;
+	case TASK_QUEUE_DONE: backoff_reset(&q->backoff[task]); return task;
+	case TASK_QUEUE_REFUSED: task_queue_pause(q, task, now_ms); break;
 	case TASK_QUEUE_DOWN:
 	case TASK_QUEUE_IDLE:
 	case TASK_QUEUE_CALLING:
@@ -85,7 +89,7 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 			q->outage.explained = true;
 		return;
 	case TASK_QUEUE_IDLE:
-		if (!q->held && (q->waiting != 0 || now_ms < q->pause_ms))
+		if (!q->held && (q->waiting != 0 || pauses(q, now_ms)))
 			return;
 		q->failed = 0;
 		break;
@@ -100,6 +104,15 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 	q->outage.explained = false;
 }
 
+static bool
+pauses(const struct task_queue *q, int64_t now_ms)
+{
+	for (unsigned task = 0; task <= TASK_QUEUE_MAX; task++)
+		if (now_ms < q->pause_ms[task])
+			return true;
+	return false;
+}
+
 int64_t
 task_queue_due(
     const struct task_queue *q, bool idle, int64_t due_ms, int64_t now_ms)
@@ -108,6 +121,8 @@ task_queue_due(
 		return due_ms;
 	if (task_queue_next(q, now_ms) != TASK_QUEUE_NONE)
 		return 0;
-	return now_ms < q->pause_ms && q->pause_ms < due_ms ? q->pause_ms
-							    : due_ms;
+	for (unsigned task = 0; task <= TASK_QUEUE_MAX; task++)
+		if (now_ms < q->pause_ms[task])
+			due_ms = num_min(q->pause_ms[task], due_ms);
+	return due_ms;
 }

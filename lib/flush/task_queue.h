@@ -41,9 +41,10 @@ struct task_queue {
 	uint32_t waiting; /* bit t: task t is to be done */
 	bool held;        /* none may begin; set by the caller */
 	unsigned running; /* the task whose call is under way */
-	struct backoff backoff;
-	int64_t pause_ms; /* clock_ms(): no task begins before */
-	uint32_t failed;  /* bit t: the last call of task t had no answer */
+	struct backoff backoff[TASK_QUEUE_MAX + 1];
+	int64_t pause_ms[TASK_QUEUE_MAX + 1]; /* clock_ms(): that task does not
+					       * begin before */
+	uint32_t failed; /* bit t: the last call of task t had no answer */
 	/* From the first failure until each task that failed has its answer,
 	 * or no task waits; outage_step is the caller's. */
 	struct outage outage;
@@ -61,8 +62,9 @@ unsigned task_queue_next(const struct task_queue *q, int64_t now_ms);
 /* The call of task has begun. */
 void task_queue_begin(struct task_queue *q, unsigned task);
 
-/* No task begins before a delay that doubles until one is done. */
-void task_queue_pause(struct task_queue *q, int64_t now_ms);
+/* The task does not begin before a delay that doubles until it is done; the
+ * others do. */
+void task_queue_pause(struct task_queue *q, unsigned task, int64_t now_ms);
 
 /* The connection is at link; explained: it says why something failed.
  * Returns the task that was done, which still waits. */

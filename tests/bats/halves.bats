@@ -204,22 +204,73 @@ connections() {
 	[ "$(adopted first)" -ge 2 ]
 	[ "$(adopted second)" -ge 2 ]
 }
-# orphans N: commands, at one moment so many consumers that are gone, with a
-# batch of one increment each: 1, 2, 3 ...
-orphans() {
-	local n id keys
-	echo multi
-	for ((n = 1; n <= $1; n++)); do
-		id=$(cat /proc/sys/kernel/random/uuid)
-		keys=incr::queue::[$INCR_QUEUE]::consumer::$id
-		echo "rpush $keys::batch::1 '$(increment "$n")'"
-		echo "set $keys::last 1"
-		echo "zadd $keys::batches $(date +%s%3N) 1"
-		echo "sadd incr::queue::[$INCR_QUEUE]::consumers $id"
-	done
-	echo exec
-}
 adopted() { # NAME
 	sed -n 's/^incr_adopted_batches_total.* //p' "$1"/incr-consume-*.prom
 }
 adopted_are() { [ "$(($(adopted first) + $(adopted second)))" = "$1" ]; }
+
+# marks_change N: the mark of $id so often, and never runs out
+marks_change() {
+	local n was
+	for ((n = 0; n < $1; n++)); do
+		was=$(flush_mark "$id")
+		wait_for 5 not mark_is "$was"
+		not run_out
+	done
+}
+mark_is() { [ "$(flush_mark "$id")" = "$1" ]; }
+# owned_by ID PID
+owned_by() { [[ "$(owner "$1")" == *" $2 "* ]]; }
+
+@test "after the end marks go on while acknowledgements are refused" {
+	drain first
+	id=$(consumers)
+	rcli set "rmq::queue::[$INCR_QUEUE]::rejected" wrong-type
+	echo nonsense | put_stdin
+	increments 1 10 | incr-publish
+	wait_for 5 taken
+	kill "$consume"
+	wait_for 5 gone "$consume"
+	wait_for 5 sum_is 55
+	wait_for 5 owned_by "$id" "$flush"
+	marks_change 8
+	owned_by "$id" "$flush"
+	rcli del "rmq::queue::[$INCR_QUEUE]::rejected"
+	wait_for 5 gone "$flush"
+	no_batches
+	[ "$(rejected)" = 1 ]
+}
+
+@test "after the end the consumer that has only adopted stays an owner" {
+	rcli set "rmq::queue::[$INCR_QUEUE]::rejected" wrong-type
+	orphans 1 | sed 's/{.*}/nonsense/' | rcli
+	orphan=$(consumers)
+	drain first
+	id=$(consumers | grep -v "$orphan")
+	wait_for 5 owned_by "$orphan" "$consume"
+	wait_for 5 has_rejected_one
+	kill "$consume"
+	wait_for 5 gone "$consume"
+	wait_for 5 owned_by "$orphan" "$flush"
+	wait_for 5 owned_by "$id" "$flush"
+	marks_change 4
+	rcli del "rmq::queue::[$INCR_QUEUE]::rejected"
+	wait_for 5 gone "$flush"
+	no_batches
+}
+# Committed: its row is there.
+has_rejected_one() { [ "$(sql "select count(*) from incr_ledger where consumer = '$orphan'")" = 1 ]; }
+
+@test "a mark whose connection breaks is made again at once" {
+	points
+	INCR_POINT=flush-mark-sent:drop:2 drain first
+	background rcli monitor >commands
+	wait_for 10 made 2
+	# An idle one is renewed every two seconds; the second has this limit.
+	marks | sed 's/ .*//' | awk '
+		NR > 1 && $1 - last < 1 { soon = 1 }
+		{ last = $1 }
+		END { exit !soon }'
+}
+marks() { grep -F "\"SET\" \"incr::queue::[$INCR_QUEUE]::consumer::$(consumers)::flush\"" commands; }
+made() { [ "$(marks | wc -l)" -ge "$1" ]; }

@@ -208,6 +208,22 @@ no_batches() { [ -z "$(batches)" ]; }
 # Lines that wait in Redis or in batches: 0 when all was committed.
 has_ready() { [ "$(ready)" = "$1" ]; }
 
+# orphans N: commands, at one moment so many consumers that are gone, with a
+# batch of one increment each: 1, 2, 3 ...
+orphans() {
+	local n id keys
+	echo multi
+	for ((n = 1; n <= $1; n++)); do
+		id=$(cat /proc/sys/kernel/random/uuid)
+		keys=incr::queue::[$INCR_QUEUE]::consumer::$id
+		echo "rpush $keys::batch::1 '$(increment "$n")'"
+		echo "set $keys::last 1"
+		echo "zadd $keys::batches $(date +%s%3N) 1"
+		echo "sadd incr::queue::[$INCR_QUEUE]::consumers $id"
+	done
+	echo exec
+}
+
 # -- Postgres ---------------------------------------------------------------
 
 # as_postgres COMMAND...: it refuses to run as root.

@@ -59,7 +59,10 @@ steps(void)
 		check(done == cases[i].done, "case %zu: %u", i, done);
 		check(q.running == cases[i].running, "case %zu: %u", i,
 		    q.running);
-		check((q.pause_ms > T) == cases[i].paused, "case %zu", i);
+		check((q.pause_ms[SECOND] > T) == cases[i].paused, "case %zu",
+		    i);
+		check(task_queue_next(&q, T) == FIRST,
+		    "case %zu: no pause of another task", i);
 		task_queue_remove(&q, FIRST);
 		check(task_queue_next(&q, T + 10000) == SECOND,
 		    "case %zu: only task_queue_remove removes", i);
@@ -80,18 +83,23 @@ pauses(void)
 
 		task_queue_begin(&q, FIRST);
 		task_queue_step(&q, TASK_QUEUE_REFUSED, true, T);
-		pause_ms = q.pause_ms - T;
+		pause_ms = q.pause_ms[FIRST] - T;
 		check(pause_ms <= most_ms && pause_ms >= most_ms * 3 / 4,
 		    "pause %d: %jd", i, (intmax_t)pause_ms);
-		check(task_queue_next(&q, q.pause_ms - 1) == TASK_QUEUE_NONE,
+		check(task_queue_next(&q, T + pause_ms - 1) == TASK_QUEUE_NONE,
 		    "pause %d", i);
-		check(task_queue_next(&q, q.pause_ms) == FIRST, "pause %d", i);
+		check(task_queue_next(&q, T + pause_ms) == FIRST, "pause %d",
+		    i);
 		most_ms = most_ms * 2 > 1000 ? 1000 : most_ms * 2;
 	}
+	task_queue_begin(&q, SECOND);
+	task_queue_step(&q, TASK_QUEUE_DONE, false, T);
+	task_queue_pause(&q, FIRST, T);
+	check(q.pause_ms[FIRST] - T > 50, "as long: another one was done");
 	task_queue_begin(&q, FIRST);
 	task_queue_step(&q, TASK_QUEUE_DONE, false, T);
-	task_queue_pause(&q, T);
-	check(q.pause_ms - T <= 50, "short again once one was done");
+	task_queue_pause(&q, FIRST, T);
+	check(q.pause_ms[FIRST] - T <= 50, "short again once it was done");
 }
 
 static void
@@ -107,12 +115,14 @@ due(void)
 	check(task_queue_due(&q, true, T + 5, T) == 0, "a task: at once");
 	check(task_queue_due(&q, false, T + 5, T) == T + 5,
 	    "not while a call is under way");
-	task_queue_pause(&q, T);
+	task_queue_pause(&q, FIRST, T);
 	ms = task_queue_due(&q, true, IO_FOREVER, T);
-	check(ms == q.pause_ms && ms > T, "at the end of the pause");
+	check(ms == q.pause_ms[FIRST] && ms > T, "at the end of the pause");
 	check(task_queue_due(&q, true, T + 5, T) == T + 5, "or before");
-	check(task_queue_due(&q, true, IO_FOREVER, q.pause_ms) == 0,
+	check(task_queue_due(&q, true, IO_FOREVER, ms) == 0,
 	    "the pause is over");
+	task_queue_add(&q, SECOND);
+	check(task_queue_due(&q, true, IO_FOREVER, T) == 0, "another one");
 }
 
 /* Held, nothing begins and nothing is missed. */
