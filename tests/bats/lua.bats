@@ -155,9 +155,9 @@ adopt_look() { # SELF [ID EXPECTED MARK]...
 		tr -s ' '
 }
 
-mark() { # ID [LIFE]
+mark() { # ID [LIFE]: the longest
 	script mark 2 "${P}consumers" "$(mark_key "$1")" "$1" "$(record "$1")" \
-		"${2:-$LIFE}"
+		"${2:-5000}"
 }
 
 mark_key() { echo "${P}consumer::$1::flush"; }
@@ -980,6 +980,42 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	register $C
 	[[ "$(adopt_look $C)" != *"$A $A"* ]]
 	[[ "$(adopt_look $B $A "$A elsewhere 1 1" '')" == "$A 1 "* ]]
+}
+
+# mark_lives ID: at most five seconds, and almost as long
+mark_lives() {
+	local until ms
+	until=$(rcli get "$(mark_key "$1")")
+	ms=$((${until%% *} - $(date +%s%3N)))
+	((ms <= 5000 && ms > 2000))
+}
+
+@test "the clock was set back: marks and ends live no longer than they can" {
+	register $A
+	register $B
+	mark $B
+	for looks in "take $A 1" "adopt_look $A" "adopt_look $B"; do
+		mark $A 100000
+		$looks
+		mark_lives $A
+		[[ "$(rcli get "$(mark_key $A)")" == *" $(record $A)" ]]
+		(($(rcli ttl "$(mark_key $A)") > 86000))
+	done
+	rcli set "$(owner_key $A)" "$(record $A) end" px 100000
+	adopt_look $B
+	(($(rcli pttl "$(owner_key $A)") <= 5000))
+	# The owner's, if it is another.
+	mark $A 100000
+	rcli set "$(owner_key $A)" "$(record $B)" px 1000
+	mark $B 100000
+	adopt_look $A
+	mark_lives $B
+	register $C
+	publish $D 1 a
+	QUIET=1 take $B 1
+	mark $B 100000
+	lives=$(holders $C)
+	((${lives#* } <= 5000))
 }
 
 # -- acknowledge ----------------------------------------------------------------

@@ -35,6 +35,9 @@
 local consumers = KEYS[1]
 local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
 local FIRST, ID, UNMARKED_AGE = 8, 36, 5000
+-- The life of an owner key whose owner has left, of an idle mark (both in
+-- milliseconds), of the key of a mark (seconds).
+local END_LIFE, MARK_LIFE, MARK_KEY = 5000, 5000, 86400
 
 local function clock()
     local time = redis.call('TIME')
@@ -46,6 +49,18 @@ local function flush_key(id)
     return prefix .. id .. '::flush'
 end
 
+-- A mark of a consumer, or nil. The clock may have been set back: one that
+-- lives longer than a mark can is given its proper life.
+local function shorten_mark(id, mark)
+    local untl = mark and tonumber(string.match(mark, '^%d+'))
+    if not untl or untl <= now + MARK_LIFE then
+        return mark
+    end
+    mark = string.gsub(mark, '^%d+', string.format('%d', now + MARK_LIFE))
+    redis.call('SET', flush_key(id), mark, 'EX', MARK_KEY)
+    return mark
+end
+
 -- 'never', 'fresh' or 'stale'
 local function state(mark)
     if not mark or mark == '' then
@@ -55,7 +70,8 @@ local function state(mark)
     return untl > now and 'fresh' or 'stale'
 end
 
-local own = state(redis.call('GET', flush_key(adopter)))
+local own = state(shorten_mark(adopter,
+    redis.call('GET', flush_key(adopter))))
 
 local function sweep(id)
     redis.call('SREM', consumers, id)
@@ -107,12 +123,11 @@ local function near(was)
     return speaker == adopter or where == machine
 end
 
--- The clock that owner keys expire by may have been set back: one that lives
--- longer than an owner key can is given its proper life.
+-- The same for an owner key.
 local function shorten(owner, was)
-    if redis.call('PTTL', owner) > tonumber(life)
-        and not string.find(was, ' end$') then
-        redis.call('PEXPIRE', owner, life)
+    local most = string.find(was, ' end$') and END_LIFE or tonumber(life)
+    if redis.call('PTTL', owner) > most then
+        redis.call('PEXPIRE', owner, most)
     end
 end
 
@@ -158,6 +173,7 @@ local function look(ownerless, owned, stale)
             local id, mark = ids[from + i - 1], marks[i] or ''
             if was then
                 shorten(keys[i], was)
+                mark = shorten_mark(string.sub(was, 1, ID), mark)
             end
             if not was then
                 if #ownerless < tonumber(max) then

@@ -10,6 +10,7 @@
 --        (negative: it does not)
 
 local prefix, caller, max = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local MARK_LIFE = 5000 -- at most, also if the clock was set back
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -19,7 +20,7 @@ local function life(id, owner)
     local mark = owner and redis.call('GET',
         prefix .. string.sub(owner, 1, 36) .. '::flush')
     local untl = mark and tonumber(string.match(mark, '^%d+'))
-    return untl and math.min(lives, untl - now) or lives
+    return untl and math.min(lives, untl - now, MARK_LIFE) or lives
 end
 
 local reply = {}

@@ -42,19 +42,27 @@ local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
 -- An idle queue is noted as empty that often (milliseconds), and for that
 -- long (seconds).
 local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
+-- The longest life of a mark (milliseconds), of its key (seconds).
+local MARK_LIFE, MARK_KEY = 5000, 86400
 
 local function now()
     local t = redis.call('TIME')
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Would what is taken now be counted in time?  mark.lua
+-- Would what is taken now be counted in time?  mark.lua; one that lives longer
+-- than a mark can, for the clock was set back, is given its proper life.
 local function marked(time)
     local mark = redis.call('GET', flush)
     if not mark then
         return not strict
     end
-    return tonumber(string.match(mark, '^%d+')) > time
+    local untl = tonumber(string.match(mark, '^%d+')) or 0
+    if untl > time + MARK_LIFE then
+        redis.call('SET', flush, (string.gsub(mark, '^%d+',
+            string.format('%d', time + MARK_LIFE))), 'EX', MARK_KEY)
+    end
+    return untl > time
 end
 
 -- May the consumer take another batch?  nil, or the reason why not.
