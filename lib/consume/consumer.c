@@ -23,7 +23,8 @@ enum {
 	ORPHANS_MS = 300,
 	MEASURE_MS = 1000,
 	HOLDERS_MS = 100,
-	DOUBTFUL_MS = 6000,     /* so long at most is life waited for */
+	DOUBTFUL_MS = 6000,     /* so long at most is life, or an adoption,
+				 * waited for, whatever --wait says */
 	UNWRITTEN_MAX = 1 << 20 /* bytes; more: no next batch */
 };
 
@@ -219,6 +220,8 @@ finish_adopt(struct consumer *c)
 	}
 	if (adopted->n == 0)
 		return 0;
+	if (c->doubtful_ms != 0) /* it goes on */
+		c->doubtful_ms = clock_ms();
 	seqs = adopted_add(&c->orphans, &adopted->consumer, adopted->n);
 	if (seqs == NULL)
 		return -1;
@@ -256,7 +259,7 @@ finish_holders(struct consumer *c)
 	c->all_live = holders_doubtful(&c->holders) == NULL;
 	if (c->all_live || c->doubtful_ms == 0)
 		c->doubtful_ms = c->all_live ? 0 : now_ms;
-	else if (now_ms - c->doubtful_ms >= DOUBTFUL_MS && !c->look_again)
+	else if (now_ms - c->doubtful_ms >= DOUBTFUL_MS)
 		c->left_holder = c->all_live = true;
 	return 0;
 }
@@ -384,7 +387,8 @@ static bool
 is_done(const struct consumer *c)
 {
 	return c->once && c->phase == CONSUMER_TAKING && c->measured &&
-	       c->left == 0 && !c->look_again && c->all_live && !has_unread(c);
+	       c->left == 0 && (!c->look_again || c->left_holder) &&
+	       c->all_live && !has_unread(c);
 }
 
 static int

@@ -375,6 +375,21 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	has '"end":true' second
 }
 
+@test "-o: more orphans than it may adopt, nobody counts: 111 after six seconds" {
+	local status=0
+	orphans 65 | rcli >/dev/null # ADOPTED_MAX is 64
+	before=${EPOCHREALTIME/./}
+	background incr-consume -o -w 60 >out 2>err
+	wait_for 20 gone $!
+	wait $! || status=$?
+	[ "$status" -eq 111 ]
+	elapsed "$before" 6000000
+	not elapsed "$before" 15000000
+	[ "$(cat err)" = "incr-consume: queue $INCR_QUEUE: a consumer that shows no life holds batches, and could not be adopted; not all was taken" ]
+	[ "$(grep -c '"adopted":true' out)" = 64 ]
+	has '"end":true' out
+}
+
 @test "a full pipe: what nobody reads stays in ready" {
 	before=${EPOCHREALTIME/./}
 	start_blocked
