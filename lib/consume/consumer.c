@@ -15,12 +15,13 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "queue/liveness.h"
 
 enum {
 	RENEW_MS = QUEUE_OWNER_MS / 4,
 	LOOK_MS = 100,  /* from an empty look at ready to the next, at most */
 	JITTER_MS = 20, /* less than that by up to this */
-	ORPHANS_MS = 300,
+	ORPHANS_MS = LIVENESS_APART_MS, /* from the answer to a look */
 	MEASURE_MS = 1000,
 	HOLDERS_MS = 100,
 	DOUBTFUL_MS = 6000,     /* so long at most is life, or an adoption,
