@@ -280,6 +280,29 @@ pg_promote() {
 		-c 'select pg_promote(true, 30)' >/dev/null
 }
 
+# pooler [SETTING...]: DATABASE_URL is that of a PgBouncer with one connection
+# to the test's database.
+pooler() {
+	local name=${DATABASE_URL#postgresql:///} dir=$BATS_TEST_TMPDIR
+	name=${name%%\?*}
+	chmod 711 "$BATS_RUN_TMPDIR" "${dir%/*}" "$dir"
+	mkdir -m 777 "$dir/pool"
+	{
+		echo '[databases]'
+		echo "$name = host=$INCR_SUITE/pg user=postgres"
+		echo '[pgbouncer]'
+		printf '%s\n' listen_addr= listen_port=6432 auth_type=any \
+			"unix_socket_dir=$dir/pool" pool_mode=transaction \
+			"pidfile=$dir/pool/pid" "logfile=$dir/pool/log" \
+			default_pool_size=1 "$@"
+	} >"$dir/pool.ini"
+	alone as_postgres pgbouncer -qd "$dir/pool.ini"
+	wait_for 10 test -s "$dir/pool/pid"
+	remember "$(cat "$dir/pool/pid")"
+	export DATABASE_URL="postgresql:///$name?host=$dir/pool&port=6432&user=postgres"
+	wait_for 10 sql 'select 1'
+}
+
 # sql STATEMENT: unaligned rows from DATABASE_URL.
 sql() { psql -XAtq -d "$DATABASE_URL" -c "$1"; }
 

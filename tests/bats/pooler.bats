@@ -10,34 +10,10 @@ setup() {
 	use_postgres
 	use_redis
 	DIRECT=$DATABASE_URL
-	DIR=$BATS_TEST_TMPDIR
 }
 
 teardown() {
 	end_background
-}
-
-# pooler [SETTING...]: DATABASE_URL is that of a PgBouncer with one connection
-# to the test's database.
-pooler() {
-	local name=${DIRECT#postgresql:///}
-	name=${name%%\?*}
-	chmod 711 "$BATS_RUN_TMPDIR" "${DIR%/*}" "$DIR"
-	mkdir -m 777 "$DIR/pool"
-	{
-		echo '[databases]'
-		echo "$name = host=$INCR_SUITE/pg user=postgres"
-		echo '[pgbouncer]'
-		printf '%s\n' listen_addr= listen_port=6432 auth_type=any \
-			"unix_socket_dir=$DIR/pool" pool_mode=transaction \
-			"pidfile=$DIR/pool/pid" "logfile=$DIR/pool/log" \
-			default_pool_size=1 "$@"
-	} >"$DIR/pool.ini"
-	alone as_postgres pgbouncer -qd "$DIR/pool.ini"
-	wait_for 10 test -s "$DIR/pool/pid"
-	remember "$(cat "$DIR/pool/pid")"
-	export DATABASE_URL="postgresql:///$name?host=$DIR/pool&port=6432&user=postgres"
-	wait_for 10 sql 'select 1'
 }
 
 # left: what the lent connection is like after all that used it
