@@ -24,7 +24,9 @@ enum {
 	SWEEP_MS = 60000,
 	SWEEP_MAX = 10000, /* names looked at in one sweep */
 	KEEP_S = 300,      /* the file of a process that is gone */
-	SLACK_S = 5        /* between two clocks */
+	SILENT_S = 10,     /* what a gauge says is over */
+	HOST_MAX = 65,
+	SLACK_S = 5 /* between two clocks */
 };
 
 const double metrics_bounds[METRICS_BUCKETS] = {
@@ -40,6 +42,16 @@ static struct {
 	int64_t next_ms, sweep_ms;
 } m = {.dir = -1};
 
+/* Where pids mean something. */
+struct place {
+	char host[HOST_MAX];
+	char pidns[24]; /* inode of the pid namespace; 0: unknown */
+};
+
+#define HOST_CHARS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+
+static const struct place *here(void);
 static int write_file(void);
 static int format(void);
 static int format_series(const struct metric *s);
@@ -47,24 +59,29 @@ static int format_histogram(const struct metric *s);
 static int put(const char *name, const char *suffix, const char *labels,
     const char *le, double value);
 static void sweep(void);
+static int64_t age_s(int dir, const char *name);
 static bool parse_name(const char *name, uint64_t *ret_pid);
+static bool is_here(const char *name);
 
 int
 metrics_open(const char *prog, struct metric *table, size_t n)
 {
 	const char *dir = getenv("INCR_METRICS_DIR");
+	const struct place *p = here();
 	uintmax_t pid = (uintmax_t)getpid();
 
 	m.table = table;
 	m.n = n;
-	snprintf(
-	    m.labels, sizeof m.labels, "program=\"%s\",pid=\"%ju\"", prog, pid);
+	snprintf(m.labels, sizeof m.labels,
+	    "program=\"%s\",host=\"%s\",pidns=\"%s\",pid=\"%ju\"", prog,
+	    p->host, p->pidns, pid);
 	if (dir == NULL || *dir == '\0')
 		return 0;
 	m.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m.dir < 0)
 		return -1;
-	snprintf(m.name, sizeof m.name, "%s-%ju.prom", prog, pid);
+	snprintf(m.name, sizeof m.name, "%s-%s-%s-%ju.prom", prog, p->host,
+	    p->pidns, pid);
 	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
 	if (write_file() < 0) {
 		int saved = errno;
@@ -76,6 +93,25 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	}
 	m.next_ms = clock_ms() + WRITE_MS;
 	return 0;
+}
+
+/* Containers may share the folder, and on one host its name. */
+static const struct place *
+here(void)
+{
+	static struct place p;
+	struct proc_namespaces n = {0};
+
+	if (p.host[0] != '\0')
+		return &p;
+	if (gethostname(p.host, sizeof p.host - 1) < 0 || p.host[0] == '\0')
+		snprintf(p.host, sizeof p.host, "unknown");
+	for (char *c = p.host; *c != '\0'; c++)
+		if (strchr(HOST_CHARS, *c) == NULL)
+			*c = '_';
+	(void)proc_namespaces(&n);
+	snprintf(p.pidns, sizeof p.pidns, "%ju", (uintmax_t)n.pid);
+	return &p;
 }
 
 void
@@ -227,25 +263,55 @@ sweep(void)
 
 /*
  * A process that runs writes its file every second.  One that is stopped, or
- * whose disk is full, does not, but /proc shows that it is older than its
- * file.  One in another pid namespace is not in /proc, but writes.
+ * whose disk is full, does not; here /proc shows that it is older than its
+ * file.
  */
 bool
 metrics_stale(int dir, const char *name)
 {
+	int64_t age = age_s(dir, name);
+	uint64_t pid;
+
+	return age >= KEEP_S && parse_name(name, &pid) &&
+	       !(is_here(name) && proc_age_s((pid_t)pid) >= age - SLACK_S);
+}
+
+bool
+metrics_silent(int dir, const char *name)
+{
+	return age_s(dir, name) > SILENT_S;
+}
+
+/* Of a metrics file; INT64_MIN if it is none. */
+static int64_t
+age_s(int dir, const char *name)
+{
 	struct stat st;
 	uint64_t pid;
-	int64_t age_s;
 
 	if (!parse_name(name, &pid) ||
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode))
-		return false;
-	age_s = clock_unix_ms() / 1000 - (int64_t)st.st_mtime;
-	return age_s >= KEEP_S && proc_age_s((pid_t)pid) < age_s - SLACK_S;
+		return INT64_MIN;
+	return clock_unix_ms() / 1000 - (int64_t)st.st_mtime;
 }
 
-/* [.]incr-NAME-PID.prom[.new]; the folder may have files of others. */
+/* Is it of a process that has its pid here? */
+static bool
+is_here(const char *name)
+{
+	const struct place *p = here();
+	char end[HOST_MAX + sizeof p->pidns + 4];
+	const char *dash = strrchr(name, '-');
+	size_t len =
+	    (size_t)snprintf(end, sizeof end, "-%s-%s", p->host, p->pidns);
+
+	return strcmp(p->pidns, "0") != 0 && dash != NULL &&
+	       (size_t)(dash - name) > len && memcmp(dash - len, end, len) == 0;
+}
+
+/* [.]incr-NAME-HOST-PIDNS-PID.prom[.new]; the folder may have files of others.
+ */
 static bool
 parse_name(const char *name, uint64_t *ret_pid)
 {

@@ -3,11 +3,12 @@
  *
  * A program has one table of series (names, kinds and help: metrics_list.h),
  * changes their values directly and calls metrics_tick in its loop.  If
- * INCR_METRICS_DIR is set, PROGRAM-PID.prom there is kept up to date every
- * second; otherwise every call does nothing.  The file is always whole: it is
- * written as .PROGRAM-PID.prom.new and renamed.  After kill -9 it is at most
- * a second old, and is removed five minutes later by any program that uses
- * the folder.
+ * INCR_METRICS_DIR is set, PROGRAM-HOST-PIDNS-PID.prom there is kept up to date
+ * every second; otherwise every call does nothing.  PIDNS is the inode of the
+ * pid namespace, as containers may share the folder.  The file is always whole:
+ * it is written as .PROGRAM-...-PID.prom.new and renamed.  After kill -9 it is
+ * at most a second old, and is removed five minutes later by any program that
+ * uses the folder.
  */
 #ifndef INCR_METRICS_H
 #define INCR_METRICS_H
@@ -56,6 +57,10 @@ int metrics_text(struct buf *out);
 /* Is `name`, in the open folder dir, the metrics file of a process that ended
  * five minutes ago or earlier? */
 bool metrics_stale(int dir, const char *name);
+
+/* Is it one that was not written for ten seconds?  Its gauges say nothing now,
+ * whatever became of the process. */
+bool metrics_silent(int dir, const char *name);
 
 /* Writes the file a last time. */
 void metrics_close(void);

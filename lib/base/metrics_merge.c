@@ -28,9 +28,11 @@ struct families {
 static const char *next_file(DIR *dir);
 static int read_file(int dir, const char *name, struct buf *ret);
 static void note_unread(struct metrics_unread *u, const char *name, int error);
-static int merge_file(struct families *f, const char *text, size_t len);
-static int merge_line(
-    struct families *f, struct family **current, const char *line, size_t len);
+static int merge_file(
+    struct families *f, const char *text, size_t len, bool silent);
+static int merge_line(struct families *f, struct family **current,
+    const char *line, size_t len, bool silent);
+static bool is_gauge(const struct family *f);
 static int keep_first(struct buf *comment, const char *line, size_t len);
 static bool belongs(const struct family *to, const char *name, size_t len);
 static struct family *find(struct families *f, const char *name, size_t len);
@@ -56,7 +58,8 @@ metrics_merge(DIR *dir, struct buf *out, struct metrics_unread *ret)
 		}
 		files++;
 		if (result == 0)
-			result = merge_file(&f, buf_ptr(&text), text.len);
+			result = merge_file(&f, buf_ptr(&text), text.len,
+			    metrics_silent(dirfd(dir), name));
 	}
 	if (result == 0 && files < METRICS_MERGE_FILES_MAX && errno != 0)
 		result = -1;
@@ -124,7 +127,7 @@ note_unread(struct metrics_unread *u, const char *name, int error)
 }
 
 static int
-merge_file(struct families *f, const char *text, size_t len)
+merge_file(struct families *f, const char *text, size_t len, bool silent)
 {
 	const char *end = text + len, *next;
 	struct family *current = NULL;
@@ -135,7 +138,8 @@ merge_file(struct families *f, const char *text, size_t len)
 		if (lf == NULL) /* never of a whole file */
 			return 0;
 		next = lf + 1;
-		if (merge_line(f, &current, line, (size_t)(next - line)) < 0)
+		if (merge_line(
+			f, &current, line, (size_t)(next - line), silent) < 0)
 			return -1;
 	}
 	return 0;
@@ -144,12 +148,12 @@ merge_file(struct families *f, const char *text, size_t len)
 /*
  * The line is "# HELP name ...", "# TYPE name ...", or a series: "name value"
  * or "name{...} value", which belongs to the family whose comments stand
- * above it or to one of its own.  Other comments, and names for which there
- * is no room, are dropped.
+ * above it or to one of its own.  Other comments, names for which there is no
+ * room, and the gauges of a silent file are dropped.
  */
 static int
-merge_line(
-    struct families *f, struct family **current, const char *line, size_t len)
+merge_line(struct families *f, struct family **current, const char *line,
+    size_t len, bool silent)
 {
 	enum { COMMENT = sizeof "# HELP " - 1 };
 	bool help = len > COMMENT && memcmp(line, "# HELP ", COMMENT) == 0;
@@ -170,7 +174,19 @@ merge_line(
 		return keep_first(&(*current)->help, line, len);
 	if (type)
 		return keep_first(&(*current)->type, line, len);
+	if (silent && is_gauge(*current))
+		return 0;
 	return buf_add(&(*current)->series, line, len);
+}
+
+static bool
+is_gauge(const struct family *f)
+{
+	static const char end[] = " gauge\n";
+	size_t len = sizeof end - 1;
+
+	return f->type.len > len &&
+	       memcmp(buf_ptr(&f->type) + f->type.len - len, end, len) == 0;
 }
 
 /* The comments of a name are those of the first file that has them. */

@@ -10,7 +10,15 @@
 #include "base/clock.h"
 #include "base/num.h"
 
-enum { STAT_MAX = 1024, STATE_FIELD = 3, START_FIELD = 22, DIGITS_MAX = 20 };
+enum {
+	TARGET_MAX = 64,
+	STAT_MAX = 1024,
+	STATE_FIELD = 3,
+	START_FIELD = 22,
+	DIGITS_MAX = 20
+};
+
+static int read_number(const char *path, const char *prefix, uint64_t *ret);
 
 int
 proc_read_file(const char *path, char *ret, size_t size)
@@ -72,6 +80,38 @@ proc_read(pid_t pid, struct proc *ret)
 	return proc_read_file(path, stat, sizeof stat) < 0
 		   ? -1
 		   : proc_parse(stat, ret);
+}
+
+int
+proc_namespaces(struct proc_namespaces *ret)
+{
+	struct proc_namespaces n = {0};
+	uint64_t self;
+
+	if (read_number("/proc/self", "", &self) < 0 ||
+	    self != (uint64_t)getpid() ||
+	    read_number("/proc/self/ns/pid", "pid:[", &n.pid) < 0)
+		return -1;
+	(void)read_number("/proc/self/ns/time", "time:[", &n.time);
+	*ret = n;
+	return 0;
+}
+
+/* The number behind prefix in a link: 42, pid:[4026531836]. */
+static int
+read_number(const char *path, const char *prefix, uint64_t *ret)
+{
+	char text[TARGET_MAX];
+	size_t len = strlen(prefix);
+	ssize_t n = readlink(path, text, sizeof text - 1);
+
+	if (n < 0)
+		return -1;
+	text[n] = '\0';
+	if (strncmp(text, prefix, len) != 0)
+		return -1;
+	text[len + strcspn(text + len, "]")] = '\0';
+	return num_u64(text + len, 1, UINT64_MAX, ret);
 }
 
 int64_t

@@ -23,23 +23,20 @@ const char *
 owner_boot(void)
 {
 	static char boot[OWNER_BOOT_MAX];
-	char id[OWNER_BOOT_MAX], ns[OWNER_BOOT_MAX];
-	ssize_t n;
+	char id[ID_TEXT + 2];
+	struct proc_namespaces n;
 
 	if (boot[0] != '\0')
 		return boot;
 	snprintf(boot, sizeof boot, "?");
-	n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
-	if (n < 0 || proc_read_file(
-			 "/proc/sys/kernel/random/boot_id", id, sizeof id) < 0)
+	if (proc_namespaces(&n) < 0 ||
+	    proc_read_file("/proc/sys/kernel/random/boot_id", id, sizeof id) <
+		0)
 		return boot;
-	ns[n] = '\0';
 	id[strcspn(id, "\n")] = '\0';
-	/* pid:[4026531836] */
-	n = (ssize_t)strspn(ns, "pid:[");
-	ns[strcspn(ns, "]")] = '\0';
 	if (strlen(id) == ID_TEXT)
-		snprintf(boot, sizeof boot, "%.36s-%.20s", id, ns + n);
+		snprintf(boot, sizeof boot, "%s-%ju-%ju", id, (uintmax_t)n.pid,
+		    (uintmax_t)n.time);
 	return boot;
 }
 

@@ -6,8 +6,9 @@
  * SPEAKER is the UUID of the consumer that owns it, itself or its adopter.
  * Then comes the process of that one: the machine it runs on, its number
  * there, and field 22 of its /proc/PID/stat, because numbers are used again.
- *BOOT is the kernel's boot id, a dash, and the inode of the PID namespace:
- *containers share the kernel, not the numbers.
+ * BOOT is the kernel's boot id and the inodes of the PID and the time
+ *namespace, with dashes between: containers share the kernel, not the numbers,
+ *and a start is counted from the boot that a time namespace sees.
  */
 #ifndef INCR_OWNER_H
 #define INCR_OWNER_H
@@ -17,10 +18,10 @@
 
 #include "record/id.h"
 
-enum { OWNER_BOOT_MAX = 64, OWNER_RECORD_MAX = 192 };
+enum { OWNER_BOOT_MAX = 96, OWNER_RECORD_MAX = 192 };
 
 /* BOOT of this process; constant.  "?", which is never another's, if the
- * kernel does not tell. */
+ * kernel does not tell or /proc shows other processes than ours. */
 const char *owner_boot(void);
 
 /* Writes the record of this process with this speaker, and a NUL. */

@@ -42,10 +42,10 @@ teardown() {
 	wait_for 5 counted # a program writes its file every second
 	incr-metrics | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | sort >there
 	[ -z "$(comm -23 names there)" ]
-	# Each name once, and no series without the program and its pid.
+	# Each name once, and no series without the program and its process.
 	[ -z "$(uniq -d there)" ]
 	incr-metrics | grep -v '^#' >series
-	not grep -vE '\{(.*,)?program="incr-[a-z]+",pid="[0-9]+"(,.*)?\} ' series
+	not grep -vE '\{(.*,)?program="incr-[a-z]+",host="[^"]+",pidns="[0-9]+",pid="[0-9]+"(,.*)?\} ' series
 	not grep -F "$KEY" series
 	grep -q '^incr_http_requests_total{code="400",program="incr-serve"' series
 	grep -q '^incr_rejected_total{code="not-json",program="incr-validate"' series
@@ -62,7 +62,7 @@ counted() {
 file() {
 	cat >"metrics/$1" <<-END
 		# HELP incr_a An a.
-		# TYPE incr_a gauge
+		# TYPE incr_a counter
 		incr_a{of="$1"} $2
 	END
 	[ -z "${3-}" ] || touch -d "$3" "metrics/$1"
@@ -86,6 +86,20 @@ file() {
 	mv metrics/incr-y-2.prom other/
 	[ "$(incr-metrics other | tail -n 1)" = 'incr_a{of="incr-y-2.prom"} 2' ]
 	[ "$(env -u INCR_METRICS_DIR incr-metrics other | wc -l)" = 3 ]
+}
+
+@test "the gauges of a file that is not written are left out after ten seconds" {
+	file incr-x-h-1-1.prom 1
+	file incr-y-h-1-1.prom 2
+	file others.prom 3
+	sed -i s/counter/gauge/ metrics/*.prom
+	printf '# TYPE incr_b_total counter\nincr_b_total 4\n' >>metrics/incr-x-h-1-1.prom
+	touch -d '12 seconds ago' metrics/incr-x-*
+	touch -d '5 seconds ago' metrics/incr-y-*
+	touch -d '1 hour ago' metrics/others.prom
+	incr-metrics | grep -v '^#' | sort >out
+	printf '%s\n' 'incr_a{of="incr-y-h-1-1.prom"} 2' 'incr_a{of="others.prom"} 3' \
+		'incr_b_total 4' | cmp - out
 }
 
 @test "the file of a process that is gone is left out after five minutes" {

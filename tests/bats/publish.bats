@@ -736,7 +736,7 @@ tagged() { printf '%s\t' "$1"; increment "$2"; }
 	bad_lines >"$dir/lines"
 	incr-publish -e <"$dir/lines" >"$dir/out"
 	cat "$INCR_METRICS_DIR"/incr-publish-*.prom >"$dir/prom"
-	grep -qE '^incr_published_total\{program="incr-publish",pid="[0-9]+"\} 3$' "$dir/prom"
+	grep -qE '^incr_published_total\{program="incr-publish",host="[^"]+",pidns="[0-9]+",pid="[0-9]+"\} 3$' "$dir/prom"
 	grep -qE '^incr_rejected_total\{code="too-long",.*\} 1$' "$dir/prom"
 	grep -qE '^incr_rejected_total\{code="unknown",.*\} 0$' "$dir/prom"
 	grep -qE '^incr_publish_seconds_count\{.*\} 1$' "$dir/prom"

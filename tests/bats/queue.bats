@@ -329,7 +329,7 @@ elsewhere() {
 	sleep 60 3>&- &
 	remember $!
 	boot=$(</proc/sys/kernel/random/boot_id)
-	ns=$(readlink /proc/self/ns/pid | tr -dc 0-9)
+	ns=$(readlink /proc/self/ns/pid | tr -dc 0-9)-$(readlink /proc/self/ns/time | tr -dc 0-9)
 	start=$(cut -d' ' -f22 "/proc/$!/stat")
 	rcli set "$(owner_key 3)" "$(uuid 3) $boot-$ns $! $start" px 60000
 	run calls 'adopt 2' 'adopt 2'

@@ -100,5 +100,5 @@ killed_in_its_statement() { # SECONDS OF_WHICH
 }
 no_batches_left() { has_ready 0 && no_batches; }
 at_risk() {
-	grep -q "^incr_flush_promise_at_risk{.*} $1\$" "incr-flush-$flush.prom"
+	grep -q "^incr_flush_promise_at_risk{.*} $1\$" incr-flush-*-"$flush".prom
 }

@@ -44,7 +44,7 @@ batch() {
 	point 1 "${2-}" >&8
 }
 
-metric() { awk -v n="^$1{" '$0 ~ n { print $2 }' "$DIR/incr-flush-$flush.prom"; }
+metric() { awk -v n="^$1{" '$0 ~ n { print $2 }' "$DIR"/incr-flush-*-"$flush".prom; }
 # exceeds METRIC VALUE
 exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
 
@@ -74,7 +74,7 @@ exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
 	# Without it, it goes on filling, for no statement was slow.
 	batch 8 5500
 	touch "$DIR/mark"
-	wait_for 3 test "$DIR/incr-flush-$flush.prom" -nt "$DIR/mark"
+	wait_for 3 test "$(echo "$DIR"/incr-flush-*-"$flush".prom)" -nt "$DIR/mark"
 	sum_is 7
 }
 

@@ -104,7 +104,7 @@ setting() { sed -n "s/^$2=//p" "$UNITS/$1"; }
 	[ "$(post 192.0.2.2 10 | sort -u)" = 202 ]
 	[ "$(ready)" -ge 20 ]
 	[ "$(cat "/proc/$main/comm")" = incr-serve ]
-	wait_for 5 ls metrics/incr-serve-"$main".prom
+	wait_for 5 ls metrics/incr-serve-*-"$main".prom
 	kill "$main"
 	wait_for 10 gone "$main"
 	# It is systemd's to take the socket away.

@@ -419,7 +419,7 @@ takes_requests() {
 	local pid
 	read -r pid _ <"$INCR_STATE/run/$1.pid"
 	grep -qE '^incr_http_requests_total\{code="202",.* [1-9]' \
-		"$INCR_STATE/metrics/incr-serve-$pid.prom"
+		"$INCR_STATE"/metrics/incr-serve-*-"$pid".prom
 }
 
 @test "each server restarted in turn under load: nobody gets anything but 202" {

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/metrics.h"
+#include "base/proc.h"
 #include "check.h"
 
 static struct metric series[] = {
@@ -23,19 +24,37 @@ static char dir[] = "/tmp/incr-metrics.XXXXXX";
 static char *
 path_of(const char *name)
 {
-	static char path[128];
+	static char path[512];
 
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	return path;
 }
 
+/* The labels of this process, and its file. */
+static struct proc_namespaces ns;
+static char host[128];
+
 static char *
 own_file(void)
 {
-	char name[64];
+	char name[256];
 
-	snprintf(name, sizeof name, "incr-x-%ju.prom", (uintmax_t)getpid());
+	snprintf(name, sizeof name, "incr-x-%s-%ju-%ju.prom", host,
+	    (uintmax_t)ns.pid, (uintmax_t)getpid());
 	return path_of(name);
+}
+
+/* Asks for a line of the text, whose program is incr-x and whose value is
+ * value. */
+static void
+check_line(const char *text, const char *series_labels, const char *value)
+{
+	char line[512];
+
+	snprintf(line, sizeof line,
+	    "%sprogram=\"incr-x\",host=\"%s\",pidns=\"%ju\",pid=\"%ju\"} %s\n",
+	    series_labels, host, (uintmax_t)ns.pid, (uintmax_t)getpid(), value);
+	check(strstr(text, line) != NULL, "%s", line);
 }
 
 static void
@@ -66,21 +85,11 @@ check_text(void)
 	check(
 	    strstr(strstr(text, "# TYPE incr_a") + 1, "# TYPE incr_a") == NULL,
 	    "TYPE twice");
-	HAS("incr_a_total{code=\"400\",program=\"incr-x\",pid=\"%ju\"} "
-	    "9007199254740991\n",
-	    (uintmax_t)getpid());
-	HAS("incr_b_seconds_bucket{le=\"0.0005\",program=\"incr-x\",pid=\"%"
-	    "ju\"} "
-	    "1\n",
-	    (uintmax_t)getpid());
-	HAS("incr_b_seconds_bucket{le=\"10\",program=\"incr-x\",pid=\"%ju\"} "
-	    "2\n",
-	    (uintmax_t)getpid());
-	HAS("incr_b_seconds_bucket{le=\"+Inf\",program=\"incr-x\",pid=\"%ju\"} "
-	    "3\n",
-	    (uintmax_t)getpid());
-	HAS("incr_b_seconds_sum{program=\"incr-x\",pid=\"%ju\"} 99.0035\n",
-	    (uintmax_t)getpid());
+	check_line(text, "incr_a_total{code=\"400\",", "9007199254740991");
+	check_line(text, "incr_b_seconds_bucket{le=\"0.0005\",", "1");
+	check_line(text, "incr_b_seconds_bucket{le=\"10\",", "2");
+	check_line(text, "incr_b_seconds_bucket{le=\"+Inf\",", "3");
+	check_line(text, "incr_b_seconds_sum{", "99.0035");
 	HAS("incr_build_info{version=\"");
 }
 
@@ -93,6 +102,7 @@ static const struct {
     {"incr-y-99999999.prom", 600, 0},
     {".incr-y-99999999.prom.new", 600, 0},
     {"incr-y-99999998.prom", 200, 1}, /* not for five minutes yet */
+    {"incr-y-h-1-1.prom", 600, 0},    /* of another namespace */
     {"incr-y-x.prom", 600, 1},        /* no pid */
     {"other-99999999.prom", 600, 1},  /* not ours */
     {"incr-y-99999999.txt", 600, 1},
@@ -123,6 +133,8 @@ int
 main(void)
 {
 	unsetenv("INCR_METRICS_DIR");
+	gethostname(host, sizeof host - 1);
+	check(proc_namespaces(&ns) == 0, "namespaces");
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "off");
 	check(metrics_tick(0) == IO_FOREVER, "off");
 	setenv("INCR_METRICS_DIR", "/nonexistent", 1);
