@@ -7,7 +7,7 @@
 COMMON='harm harm harm harm harm harm harm harm harm harm harm
 	harm harm harm harm harm harm harm harm harm
 	kill kill kill kill kill kill stop stop stop stop sleep sleep
-	half half hole hole hole hole rotate_redis rotate_postgres
+	half half hole hole hole hole rotate_redis rotate_postgres trouble trouble
 	term term massacre caddy
 	redis_term redis_kill redis_pause redis_oom redis_readonly redis_forget
 	redis_cut redis_full redis_rewrite
@@ -52,7 +52,7 @@ faults() {
 # inject NAME A B C: and notes from when to when it was, for staleness.sql.
 inject() {
 	local began=$EPOCHREALTIME status=0
-	echo "$SECONDS $*" >>"$D/faults"
+	echo "$SECONDS $*" | tee -a "$D/faults" >>"$D/faults.log"
 	"fault_$1" "${@:2}" >>"$D/faults.log" 2>&1 || status=$?
 	[ "$status" != 77 ] || {
 		echo "$1" >>"$D/vain"
@@ -67,11 +67,12 @@ inject() {
 # Fifteen where only a time-out tells that somebody is away.
 promise_of() {
 	case $1 in
-	hole | harm) printf '15\t' ;;
+	trouble) printf '10\ta service answers wrongly' ;;
+	hole | harm | pool_cut) printf '15\t' ;;
 	redis_cut | redis_rewrite | redis_forget) printf '10\t' ;;
 	redis_* | failover | replica_*) printf '10\tRedis is away' ;;
 	postgres_lock) printf '10\tthe table is locked' ;;
-	postgres_cut) printf '10\t' ;;
+	postgres_cut | pool_reload) printf '10\t' ;;
 	postgres_* | pool_* | standby_*) printf '10\tPostgres is away' ;;
 	clock) printf '10\ta clock is set' ;;
 	*) printf '10\t' ;;

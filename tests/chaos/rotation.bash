@@ -37,3 +37,53 @@ fault_rotate_postgres() {
 }
 
 swap_postgres_password() { write_url pg; }
+
+# -- a service answers wrongly for two seconds --------------------------------
+
+TROUBLES=(redis_password redis_right redis_policy role_nologin role_password
+	role_right table_renamed)
+
+# Programs wait that were once fit, or whose likes were (RUNTIME_DIRECTORY).  No
+# supervisor is started meanwhile: it would take that for its configuration.
+fault_trouble() {
+	local which what=${TROUBLES[$1 % ${#TROUBLES[@]}]}
+	for which in "$port_a" "$port_b"; do
+		curl -fsm 2 "http://127.0.0.1:$which/health/ready" || return 77
+	done
+	for which in a b; do
+		[ "$(ps -o etimes= -p "$(<"$D/$which.pid")")" -gt 10 ] ||
+			return 77
+	done
+	echo "$what"
+	"wrong_$what" || return 77
+	[ $(($2 % 2)) = 0 ] || fault_kill "$3" "$2" "$1"
+	sleep "$(($3 % 3)).$(($3 % 10))"
+	insist "right_$what"
+}
+
+wrong_redis_password() { each_redis resetpass '>wrong'; }
+right_redis_password() { each_redis resetpass ">$(<"$D/redis.password")"; }
+wrong_redis_right() { each_redis -evalsha; }
+right_redis_right() { each_redis +@all; }
+wrong_redis_policy() { redis_set maxmemory-policy allkeys-lru && redis_set maxmemory 1gb; }
+right_redis_policy() { redis_set maxmemory-policy noeviction && redis_set maxmemory 0; }
+wrong_role_nologin() { admin 'alter role incr nologin' && fault_postgres_cut; }
+right_role_nologin() { admin 'alter role incr login'; }
+wrong_role_password() { admin "alter role incr password 'wrong'" && fault_postgres_cut; }
+right_role_password() { admin "alter role incr password '$(<"$D/pg.password")'"; }
+wrong_role_right() { locked 'revoke all on increments from incr'; }
+right_role_right() { locked 'grant all on increments to incr'; }
+wrong_table_renamed() { locked 'alter table increments rename to away'; }
+right_table_renamed() { locked 'alter table away rename to increments'; }
+
+# Those who are connected have to come again.
+each_redis() { # RULE...
+	local home
+	for home in $(redis_homes); do
+		timeout 5 redis-cli -s "$home/redis.sock" acl setuser incr \
+			"$@" | grep -qx OK || return
+		timeout 5 redis-cli -s "$home/redis.sock" client kill user incr
+	done
+}
+
+locked() { sql "set lock_timeout = '2s'; $1"; }

@@ -22,7 +22,9 @@ write_url() { # WHAT
 
 # Sets through.
 reach() {
-	through=(env "REDIS_URL=@$D/redis.url" "DATABASE_URL=@$D/pg.url" "$@")
+	mkdir "$D/once"
+	through=(env "REDIS_URL=@$D/redis.url" "DATABASE_URL=@$D/pg.url"
+		"RUNTIME_DIRECTORY=$D/once" "$@")
 }
 
 # -- Redis -------------------------------------------------------------------

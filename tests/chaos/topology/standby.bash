@@ -50,10 +50,13 @@ add_standby() {
 		pg_start "$D/$1" "${PG_SETTINGS[@]}"
 }
 
-# The standby has all that was acknowledged.
+# The standby has all that was acknowledged, and could take over: one that has
+# not come to the end of its base backup could not.
 protected() {
-	[ "$(admin "select count(*) from pg_stat_replication
-		where sync_state = 'sync' and state = 'streaming'")" = 1 ]
+	"$PG_BIN/pg_isready" -qh "$D/$(other)" &&
+		[ "$(admin "select count(*) from pg_stat_replication
+			where application_name = 'walreceiver' and
+			sync_state = 'sync' and state = 'streaming'")" = 1 ]
 }
 
 on_standby() {
@@ -93,7 +96,10 @@ no_backends() { ! ps -o args= -e | grep -F "postgres -D $D/$1/" | grep -qv grep;
 take_over() {
 	local old
 	old=$(now)
-	pg_promote "$D/$(other)" || return
+	insist pg_promote "$D/$(other)" || {
+		wrong "$(other) does not become the primary"
+		return
+	}
 	ln -sfn "$D/$(other)" "$D/primary.new"
 	mv -T "$D/primary.new" "$D/primary"
 	later 0 insist add_standby "$old"
