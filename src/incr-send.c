@@ -35,6 +35,10 @@
 #include "send/request_pool.h"
 #include "send/retry.h"
 
+#define DEAF \
+	" without Incr-Line-Offset, which --key needs: " \
+	"a server of an older release"
+
 enum {
 	SINGLE_LINES = 4,   /* lines per connection, one per request */
 	BATCH_LINES = 1000, /* lines of one request */
@@ -61,8 +65,9 @@ struct sender {
 	struct retry retry;
 	struct buf out;
 	int signals;
-	int status;     /* EXIT_DELIVERED, or what is wrong but for lines */
-	int64_t say_ms; /* the next outage is said from then on */
+	int status;      /* EXIT_DELIVERED, or what is wrong but for lines */
+	int64_t say_ms;  /* the next outage is said from then on */
+	bool understood; /* Incr-Line-Offset is, by the server */
 	bool said[FAULT_COUNT]; /* of faults of all lines */
 	struct progress progress;
 };
@@ -286,11 +291,13 @@ take_lines(struct sender *s)
 	}
 }
 
-/* During an outage one request at a time finds out whether it is over. */
+/* During an outage one request at a time finds out whether it is over, and one
+ * whether the server knows what --key needs. */
 static void
 send_requests(struct sender *s)
 {
-	size_t limit = s->retry.outage ? 1 : settings.max;
+	bool one = s->retry.outage || (input_key != NULL && !s->understood);
+	size_t limit = one ? 1 : settings.max;
 	struct send_request *r;
 	int found;
 
@@ -330,7 +337,11 @@ answer(struct sender *s, const struct http_client_result *got)
 	left = request_pool_learn(&s->pool, r, &s->window, &got->verdict);
 	if (left < 0)
 		log_no_memory();
-	if (got->verdict.kind == HTTP_VERDICT_WRONG)
+	s->understood |= got->same_line;
+	if (got->verdict.kind == HTTP_VERDICT_DEAF && left > 0)
+		request_pool_give_up(&s->pool, r, &s->window);
+	if (got->verdict.kind == HTTP_VERDICT_WRONG ||
+	    got->verdict.kind == HTTP_VERDICT_DEAF)
 		leave(s, got);
 	else if (left == 0)
 		conclude(s, got);
@@ -343,7 +354,8 @@ static void
 leave(struct sender *s, const struct http_client_result *got)
 {
 	if (s->status != EXIT_CONFIG)
-		log_say("%s: %s", http_client_name(s->client), got->why);
+		log_say("%s: %s%s", http_client_name(s->client), got->why,
+		    got->verdict.kind == HTTP_VERDICT_DEAF ? DEAF : "");
 	s->status = EXIT_CONFIG;
 	s->input = INPUT_STOPPED;
 	line_window_give_up(&s->window);

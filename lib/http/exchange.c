@@ -39,6 +39,7 @@ exchange_answer(struct exchange *x, const struct response *a)
 	}
 	x->answered = true;
 	x->answer = *a;
+	x->answer.first_line = x->first_line;
 	if (a->code != NULL || a->status == HTTP_207) {
 		traceparent_adopt(&x->trace);
 		x->answer.trace = &x->trace;

@@ -24,7 +24,8 @@ struct exchange {
 	const struct handler *handler;
 	int64_t began_us; /* clock_us() at the end of the head */
 	struct response answer;
-	void *ctx; /* the handler's, in the same piece of memory */
+	uint64_t first_line; /* of response.h, once the handler knows it */
+	void *ctx;           /* the handler's, in the same piece of memory */
 	struct traceparent trace; /* as it came, until a problem is answered */
 	size_t limit;             /* bytes of body that are taken */
 	size_t seen;              /* bytes of body so far */

@@ -57,7 +57,8 @@ response_add(
 	const char *text = a->text, *type = a->type;
 	size_t len = a->text_len, before = out->len;
 
-	if (a->status == HTTP_202 && a->text == NULL && !close)
+	if (a->status == HTTP_202 && a->text == NULL && a->first_line == 0 &&
+	    !close)
 		return add_accepted(out);
 	if (a->code != NULL) {
 		len = format_problem(a, problem, sizeof problem);
@@ -115,6 +116,10 @@ format_fields(const struct response *a, char *ret_text, size_t size)
 	if (a->retry_s > 0)
 		to += snprintf(to, (size_t)(end - to), "Retry-After: %ju\r\n",
 		    (uintmax_t)a->retry_s);
+	if (a->first_line > 0)
+		to += snprintf(to, (size_t)(end - to),
+		    "Incr-Line-Offset: %ju\r\n",
+		    (uintmax_t)(a->first_line - 1));
 	if (a->trace != NULL)
 		to += snprintf(to, (size_t)(end - to), "traceresponse: %s\r\n",
 		    a->trace->text);

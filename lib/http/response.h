@@ -28,7 +28,8 @@ struct response {
 	const char *policy;    /* the rate limit that refuses, or NULL */
 	const char *challenge; /* WWW-Authenticate, or NULL */
 	const char *code, *detail;
-	const char *why; /* of 503: more for the log, constant, or NULL */
+	uint64_t first_line; /* Incr-Line-Offset plus 1, or 0 */
+	const char *why;     /* of 503: more for the log, constant, or NULL */
 	const struct traceparent *trace; /* borrowed, or NULL */
 	const char *type;                /* Content-Type of text */
 	char *text;                      /* freed by the owner of the answer */

@@ -14,6 +14,7 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/reason.h"
 #include "send/key_field.h"
 
@@ -31,6 +32,7 @@ struct transfer {
 	CURL *easy;
 	void *token;
 	bool many;
+	uint64_t line;              /* of the key, or 0 */
 	struct transfer *next;      /* free ones */
 	struct curl_slist *headers; /* its own, or NULL */
 	struct buf answer;
@@ -252,6 +254,7 @@ http_client_start(
 		return -1;
 	t->token = request->token;
 	t->many = request->many;
+	t->line = request->line;
 	buf_clear(&t->answer);
 	t->why[0] = '\0';
 	curl_easy_setopt(
@@ -421,6 +424,7 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 	set_why(t, &answer, code);
 	*ret = (struct http_client_result){.token = t->token,
 	    .verdict = http_verdict_of(&answer),
+	    .same_line = t->line > 0 && !answer.deaf,
 	    .why = t->why};
 	if (answer.status >= 200 && ret->verdict.kind != HTTP_VERDICT_WRONG)
 		c->found = true;
@@ -430,6 +434,19 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 	t->next = c->free;
 	c->free = t;
 	return true;
+}
+
+/* Does the answer repeat the Incr-Line-Offset of the request? */
+static bool
+says_line(const struct transfer *t)
+{
+	struct curl_header *h;
+	uint64_t n;
+	CURLHcode found = curl_easy_header(
+	    t->easy, "Incr-Line-Offset", 0, CURLH_HEADER, -1, &h);
+
+	return found == CURLHE_OK &&
+	       num_u64(h->value, 0, UINT64_MAX, &n) == 0 && n == t->line - 1;
 }
 
 static struct http_answer
@@ -446,6 +463,7 @@ answer_of(const struct transfer *t, CURLcode code)
 	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &a.type);
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	a.sent = sent != 0;
+	a.deaf = t->line > 0 && !says_line(t);
 	a.untrusted = code == CURLE_PEER_FAILED_VERIFICATION ||
 		      code == CURLE_SSL_CACERT_BADFILE;
 	a.retry_after_s = (int64_t)retry_after_s;

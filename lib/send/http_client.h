@@ -76,6 +76,7 @@ void http_client_step(struct http_client *c);
 struct http_client_result {
 	void *token;
 	struct http_verdict verdict;
+	bool same_line;  /* it said the Incr-Line-Offset of the request */
 	const char *why; /* one line: the status, or why there is none */
 };
 

@@ -15,6 +15,9 @@ http_verdict_of(const struct http_answer *a)
 
 	if (a->status < 200)
 		return without_answer(a);
+	if (a->deaf && (a->status < 300 || a->status == 422))
+		return (struct http_verdict){
+		    .kind = HTTP_VERDICT_DEAF, .fault = FAULT_UNKNOWN};
 	if (a->status == 202)
 		return v;
 	if (a->status == 207 && a->many) {

@@ -21,6 +21,8 @@ struct http_answer {
 	bool untrusted;   /* nothing was sent: the server's certificate does not
 			   * verify, or the authorities can not be read */
 	bool sent;        /* something of the request was sent */
+	bool deaf;        /* the request had an Incr-Line-Offset, and it does
+			   * not say the same */
 	const char *type; /* Content-Type, NULL: none */
 	const char *text; /* the body, or its beginning */
 	size_t len;       /* of text, in bytes */
@@ -31,6 +33,9 @@ enum http_verdict_kind {
 	HTTP_VERDICT_ALL,   /* fault is that of every line */
 	HTTP_VERDICT_LINES, /* text has one answer line per line */
 	HTTP_VERDICT_RETRY, /* not counted this time, worth another try */
+	HTTP_VERDICT_DEAF,  /* a server that ignores Incr-Line-Offset, so that
+			     * it took lines for others: unknown, and no other
+			     * line may be sent */
 	HTTP_VERDICT_WRONG  /* not counted, and no other try would be: a
 			     * redirect or a certificate that does not verify,
 			     * so the URL or the authorities are wrong */

@@ -204,6 +204,7 @@ take_offset(struct exchange *x, const struct request_head *h,
 		h->text + field->at, field->len, &tag->offset) < 0)
 		return answer_problem(ret_answer, HTTP_400, code,
 		    "Incr-Line-Offset must be a number of 1 to 15 digits");
+	x->first_line = tag->offset + 1;
 	return DECISION_READ;
 }
 

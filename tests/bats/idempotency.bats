@@ -162,7 +162,8 @@ piece() {
 	# One increment is a piece as well.
 	sed -n 7p asked >seventh
 	[ "$(http_status --unix-socket "$sockets/a" -H 'Idempotency-Key: k' \
-		-H 'Incr-Line-Offset: 6' -d @seventh http://x/increment)" = 202 ]
+		-H 'Incr-Line-Offset: 6' -d @seventh -D head http://x/increment)" = 202 ]
+	tr -d '\r' <head | grep -qx 'Incr-Line-Offset: 6'
 	[ "$(ready)" = 500 ]
 	[ "$(piece a k 7 <seventh)" = 422 ]
 	[ "$(piece a k 500 <seventh)" = 202 ]

@@ -199,6 +199,55 @@ send_killed() {
 	[ "$(ready)" = 3000 ]
 }
 
+# older ANSWER: a server that knows no Incr-Line-Offset, for one request; what
+# it got is in the file asked.
+older() {
+	rm -f port asked
+	background perl -MIO::Socket::INET -e '
+		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+			Listen => 8) or die;
+		open my $p, ">", "port.new"; print $p $l->sockport, "\n";
+		close $p; rename "port.new", "port";
+		while (my $c = $l->accept) {
+			my ($n, $head) = (0, "");
+			while (<$c>) {
+				$n = $1 if /^content-length: (\d+)/i;
+				$head .= $_;
+				last if /^\r$/;
+			}
+			read $c, my $body, $n;
+			open my $a, ">>", "asked"; print $a $head; close $a;
+			print $c $ARGV[0];
+			close $c;
+		}' "$1"
+	wait_for 5 test -s port
+	INCR_URL=http://127.0.0.1:$(cat port)/increment
+	export INCR_URL
+}
+
+@test "--key: a server that ignores Incr-Line-Offset: 100, and no more is sent" {
+	local answers=($'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n'
+		$'HTTP/1.1 202 Accepted\r\nIncr-Line-Offset: 1\r\nContent-Length: 0\r\n\r\n'
+		$'HTTP/1.1 207 Multi-Status\r\nContent-Length: 0\r\n\r\n'
+		$'HTTP/1.1 422 Unprocessable Content\r\nContent-Length: 0\r\n\r\n')
+	increments 1 5000 >in
+	for answer in "${answers[@]}"; do
+		older "$answer"
+		run -100 --separate-stderr incr-send --key k <in
+		[[ "$stderr" =~ ^incr-send:\ http://127.0.0.1:[0-9]+:\ HTTP\ status\ [24][0-9]*\ without\ Incr-Line-Offset,\ which\ --key\ needs:\ a\ server\ of\ an\ older\ release$ ]]
+		[ "$(grep -c ^POST asked)" = 1 ]
+		grep -qi '^incr-line-offset: 0' asked
+		# Those that were sent may be counted.
+		[ "$(grep -c '"unknown"' <<<"$output")" = 1000 ]
+		[ "$(sed -n '1,1000p' <<<"$output" | grep -c '"unknown"')" = 1000 ]
+		[ "$(grep -vc '"unknown"' <<<"$output")" = "$(grep -c '"unavailable"' <<<"$output")" ]
+	done
+	# A refusal of what stands before it is none of its.
+	older $'HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n'
+	run -111 --separate-stderr incr-send --key k -w 1 < <(increment 1)
+	[[ "$output" == *'"unavailable"'* ]]
+}
+
 @test "--key: 1 to 255 printable characters, and not with --no-keys" {
 	for key in '' $'a\tb' $'\303\244' "$(printf '%256s' '')"; do
 		run -100 incr-send --key "$key" </dev/null
