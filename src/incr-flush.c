@@ -390,8 +390,11 @@ check(struct flusher *f)
 {
 	const char *why = postgres_status(f->committer.pg)->why;
 
-	if (f->status != 0)
+	if (f->status != 0) {
+		flush_metrics_count(f);
+		metrics_close();
 		log_die(f->status, "%s", f->why);
+	}
 	check_outage("postgres", *why == '\0' ? "no connection yet" : why,
 	    &f->committer.tasks.outage);
 	if (f->from_consumer)

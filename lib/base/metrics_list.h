@@ -30,6 +30,10 @@
 	METRIC(COUNTER, "incr_rejected_total", \
 	    "Lines that were no increments, or not taken.")
 
+#define METRIC_QUEUE_STEPS_BACK \
+	METRIC(COUNTER, "incr_queue_steps_back_total", \
+	    "Times that Redis was found to know less than before.")
+
 /* Of incr-validate. */
 #define METRIC_VALIDATED \
 	METRIC(COUNTER, "incr_validated_total", "Lines that were increments.")

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/num.h"
 
 static int64_t next_mark(const struct acknowledger *a);
@@ -14,6 +15,10 @@ static bool has_batches(const struct window *w);
 static enum task_queue_link link_of(enum queue_state state);
 static enum acknowledger_news finish(
     struct acknowledger *a, enum acknowledger_task task);
+static enum acknowledger_news acknowledged(struct acknowledger *a);
+static enum acknowledger_news marked(struct acknowledger *a);
+static enum acknowledger_news back(struct acknowledger *a,
+    const struct id *consumer, uint64_t seq, bool known, uint64_t last);
 static void note_connection(struct acknowledger *a);
 static void begin(struct acknowledger *a);
 static int call(struct acknowledger *a, enum acknowledger_task task);
@@ -140,16 +145,8 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		a->noted = *queue_identified(a->q);
 		a->tasks.held = !acknowledger_is_right(a);
 		return ACKNOWLEDGER_IDENTIFIED;
-	case ACKNOWLEDGER_ACKNOWLEDGE:
-		FAILPOINT("flush-acknowledged");
-		ack_queue_done(&a->acks, &a->part);
-		if (a->acks.n == 0)
-			task_queue_remove(&a->tasks, task);
-		break;
-	case ACKNOWLEDGER_MARK:
-		FAILPOINT("flush-marked");
-		task_queue_remove(&a->tasks, task);
-		break;
+	case ACKNOWLEDGER_ACKNOWLEDGE: return acknowledged(a);
+	case ACKNOWLEDGER_MARK: return marked(a);
 	case ACKNOWLEDGER_RENEW: FAILPOINT("flush-renewed"); break;
 	case ACKNOWLEDGER_ASK:
 		task_queue_remove(&a->tasks, task);
@@ -157,6 +154,55 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		return ACKNOWLEDGER_ANSWER;
 	}
 	return ACKNOWLEDGER_NOTHING;
+}
+
+/* A batch that Redis has never given to its consumer is not acknowledged by
+ * this: it waits elsewhere, or is part of the ready list again. */
+static enum acknowledger_news
+acknowledged(struct acknowledger *a)
+{
+	const struct queue_acknowledged *r = queue_acknowledged(a->q);
+	uint64_t seq = a->part.seqs[a->part.n - 1];
+
+	FAILPOINT("flush-acknowledged");
+	if (!r->known || r->last < seq)
+		return back(a, a->part.consumer, seq, r->known, r->last);
+	ack_queue_done(&a->acks, &a->part);
+	if (a->acks.n == 0)
+		task_queue_remove(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
+	return ACKNOWLEDGER_NOTHING;
+}
+
+/* Of a consumer that this Redis does not know no batch would ever be
+ * acknowledged, and without a mark it takes none. */
+static enum acknowledger_news
+marked(struct acknowledger *a)
+{
+	int64_t now_ms = clock_ms();
+
+	FAILPOINT("flush-marked");
+	task_queue_remove(&a->tasks, ACKNOWLEDGER_MARK);
+	if (queue_marked(a->q)->known)
+		a->stranger_ms = 0;
+	else if (a->stranger_ms == 0)
+		a->stranger_ms = now_ms;
+	else if (now_ms - a->stranger_ms >= ACKNOWLEDGER_STRANGER_MS)
+		return back(a, &a->marked, a->input->seq, false, 0);
+	return ACKNOWLEDGER_NOTHING;
+}
+
+static enum acknowledger_news
+back(struct acknowledger *a, const struct id *consumer, uint64_t seq,
+    bool known, uint64_t last)
+{
+	a->steps_back++;
+	a->back = (struct batch_history_loss){.consumer = *consumer,
+	    .seq = seq,
+	    .known = known,
+	    .last = last,
+	    .messages =
+		batch_history_above(&a->input->history, consumer, last, seq)};
+	return ACKNOWLEDGER_BACK;
 }
 
 /* A new connection may lead to another Redis. */
@@ -179,10 +225,14 @@ begin(struct acknowledger *a)
 
 	if (!queue_status(a->q)->idle)
 		return;
-	if (a->stalled)
+	if (a->stalled) {
+		a->stranger_ms = 0;
 		task_queue_remove(&a->tasks, ACKNOWLEDGER_MARK);
+	}
 	if (now_ms >= next_mark(a)) {
 		a->mark_ms = now_ms;
+		if (!id_equal(&a->marked, &a->input->consumer))
+			a->stranger_ms = 0;
 		a->marked = a->input->consumer;
 		task_queue_add(&a->tasks, ACKNOWLEDGER_MARK);
 	}
@@ -311,4 +361,16 @@ bool
 acknowledger_is_right(const struct acknowledger *a)
 {
 	return !a->noted.noted || id_equal(&a->noted.database, &a->database);
+}
+
+int
+acknowledger_explain(const struct acknowledger *a, enum acknowledger_news news,
+    char ret_why[REASON_MAX])
+{
+	if (news == ACKNOWLEDGER_FAULT) {
+		reason_set(ret_why, "redis: %s", queue_status(a->q)->why);
+		return EXIT_CONFIG;
+	}
+	batch_history_explain(&a->back, a->input->queue, ret_why);
+	return EXIT_TEMPFAIL;
 }

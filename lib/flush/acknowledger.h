@@ -20,10 +20,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "flush/ack_queue.h"
 #include "flush/flush_input.h"
 #include "flush/task_queue.h"
 #include "flush/window.h"
+#include "queue/batch_history.h"
 #include "queue/queue.h"
 #include "record/id.h"
 
@@ -32,7 +34,10 @@ enum {
 	/* The same, and the life of a mark, while nothing is in hand. */
 	ACKNOWLEDGER_IDLE_MS = 2000,
 	ACKNOWLEDGER_IDLE_LIFE_MS = 5000,
-	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 2)
+	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 2),
+	/* So long the stream may be of a consumer that Redis does not know:
+	 * incr-consume may be about to go on under another name. */
+	ACKNOWLEDGER_STRANGER_MS = 5000
 };
 
 /* Calls, the most urgent first. */
@@ -49,7 +54,10 @@ enum acknowledger_news {
 	ACKNOWLEDGER_NOTHING,
 	ACKNOWLEDGER_ANSWER,     /* acknowledger_ask: registered */
 	ACKNOWLEDGER_IDENTIFIED, /* acknowledger_identify: noted */
-	ACKNOWLEDGER_FAULT       /* configuration: queue_status */
+	ACKNOWLEDGER_BACK,       /* Redis knows less than was read from the
+				  * stream: it is another one, or went back;
+				  * acknowledger_explain */
+	ACKNOWLEDGER_FAULT       /* configuration: acknowledger_explain */
 };
 
 struct acknowledger {
@@ -74,6 +82,10 @@ struct acknowledger {
 	const struct flush_input *input; /* borrowed: whose stream it is, and
 					  * whether that one has left */
 	struct id marked;                /* the last mark was of it */
+	int64_t stranger_ms; /* clock_ms(): since then Redis answers that it
+			      * does not know it; 0: it does */
+	struct batch_history_loss back; /* of ACKNOWLEDGER_BACK */
+	uint64_t steps_back;            /* how often */
 	bool claimed; /* batches were renewed since that one has left */
 	struct id asked;
 	bool registered; /* the last answer */
@@ -100,6 +112,11 @@ void acknowledger_close(struct acknowledger *a);
  * acknowledger_step is due. */
 int64_t acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd);
 enum acknowledger_news acknowledger_step(struct acknowledger *a, short revents);
+
+/* Says in *ret_why, "object: reason", what ACKNOWLEDGER_BACK or
+ * ACKNOWLEDGER_FAULT was about.  Returns the exit status. */
+int acknowledger_explain(const struct acknowledger *a,
+    enum acknowledger_news news, char ret_why[REASON_MAX]);
 
 /* Like ack_queue_add and ack_queue_add_batch. */
 void acknowledger_add(struct acknowledger *a, struct window *w);

@@ -167,6 +167,7 @@ batch_point(struct flush_input *s)
 	const struct control_checkpoint *p = &s->point;
 
 	FAILPOINT("flush-checkpoint");
+	batch_history_add(&s->history, &p->consumer, p->seq, p->lines);
 	if (p->adopted)
 		return FLUSH_INPUT_BATCH;
 	if (!id_equal(&p->consumer, &s->consumer))

@@ -16,6 +16,7 @@
 
 #include "base/reason.h"
 #include "flush/window.h"
+#include "queue/batch_history.h"
 #include "record/control.h"
 #include "record/fault.h"
 #include "record/increment.h"
@@ -50,6 +51,7 @@ struct flush_input {
 	int64_t begun_ms, begun_taken_ms;
 	struct batch batch;              /* lines since the last checkpoint */
 	struct control_checkpoint point; /* the last checkpoint */
+	struct batch_history history;    /* the batches of checkpoints */
 	struct increment inc;
 	enum fault fault;
 	char why[REASON_MAX];

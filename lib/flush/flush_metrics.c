@@ -13,6 +13,7 @@ enum {
 	STALENESS,
 	SUCCESS,
 	AT_RISK,
+	STEPS_BACK,
 	REJECTED,
 	COUNT = REJECTED + FAULT_COUNT - 1
 };
@@ -25,6 +26,7 @@ static struct metric series[COUNT] = {
     [STALENESS] = {METRIC_FLUSH_STALENESS},
     [SUCCESS] = {METRIC_FLUSH_LAST_SUCCESS},
     [AT_RISK] = {METRIC_FLUSH_PROMISE_AT_RISK},
+    [STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
 };
 
 int
@@ -51,6 +53,7 @@ flush_metrics_count(const struct flusher *f)
 	if (staleness_ms >= 0)
 		series[STALENESS].value = (double)staleness_ms / 1000;
 	series[REPLAYED].value = (double)f->replayed;
+	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
 	series[AT_RISK].value =
 	    schedule_at_risk(&f->schedule, &f->committer.cost);
 	if (commits == f->commits)

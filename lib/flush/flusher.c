@@ -12,9 +12,7 @@
 #include "base/reason.h"
 #include "flush/identity.h"
 
-enum {
-	ACKS_KEPT = 3 /* acknowledger: for the windows, the pending batch */
-};
+enum { ACKS_KEPT = 3 }; /* of acks: for both windows, the pending batch */
 
 static void begin_consumer(struct flusher *f);
 static bool has_batch(const struct flusher *f);
@@ -253,14 +251,15 @@ add(struct flusher *f)
 	move(f, FLUSHER_READ);
 }
 
-/* The batch is in the table: its bad lines are rejected, the rest deleted. */
+/* It is in the table; who is not registered has no batch to be deleted. */
 static void
 acknowledge(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
 
 	f->replayed++;
-	if (acknowledger_add_batch(&f->acknowledger, &p->consumer,
+	if (!f->unregistered &&
+	    acknowledger_add_batch(&f->acknowledger, &p->consumer,
 		&f->input.consumer, p->seq, &f->input.batch) < 0)
 		out_of_memory(f);
 	move(f, FLUSHER_READ);
@@ -433,9 +432,10 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 	switch (news) {
 	case ACKNOWLEDGER_NOTHING:
 	case ACKNOWLEDGER_IDENTIFIED: return;
+	case ACKNOWLEDGER_BACK:
 	case ACKNOWLEDGER_FAULT:
-		fail(f, EXIT_CONFIG, "redis: %s",
-		    queue_status(f->acknowledger.q)->why);
+		f->status =
+		    acknowledger_explain(&f->acknowledger, news, f->why);
 		return;
 	case ACKNOWLEDGER_ANSWER: answered(f); return;
 	}

@@ -255,6 +255,7 @@ int queue_mark(struct queue *q, const struct id *consumer, int64_t life_ms);
 
 struct queue_marked {
 	bool registered; /* else no mark was made */
+	bool known;      /* it is, or was a day ago */
 };
 const struct queue_marked *queue_marked(const struct queue *q);
 
@@ -289,11 +290,17 @@ struct queue_reject {
 	uint64_t index; /* in the batch, from 0 */
 };
 
-/* Deletes batches of consumer, after copying rejects (sorted).  Its result
- * is that it is done. */
+/* Deletes batches of consumer, after copying rejects (sorted), as far as they
+ * are still there. */
 int queue_acknowledge(struct queue *q, const struct id *consumer,
     const uint64_t *seqs, size_t n, const struct queue_reject *rejects,
     size_t n_rejects);
+
+struct queue_acknowledged {
+	bool known;    /* this Redis has, or had a day ago, the consumer: */
+	uint64_t last; /* the last batch that it took */
+};
+const struct queue_acknowledged *queue_acknowledged(const struct queue *q);
 
 /* Asks whether consumer is registered. */
 int queue_ask(struct queue *q, const struct id *consumer);

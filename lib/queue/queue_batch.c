@@ -158,6 +158,8 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		return -1;
 	queue_call_list_key(q, "rejected");
 	queue_call_consumer_key(q, consumer, "batches", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
+	queue_call_consumer_key(q, consumer, "none", NULL);
 	queue_call_consumer_key(q, consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, n);
 	for (size_t i = 0; i < n; i++)
@@ -166,12 +168,25 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].seq);
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 2, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 4, NULL);
 }
 
 enum queue_state
 queue_call_digest_acknowledge(struct queue *q, const struct redis_reply *reply)
 {
-	(void)q;
-	return redis_reply_int(reply, -1) >= 0 ? QUEUE_DONE : QUEUE_LOST;
+	int64_t deleted = redis_reply_int(redis_reply_at(reply, 0), -1);
+	int64_t last = redis_reply_int(redis_reply_at(reply, 1), -2);
+
+	if (deleted < 0 || last < -1)
+		return QUEUE_LOST;
+	q->result.acknowledged = (struct queue_acknowledged){
+	    .known = last >= 0, .last = last >= 0 ? (uint64_t)last : 0};
+	return QUEUE_DONE;
+}
+
+const struct queue_acknowledged *
+queue_acknowledged(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_ACKNOWLEDGE);
+	return &q->result.acknowledged;
 }

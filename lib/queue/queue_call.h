@@ -86,6 +86,7 @@ struct queue {
 		struct queue_holders holders;
 		struct queue_adopted adopted;
 		struct queue_marked marked;
+		struct queue_acknowledged acknowledged;
 		struct queue_asked asked;
 		struct queue_identified identified;
 		struct queue_lengths lengths;

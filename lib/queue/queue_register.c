@@ -142,20 +142,22 @@ queue_mark(struct queue *q, const struct id *consumer, int64_t life_ms)
 	owner_record(consumer, record);
 	queue_call_own_key(q, "consumers");
 	queue_call_consumer_key(q, consumer, "flush", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
 	queue_call_id(q, consumer);
 	resp_arg_text(&q->args, record);
 	resp_arg_u64(&q->args, (uint64_t)life_ms);
-	return queue_call_eval(q, QUEUE_CALL_MARK, 2, NULL);
+	return queue_call_eval(q, QUEUE_CALL_MARK, 3, NULL);
 }
 
 enum queue_state
 queue_call_digest_mark(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t made = redis_reply_int(reply, -1);
+	int64_t made = redis_reply_int(reply, -2);
 
-	if (made < 0)
+	if (made < -1)
 		return QUEUE_LOST;
-	q->result.marked = (struct queue_marked){.registered = made == 1};
+	q->result.marked =
+	    (struct queue_marked){.registered = made == 1, .known = made >= 0};
 	return QUEUE_DONE;
 }
 

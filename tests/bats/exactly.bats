@@ -11,15 +11,12 @@ setup() {
 	use_redis
 	use_postgres
 	DIR=$BATS_TEST_TMPDIR
-	registered "$A"
-	registered "$B"
+	known $A $B
 }
 
 teardown() {
 	end_background
 }
-
-registered() { rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$1" >/dev/null; }
 
 start() { checkpoint "$1" 0 0; }
 end() { checkpoint "$1" 0 0 false ',"end":true'; }

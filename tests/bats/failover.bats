@@ -106,7 +106,7 @@ no_backends() { ! ps -o args= -e | grep -F "postgres -D $P/" | grep -qv grep; }
 
 # adopted: batch 3 of a consumer whose first two are counted
 adopted() {
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $A $B >/dev/null
+	known $A $B
 	checkpoint $A 0 0
 	increment 1
 	checkpoint $B 3 1 true

@@ -159,6 +159,16 @@ build_clock() {
 
 # -- Redis ------------------------------------------------------------------
 
+# known CONSUMER...: they are registered, and have taken as many batches as any
+# stream of a test has.
+known() {
+	local id
+	for id; do
+		rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$id"
+		rcli set "incr::queue::[$INCR_QUEUE]::consumer::$id::last" 1000
+	done >/dev/null
+}
+
 # redis_start DIR [ARG...]: a private server at DIR/redis.sock; pid in
 # DIR/redis.pid.  Everything it acknowledges is on disk.
 redis_start() {

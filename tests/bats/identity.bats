@@ -370,7 +370,7 @@ lines() { sql 'select coalesce(sum(lines), 0) from incr_ledger'; }
 @test "the lines of an adopted range, of which a part is counted, count once" {
 	local a=aaaaaaaa-0000-4000-8000-00000000000a
 	local b=bbbbbbbb-0000-4000-8000-00000000000b
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $a $b >/dev/null
+	known $a $b
 	stream() {
 		checkpoint $b 0 0
 		for seq in "$@"; do

@@ -156,8 +156,8 @@ adopt_look() { # SELF [ID EXPECTED MARK]...
 }
 
 mark() { # ID [LIFE]: the longest
-	script mark 2 "${P}consumers" "$(mark_key "$1")" "$1" "$(record "$1")" \
-		"${2:-5000}"
+	script mark 3 "${P}consumers" "$(mark_key "$1")" \
+		"${P}consumer::$1::last" "$1" "$(record "$1")" "${2:-5000}"
 }
 
 mark_key() { echo "${P}consumer::$1::flush"; }
@@ -177,7 +177,8 @@ read_batch() { # ID SEQ
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
-	script acknowledge 2 "$REJECTED" "${P}consumer::$id::batches" \
+	script acknowledge 4 "$REJECTED" "${P}consumer::$id::batches" \
+		"${P}consumer::$id::last" "${P}consumer::$id::none" \
 		"${P}consumer::$id::batch::" "$@"
 }
 
@@ -845,7 +846,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(adopt $B $A "$(record $B)")" == "$A 1"* ]]
 }
 
-@test "adopt: sweeps one without batches, no key is left" {
+@test "adopt: sweeps one without batches, only its number is left, for a day" {
 	before=$(state)
 	register $A
 	publish $B 1 a
@@ -853,8 +854,10 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	acknowledge $A 1 1
 	disown_consumer $A
 	adopt $B $A ''
+	[ "$(rcli get "${P}consumer::$A::last")" = 1 ]
+	[ "$(rcli ttl "${P}consumer::$A::last")" -gt 86000 ]
 	rcli set "${P}publisher::$B" 0
-	rcli del "${P}emptied"
+	rcli del "${P}emptied" "${P}consumer::$A::last"
 	[ "$(state)" = "$before" ]
 }
 
@@ -887,7 +890,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 
 @test "mark: only of who is registered; later ones live longer" {
 	unchanged mark $A
-	[ "$reply" = 0 ]
+	[ "$reply" = -1 ]
 	register $A
 	[ "$(mark $A)" = 1 ]
 	first=$(rcli get "$(mark_key $A)")
@@ -897,6 +900,11 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	((${second%% *} > ${first%% *} + 3000))
 	# What has run out can be told from what never was.
 	(($(rcli ttl "$(mark_key $A)") > 86000))
+	# Who was swept, from who never was here.
+	disown_consumer $A
+	adopt $B $A ''
+	unchanged mark $A
+	[ "$reply" = 0 ]
 }
 
 @test "take: not while its flush mark is missing, once there was one" {
@@ -1025,7 +1033,7 @@ mark_lives() {
 	publish $B 1 a b c d
 	take $A 1 2
 	take $A 2 2
-	[ "$(acknowledge $A 2 1 2 1 1 2 0)" = 2 ]
+	[ "$(acknowledge $A 2 1 2 1 1 2 0)" = "2 2" ]
 	[ "$(list "$REJECTED")" = "c b " ]
 	[ "$(rcli exists "${P}consumer::$A::batches" \
 		"${P}consumer::$A::batch::1" "${P}consumer::$A::batch::2")" = 0 ]
@@ -1038,8 +1046,8 @@ mark_lives() {
 	take $A 2 2
 	acknowledge $A 1 1 1 0
 	unchanged acknowledge $A 1 1 1 0
-	[ "$reply" = 0 ]
-	[ "$(acknowledge $A 2 1 2 1 0 2 0)" = 1 ]
+	[ "$reply" = "0 2" ]
+	[ "$(acknowledge $A 2 1 2 1 0 2 0)" = "1 2" ]
 	[ "$(list "$REJECTED")" = "c a " ]
 }
 
@@ -1047,7 +1055,7 @@ mark_lives() {
 	register $A
 	publish $B 1 a
 	take $A 1
-	[ "$(acknowledge $A 1 1 1 7)" = 1 ]
+	[ "$(acknowledge $A 1 1 1 7)" = "1 1" ]
 	[ "$(rcli exists "$REJECTED")" = 0 ]
 }
 
@@ -1075,6 +1083,20 @@ mark_lives() {
 	rcli set "${P}consumer::$A::batches" no-zset
 	unchanged acknowledge $A 2 1 2 2 0
 	[[ "$reply" == *WRONGTYPE* ]]
+	rcli rename "$P"kept "${P}consumer::$A::batches"
+	# Not even the dead letters before it are copied, which would be twice.
+	rcli rename "${P}consumer::$A::batch::2" "$P"kept
+	rcli set "${P}consumer::$A::batch::2" no-list
+	unchanged acknowledge $A 2 1 2 1 0
+	[[ "$reply" == *WRONGTYPE* ]]
+	rcli rename "$P"kept "${P}consumer::$A::batch::2"
+	rcli rename "${P}consumer::$A::last" "$P"kept
+	rcli sadd "${P}consumer::$A::last" no-string
+	unchanged acknowledge $A 2 1 2 1 0
+	[[ "$reply" == *WRONGTYPE* ]]
+	rcli rename "$P"kept "${P}consumer::$A::last"
+	[ "$(acknowledge $A 2 1 2 1 0)" = "2 2" ]
+	[ "$(list "$REJECTED")" = "a " ]
 }
 
 # Whatever list there is: what was acknowledged is not delivered again.
@@ -1087,13 +1109,58 @@ mark_lives() {
 	acknowledge $A 1 1
 	rcli rename "${P}copy" "${P}consumer::$A::batch::1"
 	unchanged acknowledge $A 1 1 1 0
-	[ "$reply" = 0 ]
+	[ "$reply" = "0 1" ]
 	unchanged take $A 1
 	[ "$reply" = gone ]
 	unchanged read_batch $A 1
 	[ "$reply" = gone ]
 	[[ "$(take $A 2)" == taken*" b" ]]
 }
+
+@test "acknowledge: who may not call a command is told before anything changes" {
+	own_redis
+	name_keys
+	introduce_all
+	for command in llen zrem unlink lindex lpush get; do
+		register $A >/dev/null
+		publish $B 1 a b >/dev/null
+		take $A 1 1 >/dev/null
+		rcli acl setuser default "-$command"
+		reply=$(acknowledge $A 1 1 1 0)
+		rcli acl setuser default "+$command"
+		[[ "$reply" == *NOPERM* || "$reply" == *"can't run this command"* ]] || {
+			echo "$command: $reply"
+			return 1
+		}
+		[ "$(batch $A 1)" = "a " ]
+		[ "$(rcli exists "$REJECTED")" = 0 ]
+		rcli flushall >/dev/null
+		introduce_all
+	done
+}
+
+@test "acknowledge: what was never taken here shows by the last number" {
+	[ "$(acknowledge $A 1 1)" = "0 -1" ]
+	register $A
+	[ "$(acknowledge $A 1 1)" = "0 0" ]
+	publish $B 1 a b c
+	take $A 1 1
+	[ "$(acknowledge $A 2 1 2)" = "1 1" ]
+	# Adopted, counted, acknowledged, swept: it was taken.
+	take $A 2 1
+	disown_consumer $A
+	adopt $B $A ''
+	acknowledge $A 1 2
+	disown_consumer $A
+	adopt $B $A ''
+	[ "$(rcli sismember "${P}consumers" $A)" = 0 ]
+	unchanged acknowledge $A 1 2
+	[ "$reply" = "0 2" ]
+	# Also after a late registration.
+	register $A
+	[ "$(acknowledge $A 1 2)" = "0 2" ]
+}
+
 
 # -- withdraw -------------------------------------------------------------------
 
@@ -1275,7 +1342,7 @@ mark_lives() {
 	[ "$(renew $A 1 $A)" = 1 ]
 	disown_consumer $B
 	[[ "$(adopt $A $B '')" == "$B 1"* ]]
-	[ "$(acknowledge $B 1 1 1 0)" = 1 ]
+	[ "$(acknowledge $B 1 1 1 0)" = "1 1" ]
 	[ "$(list "$REJECTED")" = "a " ]
 	[ "$(peek "$REJECTED" 0 1)" = "1 a" ]
 	[[ "$(survey)" == "2 1 "* ]]

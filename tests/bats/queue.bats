@@ -355,10 +355,11 @@ none" ]
 none" ]
 }
 
-@test "a consumer without batches is swept, no key is left" {
+@test "a consumer without batches is swept, only its number is left" {
 	run calls 'publish 3 1 x' 'register 1' 'take 1 1 1' 'acknowledge 1 1'
 	calls 'adopt 2'
-	[ -z "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer*")" ]
+	[ "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer*")" = \
+		"incr::queue::[$INCR_QUEUE]::consumer::$(uuid 1)::last" ]
 }
 
 @test "ten thousand consumers: a look is short, and all are swept in the end" {

@@ -275,7 +275,7 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 # checkpoint; the batches before it are in the table. $pid is incr-flush.
 too_late() {
 	local id=dddddddd-0000-4000-8000-00000000000$1 before
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$id" >/dev/null
+	known "$id"
 	rm -f ahead in
 	mkfifo in
 	exec 7<>in
@@ -329,7 +329,7 @@ has_read_all() {
 	local id=dddddddd-0000-4000-8000-000000000003 status=0
 	not sanitized incr-flush || skip "what is preloaded must be first"
 	build_clock
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" "$id" >/dev/null
+	known "$id"
 	mkfifo in
 	exec 7<>in
 	LD_PRELOAD=$PWD/clock.so background incr-flush -i 20 <in 2>err 7>&-

@@ -12,7 +12,7 @@ setup() {
 	use_postgres
 	DIR=$BATS_TEST_TMPDIR
 	export INCR_METRICS_DIR=$DIR
-	rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $A >/dev/null
+	known $A
 	seq=0
 }
 
@@ -135,7 +135,7 @@ exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
 	local n fds=() texts=()
 	for n in 1 2 3 4 5 6 7 8; do
 		A=aaaaaaaa-0000-4000-8000-00000000000$n
-		rcli sadd "incr::queue::[$INCR_QUEUE]::consumers" $A >/dev/null
+		known $A
 		mkfifo "$DIR/in$n"
 		exec {fd}<>"$DIR/in$n"
 		fds+=("$fd")

@@ -12,6 +12,8 @@
  *	LATE	a call is done at any time after its caller went on
  *	MONTH	thirty days pass: old rows of the ledger are deleted
  *	RESTORE	Redis dies and comes back as it was at some time before
+ *	BACK	no fault, but after RESTORE who acknowledges what was never
+ *		taken there ends; else it goes on
  *	STANDBY	Postgres has a synchronous standby; a COMMIT that waits for it
  *		ends before it has it (a cancelled wait, a restart), with a
  *		warning or without an answer; later, the standby takes over
@@ -55,6 +57,7 @@
 #define RESTORE	32
 #define STANDBY	64
 #define STOP	128
+#define BACK	256
 
 /* Rules, each left out once. */
 #define TAKE_REGISTERED		1
@@ -83,6 +86,7 @@
 #define FLUSH_MARK	25
 #define AGED		26
 #define CALLER		27
+#define LAST_STAYS	28
 
 c_decl {
 static long
@@ -117,7 +121,7 @@ bool promoted;			/* the standby has taken over */
 
 byte faults;			/* still to come */
 byte workers;
-byte kinds;			/* of these */
+short kinds;			/* of these */
 bool passed, restored;		/* these came, once each */
 byte circles;			/* adoptions from each other, nobody flushes */
 hidden byte broken;		/* the rule that is left out, 0: none */
@@ -223,7 +227,11 @@ inline adopt(who, speaker) {
 			od
 		:: else ->	/* #seqs == 0: sweep */
 			redis[who].registered = false;
-			redis[who].last = 0;
+			/* EXPIRE last, a day */
+			if
+			:: RULE(LAST_STAYS)
+			:: else -> redis[who].last = 0
+			fi;
 			redis[who].owner = NONE;
 			redis[who].mark = NEVER;
 			s = 1;
@@ -765,7 +773,15 @@ end:	do
 	:: atomic { AWAKE && F.rc != NONE ->
 		if
 		:: acknowledge(F.rc, F.rfirst, F.rlast);
-		   F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0
+		   if
+		   /* never taken here: told, and 111 */
+		   :: redis[F.rc].last < F.rlast && kinds & BACK ->
+			assert(restored);
+			flush_gone()
+		   :: else ->
+			assert(redis[F.rc].last >= F.rlast || restored);
+			F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0
+		   fi
 		:: FAULT(LOST); acknowledge(F.rc, F.rfirst, F.rlast)
 		:: FAULT(LATE); late ! ACK, F.rc, F.rfirst, F.rlast, 0, 0
 		fi }
@@ -872,7 +888,8 @@ inline copy_consumers(to, from) {
 	do
 	:: c < IDS ->
 		redis[to + c].registered = redis[from + c].registered;
-		redis[to + c].last = redis[from + c].last;
+		redis[to + c].last = (redis[from + c].registered ->
+		    redis[from + c].last : 0);
 		redis[to + c].mark = redis[from + c].mark;
 		s = 1;
 		do
@@ -979,7 +996,7 @@ init {
 		c_code {
 			now.faults = (uchar)number("FAULTS", 1);
 			now.workers = (uchar)number("WORKERS", 2);
-			now.kinds = (uchar)number("KINDS", 31);
+			now.kinds = (short)number("KINDS", 31);
 			broken = (uchar)number("BROKEN", 0);
 		};
 		do

@@ -25,8 +25,10 @@
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A candidate without batches is swept with all its keys; the first one
--- with batches is adopted.  A candidate that has been renewed, adopted or
+-- A candidate without batches is swept with all its keys, but for its last
+-- number, which stays for a day: acknowledge.lua and mark.lua tell by it that
+-- this Redis has known the consumer.  The first candidate with batches is
+-- adopted.  A candidate that has been renewed, adopted or
 -- swept since it was seen is no longer as expected, and nothing is done to
 -- it: so the call may be repeated.  Late from an old connection, it makes the
 -- adopter an owner that does not know of it: for one life of an owner key,
@@ -34,7 +36,7 @@
 
 local consumers = KEYS[1]
 local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
-local FIRST, ID, UNMARKED_AGE = 8, 36, 5000
+local FIRST, ID, UNMARKED_AGE, DAY = 8, 36, 5000, 86400
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
 local END_LIFE, MARK_LIFE, MARK_KEY = 5000, 5000, 86400
@@ -75,8 +77,9 @@ local own = state(shorten_mark(adopter,
 
 local function sweep(id)
     redis.call('SREM', consumers, id)
-    redis.call('DEL', prefix .. id .. '::last', prefix .. id .. '::batches',
-        prefix .. id .. '::owner', flush_key(id))
+    redis.call('DEL', prefix .. id .. '::batches', prefix .. id .. '::owner',
+        flush_key(id))
+    redis.call('EXPIRE', prefix .. id .. '::last', DAY)
 end
 
 -- Is the consumer as it was seen?  Returns its owner record.

@@ -22,7 +22,7 @@ end
 redis.call('SADD', queues, queue)
 redis.call('SET', noted, version, 'NX')
 redis.call('SADD', consumers, id)
-redis.call('SET', last, 0)
+redis.call('SET', last, 0, 'NX') -- late, it may have been swept
 redis.call('SET', owner, record, 'PX', life)
 local time = redis.call('TIME')
 return time[1] * 1000 + math.floor(time[2] / 1000)

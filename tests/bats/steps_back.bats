@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# Redis goes back in time, or the halves of a drain are at two of them: an old
+# primary that lives on, a replica that lacked the last second, an older file.
+# It is told, with how much it can be at most, and work goes on.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_postgres
+	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$
+	cd "$BATS_TEST_TMPDIR" || return
+	export TMPDIR=$PWD INCR_METRICS_DIR=$PWD/metrics
+	mkdir metrics
+	OLD=$(mktemp -d /tmp/incr-o.XXXXXX) # short names, for sockets
+	NEW=$(mktemp -d /tmp/incr-n.XXXXXX)
+}
+
+teardown() {
+	end_background
+	redis_stop "$OLD"
+	redis_stop "$NEW"
+	rm -rf "$OLD" "$NEW"
+}
+
+# pair: a primary that all programs use, and its replica
+pair() {
+	port=$(free_port)
+	redis_start "$OLD" --bind 127.0.0.1 --port "$port"
+	redis_start "$NEW" --replicaof "127.0.0.1 $port"
+	ln -s "$OLD/redis.sock" redis.sock
+	export REDIS_URL=unix://$PWD/redis.sock
+}
+old() { redis-cli -s "$OLD/redis.sock" "$@"; }
+new() { redis-cli -s "$NEW/redis.sock" "$@"; }
+in_sync() { [ "$(old wait 1 100)" = 1 ]; }
+# part: from now on the replica does not learn more, and is a primary
+part() {
+	wait_for 10 in_sync
+	new replicaof no one >/dev/null
+}
+# move: who connects from now on comes to it
+move() { ln -sfn "$NEW/redis.sock" redis.sock; }
+# hang_up [CLIENT]: connections to the old one end
+hang_up() {
+	old client kill type normal skipme yes >/dev/null
+}
+
+# drains: a drain, started again whenever it ends, by hand
+drains() {
+	# shellcheck disable=SC2016 # for the shell below
+	background setsid sh -c 'while :; do
+		status=0; incr-drain "$@" || status=$?
+		echo "drain: $status" >&2; sleep 0.3
+	done' sh "$@" 2>err
+}
+ends() { [ "$(grep -c '^drain: ' err || :)" = "$1" ]; }
+flush_clients() { old client list | grep -c .; }
+# clients: ids of the connections to the old one, in the order they were made
+clients() { old client list | sed -n 's/^id=\([0-9]*\) .* lib-name=.*/\1/p; s/^id=\([0-9]*\) .*/\1/p' | sort -nu; }
+told() { # PATTERN
+	grep -E "^incr-flush: queue $INCR_QUEUE: Redis $1" err
+}
+stepped() { grep -hE '^incr_queue_steps_back_total\{.*\} 1$' metrics/*.prom; }
+
+@test "incr-consume has moved, incr-flush still talks to the old primary" {
+	pair
+	drains -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	part
+	move
+	# incr-consume was the first to connect.
+	old client kill id "$(old client list | sed 's/^id=\([0-9]*\).*/\1/' | sort -n | head -n 1)"
+	increments 11 20 | incr-publish
+	wait_for 20 sum_is 210
+	wait_for 10 no_batches
+	told 'does not know consumer [0-9a-f-]{36}: another Redis, or one that went back$'
+	wait_for 5 stepped
+	# Once, and it goes on as ever.
+	ends 1
+	grep -q '^drain: 111$' err
+	increments 21 30 | incr-publish
+	wait_for 10 sum_is 465
+	ends 1
+}
+
+@test "a new primary that lacks the last batches: told, with how many at most" {
+	pair
+	drains -- -i 1.5
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	part
+	increments 11 30 | incr-publish
+	wait_for 5 taken
+	move
+	hang_up
+	wait_for 20 told 'knows consumer [0-9a-f-]{36}, but as far as batch 1 of 2: another Redis, or one that went back; 20 messages at most may be counted twice$'
+	wait_for 5 stepped
+	# What that one had is counted; the rest is not, or once.
+	sum_is 465
+	increments 31 40 | incr-publish
+	wait_for 20 sum_is 820
+	wait_for 10 no_batches
+	ends 1
+	grep -q '^drain: 111$' err
+}
+taken() { [ -n "$(old --raw keys '*::batch::2')" ]; }
+
+@test "after a takeover nothing is told: the number of who was swept stays" {
+	pair
+	background setsid incr-drain -- -i 1.5 2>err
+	first=$!
+	increments 1 10 | incr-publish
+	wait_for 5 held
+	kill -STOP -- "-$first"
+	background setsid incr-drain -- -i 0.3 2>second
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	wait_for 10 registered 1
+	kill -CONT -- "-$first"
+	wait_for 10 replayed
+	wait_for 10 registered 2
+	quiet err
+	not stepped
+}
+held() { [ -n "$(batches)" ]; }
+registered() { [ "$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")" = "$1" ]; }
+replayed() { grep -qhE '^incr_replayed_batches_total\{.*\} 1$' metrics/*.prom; }
