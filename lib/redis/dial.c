@@ -42,6 +42,7 @@ struct dial {
 	struct redis *redis;
 	struct buf question;
 	size_t question_done, question_handed;
+	int unanswered; /* replies that the sentinel still owes */
 };
 
 static void try_host(struct dial *d, bool primary);
@@ -58,18 +59,23 @@ static enum dial_state fail(
     struct dial *d, bool may_pass, char ret_why[REASON_MAX]);
 static bool advance(struct dial *d);
 
+const char *
+dial_check(const struct url_redis *url)
+{
+	const struct tls_files files = {url->cacert, url->cert, url->key};
+
+	/* It would be cut off, and lead to something else. */
+	if (strlen(url->path) > redis_path_max())
+		return "the path of the socket is too long";
+	return url->tls ? tls_check_files(&files) : NULL;
+}
+
 struct dial *
 dial_open(const struct url_redis *url, int64_t connect_ms, const char **ret_why)
 {
-	const struct tls_files files = {url->cacert, url->cert, url->key};
 	struct dial *d;
 
-	/* It would be cut off, and lead to something else. */
-	if (strlen(url->path) > redis_path_max()) {
-		*ret_why = "the path of the socket is too long";
-		return NULL;
-	}
-	*ret_why = url->tls ? tls_check_files(&files) : NULL;
+	*ret_why = dial_check(url);
 	if (*ret_why != NULL)
 		return NULL;
 	d = calloc(1, sizeof *d);
@@ -239,7 +245,8 @@ ready(struct dial *d, char ret_why[REASON_MAX])
 		d->phase = IDLE;
 		return DIAL_DONE;
 	}
-	if (sentinel_write(d->url, &d->question) < 0) {
+	d->unanswered = sentinel_write(d->url, &d->question);
+	if (d->unanswered < 0) {
 		reason_set(ret_why, LOG_NO_MEMORY);
 		return fail(d, true, ret_why);
 	}
@@ -279,6 +286,10 @@ receive_answer(struct dial *d, char ret_why[REASON_MAX])
 			return DIAL_BUSY;
 		answer = sentinel_check(reply, &d->primary_host, ret_why);
 		redis_reply_free(reply);
+		if (--d->unanswered == 0 && answer == SENTINEL_MORE) {
+			reason_set(ret_why, "gave no address of the primary");
+			answer = SENTINEL_UNFIT_NOW;
+		}
 	}
 	if (answer != SENTINEL_FOUND)
 		return fail(d, answer == SENTINEL_UNFIT_NOW, ret_why);

@@ -17,6 +17,10 @@
 
 struct dial;
 
+/* NULL, or why no connection can be made as long as the URL and the files that
+ * it names are as they are; constant text. */
+const char *dial_check(const struct url_redis *url);
+
 /* url is borrowed.  NULL with *ret_why, constant text.  Caller closes. */
 struct dial *dial_open(
     const struct url_redis *url, int64_t connect_ms, const char **ret_why);

@@ -20,14 +20,18 @@ sentinel_write(const struct url_redis *url, struct buf *out)
 	    "AUTH", url->sentinel_user, url->sentinel_password, NULL};
 	const char *const ask[] = {
 	    "SENTINEL", "get-master-addr-by-name", url->master, NULL};
-	int failed = 0;
+	int failed = 0, n = 1;
 
 	buf_clear(out);
-	if (url->sentinel_user[0] != '\0')
+	if (url->sentinel_user[0] != '\0') {
 		failed |= add(out, auth_user);
-	else if (url->sentinel_password[0] != '\0')
+		n++;
+	} else if (url->sentinel_password[0] != '\0') {
 		failed |= add(out, auth);
-	return failed | add(out, ask);
+		n++;
+	}
+	failed |= add(out, ask);
+	return failed != 0 ? -1 : n;
 }
 
 static int

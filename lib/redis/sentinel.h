@@ -11,7 +11,7 @@
 #include "redis/redis.h"
 
 /* Writes AUTH, if the URL says so, and the question to out, which is emptied
- * first.  0, or -1 if memory is gone. */
+ * first.  Returns how many replies will come, or -1 if memory is gone. */
 int sentinel_write(const struct url_redis *url, struct buf *out);
 
 enum sentinel_answer {

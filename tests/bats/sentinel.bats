@@ -174,6 +174,26 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	[ "$(redis-cli -p "$P1" llen "rmq::queue::[$INCR_QUEUE]::ready")" = 5 ]
 }
 
+@test "a sentinel that says +OK for ever is not listened to for ever" {
+	P1=$(free_port) endless=$(free_port) good=$(free_port)
+	instance p1 "$P1"
+	fake "$good" "$(address "$P1")"
+	background perl -MIO::Socket::INET -e '
+		$SIG{PIPE} = "IGNORE";
+		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+			LocalPort => $ARGV[0], Listen => 16) or die;
+		while (my $c = $l->accept) {
+			1 while syswrite($c, "+OK\r\n" x 10000);
+		}' "$endless"
+	wait_for 10 listening "$endless"
+	# Also behind the one +OK that a password is answered with.
+	for password in '' '&sentinel-password=x'; do
+		increment 1 | REDIS_URL="redis-sentinel://127.0.0.1:$endless,127.0.0.1:$good?master=m$password" \
+			timeout 20 incr-publish -w 5
+	done
+	[ "$(redis-cli -p "$P1" llen "rmq::queue::[$INCR_QUEUE]::ready")" = 2 ]
+}
+
 @test "no sentinel knows the name, or none is one: a configuration error" {
 	P1=$(free_port) a=$(free_port) b=$(free_port)
 	instance p1 "$P1"
