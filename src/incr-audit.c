@@ -96,11 +96,11 @@ begin(struct audit *a, int argc, char **argv)
 	    .wait_ms = wait_ms};
 	a->q = queue_open(redis_url, queue_name, &why);
 	if (a->q == NULL)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(log_status(why), "redis: %s", why);
 	a->pg = postgres_open(
 	    database_url, "incr-audit", statements_greeting, &why);
 	if (a->pg == NULL)
-		log_die(EXIT_CONFIG, "postgres: %s", why);
+		log_die(log_status(why), "postgres: %s", why);
 }
 
 static const char *

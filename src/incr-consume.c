@@ -128,7 +128,7 @@ begin(struct consumer *c, int argc, char **argv)
 	io_output(STDOUT_FILENO);
 	c->queue = queue_open(url, queue_name, &why);
 	if (c->queue == NULL)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(log_status(why), "redis: %s", why);
 	fault_series(&series[M_REJECTED]);
 	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
@@ -195,7 +195,7 @@ look_after(const struct consumer *c, enum queue_state state, struct outage *o)
 	const char *why = queue_status(c->queue)->why;
 
 	if (state == QUEUE_FAULT)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(log_status(why), "redis: %s", why);
 	o->since_ms = c->trouble_ms;
 	if (c->phase == CONSUMER_LEAVING)
 		return;

@@ -41,6 +41,7 @@
 #include "record/fault.h"
 #include "record/invalid_lines.h"
 #include "record/queue_name.h"
+#include "redis/dial.h"
 
 enum {
 	COMMIT_MS = 1000,     /* to commit after --grace, at least */
@@ -147,14 +148,15 @@ begin(struct flusher *f, int argc, char **argv)
 	if (!adopts)
 		once_open(prog.name);
 	/* Redis is needed from the first checkpoint on, which may be late. */
-	if (url_parse_redis(redis_url, &parts, &why) < 0)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+	if (url_parse_redis(redis_url, &parts, &why) < 0 ||
+	    (why = dial_check(&parts)) != NULL)
+		log_die(log_status(why), "redis: %s", why);
 	/* The memory of a large window goes back to the system after it. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	pg = postgres_open(
 	    database_url, "incr-flush", statements_greeting, &why);
 	if (pg == NULL)
-		log_die(EXIT_CONFIG, "postgres: %s", why);
+		log_die(log_status(why), "postgres: %s", why);
 	options = (struct flusher_options){.queue = queue_name,
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
@@ -189,7 +191,7 @@ adopt_queue(struct postgres *pg)
 	int status, len;
 
 	if (q == NULL)
-		log_die(EXIT_CONFIG, "redis: %s", reason);
+		log_die(log_status(reason), "redis: %s", reason);
 	status = identity_change(pg, q, adopt,
 	    wait_ms == IO_FOREVER ? ADOPT_MS : wait_ms, &change, why);
 	if (status != 0)

@@ -168,7 +168,7 @@ open_all(struct publish *p)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	open_metrics();
 	if (publisher_open(&p->publisher, &settings, &why) < 0)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(log_status(why), "redis: %s", why);
 	if (settings.tagged)
 		max += LINES_TAG_MAX + 1;
 	if (lines_open(&p->in, STDIN_FILENO, max) < 0)

@@ -168,7 +168,7 @@ begin(struct job *j, int argc, char **argv)
 	    .list = {.kind = QUEUE_REJECTED},
 	    .max = QUEUE_PEEK_MAX - 1};
 	if (j->cursor.q == NULL)
-		log_die(EXIT_CONFIG, "redis: %s", why);
+		log_die(log_status(why), "redis: %s", why);
 	j->selection.code = code;
 	j->selection.valid_only = j->command == REPUBLISH;
 	id_make(&j->self);

@@ -218,7 +218,7 @@ open_all(struct sender *s)
 	s->retry.wait_ms = wait_ms;
 	s->client = http_client_open(&settings, &why);
 	if (s->client == NULL)
-		log_die(EXIT_CONFIG, "--url: %s", why);
+		log_die(log_status(why), "--url: %s", why);
 	open_window(s);
 	progress_open(&s->progress);
 }

@@ -269,7 +269,7 @@ open_sockets(void)
 
 	inherited = acceptor_inherit(&s.server.acceptor, ROUTES_FRONT, &why);
 	if (inherited < 0)
-		log_die(EXIT_CONFIG, "LISTEN_FDS: %s", why);
+		log_die(log_status(why), "LISTEN_FDS: %s", why);
 	if (inherited > 0)
 		refuse_exposure("LISTEN_FDS");
 	if (inherited > 0 && !opt.listen_given)
@@ -292,7 +292,7 @@ open_socket(const char *addr, uint8_t role)
 	if (acceptor_open(&s.server.acceptor, addr, role, &why) == 0)
 		return;
 	acceptor_close(&s.server.acceptor);
-	log_die(EXIT_CONFIG, "%s: %s", addr, why);
+	log_die(log_status(why), "%s: %s", addr, why);
 }
 
 /* Without tokens, on an address that other hosts reach, only if --open says

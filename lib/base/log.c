@@ -50,6 +50,17 @@ log_show(const char *fmt, ...)
 	va_end(ap);
 }
 
+int
+log_status(const char *why)
+{
+	enum { LEN = sizeof LOG_NO_MEMORY - 1 };
+	size_t len = strlen(why);
+
+	return len >= LEN && strcmp(why + len - LEN, LOG_NO_MEMORY) == 0
+		   ? EXIT_TEMPFAIL
+		   : EXIT_CONFIG;
+}
+
 void
 log_die(int status, const char *fmt, ...)
 {

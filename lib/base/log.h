@@ -36,6 +36,10 @@ void log_show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints it and ends the process with EXIT_TEMPFAIL. */
 void log_no_memory(void) __attribute__((noreturn));
 
+/* The status if something could not be opened, and why: EXIT_CONFIG, but
+ * EXIT_TEMPFAIL if why ends with LOG_NO_MEMORY, which may pass. */
+int log_status(const char *why);
+
 /* Prints one message and ends the process with status. */
 void log_die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));

@@ -131,7 +131,7 @@ begin_consumer(struct flusher *f)
 		return;
 	q = queue_open(f->options.redis, f->options.queue, &why);
 	if (q == NULL) {
-		fail(f, EXIT_CONFIG, "redis: %s", why);
+		fail(f, log_status(why), "redis: %s", why);
 		return;
 	}
 	acknowledger_open(&f->acknowledger, q, f->windows, &f->input,

@@ -25,7 +25,7 @@ server_open(
 		return EXIT_TEMPFAIL;
 	}
 	if (access_open(&s->access, o->access, &s->loop, ret_why) < 0)
-		return EXIT_CONFIG;
+		return log_status(ret_why);
 	backend.verdict = take_verdict;
 	backend.service = s;
 	if (backend_open(&s->backend, &backend, &s->loop, &why) < 0) {

@@ -231,3 +231,57 @@ common() {
 	DATABASE_URL=$url
 	sum_is 5
 }
+
+# -- memory -------------------------------------------------------------------
+
+# without_memory COMMAND...: each of its first allocations fails once; that is
+# never a wrong configuration, and no crash
+without_memory() {
+	local n status
+	for n in $(seq 25); do
+		status=0
+		LD_PRELOAD=$PWD/calloc.so FAIL=$n timeout 20 "$@" >out 2>err ||
+			status=$?
+		if [ "$status" = 100 ] || [ "$status" -gt 111 ]; then
+			echo "$*: $n: $status"
+			cat err
+			return 1
+		fi
+		! grep -q 'out of memory' err || said=$((said + 1))
+	done
+}
+
+@test "a program that finds no memory when it opens something ends with 111" {
+	local said=0
+	not sanitized incr-flush || skip "what is preloaded must be first"
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR"
+	cat >calloc.c <<-'END'
+		#include <errno.h>
+		#include <stdlib.h>
+		extern void *__libc_calloc(size_t, size_t);
+		void *
+		calloc(size_t n, size_t size)
+		{
+			static int calls;
+			const char *at = getenv("FAIL");
+			if (at != NULL && ++calls == atoi(at)) {
+				errno = ENOMEM;
+				return NULL;
+			}
+			return __libc_calloc(n, size);
+		}
+	END
+	"${CC:-cc}" -shared -fPIC -o calloc.so calloc.c
+	increment 1 >line
+	echo x >token
+	without_memory incr-publish <line
+	without_memory incr-consume -o -w 1
+	without_memory incr-flush </dev/null
+	without_memory incr-rejected list
+	without_memory incr-audit
+	without_memory incr-serve -l ./s --rate 5/s --rate-shared </dev/null
+	without_memory incr-send -u http://127.0.0.1:9/increment </dev/null
+	[ "$said" -ge 10 ]
+}

@@ -130,6 +130,12 @@ refused() {
 	refused 'no key in the file of key' "$url?cert=a.pem&key=locked.key"
 	run -100 incr-consume -r "$url?cacert=none"
 	run -100 incr-rejected -r "$url?cacert=none" list
+	# Before the first checkpoint.
+	mkfifo nothing
+	exec 9<>nothing
+	run -100 timeout 10 incr-flush -r "$url?cacert=none" <nothing
+	exec 9>&-
+	[ "$output" = 'incr-flush: redis: no certificates in the file of cacert' ]
 }
 
 @test "a certificate that is replaced is read at the next connection" {
