@@ -23,7 +23,7 @@ start_clients() {
 	client 8 publish
 	client 9 tagged
 	client 10 silent
-	client 11 plain
+	[ "${ABSENT-}" = plain ] || client 11 plain
 	client 12 letters
 	client 13 once
 	client 14 audit

@@ -29,7 +29,7 @@ redis_acl() { # HOME RULE
 # takes a wrong password for a wrong configuration, and is right.
 fault_rotate_postgres() {
 	let_in trust || return 77
-	admin "alter role incr password '$1-$2-$3'" || return 77
+	lasting admin "alter role incr password '$1-$2-$3'" || return 77
 	echo "$1-$2-$3" >"$D/pg.password"
 	swap_postgres_password
 	let_in scram-sha-256
@@ -58,7 +58,7 @@ fault_trouble() {
 	"wrong_$what" || return 77
 	[ $(($2 % 2)) = 0 ] || fault_kill "$3" "$2" "$1"
 	sleep "$(($3 % 3)).$(($3 % 10))"
-	insist "right_$what"
+	insist lasting "right_$what"
 }
 
 wrong_redis_password() { each_redis resetpass '>wrong'; }

@@ -123,6 +123,9 @@ sql() {
 	PGCONNECT_TIMEOUT=5 psql -XAtqh "$(pg_home)" -U postgres -d chaos -c "$1"
 }
 
+# lasting COMMAND...: what it does in Postgres is there after a failover, too
+lasting() { PGOPTIONS='-c synchronous_commit=on' "$@"; }
+
 # One Postgres, behind one proxy.
 one_postgres() {
 	mount_disk pg 300m
@@ -140,6 +143,6 @@ postgres_heal() {
 }
 
 postgres_well() {
-	admin 'alter database chaos allow_connections true' \
+	lasting admin 'alter database chaos allow_connections true' \
 		'alter role incr connection limit -1'
 }

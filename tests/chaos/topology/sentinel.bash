@@ -194,7 +194,7 @@ moved() { # FROM
 # In order: nobody writes until another is the primary and the old one knows.
 fault_failover() {
 	local old
-	old=$(primary) && within 8 in_sync || return 77
+	old=$(primary) && within 12 in_sync || return 77
 	redis-cli -s "$D/$old/redis.sock" client pause 15000 write
 	if replicas_have_all "$old" && ask_sentinel failover m; then
 		within 10 moved "$old"
@@ -217,7 +217,7 @@ offsets_agree() {
 # While everybody writes.
 fault_failover_hard() {
 	local old
-	old=$(primary) && within 8 in_sync || return 77
+	old=$(primary) && within 12 in_sync || return 77
 	ask_sentinel failover m
 	within 10 moved "$old"
 	recover "$2"
@@ -227,7 +227,7 @@ fault_failover_hard() {
 # next fault.
 recover() { # NUMBER
 	(($1 % 4)) || return 0
-	within 8 in_sync && sleep 2
+	within 12 in_sync && sleep 2
 	return 0
 }
 
@@ -243,7 +243,7 @@ fault_redis_kill() {
 # Until another one is the primary.
 fault_redis_down() {
 	local node
-	node=$(primary) && within 8 in_sync || return 77
+	node=$(primary) && within 12 in_sync || return 77
 	down_and_back "$node" "$1"
 }
 down_and_back() { # NODE NUMBER
@@ -259,7 +259,7 @@ down_and_back() { # NODE NUMBER
 # The replicas hear nothing any more for some tenths before that.
 fault_redis_blind() {
 	local node
-	node=$(primary) && within 8 in_sync || return 77
+	node=$(primary) && within 12 in_sync || return 77
 	tell_proxy "$node" "blind 0 3000"
 	sleep "0.$(($1 % 6))"
 	down_and_back "$node" "$1"

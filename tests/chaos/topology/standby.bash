@@ -8,6 +8,8 @@ ADDED='standby_promote standby_promote standby_promote standby_switch
 	syncrep_cancel syncrep_terminate syncrep_restart syncrep_promote
 	standby_blind standby_pause standby_restart'
 WITHOUT='postgres_full'
+waits_for='*' # synchronous_standby_names
+in_state=sync # what the standby is then
 
 topology_up() {
 	one_redis || return
@@ -23,12 +25,12 @@ topology_up() {
 		postgres_up pg1 || return
 	# A standby is a copy of this, too.
 	admin 'alter role postgres set synchronous_commit = local' \
-		"alter system set synchronous_standby_names = '*'" \
-		'select pg_reload_conf()'
+		"alter system set synchronous_standby_names = '$waits_for'" \
+		'select pg_reload_conf()' >/dev/null
 	add_standby pg2 && wait_for 20 protected || return
 	export DATABASE_URL="postgresql:///chaos?host=$D/pg1,$D/pg2&user=postgres&target_session_attrs=read-write"
 	postgres_url "postgresql://%s@/chaos?host=$D/px/postgres1.d,$D/px/postgres2.d"
-	reach
+	reach ${keep:+"INCR_KEEP=$keep"}
 }
 
 now() { basename "$(pg_home)"; }
@@ -56,7 +58,7 @@ protected() {
 	"$PG_BIN/pg_isready" -qh "$D/$(other)" &&
 		[ "$(admin "select count(*) from pg_stat_replication
 			where application_name = 'walreceiver' and
-			sync_state = 'sync' and state = 'streaming'")" = 1 ]
+			sync_state = '$in_state' and state = 'streaming'")" = 1 ]
 }
 
 on_standby() {
