@@ -391,3 +391,49 @@ hole() {
 	FLUSH_DATABASE=$through parted first
 	hole 15
 }
+
+# -- everybody is slow ---------------------------------------------------------
+
+# quota NAME...: a tenth of the time for each half of these drains
+quota() {
+	local pids
+	pids=$(for name; do cat "$name.pids"; done)
+	# shellcheck disable=SC2086 # words
+	background perl -e '
+		for (;;) {
+			kill STOP => @ARGV;
+			select undef, undef, undef, 0.09;
+			kill CONT => @ARGV;
+			select undef, undef, undef, 0.01;
+		}' $pids
+	quota=$!
+}
+
+@test "a tenth of a CPU, Postgres away for all for 20 s: nothing goes in circles" {
+	local n names=(first second third)
+	link DATABASE
+	for n in "${names[@]}"; do
+		mkdir "$n"
+		DATABASE_URL=$through INCR_METRICS_DIR=$PWD/$n drain "$n"
+		echo "$flush $consume" >"$n.pids"
+	done
+	wait_for 20 all_hold 3
+	kill -STOP "$link"
+	quota "${names[@]}"
+	begun=${EPOCHREALTIME/./}
+	# Each has a statement without an answer by now, and no mark.
+	wait_for 15 elapsed "$begun" 15000000
+	n=$(adoptions)
+	wait_for 20 elapsed "$begun" 20000000
+	echo "# $pushed batches adopted $n times, then $(adoptions)" >&3
+	[ "$(adoptions)" = "$n" ]
+	kill -CONT "$link"
+	wait_for 20 sum_is "$pushed"
+	wait_for 10 no_batches
+	# Once by each, as these stall one after the other, and once at the end.
+	(($(adoptions) <= 4 * pushed))
+}
+adoptions() {
+	cat ./*/incr-consume-*.prom |
+		awk '/^incr_adopted_batches_total/ { n += $2 } END { print n }'
+}

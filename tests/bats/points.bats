@@ -195,18 +195,20 @@ killed() {
 # stopped_for_long FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH [ARG...]:
 # until others have taken over, counted, swept it and left.
 stopped_for_long() {
-	local victim first
+	local victim first begun
 	given "$2"
 	INCR_POINT=$1 drain "${@:5}"
 	first=("$consume" "$flush")
 	victim=$consume
 	[[ "$1" == consume-* ]] || victim=$flush
 	wait_for 10 stopped "$victim"
-	# halves.bats has what comes of one half that goes on.
+	# half_stopped: it goes on.
 	[ "$victim" = "$consume" ] || kill -9 "$consume" || gone "$consume"
 	release
+	begun=${EPOCHREALTIME/./}
 	drain
 	wait_for 10 drained $SUM
+	not elapsed "$begun" 10000000
 	wait_for 10 has_consumers 1
 	leave "$consume" "$flush" 0 '[01]'
 	kill -CONT "$victim"
@@ -265,6 +267,42 @@ leave() {
 		flush-marked:stop ready 137 111
 		flush-renew-sent:stop held 0 1 -o
 		flush-renewed:stop held 0 1 -o
+	END
+}
+
+# half_stopped FAILPOINT GIVEN: incr-flush alone, for so long that others have
+# taken over from it; its incr-consume goes on all the time.
+half_stopped() {
+	local first begun
+	given "$2"
+	INCR_POINT=$1 drain
+	first=("$consume" "$flush")
+	wait_for 10 stopped "$flush"
+	begun=${EPOCHREALTIME/./}
+	drain
+	wait_for 10 drained $SUM
+	not elapsed "$begun" 10000000
+	leave "$consume" "$flush" 0 '[01]'
+	kill -CONT "${first[1]}"
+	increment $LATER | incr-publish
+	wait_for 10 drained $((SUM + LATER))
+	leave "${first[@]}" 0 '[01]'
+	settled $((SUM + LATER))
+}
+
+@test "incr-flush stops at each point, incr-consume does not: ten seconds" {
+	rows half_stopped <<-END
+		flush-ask-sent:stop ready
+		flush-checkpoint:stop ready
+		flush-look-sent:stop orphan
+		flush-row:stop orphan
+		flush-closed:stop ready
+		flush-sent:stop ready
+		flush-committed:stop ready
+		flush-acknowledge-sent:stop ready
+		flush-acknowledged:stop ready
+		flush-mark-sent:stop ready
+		flush-marked:stop ready
 	END
 }
 
