@@ -39,13 +39,17 @@ at_rest() { has_ready 0 && no_batches; }
 none_left() { [ -z "$(processes | xargs -r ps -o comm= -p | grep -v '^proxy$')" ]; }
 
 stop_supervisor() {
-	local pid n=0 status
+	local pid n status
 	pid=$(<"$D/$1.pid")
+	n=$(grep -c '^incr-up' "$D/statuses")
 	kill "$pid"
 	wait_for 90 gone "$pid" || wrong "incr-up $1 does not leave"
+	wait_for 10 told_status "$n"
 	status=$(grep '^incr-up' "$D/statuses" | tail -n 1)
 	[ "$status" = 'incr-up 0' ] || wrong "$1: at the end $status"
 }
+
+told_status() { [ "$(grep -c '^incr-up' "$D/statuses")" -gt "$1" ]; }
 
 judge() {
 	local bad=0
@@ -157,7 +161,8 @@ judge_letters() {
 	}
 }
 
-# Of consumers only the last one is left; of all others what lasts.
+# Of consumers only the last one is left; of all others what lasts, and for a
+# day the number of their last batch.
 judge_keys() {
 	local own="incr::queue::[$INCR_QUEUE]::" bad=0 consumers
 	at_rest || {
@@ -166,7 +171,7 @@ judge_keys() {
 	}
 	consumers=$({
 		rcli --raw smembers "${own}consumers"
-		rcli --raw keys '*::consumer::*' |
+		rcli --raw keys '*::consumer::*' | expiring_last |
 			sed 's/.*::consumer::\([^:]*\)::.*/\1/'
 	} | sort -u | wc -l)
 	[ "$consumers" -le 1 ] || {
@@ -183,6 +188,15 @@ judge_keys() {
 	}
 	END { exit bad }' || bad=1
 	return "$bad"
+}
+
+# Leaves out numbers of last batches that will go by themselves.
+expiring_last() {
+	local key
+	while read -r key; do
+		[[ $key == *::last ]] && [ "$(rcli pttl "$key")" -gt 0 ] ||
+			echo "$key"
+	done
 }
 
 # 137 and 143 are ours; 100 and 101 are nobody's, nor is an abort.  Only
