@@ -45,19 +45,22 @@ enum {
 	M_READY,
 	M_UNACKED,
 	M_DEAD,
+	M_REPLICA_WAIT,
 	M_REJECTED,
 	M_COUNT = M_REJECTED + FAULT_COUNT - 1
 };
 
 static const char *url, *queue_name;
 static uint64_t batch_max;
-static bool once;
+static bool once, replicas_told;
+static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
 static int exit_status; /* 0, or 111 if batches were left with --once */
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "take from this queue"),
     OPTIONS_REDIS(&url, "the Redis that has it"),
+    OPTIONS_REPLICAS(&replicas, &replicas_told),
     {.letter = 'n',
 	.name = "batch",
 	.arg = "N",
@@ -89,6 +92,7 @@ static struct metric series[M_COUNT] = {
     [M_READY] = {METRIC_QUEUE_READY},
     [M_UNACKED] = {METRIC_QUEUE_UNACKED},
     [M_DEAD] = {METRIC_QUEUE_REJECTED},
+    [M_REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
 };
 
 static void begin(struct consumer *c, int argc, char **argv);
@@ -98,6 +102,7 @@ static void look_after(
     const struct consumer *c, enum queue_state state, struct outage *o);
 static void leave_full(struct consumer *c);
 static void count(const struct consumer *c);
+static void observe_wait(const struct session_status *redis);
 static int finish(struct consumer *c);
 
 int
@@ -129,6 +134,7 @@ begin(struct consumer *c, int argc, char **argv)
 	c->queue = queue_open(url, queue_name, &why);
 	if (c->queue == NULL)
 		log_die(log_status(why), "redis: %s", why);
+	queue_replicate(c->queue, replicas_told ? &replicas : NULL);
 	fault_series(&series[M_REJECTED]);
 	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
@@ -234,9 +240,22 @@ count(const struct consumer *c)
 	series[M_READY].value = (double)c->lengths.ready;
 	series[M_UNACKED].value = (double)c->lengths.unacked;
 	series[M_DEAD].value = (double)c->lengths.rejected;
+	observe_wait(queue_status(c->queue));
 	for (int f = 1; f < FAULT_COUNT; f++)
 		series[M_REJECTED + f - 1].value = (double)s->faults[f];
 	metrics_tick(clock_ms());
+}
+
+/* For replicas; at most one has ended since the last time. */
+static void
+observe_wait(const struct session_status *redis)
+{
+	static uint64_t seen;
+
+	if (redis->waits != seen)
+		metrics_observe(
+		    &series[M_REPLICA_WAIT], (double)redis->waited_us / 1e6);
+	seen = redis->waits;
 }
 
 static int

@@ -61,11 +61,14 @@ struct publish {
 static struct invalid_lines invalid; /* without --echo */
 
 static int64_t grace_ms;
+static uint64_t replicas;
+static bool replicas_told;
 static struct publisher_settings settings;
 
 static const struct option_def options[] = {
     QUEUE_NAME_OPTION(&settings.queue, "the queue"),
     OPTIONS_REDIS(&settings.url, "where Redis is"),
+    OPTIONS_REPLICAS(&replicas, &replicas_told),
     {.letter = 'e',
 	.name = "echo",
 	.help = "answer every line with one line",
@@ -107,6 +110,7 @@ enum {
 	PUBLISHED,
 	BATCHES,
 	DURATION,
+	REPLICA_WAIT,
 	REJECTED,
 	SERIES = REJECTED + FAULT_COUNT - 1
 };
@@ -115,11 +119,13 @@ static struct metric series[SERIES] = {
     [PUBLISHED] = {METRIC_PUBLISHED},
     [BATCHES] = {METRIC_PUBLISH_BATCHES},
     [DURATION] = {METRIC_PUBLISH_SECONDS},
+    [REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
 };
 
 static void open_all(struct publish *p);
 static void open_metrics(void);
 static void observe(int64_t us);
+static void observe_wait(const struct session_status *redis);
 static void count(const struct publish *p);
 static void run(struct publish *p);
 static void wait_for_work(struct publish *p);
@@ -167,6 +173,7 @@ open_all(struct publish *p)
 	if (p->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	open_metrics();
+	settings.replicas = replicas_told ? &replicas : NULL;
 	if (publisher_open(&p->publisher, &settings, &why) < 0)
 		log_die(log_status(why), "redis: %s", why);
 	if (settings.tagged)
@@ -189,6 +196,18 @@ static void
 observe(int64_t us)
 {
 	metrics_observe(&series[DURATION], (double)us / 1e6);
+}
+
+/* Of replicas; at most one has ended since the last time. */
+static void
+observe_wait(const struct session_status *redis)
+{
+	static uint64_t seen;
+
+	if (redis->waits != seen)
+		metrics_observe(
+		    &series[REPLICA_WAIT], (double)redis->waited_us / 1e6);
+	seen = redis->waits;
 }
 
 static void
@@ -260,6 +279,7 @@ count(const struct publish *p)
 {
 	const struct publisher_counts *c = &p->publisher.counts;
 
+	observe_wait(queue_status(p->publisher.queue));
 	series[PUBLISHED].value = (double)c->published;
 	series[BATCHES].value = (double)c->batches;
 	for (int f = 1; f < FAULT_COUNT; f++)

@@ -47,6 +47,11 @@
 	METRIC(HISTOGRAM, "incr_publish_seconds", \
 	    "From the first sending of a batch to its outcome.")
 
+/* Of incr-publish and incr-consume. */
+#define METRIC_REPLICA_WAIT \
+	METRIC(HISTOGRAM, "incr_replica_wait_seconds", \
+	    "How long replicas were waited for, with --replicas.")
+
 /* Of incr-consume. */
 #define METRIC_CONSUMED \
 	METRIC(COUNTER, "incr_consumed_total", \

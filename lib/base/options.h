@@ -73,6 +73,16 @@ struct option_def {
 		.max = 3600000 \
 	}
 
+#define OPTIONS_REPLICAS(dest_, given_) \
+	{ \
+		.letter = 'R', .name = "replicas", .arg = "N", \
+		.env = "INCR_REPLICAS", \
+		.def = "(as the queue has noted, or 0)", \
+		.help = "nothing counts before N replicas have it", \
+		.kind = OPTIONS_NUMBER, .dest = (dest_), .max = 16, \
+		.given = (given_) \
+	}
+
 struct options_prog {
 	const char *name;     /* "incr-validate" */
 	const char *operands; /* what follows the options, or NULL: nothing */

@@ -63,6 +63,7 @@ publisher_open(struct publisher *c, const struct publisher_settings *settings,
 	c->queue = queue_open(settings->url, settings->queue, ret_why);
 	if (c->queue == NULL)
 		return -1;
+	queue_replicate(c->queue, settings->replicas);
 	*ret_why = LOG_NO_MEMORY;
 	for (int i = 0; i < 2; i++)
 		if (publish_batch_open(

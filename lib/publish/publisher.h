@@ -37,6 +37,7 @@ struct publisher_settings {
 			      * since a repeat may come late */
 	uint64_t high_water; /* messages ready at most; 0: as many as take
 			      * three quarters of Redis's maxmemory */
+	const uint64_t *replicas; /* of queue_replicate */
 	/* Called for each batch that Redis has taken, with the microseconds
 	 * from its first sending to its outcome. */
 	void (*settled)(int64_t us);

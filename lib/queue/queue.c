@@ -15,11 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "queue/queue_call.h"
+#include "redis/replicas.h"
 
-static enum server_fitness judge_version(
-    const char *version, char ret_why[REASON_MAX]);
+static enum server_fitness judge_version(void *ctx, const char *version,
+    uint64_t replicas, char ret_why[REASON_MAX]);
+static enum server_fitness judge_replicas(
+    void *ctx, const char *noted, uint64_t replicas, char ret_why[REASON_MAX]);
+static enum queue_state replied(struct queue *q);
+static enum queue_state lost(struct queue *q);
 
 struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
@@ -38,8 +45,13 @@ queue_open(const char *url, const char *name, const char **ret_why)
 	q->call = q->done = QUEUE_CALL_NONE;
 	snprintf(q->version_key, sizeof q->version_key,
 	    "incr::queue::[%s]::version", name);
-	options.key = q->version_key;
-	options.judge = judge_version;
+	snprintf(q->replicas_key, sizeof q->replicas_key,
+	    "incr::queue::[%s]::replicas", name);
+	q->keys[0] =
+	    (struct handshake_key){q->version_key, judge_version, NULL};
+	q->keys[1] = (struct handshake_key){q->replicas_key, judge_replicas, q};
+	options.keys = q->keys;
+	options.n_keys = sizeof q->keys / sizeof *q->keys;
 	q->session = session_open(url, &options, ret_why);
 	if (q->session == NULL) {
 		free(q);
@@ -50,8 +62,11 @@ queue_open(const char *url, const char *name, const char **ret_why)
 
 /* A release that changes what keys mean has another version. */
 static enum server_fitness
-judge_version(const char *version, char ret_why[REASON_MAX])
+judge_version(
+    void *ctx, const char *version, uint64_t replicas, char ret_why[REASON_MAX])
 {
+	(void)ctx;
+	(void)replicas;
 	if (version == NULL || strcmp(version, QUEUE_CALL_VERSION) == 0)
 		return FIT;
 	reason_set(ret_why,
@@ -59,6 +74,48 @@ judge_version(const char *version, char ret_why[REASON_MAX])
 	    "this one reads version " QUEUE_CALL_VERSION,
 	    version);
 	return UNFIT_FOR_EVER;
+}
+
+/* Nothing begins on a primary that can't confirm it. */
+static enum server_fitness
+judge_replicas(
+    void *ctx, const char *noted, uint64_t replicas, char ret_why[REASON_MAX])
+{
+	struct queue *q = ctx;
+	uint64_t n = 0;
+
+	if (!q->confirms)
+		return FIT;
+	if (noted != NULL && num_u64(noted, 0, REPLICAS_MAX, &n) < 0) {
+		reason_set(ret_why,
+		    "replicas of the queue: %.20s: not a "
+		    "number from 0 to %d",
+		    noted, REPLICAS_MAX);
+		return UNFIT_FOR_EVER;
+	}
+	if (q->told && q->replicas < n) {
+		reason_set(ret_why,
+		    "the queue has noted %ju replicas, not %ju (--replicas)",
+		    (uintmax_t)n, (uintmax_t)q->replicas);
+		return UNFIT_FOR_EVER;
+	}
+	if (!q->told)
+		q->replicas = n;
+	if (replicas < q->replicas) {
+		reason_set(ret_why,
+		    "%ju of %ju replicas connected (--replicas)",
+		    (uintmax_t)replicas, (uintmax_t)q->replicas);
+		return UNFIT_NOW;
+	}
+	return FIT;
+}
+
+void
+queue_replicate(struct queue *q, const uint64_t *told)
+{
+	q->confirms = true;
+	q->told = told != NULL;
+	q->replicas = told == NULL ? 0 : *told;
 }
 
 void
@@ -85,12 +142,47 @@ queue_step(struct queue *q, short revents)
 	case SESSION_DOWN: break;
 	case SESSION_IDLE: return QUEUE_IDLE;
 	case SESSION_CALLING: return QUEUE_CALLING;
-	case SESSION_REPLIED: return queue_call_digest(q);
+	case SESSION_REPLIED: return replied(q);
 	case SESSION_REFUSED: return QUEUE_REFUSED;
-	case SESSION_LOST: return QUEUE_LOST;
+	case SESSION_LOST: return lost(q);
 	case SESSION_FAULT: return QUEUE_FAULT;
 	}
 	return QUEUE_DOWN;
+}
+
+/* The reply of a call, or once more, when enough replicas have it. */
+static enum queue_state
+replied(struct queue *q)
+{
+	enum queue_state state;
+	int64_t wait_ms;
+
+	if (q->confirming) {
+		q->confirming = false;
+		return QUEUE_DONE;
+	}
+	state = queue_call_digest(q);
+	wait_ms = state == QUEUE_DONE ? queue_call_confirm_ms(q) : 0;
+	if (wait_ms == 0)
+		return state;
+	q->confirmed_ms = clock_ms();
+	q->confirming = true;
+	if (session_confirm(q->session, q->replicas, wait_ms) == 0)
+		return QUEUE_CALLING;
+	queue_hang_up(q);
+	return QUEUE_LOST;
+}
+
+static enum queue_state
+lost(struct queue *q)
+{
+	bool renewed = q->confirming && q->call == QUEUE_CALL_RENEW;
+
+	q->confirming = false;
+	if (renewed && queue_status(q)->idle)
+		return QUEUE_DONE;
+	q->done = QUEUE_CALL_NONE;
+	return QUEUE_LOST;
 }
 
 const struct session_status *

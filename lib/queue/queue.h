@@ -35,6 +35,11 @@ enum {
 	QUEUE_REPLY_MS = 2000,
 	QUEUE_OWNER_MS =
 	    1000, /* life of an owner key; renew four times in it */
+	/* Replicas have a call that counts so soon, with --replicas.  Nobody
+	 * renews meanwhile what must be renewed four times a second. */
+	QUEUE_CONFIRM_MS = 1000,
+	QUEUE_CONFIRM_SOON_MS = 250,
+	QUEUE_CONFIRM_EVERY_MS = 1000, /* renewals */
 	QUEUE_ENDED_MS = 5000, /* the same, once its owner has left in order */
 	QUEUE_TAKE_BYTES = 16 << 20,  /* of payloads in one batch */
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
@@ -59,7 +64,9 @@ enum queue_state {
 	QUEUE_LOST,    /* the connection was lost during the call, or the
 			* answer was another error, which ends it, too; if the
 			* call was sent (queue_status), it may have been
-			* done, or be done later */
+			* done, or be done later.  Also a call that is done
+			* and that too few replicas have: then the queue may
+			* be idle at once */
 	QUEUE_FAULT    /* configuration: trying again is of no use */
 };
 
@@ -70,6 +77,15 @@ enum queue_state {
 struct queue *queue_open(
     const char *url, const char *name, const char **ret_why);
 void queue_close(struct queue *q);
+
+/*
+ * Before the first step: from now on a call that counts (introduce, publish,
+ * register, take, read) is QUEUE_DONE only once replicas have it.  How many:
+ * told, or as the queue has noted (told NULL); at most REPLICAS_MAX.  The first
+ * program that is told a number has it noted; one that is told a higher one
+ * raises it; one that is told a lower one is QUEUE_FAULT.
+ */
+void queue_replicate(struct queue *q, const uint64_t *told);
 
 /*
  * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
@@ -163,6 +179,8 @@ struct queue_published {
 	const struct redis_reply *lines; /* of the two functions below */
 };
 const struct queue_published *queue_published(const struct queue *q);
+/* Was any line pushed, now or before? */
+bool queue_published_any(const struct queue_published *p);
 /* Was line i (from 0) refused: its tag is marked with another increment? */
 bool queue_published_reused(const struct queue_published *p, size_t i);
 /* Of QUEUE_HIGH and QUEUE_OOM: was line i pushed before, by its tag? */

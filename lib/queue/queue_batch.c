@@ -48,10 +48,11 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_consumer_key(q, consumer, "batches", NULL);
+	queue_call_consumer_key(q, consumer, "last", NULL);
 	resp_arg_u64(&q->args, seq);
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
-	return queue_call_eval(q, QUEUE_CALL_READ, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_READ, 2, NULL);
 }
 
 enum queue_state

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "queue/owner.h"
 #include "redis/handshake.h"
 
@@ -40,7 +41,7 @@ _Static_assert(
     (size_t)SCRIPTS <= HANDSHAKE_SCRIPTS_MAX, "HANDSHAKE_SCRIPTS_MAX");
 
 const struct session_options queue_call_session = {
-    scripts, SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS, NULL, NULL};
+    scripts, SCRIPTS, QUEUE_CONNECT_MS, QUEUE_REPLY_MS, NULL, 0};
 
 enum { COMMAND = SCRIPTS /* in place of the number of a script */ };
 
@@ -68,6 +69,36 @@ queue_call_digest(struct queue *q)
 	return state;
 }
 
+/*
+ * What a caller counts on needs it: that lines are pushed, or were; that a
+ * consumer is registered; that a batch is what was read.  An adoption does
+ * not: its batches are read before they are delivered, and a read of the same
+ * history comes after it.
+ *
+ * A renewal is waited for once a second, and whatever comes of it is done: it
+ * shows who has nothing else to do that its primary has lost its replicas.
+ */
+int64_t
+queue_call_confirm_ms(const struct queue *q)
+{
+	if (!q->confirms || q->replicas == 0)
+		return 0;
+	if (q->call == QUEUE_CALL_REGISTER)
+		return QUEUE_CONFIRM_MS;
+	if (q->call == QUEUE_CALL_INTRODUCE)
+		return q->result.introduced.is_new ? QUEUE_CONFIRM_MS : 0;
+	if (q->call == QUEUE_CALL_PUBLISH)
+		return queue_published_any(&q->result.published)
+			   ? QUEUE_CONFIRM_MS
+			   : 0;
+	if (q->call == QUEUE_CALL_LIST)
+		return QUEUE_CONFIRM_SOON_MS;
+	return q->call == QUEUE_CALL_RENEW &&
+		       clock_ms() >= q->confirmed_ms + QUEUE_CONFIRM_EVERY_MS
+		   ? QUEUE_CONFIRM_SOON_MS
+		   : 0;
+}
+
 bool
 queue_call_start(struct queue *q)
 {
@@ -81,6 +112,7 @@ queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
 {
 	q->call = call;
 	q->done = QUEUE_CALL_NONE;
+	q->confirming = false;
 	q->n_keys = n_keys;
 	return session_eval(
 	    q->session, calls[call].script, n_keys, &q->args, more);
@@ -91,6 +123,7 @@ queue_call_command(struct queue *q, enum queue_call call)
 {
 	q->call = call;
 	q->done = QUEUE_CALL_NONE;
+	q->confirming = false;
 	return session_command(q->session, &q->args);
 }
 
@@ -106,6 +139,15 @@ void
 queue_call_queues_key(struct queue *q)
 {
 	resp_arg_text(&q->args, "rmq::queues");
+}
+
+void
+queue_call_told(struct queue *q)
+{
+	if (q->confirms && q->told)
+		resp_arg_u64(&q->args, q->replicas);
+	else
+		resp_arg_text(&q->args, "");
 }
 
 void

@@ -64,6 +64,10 @@ enum queue_state queue_call_digest(struct queue *q);
 /* What the session of a queue is opened with: it loads the scripts. */
 extern const struct session_options queue_call_session;
 
+/* How long replicas are waited for once the last call is done, milliseconds;
+ * 0: they need not have it. */
+int64_t queue_call_confirm_ms(const struct queue *q);
+
 /* Of the queue's keys.  Release 0.1.0 noted none: its keys are of version 1,
  * and can be read. */
 #define QUEUE_CALL_VERSION "2"
@@ -72,9 +76,16 @@ struct queue {
 	struct session *session;
 	char name[QUEUE_NAME_MAX + 1];
 	char version_key[QUEUE_NAME_MAX + 40]; /* for the handshake */
-	enum queue_call call;                  /* the last one begun */
-	enum queue_call done;                  /* the one that result is of */
-	size_t n_keys;                         /* of call, if it is a script */
+	char replicas_key[QUEUE_NAME_MAX + 40];
+	struct handshake_key keys[2];
+	bool confirms;        /* calls count only once replicas have them: */
+	bool told;            /* so many, not as the queue has noted */
+	uint64_t replicas;    /* so many */
+	bool confirming;      /* the call is done, and they are waited for */
+	int64_t confirmed_ms; /* when they were last asked */
+	enum queue_call call; /* the last one begun */
+	enum queue_call done; /* the one that result is of */
+	size_t n_keys;        /* of call, if it is a script */
 	struct resp_args args;
 
 	union {
@@ -128,6 +139,9 @@ void queue_call_own_key(struct queue *q, const char *rest);
 void queue_call_consumer_key(struct queue *q, const struct id *consumer,
     const char *rest, const uint64_t *seq);
 void queue_call_id(struct queue *q, const struct id *id);
+
+/* One: how many replicas this program was told of, empty if none. */
+void queue_call_told(struct queue *q);
 
 /* Two: the owner record of this process for speaker, and its life; ended: a
  * record that names no process. */

@@ -60,9 +60,11 @@ queue_introduce(struct queue *q, const struct id *publisher)
 		return -1;
 	publisher_key(q, publisher);
 	queue_call_own_key(q, "version");
+	queue_call_own_key(q, "replicas");
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
-	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 2, NULL);
+	queue_call_told(q);
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 3, NULL);
 }
 
 enum queue_state
@@ -152,6 +154,14 @@ queue_published(const struct queue *q)
 {
 	assert(q->done == QUEUE_CALL_PUBLISH);
 	return &q->result.published;
+}
+
+/* The least index is that of a line that was pushed before, if one was. */
+bool
+queue_published_any(const struct queue_published *p)
+{
+	return p->outcome == QUEUE_PUSHED || p->outcome == QUEUE_BEFORE ||
+	       redis_reply_int(redis_reply_at(p->lines, 2), 0) < 0;
 }
 
 bool

@@ -18,11 +18,13 @@ queue_register(struct queue *q, const struct id *consumer)
 	queue_call_consumer_key(q, consumer, "owner", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
 	queue_call_own_key(q, "version");
+	queue_call_own_key(q, "replicas");
 	resp_arg_text(&q->args, q->name);
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 5, NULL);
+	queue_call_told(q);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 6, NULL);
 }
 
 enum queue_state

@@ -13,6 +13,8 @@
 
 static int add_auth(struct buf *out, const struct url_redis *u);
 static int add_get(struct buf *out, const char *key);
+static enum server_fitness check_key(struct handshake *h,
+    const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 int
 handshake_write(struct handshake *h, const struct url_redis *url,
@@ -21,7 +23,7 @@ handshake_write(struct handshake *h, const struct url_redis *url,
 	int failed = 0;
 
 	buf_clear(out);
-	h->n = h->n_answered = h->n_loaded = 0;
+	h->n = h->n_answered = h->n_got = h->n_loaded = 0;
 	if (url != NULL && (url->password[0] != '\0' || url->user[0] != '\0')) {
 		h->steps[h->n++] = HANDSHAKE_AUTH;
 		failed |= add_auth(out, url);
@@ -31,9 +33,9 @@ handshake_write(struct handshake *h, const struct url_redis *url,
 		h->steps[h->n++] = HANDSHAKE_INFO;
 		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
 	}
-	if (url != NULL && h->key != NULL) {
+	for (size_t i = 0; url != NULL && i < h->n_keys; i++) {
 		h->steps[h->n++] = HANDSHAKE_GET;
-		failed |= add_get(out, h->key);
+		failed |= add_get(out, h->keys[i].name);
 	}
 	for (size_t i = 0; i < n_scripts; i++) {
 		h->steps[h->n++] = HANDSHAKE_LOAD;
@@ -77,8 +79,7 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
 	case HANDSHAKE_INFO: return handshake_look(h, reply, ret_why);
-	case HANDSHAKE_GET:
-		return h->judge(redis_reply_text(reply, &len), ret_why);
+	case HANDSHAKE_GET: return check_key(h, reply, ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);
@@ -88,6 +89,17 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	}
 	memcpy(h->shas[h->n_loaded++], sha, HANDSHAKE_SHA + 1);
 	return FIT;
+}
+
+static enum server_fitness
+check_key(struct handshake *h, const struct redis_reply *reply,
+    char ret_why[REASON_MAX])
+{
+	const struct handshake_key *key = &h->keys[h->n_got++];
+	size_t len;
+
+	return key->judge(
+	    key->ctx, redis_reply_text(reply, &len), h->replicas, ret_why);
 }
 
 enum server_fitness
@@ -104,6 +116,7 @@ handshake_look(struct handshake *h, const struct redis_reply *reply,
 		reason_set(ret_why, "INFO: no run_id");
 	} else {
 		h->maxmemory = server_info_maxmemory(info);
+		h->replicas = server_info_replicas(info);
 		f = server_info_check(info, ret_why);
 	}
 	h->unfit = f != FIT;

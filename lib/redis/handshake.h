@@ -1,7 +1,7 @@
 /*
- * The handshake with a Redis: AUTH and SELECT as the URL says, INFO, GET of a
- * key that tells whether what is there can be read, SCRIPT LOAD of every
- * script.
+ * The handshake with a Redis: AUTH and SELECT as the URL says, INFO, GET of
+ * keys that tell whether what is there can be read, and how, SCRIPT LOAD of
+ * every script.
  */
 #ifndef INCR_HANDSHAKE_H
 #define INCR_HANDSHAKE_H
@@ -18,6 +18,7 @@
 
 enum {
 	HANDSHAKE_SCRIPTS_MAX = 16,
+	HANDSHAKE_KEYS_MAX = 4,
 	HANDSHAKE_SHA = 40,
 	HANDSHAKE_RUN_ID_MAX = 128,
 	HANDSHAKE_LOOK_MS = 60000 /* INFO is looked at again */
@@ -31,19 +32,26 @@ enum handshake_step {
 	HANDSHAKE_LOAD
 };
 
-/* Judges the value of a key, NULL if there is none.  Unless FIT, ret_why is
- * what is wrong with it. */
-typedef enum server_fitness handshake_judge(
-    const char *value, char ret_why[REASON_MAX]);
+/* What a key that is read says of the server. */
+struct handshake_key {
+	const char *name;
+	/* Judges its value, NULL if there is none, on a server with so many
+	 * replicas connected.  Unless FIT, ret_why is what is wrong. */
+	enum server_fitness (*judge)(void *ctx, const char *value,
+	    uint64_t replicas, char ret_why[REASON_MAX]);
+	void *ctx;
+};
 
 /* All zero: not begun. */
 struct handshake {
-	const char *key; /* set before it begins; NULL: none is read */
-	handshake_judge *judge;
-	enum handshake_step steps[4 + HANDSHAKE_SCRIPTS_MAX];
-	size_t n, n_answered, n_loaded;
+	const struct handshake_key *keys; /* set before it begins */
+	size_t n_keys;
+	enum handshake_step
+	    steps[3 + HANDSHAKE_KEYS_MAX + HANDSHAKE_SCRIPTS_MAX];
+	size_t n, n_answered, n_got, n_loaded;
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* server_info.h, of the last INFO */
 	uint64_t maxmemory;                /* the same, in bytes */
+	uint64_t replicas;                 /* the same, connected */
 	bool unfit;                        /* the same said so */
 	int64_t look_ms; /* clock_ms(): it is to be looked at again */
 	char shas[HANDSHAKE_SCRIPTS_MAX]

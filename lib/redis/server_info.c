@@ -71,6 +71,16 @@ server_info_maxmemory(const char *info)
 	return strtoull(value, NULL, 10);
 }
 
+uint64_t
+server_info_replicas(const char *info)
+{
+	char value[VALUE_MAX];
+
+	if (field(info, "connected_slaves", value, sizeof value) < 0)
+		return 0;
+	return strtoull(value, NULL, 10);
+}
+
 enum server_fitness
 server_info_handshake_error(const char *error)
 {

@@ -31,6 +31,9 @@ int server_info_run_id(const char *info, char *ret, size_t size);
 /* maxmemory in bytes; 0: none. */
 uint64_t server_info_maxmemory(const char *info);
 
+/* How many replicas are connected. */
+uint64_t server_info_replicas(const char *info);
+
 /* What an error reply in the handshake means: UNFIT_FOR_EVER unless it is
  * known to pass. */
 enum server_fitness server_info_handshake_error(const char *error);

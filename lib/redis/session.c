@@ -17,70 +17,32 @@
 #include "base/log.h"
 #include "base/once.h"
 #include "base/options.h"
-#include "base/reason.h"
 #include "base/url.h"
 #include "redis/dial.h"
 #include "redis/handshake.h"
+#include "redis/replicas.h"
 #include "redis/sending.h"
 #include "redis/server_info.h"
-
-enum phase {
-	WAITING,   /* no connection before due_ms */
-	DIALING,   /* a connection is being made; dial.c has the time limit */
-	HANDSHAKE, /* the handshake was sent; due_ms is that of the dialing */
-	READY,     /* no call under way */
-	CALLING,   /* a call was begun: due_ms without a byte moved */
-	RELOADING, /* the same call, but the scripts are loaded first */
-	FAULTY     /* for ever */
-};
+#include "redis/session_call.h"
 
 /* A connection that lasted so long was one, also if no call was made. */
 enum { LASTED_MS = 2000 };
 
-struct session {
-	const char *text; /* of the URL; @FILE may have another password */
-	struct url_redis url;
-	struct session_options options;
-	enum phase phase;
-	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
-	struct backoff backoff; /* until a call has its reply */
-	int64_t ready_ms;       /* when the handshake was done */
-	struct dial *dial;
-	struct redis *redis; /* NULL: no connection */
-
-	struct buf handshake_request, call; /* as they are sent */
-	struct iovec more; /* second half of the call, borrowed */
-	struct sending sending;
-
-	struct handshake handshake;
-	bool looks;   /* INFO stands in front of the call, */
-	bool looking; /* and its reply has not come yet */
-	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
-	struct redis_reply *reply;
-	struct once once; /* the handshake; a call without an error */
-	struct session_status status;
-};
-
-static void enter(struct session *s, enum phase phase, int64_t due_ms);
 static int name_place(struct session *s);
 static void advance(struct session *s, short revents);
-static void connected(struct session *s);
 static int send_handshake(struct session *s, const struct url_redis *url);
 static enum session_state exchange(struct session *s, short revents);
-static int send_some(struct session *s);
-static void restart_timer(struct session *s);
 static enum session_state check_reply(
     struct session *s, struct redis_reply *reply);
 static void finish_handshake(struct session *s);
 static enum session_state replied(struct session *s, struct redis_reply *reply);
+static enum session_state confirmed(
+    struct session *s, struct redis_reply *reply);
 static enum session_state lose(struct session *s);
 static enum session_state lose_or_fault(struct session *s);
 static enum session_state fault(struct session *s, bool was_right);
 static void disconnect(struct session *s);
 static enum session_state state(const struct session *s);
-static int start_call(struct session *s);
-static int begin(struct session *s, const struct buf *more);
-static void send_call(struct session *s);
 
 struct session *
 session_open(const char *url, const struct session_options *options,
@@ -92,8 +54,8 @@ session_open(const char *url, const struct session_options *options,
 	if (s == NULL)
 		return NULL;
 	s->options = *options;
-	s->handshake.key = options->key;
-	s->handshake.judge = options->judge;
+	s->handshake.keys = options->keys;
+	s->handshake.n_keys = options->n_keys;
 	s->text = url;
 	if (url_parse_redis(url, &s->url, ret_why) < 0)
 		goto failed;
@@ -117,7 +79,7 @@ failed:
 static int
 name_place(struct session *s)
 {
-	const char *key = s->options.key == NULL ? "" : s->options.key;
+	const char *key = s->options.n_keys == 0 ? "" : s->options.keys[0].name;
 
 	return url_add_place(&s->url, &s->once.place) |
 	       buf_addf(&s->once.place, " %s", key);
@@ -147,9 +109,7 @@ session_wait(const struct session *s, struct pollfd *ret_pfd)
 		if (sending_unsent(&s->sending))
 			ret_pfd->events |= POLLOUT;
 	}
-	if (s->phase == DIALING)
-		return dial_wait(s->dial, ret_pfd);
-	return s->due_ms;
+	return s->phase == DIALING ? dial_wait(s->dial, ret_pfd) : s->due_ms;
 }
 
 /* Replies are received before the clock is looked at: a process that was
@@ -186,17 +146,8 @@ session_hang_up(struct session *s)
 	if (s->phase == FAULTY)
 		return;
 	disconnect(s);
-	enter(s, WAITING, clock_ms());
+	session_call_enter(s, WAITING, clock_ms());
 	reason_set(s->status.why, "hung up");
-}
-
-/* The only place where the phase changes. */
-static void
-enter(struct session *s, enum phase phase, int64_t due_ms)
-{
-	s->phase = phase;
-	s->due_ms = due_ms;
-	s->status.idle = phase == READY;
 }
 
 /* The state as it lasts.  A reply, a refusal or a loss is returned once, where
@@ -210,6 +161,7 @@ state(const struct session *s)
 	case HANDSHAKE: break;
 	case READY: return SESSION_IDLE;
 	case CALLING:
+	case CONFIRMING:
 	case RELOADING: return SESSION_CALLING;
 	case FAULTY: return SESSION_FAULT;
 	}
@@ -224,25 +176,21 @@ advance(struct session *s, short revents)
 		options_refresh(s->text);
 		url_take_login(s->text, &s->url);
 		dial_begin(s->dial);
-		enter(s, DIALING, IO_FOREVER);
+		session_call_enter(s, DIALING, IO_FOREVER);
 	}
 	if (s->phase != DIALING)
 		return;
 	switch (dial_step(s->dial, revents, s->status.why)) {
 	case DIAL_BUSY: break;
-	case DIAL_DONE: connected(s); break;
+	case DIAL_DONE:
+		s->redis = dial_take(s->dial);
+		session_call_enter(s, HANDSHAKE, dial_due(s->dial));
+		if (send_handshake(s, &s->url) < 0)
+			lose(s);
+		break;
 	case DIAL_FAILED: lose(s); break;
 	case DIAL_REFUSED: fault(s, s->once.was[ONCE_GREETING]); break;
 	}
-}
-
-static void
-connected(struct session *s)
-{
-	s->redis = dial_take(s->dial);
-	enter(s, HANDSHAKE, dial_due(s->dial));
-	if (send_handshake(s, &s->url) < 0)
-		lose(s);
 }
 
 static int
@@ -252,7 +200,7 @@ send_handshake(struct session *s, const struct url_redis *url)
 		s->options.n_scripts, &s->handshake_request) < 0)
 		return reason_set(s->status.why, LOG_NO_MEMORY);
 	sending_start(&s->sending, &s->handshake_request, (struct iovec){0});
-	return send_some(s);
+	return session_call_step(s);
 }
 
 static enum session_state
@@ -261,13 +209,13 @@ exchange(struct session *s, short revents)
 	struct redis_reply *reply;
 	bool moved;
 
-	if (send_some(s) < 0)
+	if (session_call_step(s) < 0)
 		return lose(s);
 	while (s->redis != NULL && (revents & (POLLIN | POLLHUP | POLLERR))) {
 		if (redis_receive(s->redis, &reply, &moved, s->status.why) < 0)
 			return lose_or_fault(s);
 		if (moved)
-			restart_timer(s);
+			session_call_moved(s);
 		if (reply == NULL)
 			break;
 		if (s->looking) {
@@ -278,6 +226,8 @@ exchange(struct session *s, short revents)
 		}
 		if (s->phase == CALLING)
 			return replied(s, reply);
+		if (s->phase == CONFIRMING)
+			return confirmed(s, reply);
 		if (s->phase == READY) {
 			redis_reply_free(reply);
 			reason_set(s->status.why, "reply without a request");
@@ -287,28 +237,6 @@ exchange(struct session *s, short revents)
 			return SESSION_LOST;
 	}
 	return state(s);
-}
-
-/* Sends what goes.  0, or -1 with why. */
-static int
-send_some(struct session *s)
-{
-	bool moved;
-	int result = sending_step(&s->sending, s->redis, &moved, s->status.why);
-
-	if (s->phase == CALLING && sending_handed(&s->sending))
-		s->status.sent = true;
-	if (result == 0 && moved)
-		restart_timer(s);
-	return result;
-}
-
-/* Bytes of a call moved: its time-out begins again. */
-static void
-restart_timer(struct session *s)
-{
-	if (s->phase == CALLING)
-		s->due_ms = clock_ms() + s->options.reply_ms;
 }
 
 static enum session_state
@@ -335,7 +263,7 @@ static void
 finish_handshake(struct session *s)
 {
 	if (s->phase == HANDSHAKE) {
-		enter(s, READY, IO_FOREVER);
+		session_call_enter(s, READY, IO_FOREVER);
 		s->status.connections++;
 		once_note(&s->once, ONCE_GREETING);
 		if (strcmp(s->run_id, s->handshake.run_id) != 0)
@@ -346,7 +274,7 @@ finish_handshake(struct session *s)
 		s->ready_ms = clock_ms();
 		return;
 	}
-	send_call(s);
+	session_call_send(s);
 }
 
 static enum session_state
@@ -357,7 +285,8 @@ replied(struct session *s, struct redis_reply *reply)
 	if (error == NULL) {
 		s->reply = reply;
 		once_note(&s->once, ONCE_WORK);
-		enter(s, READY, IO_FOREVER);
+		backoff_reset(&s->backoff);
+		session_call_enter(s, READY, IO_FOREVER);
 		s->status.maxmemory = s->handshake.maxmemory;
 		if (s->handshake.unfit)
 			lose(s); /* the next one says how that is to be taken */
@@ -367,12 +296,13 @@ replied(struct session *s, struct redis_reply *reply)
 	redis_reply_free(reply);
 	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
 		s->status.sent = false;
-		enter(s, RELOADING, clock_ms() + s->options.reply_ms);
+		session_call_enter(
+		    s, RELOADING, clock_ms() + s->options.reply_ms);
 		return send_handshake(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
 	}
 	if (!server_info_error_is_proof(s->status.why))
 		return lose(s);
-	enter(s, READY, IO_FOREVER);
+	session_call_enter(s, READY, IO_FOREVER);
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
@@ -381,19 +311,39 @@ replied(struct session *s, struct redis_reply *reply)
 	return SESSION_REFUSED;
 }
 
+/* Whether enough replicas have what the call wrote. */
+static enum session_state
+confirmed(struct session *s, struct redis_reply *reply)
+{
+	enum replicas_answer answer =
+	    replicas_judge(&s->replicas, redis_reply_error(reply),
+		redis_reply_int(reply, -1), clock_us(), s->status.why);
+
+	redis_reply_free(reply);
+	s->status.waits++;
+	s->status.waited_us = clock_us() - s->replicas.asked_us;
+	if (answer == REPLICAS_LOST) {
+		s->replicas.short_ms = 0;
+		return lose(s);
+	}
+	session_call_enter(s, READY, IO_FOREVER);
+	return answer == REPLICAS_HAVE_IT ? SESSION_REPLIED : SESSION_LOST;
+}
+
 /* The connection is gone: SESSION_LOST if there was a call.  If the server was
  * not fit, the next one is tried at once. */
 static enum session_state
 lose(struct session *s)
 {
-	bool calling = s->phase == CALLING || s->phase == RELOADING;
+	bool calling = state(s) == SESSION_CALLING;
 	bool more = s->phase == HANDSHAKE && dial_unfit(s->dial);
 
 	if ((calling || s->phase == READY) &&
 	    clock_ms() >= s->ready_ms + LASTED_MS)
 		backoff_reset(&s->backoff);
 	disconnect(s);
-	enter(s, WAITING, clock_ms() + (more ? 0 : backoff_next(&s->backoff)));
+	session_call_enter(
+	    s, WAITING, clock_ms() + (more ? 0 : backoff_next(&s->backoff)));
 	return calling ? SESSION_LOST : SESSION_DOWN;
 }
 
@@ -414,7 +364,7 @@ fault(struct session *s, bool was_right)
 	if (was_right)
 		return lose(s);
 	disconnect(s);
-	enter(s, FAULTY, IO_FOREVER);
+	session_call_enter(s, FAULTY, IO_FOREVER);
 	return SESSION_FAULT;
 }
 
@@ -426,64 +376,4 @@ disconnect(struct session *s)
 	s->redis = NULL;
 	s->looking = false;
 	sending_start(&s->sending, NULL, (struct iovec){0});
-}
-
-/* -- calls --------------------------------------------------------------- */
-
-int
-session_eval(struct session *s, size_t script, size_t n_keys,
-    const struct resp_args *args, const struct buf *more)
-{
-	const char *sha = s->handshake.shas[script];
-
-	if (s->phase != READY || args->failed || start_call(s) < 0 ||
-	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
-		return -1;
-	return begin(s, more);
-}
-
-int
-session_command(struct session *s, const struct resp_args *args)
-{
-	if (s->phase != READY || args->failed || start_call(s) < 0 ||
-	    resp_encode_command(&s->call, args) < 0)
-		return -1;
-	return begin(s, NULL);
-}
-
-/* Once a minute INFO goes in front of a call. */
-static int
-start_call(struct session *s)
-{
-	buf_clear(&s->call);
-	s->looks = clock_ms() >= s->handshake.look_ms;
-	return s->looks ? buf_addf(&s->call, "INFO\r\n") : 0;
-}
-
-static int
-begin(struct session *s, const struct buf *more)
-{
-	redis_reply_free(s->reply);
-	s->reply = NULL;
-	s->more = (struct iovec){0};
-	if (more != NULL)
-		s->more = (struct iovec){buf_ptr(more), more->len};
-	s->status.sent = false;
-	send_call(s);
-	return 0;
-}
-
-static void
-send_call(struct session *s)
-{
-	enter(s, CALLING, clock_ms() + s->options.reply_ms);
-	s->looking = s->looks;
-	sending_start(&s->sending, &s->call, s->more);
-	(void)send_some(s); /* a failure shows again in the next step */
-}
-
-const struct redis_reply *
-session_reply(const struct session *s)
-{
-	return s->reply;
 }

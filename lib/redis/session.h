@@ -50,9 +50,9 @@ struct session_options {
 	size_t n_scripts;           /* at most HANDSHAKE_SCRIPTS_MAX */
 	int64_t connect_ms;         /* for the connection and the handshake */
 	int64_t reply_ms;           /* without a byte moving in a call */
-	const char *key;            /* read in the handshake, borrowed for ever,
-				     * and judged; NULL: none */
-	handshake_judge *judge;
+	const struct handshake_key *keys; /* read in the handshake, borrowed
+					   * for ever */
+	size_t n_keys;
 };
 
 /*
@@ -84,6 +84,8 @@ struct session_status {
 			     * for a while; 0 before the first */
 	uint64_t maxmemory; /* of Redis, in bytes, when the connection
 			     * was made; 0: none, or none made yet */
+	uint64_t waits;     /* of session_confirm that were answered */
+	int64_t waited_us;  /* the last of them */
 	char why[REASON_MAX]; /* why it is down, refused, lost or faulty:
 			       * one line, which may contain bytes from
 			       * Redis, never the URL */
@@ -109,6 +111,14 @@ int session_eval(struct session *s, size_t script, size_t n_keys,
 
 /* Begins a command: its name and arguments. */
 int session_command(struct session *s, const struct resp_args *args);
+
+/*
+ * After SESSION_REPLIED, before another call: waits until n replicas have what
+ * this connection has written.  SESSION_REPLIED once more then, with the same
+ * reply; SESSION_LOST if after wait_ms fewer have it, and the connection
+ * stays, unless that lasts.  0, or -1 if not idle or memory is gone.
+ */
+int session_confirm(struct session *s, uint64_t n, int64_t wait_ms);
 
 /* The reply of the last call that was SESSION_REPLIED, until the next call
  * begins; NULL if there is none. */

@@ -75,7 +75,7 @@ static int
 begin(struct ratelimit_shared *s, const char **ret_why)
 {
 	static const struct session_options o = {
-	    scripts, 1, CONNECT_MS, REPLY_MS, NULL, NULL};
+	    scripts, 1, CONNECT_MS, REPLY_MS, NULL, 0};
 	struct session *new = session_open(s->url, &o, ret_why);
 
 	if (new == NULL)

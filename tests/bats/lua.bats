@@ -74,7 +74,8 @@ timeless() {
 }
 
 introduce() { # ID
-	timeless script introduce 2 "${P}publisher::$1" "${P}version" 86400 2
+	timeless script introduce 3 "${P}publisher::$1" "${P}version" \
+		"${P}replicas" 86400 2 "${REPLICAS-}"
 }
 
 # NAME: of the batch; LATE=1: it comes later than its not-after.
@@ -107,9 +108,9 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 5 rmq::queues "${P}consumers" "$(owner_key "$1")" \
-		"${P}consumer::$1::last" "${P}version" "$INCR_QUEUE" "$1" \
-		"$(record "$1")" $LIFE 2
+	script register 6 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+		"${P}consumer::$1::last" "${P}version" "${P}replicas" \
+		"$INCR_QUEUE" "$1" "$(record "$1")" $LIFE 2 "${REPLICAS-}"
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -171,7 +172,7 @@ age_mark() {
 age_batches() { rcli zincrby "${P}consumer::$1::batches" "-$2" 1; }
 
 read_batch() { # ID SEQ
-	script read 1 "${P}consumer::$1::batches" "$2"
+	script read 2 "${P}consumer::$1::batches" "${P}consumer::$1::last" "$2"
 }
 
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
@@ -1355,4 +1356,50 @@ mark_lives() {
 	[ "$(list "$REJECTED")" = "c " ]
 	rcli config set maxmemory 0
 	[ "$(publish $C 2 d)" = 1 ]
+}
+
+# -- replicas ----------------------------------------------------------------
+
+# writes COMMAND...: WAIT behind it is about what was written before it.
+writes() {
+	local before after
+	before=$(rcli info persistence | grep -o 'changes_since_last_save:[0-9]*')
+	"$@"
+	after=$(rcli info persistence | grep -o 'changes_since_last_save:[0-9]*')
+	[ "$before" != "$after" ]
+}
+
+@test "what is found done is written: WAIT behind it includes it" {
+	own_redis
+	introduce_all
+	publish $A 1 a b
+	writes publish $A 1 a b
+	[ "$(publish $A 1 a b)" = 2 ]
+	publish $B 1 x
+	tagged $B 2 t a
+	export HIGH=1
+	writes tagged $C 1 t a u b
+	unset HIGH
+	register $A
+	take $A 1
+	writes take $A 1
+	[[ "$(take $A 1)" == taken* ]]
+	writes read_batch $A 1
+	[ "$(last $A)" = 1 ]
+	# What is not there needs no proof, and neither does an empty look.
+	not writes read_batch $A 2
+	not writes publish $A 3 x
+}
+
+@test "introduce, register: replicas are noted, and raised, never lowered" {
+	[ "$(rcli get "${P}replicas")" = '' ]
+	register $A
+	[ "$(rcli get "${P}replicas")" = '' ]
+	REPLICAS=0 register $B
+	[ "$(rcli get "${P}replicas")" = 0 ]
+	REPLICAS=2 introduce $A
+	[ "$(rcli get "${P}replicas")" = 2 ]
+	REPLICAS=1 register $C
+	REPLICAS=1 introduce $B
+	[ "$(rcli get "${P}replicas")" = 2 ]
 }

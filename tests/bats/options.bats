@@ -106,6 +106,8 @@ ranges() {
 		incr-publish --grace 0 3600 -1 3600.001
 		incr-publish --idempotency-window 1 86400 0 86401
 		incr-publish --high-water 1 1000000000 0 1000000001
+		incr-publish --replicas 0 16 -1 17
+		incr-consume --replicas 0 16 -1 17
 		incr-consume --batch 1 100000 0 100001
 		incr-consume --wait 0 86400 -1 86400.001
 		incr-flush --interval 0.1 20 0.099 20.001

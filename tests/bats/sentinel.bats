@@ -4,48 +4,13 @@
 
 bats_require_minimum_version 1.5.0
 load helper
+load sentinels
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$
 }
 teardown() { end_background; }
-
-# instance NAME PORT [ARG...]: a Redis on loopback, its pid in NAME.pid
-instance() {
-	local name=$1 port=$2
-	shift 2
-	mkdir -p "$name"
-	alone redis-server --bind 127.0.0.1 --port "$port" --dir "$PWD/$name" \
-		--save '' --repl-diskless-sync-delay 0 --daemonize yes \
-		--pidfile "$PWD/$name.pid" --logfile "$PWD/$name.log" \
-		"$@" >/dev/null
-	wait_for 10 test -s "$name.pid"
-	remember "$(cat "$name.pid")"
-	wait_for 10 redis-cli -p "$port" ping
-}
-
-# sentinel PORT [LINE...]: one that watches the primary m, at $P1
-sentinel() {
-	local port=$1
-	shift
-	{
-		echo "bind 127.0.0.1"
-		echo "port $port"
-		echo "dir $PWD"
-		echo 'daemonize yes'
-		echo "pidfile $PWD/sentinel.$port.pid"
-		echo "logfile $PWD/sentinel.$port.log"
-		echo "sentinel monitor m 127.0.0.1 $P1 1"
-		echo 'sentinel down-after-milliseconds m 500'
-		echo 'sentinel failover-timeout m 3000'
-		[ $# -eq 0 ] || printf '%s\n' "$@"
-	} >"sentinel.$port.conf"
-	alone redis-sentinel "$PWD/sentinel.$port.conf" >/dev/null
-	wait_for 10 test -s "sentinel.$port.pid"
-	remember "$(cat "sentinel.$port.pid")"
-	wait_for 10 redis-cli -p "$port" ping
-}
 
 # fake PORT ANSWER: sentinel.pl
 fake() {
@@ -58,32 +23,6 @@ listening() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 # shellcheck disable=SC2016 # $ as it is
 address() { printf '*2\\r\\n$9\\r\\n127.0.0.1\\r\\n$%s\\r\\n%s\\r\\n' ${#1} "$1"; }
 
-# group: a primary at $P1, replicas at $P2 and $P3, a sentinel at $S that knows
-# both
-group() {
-	P1=$(free_port) P2=$(free_port) P3=$(free_port) S=$(free_port)
-	instance p1 "$P1"
-	instance p2 "$P2" --replicaof "127.0.0.1 $P1"
-	instance p3 "$P3" --replicaof "127.0.0.1 $P1"
-	wait_for 10 in_sync
-	sentinel "$S"
-	wait_for 20 knows_replicas
-	REDIS_URL="redis-sentinel://127.0.0.1:$(free_port),127.0.0.1:$S/0?master=m"
-	export REDIS_URL
-}
-in_sync() { [ "$(redis-cli -p "$P1" wait 2 100)" = 2 ]; }
-knows_replicas() {
-	[ "$(redis-cli -p "$S" sentinel replicas m | grep -c '^runid$')" = 2 ] &&
-		! redis-cli -p "$S" sentinel replicas m |
-		grep -A1 '^runid$' | grep -qx ''
-}
-primary() { redis-cli -p "$S" sentinel get-master-addr-by-name m | tail -1; }
-moved() {
-	local now
-	now=$(primary)
-	[ "$now" != "$1" ] &&
-		[ "$(redis-cli -p "$now" role | head -1)" = master ]
-}
 lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 
 @test "the primary is the one that a sentinel names" {

@@ -11,6 +11,10 @@
  * is one that gives up and answers nothing.  Checked: no batch is pushed
  * twice, one that was answered 202 is there, one that was answered 503 or 422
  * never is.  BROKEN leaves out a rule, as in drain.pml.
+ *
+ * With REPLICAS=1 the failover is to a replica that has what the primary had
+ * when it last confirmed (WAIT), and nothing later; what is not confirmed is
+ * not counted, either (drain.pml).
  */
 #define BATCHES	2
 #define IDS	9
@@ -29,6 +33,8 @@
 #define MARK_LIFE	12
 #define RECORD		13
 #define LATE_ELSEWHERE	14
+#define WAIT		15
+#define DONE_WRITES	16
 
 c_decl {
 static long
@@ -46,6 +52,7 @@ mtype = { TAKEN, UNAVAILABLE, UNKNOWN, REUSED };
 mtype = { DONE, GAP, ELSE, PAST, LATE, REFUSED };
 
 hidden byte broken;
+hidden byte replicas;	/* 1: there are */
 #define RULE(r)	(broken != r)
 #define FAULT	faults > 0 -> faults--
 
@@ -63,6 +70,11 @@ byte came[BATCHES];		/* the time at which the client sent it first */
 mtype answer[BATCHES];
 bool maybe;			/* it was sent, whole: BATCH_UNCONFIRMED */
 byte id;			/* of the publisher */
+bool wrote;			/* the call that is answered did */
+/* What the replica has. */
+byte had_last[IDS], had_name[IDS];
+bool had_refused[IDS];
+byte had_mark[BATCHES], had_other[BATCHES], had_pushed[BATCHES];
 byte id_redis;			/* the only one at which id has first sendings */
 byte told;			/* the time, by the last reply of this Redis */
 chan late = [4] of { byte, byte, byte, byte };
@@ -76,6 +88,30 @@ chan late = [4] of { byte, byte, byte, byte };
 #define NEVER		9	/* sent to a Redis that has not told the time */
 #define IN_TIME(sent)	(sent != NEVER && time <= sent + LATEST || \
 			    !RULE(NOT_AFTER))
+
+#define COPY(to, from, n) \
+	k = 0; \
+	do \
+	:: k < n -> to[k] = from[k]; k++ \
+	:: else -> k = 0; break \
+	od
+
+inline replicate() {
+	COPY(had_last, last, IDS);
+	COPY(had_name, name, IDS);
+	COPY(had_refused, refused, IDS);
+	COPY(had_mark, mark, BATCHES);
+	COPY(had_other, other, BATCHES);
+	COPY(had_pushed, pushed, BATCHES)
+}
+
+/* WAIT is about what its connection wrote before. */
+inline confirm() {
+	if
+	:: replicas && RULE(WAIT) && wrote -> replicate()
+	:: else
+	fi
+}
 
 /* introduce.lua: seq 0 */
 inline introduce(i) {
@@ -103,6 +139,7 @@ inline push(b) {
  * publisher. */
 inline publish(i, nr, b, sent) {
 	says = DONE;
+	wrote = true;
 	if
 	:: last[i] == 0 && (RULE(KEY) || nr > 1) -> says = GAP
 	:: last[i] > nr + 1 && RULE(SEQ_NEXT) -> says = PAST
@@ -111,7 +148,7 @@ inline publish(i, nr, b, sent) {
 		:: name[i] != b + 1 -> says = ELSE
 		:: name[i] == b + 1 && refused[i] &&
 		   (RULE(RECORD) || LIVES(other[b])) -> says = REFUSED
-		:: else
+		:: else -> wrote = RULE(DONE_WRITES)
 		fi
 	:: else ->
 		if
@@ -151,18 +188,25 @@ inline fail_over() {
 	:: empty(late) -> break
 	od;
 	if
-	:: last[id] > 1 && name[id] > 0 && name[id] <= BATCHES ->
+	:: replicas ->
+		COPY(last, had_last, IDS);
+		COPY(name, had_name, IDS);
+		COPY(refused, had_refused, IDS);
+		COPY(mark, had_mark, BATCHES);
+		COPY(other, had_other, BATCHES);
+		COPY(pushed, had_pushed, BATCHES)
+	:: !replicas && last[id] > 1 && name[id] > 0 && name[id] <= BATCHES ->
 		i = name[id] - 1;
 		mark[i] = 0; gone[i] = true;
 		last[id]--; name[id]--; refused[id] = false
-	:: true
+	:: !replicas
 	fi;
 	i = 0
 }
 
 active proctype clock()
 {
-	byte i;
+	byte i, k;
 
 end:	do
 	/* A day, or a clock that was set. */
@@ -180,6 +224,8 @@ end:	do
 	:: atomic { !LIVES(mark[0]) && other[0] == 0 && FAULT;
 		other[0] = time + 1 }
 	:: atomic { redis == 0 && FAULT; fail_over() }
+	/* The replica has more than was confirmed. */
+	:: atomic { replicas && redis == 0 && FAULT; replicate() }
 	od
 }
 
@@ -228,7 +274,7 @@ inline next() {
 inline replied() {
 	told = time;
 	if
-	:: says == DONE -> seq++; settle(TAKEN)
+	:: says == DONE -> confirm(); seq++; settle(TAKEN)
 	:: says == REFUSED -> seq++; settle(REUSED)
 	/* What is not in this Redis may have been counted from another. */
 	:: says == LATE && maybe && redis != id_redis && RULE(LATE_ELSEWHERE) ->
@@ -250,13 +296,14 @@ inline replied() {
 
 active proctype publisher()
 {
-	byte seq, b;
+	byte seq, b, k;
 	bool known, introduced;
 	mtype says;
 
 	atomic { c_code {
 		now.faults = (uchar)number("FAULTS", 1);
 		broken = (uchar)number("BROKEN", 0);
+		replicas = number("REPLICAS", 0) != 0;
 	} };
 	do
 	/* Another Redis may not know how far this id is. */

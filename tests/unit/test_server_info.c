@@ -1,4 +1,5 @@
-/* Which error replies prove that a call did nothing. */
+/* Which error replies prove that a call did nothing, and how many replicas are
+ * connected. */
 #include "check.h"
 #include "redis/server_info.h"
 
@@ -27,5 +28,10 @@ main(void)
 		check(server_info_error_is_proof(proofs[i]), "%s", proofs[i]);
 	for (size_t i = 0; i < check_n(none); i++)
 		check(!server_info_error_is_proof(none[i]), "%s", none[i]);
+	check(
+	    server_info_replicas("role:master\r\nconnected_slaves:2\r\n") == 2,
+	    "replicas");
+	check(server_info_replicas("role:master\r\n") == 0, "none");
+	check(server_info_replicas("connected_slaves:x\r\n") == 0, "no number");
 	return check_end();
 }

@@ -39,6 +39,9 @@
 -- Whoever is told that a line was pushed before may ask again, and that may be
 -- late, too: so a mark that is found lives on as if it was made now.
 --
+-- Who is told that a line was pushed before has the publisher's key renewed
+-- with it: WAIT behind this call then includes that push.
+--
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
 
@@ -115,6 +118,9 @@ local function turn_away(input, reason)
             reply[#reply + 1] = index
         end
     end)
+    if (reply[3] or 0) < 0 then
+        redis.call('PEXPIRE', publisher, life * 1000)
+    end
     return reply
 end
 
@@ -173,6 +179,7 @@ local function answer_again(whose, refused)
     if whose ~= name then
         return {6, now}
     end
+    redis.call('PEXPIRE', publisher, life * 1000)
     local reply = {2, now}
     for index in string.gmatch(refused, '%d+') do
         reply[#reply + 1] = tonumber(index)

@@ -1,7 +1,9 @@
-#!lua flags=no-writes
--- read: finds out whether a batch is unacknowledged, changing nothing.
+#!lua flags=allow-oom
+-- read: finds out whether a batch is unacknowledged.
 --
--- KEYS   1 the consumer's batches
+-- KEYS   1 the consumer's batches   2 its last sequence number, written as it
+--          is: WAIT behind this call is about what was written before, and is
+--          to include the batch
 -- ARGV   1 seq
 -- Reply  'taken', when (Unix milliseconds): its list is there, for LRANGE
 --        (its right end is the oldest payload); or 'gone': it was
@@ -10,5 +12,9 @@
 local taken = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not taken then
     return {'gone'}
+end
+local last = redis.call('GET', KEYS[2])
+if last then
+    redis.call('SET', KEYS[2], last, 'KEEPTTL')
 end
 return {'taken', taken}

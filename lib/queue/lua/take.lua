@@ -25,8 +25,9 @@
 -- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.
 --
--- Repeated while the batch is unacknowledged: the same batch, with the time it was
--- taken for both.  Repeated after it was acknowledged, or late: 'gone',
+-- Repeated while the batch is unacknowledged: the same batch, with the time it
+-- was taken for both; the last number is written as it is, so that WAIT behind
+-- this call includes the batch.  Repeated after it was acknowledged, or late: 'gone',
 -- nothing done.  An error means that nothing was taken.  Allowed at
 -- maxmemory: it only moves what is there, and lets it be acknowledged.
 
@@ -131,6 +132,10 @@ if not record or string.sub(record, 1, #id) ~= id then
 end
 local taken = redis.call('ZSCORE', batches, seq)
 if taken then
+    local was = redis.call('GET', last)
+    if was then
+        redis.call('SET', last, was, 'KEEPTTL')
+    end
     return {'taken', taken, taken}
 end
 if seq ~= tonumber(redis.call('GET', last) or -1) + 1 then

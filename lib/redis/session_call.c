@@ -1,0 +1,106 @@
+/* Begins calls, and sends them: EVALSHA, a command, WAIT behind one. */
+#include "redis/session_call.h"
+
+#include "base/clock.h"
+
+void
+session_call_enter(struct session *s, enum phase phase, int64_t due_ms)
+{
+	s->phase = phase;
+	s->due_ms = due_ms;
+	s->status.idle = phase == READY;
+}
+
+int
+session_call_step(struct session *s)
+{
+	bool moved;
+	int result = sending_step(&s->sending, s->redis, &moved, s->status.why);
+
+	if (s->phase == CALLING && sending_handed(&s->sending))
+		s->status.sent = true;
+	if (result == 0 && moved)
+		session_call_moved(s);
+	return result;
+}
+
+void
+session_call_moved(struct session *s)
+{
+	if (s->phase == CALLING)
+		s->due_ms = clock_ms() + s->options.reply_ms;
+}
+
+void
+session_call_send(struct session *s)
+{
+	session_call_enter(s, CALLING, clock_ms() + s->options.reply_ms);
+	s->looking = s->looks;
+	sending_start(&s->sending, &s->call, s->more);
+	(void)session_call_step(s); /* a failure shows again in the next step */
+}
+
+/* -- calls --------------------------------------------------------------- */
+
+/* Once a minute INFO goes in front of a call. */
+static int
+start_call(struct session *s)
+{
+	buf_clear(&s->call);
+	s->looks = clock_ms() >= s->handshake.look_ms;
+	return s->looks ? buf_addf(&s->call, "INFO\r\n") : 0;
+}
+
+static int
+begin(struct session *s, const struct buf *more)
+{
+	redis_reply_free(s->reply);
+	s->reply = NULL;
+	s->more = (struct iovec){0};
+	if (more != NULL)
+		s->more = (struct iovec){buf_ptr(more), more->len};
+	s->status.sent = false;
+	session_call_send(s);
+	return 0;
+}
+
+int
+session_eval(struct session *s, size_t script, size_t n_keys,
+    const struct resp_args *args, const struct buf *more)
+{
+	const char *sha = s->handshake.shas[script];
+
+	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
+		return -1;
+	return begin(s, more);
+}
+
+int
+session_command(struct session *s, const struct resp_args *args)
+{
+	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	    resp_encode_command(&s->call, args) < 0)
+		return -1;
+	return begin(s, NULL);
+}
+
+/* The reply stays; the call was sent, and will not be again. */
+int
+session_confirm(struct session *s, uint64_t n, int64_t wait_ms)
+{
+	if (s->phase != READY || s->reply == NULL ||
+	    replicas_ask(&s->replicas, n, wait_ms, clock_us(), &s->call) < 0)
+		return -1;
+	session_call_enter(
+	    s, CONFIRMING, clock_ms() + wait_ms + s->options.reply_ms);
+	sending_start(&s->sending, &s->call, (struct iovec){0});
+	(void)session_call_step(s); /* as in session_call_send */
+	return 0;
+}
+
+const struct redis_reply *
+session_reply(const struct session *s)
+{
+	return s->reply;
+}

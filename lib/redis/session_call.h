@@ -1,0 +1,70 @@
+/*
+ * The inside of a session: its state, and how a call is sent.  For session.c
+ * and session_call.c alone.
+ */
+#ifndef INCR_SESSION_CALL_H
+#define INCR_SESSION_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/backoff.h"
+#include "base/buf.h"
+#include "base/once.h"
+#include "base/url.h"
+#include "redis/dial.h"
+#include "redis/handshake.h"
+#include "redis/replicas.h"
+#include "redis/sending.h"
+#include "redis/session.h"
+
+enum phase {
+	WAITING,    /* no connection before due_ms */
+	DIALING,    /* a connection is being made; dial.c has the time limit */
+	HANDSHAKE,  /* the handshake was sent; due_ms is that of the dialing */
+	READY,      /* no call under way */
+	CALLING,    /* a call was begun: due_ms without a byte moved */
+	CONFIRMING, /* WAIT was sent behind it */
+	RELOADING,  /* the call once more, but the scripts are loaded first */
+	FAULTY      /* for ever */
+};
+
+struct session {
+	const char *text; /* of the URL; @FILE may have another password */
+	struct url_redis url;
+	struct session_options options;
+	enum phase phase;
+	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
+	struct backoff backoff; /* until a call has its reply */
+	int64_t ready_ms;       /* when the handshake was done */
+	struct dial *dial;
+	struct redis *redis; /* NULL: no connection */
+
+	struct buf handshake_request, call; /* as they are sent */
+	struct iovec more; /* second half of the call, borrowed */
+	struct sending sending;
+
+	struct handshake handshake;
+	bool looks;   /* INFO stands in front of the call, */
+	bool looking; /* and its reply has not come yet */
+	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
+	struct redis_reply *reply;
+	struct once once; /* the handshake; a call without an error */
+	struct replicas replicas;
+	struct session_status status;
+};
+
+/* The only place where the phase changes. */
+void session_call_enter(struct session *s, enum phase phase, int64_t due_ms);
+
+/* Sends the call that was begun, from its beginning. */
+void session_call_send(struct session *s);
+
+/* Sends what goes.  0, or -1 with why. */
+int session_call_step(struct session *s);
+
+/* Bytes of a call moved: its time-out begins again. */
+void session_call_moved(struct session *s);
+
+#endif
