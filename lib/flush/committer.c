@@ -85,6 +85,8 @@ finish(struct committer *c, enum committer_task task)
 	case COMMITTER_APPLY: return finish_apply(c);
 	case COMMITTER_READ_ROW: return finish_read_row(c);
 	case COMMITTER_LOOK:
+		if (statements_elsewhere(c->pg))
+			return COMMITTER_ELSEWHERE;
 		c->row = statements_row(c->pg);
 		c->waiting_ms = 0;
 		FAILPOINT("flush-row");
@@ -119,6 +121,8 @@ finish_read_row(struct committer *c)
 {
 	struct window *w = c->window;
 
+	if (statements_elsewhere(c->pg))
+		return COMMITTER_ELSEWHERE;
 	c->row = statements_row(c->pg);
 	switch (window_judge(w, c->row)) {
 	case WINDOW_THERE:
@@ -198,6 +202,7 @@ static int
 call(struct committer *c, enum committer_task task)
 {
 	const struct window *w = c->window;
+	const struct id *database = c->bound ? &c->database : NULL;
 	struct statements_batches b;
 
 	switch (task) {
@@ -205,13 +210,14 @@ call(struct committer *c, enum committer_task task)
 	case COMMITTER_APPLY:
 		b = (struct statements_batches){
 		    w->first, w->last, window_lines(w)};
-		return FAILPOINT_AFTER("flush-sent",
-		    statements_apply(c->pg, &w->consumer, c->queue, &b,
-			c->bound ? &c->database : NULL, &w->keysums));
-	case COMMITTER_READ_ROW: return statements_read(c->pg, &w->consumer);
-	case COMMITTER_LOOK:
 		return FAILPOINT_AFTER(
-		    "flush-look-sent", statements_read(c->pg, &c->look_for));
+		    "flush-sent", statements_apply(c->pg, &w->consumer,
+				      c->queue, &b, database, &w->keysums));
+	case COMMITTER_READ_ROW:
+		return statements_read(c->pg, &w->consumer, c->queue, database);
+	case COMMITTER_LOOK:
+		return FAILPOINT_AFTER("flush-look-sent",
+		    statements_read(c->pg, &c->look_for, c->queue, database));
 	case COMMITTER_FORGET: return statements_forget(c->pg, &c->old);
 	case COMMITTER_FIND_OLD:
 		return statements_find_old(c->pg, c->queue, &c->old_after);

@@ -29,7 +29,9 @@ const char statements_greeting[] =
 	"incr_database") ", (select id from incr_database)";
 
 /* A pooler may lead to another database without a new connection. */
-#define RIGHT "($8 is null or exists (select from " DATABASE " where id = $8))"
+#define RIGHT(id) \
+	"(" id " is null or exists (select from " DATABASE " where id = " id \
+	"))"
 
 #define APPLY(move, sums_type) \
 	"with moved as (" move " returning 1), " \
@@ -41,21 +43,23 @@ const char statements_greeting[] =
 	"on conflict (key) do update " \
 	"set value = i.value + excluded.value, updated_at = now() " \
 	"returning 1) " \
-	"select case when not " RIGHT " then -1 " \
-	"when m.n = 0 or c.n = cardinality($5) then m.n " \
-	"else (c.n || ' of ' || cardinality($5) || ' keys')::int8 end " \
-	"from (select count(*) as n from moved) as m, " \
-	"(select count(*) as n from counted) as c"
+	"select case when not " RIGHT( \
+	    "$8") " then -1 " \
+		  "when m.n = 0 or c.n = cardinality($5) then m.n " \
+		  "else (c.n || ' of ' || cardinality($5) || ' keys')::int8 " \
+		  "end " \
+		  "from (select count(*) as n from moved) as m, " \
+		  "(select count(*) as n from counted) as c"
 
 #define FIRST \
 	"insert into " LEDGER " (consumer, queue, seq, lines) " \
-	"select $1, $2, $4, $7 where $3 = 1 and " RIGHT \
-	" on conflict do nothing"
+	"select $1, $2, $4, $7 where $3 = 1 and " RIGHT( \
+	    "$8") " on conflict do nothing"
 
 #define NEXT \
 	"update " LEDGER " set seq = $4, committed_at = now(), " \
 	"lines = lines + $7 " \
-	"where consumer = $1 and queue = $2 and seq = $3 - 1 and " RIGHT
+	"where consumer = $1 and queue = $2 and seq = $3 - 1 and " RIGHT("$8")
 
 /* [is first 1?][do the sums fit int8?] */
 static const char *const apply[2][2] = {
@@ -63,8 +67,13 @@ static const char *const apply[2][2] = {
     {APPLY(FIRST, "numeric"), APPLY(FIRST, "int8")}};
 
 static const char read_row[] =
-    "update " LEDGER " set committed_at = now() where consumer = $1 "
-    "returning seq";
+    "with written as (update " LEDGER
+    " set committed_at = now() where consumer = $1 "
+    "and queue = $2 and " RIGHT(
+	"$3") " returning seq) "
+	      "select case when not " RIGHT(
+		  "$3") " then -1 "
+			"else coalesce((select seq from written), 0) end";
 
 /* The row that has the lines of all deleted rows of a queue: an id of its own,
  * of version 3, which no consumer has. */
@@ -158,11 +167,15 @@ statements_elsewhere(const struct postgres *pg)
 }
 
 int
-statements_read(struct postgres *pg, const struct id *consumer)
+statements_read(struct postgres *pg, const struct id *consumer,
+    const char *queue, const struct id *database)
 {
 	struct postgres_params p = {0};
 
 	put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	put(&p, PG_BINARY_UUID, database == NULL ? NULL : database->bytes,
+	    ID_BYTES);
 	return call(pg, "read ledger", read_row, &p);
 }
 

@@ -51,15 +51,18 @@ int statements_apply(struct postgres *pg, const struct id *consumer,
     const struct id *database, const struct keysums *sorted);
 /* Result: did the row move, so that the sums are in the table now? */
 bool statements_moved(const struct postgres *pg);
-/* Result: was it another database, so that nothing was done? */
+/* Result, also of statements_read: was it another database, so that nothing
+ * was done? */
 bool statements_elsewhere(const struct postgres *pg);
 
 /*
- * Reads consumer's ledger row by a write to it, which is committed after
- * whatever moved the row: so a synchronous standby has that, too.  A row that
- * is only read may be one that no server but this one has.
+ * Reads consumer's ledger row of queue by a write to it, which is committed
+ * after whatever moved the row: so a synchronous standby has that, too.  A row
+ * that is only read may be one that no server but this one has.  In another
+ * database than `database` (NULL: any) it does nothing: statements_elsewhere.
  */
-int statements_read(struct postgres *pg, const struct id *consumer);
+int statements_read(struct postgres *pg, const struct id *consumer,
+    const char *queue, const struct id *database);
 /* Result: the last batch that is in the table, 0 if there is no row. */
 uint64_t statements_row(const struct postgres *pg);
 

@@ -173,6 +173,54 @@ untouched() {
 	[ "$(batches | wc -l)" = 1 ]
 }
 
+# A row that is read there proves nothing, be it the one of a batch that
+# was adopted, or of a statement that moved nothing.
+@test "a ledger that is read through a pooler in another database proves nothing" {
+	local other=bbbbbbbb-0000-4000-8000-00000000000b own flush status=0
+	own=aaaaaaaa-0000-4000-8000-00000000000a
+	known $own $other
+	mkfifo "$DIR/lines"
+	exec 8<>"$DIR/lines"
+	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
+	flush=$!
+	{ checkpoint $own 0 0; increment 3; checkpoint $own 1 1; } >&8
+	wait_for 10 sum_is 3
+	sql "insert into incr_ledger (consumer, queue, seq)
+		values ('$other', '$INCR_QUEUE', 7)"
+	sql "update incr_database set id = '$OTHER_ID'"
+	rcli zadd "incr::queue::[$INCR_QUEUE]::consumer::$other::batches" 1 7 >/dev/null
+	rcli lpush "incr::queue::[$INCR_QUEUE]::consumer::$other::batch::7" x >/dev/null
+	{ increment 4; checkpoint $other 7 1 true; } >&8
+	wait "$flush" || status=$?
+	exec 8>&-
+	[ "$status" -eq 111 ]
+	grep -q 'this is no longer database' "$DIR/err"
+	sum_is 3
+	[ "$(batches | wc -l)" = 1 ]
+}
+
+@test "the ledger row of another queue proves nothing" {
+	local other=bbbbbbbb-0000-4000-8000-00000000000b
+	known $other
+	sql "insert into incr_ledger (consumer, queue, seq)
+		values ('$other', 'another', 1)"
+	{
+		checkpoint $other 0 0
+		checkpoint $other 0 0 false ',"end":true'
+	} | incr-flush
+	{
+		known aaaaaaaa-0000-4000-8000-00000000000a
+		checkpoint aaaaaaaa-0000-4000-8000-00000000000a 0 0
+		increment 4
+		checkpoint $other 1 1 true
+	} >"$DIR/in"
+	rcli zadd "incr::queue::[$INCR_QUEUE]::consumer::$other::batches" 1 1 >/dev/null
+	rcli lpush "incr::queue::[$INCR_QUEUE]::consumer::$other::batch::1" x >/dev/null
+	run incr-flush <"$DIR/in"
+	[ "$status" -ne 0 ]
+	[ "$(batches | wc -l)" = 1 ]
+}
+
 @test "Redis is another one after a reconnect: 111, nothing acknowledged" {
 	local server=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
 	own_redis
