@@ -191,8 +191,9 @@ untouched() {
 	rcli zadd "incr::queue::[$INCR_QUEUE]::consumer::$other::batches" 1 7 >/dev/null
 	rcli lpush "incr::queue::[$INCR_QUEUE]::consumer::$other::batch::7" x >/dev/null
 	{ increment 4; checkpoint $other 7 1 true; } >&8
-	wait "$flush" || status=$?
+	wait_for 10 gone "$flush"
 	exec 8>&-
+	wait "$flush" || status=$?
 	[ "$status" -eq 111 ]
 	grep -q 'this is no longer database' "$DIR/err"
 	sum_is 3
