@@ -35,7 +35,7 @@
 #include "record/fault.h"
 #include "record/queue_name.h"
 
-enum { ONCE_WAIT_MS = 30000 };
+enum { ONCE_WAIT_MS = 30000, HELD_MS = 3000 };
 
 /* The series of the metrics. */
 enum {
@@ -100,6 +100,7 @@ static void consume(struct consumer *c, int signals);
 static int64_t next_event(const struct consumer *c, const struct outage *o);
 static void look_after(
     const struct consumer *c, enum queue_state state, struct outage *o);
+static void say_held(const struct consumer *c);
 static void leave_full(struct consumer *c);
 static void count(const struct consumer *c);
 static void observe_wait(const struct session_status *redis);
@@ -171,6 +172,7 @@ consume(struct consumer *c, int signals)
 		if (consumer_step(c, fds[0].revents, &state) < 0)
 			log_no_memory();
 		look_after(c, state, &outage);
+		say_held(c);
 		leave_full(c);
 		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
 			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
@@ -211,6 +213,23 @@ look_after(const struct consumer *c, enum queue_state state, struct outage *o)
 	case OUTAGE_GIVE_UP:
 		log_die(EXIT_TEMPFAIL, "redis: %s; gave up after %g s (--wait)",
 		    why, (double)wait_ms / 1000);
+	}
+}
+
+/* Says once that nothing is taken for HELD_MS, and once that it is again. */
+static void
+say_held(const struct consumer *c)
+{
+	static bool said;
+
+	if (!said && c->held_ms != 0 && clock_ms() >= c->held_ms + HELD_MS) {
+		log_say("queue %s: nothing taken for %d s, until incr-flush "
+			"acknowledges batches; waiting",
+		    queue_name, HELD_MS / 1000);
+		said = true;
+	} else if (said && c->held_ms == 0) {
+		log_say("queue %s: taking again", queue_name);
+		said = false;
 	}
 }
 

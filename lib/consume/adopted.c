@@ -63,6 +63,14 @@ adopted_forget(struct adopted *o, const struct id *consumer)
 	    known, known + 1, (size_t)(o->list + o->n - known) * sizeof *known);
 }
 
+size_t
+adopted_share(size_t candidates, size_t live)
+{
+	if (live == 0)
+		live = 1;
+	return (candidates + 1 + live - 1) / live;
+}
+
 void
 adopted_clear(struct adopted *o)
 {

@@ -44,6 +44,10 @@ void adopted_advance(struct adopted *o);
 /* Removes consumer, if it is there. */
 void adopted_forget(struct adopted *o, const struct id *consumer);
 
+/* How many of the consumers that a look showed, this one and `candidates`, are
+ * for one of `live` to adopt: rounded up. */
+size_t adopted_share(size_t candidates, size_t live);
+
 void adopted_clear(struct adopted *o);
 
 #endif

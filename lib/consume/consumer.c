@@ -35,7 +35,6 @@ static void end_trouble(struct consumer *c, enum consumer_call answered);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
 static int finish_adopt(struct consumer *c);
-static size_t share(const struct queue_adopted *adopted);
 static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
@@ -110,7 +109,8 @@ note_trouble(struct consumer *c, enum queue_state state)
 		c->trouble_ms = now_ms;
 	if (c->call != CONSUMER_NO_CALL)
 		c->failed |= 1U << c->call;
-	if (state == QUEUE_REFUSED && c->call != CONSUMER_NO_CALL)
+	if ((state == QUEUE_REFUSED || queue_at_limit(c->queue)) &&
+	    c->call != CONSUMER_NO_CALL)
 		c->due_ms[c->call] = now_ms + backoff_next(&c->refused);
 	c->call = CONSUMER_NO_CALL;
 }
@@ -213,7 +213,7 @@ finish_adopt(struct consumer *c)
 	c->look_again = adopted->n > 0 || adopted->more;
 	c->flushed |= adopted->flushed;
 	if (adopted->n > 0 && c->burst == 0)
-		c->burst = share(adopted);
+		c->burst = adopted_share(adopted->candidates, adopted->live);
 	c->burst -= num_min_size(c->burst, 1);
 	if (c->burst == 0 || adopted->n == 0) {
 		c->burst = 0;
@@ -231,15 +231,6 @@ finish_adopt(struct consumer *c)
 	c->due_ms[CONSUMER_HOLDERS] = 0;
 	FAILPOINT("consume-adopted");
 	return 0;
-}
-
-/* The orphans of a look are for all consumers that live, rounded up. */
-static size_t
-share(const struct queue_adopted *adopted)
-{
-	size_t live = adopted->live > 0 ? adopted->live : 1;
-
-	return (adopted->candidates + 1 + live - 1) / live;
 }
 
 static int
@@ -272,7 +263,8 @@ finish_read(struct consumer *c)
 	const struct id *consumer;
 	uint64_t seq, bytes;
 
-	if (!adopted_next(&c->orphans, &consumer, &seq))
+	if (!adopted_next(&c->orphans, &consumer, &seq) ||
+	    b->outcome == QUEUE_MORE)
 		return 0;
 	FAILPOINT("consume-read");
 	/* Empty: it was acknowledged meanwhile. */
@@ -293,13 +285,16 @@ finish_take(struct consumer *c)
 	    now_ms + LOOK_MS - (int64_t)arc4random_uniform(JITTER_MS);
 	switch (b->outcome) {
 	case QUEUE_TAKEN: return finish_batch(c, b);
+	case QUEUE_MORE: c->due_ms[CONSUMER_TAKE] = now_ms; break;
 	case QUEUE_EMPTY:
 		c->left = 0;
-		c->full_ms = 0;
+		c->full_ms = c->held_ms = 0;
 		stream_shrink(&c->stream);
 		break;
 	case QUEUE_UNMARKED: c->flushed = true; /* fall through */
 	case QUEUE_FULL:
+		if (c->held_ms == 0)
+			c->held_ms = now_ms;
 		if (c->once && c->full_ms == 0)
 			c->full_ms = now_ms;
 		break;
@@ -319,7 +314,7 @@ finish_batch(struct consumer *c, const struct queue_batch *b)
 	FAILPOINT("consume-taken");
 	if (stream_add(&c->stream, b, NULL, &bytes) < 0)
 		return -1;
-	c->full_ms = 0;
+	c->full_ms = c->held_ms = 0;
 	c->left -= num_min_size(b->n, c->left);
 	/* There is more where a full batch came from. */
 	if (b->n >= c->batch_max || bytes > QUEUE_TAKE_BYTES / 2)

@@ -61,6 +61,8 @@ struct consumer {
 	struct queue_lengths lengths; /* about a second old */
 	int64_t trouble_ms; /* clock_ms() since when calls fail, of any
 			     * kind; 0: they do not */
+	int64_t held_ms;    /* clock_ms() since when each take is refused, as
+			     * full or for want of incr-flush; 0: it is not */
 	int64_t full_ms;  /* with once: clock_ms() since when a take is refused
 			   * because too many batches are unacknowledged, and
 			   * none was acknowledged; 0: it is not */

@@ -27,6 +27,7 @@ static enum server_fitness judge_replicas(
     void *ctx, const char *noted, uint64_t replicas, char ret_why[REASON_MAX]);
 static enum queue_state replied(struct queue *q);
 static enum queue_state lost(struct queue *q);
+static void note_loss(struct queue *q);
 
 struct queue *
 queue_open(const char *url, const char *name, const char **ret_why)
@@ -126,6 +127,7 @@ queue_close(struct queue *q)
 	session_close(q->session);
 	resp_args_free(&q->args);
 	liveness_free(&q->liveness);
+	batch_pieces_clear(&q->pieces);
 	free(q);
 }
 
@@ -178,11 +180,33 @@ lost(struct queue *q)
 {
 	bool renewed = q->confirming && q->call == QUEUE_CALL_RENEW;
 
+	if (!q->confirming)
+		note_loss(q);
 	q->confirming = false;
 	if (renewed && queue_status(q)->idle)
 		return QUEUE_DONE;
 	q->done = QUEUE_CALL_NONE;
 	return QUEUE_LOST;
+}
+
+/* Was the reply too large for Redis? */
+static void
+note_loss(struct queue *q)
+{
+	if (!queue_call_is_large(q->call) ||
+	    !reply_limit_lost(&q->limit, QUEUE_REPLY_MS, clock_ms()))
+		return;
+	session_explain(q->session,
+	    q->limit.failed ? "connection closed at one message, which may be "
+			      "larger than client-output-buffer-limit"
+			    : "connection closed at a large reply, see "
+			      "client-output-buffer-limit");
+}
+
+bool
+queue_at_limit(const struct queue *q)
+{
+	return q->limit.failed;
 }
 
 const struct session_status *

@@ -53,6 +53,7 @@ enum {
 };
 
 struct queue;
+struct batch_pieces;
 
 enum queue_state {
 	QUEUE_DOWN,    /* not connected (yet); tried again by itself */
@@ -103,6 +104,10 @@ enum queue_state queue_step(struct queue *q, short revents);
  * why it failed.  Lives as long as q; every call of this module may change
  * it. */
 const struct session_status *queue_status(const struct queue *q);
+
+/* Was the connection lost at the smallest reply there is, at one message?  Then
+ * it would be lost again. */
+bool queue_at_limit(const struct queue *q);
 
 /* Ends the connection and the call, without QUEUE_LOST; the queue connects
  * again. */
@@ -208,8 +213,10 @@ enum queue_take_outcome {
 	QUEUE_FULL,      /* too many unacknowledged batches, or too old ones */
 	QUEUE_NOT_OWNER, /* not its own owner just now: renew, then repeat */
 	QUEUE_UNMARKED,  /* its flush mark has run out, or is missing */
-	QUEUE_GONE       /* take: not registered, or seq can't be had, so go on
+	QUEUE_GONE,      /* take: not registered, or seq can't be had, so go on
 			  * under a new id; read: acknowledged */
+	QUEUE_MORE       /* the batch is there, and is read in pieces: repeat,
+			  * once other calls had their turn */
 };
 
 /* The result of take and of read. */
@@ -221,6 +228,7 @@ struct queue_batch {
 			   * taken_ms if not known (read, repeated) */
 	size_t n;         /* payloads; 0 unless QUEUE_TAKEN */
 	const struct redis_reply *payloads; /* of queue_batch_payload */
+	const struct batch_pieces *pieces;  /* the same, or NULL */
 };
 const struct queue_batch *queue_batch(const struct queue *q);
 /* Payload i (from 0, oldest first). */

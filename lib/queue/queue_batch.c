@@ -9,7 +9,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/failpoint.h"
+
+enum { PIECES_MS = 100 }; /* then other calls get their turn */
 
 static enum queue_state digest(
     struct queue *q, const struct redis_reply *reply);
@@ -79,8 +82,11 @@ digest(struct queue *q, const struct redis_reply *reply)
 	    .seq = q->batch_seq,
 	    .taken_ms = taken_ms,
 	    .since_ms = redis_reply_int(redis_reply_at(reply, 2), taken_ms)};
-	if (q->result.batch.outcome != QUEUE_TAKEN)
+	if (q->result.batch.outcome != QUEUE_TAKEN) {
+		batch_pieces_clear(&q->pieces);
 		return QUEUE_DONE;
+	}
+	q->pieces_ms = clock_ms();
 	return FAILPOINT_AFTER("consume-list-sent", send_list(q)) == 0
 		   ? QUEUE_CALLING
 		   : QUEUE_LOST;
@@ -107,6 +113,12 @@ outcome(const struct redis_reply *reply)
 static int
 send_list(struct queue *q)
 {
+	reply_limit_begin(&q->limit, clock_ms());
+	if (q->limit.bytes > 0) {
+		batch_pieces_begin(&q->pieces, &q->batch_of, q->batch_seq);
+		return queue_call_piece(q);
+	}
+	batch_pieces_clear(&q->pieces);
 	if (!queue_call_start(q))
 		return -1;
 	resp_arg_text(&q->args, "LRANGE");
@@ -134,11 +146,49 @@ queue_call_digest_list(struct queue *q, const struct redis_reply *reply)
 	return QUEUE_DONE;
 }
 
+/* The same of a batch that is read in pieces.  Another length is that of
+ * nothing, or of another batch: this one has gone. */
+enum queue_state
+queue_call_digest_piece(struct queue *q, const struct redis_reply *reply)
+{
+	struct queue_batch *b = &q->result.batch;
+	struct batch_pieces *p = &q->pieces;
+	uint64_t length =
+	    (uint64_t)redis_reply_int(redis_reply_at(reply, 0), 0);
+	size_t len, count = redis_reply_count(reply);
+
+	if (length == 0 || (p->length != 0 && p->length != length) ||
+	    p->n + count - 1 > length) {
+		batch_pieces_clear(p);
+		b->outcome = QUEUE_GONE;
+		return QUEUE_DONE;
+	}
+	p->length = length;
+	for (size_t i = 1; i < count; i++) {
+		const char *payload =
+		    redis_reply_text(redis_reply_at(reply, i), &len);
+
+		if (batch_pieces_add(p, payload, len) < 0)
+			return QUEUE_LOST;
+	}
+	if (p->n == length) {
+		b->n = p->n;
+		b->pieces = p;
+		return QUEUE_DONE;
+	}
+	if (clock_ms() - q->pieces_ms >= PIECES_MS) {
+		b->outcome = QUEUE_MORE;
+		return QUEUE_DONE;
+	}
+	return queue_call_piece(q) == 0 ? QUEUE_CALLING : QUEUE_LOST;
+}
+
 const struct queue_batch *
 queue_batch(const struct queue *q)
 {
 	assert(q->done == QUEUE_CALL_TAKE || q->done == QUEUE_CALL_READ ||
-	       q->done == QUEUE_CALL_LIST);
+	       q->done == QUEUE_CALL_LIST ||
+	       (q->done == QUEUE_CALL_PEEK && q->in_pieces));
 	return &q->result.batch;
 }
 
@@ -146,6 +196,8 @@ queue_batch(const struct queue *q)
 const char *
 queue_batch_payload(const struct queue_batch *b, size_t i, size_t *ret_len)
 {
+	if (b->pieces != NULL)
+		return batch_pieces_payload(b->pieces, i, ret_len);
 	return redis_reply_text(
 	    redis_reply_at(b->payloads, b->n - 1 - i), ret_len);
 }

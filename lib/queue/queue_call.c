@@ -62,6 +62,8 @@ queue_call_digest(struct queue *q)
 	enum queue_state state =
 	    calls[call].digest(q, session_reply(q->session));
 
+	if (queue_call_is_large(call))
+		reply_limit_met(&q->limit);
 	if (state == QUEUE_DONE)
 		q->done = call;
 	else if (state == QUEUE_LOST)
@@ -91,7 +93,9 @@ queue_call_confirm_ms(const struct queue *q)
 		return queue_published_any(&q->result.published)
 			   ? QUEUE_CONFIRM_MS
 			   : 0;
-	if (q->call == QUEUE_CALL_LIST)
+	if (q->call == QUEUE_CALL_LIST ||
+	    (q->call == QUEUE_CALL_PEEK && q->in_pieces &&
+		q->result.batch.outcome == QUEUE_TAKEN))
 		return QUEUE_CONFIRM_SOON_MS;
 	return q->call == QUEUE_CALL_RENEW &&
 		       clock_ms() >= q->confirmed_ms + QUEUE_CONFIRM_EVERY_MS
@@ -125,6 +129,13 @@ queue_call_command(struct queue *q, enum queue_call call)
 	q->done = QUEUE_CALL_NONE;
 	q->confirming = false;
 	return session_command(q->session, &q->args);
+}
+
+bool
+queue_call_is_large(enum queue_call call)
+{
+	return call == QUEUE_CALL_LIST || call == QUEUE_CALL_PEEK ||
+	       call == QUEUE_CALL_SURVEY;
 }
 
 int

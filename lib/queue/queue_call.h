@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "queue/batch_pieces.h"
 #include "queue/liveness.h"
 #include "queue/queue.h"
+#include "queue/reply_limit.h"
 #include "record/id.h"
 #include "record/queue_name.h"
 #include "redis/resp.h"
@@ -108,6 +110,18 @@ struct queue {
 	struct id batch_of; /* consumer and number of a take or read */
 	uint64_t batch_seq;
 
+	struct reply_limit limit;
+	struct batch_pieces pieces; /* of batch_seq, if there is a limit */
+	bool in_pieces;             /* the last peek was for it */
+	int64_t pieces_ms;          /* when the take or read began */
+	struct {
+		struct queue_list list;
+		uint64_t older, n;
+	} peek; /* the last one, */
+	struct {
+		uint64_t ready, rejected;
+	} survey; /* and this, for queue_repeat */
+
 	struct liveness liveness;
 	uint64_t liveness_connection; /* at which the looks were made */
 	struct id adopter;
@@ -126,6 +140,16 @@ int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
 
 /* The same, of a plain command: its name and arguments were written. */
 int queue_call_command(struct queue *q, enum queue_call call);
+
+/* May its reply have megabytes? */
+bool queue_call_is_large(enum queue_call call);
+
+/* Begins a peek for the rest of the batch of a take or read.  0, or -1. */
+int queue_call_piece(struct queue *q);
+
+/* A reply to a peek that was for the batch of a take or read. */
+enum queue_state queue_call_digest_piece(
+    struct queue *q, const struct redis_reply *reply);
 
 /* Begins the last call, of a script, once more.  0, or -1. */
 int queue_call_again(struct queue *q);

@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+
 enum {
 	MARK_MAX = ID_TEXT + 40,
 	SURVEYED_HEAD = 4, /* elements of a survey before the consumers */
@@ -19,7 +21,29 @@ enum {
 int
 queue_repeat(struct queue *q)
 {
+	if (q->call == QUEUE_CALL_PEEK)
+		return queue_peek(q, &q->peek.list, q->peek.older, q->peek.n);
+	if (q->call == QUEUE_CALL_SURVEY)
+		return queue_survey(q, q->survey.ready, q->survey.rejected);
 	return queue_call_again(q);
+}
+
+/* Two arguments: as many payloads, and their bytes, as a reply may have; but
+ * `least` payloads. */
+static void
+limit(struct queue *q, uint64_t n, uint64_t least)
+{
+	uint64_t bytes = QUEUE_PEEK_BYTES;
+
+	reply_limit_begin(&q->limit, clock_ms());
+	if (q->limit.bytes > 0 && q->limit.bytes < bytes)
+		bytes = q->limit.bytes;
+	if (n > QUEUE_PEEK_MAX)
+		n = QUEUE_PEEK_MAX;
+	if (q->limit.single && n > least)
+		n = least;
+	resp_arg_u64(&q->args, n);
+	resp_arg_u64(&q->args, bytes);
 }
 
 /* -- measure -------------------------------------------------------------- */
@@ -64,6 +88,10 @@ queue_peek(
 {
 	if (!queue_call_start(q))
 		return -1;
+	q->in_pieces = false;
+	q->peek.list = *list;
+	q->peek.older = older;
+	q->peek.n = n;
 	switch (list->kind) {
 	case QUEUE_READY: queue_call_list_key(q, "ready"); break;
 	case QUEUE_REJECTED: queue_call_list_key(q, "rejected"); break;
@@ -73,8 +101,19 @@ queue_peek(
 		break;
 	}
 	resp_arg_u64(&q->args, older);
-	resp_arg_u64(&q->args, n < QUEUE_PEEK_MAX ? n : QUEUE_PEEK_MAX);
-	resp_arg_u64(&q->args, QUEUE_PEEK_BYTES);
+	limit(q, n, 2);
+	return queue_call_eval(q, QUEUE_CALL_PEEK, 1, NULL);
+}
+
+int
+queue_call_piece(struct queue *q)
+{
+	if (!queue_call_start(q))
+		return -1;
+	q->in_pieces = true;
+	queue_call_consumer_key(q, &q->batch_of, "batch", &q->batch_seq);
+	resp_arg_u64(&q->args, q->pieces.n);
+	limit(q, QUEUE_PEEK_MAX, 1);
 	return queue_call_eval(q, QUEUE_CALL_PEEK, 1, NULL);
 }
 
@@ -89,6 +128,8 @@ queue_call_digest_peek(struct queue *q, const struct redis_reply *reply)
 	for (size_t i = 1; i < count; i++)
 		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
 			return QUEUE_LOST;
+	if (q->in_pieces)
+		return queue_call_digest_piece(q, reply);
 	q->result.peeked = (struct queue_peeked){
 	    .length = (uint64_t)length, .n = count - 1, .payloads = reply};
 	return QUEUE_DONE;
@@ -97,7 +138,7 @@ queue_call_digest_peek(struct queue *q, const struct redis_reply *reply)
 const struct queue_peeked *
 queue_peeked(const struct queue *q)
 {
-	assert(q->done == QUEUE_CALL_PEEK);
+	assert(q->done == QUEUE_CALL_PEEK && !q->in_pieces);
 	return &q->result.peeked;
 }
 
@@ -175,8 +216,9 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	queue_call_own_key(q, "consumer::");
 	resp_arg_u64(&q->args, ready);
 	resp_arg_u64(&q->args, rejected);
-	resp_arg_u64(&q->args, QUEUE_PEEK_MAX);
-	resp_arg_u64(&q->args, QUEUE_PEEK_BYTES);
+	limit(q, QUEUE_PEEK_MAX, 1);
+	q->survey.ready = ready;
+	q->survey.rejected = rejected;
 	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3, NULL);
 }
 

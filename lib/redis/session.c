@@ -141,6 +141,12 @@ session_status(const struct session *s)
 }
 
 void
+session_explain(struct session *s, const char *why)
+{
+	reason_set(s->status.why, "%s", why);
+}
+
+void
 session_hang_up(struct session *s)
 {
 	if (s->phase == FAULTY)

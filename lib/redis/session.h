@@ -94,6 +94,9 @@ struct session_status {
 /* Lives as long as s; every call of this module may change it. */
 const struct session_status *session_status(const struct session *s);
 
+/* Says in place of why what is known of the last loss. */
+void session_explain(struct session *s, const char *why);
+
 /* Ends the connection and the call, without SESSION_LOST; connects again at
  * once. */
 void session_hang_up(struct session *s);

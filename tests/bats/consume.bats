@@ -492,11 +492,15 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	has_ready 10
 	id=$(first_id out)
 	[[ "$(owner "$id")" == "$id "* ]]
+	wait_for 10 has_line "$(held)" out.err
 	rcli zremrangebyrank "${OWN}consumer::$id::batches" 0 99
 	wait_for 5 has_ready 0
 	wait_for 5 has_line n1010 out
+	wait_for 5 has_line "incr-consume: queue $INCR_QUEUE: taking again" out.err
+	[ "$(wc -l <out.err)" = 2 ]
 	check_stream out
 }
+held() { echo "incr-consume: queue $INCR_QUEUE: nothing taken for 3 s, until incr-flush acknowledges batches; waiting"; }
 
 @test "no Redis: said once, waited for, 111 after --wait" {
 	export REDIS_URL=unix://$PWD/redis/redis.sock
