@@ -955,11 +955,13 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	old=$(rcli get "$(mark_key $A)")
 	[ "$(adopt_look $B)" = "$A $A elsewhere 1 1 $old 1 1" ]
 	mark $A # meanwhile
+	mark $B
 	unchanged adopt_look $B $A "$A elsewhere 1 1" "$old"
 	rcli set "$(mark_key $A)" "$old"
 	[[ "$(adopt_look $B $A "$A elsewhere 1 1" "$old")" == "$A 1 "* ]]
 	# What it has is judged by the mark of its adopter from now on.
 	register $C
+	mark $B
 	mark $C
 	[[ "$(adopt_look $C)" == *"$A $(record $B) $(rcli get "$(mark_key $B)") "*"2 1" ]]
 }
@@ -991,6 +993,24 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(adopt_look $B $A "$A elsewhere 1 1" '')" == "$A 1 "* ]]
 }
 
+@test "take: a mark that lives for long does not once there is a batch" {
+	register $A
+	mark $A
+	take $A 1
+	mark_lives $A
+	publish $B 1 a
+	take $A 1
+	until=$(rcli get "$(mark_key $A)")
+	((${until%% *} - $(date +%s%3N) <= 2500))
+	[ "${until#* }" = "$(record $A)" ]
+	(($(rcli ttl "$(mark_key $A)") > 86000))
+	mark $A 1000
+	publish $B 2 b
+	was=$(rcli get "$(mark_key $A)")
+	take $A 2
+	[ "$(rcli get "$(mark_key $A)")" = "$was" ]
+}
+
 # mark_lives ID: at most five seconds, and almost as long
 mark_lives() {
 	local until ms
@@ -1004,6 +1024,7 @@ mark_lives() {
 	register $B
 	mark $B
 	for looks in "take $A 1" "adopt_look $A" "adopt_look $B"; do
+		mark $B
 		mark $A 100000
 		$looks
 		mark_lives $A
@@ -1011,6 +1032,7 @@ mark_lives() {
 		(($(rcli ttl "$(mark_key $A)") > 86000))
 	done
 	rcli set "$(owner_key $A)" "$(record $A) end" px 100000
+	mark $B
 	adopt_look $B
 	(($(rcli pttl "$(owner_key $A)") <= 5000))
 	# The owner's, if it is another.

@@ -43,25 +43,36 @@ local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
 -- An idle queue is noted as empty that often (milliseconds), and for that
 -- long (seconds).
 local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
--- The longest life of a mark (milliseconds), of its key (seconds).
-local MARK_LIFE, MARK_KEY = 5000, 86400
+-- The longest life of a mark, the same once there is something to flush: an
+-- idle one is renewed every 2 s (both milliseconds); that of its key (seconds).
+local MARK_LIFE, TAKEN_LIFE, MARK_KEY = 5000, 2500, 86400
 
 local function now()
     local t = redis.call('TIME')
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Would what is taken now be counted in time?  mark.lua; one that lives longer
--- than a mark can, for the clock was set back, is given its proper life.
-local function marked(time)
+-- Until when does the flush mark live?  nil if there is none.  It may live for
+-- so long, and no longer, also if the clock was set back.
+local function mark_until(time, life)
     local mark = redis.call('GET', flush)
     if not mark then
-        return not strict
+        return nil
     end
     local untl = tonumber(string.match(mark, '^%d+')) or 0
-    if untl > time + MARK_LIFE then
+    if untl > time + life then
+        untl = time + life
         redis.call('SET', flush, (string.gsub(mark, '^%d+',
-            string.format('%d', time + MARK_LIFE))), 'EX', MARK_KEY)
+            string.format('%d', untl))), 'EX', MARK_KEY)
+    end
+    return untl
+end
+
+-- Would what is taken now be counted in time?
+local function marked(time)
+    local untl = mark_until(time, MARK_LIFE)
+    if not untl then
+        return not strict
     end
     return untl > time
 end
@@ -164,6 +175,7 @@ if not whole then
     chunks, count = oldest_payloads()
 end
 
+mark_until(time, TAKEN_LIFE)
 redis.call('ZADD', batches, time, seq)
 if whole or count == waiting then
     redis.call('SET', last, seq)
