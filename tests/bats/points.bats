@@ -121,7 +121,8 @@ sum_is_one_of() { [[ "$(sum_of)" =~ ^($1)$ ]]; }
 drained() { sum_is "$1" && no_batches && has_ready 0; }
 
 # settled SUM: all of it is in the table and nothing else anywhere: no batch,
-# no payload, the dead letter once, no key of a consumer that has finished
+# no payload, the dead letter once, no key of a consumer that has finished, but
+# the number of its last batch
 settled() {
 	local last
 	sum_is "$1"
@@ -132,7 +133,7 @@ settled() {
 	last=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' swept)
 	[ "$(rcli smembers "incr::queue::[$INCR_QUEUE]::consumers")" = "$last" ]
 	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*" >keys
-	not grep -v "::$last::" keys
+	not grep -vE "::($last::.*|last)$" keys
 }
 
 # killed FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
