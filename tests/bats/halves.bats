@@ -286,10 +286,10 @@ made() { [ "$(marks | wc -l)" -ge "$1" ]; }
 		skip "no PID namespaces here"
 	# Not a process of this machine: only marks tell.
 	background unshare --pid --fork --kill-child --mount-proc sh -c '
-		for n in 1 2 3 4 5 6 7 8; do incr-drain -- -i 20 & done; wait'
+		for n in 1 2 3 4 5 6 7 8; do incr-drain -n 1 -- -i 20 & done; wait'
 	machine=$!
 	wait_for 10 marked 8
-	wait_for 20 all_hold 8
+	wait_for 20 all_hold 8 100
 	background setsid sh -c 'incr-consume | tee stream | incr-flush'
 	wait_for 10 marked 9
 	n=$(batches | wc -l)
@@ -300,11 +300,13 @@ made() { [ "$(marks | wc -l)" -ge "$1" ]; }
 	not elapsed "$begun" 2000000
 	wait_for 5 sum_is "$pushed"
 }
-# all_hold N: so many consumers have batches, of one increment more each time
+# all_hold N LINES: so many consumers have batches, of so many more lines each
+# time; $pushed is how many in all, of value 1 each
 pushed=0
 all_hold() {
-	increment 1 | put_stdin
-	pushed=$((pushed + 1))
+	pushed=$((pushed + $2))
+	yes "lpush rmq::queue::[$INCR_QUEUE]::ready '$(increment 1)'" |
+		head -n "$2" | rcli
 	wait_for 5 taken
 	[ "$(batches | sed 's/::batch::.*//' | sort -u | wc -l)" = "$1" ]
 }
@@ -417,7 +419,7 @@ quota() {
 		DATABASE_URL=$through INCR_METRICS_DIR=$PWD/$n drain "$n"
 		echo "$flush $consume" >"$n.pids"
 	done
-	wait_for 20 all_hold 3
+	wait_for 20 all_hold 3 1
 	kill -STOP "$link"
 	quota "${names[@]}"
 	begun=${EPOCHREALTIME/./}
