@@ -34,10 +34,16 @@ became() { # PARENT PROGRAM
 	grep -qx "$2" "/proc/$(pgrep -P "$1")/comm"
 }
 
-# In the same container, as by docker exec; what it leaves is process 1's.
+# In the same container, as by docker exec; what it leaves ends once it is
+# process 1's.
 leave_over() { # STATUS
-	nsenter --target "$main" --pid --mount setsid \
-		sh -c "(sleep 0.1; exit $1) & echo left"
+	nsenter --target "$main" --pid --mount setsid sh -c '
+		(
+			until read -r _ _ _ parent _ </proc/self/stat &&
+				[ "$parent" = 1 ]; do :; done
+			exit '"$1"'
+		) &
+		echo left'
 }
 
 has_child() { pgrep -P "$main" -x "$1"; }

@@ -387,20 +387,19 @@ cut_proxy() {
 	[[ "${lines[-1]}" == "incr-flush: postgres: "* ]]
 }
 
-reads_no_more() {
-	local was
-	was=$(grep rchar "/proc/$1/io")
-	sleep 0.2
-	[ "$was" = "$(grep rchar "/proc/$1/io")" ]
-}
+# reads_no_more READER WRITER: the pipe between is full, so that its writer
+# sleeps, and its reader sleeps all the same
+reads_no_more() { sleeps "$(pgrep -P "$2" -x cat)" && sleeps "$1"; }
+sleeps() { grep -q '^State:.S' "/proc/$1/status"; }
 
 @test "while Postgres is away it reads no more than --max-keys" {
 	keys 1 50000 >"$DIR/lines"
 	DATABASE_URL="postgresql:///x?host=$DIR" fed -i 0.1 -m 100
 	background setsid sh -c "cat '$DIR/lines' >&9; touch '$DIR/all'"
+	writer=$!
 	exec 9>&-
 	wait_for 5 grep -q waiting "$DIR/err"
-	wait_for 5 reads_no_more "$flush"
+	wait_for 5 reads_no_more "$flush" "$writer"
 	[ ! -e "$DIR/all" ]
 	[ "$(awk '/VmRSS/ { print $2 }' "/proc/$flush/status")" -lt 16000 ]
 }

@@ -27,6 +27,17 @@ noted() { rcli get "$NOTED"; }
 # Without what incr-consume says, sooner or later, of a reader that has gone.
 once() { incr-consume -o 2>"$DIR/consume" | incr-flush "$@"; }
 
+# pipe: incr-consume | incr-flush in the background; $flush says in err
+pipe() {
+	rm -f "$DIR/lines"
+	mkfifo "$DIR/lines"
+	exec 8<>"$DIR/lines"
+	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
+	flush=$!
+	background incr-consume >"$DIR/lines" 8>&-
+	exec 8>&-
+}
+
 # other_database: DATABASE_URL is that of another one, with tables and an id of
 # its own
 other_database() {
@@ -135,12 +146,8 @@ untouched() {
 
 @test "Postgres leads to another database after a reconnect: 111, nothing there" {
 	increment 3 | incr-publish
-	mkfifo "$DIR/lines"
-	exec 8<>"$DIR/lines"
-	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
-	local flush=$! status=0
-	background incr-consume >"$DIR/lines" 8>&-
-	exec 8>&-
+	local status=0
+	pipe
 	wait_for 10 sum_is 3
 	wait_for 5 no_batches
 	sql "update incr_database set id = '$OTHER_ID'"
@@ -156,12 +163,8 @@ untouched() {
 
 @test "a pooler leads to another database without a reconnect: the same" {
 	increment 3 | incr-publish
-	mkfifo "$DIR/lines"
-	exec 8<>"$DIR/lines"
-	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
-	local flush=$! status=0
-	background incr-consume >"$DIR/lines" 8>&-
-	exec 8>&-
+	local status=0
+	pipe
 	wait_for 10 sum_is 3
 	wait_for 5 no_batches
 	sql "update incr_database set id = '$OTHER_ID'"
@@ -226,12 +229,8 @@ untouched() {
 	local server=$INCR_SUITE/r$BATS_SUITE_TEST_NUMBER
 	own_redis
 	increment 3 | incr-publish
-	mkfifo "$DIR/lines"
-	exec 8<>"$DIR/lines"
-	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
-	local flush=$! status=0
-	background incr-consume >"$DIR/lines" 8>&-
-	exec 8>&-
+	local status=0
+	pipe
 	wait_for 10 sum_is 3
 	wait_for 5 no_batches
 	rcli set "$NOTED" "$OTHER_ID"
@@ -445,11 +444,7 @@ lines() { sql 'select coalesce(sum(lines), 0) from incr_ledger'; }
 	sql "insert into incr_ledger (consumer, queue, seq, committed_at, lines)
 		values (gen_random_uuid(), 'another', 3, $old, 7)"
 	increment 3 | incr-publish
-	mkfifo "$DIR/lines"
-	exec 8<>"$DIR/lines"
-	background incr-flush -i 0.1 <"$DIR/lines" 8>&-
-	background incr-consume >"$DIR/lines" 8>&-
-	exec 8>&-
+	pipe
 	folded() { [ "$(sql "select count(*), sum(lines) from incr_ledger
 		where queue = '$INCR_QUEUE'")" = '2|15001' ]; }
 	wait_for 10 folded
@@ -459,12 +454,7 @@ lines() { sql 'select coalesce(sum(lines), 0) from incr_ledger'; }
 	sql "insert into incr_ledger (consumer, queue, seq, committed_at, lines)
 		values (gen_random_uuid(), '$INCR_QUEUE', 3, $old, 100)"
 	increment 4 | incr-publish
-	rm "$DIR/lines"
-	mkfifo "$DIR/lines"
-	exec 8<>"$DIR/lines"
-	background incr-flush -i 0.1 <"$DIR/lines" 8>&-
-	background incr-consume >"$DIR/lines" 8>&-
-	exec 8>&-
+	pipe
 	more() { [ "$(sql "select lines from incr_ledger
 		where queue = '$INCR_QUEUE' and seq = 0")" = 15100 ]; }
 	wait_for 10 more
