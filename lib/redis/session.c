@@ -152,7 +152,7 @@ session_hang_up(struct session *s)
 	if (s->phase == FAULTY)
 		return;
 	disconnect(s);
-	session_call_enter(s, WAITING, clock_ms());
+	session_call_enter(s, WAITING, clock_ms() + backoff_next(&s->backoff));
 	reason_set(s->status.why, "hung up");
 }
 
@@ -290,8 +290,8 @@ replied(struct session *s, struct redis_reply *reply)
 
 	if (error == NULL) {
 		s->reply = reply;
+		s->served = true;
 		once_note(&s->once, ONCE_WORK);
-		backoff_reset(&s->backoff);
 		session_call_enter(s, READY, IO_FOREVER);
 		s->status.maxmemory = s->handshake.maxmemory;
 		if (s->handshake.unfit)
@@ -380,6 +380,6 @@ disconnect(struct session *s)
 	dial_cancel(s->dial);
 	redis_close(s->redis);
 	s->redis = NULL;
-	s->looking = false;
+	s->looking = s->served = false;
 	sending_start(&s->sending, NULL, (struct iovec){0});
 }

@@ -97,8 +97,8 @@ const struct session_status *session_status(const struct session *s);
 /* Says in place of why what is known of the last loss. */
 void session_explain(struct session *s, const char *why);
 
-/* Ends the connection and the call, without SESSION_LOST; connects again at
- * once. */
+/* Ends the connection and the call, without SESSION_LOST; connects again after
+ * a back-off, which grows until one call has followed another. */
 void session_hang_up(struct session *s);
 
 /* -- calls --------------------------------------------------------------- */

@@ -54,6 +54,8 @@ start_call(struct session *s)
 static int
 begin(struct session *s, const struct buf *more)
 {
+	if (s->served)
+		backoff_reset(&s->backoff);
 	redis_reply_free(s->reply);
 	s->reply = NULL;
 	s->more = (struct iovec){0};

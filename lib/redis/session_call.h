@@ -36,7 +36,8 @@ struct session {
 	struct session_options options;
 	enum phase phase;
 	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
-	struct backoff backoff; /* until a call has its reply */
+	struct backoff backoff; /* until a call follows one with its reply */
+	bool served;            /* a call had its reply on this connection */
 	int64_t ready_ms;       /* when the handshake was done */
 	struct dial *dial;
 	struct redis *redis; /* NULL: no connection */

@@ -48,6 +48,29 @@ leaves() {
 }
 verdicts() { sed 's/.*"code":"\([a-z-]*\)".*/\1/; s/.*"value":\([0-9]*\)}/\1/' out | xargs; }
 
+@test "answers that mean nothing: tried again ever more seldom" {
+	local before since
+	own_redis
+	open_publish
+	touch lies
+	echo :77 >lie.new # none of publish
+	mv lie.new lie
+	before=$(connections)
+	since=${EPOCHREALTIME/./}
+	say 2
+	wait_for 5 elapsed "$since" 2000000
+	# 0.05, 0.1, 0.2, 0.4, 0.8, 1 s, less a quarter
+	[ $(($(connections) - before)) -le 12 ]
+	rm lie lies
+	wait_for 5 answered 2
+	leaves 0
+	[ "$(ready)" = 2 ]
+	[ "$(verdicts)" = '1 2' ]
+}
+connections() {
+	rcli info stats | sed -n 's/^total_connections_received:\([0-9]*\).*/\1/p'
+}
+
 @test "an answer that is lost: repeated, answered and pushed once" {
 	open_publish
 	tell hold-out

@@ -177,8 +177,8 @@ marks_of() { cat "$DIR/once"/"$1".*.once 2>/dev/null | sort; }
 
 # again: flush, after kill -9 of the one before
 again() {
-	exec 9>&-
 	kill -9 "$flush"
+	exec 9>&-
 	wait_for 5 gone "$flush"
 	rm -f "$DIR/lines" "$DIR/err"
 	fed -i 0.1

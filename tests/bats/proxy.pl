@@ -8,8 +8,9 @@
 #	          all of it arrives, also if the client has gone meanwhile
 #	hold-out  the same for what the server says
 #	cut       the clients' ends are closed; removed once that is so
-#	lie       its text is answered in place of the next reply of a script;
-#	          removed once that is so
+#	lie       its text is answered in place of the next reply of a script, as
+#	          an error unless it begins with a colon;
+#	          removed once that is so, unless there is a file lies
 #	leave     the proxy ends once it has said that, or handed on that a
 #	          script is not known
 #	early     times in the next answer are 100 s earlier; removed then
@@ -76,8 +77,9 @@ sub change {
 		exit;
 	}
 	if ($p->{out} =~ /^\*/ && open my $file, '<', "$folder/lie") {
-		$p->{out} = '-' . <$file> =~ s/\n//r . "\r\n";
-		unlink "$folder/lie";
+		my $text = <$file> =~ s/\n//r;
+		$p->{out} = ($text =~ /^:/ ? '' : '-') . "$text\r\n";
+		unlink "$folder/lie" unless -e "$folder/lies";
 		if (-e "$folder/leave") {
 			syswrite $p->{client}, $p->{out};
 			exit;
