@@ -38,6 +38,12 @@ pipe() {
 	exec 8>&-
 }
 
+# left: the status with which that ended
+left() {
+	wait_for 10 gone "$flush" || return 0
+	wait "$flush"
+}
+
 # other_database: DATABASE_URL is that of another one, with tables and an id of
 # its own
 other_database() {
@@ -154,11 +160,44 @@ untouched() {
 	sql "select pg_terminate_backend(pid) from pg_stat_activity where
 		datname = current_database() and application_name = 'incr-flush'"
 	increment 4 | incr-publish
-	wait "$flush" || status=$?
+	left || status=$?
 	[ "$status" -eq 111 ]
 	grep -q '^incr-flush: postgres: this is no longer database .*; not committed$' "$DIR/err"
 	sum_is 3
 	[ "$(batches | wc -l)" = 1 ]
+}
+
+# What is asked there has no id with it, and would be believed: a batch that the
+# other ledger has is acknowledged without being counted.
+@test "another database after a reconnect is not asked for its ledger" {
+	local a=aaaaaaaa-0000-4000-8000-00000000000a
+	local b=bbbbbbbb-0000-4000-8000-00000000000b status=0
+	known $a $b
+	mkfifo "$DIR/lines"
+	exec 8<>"$DIR/lines"
+	background incr-flush -i 0.1 <"$DIR/lines" 2>"$DIR/err" 8>&-
+	flush=$!
+	{
+		checkpoint $b 0 0
+		increment 1
+		checkpoint $b 1 1
+	} >&8
+	wait_for 10 sum_is 1
+	kill -STOP "$flush"
+	sql "update incr_database set id = '$OTHER_ID'"
+	sql "insert into incr_ledger (consumer, queue, seq) values ('$a', '$INCR_QUEUE', 5)"
+	sql "select pg_terminate_backend(pid) from pg_stat_activity where
+		datname = current_database() and application_name = 'incr-flush'"
+	{
+		increment 7
+		checkpoint $a 5 1 true
+	} >&8
+	kill -CONT "$flush"
+	left || status=$?
+	exec 8>&-
+	[ "$status" -eq 111 ]
+	grep -q 'this is no longer database' "$DIR/err"
+	sum_is 1
 }
 
 @test "a pooler leads to another database without a reconnect: the same" {
@@ -169,7 +208,7 @@ untouched() {
 	wait_for 5 no_batches
 	sql "update incr_database set id = '$OTHER_ID'"
 	increment 4 | incr-publish
-	wait "$flush" || status=$?
+	left || status=$?
 	[ "$status" -eq 111 ]
 	grep -q 'this is no longer database' "$DIR/err"
 	sum_is 3
@@ -240,7 +279,7 @@ untouched() {
 	wait_for 10 waits_for_lock_now
 	rcli client kill type normal
 	unlock
-	wait "$flush" || status=$?
+	left || status=$?
 	[ "$status" -eq 111 ]
 	grep -q "is counted in database $OTHER_ID, this is $(id)" "$DIR/err"
 	sum_is 7 # committed before
