@@ -70,7 +70,7 @@ promise_of() {
 	trouble) printf '10\ta service answers wrongly' ;;
 	hole | harm | pool_cut) printf '15\t' ;;
 	redis_cut | redis_rewrite | redis_forget) printf '10\t' ;;
-	redis_* | failover | replica_*) printf '10\tRedis is away' ;;
+	redis_* | failover* | replica_*) printf '10\tRedis is away' ;;
 	postgres_lock) printf '10\tthe table is locked' ;;
 	postgres_cut | pool_reload) printf '10\t' ;;
 	postgres_* | pool_* | standby_* | lag_*) printf '10\tPostgres is away' ;;
