@@ -498,5 +498,16 @@ lines() { sql 'select coalesce(sum(lines), 0) from incr_ledger'; }
 		where queue = '$INCR_QUEUE' and seq = 0")" = 15100 ]; }
 	wait_for 10 more
 	[ "$(sql "select lines from incr_ledger where queue = 'another'")" = 7 ]
+	end_background
+	# Alone it is left as it is: one that is old and has no lines goes.
+	sql "update incr_ledger set committed_at = $old where seq = 0"
+	sql "insert into incr_ledger (consumer, queue, seq, committed_at, lines)
+		values (gen_random_uuid(), '$INCR_QUEUE', 5, $old, 0)"
+	increment 5 | incr-publish
+	pipe
+	gone_without() { [ "$(sql 'select count(*) from incr_ledger where seq = 5')" = 0 ]; }
+	wait_for 10 gone_without
+	[ "$(sql "select count(*) from incr_ledger where seq = 0
+		and committed_at < now() - interval '39 days' and lines = 15100")" = 1 ]
 	run -0 incr-audit
 }

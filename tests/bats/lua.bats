@@ -1361,6 +1361,9 @@ mark_lives() {
 	[ "$reply" = 2 ]
 	[[ "$(take $A 1 1)" == *" b" ]]
 	[[ "$(take $A 2 1)" == *" c" ]]
+	[[ "$(read_batch $A 1)" == "taken "* ]]
+	rcli del "${P}publisher::$B"
+	[ "$(introduce $B)" = 1 ]
 	[[ "$(register $C)" =~ ^[0-9]{13}$ ]]
 	[ "$(renew $A 1 $A)" = 1 ]
 	disown_consumer $B
@@ -1376,6 +1379,7 @@ mark_lives() {
 	rcli config set maxmemory 1
 	[ "$(withdraw $A 2 '' 0 0 b)" = 1 ]
 	[ "$(list "$REJECTED")" = "c " ]
+	[ "$(mark $A)" = 1 ]
 	rcli config set maxmemory 0
 	[ "$(publish $C 2 d)" = 1 ]
 }
