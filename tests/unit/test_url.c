@@ -176,9 +176,81 @@ check_good(const char *text, const struct url_redis *want)
 	check(strcmp(got.key, want->key) == 0, "%s", text);
 }
 
+/* Of two places with one text, a mark for the one is one for the other. */
+static const char *const places[] = {"redis://a", "redis://a:1", "redis://b",
+    "rediss://a", "redis://a/1", "redis://a,b", "redis://b,a",
+    "redis-sentinel://a?master=m", "redis-sentinel://a?master=n", "unix:///s",
+    "unix:///s?db=1", "unix:///t"};
+
+static void
+add_place(const char *text, struct buf *out)
+{
+	struct url_redis u;
+	const char *why;
+
+	check(url_parse_redis(text, &u, &why) == 0, "%s: %s", text, why);
+	buf_clear(out);
+	check(url_add_place(&u, out) == 0, "%s", text);
+}
+
+static bool
+is_same_place(const char *a, const char *b)
+{
+	struct buf x = {0}, y = {0};
+	bool same;
+
+	add_place(a, &x);
+	add_place(b, &y);
+	same = x.len == y.len && memcmp(buf_ptr(&x), buf_ptr(&y), x.len) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
+static void
+check_places(void)
+{
+	for (size_t i = 0; i < check_n(places); i++)
+		for (size_t k = 0; k < check_n(places); k++)
+			check(is_same_place(places[i], places[k]) == (i == k),
+			    "%s %s", places[i], places[k]);
+	check(is_same_place("redis://u:p@a", "redis://v:q@a"), "login");
+	check(is_same_place("redis-sentinel://a?master=m&sentinel-password=p",
+		  "redis-sentinel://a?master=m"),
+	    "login");
+}
+
+/* Users and passwords change, and nothing else. */
+static void
+check_login(void)
+{
+	struct url_redis u;
+	const char *why;
+
+	check(url_parse_redis("redis-sentinel://u:p@a:1/2?master=m&"
+			      "sentinel-user=x&sentinel-password=y",
+		  &u, &why) == 0,
+	    "%s", why);
+	url_take_login("not a URL", &u);
+	check(strcmp(u.user, "u") == 0 && strcmp(u.password, "p") == 0, "%s",
+	    u.user);
+	url_take_login("redis-sentinel://w@b:9/7?master=n&"
+		       "sentinel-password=z",
+	    &u);
+	check(strcmp(u.user, "w") == 0 && u.password[0] == '\0', "%s", u.user);
+	check(
+	    u.sentinel_user[0] == '\0' && strcmp(u.sentinel_password, "z") == 0,
+	    "%s", u.sentinel_user);
+	check(strcmp(u.hosts[0].name, "a") == 0 && u.hosts[0].port == 1 &&
+		  u.db == 2 && strcmp(u.master, "m") == 0,
+	    "%s", u.hosts[0].name);
+}
+
 int
 main(void)
 {
+	check_places();
+	check_login();
 	for (size_t i = 0; i < check_n(good); i++)
 		check_good(good[i].text, &good[i].want);
 	for (size_t i = 0; i < check_n(bad); i++) {
