@@ -17,6 +17,8 @@
  *	STANDBY	Postgres has a synchronous standby; a COMMIT that waits for it
  *		ends before it has it (a cancelled wait, a restart), with a
  *		warning or without an answer; later, the standby takes over
+ *	FAILOVER	Redis dies, and a replica takes over, which has what it had when
+ *		the primary last confirmed (WAIT, --replicas), or later
  *
  * A pause needs no step of its own: every process may wait as long as it
  * likes between two steps while others go on.  A call and its script are one
@@ -58,6 +60,7 @@
 #define STANDBY	64
 #define STOP	128
 #define BACK	256
+#define FAILOVER	512
 
 /* Rules, each left out once. */
 #define TAKE_REGISTERED		1
@@ -87,6 +90,10 @@
 #define AGED		26
 #define CALLER		27
 #define LAST_STAYS	28
+#define WAIT_TAKE	29
+#define WAIT_READ	30
+#define TAKE_WRITES	31
+#define READ_WRITES	32
 
 c_decl {
 static long
@@ -109,10 +116,10 @@ typedef consumer {
 	byte last;
 	byte batch[SEQS];	/* payloads, a bit each; 0: no such list */
 }
-consumer redis[2 * IDS];	/* the second half: a copy */
-byte ready;			/* the oldest payload that waits */
+consumer redis[2 * IDS];	/* the second half: a copy, or the replica */
+byte ready, copy_ready;		/* the oldest payload that waits */
 byte fresh;			/* the next id */
-byte rejected[PAYLOADS];
+byte rejected[PAYLOADS], copy_rejected[PAYLOADS];
 
 byte row[IDS];			/* incr_ledger; 0: no row */
 byte counted[PAYLOADS];		/* increments */
@@ -122,7 +129,7 @@ bool promoted;			/* the standby has taken over */
 byte faults;			/* still to come */
 byte workers;
 short kinds;			/* of these */
-bool passed, restored;		/* these came, once each */
+bool passed, restored, failed_over;	/* these came, once each */
 byte circles;			/* adoptions from each other, nobody flushes */
 hidden byte broken;		/* the rule that is left out, 0: none */
 #define RULE(r)	(broken != r)
@@ -155,6 +162,46 @@ chan late = [LATER] of { mtype, byte, byte, byte, byte, byte };
 #define MAY_TAKE(c)	(redis[c].mark != STALE || !RULE(CALLER))
 
 #define FAULT(kind)	(faults > 0 && kinds & kind) -> faults--
+
+/* An owner key does not live long enough to come back. */
+inline copy_consumers(to, from) {
+	c = 0;
+	do
+	:: c < IDS ->
+		redis[to + c].registered = redis[from + c].registered;
+		redis[to + c].last = (redis[from + c].registered ||
+		    kinds & FAILOVER -> redis[from + c].last : 0);
+		redis[to + c].mark = redis[from + c].mark;
+		s = 1;
+		do
+		:: s < SEQS ->
+			redis[to + c].batch[s] = redis[from + c].batch[s];
+			s++
+		:: else -> break
+		od;
+		s = 0;
+		c++
+	:: else -> break
+	od;
+	c = 0
+}
+
+/* The replica has all that the primary has. */
+inline replicate_redis() {
+	copy_consumers(IDS, 0);
+	copy_ready = ready;
+	copy_rejected[0] = rejected[0];
+	copy_rejected[1] = rejected[1]
+}
+
+/* WAIT is about what its connection wrote before. */
+inline confirm(rule, wrote) {
+	if
+	:: kinds & FAILOVER && !failed_over && RULE(rule) && (wrote) ->
+		replicate_redis()
+	:: else
+	fi
+}
 
 /* register.lua: from SISMEMBER to SET owner */
 inline register(who) {
@@ -426,7 +473,8 @@ inline consume_gone() {
 
 proctype incr_consume(byte w)
 {
-	byte x, s, took, got;
+	byte x, s, c, took, got;
+	bool again;
 
 end:	do
 	/* CONSUMER_REGISTER: a new id each time */
@@ -449,10 +497,12 @@ end:	do
 	   (redis[C.me].owner == C.me || !RULE(TAKE_OWNER)) &&
 	   C.seq + 1 < SEQS && MAY_TAKE(C.me) &&
 	   (ready < PAYLOADS || redis[C.me].batch[C.seq + 1] != 0) ->
+		again = redis[C.me].batch[C.seq + 1] != 0;
 		if
 		:: take(C.me, C.seq + 1);
 		   if
 		   :: took != 0 ->
+			confirm(WAIT_TAKE, !again || RULE(TAKE_WRITES));
 			C.seq++;
 			pipe[w] ! OWN, C.me, C.seq, took
 		   :: else -> lose_name()	/* QUEUE_GONE */
@@ -460,7 +510,7 @@ end:	do
 		:: FAULT(LOST); take(C.me, C.seq + 1)
 		:: FAULT(LATE); late ! TAKE, C.me, C.seq + 1, 0, 0, 0
 		fi;
-		took = 0 }
+		took = 0; again = false }
 
 	/* CONSUMER_RENEW, itself (also after QUEUE_NOT_OWNER) */
 	:: atomic { GOES && C.me != NONE &&
@@ -517,6 +567,13 @@ end:	do
 		:: C.unread & 1 << s -> break
 		:: else -> s = (RULE(OLDEST_FIRST) -> s + 1 : s - 1)
 		od;
+		x = s;
+		if
+		:: redis[C.orphan].batch[x] != 0 ->
+			confirm(WAIT_READ, RULE(READ_WRITES))
+		:: else
+		fi;
+		s = x; x = 0;
 		if
 		:: redis[C.orphan].batch[s] != 0 ->
 			pipe[w] ! ADOPTED, C.orphan, s,
@@ -880,30 +937,6 @@ end:	do
 
 /* Redis dies and comes back as it was at some time before.  incr-consume
  * sees another run_id (begin_call) and goes on under a new id. */
-byte copy_ready;
-
-/* An owner key does not live long enough to come back. */
-inline copy_consumers(to, from) {
-	c = 0;
-	do
-	:: c < IDS ->
-		redis[to + c].registered = redis[from + c].registered;
-		redis[to + c].last = (redis[from + c].registered ->
-		    redis[from + c].last : 0);
-		redis[to + c].mark = redis[from + c].mark;
-		s = 1;
-		do
-		:: s < SEQS ->
-			redis[to + c].batch[s] = redis[from + c].batch[s];
-			s++
-		:: else -> break
-		od;
-		s = 0;
-		c++
-	:: else -> break
-	od;
-	c = 0
-}
 
 active proctype operator()
 {
@@ -931,6 +964,36 @@ end2:	atomic { FAULT(RESTORE);
 		od;
 		w = 0
 	}
+}
+
+/* What is under way to the old primary is lost with it. */
+active proctype redis_failover()
+{
+	byte c, s, w;
+
+end:	do
+	:: atomic { !failed_over && FAULT(FAILOVER); replicate_redis() }
+	:: atomic { kinds & FAILOVER && !failed_over ->
+		failed_over = true;
+		copy_consumers(0, IDS);
+		ready = copy_ready;
+		rejected[0] = copy_rejected[0];
+		rejected[1] = copy_rejected[1];
+		do
+		:: nempty(late) -> late ? _, _, _, _, _, _
+		:: empty(late) -> break
+		od;
+		do
+		:: c < IDS -> redis[c].owner = NONE; c++
+		:: else -> break
+		od;
+		c = 0;
+		do
+		:: w < workers -> lose_name(); w++
+		:: else -> break
+		od;
+		w = 0 }
+	od
 }
 
 /* The primary is gone for good; the standby has what was replicated. */
