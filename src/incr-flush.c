@@ -113,6 +113,7 @@ static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t last_ms(int64_t signal_ms);
 static void check(struct flusher *f);
+static struct outage *adopter_outage(const struct flusher *f);
 static void check_promise(const struct flusher *f);
 static void check_risk(const struct flusher *f);
 static void check_outage(const char *object, const char *why, struct outage *o);
@@ -141,7 +142,7 @@ begin(struct flusher *f, int argc, char **argv)
 {
 	struct flusher_options options;
 	struct url_redis parts;
-	struct postgres *pg;
+	struct postgres *pg, *adopted_pg;
 	const char *why;
 
 	options_parse(&prog, argc, argv);
@@ -155,7 +156,9 @@ begin(struct flusher *f, int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	pg = postgres_open(
 	    database_url, "incr-flush", statements_greeting, &why);
-	if (pg == NULL)
+	adopted_pg = postgres_open(
+	    database_url, "incr-flush", statements_greeting, &why);
+	if (pg == NULL || adopted_pg == NULL)
 		log_die(log_status(why), "postgres: %s", why);
 	options = (struct flusher_options){.queue = queue_name,
 	    .redis = redis_url,
@@ -163,7 +166,7 @@ begin(struct flusher *f, int argc, char **argv)
 	    .max_keys = max_keys};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
-	flusher_open(f, pg, &options);
+	flusher_open(f, pg, adopted_pg, &options);
 	if (flush_metrics_open(prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
@@ -215,26 +218,27 @@ adopt_queue(struct postgres *pg)
 static void
 run(struct flusher *f, int signals)
 {
-	struct pollfd fds[4] = {
-	    [2] = {.events = POLLIN}, [3] = {.fd = signals, .events = POLLIN}};
+	enum { INPUT = FLUSHER_PFDS, SIGNALS, N };
+	struct pollfd fds[N] = {[INPUT] = {.events = POLLIN},
+	    [SIGNALS] = {.fd = signals, .events = POLLIN}};
 	int64_t signal_ms = IO_FOREVER, round_ms = 0;
 
 	for (;;) {
 		int64_t due_ms;
 
-		fds[2].fd = read_lines(f) ? STDIN_FILENO : -1;
+		fds[INPUT].fd = read_lines(f) ? STDIN_FILENO : -1;
 		check(f);
 		if (flusher_done(f))
 			return;
 		due_ms = flusher_wait(f, fds);
 		due_ms = num_min(due_ms, next_event(f, signal_ms));
-		if (io_poll(fds, 4, due_ms) < 0)
+		if (io_poll(fds, N, due_ms) < 0)
 			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 		if (clock_paused(&round_ms) && f->from_consumer)
 			log_die(EXIT_TEMPFAIL, "window: paused for a week; "
 					       "not committed");
 		read_signals(signals, &signal_ms);
-		if (fds[2].fd >= 0 && fds[2].revents != 0)
+		if (fds[INPUT].fd >= 0 && fds[INPUT].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
 		stop_reading(f, signal_ms);
@@ -375,6 +379,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 		    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1, next_ms);
 	next_ms =
 	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
+	if (adopter_outage(f) != NULL)
+		next_ms =
+		    num_min(outage_due(adopter_outage(f), wait_ms), next_ms);
 	if (f->from_consumer)
 		next_ms =
 		    num_min(outage_due(&f->acknowledger.tasks.outage, wait_ms),
@@ -399,6 +406,9 @@ check(struct flusher *f)
 	}
 	check_outage("postgres", *why == '\0' ? "no connection yet" : why,
 	    &f->committer.tasks.outage);
+	if (adopter_outage(f) != NULL)
+		check_outage("postgres", postgres_status(f->adopter.pg)->why,
+		    adopter_outage(f));
 	if (f->from_consumer)
 		check_outage("redis", queue_status(f->acknowledger.q)->why,
 		    &f->acknowledger.tasks.outage);
@@ -407,16 +417,26 @@ check(struct flusher *f)
 	check_risk(f);
 }
 
+/* NULL: none, or one that both connections share. */
+static struct outage *
+adopter_outage(const struct flusher *f)
+{
+	return f->adopter.ranges.n == 0 ||
+		       f->committer.tasks.outage.since_ms != 0
+		   ? NULL
+		   : (struct outage *)&f->adopter.tasks.outage;
+}
+
 /* Says once that increments are late, until a window is in time again. */
 static void
 check_promise(const struct flusher *f)
 {
 	static uint64_t commits;
-	bool committed = f->commits != commits;
+	bool committed = f->tally.commits != commits;
 
-	commits = f->commits;
+	commits = f->tally.commits;
 	if (clock_ms() - flusher_oldest(f) > SCHEDULE_PROMISE_MS ||
-	    (committed && f->staleness_ms > SCHEDULE_PROMISE_MS)) {
+	    (committed && f->tally.staleness_ms > SCHEDULE_PROMISE_MS)) {
 		if (!said_late)
 			log_say("window: increments wait for more than %d s",
 			    SCHEDULE_PROMISE_MS / 1000);

@@ -72,6 +72,9 @@ static const struct {
     {"flush-sent", CUT_NONE},       /* its statement */
     {"flush-unmoved", CUT_NONE},    /* it moved nothing, the row is unread */
     {"flush-committed", CUT_NONE},  /* the answer to COMMIT is read */
+    {"flush-adopted-closed", CUT_NONE},    /* adopted batches, nothing sent */
+    {"flush-adopted-sent", CUT_NONE},      /* their statement */
+    {"flush-adopted-committed", CUT_NONE}, /* the answer is read */
     {"flush-acknowledge-sent", CUT_NONE},
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
     {"flush-mark-sent", CUT_NONE},    /* this half lives */

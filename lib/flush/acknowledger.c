@@ -30,12 +30,13 @@ static void hold_one(
 
 void
 acknowledger_open(struct acknowledger *a, struct queue *q,
-    const struct window windows[2], const struct flush_input *input,
-    int64_t max_age_ms)
+    const struct window *windows, size_t n_windows,
+    const struct flush_input *input, int64_t max_age_ms)
 {
 	*a = (struct acknowledger){.q = q,
 	    .input = input,
-	    .windows = {&windows[0], &windows[1]},
+	    .windows = windows,
+	    .n_windows = n_windows,
 	    .max_age_ms = max_age_ms};
 	task_queue_init(&a->tasks, clock_ms());
 }
@@ -92,8 +93,10 @@ holds_any(const struct acknowledger *a)
 static bool
 holds_batches(const struct acknowledger *a)
 {
-	return a->acks.n > 0 || has_batches(a->windows[0]) ||
-	       has_batches(a->windows[1]);
+	for (size_t i = 0; i < a->n_windows; i++)
+		if (has_batches(&a->windows[i]))
+			return true;
+	return a->acks.n > 0;
 }
 
 static bool
@@ -288,10 +291,12 @@ start_round(struct acknowledger *a)
 
 	a->n_held = a->next_held = 0;
 	a->round_ms = now_ms;
-	for (size_t i = 0; i < 2; i++)
-		if (has_batches(a->windows[i]))
-			hold(a, &a->windows[i]->consumer, &a->windows[i]->self,
-			    a->windows[i]->opened_ms, now_ms);
+	for (size_t i = 0; i < a->n_windows; i++) {
+		const struct window *w = &a->windows[i];
+
+		if (has_batches(w))
+			hold(a, &w->consumer, &w->self, w->opened_ms, now_ms);
+	}
 	for (size_t i = 0; i < a->acks.n; i++) {
 		const struct ack *ack = ack_queue_at(&a->acks, i);
 

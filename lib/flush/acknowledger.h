@@ -34,7 +34,7 @@ enum {
 	/* The same, and the life of a mark, while nothing is in hand. */
 	ACKNOWLEDGER_IDLE_MS = 2000,
 	ACKNOWLEDGER_IDLE_LIFE_MS = 5000,
-	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 2),
+	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 32),
 	/* So long the stream may be of a consumer that Redis does not know:
 	 * incr-consume may be about to go on under another name. */
 	ACKNOWLEDGER_STRANGER_MS = 5000
@@ -66,7 +66,8 @@ struct acknowledger {
 	struct ack_queue acks;
 	struct ack_queue_part part; /* being acknowledged */
 
-	const struct window *windows[2]; /* borrowed: they hold batches, too */
+	const struct window *windows; /* borrowed: they hold batches, too */
+	size_t n_windows;
 	struct acknowledger_held {
 		struct id consumer, self; /* self owns consumer */
 	} held[ACKNOWLEDGER_HELD_MAX];    /* to be renewed in this round */
@@ -104,8 +105,8 @@ struct acknowledger {
  * owns them: the mark is of no use without it.
  */
 void acknowledger_open(struct acknowledger *a, struct queue *q,
-    const struct window windows[2], const struct flush_input *input,
-    int64_t max_age_ms);
+    const struct window *windows, size_t n_windows,
+    const struct flush_input *input, int64_t max_age_ms);
 void acknowledger_close(struct acknowledger *a);
 
 /* What to poll for (fd -1: nothing), and the clock_ms() at which

@@ -8,10 +8,7 @@
 #include "base/log.h"
 #include "base/reason.h"
 
-enum {
-	UNMOVED_MAX = 3,
-	PATIENCE_MS = 2000 /* beyond what a statement is expected to take */
-};
+enum { UNMOVED_MAX = 3 };
 
 static enum task_queue_link link_of(enum postgres_state state);
 static enum committer_news finish(
@@ -89,7 +86,6 @@ finish(struct committer *c, enum committer_task task)
 			return COMMITTER_ELSEWHERE;
 		c->row = statements_row(c->pg);
 		c->waiting_ms = 0;
-		FAILPOINT("flush-row");
 		return COMMITTER_ROW;
 	case COMMITTER_FORGET: return COMMITTER_FORGOTTEN;
 	case COMMITTER_FIND_OLD:
@@ -130,13 +126,7 @@ finish_read_row(struct committer *c)
 		c->replayed = true;
 		return COMMITTER_COMMITTED;
 	case WINDOW_LOST: return COMMITTER_LOST;
-	case WINDOW_PARTLY:
-		if (!w->adopted)
-			return COMMITTER_PARTLY;
-		if (window_trim(w, c->row) < 0)
-			return COMMITTER_MEMORY;
-		keysums_sort(&w->keysums);
-		break;
+	case WINDOW_PARTLY: return COMMITTER_PARTLY;
 	case WINDOW_AGAIN:
 		/* Once, it may have been moved and moved back in between. */
 		if (++c->unmoved >= UNMOVED_MAX)
@@ -216,8 +206,7 @@ call(struct committer *c, enum committer_task task)
 	case COMMITTER_READ_ROW:
 		return statements_read(c->pg, &w->consumer, c->queue, database);
 	case COMMITTER_LOOK:
-		return FAILPOINT_AFTER("flush-look-sent",
-		    statements_read(c->pg, &c->look_for, c->queue, database));
+		return statements_read(c->pg, &c->look_for, c->queue, database);
 	case COMMITTER_FORGET: return statements_forget(c->pg, &c->old);
 	case COMMITTER_FIND_OLD:
 		return statements_find_old(c->pg, c->queue, &c->old_after);
@@ -275,14 +264,35 @@ committer_explain(const struct committer *c, enum committer_news news,
 	}
 }
 
+int
+committer_status(enum committer_news news)
+{
+	switch (news) {
+	case COMMITTER_NOTHING:
+	case COMMITTER_COMMITTED:
+	case COMMITTER_ROW:
+	case COMMITTER_FOUND:
+	case COMMITTER_FORGOTTEN: break;
+	case COMMITTER_PARTLY:
+	case COMMITTER_TOO_OLD:
+	case COMMITTER_ELSEWHERE:
+	case COMMITTER_HIDDEN_LATER:
+	case COMMITTER_MEMORY: return EXIT_TEMPFAIL;
+	case COMMITTER_LOST: return EXIT_BUG;
+	case COMMITTER_HIDDEN:
+	case COMMITTER_FAULT: return EXIT_CONFIG;
+	}
+	return 0;
+}
+
 bool
 committer_stalled(const struct committer *c, int64_t now_ms)
 {
 	size_t keys = c->window == NULL ? 0 : c->window->keysums.n;
 
 	return c->waiting_ms != 0 &&
-	       now_ms - c->waiting_ms >
-		   cost_model_expected_ms(&c->cost, keys) + PATIENCE_MS;
+	       now_ms - c->waiting_ms > cost_model_expected_ms(&c->cost, keys) +
+					    COMMITTER_PATIENCE_MS;
 }
 
 bool

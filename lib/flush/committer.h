@@ -30,6 +30,8 @@
 #include "postgres/statements.h"
 #include "record/id.h"
 
+enum { COMMITTER_PATIENCE_MS = 2000 }; /* beyond what is expected */
+
 /* Statements, the most urgent first. */
 enum committer_task {
 	COMMITTER_NO_TASK = TASK_QUEUE_NONE,
@@ -98,6 +100,9 @@ void committer_bind(struct committer *c, const struct id *database);
  * only for the news that do, right after committer_step. */
 void committer_explain(const struct committer *c, enum committer_news news,
     char ret_why[REASON_MAX]);
+
+/* The exit status that news mean, 0 for those that do not. */
+int committer_status(enum committer_news news);
 
 /* Has what is to be done taken much longer than expected?  It may still be
  * done, at any time. */

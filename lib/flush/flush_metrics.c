@@ -48,19 +48,19 @@ flush_metrics_count(const struct flusher *f)
 	static uint64_t commits;
 	int64_t staleness_ms = clock_ms() - flusher_oldest(f);
 
-	if (staleness_ms < f->staleness_ms)
-		staleness_ms = f->staleness_ms;
+	if (staleness_ms < f->tally.staleness_ms)
+		staleness_ms = f->tally.staleness_ms;
 	if (staleness_ms >= 0)
 		series[STALENESS].value = (double)staleness_ms / 1000;
-	series[REPLAYED].value = (double)f->replayed;
+	series[REPLAYED].value = (double)f->tally.replayed;
 	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
 	series[AT_RISK].value =
 	    schedule_at_risk(&f->schedule, &f->committer.cost);
-	if (commits == f->commits)
+	if (commits == f->tally.commits)
 		return;
-	commits = f->commits;
-	series[FLUSHED].value = (double)f->flushed;
-	series[KEYS].value = (double)f->keys;
+	commits = f->tally.commits;
+	series[FLUSHED].value = (double)f->tally.flushed;
+	series[KEYS].value = (double)f->tally.keys;
 	series[SUCCESS].value = (double)clock_unix_ms() / 1000;
-	metrics_observe(&series[SECONDS], (double)f->took_us / 1e6);
+	metrics_observe(&series[SECONDS], (double)f->tally.took_us / 1e6);
 }

@@ -1,7 +1,6 @@
 /* Turns lines into batches, windows and statements, and acknowledges. */
 #include "flush/flusher.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -12,26 +11,23 @@
 #include "base/reason.h"
 #include "flush/identity.h"
 
-enum { ACKS_KEPT = 3 }; /* of acks: for both windows, the pending batch */
-
 static void begin_consumer(struct flusher *f);
 static bool has_batch(const struct flusher *f);
 static bool asks(const struct flusher *f);
 static void move(struct flusher *f, enum flusher_state to);
 static void ask(struct flusher *f, const struct id *consumer);
 static void place(struct flusher *f);
-static enum placement placement(const struct flusher *f);
+static enum placement placement(struct flusher *f);
 static void add(struct flusher *f);
+static void adopt(struct flusher *f);
 static void acknowledge(struct flusher *f);
-static void refuse(struct flusher *f);
 static void open_plain(struct flusher *f, int64_t now_ms);
 static int64_t due_ms(const struct flusher *f);
 static void freeze(struct flusher *f);
 static void handle_committer(struct flusher *f, enum committer_news news);
 static void committed(struct flusher *f);
 static void row_read(struct flusher *f);
-static void uncommitted(
-    struct flusher *f, int status, enum committer_news news);
+static void step_adopter(struct flusher *f, short revents);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
@@ -40,7 +36,7 @@ static void fail(struct flusher *f, int status, const char *fmt, ...)
 
 void
 flusher_open(struct flusher *f, struct postgres *pg,
-    const struct flusher_options *options)
+    struct postgres *adopted_pg, const struct flusher_options *options)
 {
 	struct hash_seed seed;
 
@@ -48,23 +44,26 @@ flusher_open(struct flusher *f, struct postgres *pg,
 	    .input = {.queue = options->queue},
 	    .schedule = {.interval_ms = options->interval_ms,
 		.max_keys = options->max_keys},
-	    .staleness_ms = -1};
+	    .tally = {.staleness_ms = -1}};
 	f->filling = &f->windows[0];
 	hash_seed_make(&seed);
-	keysums_open(&f->windows[0].keysums, &seed);
-	keysums_open(&f->windows[1].keysums, &seed);
+	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
+		keysums_open(&f->windows[i].keysums, &seed);
 	window_numbering_init(&f->numbering);
 	committer_open(&f->committer, pg, options->queue);
+	adopter_open(&f->adopter, adopted_pg, options->queue, &f->committer,
+	    &f->windows[2]);
 }
 
 void
 flusher_close(struct flusher *f)
 {
 	committer_close(&f->committer);
+	adopter_close(&f->adopter);
 	if (f->from_consumer)
 		acknowledger_close(&f->acknowledger);
-	window_free(&f->windows[0]);
-	window_free(&f->windows[1]);
+	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
+		window_free(&f->windows[i]);
 	batch_free(&f->input.batch);
 }
 
@@ -73,15 +72,15 @@ flusher_close(struct flusher *f)
 bool
 flusher_takes(const struct flusher *f)
 {
-	size_t size = window_size(f->filling);
+	size_t size = window_size(f->filling) + f->adopter.ranges.size;
 
 	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
 		return false;
-	/* Both windows together stay below the bound. */
+	/* The bound of all windows; they, and the batch, will be in acks. */
 	if (f->committer.window != NULL)
 		size += window_size(f->committer.window);
 	return size < f->options.max_keys &&
-	       f->acknowledger.acks.n < ACK_QUEUE_MAX - ACKS_KEPT;
+	       f->acknowledger.acks.n + FLUSHER_WINDOWS + 1 < ACK_QUEUE_MAX;
 }
 
 enum flush_input_event
@@ -134,8 +133,8 @@ begin_consumer(struct flusher *f)
 		fail(f, log_status(why), "redis: %s", why);
 		return;
 	}
-	acknowledger_open(&f->acknowledger, q, f->windows, &f->input,
-	    3 * f->options.interval_ms);
+	acknowledger_open(&f->acknowledger, q, f->windows, FLUSHER_WINDOWS,
+	    &f->input, 3 * f->options.interval_ms);
 	committer_hold(&f->committer);
 	f->from_consumer = true;
 	schedule_promise(&f->schedule);
@@ -204,29 +203,39 @@ ask(struct flusher *f, const struct id *consumer)
 static void
 place(struct flusher *f)
 {
+	char why[REASON_MAX];
+
 	while (f->state == FLUSHER_PLACE && f->status == 0) {
 		switch (placement(f)) {
 		case PLACEMENT_WAIT: return;
 		case PLACEMENT_CLOSE: freeze(f); break;
 		case PLACEMENT_ASK: move(f, FLUSHER_ASK_BATCH); break;
 		case PLACEMENT_LOOK: move(f, FLUSHER_LOOK); break;
-		case PLACEMENT_FOREIGN: refuse(f); break;
+		case PLACEMENT_FOREIGN:
+			placement_explain(&f->input.point, why);
+			fail(f, EXIT_CONFIG, "%s", why);
+			break;
 		case PLACEMENT_ADD: add(f); break;
+		case PLACEMENT_ADOPT: adopt(f); break;
 		case PLACEMENT_ACKNOWLEDGE: acknowledge(f); break;
 		}
 	}
 }
 
 static enum placement
-placement(const struct flusher *f)
+placement(struct flusher *f)
 {
-	return placement_of(&(struct placement_facts){.batch = &f->input.point,
+	const struct control_checkpoint *p = &f->input.point;
+
+	return placement_of(&(struct placement_facts){.batch = p,
 	    .filling = f->filling,
+	    .committing = f->committer.window,
 	    .row = &f->row,
 	    .registered = !f->unregistered,
 	    .asked = &f->asked,
 	    .may_ask = f->gc.state == LEDGER_GC_WAIT,
-	    .committer_idle = committer_idle(&f->committer)});
+	    .adopter_takes =
+		p->adopted && adopted_ranges_take(&f->adopter.ranges, p)});
 }
 
 /* The batch goes into the window that fills. */
@@ -240,14 +249,25 @@ add(struct flusher *f)
 	int64_t age_ms = flush_input_age_ms(&f->input, now_ms, clock_unix_ms());
 
 	if (!w->open) {
-		window_open(w, &p->consumer, &f->input.consumer, p->adopted,
+		window_open(w, &p->consumer, &f->input.consumer, false,
 		    b->lines > 0 ? b->opened_ms : now_ms);
 		schedule_open(&f->schedule, w, arc4random());
 	}
 	if (window_add_batch(w, b, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
-	if (p->adopted)
-		f->row.last = p->seq;
+	move(f, FLUSHER_READ);
+}
+
+/* The batch goes into a window of its consumer, who was adopted. */
+static void
+adopt(struct flusher *f)
+{
+	int64_t age_ms =
+	    flush_input_age_ms(&f->input, clock_ms(), clock_unix_ms());
+
+	if (adopter_add(&f->adopter, &f->input.point, &f->input.consumer,
+		&f->input.batch, age_ms) < 0)
+		out_of_memory(f);
 	move(f, FLUSHER_READ);
 }
 
@@ -257,24 +277,12 @@ acknowledge(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
 
-	f->replayed++;
+	f->tally.replayed++;
 	if (!f->unregistered &&
 	    acknowledger_add_batch(&f->acknowledger, &p->consumer,
 		&f->input.consumer, p->seq, &f->input.batch) < 0)
 		out_of_memory(f);
 	move(f, FLUSHER_READ);
-}
-
-static void
-refuse(struct flusher *f)
-{
-	char consumer[ID_TEXT + 1];
-
-	id_format(&f->input.point.consumer, consumer);
-	fail(f, EXIT_CONFIG,
-	    "redis: consumer %s is not registered here; --redis must be that "
-	    "of incr-consume",
-	    consumer);
 }
 
 /* -- windows -------------------------------------------------------------- */
@@ -320,11 +328,13 @@ freeze(struct flusher *f)
 /* -- services ------------------------------------------------------------- */
 
 int64_t
-flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
+flusher_wait(const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 {
 	int64_t next_ms = due_ms(f),
 		at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 
+	next_ms = num_min(at_ms, next_ms);
+	at_ms = adopter_wait(&f->adopter, &ret_pfds[2]);
 	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->from_consumer)
@@ -334,10 +344,13 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2])
 }
 
 void
-flusher_step(struct flusher *f, const struct pollfd pfds[2])
+flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 {
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
-	f->acknowledger.stalled = committer_stalled(&f->committer, clock_ms());
+	step_adopter(f, pfds[2].revents);
+	f->acknowledger.stalled =
+	    committer_stalled(&f->committer, clock_ms()) ||
+	    adopter_stalled(&f->adopter, clock_ms());
 	if (f->from_consumer && f->status == 0)
 		handle_acknowledger(
 		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));
@@ -351,35 +364,39 @@ flusher_step(struct flusher *f, const struct pollfd pfds[2])
 static void
 handle_committer(struct flusher *f, enum committer_news news)
 {
-	switch (news) {
-	case COMMITTER_NOTHING: return;
-	case COMMITTER_COMMITTED: committed(f); return;
-	case COMMITTER_ROW: row_read(f); return;
-	case COMMITTER_FOUND:
-		ledger_gc_found(&f->gc, &f->committer, &f->acknowledger);
-		return;
-	case COMMITTER_FORGOTTEN:
-		ledger_gc_forgotten(&f->gc, &f->committer);
-		return;
-	case COMMITTER_PARTLY:
-	case COMMITTER_TOO_OLD:
-	case COMMITTER_ELSEWHERE:
-	case COMMITTER_HIDDEN_LATER:
-	case COMMITTER_MEMORY: uncommitted(f, EXIT_TEMPFAIL, news); return;
-	case COMMITTER_LOST: uncommitted(f, EXIT_BUG, news); return;
-	case COMMITTER_HIDDEN:
-	case COMMITTER_FAULT: uncommitted(f, EXIT_CONFIG, news); return;
-	}
-}
-
-/* The window can't be committed. */
-static void
-uncommitted(struct flusher *f, int status, enum committer_news news)
-{
 	char why[REASON_MAX] = "";
 
-	committer_explain(&f->committer, news, why);
-	fail(f, status, "%s", why);
+	if (committer_status(news) != 0) {
+		committer_explain(&f->committer, news, why);
+		fail(f, committer_status(news), "%s", why);
+		return;
+	}
+	if (news == COMMITTER_COMMITTED)
+		committed(f);
+	else if (news == COMMITTER_ROW)
+		row_read(f);
+	else if (news == COMMITTER_FOUND)
+		ledger_gc_found(&f->gc, &f->committer, &f->acknowledger);
+	else if (news == COMMITTER_FORGOTTEN)
+		ledger_gc_forgotten(&f->gc, &f->committer);
+}
+
+static void
+step_adopter(struct flusher *f, short revents)
+{
+	struct adopter *a = &f->adopter;
+	enum committer_news news;
+	char why[REASON_MAX] = "";
+
+	a->ranges.hurry |= f->ended;
+	a->ranges.keys_max = schedule_keys(&f->schedule, &f->committer.cost);
+	news = adopter_step(a, revents);
+	if (committer_status(news) != 0) {
+		adopter_explain(a, news, why);
+		fail(f, committer_status(news), "%s", why);
+	}
+	if (f->status == 0)
+		adopter_settle(a, &f->acknowledger, &f->tally);
 }
 
 static void
@@ -387,39 +404,23 @@ committed(struct flusher *f)
 {
 	struct window *w = committer_take(&f->committer);
 
-	if (f->committer.replayed)
-		f->replayed += w->last - w->first + 1;
-	else
-		f->flushed += w->lines;
-	f->commits++;
-	f->took_us = f->committer.took_us;
-	f->keys = w->keysums.n;
-	f->staleness_ms =
-	    w->oldest_ms == INT64_MAX ? -1 : clock_ms() - w->oldest_ms;
+	flush_tally_commit(&f->tally, w, f->committer.replayed,
+	    f->committer.took_us, w->keysums.n, clock_ms());
 	if (w->plain)
 		f->numbering.committed_ms = clock_ms();
 	else
 		acknowledger_add(&f->acknowledger, w);
-	if (w->adopted && id_equal(&f->row.consumer, &w->consumer) &&
-	    f->row.row < w->last)
-		f->row.row = w->last;
 	window_clear(w);
 }
 
-/* The ledger row of the batch's consumer was read. */
+/* The ledger row of the batch's consumer, who is not registered, was read. */
 static void
 row_read(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
-	uint64_t row = f->committer.row;
 
 	f->row = (struct placement_row){
-	    .known = true, .consumer = p->consumer, .row = row, .last = row};
-	if (p->seq > row + 1 && !f->unregistered)
-		fail(f, EXIT_BUG,
-		    "ledger: row stands at batch %" PRIu64
-		    ", expected %" PRIu64,
-		    row, p->seq - 1);
+	    .known = true, .consumer = p->consumer, .row = f->committer.row};
 	move(f, FLUSHER_PLACE);
 	place(f);
 }
@@ -458,7 +459,7 @@ flusher_oldest(const struct flusher *f)
 {
 	int64_t oldest_ms = IO_FOREVER, now_ms = clock_ms();
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
 		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
 			oldest_ms = f->windows[i].oldest_ms;
 	if (has_batch(f)) {
@@ -474,7 +475,8 @@ bool
 flusher_done(const struct flusher *f)
 {
 	return f->ended && !has_batch(f) && !f->filling->open &&
-	       committer_idle(&f->committer) && f->acknowledger.acks.n == 0;
+	       committer_idle(&f->committer) && f->adopter.ranges.n == 0 &&
+	       f->acknowledger.acks.n == 0;
 }
 
 static void

@@ -12,7 +12,8 @@
  *
  * Ownership of an increment: Redis has its batch until the acknowledgement,
  * which is sent only after the COMMIT of its window.  One of two windows
- * fills while the other, frozen, is with Postgres.
+ * fills while the other, frozen, is with Postgres; adopted batches have
+ * windows, and a connection, of their own (adopter.h).
  */
 #ifndef INCR_FLUSHER_H
 #define INCR_FLUSHER_H
@@ -24,8 +25,10 @@
 
 #include "base/reason.h"
 #include "flush/acknowledger.h"
+#include "flush/adopter.h"
 #include "flush/committer.h"
 #include "flush/flush_input.h"
+#include "flush/flush_tally.h"
 #include "flush/ledger_gc.h"
 #include "flush/placement.h"
 #include "flush/schedule.h"
@@ -43,6 +46,9 @@ enum flusher_state {
 			     * consumer stands; then FLUSHER_PLACE */
 };
 
+/* Two for the stream's own consumer, the rest are the adopter's. */
+enum { FLUSHER_WINDOWS = 2 + ADOPTED_RANGES_MAX, FLUSHER_PFDS = 3 };
+
 struct flusher_options {
 	const char *queue, *redis;
 	int64_t interval_ms;
@@ -56,34 +62,30 @@ struct flusher {
 	bool from_consumer; /* the input is a consumer's stream */
 	struct flush_input input;
 
-	struct window windows[2], *filling;
+	struct window windows[FLUSHER_WINDOWS], *filling;
 	struct window_numbering numbering; /* of plain windows */
 	struct schedule schedule;          /* of filling */
 	bool close_now;                    /* filling closes without it */
 
 	struct committer committer;
+	struct adopter adopter;
 	struct acknowledger acknowledger; /* open if from_consumer */
 	struct ledger_gc gc;
 
 	struct id asked;          /* the consumer that Redis was asked about */
 	bool unregistered;        /* it is not registered */
-	struct placement_row row; /* of the last adopted consumer */
+	struct placement_row row; /* of the last one that was not */
 
-	/* For the metrics. */
-	uint64_t flushed;     /* increments */
-	uint64_t replayed;    /* batches that were in the table before */
-	uint64_t commits;     /* windows, and of the last one: */
-	int64_t took_us;      /* its statement */
-	size_t keys;          /* in it */
-	int64_t staleness_ms; /* of its oldest increment; -1: unknown */
+	struct flush_tally tally; /* for the metrics */
 
 	int status;           /* 0, or the exit status of the first failure */
 	char why[REASON_MAX]; /* its message, "object: reason" */
 };
 
-/* Takes pg; the strings of options are borrowed until flusher_close. */
+/* Takes both connections, to the same database; the strings of options are
+ * borrowed until flusher_close. */
 void flusher_open(struct flusher *f, struct postgres *pg,
-    const struct flusher_options *options);
+    struct postgres *adopted_pg, const struct flusher_options *options);
 void flusher_close(struct flusher *f);
 
 /* May a line be given?  If not, flusher_step must be called first. */
@@ -97,10 +99,11 @@ enum flush_input_event flusher_line(
 /* No line will follow; an incomplete batch is dropped (Redis has it). */
 void flusher_end(struct flusher *f);
 
-/* What to poll for: Postgres and Redis (fd -1: nothing), and the clock_ms()
- * at which flusher_step is due. */
-int64_t flusher_wait(const struct flusher *f, struct pollfd ret_pfds[2]);
-void flusher_step(struct flusher *f, const struct pollfd pfds[2]);
+/* What to poll for: Postgres, Redis, Postgres for adopted batches (fd -1:
+ * nothing), and the clock_ms() at which flusher_step is due. */
+int64_t flusher_wait(
+    const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS]);
+void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
 
 /* The clock_ms() of the oldest increment that waits to be committed,
  * IO_FOREVER if there is none whose age is known. */

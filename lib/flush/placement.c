@@ -4,6 +4,7 @@
 static enum placement add(const struct placement_facts *f);
 static bool continues(
     const struct window *w, const struct control_checkpoint *b);
+static enum placement adopt(const struct placement_facts *f);
 static enum placement look(const struct placement_facts *f);
 
 enum placement
@@ -23,11 +24,20 @@ placement_of(const struct placement_facts *f)
 	}
 	if (!b->adopted)
 		return add(f);
-	if (!known)
-		return look(f);
-	if (b->seq <= r->row)
-		return PLACEMENT_ACKNOWLEDGE;
-	return b->seq == r->last + 1 ? add(f) : look(f);
+	return known && b->seq <= r->row ? PLACEMENT_ACKNOWLEDGE : adopt(f);
+}
+
+static enum placement
+adopt(const struct placement_facts *f)
+{
+	const struct id *consumer = &f->batch->consumer;
+
+	if (f->committing != NULL &&
+	    id_equal(&f->committing->consumer, consumer))
+		return PLACEMENT_WAIT;
+	if (f->filling->open && id_equal(&f->filling->consumer, consumer))
+		return f->committing == NULL ? PLACEMENT_CLOSE : PLACEMENT_WAIT;
+	return f->adopter_takes ? PLACEMENT_ADOPT : PLACEMENT_WAIT;
 }
 
 static enum placement
@@ -35,23 +45,34 @@ add(const struct placement_facts *f)
 {
 	if (!f->filling->open || continues(f->filling, f->batch))
 		return PLACEMENT_ADD;
-	return f->committer_idle ? PLACEMENT_CLOSE : PLACEMENT_WAIT;
+	return f->committing == NULL ? PLACEMENT_CLOSE : PLACEMENT_WAIT;
 }
 
 /* Is b the next batch of w? */
 static bool
 continues(const struct window *w, const struct control_checkpoint *b)
 {
-	return w->adopted == b->adopted &&
-	       id_equal(&w->consumer, &b->consumer) && w->last + 1 == b->seq &&
-	       w->log.len / sizeof(struct increment) < WINDOW_LOG_MAX;
+	return id_equal(&w->consumer, &b->consumer) && w->last + 1 == b->seq;
 }
 
 /* A row is read only when every batch that was placed is in the table. */
 static enum placement
 look(const struct placement_facts *f)
 {
-	if (!f->committer_idle)
+	if (f->committing != NULL)
 		return PLACEMENT_WAIT;
 	return f->filling->open ? PLACEMENT_CLOSE : PLACEMENT_LOOK;
+}
+
+void
+placement_explain(
+    const struct control_checkpoint *batch, char ret_why[REASON_MAX])
+{
+	char consumer[ID_TEXT + 1];
+
+	id_format(&batch->consumer, consumer);
+	reason_set(ret_why,
+	    "redis: consumer %s is not registered here; --redis must be that "
+	    "of incr-consume",
+	    consumer);
 }

@@ -3,9 +3,8 @@
  *
  *	own batch       into the window that fills if it is the next one there,
  *	                else into a new window
- *	adopted batch   the same, in a window of adopted batches, if the ledger
- *	                row of its consumer says that it was not counted;
- *	                without a window to the acknowledger if it was
+ *	adopted batch   to the adopter, beside these windows, once no batch of
+ *	                its consumer is in them (a name that was lost)
  *
  * If the consumer last asked about is not registered in Redis, the batch's
  * own consumer must be, or its ledger row must have the batch: else its
@@ -17,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/reason.h"
 #include "flush/window.h"
 #include "record/control.h"
 #include "record/id.h"
@@ -24,6 +24,7 @@
 enum placement {
 	PLACEMENT_ADD,         /* to the window that fills, or opens it */
 	PLACEMENT_CLOSE,       /* decide again after that window is frozen */
+	PLACEMENT_ADOPT,       /* to the adopter */
 	PLACEMENT_ACKNOWLEDGE, /* it is in the table: acknowledge it alone */
 	PLACEMENT_ASK,         /* is its consumer registered in Redis? */
 	PLACEMENT_LOOK,        /* read its consumer's ledger row */
@@ -35,20 +36,24 @@ enum placement {
 struct placement_row {
 	bool known; /* else all below is empty */
 	struct id consumer;
-	uint64_t row;  /* batches to row are in the table */
-	uint64_t last; /* and to last, when all windows are */
+	uint64_t row; /* batches to row are in the table */
 };
 
 /* What the decision depends on; all borrowed. */
 struct placement_facts {
 	const struct control_checkpoint *batch;
 	const struct window *filling;
+	const struct window *committing; /* NULL: none */
 	const struct placement_row *row;
 	bool registered;        /* so is asked, says Redis */
 	const struct id *asked; /* the consumer last asked about */
 	bool may_ask;           /* no other question is under way */
-	bool committer_idle;    /* a window may be frozen, a row be read */
+	bool adopter_takes;     /* the batch */
 };
+
+/* Writes what PLACEMENT_FOREIGN means, "object: reason". */
+void placement_explain(
+    const struct control_checkpoint *batch, char ret_why[REASON_MAX]);
 
 enum placement placement_of(const struct placement_facts *f);
 

@@ -31,8 +31,14 @@ schedule_full(const struct schedule *s, const struct window *w,
     const struct cost_model *cost)
 {
 	return window_size(w) >= s->max_keys ||
-	       (s->promises && w->keysums.n >= cost_model_keys(cost,
-						   SCHEDULE_STATEMENT_MS));
+	       w->keysums.n >= schedule_keys(s, cost);
+}
+
+size_t
+schedule_keys(const struct schedule *s, const struct cost_model *cost)
+{
+	return s->promises ? cost_model_keys(cost, SCHEDULE_STATEMENT_MS)
+			   : SIZE_MAX;
 }
 
 int64_t

@@ -26,7 +26,9 @@ enum {
 	/* What the keys of a window may cost: a third statement fits, that of
 	 * the window before. */
 	SCHEDULE_STATEMENT_MS = 2800,
-	SCHEDULE_LINGER_MS = 100 /* an adopted range waits for its next */
+	/* Adopted ranges wait for others: two looks may find those of one
+	 * machine. */
+	SCHEDULE_LINGER_MS = 400
 };
 
 struct schedule {
@@ -48,6 +50,10 @@ void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
 /* Did the last two statements, whatever their keys, take more than
  * SCHEDULE_STATEMENT_MS?  Then the promise does not outlast a kill. */
 bool schedule_at_risk(const struct schedule *s, const struct cost_model *cost);
+
+/* As many keys as fit SCHEDULE_STATEMENT_MS, SIZE_MAX if nothing is
+ * promised. */
+size_t schedule_keys(const struct schedule *s, const struct cost_model *cost);
 
 /* Has w max_keys, or as many keys as fit SCHEDULE_STATEMENT_MS? */
 bool schedule_full(const struct schedule *s, const struct window *w,

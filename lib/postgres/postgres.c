@@ -443,7 +443,8 @@ int
 postgres_call(struct postgres *pg, const char *name, const char *statement,
     const struct postgres_params *p)
 {
-	static const int binary[POSTGRES_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
+	static const int binary[POSTGRES_PARAMS_MAX] = {
+	    1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 	if (!pg->status.idle)
 		return -1;

@@ -84,7 +84,7 @@ const char *postgres_greeted(const struct postgres *pg, int i);
 
 /* -- calls --------------------------------------------------------------- */
 
-enum { POSTGRES_PARAMS_MAX = 8 };
+enum { POSTGRES_PARAMS_MAX = 10 };
 
 /* Parameters of a statement, in binary; all zero: none.  Values are borrowed
  * until postgres_call returns. */

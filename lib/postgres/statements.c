@@ -7,14 +7,7 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "postgres/pg_binary.h"
-
-/* In the text of a statement: */
-#define INCREMENTS \
-	"@0" /* the name of a table, by its place in the greeting \
-	      */
-#define LEDGER "@1"
-#define DATABASE "@2"
-enum { DATABASE_ID = 3 /* in the greeting */ };
+#include "postgres/statement_call.h"
 
 #define TABLE(name) \
 	"coalesce((select quote_ident(nspname) " \
@@ -28,22 +21,17 @@ const char statements_greeting[] =
     TABLE("increments") ", " TABLE("incr_ledger") ", " TABLE(
 	"incr_database") ", (select id from incr_database)";
 
-/* A pooler may lead to another database without a new connection. */
-#define RIGHT(id) \
-	"(" id " is null or exists (select from " DATABASE " where id = " id \
-	"))"
-
 #define APPLY(move, sums_type) \
 	"with moved as (" move " returning 1), " \
 	"counted as (" \
-	"insert into " INCREMENTS " as i (key, value) " \
+	"insert into " STATEMENT_INCREMENTS " as i (key, value) " \
 	"select u.key, u.value " \
 	"from unnest($5::uuid[], $6::" sums_type "[]) as u (key, value) " \
 	"where exists (select from moved) " \
 	"on conflict (key) do update " \
 	"set value = i.value + excluded.value, updated_at = now() " \
 	"returning 1) " \
-	"select case when not " RIGHT( \
+	"select case when not " STATEMENT_RIGHT( \
 	    "$8") " then -1 " \
 		  "when m.n = 0 or c.n = cardinality($5) then m.n " \
 		  "else (c.n || ' of ' || cardinality($5) || ' keys')::int8 " \
@@ -52,14 +40,15 @@ const char statements_greeting[] =
 		  "(select count(*) as n from counted) as c"
 
 #define FIRST \
-	"insert into " LEDGER " (consumer, queue, seq, lines) " \
-	"select $1, $2, $4, $7 where $3 = 1 and " RIGHT( \
+	"insert into " STATEMENT_LEDGER " (consumer, queue, seq, lines) " \
+	"select $1, $2, $4, $7 where $3 = 1 and " STATEMENT_RIGHT( \
 	    "$8") " on conflict do nothing"
 
 #define NEXT \
-	"update " LEDGER " set seq = $4, committed_at = now(), " \
+	"update " STATEMENT_LEDGER " set seq = $4, committed_at = now(), " \
 	"lines = lines + $7 " \
-	"where consumer = $1 and queue = $2 and seq = $3 - 1 and " RIGHT("$8")
+	"where consumer = $1 and queue = $2 and seq = $3 - 1 " \
+	"and " STATEMENT_RIGHT("$8")
 
 /* [is first 1?][do the sums fit int8?] */
 static const char *const apply[2][2] = {
@@ -67,11 +56,11 @@ static const char *const apply[2][2] = {
     {APPLY(FIRST, "numeric"), APPLY(FIRST, "int8")}};
 
 static const char read_row[] =
-    "with written as (update " LEDGER
+    "with written as (update " STATEMENT_LEDGER
     " set committed_at = now() where consumer = $1 "
-    "and queue = $2 and " RIGHT(
+    "and queue = $2 and " STATEMENT_RIGHT(
 	"$3") " returning seq) "
-	      "select case when not " RIGHT(
+	      "select case when not " STATEMENT_RIGHT(
 		  "$3") " then -1 "
 			"else coalesce((select seq from written), 0) end";
 
@@ -80,15 +69,16 @@ static const char read_row[] =
 #define FOLDED "overlay(md5('incr_ledger ' || queue) placing '3' from 13)::uuid"
 
 static const char find_old[] =
-    "select consumer from " LEDGER " where queue = $1 and consumer > $2 "
+    "select consumer from " STATEMENT_LEDGER
+    " where queue = $1 and consumer > $2 "
     "and committed_at < now() - $3 * interval '1 day' "
     "and consumer <> " FOLDED " order by consumer limit $4";
 
 static const char forget_old[] =
-    "with gone as (delete from " LEDGER " where consumer = any ($1) "
+    "with gone as (delete from " STATEMENT_LEDGER " where consumer = any ($1) "
     "and committed_at < now() - $2 * interval '1 day' "
     "and consumer <> " FOLDED " returning queue, lines) "
-    "insert into " LEDGER " as l (consumer, queue, seq, lines) "
+    "insert into " STATEMENT_LEDGER " as l (consumer, queue, seq, lines) "
     "select " FOLDED ", queue, 0, sum(lines)::int8 from gone "
     "group by queue having sum(lines) > 0 "
     "on conflict (consumer) do update set lines = l.lines + excluded.lines, "
@@ -98,18 +88,13 @@ static const char forget_old[] =
  * of the number.  One statement, one snapshot. */
 #define AUDIT(where) \
 	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
-	"|| ' ' || count(*)::text, 'UTF8') as row from " INCREMENTS " " where \
-	"union all select 1, uuid_send(consumer) || int8send(seq) " \
-	"from " LEDGER " where queue = $1"
+	"|| ' ' || count(*)::text, 'UTF8') as row from " STATEMENT_INCREMENTS \
+	" " where "union all select 1, uuid_send(consumer) || int8send(seq) " \
+	"from " STATEMENT_LEDGER " where queue = $1"
 
 #define AUDIT_ROWS(where) \
 	"select row from (" AUDIT(where) ") as parts order by part"
 
-static int call(struct postgres *pg, const char *name, const char *statement,
-    const struct postgres_params *p);
-static void put(
-    struct postgres_params *p, unsigned type, const void *value, size_t len);
-static void put_int8(struct postgres_params *p, uint64_t n, char room[8]);
 static uint64_t get_int8(const struct postgres *pg);
 
 int
@@ -129,17 +114,20 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		0 &&
 	    (small ? pg_binary_add_int8 : pg_binary_add_numeric)(
 		&sums, sorted) == 0) {
-		put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
-		put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-		put_int8(&p, b->first, first);
-		put_int8(&p, b->last, last);
-		put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
-		put(&p, small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
+		statement_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+		statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+		statement_put_int8(&p, b->first, first);
+		statement_put_int8(&p, b->last, last);
+		statement_put(
+		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
+		statement_put(&p,
+		    small ? PG_BINARY_INT8_ARRAY : PG_BINARY_NUMERIC_ARRAY,
 		    buf_ptr(&sums), sums.len);
-		put_int8(&p, b->lines, lines);
-		put(&p, PG_BINARY_UUID,
+		statement_put_int8(&p, b->lines, lines);
+		statement_put(&p, PG_BINARY_UUID,
 		    database == NULL ? NULL : database->bytes, ID_BYTES);
-		result = call(pg, "apply", apply[b->first == 1][small], &p);
+		result = statement_call(
+		    pg, "apply", apply[b->first == 1][small], &p);
 	}
 	buf_free(&keys);
 	buf_free(&sums);
@@ -149,7 +137,7 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 int
 statements_database(const struct postgres *pg, struct id *ret)
 {
-	const char *text = postgres_greeted(pg, DATABASE_ID);
+	const char *text = postgres_greeted(pg, STATEMENT_DATABASE_ID);
 
 	return text == NULL ? -1 : id_parse(text, strlen(text), ret);
 }
@@ -172,11 +160,11 @@ statements_read(struct postgres *pg, const struct id *consumer,
 {
 	struct postgres_params p = {0};
 
-	put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
-	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-	put(&p, PG_BINARY_UUID, database == NULL ? NULL : database->bytes,
-	    ID_BYTES);
-	return call(pg, "read ledger", read_row, &p);
+	statement_put(&p, PG_BINARY_UUID, consumer->bytes, ID_BYTES);
+	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	statement_put(&p, PG_BINARY_UUID,
+	    database == NULL ? NULL : database->bytes, ID_BYTES);
+	return statement_call(pg, "read ledger", read_row, &p);
 }
 
 uint64_t
@@ -192,11 +180,11 @@ statements_find_old(
 	struct postgres_params p = {0};
 	char a[8], b[8];
 
-	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-	put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
-	put_int8(&p, STATEMENTS_OLD_DAYS, a);
-	put_int8(&p, STATEMENTS_OLD_MAX, b);
-	return call(pg, "find old rows", find_old, &p);
+	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	statement_put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
+	statement_put_int8(&p, STATEMENTS_OLD_DAYS, a);
+	statement_put_int8(&p, STATEMENTS_OLD_MAX, b);
+	return statement_call(pg, "find old rows", find_old, &p);
 }
 
 void
@@ -224,57 +212,12 @@ statements_forget(struct postgres *pg, const struct statements_old *old)
 
 	if (pg_binary_add_ids(
 		&ids, old->consumers, sizeof *old->consumers, old->n) == 0) {
-		put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
-		put_int8(&p, STATEMENTS_OLD_DAYS, a);
-		result = call(pg, "delete old rows", forget_old, &p);
+		statement_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
+		statement_put_int8(&p, STATEMENTS_OLD_DAYS, a);
+		result = statement_call(pg, "delete old rows", forget_old, &p);
 	}
 	buf_free(&ids);
 	return result;
-}
-
-/* Begins a statement in which @0 and the like stand for the tables. */
-static int
-call(struct postgres *pg, const char *name, const char *statement,
-    const struct postgres_params *p)
-{
-	struct buf text = {0};
-	size_t len;
-	int result;
-
-	if (!postgres_status(pg)->idle)
-		return -1;
-	while (len = strcspn(statement, "@"), statement[len] != '\0') {
-		const char *table =
-		    postgres_greeted(pg, statement[len + 1] - '0');
-
-		if (buf_add(&text, statement, len) < 0 ||
-		    buf_add(&text, table, strlen(table)) < 0)
-			break;
-		statement += len + sizeof INCREMENTS - 1;
-	}
-	result =
-	    statement[len] != '\0' || buf_add(&text, statement, len + 1) < 0
-		? -1
-		: postgres_call(pg, name, buf_ptr(&text), p);
-	buf_free(&text);
-	return result;
-}
-
-/* Adds a parameter, null if value is NULL; there are less than
- * POSTGRES_PARAMS_MAX. */
-static void
-put(struct postgres_params *p, unsigned type, const void *value, size_t len)
-{
-	p->types[p->n] = type;
-	p->values[p->n] = value;
-	p->lengths[p->n++] = (int)len;
-}
-
-static void
-put_int8(struct postgres_params *p, uint64_t n, char room[8])
-{
-	bigendian_put64(room, n);
-	put(p, PG_BINARY_INT8, room, 8);
 }
 
 /* The first row's number, 0 without a row. */
@@ -291,11 +234,11 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 {
 	struct postgres_params p = {0};
 
-	put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	if (key == NULL)
-		return call(pg, "audit", AUDIT_ROWS(""), &p);
-	put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
-	return call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
+		return statement_call(pg, "audit", AUDIT_ROWS(""), &p);
+	statement_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
+	return statement_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
 }
 
 int

@@ -184,6 +184,9 @@ killed() {
 		flush-closed:kill ready 111 137 0
 		flush-sent:kill ready 111 137 $SUM
 		flush-committed:kill ready 111 137 $SUM
+		flush-adopted-closed:kill orphan 111 137 0
+		flush-adopted-sent:kill orphan 111 137 $SUM
+		flush-adopted-committed:kill orphan 111 137 $SUM
 		flush-acknowledge-sent:kill ready 111 137 $SUM
 		flush-acknowledged:kill ready 111 137 $SUM
 		flush-mark-sent:kill ready 111 137 0
@@ -262,6 +265,9 @@ leave() {
 		flush-closed:stop ready 137 111
 		flush-sent:stop ready 137 111
 		flush-committed:stop ready 137 111
+		flush-adopted-closed:stop orphan 137 111
+		flush-adopted-sent:stop orphan 137 111
+		flush-adopted-committed:stop orphan 137 111
 		flush-acknowledge-sent:stop ready 137 111
 		flush-acknowledged:stop ready 137 111
 		flush-mark-sent:stop ready 137 111
@@ -337,6 +343,9 @@ dropped() {
 		flush-closed:drop ready
 		flush-sent:drop ready
 		flush-committed:drop ready
+		flush-adopted-closed:drop orphan
+		flush-adopted-sent:drop orphan
+		flush-adopted-committed:drop orphan
 		flush-acknowledge-sent:drop ready
 		flush-acknowledged:drop ready
 		flush-mark-sent:drop ready

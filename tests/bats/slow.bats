@@ -6,6 +6,10 @@
 bats_require_minimum_version 1.5.0
 load helper
 
+setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # they measure time
+}
+
 setup() {
 	"${APART[@]}" true 2>/dev/null || skip 'needs root'
 	use_redis
@@ -74,6 +78,53 @@ killed_in_its_statement() { # SECONDS OF_WHICH
 
 @test "killed in a statement of 2.5 s: ten seconds" {
 	killed_in_its_statement 2.5 2.2
+}
+
+# keys N: increments of value 1, each of a key of its own
+keys() {
+	local n
+	for ((n = 0; n < $1; n++)); do
+		increment 1 "$(printf '%08x-0000-4000-8000-000000000001' "$n")"
+	done
+}
+
+machine_dies() { # SECONDS OF_WHICH
+	slow "$1"
+	# shellcheck disable=SC2016 # for the inner shell
+	background "${APART[@]}" sh -c 'for n in 1 2 3 4 5 6 7 8; do
+		incr-drain -n 1 2>>drain.err & done; wait'
+	first=$!
+	wait_for 10 marked 8
+	keys 64 | incr-publish
+	wait_for 20 total_is 64
+	wait_for 5 no_batches
+	begun=${EPOCHREALTIME/./}
+	keys 64 | incr-publish
+	wait_for 5 taken
+	[ "$(holders)" -gt 4 ]
+	drain
+	wait_for 10 marked 9
+	POLL=0.02 wait_for 15 lasted "$2"
+	kill -9 "$first"
+	sql "select pg_terminate_backend(pid) from pg_stat_activity
+		where state = 'active' and application_name = 'incr-flush'
+		and datname = current_database()"
+	in_time 128
+	wait_for 5 no_batches
+}
+marked() {
+	[ "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::flush" |
+		grep -c .)" -ge "$1" ]
+}
+# holders: how many consumers have batches
+holders() { batches | sed 's/::batch::.*//' | sort -u | wc -l; }
+
+@test "a machine with eight drains dies, statements of 0.5 s: ten seconds" {
+	machine_dies 0.5 0.3
+}
+
+@test "a machine with eight drains dies, statements of 2.5 s: ten seconds" {
+	machine_dies 2.5 2.2
 }
 
 @test "a statement of more than 2.8 s: the promise is at risk, and this is told" {

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# Several adopted consumers in one statement: each is counted only if its own
+# ledger row moves, and none waits for another's.  Streams are made by hand.
+
+# bats file_tags=points
+bats_require_minimum_version 1.5.0
+INCR_BIN=${INCR_POINTS_BIN:-$BATS_TEST_DIRNAME/../../build/points/bin}
+load helper
+
+A=aaaaaaaa-0000-4000-8000-00000000000a
+B=bbbbbbbb-0000-4000-8000-00000000000b
+C=cccccccc-0000-4000-8000-00000000000c
+D=dddddddd-0000-4000-8000-00000000000d
+
+setup_file() {
+	unset MAKEFLAGS MAKELEVEL
+	[ -n "${INCR_POINTS_BIN:-}" ] || make -s -C "$ROOT" points >/dev/null
+}
+
+setup() {
+	use_redis
+	use_postgres
+	DIR=$BATS_TEST_TMPDIR
+	known $A $B $C $D
+	in_ledger $B 2
+	in_ledger $C 4
+	sql "alter database $(sql 'select current_database()') set log_statement = 'all'"
+	LOG_FROM=$(stat -c %s "$INCR_SUITE/pg.log")
+}
+
+teardown() {
+	end_background
+}
+
+in_ledger() { sql "insert into incr_ledger (consumer, queue, seq) values ('$1', '$INCR_QUEUE', $2)"; }
+rows() { sql "select string_agg(seq::text, ' ' order by consumer) from incr_ledger"; }
+rows_are() { [ "$(rows)" = "$1" ]; }
+# batch CONSUMER SEQ VALUE: adopted, of one line
+batch() { increment "$3"; checkpoint "$1" "$2" 1 true; }
+# What B, C and D left: of B one or two batches, D never was in the ledger.
+stream() {
+	checkpoint $A 0 0
+	batch $B 3 1
+	[ "$1" = 1 ] || batch $B 4 2
+	batch $C 5 4
+	batch $D 1 8
+	checkpoint $A 0 0 false ',"end":true'
+}
+# counted: statements that were for the table
+counted() { log_since "$LOG_FROM" | grep -c 'insert into public.increments' || :; }
+
+# flushed POINT N: incr-flush, $flush, stopped at POINT if there is one
+flushed() {
+	stream "$2" >"$DIR/stream"
+	INCR_POINT=$1 background incr-flush <"$DIR/stream" 2>"$DIR/err"
+	flush=$!
+	[ -z "$1" ] || wait_for 10 stopped
+}
+stopped() { grep -q '^State:	T' "/proc/$flush/status"; }
+
+@test "they go in one statement" {
+	flushed '' 2
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+	[ "$(counted)" = 1 ]
+	quiet "$DIR/err"
+}
+
+@test "sums that no bigint has, lines without a key, dead letters" {
+	stream 2 | sed 's/"value":[0-9]*/"value":9223372036854775807/' >"$DIR/stream"
+	{
+		checkpoint $A 0 0
+		echo nonsense
+		checkpoint $B 3 1 true
+		for _ in 1 2 3; do increment 9223372036854775807; done
+		checkpoint $C 5 3 true
+		checkpoint $D 1 0 true
+		checkpoint $A 0 0 false ',"end":true'
+	} >"$DIR/stream"
+	run incr-flush <"$DIR/stream"
+	[ "$status" = 1 ]
+	rows_are '3 5 1'
+	sum_is 27670116110564327421
+}
+
+@test "a row that is locked before it was read is passed over, and waits" {
+	hold "select from incr_ledger where consumer = '$B' for update"
+	flushed '' 2
+	wait_for 5 sum_is 12
+	rows_are '2 5 1'
+	not gone "$flush"
+	unlock
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+	[ "$(counted)" = 2 ]
+	quiet "$DIR/err"
+}
+
+@test "so is one that is locked when the statement comes" {
+	flushed flush-adopted-closed:stop 2
+	hold "select from incr_ledger where consumer = '$B' for update"
+	kill -CONT "$flush"
+	wait_for 5 sum_is 12
+	rows_are '2 5 1'
+	not gone "$flush"
+	unlock
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+}
+
+@test "a row that somebody else moved: not counted again, the others are" {
+	flushed flush-adopted-closed:stop 2
+	sql "update incr_ledger set seq = 4 where consumer = '$B'"
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 12
+}
+
+@test "a part of a range that somebody else counted: only the rest is" {
+	flushed flush-adopted-closed:stop 2
+	sql "update incr_ledger set seq = 3 where consumer = '$B'"
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 14
+}
+
+@test "a first range that somebody else counted" {
+	flushed flush-adopted-closed:stop 1
+	in_ledger $D 1
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '3 5 1'
+	sum_is 5
+}
+
+@test "a session that has the row ends: the statement that waits goes on" {
+	flushed flush-adopted-closed:stop 2
+	hold "update incr_ledger set seq = 4 where consumer = '$B'"
+	kill -CONT "$flush"
+	wait_for 5 sum_is 12
+	unlock # rolled back
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+}
+
+@test "in another database nothing is counted" {
+	flushed flush-adopted-closed:stop 2
+	sql "update incr_database set id = gen_random_uuid()"
+	kill -CONT "$flush"
+	wait_for 10 gone "$flush"
+	rows_are '2 4'
+	sum_is 0
+	grep -q 'this is no longer database' "$DIR/err"
+}
