@@ -87,6 +87,19 @@ refused() { cut_cli info commandstats | grep evalsha | grep -q 'rejected_calls=[
 	sum_is 5050
 }
 
+@test "who has nothing to do notices that the primary lost its replicas" {
+	group
+	patience 60000
+	background incr-consume -R 1 >lines 2>err
+	wait_for 10 has '"seq":0' lines
+	cut sentinel
+	patience 500
+	wait_for 20 moved "$P1"
+	patience 60000
+	increment 1 | incr-publish
+	wait_for 20 has '"value":1}' lines
+}
+
 # -- replicas that are away, late or fewer -------------------------------------
 
 # pair: a primary at $P1 and a replica at $P2
