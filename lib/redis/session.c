@@ -309,6 +309,9 @@ replied(struct session *s, struct redis_reply *reply)
 	if (!server_info_error_is_proof(s->status.why))
 		return lose(s);
 	session_call_enter(s, READY, IO_FOREVER);
+	/* A primary without replicas may be an old one: who is, is asked. */
+	if (s->url.sentinel && strncmp(s->status.why, "NOREPLICAS", 10) == 0)
+		lose(s);
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;

@@ -95,6 +95,27 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	[ "$(redis-cli -p "$P2" llen "rmq::queue::[$INCR_QUEUE]::ready")" = 10 ]
 }
 
+@test "a connection that meets NOREPLICAS asks the sentinel again" {
+	P1=$(free_port) P2=$(free_port) S=$(free_port)
+	instance p1 "$P1"
+	instance p2 "$P2"
+	fake "$S" "$(address "$P1")"
+	export REDIS_URL="redis-sentinel://127.0.0.1:$S?master=m"
+	mkfifo in
+	exec 7<>in
+	background incr-publish -e <in >out 2>err 7>&-
+	increments 1 10 >&7
+	wait_for 10 lines out 10
+	# An old primary, cut off from its replicas, and the one in its place.
+	printf '%b' "$(address "$P2")" >"answer.$S"
+	redis-cli -p "$P1" config set min-replicas-to-write 1
+	increments 11 20 >&7
+	exec 7>&-
+	wait_for 10 lines out 20
+	not grep unavailable out
+	[ "$(redis-cli -p "$P2" llen "rmq::queue::[$INCR_QUEUE]::ready")" = 10 ]
+}
+
 @test "sentinels that are silent, gone, or name a replica: the next is asked" {
 	P1=$(free_port) P2=$(free_port)
 	instance p1 "$P1"
