@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -299,11 +300,15 @@ read_line(const char *path, char ret[SECRET_MAX])
 	return 0;
 }
 
+/* To open a FIFO would wait for a writer. */
 void
 options_refresh(const char *text)
 {
+	struct stat st;
+
 	for (size_t i = 0; i < KEPT; i++)
-		if (kept[i].line == text && kept[i].path != NULL)
+		if (kept[i].line == text && kept[i].path != NULL &&
+		    stat(kept[i].path, &st) == 0 && S_ISREG(st.st_mode))
 			(void)read_line(kept[i].path, kept[i].line);
 }
 

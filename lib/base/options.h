@@ -102,7 +102,8 @@ struct options_prog {
 int options_parse(const struct options_prog *prog, int argc, char **argv);
 
 /* If text, as options_parse stored it, came from @FILE, reads the file again,
- * into the same place; one that can't be read changes nothing. */
+ * into the same place; one that can't be read, or is no regular file, changes
+ * nothing. */
 void options_refresh(const char *text);
 
 #endif

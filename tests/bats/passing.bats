@@ -453,3 +453,21 @@ connections() {
 	wait_for 5 sum_is 3
 	kill -0 "$publish" && kill -0 "$consume" && kill -0 "$flush"
 }
+
+@test "Redis: a URL from a FIFO is read once, and not waited for again" {
+	own_redis
+	mkfifo "$DIR/url" "$DIR/lines"
+	exec 9<>"$DIR/lines"
+	REDIS_URL=@$DIR/url background incr-publish -e <"$DIR/lines" >"$DIR/out" 9>&-
+	publish=$!
+	echo "$REDIS_URL" >"$DIR/url"
+	answered() { [ "$(wc -l <"$DIR/out")" = "$1" ]; }
+	increment 1 >&9
+	wait_for 5 answered 1
+	hang_up
+	increment 2 >&9
+	wait_for 5 answered 2
+	kill -0 "$publish"
+	exec 9>&-
+	[ "$(ready)" = 2 ]
+}
