@@ -46,6 +46,7 @@ enum {
 	M_UNACKED,
 	M_DEAD,
 	M_REPLICA_WAIT,
+	M_STEPS_BACK,
 	M_REJECTED,
 	M_COUNT = M_REJECTED + FAULT_COUNT - 1
 };
@@ -93,6 +94,7 @@ static struct metric series[M_COUNT] = {
     [M_UNACKED] = {METRIC_QUEUE_UNACKED},
     [M_DEAD] = {METRIC_QUEUE_REJECTED},
     [M_REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
+    [M_STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
 };
 
 static void begin(struct consumer *c, int argc, char **argv);
@@ -103,6 +105,7 @@ static void look_after(
 static void say_held(const struct consumer *c);
 static void leave_full(struct consumer *c);
 static void count(const struct consumer *c);
+static void say_loss(const struct stream *s);
 static void observe_wait(const struct session_status *redis);
 static int finish(struct consumer *c);
 
@@ -259,10 +262,24 @@ count(const struct consumer *c)
 	series[M_READY].value = (double)c->lengths.ready;
 	series[M_UNACKED].value = (double)c->lengths.unacked;
 	series[M_DEAD].value = (double)c->lengths.rejected;
+	say_loss(s);
 	observe_wait(queue_status(c->queue));
 	for (int f = 1; f < FAULT_COUNT; f++)
 		series[M_REJECTED + f - 1].value = (double)s->faults[f];
 	metrics_tick(clock_ms());
+}
+
+/* Redis went back.  The stream goes on under another id. */
+static void
+say_loss(const struct stream *s)
+{
+	char why[REASON_MAX];
+
+	if (series[M_STEPS_BACK].value == (double)s->losses)
+		return;
+	series[M_STEPS_BACK].value = (double)s->losses;
+	batch_history_explain(&s->loss, queue_name, why);
+	log_say("%s", why);
 }
 
 /* For replicas; at most one has ended since the last time. */

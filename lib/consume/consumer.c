@@ -159,6 +159,9 @@ finish_register(struct consumer *c)
 	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	doubt_all(c);
+	if (c->moved)
+		stream_compare(&c->stream, queue_registered(c->queue));
+	c->moved = false;
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
 	    queue_registered(c->queue)->at_ms);
 }
@@ -394,8 +397,10 @@ begin_call(struct consumer *c)
 
 	/* Another Redis, or one that may have lost its last second. */
 	if (c->phase == CONSUMER_TAKING &&
-	    queue_status(c->queue)->run != c->run)
+	    queue_status(c->queue)->run != c->run) {
+		c->moved = true;
 		lose_id(c);
+	}
 	for (int call = 0; call < CONSUMER_NO_CALL; call++)
 		if (due(c, (enum consumer_call)call) <= now_ms) {
 			c->call = (enum consumer_call)call;
@@ -448,7 +453,7 @@ send_call(struct consumer *c)
 		id_make(&c->candidate);
 		c->run = queue_status(c->queue)->run;
 		return FAILPOINT_AFTER("consume-register-sent",
-		    queue_register(c->queue, &c->candidate));
+		    queue_register(c->queue, &c->candidate, own));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT: return queue_adopt(c->queue, own, c->strict);
 	case CONSUMER_HOLDERS:

@@ -74,6 +74,7 @@ struct consumer {
 	int64_t due_ms[CONSUMER_NO_CALL]; /* not before */
 	struct id candidate;              /* being registered */
 	uint64_t run;                     /* of Redis, when it was */
+	bool moved; /* the id before it was lost by coming to another */
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* by the call; its own id first */
 	size_t n_renewed;

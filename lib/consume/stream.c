@@ -32,6 +32,22 @@ stream_begin(struct stream *s, const char *queue, const struct id *consumer,
 	return control_add_checkpoint(&s->out, &s->last);
 }
 
+void
+stream_compare(struct stream *s, const struct queue_registered *r)
+{
+	const struct control_checkpoint *p = &s->last;
+
+	if (p->seq == 0 || (r->known && r->last >= p->seq))
+		return;
+	s->losses++;
+	s->loss = (struct batch_history_loss){.consumer = p->consumer,
+	    .seq = p->seq,
+	    .known = r->known,
+	    .last = r->last,
+	    .messages = batch_history_above(
+		&s->history, &p->consumer, r->last, p->seq)};
+}
+
 bool
 stream_begun(const struct stream *s)
 {
@@ -58,6 +74,7 @@ stream_add(struct stream *s, const struct queue_batch *b,
 	} else {
 		s->last = c;
 		s->batches++;
+		batch_history_add(&s->history, &c.consumer, c.seq, c.lines);
 	}
 	s->lines += b->n;
 	return control_add_checkpoint(&s->out, &c);

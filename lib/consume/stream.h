@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "queue/batch_history.h"
 #include "queue/queue.h"
 #include "record/control.h"
 #include "record/fault.h"
@@ -23,6 +24,9 @@ struct stream {
 
 	uint64_t lines, batches, adopted; /* delivered so far */
 	uint64_t faults[FAULT_COUNT];     /* error lines in place of payloads */
+	struct batch_history history;     /* of our own */
+	struct batch_history_loss loss;   /* the last that was noted */
+	uint64_t losses;                  /* how many */
 };
 
 /* stream_begin, stream_add and stream_end: 0, or -1 if memory is gone: then
@@ -32,6 +36,10 @@ struct stream {
  * Redis's clock. */
 int stream_begin(struct stream *s, const char *queue, const struct id *consumer,
     int64_t now_ms);
+
+/* Notes it if the Redis that registered another id, after last, knows less of
+ * last than was taken. */
+void stream_compare(struct stream *s, const struct queue_registered *r);
 
 /* Was it ever begun? */
 bool stream_begun(const struct stream *s);

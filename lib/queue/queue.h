@@ -191,11 +191,16 @@ bool queue_published_reused(const struct queue_published *p, size_t i);
 /* Of QUEUE_HIGH and QUEUE_OOM: was line i pushed before, by its tag? */
 bool queue_published_known(const struct queue_published *p, size_t i);
 
-/* Registers a consumer, which must be new: never repeated under one id. */
-int queue_register(struct queue *q, const struct id *consumer);
+/* Registers a consumer, which must be new: never repeated under one id.  before
+ * (NULL: none) is asked about. */
+int queue_register(
+    struct queue *q, const struct id *consumer, const struct id *before);
 
 struct queue_registered {
 	int64_t at_ms; /* Unix milliseconds by Redis's clock */
+	/* Of `before`: */
+	bool known;    /* this Redis has, or had a day ago, the consumer: */
+	uint64_t last; /* the last batch that it took */
 };
 const struct queue_registered *queue_registered(const struct queue *q);
 

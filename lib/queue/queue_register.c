@@ -9,7 +9,8 @@
 enum { HOLDERS_MAX = 1000 };
 
 int
-queue_register(struct queue *q, const struct id *consumer)
+queue_register(
+    struct queue *q, const struct id *consumer, const struct id *before)
 {
 	if (!queue_call_start(q))
 		return -1;
@@ -19,22 +20,27 @@ queue_register(struct queue *q, const struct id *consumer)
 	queue_call_consumer_key(q, consumer, "last", NULL);
 	queue_call_own_key(q, "version");
 	queue_call_own_key(q, "replicas");
+	queue_call_consumer_key(
+	    q, before == NULL ? consumer : before, "last", NULL);
 	resp_arg_text(&q->args, q->name);
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
 	queue_call_told(q);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 6, NULL);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 7, NULL);
 }
 
 enum queue_state
 queue_call_digest_register(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t at_ms = redis_reply_int(reply, -1);
+	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 0), -1);
+	int64_t last = redis_reply_int(redis_reply_at(reply, 1), -2);
 
-	if (at_ms < 0)
+	if (at_ms < 0 || last < -1)
 		return QUEUE_LOST;
-	q->result.registered = (struct queue_registered){.at_ms = at_ms};
+	q->result.registered = (struct queue_registered){.at_ms = at_ms,
+	    .known = last >= 0,
+	    .last = last >= 0 ? (uint64_t)last : 0};
 	return QUEUE_DONE;
 }
 

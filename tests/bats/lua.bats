@@ -108,9 +108,9 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 6 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+	script register 7 rmq::queues "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}version" "${P}replicas" \
-		"$INCR_QUEUE" "$1" "$(record "$1")" $LIFE 2 "${REPLICAS-}"
+		"${P}consumer::${BEFORE:-$1}::last" "$INCR_QUEUE" "$1" "$(record "$1")" $LIFE 2 "${REPLICAS-}"
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -470,6 +470,14 @@ about() {
 	[ "$(last $A)" = 0 ]
 	[ "$(rcli sismember rmq::queues "$INCR_QUEUE")" = 1 ]
 	((0 < $(rcli pttl "$(owner_key $A)")))
+}
+
+@test "register: tells the last batch of another one" {
+	[[ "$(register $A)" =~ ^[0-9]+\ -1$ ]]
+	publish $B 1 a b
+	take $A 1 1
+	[[ "$(BEFORE=$A register $C)" =~ ^[0-9]+\ 1$ ]]
+	[[ "$(BEFORE=$B register $D)" =~ ^[0-9]+\ -1$ ]]
 }
 
 @test "register: a second time is an error and changes nothing" {
@@ -1364,7 +1372,7 @@ mark_lives() {
 	[[ "$(read_batch $A 1)" == "taken "* ]]
 	rcli del "${P}publisher::$B"
 	[ "$(introduce $B)" = 1 ]
-	[[ "$(register $C)" =~ ^[0-9]{13}$ ]]
+	[[ "$(register $C)" =~ ^[0-9]{13}\ -1$ ]]
 	[ "$(renew $A 1 $A)" = 1 ]
 	disown_consumer $B
 	[[ "$(adopt $A $B '')" == "$B 1"* ]]

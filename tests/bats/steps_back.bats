@@ -59,7 +59,7 @@ flush_clients() { old client list | grep -c .; }
 # clients: ids of the connections to the old one, in the order they were made
 clients() { old client list | sed -n 's/^id=\([0-9]*\) .* lib-name=.*/\1/p; s/^id=\([0-9]*\) .*/\1/p' | sort -nu; }
 told() { # PATTERN
-	grep -E "^incr-flush: queue $INCR_QUEUE: Redis $1" err
+	grep -E "^incr-${2:-flush}: queue $INCR_QUEUE: Redis $1" err
 }
 stepped() { grep -hE '^incr_queue_steps_back_total\{.*\} 1$' metrics/*.prom; }
 
@@ -129,3 +129,44 @@ taken() { [ -n "$(old --raw keys '*::batch::2')" ]; }
 held() { [ -n "$(batches)" ]; }
 registered() { [ "$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")" = "$1" ]; }
 replayed() { grep -qhE '^incr_replayed_batches_total\{.*\} 1$' metrics/*.prom; }
+
+# Nothing is left to be acknowledged, so incr-flush can't tell.
+@test "a new primary that lacks what was counted: incr-consume tells, once" {
+	pair
+	drains -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	part
+	increments 11 30 | incr-publish
+	wait_for 10 sum_is 465
+	wait_for 10 no_batches
+	move
+	hang_up
+	wait_for 20 told 'knows consumer [0-9a-f-]{36}, but as far as batch 1 of [0-9]+: another Redis, or one that went back; 20 messages at most may be counted twice$' consume
+	wait_for 5 stepped
+	increments 31 40 | incr-publish
+	wait_for 20 sum_is 820
+	# Another connection to the same one tells nothing more.
+	new client kill type normal skipme yes >/dev/null
+	increments 41 50 | incr-publish
+	wait_for 20 sum_is 1275
+	[ "$(grep -c 'went back' err)" = 1 ]
+	ends 0
+}
+
+@test "a Redis that comes back with all it had: nothing is told" {
+	pair
+	drains -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	kill -9 "$(cat "$OLD/redis.pid")"
+	wait_for 10 gone "$(cat "$OLD/redis.pid")"
+	rm -f "$OLD/redis.sock"
+	redis_start "$OLD" --bind 127.0.0.1 --port "$port"
+	increments 11 20 | incr-publish
+	wait_for 20 sum_is 210
+	not grep 'went back' err
+	ends 0
+}

@@ -5,22 +5,25 @@
 --        3 the consumer's owner key   4 its last sequence number
 --        5 the version of the queue's keys
 --        6 how many replicas must have what counts
+--        7 the last sequence number of another consumer
 -- ARGV   1 the queue's name   2 the consumer's id
 --        3 its owner record   4 life of the owner key, milliseconds
 --        5 the version, noted if none is
 --        6 replicas, noted if fewer are; '' not told
--- Reply  now (Unix milliseconds)
+-- Reply  now (Unix milliseconds), the number of that other one, -1 if it is
+--        not known
 --
 -- Once per id: a second call is an error and changes nothing.  Late from an
 -- old connection it makes a consumer that nobody renews, and that the next
 -- look of adopt sweeps.
 
-local queues, consumers, owner, last, noted, replicas = unpack(KEYS)
+local queues, consumers, owner, last, noted, replicas, other = unpack(KEYS)
 local queue, id, record, life, version, told = unpack(ARGV)
 
 if redis.call('SISMEMBER', consumers, id) == 1 then
     return redis.error_reply('ERR the consumer is registered already')
 end
+local known = tonumber(redis.call('GET', other) or '') or -1
 redis.call('SADD', queues, queue)
 redis.call('SET', noted, version, 'NX')
 local fewer = tonumber(redis.call('GET', replicas))
@@ -31,4 +34,4 @@ redis.call('SADD', consumers, id)
 redis.call('SET', last, 0, 'NX') -- late, it may have been swept
 redis.call('SET', owner, record, 'PX', life)
 local time = redis.call('TIME')
-return time[1] * 1000 + math.floor(time[2] / 1000)
+return {time[1] * 1000 + math.floor(time[2] / 1000), known}
