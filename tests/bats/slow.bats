@@ -99,9 +99,8 @@ machine_dies() { # SECONDS OF_WHICH
 	wait_for 20 total_is 64
 	wait_for 5 no_batches
 	begun=${EPOCHREALTIME/./}
-	keys 64 | incr-publish
-	wait_for 5 taken
-	[ "$(holders)" -gt 4 ]
+	sent=64
+	wait_for 5 spread
 	drain
 	wait_for 10 marked 9
 	POLL=0.02 wait_for 15 lasted "$2"
@@ -109,14 +108,20 @@ machine_dies() { # SECONDS OF_WHICH
 	sql "select pg_terminate_backend(pid) from pg_stat_activity
 		where state = 'active' and application_name = 'incr-flush'
 		and datname = current_database()"
-	in_time 128
+	in_time "$sent"
 	wait_for 5 no_batches
 }
 marked() {
 	[ "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::flush" |
 		grep -c .)" -ge "$1" ]
 }
-# holders: how many consumers have batches
+# spread: sends until most of them have batches
+spread() {
+	keys 32 | incr-publish
+	sent=$((sent + 32))
+	wait_for 5 taken
+	[ "$(holders)" -gt 4 ]
+}
 holders() { batches | sed 's/::batch::.*//' | sort -u | wc -l; }
 
 @test "a machine with eight drains dies, statements of 0.5 s: ten seconds" {
