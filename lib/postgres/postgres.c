@@ -38,8 +38,7 @@ struct postgres {
 	int64_t deadline_ms;
 	PostgresPollingStatusType polling; /* of LINK_CONNECTING */
 	struct backoff backoff;
-	bool flushing;            /* bytes of the statement wait in libpq */
-	bool bulky;               /* libpq holds on to a large buffer */
+	bool flushing, bulky;     /* bytes wait in libpq; its buffer is large */
 	struct once *once;        /* the greeting, statements were right */
 	PGresult *rows;           /* of the last call, NULL: none (yet) */
 	PGresult *greeted;        /* the answer to the greeting */
