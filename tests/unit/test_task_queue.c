@@ -59,8 +59,8 @@ steps(void)
 		check(done == cases[i].done, "case %zu: %u", i, done);
 		check(q.running == cases[i].running, "case %zu: %u", i,
 		    q.running);
-		check((q.pause_ms[SECOND] > T) == cases[i].paused, "case %zu",
-		    i);
+		check(
+		    (q.pause_ms[SECOND] > T) == cases[i].paused, "case %zu", i);
 		check(task_queue_next(&q, T) == FIRST,
 		    "case %zu: no pause of another task", i);
 		task_queue_remove(&q, FIRST);
@@ -88,8 +88,8 @@ pauses(void)
 		    "pause %d: %jd", i, (intmax_t)pause_ms);
 		check(task_queue_next(&q, T + pause_ms - 1) == TASK_QUEUE_NONE,
 		    "pause %d", i);
-		check(task_queue_next(&q, T + pause_ms) == FIRST, "pause %d",
-		    i);
+		check(
+		    task_queue_next(&q, T + pause_ms) == FIRST, "pause %d", i);
 		most_ms = most_ms * 2 > 1000 ? 1000 : most_ms * 2;
 	}
 	task_queue_begin(&q, SECOND);
@@ -119,8 +119,8 @@ due(void)
 	ms = task_queue_due(&q, true, IO_FOREVER, T);
 	check(ms == q.pause_ms[FIRST] && ms > T, "at the end of the pause");
 	check(task_queue_due(&q, true, T + 5, T) == T + 5, "or before");
-	check(task_queue_due(&q, true, IO_FOREVER, ms) == 0,
-	    "the pause is over");
+	check(
+	    task_queue_due(&q, true, IO_FOREVER, ms) == 0, "the pause is over");
 	task_queue_add(&q, SECOND);
 	check(task_queue_due(&q, true, IO_FOREVER, T) == 0, "another one");
 }
