@@ -639,7 +639,7 @@ wide() {
 	[ "$(post)" = 202 ]
 	[ "$(ask http://x/metrics)" = 404 ]
 	curl -s --unix-socket "$DIR/m" http://x/metrics >"$DIR/text"
-	grep -q '^incr_http_requests_total{code="202",program="incr-serve",pid="'"$SERVE"'"} 1$' "$DIR/text"
+	grep -q '^incr_http_requests_total{code="202",program="incr-serve",host="[^"]*",pidns="[0-9]*",pid="'"$SERVE"'"} 1$' "$DIR/text"
 	grep -q '^incr_http_request_duration_seconds_count{.*} 2$' "$DIR/text"
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/m" http://x/increment -d x)" = 404 ]
 }
