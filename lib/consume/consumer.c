@@ -283,6 +283,7 @@ finish_take(struct consumer *c)
 	const struct queue_batch *b = queue_batch(c->queue);
 	int64_t now_ms = clock_ms();
 
+	c->unsettled = b->outcome == QUEUE_MORE;
 	/* Not in step with other consumers. */
 	c->due_ms[CONSUMER_TAKE] =
 	    now_ms + LOOK_MS - (int64_t)arc4random_uniform(JITTER_MS);
@@ -331,8 +332,9 @@ finish_measure(struct consumer *c)
 	uint64_t unacked = c->lengths.unacked;
 
 	c->lengths = *queue_lengths(c->queue);
-	/* A take that is refused as full does not say that ready is empty. */
-	if (!c->measured || c->lengths.ready == 0)
+	/* A take that is refused as full does not say that ready is empty; nor
+	 * is what was taken delivered. */
+	if (!c->measured || (c->lengths.ready == 0 && !c->unsettled))
 		c->left = c->lengths.ready;
 	if (c->full_ms != 0 && c->lengths.unacked != unacked)
 		c->full_ms = clock_ms();
@@ -349,6 +351,7 @@ lose_id(struct consumer *c)
 	c->phase = CONSUMER_UNREGISTERED;
 	c->strict = c->flushed;
 	c->due_ms[CONSUMER_REGISTER] = 0;
+	c->unsettled = false;
 	adopted_clear(&c->orphans);
 }
 
@@ -467,6 +470,7 @@ send_call(struct consumer *c)
 	case CONSUMER_TAKE:
 		if (c->once && c->left < n)
 			n = c->left;
+		c->unsettled = true;
 		return FAILPOINT_AFTER("consume-take-sent",
 		    queue_take(
 			c->queue, own, c->stream.last.seq + 1, n, c->strict));

@@ -81,6 +81,8 @@ struct consumer {
 	bool ended;      /* Redis knows that it leaves, or need not know */
 	uint64_t left;   /* with once: payloads still to be taken */
 	bool measured;   /* left is known */
+	bool unsettled;  /* the last take may have a batch that is not in the
+			  * stream: it has no reply, or not all of one */
 	bool flushed;    /* there was a flush mark of one of its ids */
 	bool strict;     /* that was another id: this one needs a mark first */
 	size_t burst;    /* consumers that may still be adopted at this look */

@@ -61,6 +61,16 @@ data() { grep -v '^{"checkpoint":{'; }
 	data <out | head -n 10 | cmp - <(increments 1 10)
 }
 
+@test "with metrics, too, a batch that was taken and not delivered is not all" {
+	increments 1 10 | incr-publish
+	large "$READY" 500000
+	INCR_METRICS_DIR=$PWD run timeout 30 incr-consume -o -w 4
+	[ "$status" -eq 111 ]
+	rcli config set client-output-buffer-limit 'normal 0 0 0'
+	timeout 30 incr-consume -o >out
+	[ "$(grep -c '"lines":11,' out)" = 1 ]
+}
+
 @test "incr-rejected reads what is small in pieces, and says what is too large" {
 	for i in 1 2 3 4 5 6 7 8; do
 		large "$REJECTED" 60000 "$i"
