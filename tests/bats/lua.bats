@@ -393,6 +393,20 @@ about() {
 	[ "$(list "$READY")" = "x " ]
 }
 
+@test "publish: a mark that is found does not live shorter, whoever made it" {
+	tagged $A 1 t x
+	rcli expire "${P}seen::t" 1000
+	[ "$(tagged $B 1 t x)" = 1 ]
+	about 1000
+	rcli expire "${P}seen::t" 1000
+	[ "$(HIGH=1 tagged $C 1 t x u y)" = "3 -1" ]
+	about 1000
+	rcli expire "${P}seen::t" 1000
+	[ "$(HIGH=1 tagged $C 1 t x)" = 1 ]
+	about 1000
+	[ "$(list "$READY")" = "x " ]
+}
+
 @test "publish: verdicts on tags are told again for a lost reply" {
 	tagged $A 1 t x u y t z
 	unchanged tagged $A 1 t x u y t z

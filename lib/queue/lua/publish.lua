@@ -87,9 +87,10 @@ local function refusal()
     end
 end
 
--- Its line was, or will be, told to be there.
+-- Its line was, or will be, told to be there.  Another program may have made
+-- the mark for longer.
 local function live_on(key)
-    call('PEXPIRE', key, window * 1000)
+    call('PEXPIRE', key, window * 1000, 'GT')
 end
 
 -- Calls act(index, from 0, of the line; its seen key or nothing; line).
