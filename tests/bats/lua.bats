@@ -1184,6 +1184,15 @@ mark_lives() {
 	done
 }
 
+@test "the user of incr(7) may call whatever a script calls" {
+	granted=$(sed -n '/^redis-cli ACL/,/^\.Ed/p' "$ROOT/man/incr.7" |
+		grep -o '+[a-z|]*' | tr -d + | sed 's/|.*//' | sort -u)
+	called=$(grep -oh "call('[A-Z]*'" "$ROOT"/lib/*/lua/*.lua |
+		sed "s/call('//; s/'//" | tr '[:upper:]' '[:lower:]' | sort -u)
+	[ "$(wc -l <<<"$called")" -gt 20 ]
+	[ -z "$(comm -13 <(echo "$granted") <(echo "$called"))" ]
+}
+
 @test "acknowledge: what was never taken here shows by the last number" {
 	[ "$(acknowledge $A 1 1)" = "0 -1" ]
 	register $A

@@ -76,10 +76,10 @@ local own = state(shorten_mark(adopter,
     redis.call('GET', flush_key(adopter))))
 
 local function sweep(id)
+    redis.call('PEXPIRE', prefix .. id .. '::last', DAY * 1000)
     redis.call('SREM', consumers, id)
     redis.call('DEL', prefix .. id .. '::batches', prefix .. id .. '::owner',
         flush_key(id))
-    redis.call('EXPIRE', prefix .. id .. '::last', DAY)
 end
 
 -- Is the consumer as it was seen?  Returns its owner record.
