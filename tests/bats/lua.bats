@@ -693,6 +693,27 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 
 # -- renew ---------------------------------------------------------------------
 
+@test "take: who may not call a command is told before anything changes" {
+	own_redis
+	name_keys
+	for n in 1 2; do
+		for command in ltrim rename rpush zadd set; do
+			[ "$n" = 1 ] || [ $command != rpush ] || continue
+			rcli flushall >/dev/null
+			introduce_all
+			register $A >/dev/null
+			publish $B 1 a b >/dev/null
+			rcli acl setuser default "-$command"
+			unchanged take $A 1 $n
+			rcli acl setuser default "+$command"
+			[[ "$reply" == *"can't run this command"* ]] || {
+				echo "$command: $reply"
+				return 1
+			}
+		done
+	done
+}
+
 @test "renew: tells owned, bare and disowned" {
 	register $A
 	register $B

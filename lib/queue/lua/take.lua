@@ -134,6 +134,15 @@ local function all_fit(waiting)
         redis.call('MEMORY', 'USAGE', ready, 'SAMPLES', 0) <= max_bytes
 end
 
+-- Commands that the caller may not use, each where it changes nothing; but
+-- RPUSH comes first.
+local function check()
+    redis.call('SET', last, 0, 'NX')
+    redis.call('ZADD', batches, 'XX', 0, '')
+    redis.call('LTRIM', batch, 0, -1)
+    redis.call('RENAME', ready, ready)
+end
+
 if redis.call('SISMEMBER', consumers, id) == 0 then
     return {'gone'}
 end
@@ -175,17 +184,17 @@ if not whole then
     chunks, count = oldest_payloads()
 end
 
-mark_until(time, TAKEN_LIFE)
-redis.call('ZADD', batches, time, seq)
+check()
 if whole or count == waiting then
-    redis.call('SET', last, seq)
     redis.call('RENAME', ready, batch)
     redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
 else
     for i = #chunks, 1, -1 do
         redis.call('RPUSH', batch, unpack(chunks[i]))
     end
-    redis.call('SET', last, seq)
     redis.call('LTRIM', ready, 0, -count - 1)
 end
+mark_until(time, TAKEN_LIFE)
+redis.call('ZADD', batches, time, seq)
+redis.call('SET', last, seq)
 return {'taken', time, math.min(since, time)}
