@@ -34,7 +34,8 @@ static bool is_waiting(
     struct publisher *c, enum queue_state state, int64_t now_ms);
 static enum publisher_state introduced(struct publisher *c);
 static enum publisher_state replied(struct publisher *c);
-static enum batch_event late(const struct publisher *c);
+static enum batch_event here_or_elsewhere(
+    const struct publisher *c, enum batch_event here);
 static void take_time(struct publisher *c, int64_t at_ms);
 static enum publisher_state turned_away(
     struct publisher *c, enum queue_publish_outcome outcome);
@@ -226,8 +227,10 @@ replied(struct publisher *c)
 	switch (outcome) {
 	case QUEUE_HIGH:
 	case QUEUE_OOM: return turned_away(c, outcome);
-	case QUEUE_LATE: return apply(c, late(c));
-	case QUEUE_OTHER: return apply(c, BATCH_OTHER);
+	case QUEUE_LATE:
+		return apply(c, here_or_elsewhere(c, BATCH_LATE));
+	case QUEUE_OTHER:
+		return apply(c, here_or_elsewhere(c, BATCH_OTHER));
 	case QUEUE_GAP: return apply(c, BATCH_GAP);
 	case QUEUE_PUSHED:
 	case QUEUE_BEFORE: break;
@@ -239,9 +242,9 @@ replied(struct publisher *c)
 /* A Redis that took over, or was restarted, may lack what was counted: a batch
  * that is repeated there must not be pushed again. */
 static enum batch_event
-late(const struct publisher *c)
+here_or_elsewhere(const struct publisher *c, enum batch_event here)
 {
-	return queue_status(c->queue)->run == c->run ? BATCH_LATE
+	return queue_status(c->queue)->run == c->run ? here
 						     : BATCH_LATE_ELSEWHERE;
 }
 

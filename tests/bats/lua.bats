@@ -691,6 +691,16 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(take $A 1)" == *" b a" ]]
 }
 
+@test "publish: who may not call a command is told before anything changes" {
+	own_redis
+	name_keys
+	introduce_all
+	rcli acl setuser default -del -lpush
+	unchanged tagged $B 1 t a
+	rcli acl setuser default +del +lpush
+	[[ "$reply" == *"can't run this command"* ]]
+}
+
 # -- renew ---------------------------------------------------------------------
 
 @test "take: who may not call a command is told before anything changes" {

@@ -146,8 +146,12 @@ end
 
 -- Marks the lines and pushes those that were not.  One call looks and marks,
 -- so the marks come first; a mark or a push that is refused (a key of the
--- wrong type) takes them back.
+-- wrong type) takes them back, and who may not do that makes none.
 local function mark_and_push(input)
+    local undone = redis.pcall('DEL', seen) -- a key that nobody has
+    if type(undone) == 'table' then
+        return undone
+    end
     local lines, made, reply, failure = {}, {}, {1, now}, nil
     each_line(input, function(index, key, line)
         if failure then
