@@ -52,7 +52,7 @@ enum {
 };
 
 static const char *queue_name, *redis_url, *database_url;
-static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms;
+static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
 static uint64_t max_keys;
 static enum queue_identity adopt;
 static bool adopts;
@@ -81,6 +81,16 @@ static const struct option_def defs[] = {
 	.dest = &max_keys,
 	.min = 1,
 	.max = 10000000},
+    {.letter = 'k',
+	.name = "keep",
+	.arg = "SECONDS",
+	.def = "0",
+	.env = "INCR_KEEP",
+	.help = "keep in Redis what was counted",
+	.kind = OPTIONS_SECONDS,
+	.dest = &keep_ms,
+	.min = 0,
+	.max = 86400000},
     OPTIONS_WAIT(&wait_ms, "(for ever)", 0, "wait this long for a service"),
     OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
     {.name = "adopt",
@@ -113,7 +123,7 @@ static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t last_ms(int64_t signal_ms);
 static void check(struct flusher *f);
-static struct outage *adopter_outage(const struct flusher *f);
+static void say_back(struct flusher *f);
 static void check_promise(const struct flusher *f);
 static void check_risk(const struct flusher *f);
 static void check_outage(const char *object, const char *why, struct outage *o);
@@ -163,7 +173,8 @@ begin(struct flusher *f, int argc, char **argv)
 	options = (struct flusher_options){.queue = queue_name,
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
-	    .max_keys = max_keys};
+	    .max_keys = max_keys,
+	    .keep_ms = keep_ms};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
 	flusher_open(f, pg, adopted_pg, &options);
@@ -241,6 +252,7 @@ run(struct flusher *f, int signals)
 		if (fds[INPUT].fd >= 0 && fds[INPUT].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
+		say_back(f);
 		stop_reading(f, signal_ms);
 		flush_metrics_count(f);
 	}
@@ -379,9 +391,9 @@ next_event(const struct flusher *f, int64_t signal_ms)
 		    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1, next_ms);
 	next_ms =
 	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
-	if (adopter_outage(f) != NULL)
-		next_ms =
-		    num_min(outage_due(adopter_outage(f), wait_ms), next_ms);
+	if (flusher_adopter_outage(f) != NULL)
+		next_ms = num_min(
+		    outage_due(flusher_adopter_outage(f), wait_ms), next_ms);
 	if (f->from_consumer)
 		next_ms =
 		    num_min(outage_due(&f->acknowledger.tasks.outage, wait_ms),
@@ -406,9 +418,9 @@ check(struct flusher *f)
 	}
 	check_outage("postgres", *why == '\0' ? "no connection yet" : why,
 	    &f->committer.tasks.outage);
-	if (adopter_outage(f) != NULL)
+	if (flusher_adopter_outage(f) != NULL)
 		check_outage("postgres", postgres_status(f->adopter.pg)->why,
-		    adopter_outage(f));
+		    flusher_adopter_outage(f));
 	if (f->from_consumer)
 		check_outage("redis", queue_status(f->acknowledger.q)->why,
 		    &f->acknowledger.tasks.outage);
@@ -417,14 +429,14 @@ check(struct flusher *f)
 	check_risk(f);
 }
 
-/* NULL: none, or one that both connections share. */
-static struct outage *
-adopter_outage(const struct flusher *f)
+/* Says that Postgres went back, and what became of it. */
+static void
+say_back(struct flusher *f)
 {
-	return f->adopter.ranges.n == 0 ||
-		       f->committer.tasks.outage.since_ms != 0
-		   ? NULL
-		   : (struct outage *)&f->adopter.tasks.outage;
+	char why[REASON_MAX];
+
+	if (going_back_news(&f->back, &f->committer, why))
+		log_say("%s", why);
 }
 
 /* Says once that increments are late, until a window is in time again. */

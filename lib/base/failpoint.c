@@ -79,6 +79,8 @@ static const struct {
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
     {"flush-mark-sent", CUT_NONE},    /* this half lives */
     {"flush-marked", CUT_NONE},
+    {"flush-restore-sent", CUT_NONE}, /* what was kept is not in the ledger */
+    {"flush-restored", CUT_NONE},
     {"flush-renew-sent", CUT_NONE}, /* of one that is held after the end */
     {"flush-renewed", CUT_NONE},
     {"send-sent", CUT_NONE},     /* a request, nothing is read */

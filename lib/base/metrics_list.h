@@ -84,6 +84,9 @@
 	METRIC(GAUGE, "incr_flush_staleness_seconds", \
 	    "Age of the oldest increment when it was last committed, or of " \
 	    "one that waits, if that is older.")
+#define METRIC_LEDGER_STEPS_BACK \
+	METRIC(COUNTER, "incr_ledger_steps_back_total", \
+	    "Times that ledger rows were found lower than before.")
 #define METRIC_FLUSH_LAST_SUCCESS \
 	METRIC(GAUGE, "incr_flush_last_success_timestamp_seconds", \
 	    "When a window was last committed.")

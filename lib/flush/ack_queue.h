@@ -56,6 +56,11 @@ void ack_queue_part(const struct ack_queue *q, struct ack_queue_part *ret_part);
 /* part was acknowledged: drops it. */
 void ack_queue_done(struct ack_queue *q, const struct ack_queue_part *part);
 
+/* Drops the batches of consumer above row, but for those of the oldest range,
+ * which may be under way. */
+void ack_queue_drop(
+    struct ack_queue *q, const struct id *consumer, uint64_t row);
+
 /* Range i, the oldest is 0; borrowed until the next change of q. */
 const struct ack *ack_queue_at(const struct ack_queue *q, size_t i);
 

@@ -19,6 +19,8 @@ static enum acknowledger_news acknowledged(struct acknowledger *a);
 static enum acknowledger_news marked(struct acknowledger *a);
 static enum acknowledger_news back(struct acknowledger *a,
     const struct id *consumer, uint64_t seq, bool known, uint64_t last);
+static void copy_list(struct acknowledger *a);
+static void was_restored(struct acknowledger *a, enum acknowledger_task task);
 static void note_connection(struct acknowledger *a);
 static void begin(struct acknowledger *a);
 static int call(struct acknowledger *a, enum acknowledger_task task);
@@ -155,6 +157,19 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		task_queue_remove(&a->tasks, task);
 		a->registered = queue_asked(a->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
+	case ACKNOWLEDGER_LIST:
+		task_queue_remove(&a->tasks, task);
+		copy_list(a);
+		return ACKNOWLEDGER_LISTED;
+	case ACKNOWLEDGER_RESTORE:
+		was_restored(a, task);
+		return ACKNOWLEDGER_RESTORED;
+	case ACKNOWLEDGER_RESTORE_ADOPTED:
+		was_restored(a, task);
+		return ACKNOWLEDGER_RESTORED_ADOPTED;
+	case ACKNOWLEDGER_RESTORE_SEEN:
+		was_restored(a, task);
+		return ACKNOWLEDGER_RESTORED_SEEN;
 	}
 	return ACKNOWLEDGER_NOTHING;
 }
@@ -206,6 +221,28 @@ back(struct acknowledger *a, const struct id *consumer, uint64_t seq,
 	    .messages =
 		batch_history_above(&a->input->history, consumer, last, seq)};
 	return ACKNOWLEDGER_BACK;
+}
+
+static void
+copy_list(struct acknowledger *a)
+{
+	const struct queue_numbered *found = queue_numbered(a->q);
+	struct acknowledger_list *l = &a->list;
+
+	l->n = 0;
+	l->more = found->n == QUEUE_NUMBERS_MAX;
+	for (size_t i = 0; i < found->n; i++)
+		if (queue_numbered_at(
+			found, i, &l->consumers[l->n], &l->seqs[l->n]) == 0)
+			l->n++;
+}
+
+static void
+was_restored(struct acknowledger *a, enum acknowledger_task task)
+{
+	task_queue_remove(&a->tasks, task);
+	a->restored = *queue_restored(a->q);
+	FAILPOINT("flush-restored");
 }
 
 /* A new connection may lead to another Redis. */
@@ -266,8 +303,10 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",
-		    queue_acknowledge(a->q, a->part.consumer, a->part.seqs,
-			a->part.n, a->part.rejects, a->part.n_rejects));
+		    queue_acknowledge(a->q, a->part.consumer,
+			&(struct queue_keep){a->keep_ms, a->database},
+			a->part.seqs, a->part.n, a->part.rejects,
+			a->part.n_rejects));
 	case ACKNOWLEDGER_RENEW:
 		h = &a->held[a->next_held++];
 		if (a->next_held == a->n_held)
@@ -278,6 +317,12 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_ASK:
 		return FAILPOINT_AFTER(
 		    "flush-ask-sent", queue_ask(a->q, &a->asked));
+	case ACKNOWLEDGER_LIST: return queue_numbers(a->q, &a->list.after);
+	case ACKNOWLEDGER_RESTORE:
+	case ACKNOWLEDGER_RESTORE_ADOPTED:
+	case ACKNOWLEDGER_RESTORE_SEEN:
+		return FAILPOINT_AFTER("flush-restore-sent",
+		    queue_restore(a->q, acknowledger_restores(a, task)));
 	}
 	return 0;
 }
@@ -352,6 +397,30 @@ acknowledger_ask(struct acknowledger *a, const struct id *consumer)
 {
 	a->asked = *consumer;
 	task_queue_add(&a->tasks, ACKNOWLEDGER_ASK);
+}
+
+void
+acknowledger_list(struct acknowledger *a, const struct id *after)
+{
+	a->list.after = *after;
+	task_queue_add(&a->tasks, ACKNOWLEDGER_LIST);
+}
+
+void
+acknowledger_restore(struct acknowledger *a, const struct queue_restore *r,
+    enum acknowledger_task task)
+{
+	struct queue_restore *of = &a->restore[task - ACKNOWLEDGER_RESTORE];
+
+	*of = *r;
+	of->database = a->database;
+	task_queue_add(&a->tasks, task);
+}
+
+const struct queue_restore *
+acknowledger_restores(const struct acknowledger *a, enum acknowledger_task task)
+{
+	return &a->restore[task - ACKNOWLEDGER_RESTORE];
 }
 
 void

@@ -43,11 +43,20 @@ enum {
 /* Calls, the most urgent first. */
 enum acknowledger_task {
 	ACKNOWLEDGER_NO_TASK = TASK_QUEUE_NONE,
-	ACKNOWLEDGER_IDENTIFY,    /* acknowledger_identify */
-	ACKNOWLEDGER_MARK,        /* the flush mark of self */
-	ACKNOWLEDGER_ACKNOWLEDGE, /* a part of acks */
-	ACKNOWLEDGER_RENEW,       /* the next one of held */
-	ACKNOWLEDGER_ASK          /* acknowledger_ask */
+	ACKNOWLEDGER_IDENTIFY, /* acknowledger_identify */
+	ACKNOWLEDGER_MARK,     /* the flush mark of self */
+	/* acknowledger_restore: */
+	ACKNOWLEDGER_RESTORE,         /* below a window */
+	ACKNOWLEDGER_RESTORE_ADOPTED, /* below adopted batches */
+	ACKNOWLEDGER_RESTORE_SEEN,    /* what a check has seen */
+	ACKNOWLEDGER_ACKNOWLEDGE,     /* a part of acks */
+	ACKNOWLEDGER_RENEW,           /* the next one of held */
+	ACKNOWLEDGER_ASK,             /* acknowledger_ask */
+	ACKNOWLEDGER_LIST             /* acknowledger_list */
+};
+enum {
+	ACKNOWLEDGER_RESTORES =
+	    ACKNOWLEDGER_RESTORE_SEEN - ACKNOWLEDGER_RESTORE + 1
 };
 
 enum acknowledger_news {
@@ -57,7 +66,11 @@ enum acknowledger_news {
 	ACKNOWLEDGER_BACK,       /* Redis knows less than was read from the
 				  * stream: it is another one, or went back;
 				  * acknowledger_explain */
-	ACKNOWLEDGER_FAULT       /* configuration: acknowledger_explain */
+	ACKNOWLEDGER_LISTED,     /* acknowledger_list: list */
+	ACKNOWLEDGER_RESTORED,   /* acknowledger_restore: restored */
+	ACKNOWLEDGER_RESTORED_ADOPTED,
+	ACKNOWLEDGER_RESTORED_SEEN,
+	ACKNOWLEDGER_FAULT /* configuration: acknowledger_explain */
 };
 
 struct acknowledger {
@@ -95,6 +108,18 @@ struct acknowledger {
 	struct id database;  /* with this one */
 	uint64_t connection; /* of q: the last one on which it is asked */
 	struct queue_identified noted;
+
+	int64_t keep_ms; /* so long are acknowledged batches kept; set once */
+	struct acknowledger_list {
+		struct id after; /* it begins behind this one */
+		size_t n;
+		struct id consumers[QUEUE_NUMBERS_MAX];
+		uint64_t seqs[QUEUE_NUMBERS_MAX];
+		bool more; /* behind the last one */
+	} list;
+	/* By its task, from ACKNOWLEDGER_RESTORE on. */
+	struct queue_restore restore[ACKNOWLEDGER_RESTORES];
+	struct queue_restored restored; /* the last answer */
 };
 
 /*
@@ -130,6 +155,17 @@ void acknowledger_identify(struct acknowledger *a, const struct id *database);
 /* After ACKNOWLEDGER_IDENTIFIED: is it noted now?  If another one is, nothing
  * more is done. */
 bool acknowledger_is_right(const struct acknowledger *a);
+
+/* Lists the last acknowledged numbers of consumers behind `after`. */
+void acknowledger_list(struct acknowledger *a, const struct id *after);
+
+/* Restores, in the database of acknowledger_identify, what is kept above a
+ * row; of each of the three tasks one at a time. */
+void acknowledger_restore(struct acknowledger *a, const struct queue_restore *r,
+    enum acknowledger_task task);
+/* What task was to restore. */
+const struct queue_restore *acknowledger_restores(
+    const struct acknowledger *a, enum acknowledger_task task);
 
 /* Asks whether consumer is registered; one question at a time. */
 void acknowledger_ask(struct acknowledger *a, const struct id *consumer);

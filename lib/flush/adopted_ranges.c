@@ -12,6 +12,8 @@ static bool is_full(const struct adopted_ranges *a);
 static struct adopted_range *open_range(struct adopted_ranges *a,
     const struct control_checkpoint *p, const struct id *self,
     int64_t opened_ms, int64_t now_ms);
+static struct adopted_range *in_state(
+    struct adopted_ranges *a, enum adopted_state state);
 static bool has_open(const struct adopted_ranges *a);
 static void resize(struct adopted_ranges *a);
 static bool is_behind(
@@ -129,8 +131,20 @@ resize(struct adopted_ranges *a)
 struct adopted_range *
 adopted_ranges_done(struct adopted_ranges *a)
 {
+	return in_state(a, ADOPTED_DONE);
+}
+
+struct adopted_range *
+adopted_ranges_lost(struct adopted_ranges *a)
+{
+	return in_state(a, ADOPTED_LOST);
+}
+
+static struct adopted_range *
+in_state(struct adopted_ranges *a, enum adopted_state state)
+{
 	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++)
-		if (a->list[i].state == ADOPTED_DONE)
+		if (a->list[i].state == state)
 			return &a->list[i];
 	return NULL;
 }
@@ -168,6 +182,7 @@ adopted_ranges_due(const struct adopted_ranges *a,
 
 	switch (r->state) {
 	case ADOPTED_FREE:
+	case ADOPTED_LOST:
 	case ADOPTED_SENT:
 	case ADOPTED_DONE: return IO_FOREVER;
 	case ADOPTED_OPEN: return is_behind(a, r) ? IO_FOREVER : r->again_ms;
@@ -213,6 +228,30 @@ adopted_ranges_lose(struct adopted_ranges *a)
 			a->list[i].state = ADOPTED_KNOWN;
 		a->list[i].asked = false;
 	}
+}
+
+void
+adopted_ranges_forget(struct adopted_ranges *a)
+{
+	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++)
+		if (a->list[i].state == ADOPTED_KNOWN)
+			a->list[i].state = ADOPTED_OPEN;
+}
+
+void
+adopted_ranges_wait(struct adopted_range *r, uint64_t row)
+{
+	r->state = ADOPTED_LOST;
+	r->row = row;
+}
+
+/* The statement moves the row from exactly there, or not at all. */
+void
+adopted_ranges_pass(struct adopted_range *r)
+{
+	r->window->base = r->row;
+	r->unmoved = 0;
+	r->state = ADOPTED_KNOWN;
 }
 
 int

@@ -8,6 +8,9 @@
  *	         |        |       lost: KNOWN          |
  *	         +--------+--- all is in the table ----+
  *
+ * One whose row stands lower than it can is LOST until it is known what is
+ * left below (going_back.h): then it is KNOWN, or FREE and not counted.
+ *
  * A range takes batches until its first statement, SCHEDULE_LINGER_MS after the
  * oldest open one was opened; from then on it is frozen, and batches that
  * follow go into a second range of its consumer, which waits for the first.
@@ -29,7 +32,8 @@ enum { ADOPTED_RANGES_MAX = APPLY_MANY_MAX };
 enum adopted_state {
 	ADOPTED_FREE,
 	ADOPTED_OPEN,  /* its ledger row is to be read */
-	ADOPTED_KNOWN, /* the row stood at first - 1 */
+	ADOPTED_KNOWN, /* the row stood at the window's base */
+	ADOPTED_LOST,  /* the row stands lower */
 	ADOPTED_SENT,  /* it is in the statement that is under way */
 	ADOPTED_DONE   /* it is in the table, not acknowledged */
 };
@@ -42,6 +46,7 @@ struct adopted_range {
 	bool replayed;         /* of DONE: it was in the table before */
 	int unmoved;           /* times that its row should have moved */
 	int64_t again_ms;      /* clock_ms(): not before */
+	uint64_t row;          /* of LOST */
 };
 
 struct adopted_ranges {
@@ -79,6 +84,8 @@ void adopted_ranges_send(struct adopted_range *r, int64_t now_ms);
 /* Nothing is under way any more: what was asked or sent may be done, or be
  * done later. */
 void adopted_ranges_lose(struct adopted_ranges *a);
+/* Another server may have other rows. */
+void adopted_ranges_forget(struct adopted_ranges *a);
 
 /*
  * r's row is row.  WINDOW_THERE: it is done; WINDOW_PARTLY: the batches to row
@@ -87,6 +94,13 @@ void adopted_ranges_lose(struct adopted_ranges *a);
  */
 int adopted_ranges_judge(struct adopted_ranges *a, struct adopted_range *r,
     uint64_t row, enum window_verdict *ret);
+
+/* r, which stays OPEN in that case, waits for what is left below. */
+void adopted_ranges_wait(struct adopted_range *r, uint64_t row);
+/* A range that is LOST, NULL: none. */
+struct adopted_range *adopted_ranges_lost(struct adopted_ranges *a);
+/* Nothing is left between r's row and r: it is counted from there. */
+void adopted_ranges_pass(struct adopted_range *r);
 
 /* A range that is done, NULL: none.  adopted_ranges_free gives it back. */
 struct adopted_range *adopted_ranges_done(struct adopted_ranges *a);

@@ -94,6 +94,9 @@ adopter_step(struct adopter *a, short revents)
 	    postgres_status(a->pg)->why[0] != '\0', clock_ms());
 	if (state != POSTGRES_CALLING && task == TASK_QUEUE_NONE)
 		adopted_ranges_lose(&a->ranges);
+	if (a->connection != postgres_status(a->pg)->connections)
+		adopted_ranges_forget(&a->ranges);
+	a->connection = postgres_status(a->pg)->connections;
 	news = finish(a, task);
 	return news == COMMITTER_NOTHING ? begin(a) : news;
 }
@@ -165,14 +168,14 @@ judge(struct adopter *a, struct adopted_range *r, uint64_t row, int64_t now_ms)
 		return COMMITTER_MEMORY;
 	switch (verdict) {
 	case WINDOW_THERE: return COMMITTER_COMMITTED;
-	case WINDOW_LOST: return COMMITTER_LOST;
+	case WINDOW_LOST: adopted_ranges_wait(r, row); break;
 	case WINDOW_PARTLY: a->trimmed += row - first + 1; break;
 	case WINDOW_AGAIN:
-		if (!r->frozen)
+		if (r->unmoved == 0)
 			break;
 		/* Somebody else had it locked. */
 		r->again_ms = now_ms + ADOPTER_AGAIN_MS;
-		if (++r->unmoved < UNMOVED_MAX)
+		if (r->unmoved < UNMOVED_MAX)
 			break;
 		return postgres_is_proven(a->pg) ? COMMITTER_HIDDEN_LATER
 						 : COMMITTER_HIDDEN;
@@ -200,6 +203,7 @@ finish_apply(struct adopter *a)
 			news = COMMITTER_COMMITTED;
 		} else {
 			r->state = ADOPTED_OPEN;
+			r->unmoved++;
 		}
 	}
 	return news;
@@ -284,7 +288,7 @@ begin_apply(struct adopter *a, int64_t now_ms)
 		adopted_ranges_send(ready[i], now_ms);
 		a->keys += w->keysums.n;
 		of[i] = (struct apply_many){&w->consumer,
-		    {w->first, w->last, window_lines(w)}, &w->keysums};
+		    {w->base + 1, w->last, window_lines(w)}, &w->keysums};
 	}
 	a->ranges.hurry = false;
 	FAILPOINT("flush-adopted-closed");
@@ -324,6 +328,27 @@ adopter_settle(
 		acknowledger_add(to, r->window);
 		adopted_ranges_free(&a->ranges, r);
 	}
+}
+
+const struct adopted_range *
+adopter_lost(struct adopter *a)
+{
+	if (a->lost != NULL)
+		return NULL;
+	a->lost = adopted_ranges_lost(&a->ranges);
+	return a->lost;
+}
+
+void
+adopter_restored(struct adopter *a, bool left)
+{
+	struct adopted_range *r = a->lost;
+
+	a->lost = NULL;
+	if (left)
+		adopted_ranges_free(&a->ranges, r);
+	else
+		adopted_ranges_pass(r);
 }
 
 void

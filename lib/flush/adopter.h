@@ -7,7 +7,8 @@
  * The ledger row of a range is read by a write, once and again whenever it did
  * not move; batches that it has are not counted.  A row that another session
  * has locked is passed over and looked at again after ADOPTER_AGAIN_MS, so a
- * session that holds on to one row delays no other.
+ * session that holds on to one row delays no other.  A row that was read is
+ * forgotten with the connection.
  *
  * All batches are Redis's until they are acknowledged, after ADOPTED_DONE.
  */
@@ -46,12 +47,14 @@ struct adopter {
 	const struct committer *own; /* borrowed: bound to which database, and
 				      * what a statement costs */
 	struct adopted_ranges ranges;
-	int64_t waiting_ms; /* clock_ms() of a call under way, or since when
-			     * none could begin; 0: nothing is due */
-	int64_t started_us; /* clock_us() of the last statement */
-	int64_t took_us;    /* the last one that was answered */
-	size_t keys;        /* in it */
-	uint64_t trimmed;   /* batches that ranges had and the table, too */
+	int64_t waiting_ms;  /* clock_ms() of a call under way, or since when
+			      * none could begin; 0: nothing is due */
+	int64_t started_us;  /* clock_us() of the last statement */
+	int64_t took_us;     /* the last one that was answered */
+	size_t keys;         /* in it */
+	uint64_t trimmed;    /* batches that ranges had and the table, too */
+	uint64_t connection; /* the last one on which rows were read */
+	struct adopted_range *lost;  /* of adopter_lost; NULL: none */
 	const struct window *failed; /* what could not be counted, */
 	uint64_t row;                /* and where its row stands */
 };
@@ -75,6 +78,12 @@ enum committer_news adopter_step(struct adopter *a, short revents);
 /* Hands what is in the table to the acknowledger, which has room. */
 void adopter_settle(
     struct adopter *a, struct acknowledger *to, struct flush_tally *tally);
+
+/* The next range whose row went back, to restore what is below it (then there
+ * is adopter_restored); NULL: none, or the last one waits. */
+const struct adopted_range *adopter_lost(struct adopter *a);
+/* Older batches are left: the range is dropped.  Else it is counted. */
+void adopter_restored(struct adopter *a, bool left);
 
 /* committer_explain. */
 void adopter_explain(const struct adopter *a, enum committer_news news,

@@ -87,6 +87,7 @@ finish(struct committer *c, enum committer_task task)
 		c->row = statements_row(c->pg);
 		c->waiting_ms = 0;
 		return COMMITTER_ROW;
+	case COMMITTER_ROWS: return COMMITTER_ROWS_READ;
 	case COMMITTER_FORGET: return COMMITTER_FORGOTTEN;
 	case COMMITTER_FIND_OLD:
 		statements_old_found(c->pg, &c->old);
@@ -125,7 +126,12 @@ finish_read_row(struct committer *c)
 		c->took_us = clock_us() - c->started_us;
 		c->replayed = true;
 		return COMMITTER_COMMITTED;
-	case WINDOW_LOST: return COMMITTER_LOST;
+	case WINDOW_LOST:
+		if (!w->plain)
+			return COMMITTER_LOST;
+		c->lost += w->base - c->row;
+		w->base = c->row;
+		break;
 	case WINDOW_PARTLY: return COMMITTER_PARTLY;
 	case WINDOW_AGAIN:
 		/* Once, it may have been moved and moved back in between. */
@@ -199,7 +205,7 @@ call(struct committer *c, enum committer_task task)
 	case COMMITTER_NO_TASK: break;
 	case COMMITTER_APPLY:
 		b = (struct statements_batches){
-		    w->first, w->last, window_lines(w)};
+		    w->base + 1, w->last, window_lines(w)};
 		return FAILPOINT_AFTER(
 		    "flush-sent", statements_apply(c->pg, &w->consumer,
 				      c->queue, &b, database, &w->keysums));
@@ -207,6 +213,9 @@ call(struct committer *c, enum committer_task task)
 		return statements_read(c->pg, &w->consumer, c->queue, database);
 	case COMMITTER_LOOK:
 		return statements_read(c->pg, &c->look_for, c->queue, database);
+	case COMMITTER_ROWS:
+		return statements_read_all(
+		    c->pg, c->rows_of, c->n_rows, &c->database);
 	case COMMITTER_FORGET: return statements_forget(c->pg, &c->old);
 	case COMMITTER_FIND_OLD:
 		return statements_find_old(c->pg, c->queue, &c->old_after);
@@ -225,6 +234,7 @@ committer_explain(const struct committer *c, enum committer_news news,
 	case COMMITTER_NOTHING:
 	case COMMITTER_COMMITTED:
 	case COMMITTER_ROW:
+	case COMMITTER_ROWS_READ:
 	case COMMITTER_FOUND:
 	case COMMITTER_FORGOTTEN: break;
 	case COMMITTER_PARTLY:
@@ -235,9 +245,9 @@ committer_explain(const struct committer *c, enum committer_news news,
 		break;
 	case COMMITTER_LOST:
 		reason_set(ret_why,
-		    "ledger: row stands at batch %" PRIu64
-		    ", expected %" PRIu64,
-		    c->row, w->first - 1);
+		    "ledger: went back to batch %" PRIu64 "; %" PRIu64
+		    " to %" PRIu64 " not committed",
+		    c->row, w->first, w->last);
 		break;
 	case COMMITTER_TOO_OLD:
 		reason_set(ret_why, "window: older than a day; not committed");
@@ -271,14 +281,15 @@ committer_status(enum committer_news news)
 	case COMMITTER_NOTHING:
 	case COMMITTER_COMMITTED:
 	case COMMITTER_ROW:
+	case COMMITTER_ROWS_READ:
 	case COMMITTER_FOUND:
 	case COMMITTER_FORGOTTEN: break;
 	case COMMITTER_PARTLY:
+	case COMMITTER_LOST:
 	case COMMITTER_TOO_OLD:
 	case COMMITTER_ELSEWHERE:
 	case COMMITTER_HIDDEN_LATER:
 	case COMMITTER_MEMORY: return EXIT_TEMPFAIL;
-	case COMMITTER_LOST: return EXIT_BUG;
 	case COMMITTER_HIDDEN:
 	case COMMITTER_FAULT: return EXIT_CONFIG;
 	}
@@ -329,6 +340,14 @@ committer_look(struct committer *c, const struct id *consumer)
 	c->look_for = *consumer;
 	c->waiting_ms = clock_ms();
 	task_queue_add(&c->tasks, COMMITTER_LOOK);
+}
+
+void
+committer_rows(struct committer *c, const struct id *consumers, size_t n)
+{
+	c->rows_of = consumers;
+	c->n_rows = n;
+	task_queue_add(&c->tasks, COMMITTER_ROWS);
 }
 
 void

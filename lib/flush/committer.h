@@ -11,6 +11,9 @@
  *	                    +-+-------+
  *	                     lost
  *
+ * A plain window, of which nobody else can have a part, is counted from
+ * wherever a row stands that is lower than it was.
+ *
  * From committer_commit to committer_take the committer has the window; its
  * batches are Redis's until they are acknowledged, after COMMITTED.
  */
@@ -38,6 +41,7 @@ enum committer_task {
 	COMMITTER_APPLY,    /* the window's */
 	COMMITTER_READ_ROW, /* APPLY moved no row: where does it stand? */
 	COMMITTER_LOOK,     /* committer_look */
+	COMMITTER_ROWS,     /* committer_rows */
 	COMMITTER_FORGET,   /* committer_forget */
 	COMMITTER_FIND_OLD  /* committer_find_old */
 };
@@ -46,11 +50,12 @@ enum committer_news {
 	COMMITTER_NOTHING,
 	COMMITTER_COMMITTED, /* the window is in the table: committer_take it */
 	COMMITTER_ROW,       /* committer_look: row */
+	COMMITTER_ROWS_READ, /* committer_rows: statements_row_of */
 	COMMITTER_FOUND,     /* committer_find_old: old */
 	COMMITTER_FORGOTTEN, /* committer_forget */
 	/* The window can't be committed: */
 	COMMITTER_PARTLY,  /* row: another process counted a part of it */
-	COMMITTER_LOST,    /* row is lower than it can be */
+	COMMITTER_LOST,    /* row is lower than it was: Postgres went back */
 	COMMITTER_TOO_OLD, /* window_too_old */
 	COMMITTER_HIDDEN,  /* the row stands where the window begins, and does
 			    * not move: a policy or a trigger hides it */
@@ -75,7 +80,10 @@ struct committer {
 	int64_t took_us;        /* the last statement that committed */
 	struct cost_model cost; /* what the next one may take */
 	struct id look_for;
-	uint64_t row;              /* the last row that was read */
+	uint64_t row;             /* the last row that was read */
+	const struct id *rows_of; /* borrowed */
+	size_t n_rows;
+	uint64_t lost; /* plain windows that were in the table and are not */
 	struct id old_after;       /* FIND_OLD begins behind it */
 	struct statements_old old; /* found, or to be forgotten */
 };
@@ -119,6 +127,10 @@ struct window *committer_take(struct committer *c);
 
 /* Reads consumer's ledger row; only if committer_idle. */
 void committer_look(struct committer *c, const struct id *consumer);
+
+/* Reads the ledger rows of n consumers (borrowed until they are read), to
+ * STATEMENTS_ROWS_MAX; only if committer_bind was called. */
+void committer_rows(struct committer *c, const struct id *consumers, size_t n);
 
 /* Finds old consumers behind `after`, when nothing else is to be done. */
 void committer_find_old(struct committer *c, const struct id *after);

@@ -14,6 +14,7 @@ enum {
 	SUCCESS,
 	AT_RISK,
 	STEPS_BACK,
+	LEDGER_BACK,
 	REJECTED,
 	COUNT = REJECTED + FAULT_COUNT - 1
 };
@@ -27,6 +28,7 @@ static struct metric series[COUNT] = {
     [SUCCESS] = {METRIC_FLUSH_LAST_SUCCESS},
     [AT_RISK] = {METRIC_FLUSH_PROMISE_AT_RISK},
     [STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
+    [LEDGER_BACK] = {METRIC_LEDGER_STEPS_BACK},
 };
 
 int
@@ -54,6 +56,7 @@ flush_metrics_count(const struct flusher *f)
 		series[STALENESS].value = (double)staleness_ms / 1000;
 	series[REPLAYED].value = (double)f->tally.replayed;
 	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
+	series[LEDGER_BACK].value = (double)f->back.steps;
 	series[AT_RISK].value =
 	    schedule_at_risk(&f->schedule, &f->committer.cost);
 	if (commits == f->tally.commits)

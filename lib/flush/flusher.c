@@ -12,7 +12,6 @@
 #include "flush/identity.h"
 
 static void begin_consumer(struct flusher *f);
-static bool has_batch(const struct flusher *f);
 static bool asks(const struct flusher *f);
 static void move(struct flusher *f, enum flusher_state to);
 static void ask(struct flusher *f, const struct id *consumer);
@@ -29,6 +28,7 @@ static void committed(struct flusher *f);
 static void row_read(struct flusher *f);
 static void step_adopter(struct flusher *f, short revents);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
+static void restored(struct flusher *f);
 static void answered(struct flusher *f);
 static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *fmt, ...)
@@ -68,20 +68,6 @@ flusher_close(struct flusher *f)
 }
 
 /* -- lines ---------------------------------------------------------------- */
-
-bool
-flusher_takes(const struct flusher *f)
-{
-	size_t size = window_size(f->filling) + f->adopter.ranges.size;
-
-	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
-		return false;
-	/* The bound of all windows; they, and the batch, will be in acks. */
-	if (f->committer.window != NULL)
-		size += window_size(f->committer.window);
-	return size < f->options.max_keys &&
-	       f->acknowledger.acks.n + FLUSHER_WINDOWS + 1 < ACK_QUEUE_MAX;
-}
 
 enum flush_input_event
 flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
@@ -135,6 +121,7 @@ begin_consumer(struct flusher *f)
 	}
 	acknowledger_open(&f->acknowledger, q, f->windows, FLUSHER_WINDOWS,
 	    &f->input, 3 * f->options.interval_ms);
+	f->acknowledger.keep_ms = f->options.keep_ms;
 	committer_hold(&f->committer);
 	f->from_consumer = true;
 	schedule_promise(&f->schedule);
@@ -145,24 +132,11 @@ void
 flusher_end(struct flusher *f)
 {
 	f->ended = true;
-	if (!has_batch(f))
+	if (!flusher_has_batch(f))
 		move(f, FLUSHER_READ);
 }
 
 /* -- states --------------------------------------------------------------- */
-
-static bool
-has_batch(const struct flusher *f)
-{
-	switch (f->state) {
-	case FLUSHER_READ:
-	case FLUSHER_ASK_STREAM: return false;
-	case FLUSHER_PLACE:
-	case FLUSHER_ASK_BATCH:
-	case FLUSHER_LOOK: break;
-	}
-	return true;
-}
 
 /* Enters a state and begins what is waited for there. */
 static void
@@ -340,6 +314,7 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 	if (!f->from_consumer)
 		return next_ms;
 	at_ms = acknowledger_wait(&f->acknowledger, &ret_pfds[1]);
+	next_ms = num_min(going_back_due(&f->back, &f->committer), next_ms);
 	return num_min(at_ms, next_ms);
 }
 
@@ -347,6 +322,9 @@ void
 flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 {
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
+	/* Another server may have another row. */
+	if (f->connection != postgres_status(f->committer.pg)->connections)
+		f->row.known = false;
 	step_adopter(f, pfds[2].revents);
 	f->acknowledger.stalled =
 	    committer_stalled(&f->committer, clock_ms()) ||
@@ -354,9 +332,14 @@ flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 	if (f->from_consumer && f->status == 0)
 		handle_acknowledger(
 		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));
+	if (f->status == 0)
+		going_back_adopt(&f->adopter, &f->acknowledger);
 	place(f);
 	if (f->status == 0 && due_ms(f) <= clock_ms())
 		freeze(f);
+	if (f->from_consumer && f->status == 0)
+		going_back_start(
+		    &f->back, &f->committer, &f->acknowledger, clock_ms());
 	if (f->from_consumer && !asks(f) && !f->ended)
 		ledger_gc_start(&f->gc, &f->committer, clock_ms());
 }
@@ -366,6 +349,11 @@ handle_committer(struct flusher *f, enum committer_news news)
 {
 	char why[REASON_MAX] = "";
 
+	if (news == COMMITTER_LOST) {
+		going_back_window(
+		    &f->acknowledger, f->committer.window, f->committer.row);
+		return;
+	}
 	if (committer_status(news) != 0) {
 		committer_explain(&f->committer, news, why);
 		fail(f, committer_status(news), "%s", why);
@@ -375,6 +363,8 @@ handle_committer(struct flusher *f, enum committer_news news)
 		committed(f);
 	else if (news == COMMITTER_ROW)
 		row_read(f);
+	else if (news == COMMITTER_ROWS_READ)
+		going_back_rows(&f->back, &f->committer, &f->acknowledger);
 	else if (news == COMMITTER_FOUND)
 		ledger_gc_found(&f->gc, &f->committer, &f->acknowledger);
 	else if (news == COMMITTER_FORGOTTEN)
@@ -421,6 +411,7 @@ row_read(struct flusher *f)
 
 	f->row = (struct placement_row){
 	    .known = true, .consumer = p->consumer, .row = f->committer.row};
+	f->connection = postgres_status(f->committer.pg)->connections;
 	move(f, FLUSHER_PLACE);
 	place(f);
 }
@@ -439,7 +430,28 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 		    acknowledger_explain(&f->acknowledger, news, f->why);
 		return;
 	case ACKNOWLEDGER_ANSWER: answered(f); return;
+	case ACKNOWLEDGER_LISTED:
+		going_back_listed(&f->back, &f->committer, &f->acknowledger);
+		return;
+	case ACKNOWLEDGER_RESTORED_SEEN:
+		going_back_seen(&f->back, &f->committer, &f->acknowledger);
+		return;
+	case ACKNOWLEDGER_RESTORED: restored(f); return;
+	case ACKNOWLEDGER_RESTORED_ADOPTED:
+		going_back_adopted(&f->back, &f->adopter, &f->acknowledger);
+		return;
 	}
+}
+
+/* Redis has restored what is missing below the own window. */
+static void
+restored(struct flusher *f)
+{
+	char why[REASON_MAX] = "";
+
+	going_back_restored(&f->back, &f->acknowledger, f->committer.window);
+	committer_explain(&f->committer, COMMITTER_LOST, why);
+	fail(f, committer_status(COMMITTER_LOST), "%s", why);
 }
 
 /* Redis has said whether a consumer is registered: ours, or ledger_gc's. */
@@ -448,35 +460,10 @@ answered(struct flusher *f)
 {
 	if (asks(f)) {
 		f->unregistered = !f->acknowledger.registered;
-		move(f, has_batch(f) ? FLUSHER_PLACE : FLUSHER_READ);
+		move(f, flusher_has_batch(f) ? FLUSHER_PLACE : FLUSHER_READ);
 	} else if (f->gc.state == LEDGER_GC_ASK) {
 		ledger_gc_answer(&f->gc, &f->committer, &f->acknowledger);
 	}
-}
-
-int64_t
-flusher_oldest(const struct flusher *f)
-{
-	int64_t oldest_ms = IO_FOREVER, now_ms = clock_ms();
-
-	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
-		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
-			oldest_ms = f->windows[i].oldest_ms;
-	if (has_batch(f)) {
-		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms,
-					     clock_unix_ms());
-
-		oldest_ms = num_min(at_ms, oldest_ms);
-	}
-	return oldest_ms;
-}
-
-bool
-flusher_done(const struct flusher *f)
-{
-	return f->ended && !has_batch(f) && !f->filling->open &&
-	       committer_idle(&f->committer) && f->adopter.ranges.n == 0 &&
-	       f->acknowledger.acks.n == 0;
 }
 
 static void

@@ -29,6 +29,7 @@
 #include "flush/committer.h"
 #include "flush/flush_input.h"
 #include "flush/flush_tally.h"
+#include "flush/going_back.h"
 #include "flush/ledger_gc.h"
 #include "flush/placement.h"
 #include "flush/schedule.h"
@@ -53,6 +54,7 @@ struct flusher_options {
 	const char *queue, *redis;
 	int64_t interval_ms;
 	uint64_t max_keys;
+	int64_t keep_ms; /* acknowledged batches are kept so long in Redis */
 };
 
 struct flusher {
@@ -71,6 +73,8 @@ struct flusher {
 	struct adopter adopter;
 	struct acknowledger acknowledger; /* open if from_consumer */
 	struct ledger_gc gc;
+	struct going_back back;
+	uint64_t connection; /* of Postgres: the one that row was read on */
 
 	struct id asked;          /* the consumer that Redis was asked about */
 	bool unregistered;        /* it is not registered */
@@ -104,6 +108,13 @@ void flusher_end(struct flusher *f);
 int64_t flusher_wait(
     const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
+
+/* Is there a complete batch that was not placed yet? */
+bool flusher_has_batch(const struct flusher *f);
+
+/* The outage of the connection for adopted batches, NULL: none, or one that
+ * both connections share. */
+struct outage *flusher_adopter_outage(const struct flusher *f);
 
 /* The clock_ms() of the oldest increment that waits to be committed,
  * IO_FOREVER if there is none whose age is known. */

@@ -72,7 +72,7 @@ static void
 open_window(struct window *w, int64_t now_ms)
 {
 	w->open = true;
-	w->from = w->first = w->last = 0;
+	w->from = w->first = w->last = w->base = 0;
 	w->lines = 0;
 	w->opened_ms = now_ms;
 	w->sent_ms = 0;
@@ -92,8 +92,10 @@ window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 	size_t n = b->increments.len / sizeof(struct increment), end;
 	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
 
-	if (w->first == 0)
+	if (w->first == 0) {
 		w->from = w->first = seq;
+		w->base = seq - 1;
+	}
 	w->last = seq;
 	if (now_ms - age_ms < w->oldest_ms)
 		w->oldest_ms = now_ms - age_ms;
@@ -137,6 +139,7 @@ window_number(struct window *w, struct window_numbering *n, int64_t now_ms)
 	if (n->committed_ms > 0 && now_ms - n->committed_ms > NUMBERING_MS)
 		window_numbering_init(n);
 	w->consumer = w->self = n->consumer;
+	w->base = n->next - 1;
 	w->from = w->first = w->last = n->next++;
 	FAILPOINT("flush-plain");
 }
@@ -166,7 +169,7 @@ window_too_old(const struct window *w, int64_t now_ms)
 	/* Only this process can have committed what never was in Redis. */
 	int64_t since_ms = w->plain ? w->sent_ms : w->opened_ms;
 
-	return w->first == 1 && since_ms > 0 &&
+	return w->base == 0 && since_ms > 0 &&
 	       now_ms - since_ms > WINDOW_DAY_MS;
 }
 
@@ -177,7 +180,7 @@ window_judge(const struct window *w, uint64_t row)
 		return WINDOW_THERE;
 	if (row >= w->first)
 		return WINDOW_PARTLY;
-	return row == w->first - 1 ? WINDOW_AGAIN : WINDOW_LOST;
+	return row == w->base ? WINDOW_AGAIN : WINDOW_LOST;
 }
 
 int
@@ -188,6 +191,7 @@ window_trim(struct window *w, uint64_t row)
 	/* ends[i] belongs to batch from + i. */
 	size_t from = ends[row - w->from], to = ends[w->last - w->from];
 
+	w->base = row;
 	w->first = row + 1;
 	w->lines = 0;
 	keysums_clear(&w->keysums);

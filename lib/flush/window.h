@@ -53,6 +53,8 @@ struct window {
 	/* Batches.  from to first - 1 were in the table before; from, first
 	 * and last are 0 before the first batch. */
 	uint64_t from, first, last;
+	uint64_t base; /* where the ledger row must stand; first - 1, but for
+			* batches that are lost */
 	struct keysums keysums; /* of first to last */
 	uint64_t lines;         /* increments in keysums */
 	struct buf rejects;     /* struct queue_reject, sorted */
@@ -104,17 +106,17 @@ size_t window_size(const struct window *w);
  * up.  0 if plain: those never were in the queue. */
 uint64_t window_lines(const struct window *w);
 
-/* True if w begins with batch 1 and is older than a day: its consumer's
+/* True if w needs no ledger row and is older than a day: its consumer's
  * ledger row, which another process may have written, may have been deleted
  * since, and w would be counted twice. */
 bool window_too_old(const struct window *w, int64_t now_ms);
 
 /* What the ledger row means for w, whose statement did not move it. */
 enum window_verdict {
-	WINDOW_AGAIN,  /* row is first - 1: repeat the statement */
+	WINDOW_AGAIN,  /* row is base: repeat the statement */
 	WINDOW_THERE,  /* all of w is in the table */
 	WINDOW_PARTLY, /* first to row are in the table */
-	WINDOW_LOST    /* row is lower than first - 1 */
+	WINDOW_LOST    /* row is lower than first, and not base */
 };
 enum window_verdict window_judge(const struct window *w, uint64_t row);
 

@@ -230,6 +230,7 @@ step_greeting(struct postgres *pg, short revents)
 		fault(pg);
 	} else {
 		once_note(pg->once, ONCE_GREETING);
+		pg->status.connections++;
 		move(pg, LINK_IDLE);
 	}
 }
@@ -402,15 +403,14 @@ move(struct postgres *pg, enum link to)
 		pg->bulky = false;
 		pg->deadline_ms = clock_ms() + POSTGRES_CONNECT_MS;
 		break;
-	case LINK_GREETING: pg->warning[0] = '\0'; break;
 	case LINK_IDLE:
 		pg->deadline_ms =
 		    pg->bulky ? clock_ms() + POSTGRES_REST_MS : IO_FOREVER;
 		break;
 	case LINK_CALLING:
-		pg->warning[0] = '\0';
 		pg->deadline_ms = clock_ms() + POSTGRES_REPLY_MS;
-		break;
+		/* fall through */
+	case LINK_GREETING: pg->warning[0] = '\0'; break;
 	}
 	pg->link = to;
 	pg->status.idle = to == LINK_IDLE;
@@ -484,10 +484,10 @@ postgres_rows(const struct postgres *pg)
 const char *
 postgres_value(const struct postgres *pg, size_t i, size_t len)
 {
-	if (i >= postgres_rows(pg) || PQnfields(pg->rows) < 1 ||
-	    (size_t)PQgetlength(pg->rows, (int)i, 0) != len)
-		return NULL;
-	return PQgetvalue(pg->rows, (int)i, 0);
+	size_t n;
+	const char *value = postgres_bytes(pg, i, &n);
+
+	return value == NULL || n != len ? NULL : value;
 }
 
 const char *

@@ -69,6 +69,7 @@ enum postgres_state postgres_step(struct postgres *pg, short revents);
 /* The connection as it is now. */
 struct postgres_status {
 	bool idle; /* connected and no call under way: a call may begin */
+	uint64_t connections; /* that were made, up to this one */
 	char why[REASON_MAX]; /* why it is down, failed or faulty (then
 			       * with the remedy): one line, without URL
 			       * and password; empty if nothing failed

@@ -64,6 +64,13 @@ static const char read_row[] =
 		  "$3") " then -1 "
 			"else coalesce((select seq from written), 0) end";
 
+static const char read_rows[] =
+    "select uuid_send(c.id) || int8send(coalesce(l.seq, 0)) "
+    "from unnest($1::uuid[]) as c (id) "
+    "left join " STATEMENT_LEDGER " as l on l.consumer = c.id "
+    "where not pg_is_in_recovery() "
+    "and exists (select from " STATEMENT_DATABASE " as d where d.id = $2)";
+
 /* The row that has the lines of all deleted rows of a queue: an id of its own,
  * of version 3, which no consumer has. */
 #define FOLDED "overlay(md5('incr_ledger ' || queue) placing '3' from 13)::uuid"
@@ -174,6 +181,36 @@ statements_row(const struct postgres *pg)
 }
 
 int
+statements_read_all(struct postgres *pg, const struct id *consumers, size_t n,
+    const struct id *database)
+{
+	struct buf ids = {0};
+	struct postgres_params p = {0};
+	int result = -1;
+
+	if (pg_binary_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
+		statement_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
+		statement_put(&p, PG_BINARY_UUID, database->bytes, ID_BYTES);
+		result = statement_call(pg, "read ledger rows", read_rows, &p);
+	}
+	buf_free(&ids);
+	return result;
+}
+
+int
+statements_row_of(const struct postgres *pg, size_t i, struct id *ret_consumer,
+    uint64_t *ret_seq)
+{
+	const char *row = postgres_value(pg, i, ID_BYTES + 8);
+
+	if (row == NULL)
+		return -1;
+	memcpy(ret_consumer->bytes, row, ID_BYTES);
+	*ret_seq = bigendian_get64(row + ID_BYTES);
+	return 0;
+}
+
+int
 statements_find_old(
     struct postgres *pg, const char *queue, const struct id *after)
 {
@@ -264,11 +301,5 @@ int
 statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq)
 {
-	const char *row = postgres_value(pg, 1 + i, ID_BYTES + 8);
-
-	if (row == NULL)
-		return -1;
-	memcpy(ret_consumer->bytes, row, ID_BYTES);
-	*ret_seq = bigendian_get64(row + ID_BYTES);
-	return 0;
+	return statements_row_of(pg, 1 + i, ret_consumer, ret_seq);
 }

@@ -39,7 +39,8 @@ struct statements_batches {
 };
 
 /*
- * Moves consumer's ledger row to last if it stands at exactly first - 1
+ * Moves consumer's ledger row to last if it stands at exactly first - 1, where
+ * first may be lower than that of the batches counted if those below are lost
  * (first = 1: inserts it if there is none), and, in the same statement, adds
  * all sums only if the row moved.  It fails as a whole if fewer rows are
  * inserted or updated than there are keys: a trigger can keep rows out.
@@ -65,6 +66,16 @@ int statements_read(struct postgres *pg, const struct id *consumer,
     const char *queue, const struct id *database);
 /* Result: the last batch that is in the table, 0 if there is no row. */
 uint64_t statements_row(const struct postgres *pg);
+
+/* Reads the ledger rows of consumers, n to STATEMENTS_ROWS_MAX, as they are,
+ * and only on a primary that is the database. */
+enum { STATEMENTS_ROWS_MAX = 500 };
+int statements_read_all(struct postgres *pg, const struct id *consumers,
+    size_t n, const struct id *database);
+/* Result: consumer i (from 0) and where its row stands, 0 without one.  0, or
+ * -1 if there is no such row. */
+int statements_row_of(const struct postgres *pg, size_t i,
+    struct id *ret_consumer, uint64_t *ret_seq);
 
 struct statements_old {
 	struct id consumers[STATEMENTS_OLD_MAX];

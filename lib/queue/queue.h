@@ -321,11 +321,54 @@ struct queue_reject {
 	uint64_t index; /* in the batch, from 0 */
 };
 
-/* Deletes batches of consumer, after copying rejects (sorted), as far as they
- * are still there. */
+/* How long acknowledged batches are kept, and the database that has them. */
+struct queue_keep {
+	int64_t ms; /* 0: they are deleted */
+	struct id database;
+};
+
+/* Deletes or keeps batches of consumer, after copying rejects (sorted), as far
+ * as they are still unacknowledged. */
 int queue_acknowledge(struct queue *q, const struct id *consumer,
-    const uint64_t *seqs, size_t n, const struct queue_reject *rejects,
-    size_t n_rejects);
+    const struct queue_keep *keep, const uint64_t *seqs, size_t n,
+    const struct queue_reject *rejects, size_t n_rejects);
+
+/* Lists the last acknowledged numbers of consumers, in order of their ids and
+ * behind `after`. */
+enum { QUEUE_NUMBERS_MAX = 500 };
+int queue_numbers(struct queue *q, const struct id *after);
+
+struct queue_numbered {
+	size_t n; /* QUEUE_NUMBERS_MAX: there may be more */
+	const struct redis_reply *list; /* of queue_numbered_at */
+};
+const struct queue_numbered *queue_numbered(const struct queue *q);
+/* Consumer i (from 0).  0, or -1 if that entry of the set of consumers is
+ * none. */
+int queue_numbered_at(const struct queue_numbered *l, size_t i,
+    struct id *ret_consumer, uint64_t *ret_seq);
+
+/* Of a consumer whose ledger row is lower than it was. */
+struct queue_restore {
+	struct id consumer;
+	uint64_t row;       /* where it stands, in: */
+	struct id database; /* batches that another one counted stay kept */
+	uint64_t known;     /* batches up to this number are missed */
+	/* Speaker does not own it from now on: */
+	bool lets_go; /* in any case; else if not all up to known are lost */
+	struct id speaker; /* nil: none */
+};
+
+/* Makes kept batches above the row unacknowledged again, to be adopted. */
+int queue_restore(struct queue *q, const struct queue_restore *r);
+
+struct queue_restored {
+	uint64_t moved;  /* batches */
+	uint64_t oldest; /* unacknowledged above the row; 0: none is */
+	uint64_t lost;   /* batches, which nobody was told of before */
+	uint64_t back;   /* so much lower is the row than Redis knew it */
+};
+const struct queue_restored *queue_restored(const struct queue *q);
 
 struct queue_acknowledged {
 	bool known;    /* this Redis has, or had a day ago, the consumer: */

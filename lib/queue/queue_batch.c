@@ -204,8 +204,8 @@ queue_batch_payload(const struct queue_batch *b, size_t i, size_t *ret_len)
 
 int
 queue_acknowledge(struct queue *q, const struct id *consumer,
-    const uint64_t *seqs, size_t n, const struct queue_reject *rejects,
-    size_t n_rejects)
+    const struct queue_keep *keep, const uint64_t *seqs, size_t n,
+    const struct queue_reject *rejects, size_t n_rejects)
 {
 	if (!queue_call_start(q))
 		return -1;
@@ -213,7 +213,12 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 	queue_call_consumer_key(q, consumer, "batches", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
 	queue_call_consumer_key(q, consumer, "none", NULL);
+	queue_call_consumer_key(q, consumer, "kept", NULL);
+	queue_call_consumer_key(q, consumer, "acknowledged", NULL);
+	queue_call_consumer_key(q, consumer, "restored", NULL);
 	queue_call_consumer_key(q, consumer, "batch::", NULL);
+	resp_arg_u64(&q->args, (uint64_t)keep->ms);
+	queue_call_id(q, &keep->database);
 	resp_arg_u64(&q->args, n);
 	for (size_t i = 0; i < n; i++)
 		resp_arg_u64(&q->args, seqs[i]);
@@ -221,7 +226,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].seq);
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 4, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 7, NULL);
 }
 
 enum queue_state

@@ -37,6 +37,8 @@
 	SCRIPT(ADOPT, adopt) \
 	SCRIPT(MARK, mark) \
 	SCRIPT(ACKNOWLEDGE, acknowledge) \
+	SCRIPT(NUMBERS, numbers) \
+	SCRIPT(RESTORE, restore) \
 	COMMAND(ASK, ask) \
 	SCRIPT(IDENTIFY, identify) \
 	SCRIPT(MEASURE, measure) \
@@ -100,6 +102,8 @@ struct queue {
 		struct queue_adopted adopted;
 		struct queue_marked marked;
 		struct queue_acknowledged acknowledged;
+		struct queue_numbered numbered;
+		struct queue_restored restored;
 		struct queue_asked asked;
 		struct queue_identified identified;
 		struct queue_lengths lengths;

@@ -17,7 +17,7 @@
 #include "redis/server_info.h"
 
 enum {
-	HANDSHAKE_SCRIPTS_MAX = 16,
+	HANDSHAKE_SCRIPTS_MAX = 24,
 	HANDSHAKE_KEYS_MAX = 4,
 	HANDSHAKE_SHA = 40,
 	HANDSHAKE_RUN_ID_MAX = 128,

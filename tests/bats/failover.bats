@@ -170,3 +170,70 @@ has_row() { [ "$(on_standby 'select seq from incr_ledger')" = 2 ]; }
 		run -111 incr-db create
 	[[ "$output" == *'read-only transaction' ]]
 }
+
+# -- a server that lacks what was acknowledged ---------------------------------
+
+no_unacked() {
+	[ -z "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*::batches")" ]
+}
+primary_has() { [ "$(on_primary 'select sum(value) from increments')" = "$1" ]; }
+no_receiver() { [ "$(on_standby 'select count(*) from pg_stat_wal_receiver')" = 0 ]; }
+
+# cut_off: the standby gets nothing any more
+cut_off() {
+	wait_for 10 caught_up 5050
+	on_standby "alter system set primary_conninfo = ''"
+	on_standby 'select pg_reload_conf()' >/dev/null
+	wait_for 10 no_receiver
+}
+promoted() { pg_promote "$S"; }
+
+# backed_up, restored: a base backup in place of the standby
+backed_up() {
+	pg_stop "$S"
+	rm -rf "$S/data"
+	as_postgres "$PG_BIN/pg_basebackup" -h "$P" -U postgres -D "$S/data" \
+		-X stream -c fast --no-sync
+}
+restored() { pg_start "$S"; }
+
+# goes_back BEFORE AFTER: what was counted in between is gone from Postgres
+goes_back() {
+	increments 1 100 | incr-publish
+	drain
+	wait_for 10 primary_has 5050
+	wait_for 10 no_unacked
+	"$1"
+	increments 101 200 | incr-publish
+	wait_for 10 primary_has 20100
+	wait_for 10 no_unacked
+	pg_stop "$P" QUIT
+	"$2"
+}
+goes_on() { # SUM
+	increments 1 10 | incr-publish
+	wait_for 20 caught_up "$1"
+	wait_for 10 no_unacked
+	kill -0 "$flush"
+}
+
+@test "an asynchronous standby that lags takes over: the loss is said" {
+	goes_back cut_off promoted
+	wait_for 20 grep -Eq 'consumer [0-9a-f-]{36} went back to batch [0-9]+: [1-9][0-9]* lost, 0 restored' "$DIR/err"
+	goes_on 5105
+	[ "$(grep -c 'went back' "$DIR/err")" = 1 ]
+}
+
+@test "an asynchronous standby that lags takes over, with --keep: exact" {
+	export INCR_KEEP=60
+	goes_back cut_off promoted
+	wait_for 30 caught_up 20100
+	goes_on 20155
+	grep -Eq ': 0 lost, [1-9][0-9]* restored' "$DIR/err"
+}
+
+@test "a base backup is restored, with --keep: exact" {
+	INCR_KEEP=300 goes_back backed_up restored
+	wait_for 30 caught_up 20100
+	goes_on 20155
+}

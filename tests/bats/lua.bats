@@ -175,12 +175,31 @@ read_batch() { # ID SEQ
 	script read 2 "${P}consumer::$1::batches" "${P}consumer::$1::last" "$2"
 }
 
+DB=eeeeeeee-0000-4000-8000-00000000000e
+
+# KEEP=MS: how long they are kept
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
-	script acknowledge 4 "$REJECTED" "${P}consumer::$id::batches" \
+	script acknowledge 7 "$REJECTED" "${P}consumer::$id::batches" \
 		"${P}consumer::$id::last" "${P}consumer::$id::none" \
-		"${P}consumer::$id::batch::" "$@"
+		"${P}consumer::$id::kept" "${P}consumer::$id::acknowledged" \
+		"${P}consumer::$id::restored" "${P}consumer::$id::batch::" \
+		"${KEEP:-0}" $DB "$@"
+}
+
+restore() { # ID ROW [KNOWN [SPEAKER [ALWAYS [DATABASE]]]]
+	local id=$1 keys=()
+	for key in owner batches kept acknowledged restored closed; do
+		keys+=("${P}consumer::$id::$key")
+	done
+	script restore 7 "${P}consumers" "${keys[@]}" "$id" \
+		"${P}consumer::$id::batch::" "$2" "${6:-$DB}" "${3:-0}" \
+		"${4:-00000000-0000-0000-0000-000000000000}" "${5-}"
+}
+
+acknowledged() { # [AFTER [MAX]]
+	script numbers 1 "${P}consumers" "${P}consumer::" "${1-}" "${2:-9}"
 }
 
 # reject PAYLOAD...: the last one is the newest
@@ -1246,6 +1265,163 @@ mark_lives() {
 	[ "$(acknowledge $A 1 2)" = "0 2" ]
 }
 
+
+@test "acknowledge: the last acknowledged number is known, kept or not" {
+	register $A
+	register $B
+	publish $C 1 a b c
+	take $A 1 1
+	take $A 2 1
+	take $B 1 1
+	[ "$(acknowledged)" = "" ]
+	acknowledge $A 1 2
+	KEEP=60000 acknowledge $B 1 1
+	[ "$(acknowledged)" = "$A 2 $B 1" ]
+	acknowledge $A 1 1
+	acknowledge $A 1 7
+	unchanged acknowledged
+	[ "$reply" = "$A 2 $B 1" ]
+	[ "$(acknowledged "" 1)" = "$A 2" ]
+	[ "$(acknowledged $A)" = "$B 1" ]
+}
+
+# kept_of ID: their numbers
+kept_of() { rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | cut -d' ' -f1 | xargs; }
+
+@test "acknowledge: a kept batch is not delivered, and goes after its time" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	take $A 2 1
+	take $A 3 1
+	[ "$(KEEP=60000 acknowledge $A 1 1 1 0)" = "1 3" ]
+	[ "$(list "$REJECTED")" = "a " ]
+	[ "$(kept_of $A)" = 1 ]
+	ttl=$(rcli pttl "${P}consumer::$A::batch::1")
+	((ttl > 50000 && ttl <= 60000))
+	[ "$(take $A 1)" = gone ]
+	[ "$(read_batch $A 1)" = gone ]
+	KEEP=60000 unchanged acknowledge $A 1 1 1 0
+	[ "$reply" = "0 3" ]
+	# It is nobody's orphan, nor is it unacknowledged.
+	acknowledge $A 1 2
+	[ "$(survey)" = "0 1 $A 3 3 1" ]
+	acknowledge $A 1 3
+	[ "$(holders $B)" = "" ]
+	[ "$(script measure 3 "$READY" "$REJECTED" "${P}consumers" \
+		"${P}consumer::")" = "0 0 1" ]
+	KEEP=1 acknowledge $A 1 1
+	rcli zadd "${P}consumer::$A::kept" 1 "1 $DB" >/dev/null
+	publish $B 2 d
+	take $A 4
+	acknowledge $A 1 4
+	[ "$(kept_of $A)" = "" ]
+}
+
+@test "adopt: a consumer that only keeps is neither adopted nor swept" {
+	register $A
+	register $B
+	publish $C 1 a
+	take $A 1
+	KEEP=60000 acknowledge $A 1 1
+	disown_consumer $A
+	unchanged adopt $B $A ''
+	[[ "$reply" != *$A* ]]
+	rcli zadd "${P}consumer::$A::kept" 1 "1 $DB" >/dev/null
+	[ "$(adopt $B)" = "$A" ]
+	adopt $B $A ''
+	[ "$(rcli exists "${P}consumer::$A::acknowledged" \
+		"${P}consumer::$A::kept")" = 0 ]
+}
+
+# -- restore ---------------------------------------------------------------------
+
+# three_kept: of A, counted to 3; batch 4 is unacknowledged
+three_kept() {
+	register $A
+	register $B
+	publish $C 1 a b c d
+	for i in 1 2 3 4; do take $A $i 1; done
+	KEEP=60000 acknowledge $A 3 1 2 3 3 0
+}
+
+@test "restore: what is kept above the row is unacknowledged again" {
+	three_kept
+	[ "$(restore $A 1)" = "2 2 0 2" ]
+	[ "$(kept_of $A)" = 1 ]
+	[ "$(acknowledged)" = "$A 1" ]
+	[ "$(rcli pttl "${P}consumer::$A::batch::2")" = -1 ]
+	[ "$(batch $A 3)" = "c " ]
+	[[ "$(read_batch $A 2)" == taken* ]]
+	# Repeated, nothing is told again.
+	[ "$(restore $A 1)" = "0 2 0 0" ]
+	# Its dead letters were copied before.
+	[ "$(list "$REJECTED")" = "c " ]
+	KEEP=60000 acknowledge $A 2 2 3 3 0
+	[ "$(list "$REJECTED")" = "c " ]
+	[ "$(acknowledged)" = "$A 3" ]
+	[ "$(kept_of $A)" = "1 2 3" ]
+}
+
+@test "restore: its consumer is closed for good, to be adopted" {
+	three_kept
+	restore $A 1
+	unchanged renew $A '' $A
+	[ "$reply" = 0 ]
+	unchanged take $A 5
+	[ "$reply" = notowner ]
+	was=$(owner $A)
+	[[ "$(adopt $B)" == "$A $was" ]]
+	[[ "$(adopt $B $A "$was")" == "$A 2 3 4"* ]]
+	[ "$(renew $B '' $A)" = 1 ]
+	# Also when its adopter is gone.
+	disown_consumer $A
+	unchanged renew $A '' $A
+	[ "$reply" = 0 ]
+	# Another time it is another one, for no late adoption.
+	acknowledge $A 3 2 3 4
+	restore $A 2
+	[ "$(owner $A)" != "$was" ]
+	unchanged adopt $B $A "$was"
+	adopt $B $A "$(owner $A)"
+	[ "$(rcli sismember "${P}consumers" $A)" = 1 ]
+	rcli del "${P}consumer::$A::kept"
+	[[ "$(adopt $B)" == "$A "* ]]
+	adopt $B $A "$(owner $A)"
+	[ "$(rcli sismember "${P}consumers" $A)" = 0 ]
+}
+
+@test "restore: nothing of another database, nor what is not kept any more" {
+	three_kept
+	[ "$(restore $A 1 0 '' '' $A)" = "0 4 2 2" ]
+	[ "$(kept_of $A)" = "1 2 3" ]
+	# It was told, of the same row.
+	[ "$(restore $A 1 3)" = "2 2 0 0" ]
+	acknowledge $A 3 2 3 4
+	[ "$(restore $A 3)" = "0 0 1 1" ]
+	[ "$(restore $A 3 5)" = "0 0 1 0" ]
+	unchanged restore $D 1
+	[ "$reply" = "0 0 0 0" ]
+}
+
+@test "restore: a speaker lets go where older batches are left" {
+	register $A
+	register $B
+	publish $C 1 a b
+	take $A 1 1
+	take $A 2 1
+	disown_consumer $A
+	adopt $B $A ''
+	[ "$(restore $A 0 0 $B)" = "0 1 0 0" ]
+	[ "$(owner $A)" = "$(record $B)" ]
+	[ "$(restore $A 0 1 $B)" = "0 1 0 0" ]
+	[[ "$(owner $A)" == 00000000-* ]]
+	adopt $B $A "$(owner $A)"
+	[ "$(restore $A 0 0 $C 1)" = "0 1 0 0" ]
+	[ "$(owner $A)" = "$(record $B)" ]
+	[ "$(restore $A 0 0 $B 1)" = "0 1 0 0" ]
+	[[ "$(owner $A)" == 00000000-* ]]
+}
 
 # -- withdraw -------------------------------------------------------------------
 

@@ -85,14 +85,23 @@ stopped() { grep -q '^State:	T' "/proc/$1/status"; }
 
 # -- incr-consume | incr-flush -------------------------------------------------
 
-# given ready|orphan|held: what there is to be counted, waiting or in a batch
-# of a consumer that is gone; held: waiting, and no statement ends before
-# release, so that incr-flush still has all of it when incr-consume has left.
+# given ready|orphan|held|back: what there is to be counted, waiting or in a
+# batch of a consumer that is gone; held: waiting, and no statement ends before
+# release, so that incr-flush still has all of it when incr-consume has left;
+# back: it was counted and is kept, and Postgres went back.
 given() {
 	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" nonsense >/dev/null
 	increments 1 20 | incr-publish
 	[ "$1" != orphan ] || incr-consume -o >/dev/null
+	[ "$1" != back ] || goes_back
 	[ "$1" != held ] || hold "insert into increments values ('$KEY', 1)"
+}
+goes_back() {
+	incr-consume -o >given
+	incr-flush -k 60 <given && false
+	sum_is $SUM
+	sql "delete from increments where key = '$KEY'"
+	sql "delete from incr_ledger where queue = '$INCR_QUEUE'"
 }
 release() { [ -z "${LOCK-}" ] || unlock; }
 # claimed: incr-flush has made itself the owner of what it holds
@@ -191,6 +200,8 @@ killed() {
 		flush-acknowledged:kill ready 111 137 $SUM
 		flush-mark-sent:kill ready 111 137 0
 		flush-marked:kill ready 111 137 0
+		flush-restore-sent:kill back 111 137 0
+		flush-restored:kill back 111 137 0
 		flush-renew-sent:kill held 0 137 0|$SUM -o
 		flush-renewed:kill held 0 137 0|$SUM -o
 	END
@@ -272,6 +283,8 @@ leave() {
 		flush-acknowledged:stop ready 137 111
 		flush-mark-sent:stop ready 137 111
 		flush-marked:stop ready 137 111
+		flush-restore-sent:stop back 137 111
+		flush-restored:stop back 137 111
 		flush-renew-sent:stop held 0 1 -o
 		flush-renewed:stop held 0 1 -o
 	END
@@ -316,12 +329,19 @@ half_stopped() {
 # dropped FAILPOINT GIVEN: connections break there, and it goes on
 dropped() {
 	given "$2"
-	INCR_POINT=$1 drain -o
+	[ "$2" = back ] || INCR_POINT=$1 drain -o
+	[ "$2" != back ] || INCR_POINT=$1 comes_back
 	status_of "$consume" 0
 	[ "$2" != held ] || wait_for 10 claimed
 	release
 	status_of "$flush" 1
 	settled $SUM
+}
+
+comes_back() {
+	drain
+	wait_for 10 drained $SUM
+	kill "$consume"
 }
 
 @test "connections to Redis and Postgres break at each point" {
@@ -350,6 +370,8 @@ dropped() {
 		flush-acknowledged:drop ready
 		flush-mark-sent:drop ready
 		flush-marked:drop ready
+		flush-restore-sent:drop back
+		flush-restored:drop back
 		flush-renew-sent:drop held
 		flush-renewed:drop held
 	END

@@ -158,3 +158,82 @@ stopped() { grep -q '^State:	T' "/proc/$flush/status"; }
 	sum_is 0
 	grep -q 'this is no longer database' "$DIR/err"
 }
+
+# -- rows that went back -------------------------------------------------------
+
+of() { echo "incr::queue::[$INCR_QUEUE]::consumer::$1::$2"; }
+# unacknowledged CONSUMER SEQ...: in Redis, and A is the owner
+unacknowledged() {
+	local id=$1
+	shift
+	for seq; do rcli zadd "$(of "$id" batches)" 1 "$seq"; done >/dev/null
+	rcli set "$(of "$id" owner)" "$A 1" >/dev/null
+}
+# let_go CONSUMER SEQ...: it has no owner, and these batches
+let_go() {
+	[[ "$(rcli get "$(of "$1" owner)")" == 00000000-* ]]
+	[ "$(rcli --raw zrange "$(of "$1" batches)" 0 -1 | xargs)" = "${*:2}" ]
+}
+row_is() { sql "update incr_ledger set seq = $2 where consumer = '$1'"; }
+lost_one() { grep -Fxq "incr-flush: ledger: consumer $B went back to batch 1: 1 lost, 0 restored (--keep)" "$DIR/err"; }
+
+@test "rows that went back: older batches go first, a gap is passed, or neither" {
+	row_is $B 1
+	row_is $C 3
+	unacknowledged $B 3 4
+	unacknowledged $C 4 5
+	flushed '' 2
+	wait "$flush"
+	rows_are '4 3 1'
+	sum_is 11
+	lost_one
+	[ "$(wc -l <"$DIR/err")" = 1 ]
+	let_go $C 4 5
+	[ "$(rcli exists "$(of $B batches)")" = 0 ]
+}
+
+@test "one that goes back after it was read is passed from where it is" {
+	flushed flush-adopted-closed:stop 2
+	row_is $B 1
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+	lost_one
+}
+
+@test "so is one of another server" {
+	flushed flush-adopted-closed:stop 2
+	sql "select pg_terminate_backend(pid) from pg_stat_activity
+		where application_name = 'incr-flush'
+		and datname = current_database()" >/dev/null
+	row_is $B 1
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 15
+	lost_one
+}
+
+@test "what a row had once is neither counted nor acknowledged after it is gone" {
+	row_is $B 3
+	unacknowledged $B 3 4
+	flushed flush-adopted-closed:stop 2
+	row_is $B 2
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '2 5 1'
+	sum_is 12
+	let_go $B 3 4
+}
+
+@test "a gap is passed from exactly the row that was read" {
+	row_is $B 1
+	flushed flush-restored:stop 2
+	row_is $B 3
+	kill -CONT "$flush"
+	wait "$flush"
+	rows_are '4 5 1'
+	sum_is 14
+	lost_one
+}

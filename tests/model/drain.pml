@@ -19,6 +19,8 @@
  *		warning or without an answer; later, the standby takes over
  *	FAILOVER	Redis dies, and a replica takes over, which has what it had when
  *		the primary last confirmed (WAIT, --replicas), or later
+ *	BACK	Postgres is as it was at some time before: an asynchronous
+ *		standby, a base backup (built with -DBACKWARDS)
  *
  * A pause needs no step of its own: every process may wait as long as it
  * likes between two steps while others go on.  A call and its script are one
@@ -94,6 +96,17 @@
 #define WAIT_READ	30
 #define TAKE_WRITES	31
 #define READ_WRITES	32
+#define REJECT_ONCE	40
+#define CLOSE_RENEW	41
+#define UNACKED		42
+#define SWEEP_KEPT	43
+#define LET_GO		44
+#define GAP_RESTORE	45
+#define GAP_OLDEST	46
+#define GAP_EXACT	47
+#define CHECK_ROWS	48
+#define DISOWN_RECORD	49
+#define ROW_AGAIN	50
 
 c_decl {
 static long
@@ -115,6 +128,12 @@ typedef consumer {
 	byte mark;		/* the mark of the incr-flush behind it */
 	byte last;
 	byte batch[SEQS];	/* payloads, a bit each; 0: no such list */
+#ifdef BACKWARDS
+	byte kept[SEQS];	/* acknowledged, their lists are still there */
+	byte acked;		/* the last one acknowledged */
+	byte again;		/* restored, a bit each: rejects were copied */
+	byte closed;		/* so often: adoption only */
+#endif
 }
 consumer redis[2 * IDS];	/* the second half: a copy, or the replica */
 byte ready, copy_ready;		/* the oldest payload that waits */
@@ -130,6 +149,12 @@ byte faults;			/* still to come */
 byte workers;
 short kinds;			/* of these */
 bool passed, restored, failed_over;	/* these came, once each */
+#ifdef BACKWARDS
+byte was_row[IDS], was_counted[PAYLOADS];
+bool went_back;
+hidden byte keeps;		/* --keep, longer than all of this takes */
+byte lost;			/* payloads that may be: not kept */
+#endif
 byte circles;			/* adoptions from each other, nobody flushes */
 hidden byte broken;		/* the rule that is left out, 0: none */
 #define RULE(r)	(broken != r)
@@ -155,11 +180,31 @@ chan late = [LATER] of { mtype, byte, byte, byte, byte, byte };
 /* adopt.lua, is_dead: either half.  That of the flush is the one behind who
  * speaks for it. */
 #define SPEAKER_FLUSH(c)	redis[redis[c].owner].mark
-#define DEAD(c, by)	(redis[c].owner == NONE || HAS_BATCHES(c) && \
+#define DEAD(c, by)	(NOBODY(c) || HAS_BATCHES(c) && \
 	(RULE(FLUSH_MARK) && SPEAKER_FLUSH(c) == STALE || \
 	 RULE(AGED) && SPEAKER_FLUSH(c) == OLD && redis[by].mark == FRESH))
 /* May it take and adopt? */
 #define MAY_TAKE(c)	(redis[c].mark != STALE || !RULE(CALLER))
+
+/* What restore.lua leaves as the owner: nobody, and another nobody each time,
+ * so that no adoption comes late that does not know what was restored. */
+#define LEFT(c)	(NONE - redis[c].closed)
+#define NOBODY(c)	(redis[c].owner > NONE - 32)
+
+#ifdef BACKWARDS
+#define HAS_KEPT(c)	(redis[c].kept[1] || redis[c].kept[SEQS - 1])
+#define CLOSED(c)	(redis[c].closed > 0)
+#define SEEN(c, was)	(redis[c].owner == was || !RULE(DISOWN_RECORD) && \
+			 NOBODY(c) && was > NONE - 32)
+#define WAS(c)		redis[c].owner
+#define BASE		F.base
+#else
+#define HAS_KEPT(c)	false
+#define CLOSED(c)	false
+#define SEEN(c, was)	true
+#define WAS(c)		0
+#define BASE		F.first - 1
+#endif
 
 #define FAULT(kind)	(faults > 0 && kinds & kind) -> faults--
 
@@ -222,7 +267,7 @@ inline take(who, nr) {
 	:: !MAY_TAKE(who)
 	:: else ->
 		if
-		/* EXISTS batch */
+		/* ZSCORE batches seq */
 		:: RULE(TAKE_AGAIN) && redis[who].batch[nr] != 0 ->
 			took = redis[who].batch[nr]
 		/* seq ~= last + 1 */
@@ -251,10 +296,12 @@ inline take(who, nr) {
 }
 
 /* adopt.lua, take_over: got: the numbers of the batches, a bit each */
-inline adopt(who, speaker) {
+inline adopt(who, speaker, was) {
 	got = 0;
 	if
-	:: who == speaker || !redis[who].registered
+	:: who == speaker || !redis[who].registered || !SEEN(who, was)
+	/* ZCOUNT kept */
+	:: RULE(SWEEP_KEPT) && HAS_KEPT(who) && !HAS_BATCHES(who)
 	:: !MAY_TAKE(speaker)
 	/* GET owner ~= expected, GET flush ~= expected */
 	:: RULE(ADOPT_AS_SEEN) && !DEAD(who, speaker)
@@ -281,9 +328,19 @@ inline adopt(who, speaker) {
 			fi;
 			redis[who].owner = NONE;
 			redis[who].mark = NEVER;
+#ifdef BACKWARDS
+			redis[who].acked = 0;
+			redis[who].again = 0;
+			redis[who].closed = 0;
+#endif
 			s = 1;
 			do
-			:: s < SEQS -> redis[who].batch[s] = 0; s++
+			:: s < SEQS ->
+				redis[who].batch[s] = 0;
+#ifdef BACKWARDS
+				redis[who].kept[s] = 0;
+#endif
+				s++
 			:: else -> break
 			od
 		fi
@@ -298,11 +355,61 @@ inline renew(who, speaker) {
 	/* string.sub(was, 1, #speaker) ~= speaker */
 	:: RULE(RENEW_OWN) && redis[who].owner != NONE &&
 	   redis[who].owner != speaker
+	/* EXISTS closed */
+	:: RULE(CLOSE_RENEW) && CLOSED(who) && who == speaker
 	/* not was and id ~= speaker */
 	:: RULE(RENEW_MISSING) && redis[who].owner == NONE && who != speaker
 	:: else -> redis[who].owner = speaker
 	fi
 }
+
+#ifdef BACKWARDS
+#define COPIES(who, s)	!(RULE(REJECT_ONCE) && redis[who].again & 1 << s)
+
+/* restore.lua: what is kept above a row is unacknowledged again; whoever lets
+ * go of the consumer or finds its row back makes it nobody's.  oldest: the
+ * first batch that is left, NONE without. */
+inline restore(who, at, speaker) {
+	got = redis[who].acked > at;
+	oldest = NONE;
+	s = SEQS - 1;
+	do
+	:: s > 0 ->
+		if
+		:: s > at && redis[who].kept[s] != 0 ->
+			redis[who].batch[s] = redis[who].kept[s];
+			redis[who].kept[s] = 0;
+			redis[who].again = redis[who].again | 1 << s;
+			got = 1
+		:: else
+		fi;
+		if
+		:: s > at && redis[who].batch[s] != 0 -> oldest = s
+		:: else
+		fi;
+		s--
+	:: else -> break
+	od;
+	if
+	:: redis[who].registered && got ->
+		assert(redis[who].closed < 31);
+		redis[who].closed++;
+		redis[who].owner = LEFT(who)
+	:: redis[who].registered && !got && RULE(LET_GO) &&
+	   redis[who].owner == speaker ->
+		redis[who].closed++;
+		redis[who].owner = LEFT(who)
+	:: else
+	fi;
+	if
+	:: redis[who].acked > at -> redis[who].acked = at
+	:: else
+	fi;
+	got = 0
+}
+#else
+#define COPIES(who, s)	true
+#endif
 
 /* acknowledge.lua: lo..hi.  Copies come from the list itself. */
 inline acknowledge(who, lo, hi) {
@@ -313,12 +420,28 @@ inline acknowledge(who, lo, hi) {
 		do
 		:: i < PAYLOADS ->
 			if
-			:: redis[who].batch[s] & 1 << i -> rejected[i]++
+			:: redis[who].batch[s] & 1 << i && COPIES(who, s) ->
+				rejected[i]++
 			:: else
 			fi;
 			i++
 		:: else -> break
 		od;
+#ifdef BACKWARDS
+		if
+		:: redis[who].batch[s] != 0 ->
+			redis[who].again = redis[who].again & ~(1 << s);
+			if
+			:: keeps -> redis[who].kept[s] = redis[who].batch[s]
+			:: else -> lost = lost | redis[who].batch[s]
+			fi;
+			if
+			:: s > redis[who].acked -> redis[who].acked = s
+			:: else
+			fi
+		:: else
+		fi;
+#endif
 		redis[who].batch[s] = 0;
 		s++
 	:: else -> break
@@ -328,11 +451,12 @@ inline acknowledge(who, lo, hi) {
 }
 
 /* store.c, APPLY(FIRST or NEXT): moved, and the sums only if it moved */
-inline apply(who, lo, hi, m_lo, m_hi) {
+inline apply(who, at, hi, m_lo, m_hi) {
 	moved = false;
 	if
-	/* seq = $3 - 1, on conflict do nothing */
-	:: RULE(LEDGER) && row[who] != lo - 1
+	/* seq = $3, on conflict do nothing */
+	:: RULE(LEDGER) && row[who] != at && RULE(GAP_EXACT)
+	:: !RULE(GAP_EXACT) && row[who] >= hi
 	:: else ->
 		moved = true;
 		row[who] = hi;
@@ -403,7 +527,7 @@ end:	do
 			take(a, b)
 		:: late ?? [ADOPT, a, b, c, m1, m2] ->
 			late ?? ADOPT, a, b, c, m1, m2;
-			adopt(a, b)
+			adopt(a, b, c)
 		:: late ?? [RENEW, a, b, c, m1, m2] ->
 			late ?? RENEW, a, b, c, m1, m2;
 			renew(a, b)
@@ -444,6 +568,11 @@ typedef flush {
 	bool open;		/* the window */
 	bool adopted, read;	/* COMMITTER_READ instead of COMMITTER_SEND */
 	byte wc, wself, from, first, last, m[SEQS];
+#ifdef BACKWARDS
+	byte base;		/* where the row must stand */
+	bool gap;		/* below the pending batch: restore first */
+	byte gc, grow;		/* a row that is back; gc NONE: none */
+#endif
 	bool due;		/* frozen */
 	byte rc, rself, rfirst, rlast;	/* receipt; rc NONE: none */
 	byte kc, krow, klast;	/* known; kc NONE: not valid */
@@ -467,6 +596,8 @@ inline consume_gone() {
 }
 
 #define CANDIDATE(x)	(redis[x].registered && x != C.me && \
+			 (HAS_BATCHES(x) || !HAS_KEPT(x) || \
+			  !RULE(SWEEP_KEPT)) && \
 			 (DEAD(x, C.me) || \
 			  !RULE(ADOPT_AS_SEEN) && redis[x].owner != C.me))
 #define GOES	(C.up && !C.stopped)
@@ -543,19 +674,19 @@ end:	do
 		EACH_ID(CANDIDATE, x)
 		fi;
 		if
-		:: fl[0].stopped && fl[1].stopped && redis[x].owner != NONE ->
+		:: fl[0].stopped && fl[1].stopped && !NOBODY(x) ->
 			circles++;
 			assert(circles < 3)
 		:: else
 		fi;
 		if
-		:: adopt(x, C.me);
+		:: adopt(x, C.me, WAS(x));
 		   if
 		   :: got != 0 -> C.orphan = x; C.unread = got
 		   :: else
 		   fi
-		:: FAULT(LOST); adopt(x, C.me)
-		:: FAULT(LATE); late ! ADOPT, x, C.me, 0, 0, 0
+		:: FAULT(LOST); adopt(x, C.me, WAS(x))
+		:: FAULT(LATE); late ! ADOPT, x, C.me, WAS(x), 0, 0
 		fi;
 		x = 0; got = 0 }
 
@@ -619,6 +750,10 @@ inline flush_gone() {
 	F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0;
 	F.kc = NONE; F.krow = 0; F.klast = 0;
 	F.paused = false;
+#ifdef BACKWARDS
+	F.gap = false;
+	F.gc = NONE; F.grow = 0;
+#endif
 	done_pending();
 	close_window();
 	do
@@ -637,6 +772,9 @@ inline close_window() {
 	F.old = false;
 	F.wc = NONE; F.wself = 0; F.first = 0; F.last = 0;
 	F.from = 0;
+#ifdef BACKWARDS
+	F.base = 0;
+#endif
 	s = 0;
 	do
 	:: s < SEQS -> F.m[s] = 0; s++
@@ -654,6 +792,9 @@ inline merge() {
 		F.wself = F.self;
 		F.adopted = F.kind == ADOPTED;
 		F.first = F.pseq;
+#ifdef BACKWARDS
+		F.base = (F.adopted && RULE(LOOK) -> F.krow : F.pseq - 1);
+#endif
 		F.from = F.pseq
 	:: else
 	fi;
@@ -677,12 +818,26 @@ inline committed() {
 	close_window()
 }
 
+#ifdef BACKWARDS
+#define BEHIND_ACKED(x)	(redis[x].registered && redis[x].acked > row[x])
+#define GAP	F.gap = true
+#define GAPS	F.gap
+#define AGO	went_back
+#else
+#define GAP	FAIL	/* 101 */
+#define GAPS	false
+#define AGO	false
+#endif
+
 #define AWAKE	(F.up && !F.stopped && !(F.paused && RULE(AWAY)))
 
 proctype incr_flush(byte w)
 {
 	byte s, i;
 	bool moved;
+#ifdef BACKWARDS
+	byte x, oldest, got;
+#endif
 
 end:	do
 	/* flusher_step: paused for a day */
@@ -712,7 +867,7 @@ end:	do
 				F.pending = true
 			:: else ->
 				if
-				:: F.paused || restored -> flush_gone()
+				:: F.paused || restored || AGO -> flush_gone()
 				:: else -> FAIL		/* 100 */
 				fi
 			fi
@@ -730,7 +885,7 @@ end:	do
 		fi }
 
 	/* place_adopted, look, row_known, acknowledge */
-	:: atomic { AWAKE && F.pending && F.kind == ADOPTED && !F.due &&
+	:: atomic { AWAKE && F.pending && F.kind == ADOPTED && !F.due && !GAPS &&
 	   (FREE || F.kc == F.pc && F.pseq > F.krow) ->
 		if
 		:: !RULE(LOOK) && F.open && !CONTINUES -> F.due = true
@@ -754,11 +909,40 @@ end:	do
 				F.krow = row[F.pc];
 				F.klast = F.krow;
 				if
-				:: F.pseq > F.krow + 1 -> FAIL	/* 101 */
+				:: F.pseq > F.krow + 1 -> GAP
 				:: else
 				fi
 			fi
 		fi }
+
+#ifdef BACKWARDS
+	/* flusher: a gap is passed only if restore leaves nothing below */
+	:: atomic { AWAKE && F.gap ->
+		if
+		:: RULE(GAP_RESTORE) -> restore(F.pc, F.krow, F.self)
+		:: else -> oldest = F.pseq
+		fi;
+		F.gap = false;
+		if
+		:: RULE(GAP_OLDEST) && oldest < F.pseq ->
+			F.kc = NONE; F.krow = 0; F.klast = 0;
+			done_pending()
+		:: else -> F.klast = F.pseq - 1
+		fi;
+		oldest = 0 }
+
+	/* ledger_check: acknowledged numbers, then rows, then restore */
+	:: atomic { AWAKE && RULE(CHECK_ROWS) && F.gc == NONE && ANY_ID(BEHIND_ACKED) ->
+		if
+		EACH_ID(BEHIND_ACKED, x)
+		fi;
+		F.gc = x;
+		F.grow = row[x];
+		x = 0 }
+	:: atomic { AWAKE && F.gc != NONE ->
+		restore(F.gc, F.grow, NONE);
+		F.gc = NONE; F.grow = 0; oldest = 0 }
+#endif
 
 	/* the interval is over, or the input */
 	:: atomic { AWAKE && F.open && !F.due -> F.due = true }
@@ -775,24 +959,24 @@ end:	do
 			:: else
 			fi;
 			if
-			:: apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			:: apply(F.wc, BASE, F.last, F.m[1], F.m[SEQS - 1]);
 			   replicate_move();
 			   if
 			   :: moved -> committed()
 			   :: else -> F.read = true
 			   fi
 			:: FAULT(LOST);
-			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   apply(F.wc, BASE, F.last, F.m[1], F.m[SEQS - 1]);
 			   replicate_move()
 			/* committed, but the standby does not have it */
 			:: !promoted && FAULT(STANDBY);
-			   apply(F.wc, F.first, F.last, F.m[1], F.m[SEQS - 1]);
+			   apply(F.wc, BASE, F.last, F.m[1], F.m[SEQS - 1]);
 			   if
 			   :: moved && !RULE(WARNING) -> committed()
 			   :: else
 			   fi
 			:: FAULT(LATE);
-			   late ! APPLY, F.wc, F.first, F.last, F.m[1],
+			   late ! APPLY, F.wc, BASE, F.last, F.m[1],
 			       F.m[SEQS - 1]
 			fi
 		fi;
@@ -808,9 +992,15 @@ end:	do
 			if
 			:: !F.adopted -> flush_gone()	/* 111 */
 			:: !RULE(TRIM) && F.adopted ->
+#ifdef BACKWARDS
+				F.base = row[F.wc];
+#endif
 				F.first = row[F.wc] + 1
 			:: RULE(TRIM) && F.adopted ->	/* window_trim */
 				F.first = row[F.wc] + 1;
+#ifdef BACKWARDS
+				F.base = row[F.wc];
+#endif
 				s = 0;
 				do
 				:: s < F.first -> F.m[s] = 0; s++
@@ -818,12 +1008,29 @@ end:	do
 				od;
 				s = 0
 			fi
-		:: row[F.wc] == F.first - 1
-		:: row[F.wc] < F.first - 1 ->
+		:: row[F.wc] == BASE
+		:: row[F.wc] < F.first && row[F.wc] != BASE ->
+#ifdef BACKWARDS
+			restore(F.wc, row[F.wc], F.wself);
+			oldest = 0;
+			if	/* ack_queue_drop */
+			:: RULE(UNACKED) && F.rc == F.wc && F.rlast > row[F.wc] ->
+				F.rc = NONE; F.rself = 0;
+				F.rfirst = 0; F.rlast = 0
+			:: else
+			fi;
+			if
+			:: F.adopted ->
+				F.kc = NONE; F.krow = 0; F.klast = 0;
+				close_window()
+			:: else -> flush_gone()		/* 111 */
+			fi
+#else
 			if
 			:: F.old || F.paused || restored -> flush_gone()
 			:: else -> FAIL			/* 101 */
 			fi
+#endif
 		fi }
 
 	/* ACKNOWLEDGER_ACKNOWLEDGE, until there is an answer */
@@ -865,7 +1072,7 @@ end:	do
 	 redis[c].owner == cons[w].me && \
 	 (c == cons[w].me || c == cons[w].orphan))
 #define KEPT(c)	(KEEPS(0, c) || KEEPS(1, c))
-#define RUNS_OUT(c) (redis[c].owner != NONE && (!KEPT(c) || \
+#define RUNS_OUT(c) (!NOBODY(c) && (!KEPT(c) || \
 			 faults > 0 && kinds & PAUSE))
 #define PAUSES	(faults > 0 && kinds & PAUSE)
 #define FADES(c) (redis[c].registered && redis[c].mark == FRESH && PAUSES)
@@ -1017,6 +1224,56 @@ end2:	atomic { !promoted ->
 		i = 0 }
 }
 
+#ifdef BACKWARDS
+/* Postgres is as it was when it was copied: nothing that was sent to the one
+ * before is done there. */
+active proctype backup()
+{
+	byte i, a, b, c, m1, m2;
+
+end:	atomic { kinds & BACK ->
+		do
+		:: i < IDS -> was_row[i] = row[i]; i++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: i < PAYLOADS -> was_counted[i] = counted[i]; i++
+		:: else -> break
+		od;
+		i = 0 };
+end2:	atomic { FAULT(BACK);
+		went_back = true;
+		do
+		:: i < IDS -> row[i] = was_row[i]; i++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: i < PAYLOADS -> counted[i] = was_counted[i]; i++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: late ?? [APPLY, a, b, c, m1, m2] ->
+			late ?? APPLY, a, b, c, m1, m2
+		:: else -> break
+		od;
+		a = 0;
+		do	/* what was read on another connection is not known */
+		:: RULE(ROW_AGAIN) && a < workers ->
+			fl[a].kc = NONE; fl[a].krow = 0; fl[a].klast = 0;
+			a++
+		:: else -> break
+		od;
+		a = 0; b = 0; c = 0; m1 = 0; m2 = 0 }
+}
+
+#define MAY_MISS(i)	(went_back && !keeps && lost & 1 << i)
+#else
+#define MAY_MISS(i)	false
+#endif
+
 /* A pipe of which no half stands still. */
 #define WHOLE(w)	(!cons[w].stopped && !fl[w].stopped)
 
@@ -1033,7 +1290,7 @@ active proctype monitor()
 	i = 0;
 	do
 	:: i < PAYLOADS ->
-		assert(counted[i] == 1);
+		assert(counted[i] == 1 || MAY_MISS(i));
 		assert(rejected[i] == 1 || restored && rejected[i] > 0);
 		i++
 	:: else -> break
@@ -1044,8 +1301,8 @@ active proctype monitor()
 		assert(!HAS_BATCHES(i));
 		lives = cons[0].me == i && !cons[0].stopped ||
 		    workers > 1 && cons[1].me == i && !cons[1].stopped;
-		assert(redis[i].registered == lives);
-		assert(redis[i].owner == (lives -> i : NONE));
+		assert(redis[i].registered == (lives || HAS_KEPT(i)));
+		assert(lives && redis[i].owner == i || !lives && NOBODY(i));
 		i++
 	:: else -> break
 	od;
@@ -1061,6 +1318,9 @@ init {
 			now.workers = (uchar)number("WORKERS", 2);
 			now.kinds = (short)number("KINDS", 31);
 			broken = (uchar)number("BROKEN", 0);
+#ifdef BACKWARDS
+			keeps = (uchar)number("KEEPS", 1);
+#endif
 		};
 		do
 		:: s < IDS -> redis[s].owner = NONE; s++
@@ -1071,6 +1331,9 @@ init {
 		:: w < workers ->
 			F.up = true;
 			F.self = NONE; F.rc = NONE; F.kc = NONE; F.wc = NONE;
+#ifdef BACKWARDS
+			F.gc = NONE;
+#endif
 			C.up = true;
 			C.me = NONE;
 			C.orphan = NONE;

@@ -180,7 +180,8 @@ begin_acknowledge(struct queue *q)
 		rejects[n_rejects].seq = strtoull(words[i], &colon, 10);
 		rejects[n_rejects++].index = strtoull(colon + 1, NULL, 10);
 	}
-	return queue_acknowledge(q, &id, seqs, n, rejects, n_rejects);
+	return queue_acknowledge(
+	    q, &id, &(struct queue_keep){0}, seqs, n, rejects, n_rejects);
 }
 
 static void

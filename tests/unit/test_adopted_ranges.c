@@ -139,6 +139,42 @@ rows(void)
 	    "all of it");
 }
 
+/* A row that went back: what is below is found out first. */
+static void
+went_back(void)
+{
+	start();
+	add(&A, 3, T);
+	row(r, 2);
+	adopted_ranges_send(r, T);
+	add(&A, 4, T);
+	adopted_ranges_lose(&a);
+	check(adopted_ranges_lost(&a) == NULL, "no row is lower");
+	adopted_ranges_forget(&a);
+	check(r->state == ADOPTED_OPEN && r->frozen &&
+		  adopted_ranges_next(&a, T) <= T,
+	    "on another connection rows are read again");
+	check(row(r, 1) == WINDOW_LOST, "lower");
+	adopted_ranges_wait(r, 1);
+	check(adopted_ranges_lost(&a) == r &&
+		  adopted_ranges_next(&a, T) == IO_FOREVER,
+	    "it waits, and so do those that follow");
+	adopted_ranges_lose(&a);
+	adopted_ranges_forget(&a);
+	check(r->state == ADOPTED_LOST, "whatever becomes of the connection");
+	adopted_ranges_pass(r);
+	check(r->state == ADOPTED_KNOWN && r->window->base == 1 &&
+		  r->window->from == 3 && r->window->first == 3 &&
+		  adopted_ranges_due(&a, r, T) == 0,
+	    "nothing is left below");
+	adopted_ranges_send(r, T);
+	r->state = ADOPTED_OPEN; /* it did not move */
+	check(row(r, 2) == WINDOW_LOST, "the row moves from where it was");
+	check(row(r, 1) == WINDOW_AGAIN, "and from nowhere else");
+	adopted_ranges_free(&a, r);
+	check(a.n == 1 && adopted_ranges_next(&a, T) <= T, "dropped");
+}
+
 static void
 places(void)
 {
@@ -155,6 +191,7 @@ main(void)
 	filling();
 	sending();
 	rows();
+	went_back();
 	places();
 	start();
 	return check_end();

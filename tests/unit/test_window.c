@@ -125,8 +125,9 @@ judging(void)
 	};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
-		struct window j = {
-		    .first = cases[i].first, .last = cases[i].last};
+		struct window j = {.base = cases[i].first - 1,
+		    .first = cases[i].first,
+		    .last = cases[i].last};
 
 		check(window_judge(&j, cases[i].row) == cases[i].verdict,
 		    "case %zu: %d", i, (int)window_judge(&j, cases[i].row));

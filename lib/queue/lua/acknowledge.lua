@@ -1,39 +1,56 @@
 #!lua flags=allow-oom
--- acknowledge: deletes batches of a consumer, after copying the payloads that
--- were rejected to the rejected list.
+-- acknowledge: deletes batches of a consumer, or keeps them for a time, after
+-- copying the payloads that were rejected to the rejected list.
 --
 -- KEYS   1 the rejected list   2 the consumer's batches
 --        3 its last sequence number   4 a key that nobody has
+--        5 its kept batches   6 its last acknowledged number
+--        7 its restored batches
 -- ARGV   1 what its batch lists begin with
---        2 the number of batches   3 ... their sequence numbers
+--        2 how long a batch is kept, milliseconds, 0: it is deleted
+--        3 the id of the database that has counted them
+--        4 the number of batches   5 ... their sequence numbers
 --        then the rejects, sorted: seq, index (0 is the oldest) ...
--- Reply  the number of batches deleted, the consumer's last sequence number,
---        -1 if none is known
+-- Reply  the number of batches that were unacknowledged, the consumer's last
+--        sequence number, -1 if none is known
 --
 -- A batch that is not among the unacknowledged ones was acknowledged before,
 -- whatever list there is, and its rejects are not copied again.  So a repeated
--- or late call does nothing.  A batch above the last number was never taken
--- here: this is another Redis, or one that has lost what it knew.  (adopt.lua
--- keeps the number of a consumer that it sweeps for a day.)
+-- or late call does nothing.  Those of a restored batch were copied when it was
+-- acknowledged for the first time.  A batch above the last number was never
+-- taken here: this is another Redis, or one that has lost what it knew.
+-- (adopt.lua keeps the number of a consumer that it sweeps for a day.)
+--
+-- A kept batch is a list with a time to live, and in the set of kept ones
+-- "SEQ DATABASE", with the time until which it is kept (Unix milliseconds).
 --
 -- All copies are made before anything is deleted, and whatever can be refused
 -- comes before them: an error reply means that nothing was done.  Allowed at
 -- maxmemory: it frees more than it adds.
 
-local rejected, batches, last, nobody = unpack(KEYS)
-local prefix, n = ARGV[1], tonumber(ARGV[2])
+local rejected, batches, last, nobody, kept, acknowledged, restored =
+    unpack(KEYS)
+local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local n, FIRST = tonumber(ARGV[4]), 5
 local CHUNK = 16 -- payloads copied at once
 
--- The numbers of those that are unacknowledged, and the same as a set.
+-- The numbers of those that are unacknowledged, and the set of those that are so
+-- for the first time.
 local function unacknowledged()
-    local found, is = {}, {}
-    for i = 3, 2 + n do
+    local found, first = {}, {}
+    for i = FIRST, FIRST - 1 + n do
         if redis.call('ZSCORE', batches, ARGV[i]) then
             found[#found + 1] = ARGV[i]
-            is[ARGV[i]] = true
+            first[ARGV[i]] =
+                redis.call('SISMEMBER', restored, ARGV[i]) == 0
         end
     end
-    return found, is
+    return found, first
+end
+
+local function now()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
 -- Keys of the wrong type, and commands that the caller may not use.
@@ -41,6 +58,11 @@ local function check(seqs)
     redis.call('LLEN', rejected)
     redis.call('ZREM', batches, '')
     redis.call('UNLINK', nobody)
+    redis.call('ZREMRANGEBYSCORE', kept, '-inf', now())
+    redis.call('SREM', restored, '')
+    if keep > 0 then
+        redis.call('PEXPIRE', nobody, keep)
+    end
     for _, seq in ipairs(seqs) do
         redis.call('LLEN', prefix .. seq)
     end
@@ -49,7 +71,7 @@ end
 -- A batch list's right end is its oldest payload.
 local function copy_rejects(of)
     local payloads = {}
-    for i = 3 + n, #ARGV, 2 do
+    for i = FIRST + n, #ARGV, 2 do
         local payload = of[ARGV[i]] and
             redis.call('LINDEX', prefix .. ARGV[i], -1 - ARGV[i + 1])
         if payload then
@@ -66,11 +88,23 @@ local function copy_rejects(of)
 end
 
 local known = tonumber(redis.call('GET', last) or '') or -1
-local seqs, is = unacknowledged()
+local highest = tonumber(redis.call('GET', acknowledged) or 0)
+local seqs, first = unacknowledged()
 check(seqs)
-copy_rejects(is)
+copy_rejects(first)
+local time = now()
 for _, seq in ipairs(seqs) do
-    redis.call('UNLINK', prefix .. seq)
+    if keep > 0 then
+        redis.call('ZADD', kept, time + keep, seq .. ' ' .. database)
+        redis.call('PEXPIRE', prefix .. seq, keep)
+    else
+        redis.call('UNLINK', prefix .. seq)
+    end
     redis.call('ZREM', batches, seq)
+    redis.call('SREM', restored, seq)
+    highest = math.max(highest, tonumber(seq))
+end
+if #seqs > 0 then
+    redis.call('SET', acknowledged, highest)
 end
 return {#seqs, known}

@@ -17,7 +17,8 @@
 --          adopter itself: id, owner record, flush mark of the owner ...
 --        5 those with batches that are not flushed: the mark of their owner
 --          has run out; or there never was one, the oldest batch is 5 s old
---          and the adopter has a mark itself: id, owner record, mark ...
+--          and the adopter has a mark itself; or restore.lua has left them:
+--          id, owner record, mark ...
 --        6 how many consumers own themselves and have a flush mark, -1:
 --          nothing was done, for the adopter's own mark is missing; 1 if there
 --          ever was a mark of the adopter, else 0
@@ -25,10 +26,11 @@
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A candidate without batches is swept with all its keys, but for its last
--- number, which stays for a day: acknowledge.lua and mark.lua tell by it that
--- this Redis has known the consumer.  The first candidate with batches is
--- adopted.  A candidate that has been renewed, adopted or
+-- A candidate without batches, unacknowledged or kept, is swept with all its
+-- keys, but for its last number, which stays for a day: acknowledge.lua and
+-- mark.lua tell by it that this Redis has known the consumer.  The first
+-- candidate with unacknowledged batches is adopted.  A candidate that has been
+-- renewed, adopted or
 -- swept since it was seen is no longer as expected, and nothing is done to
 -- it: so the call may be repeated.  Late from an old connection, it makes the
 -- adopter an owner that does not know of it: for one life of an owner key,
@@ -37,6 +39,7 @@
 local consumers = KEYS[1]
 local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
 local FIRST, ID, UNMARKED_AGE, DAY = 8, 36, 5000, 86400
+local NOBODY = '00000000-0000-0000-0000-000000000000'
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
 local END_LIFE, MARK_LIFE, MARK_KEY = 5000, 5000, 86400
@@ -79,7 +82,20 @@ local function sweep(id)
     redis.call('PEXPIRE', prefix .. id .. '::last', DAY * 1000)
     redis.call('SREM', consumers, id)
     redis.call('DEL', prefix .. id .. '::batches', prefix .. id .. '::owner',
-        flush_key(id))
+        flush_key(id), prefix .. id .. '::kept',
+        prefix .. id .. '::acknowledged', prefix .. id .. '::restored',
+        prefix .. id .. '::closed')
+end
+
+-- Has it kept batches, and no others?  Nobody has to do anything with it then.
+local function only_keeps(id)
+    return redis.call('ZCARD', prefix .. id .. '::batches') == 0
+        and redis.call('ZCOUNT', prefix .. id .. '::kept', now, '+inf') > 0
+end
+
+-- Was it left by restore.lua?
+local function is_left(was)
+    return string.sub(was, 1, ID) == NOBODY
 end
 
 -- Is the consumer as it was seen?  Returns its owner record.
@@ -107,7 +123,8 @@ local function take_over(id, expected, mark)
     local seqs = redis.call('ZRANGE', prefix .. id .. '::batches', 0, -1)
     if #seqs == 0 then
         -- One that is not flushed may still take.
-        if was == '' or mark == '*' then
+        if (was == '' or mark == '*' or is_left(was))
+            and not only_keeps(id) then
             sweep(id)
         end
         return nil
@@ -179,8 +196,12 @@ local function look(ownerless, owned, stale)
                 mark = shorten_mark(string.sub(was, 1, ID), mark)
             end
             if not was then
-                if #ownerless < tonumber(max) then
+                if #ownerless < tonumber(max) and not only_keeps(id) then
                     ownerless[#ownerless + 1] = id
+                end
+            elseif is_left(was) then
+                if not only_keeps(id) then
+                    add(stale, id, was, mark)
                 end
             elseif id == adopter then
                 live = live + (own == 'fresh' and 1 or 0)

@@ -13,7 +13,8 @@
 --
 -- A missing owner of a registered consumer is made again by the consumer
 -- itself; an adopter has to adopt again, as the consumer may have taken
--- batches since that the adopter does not know of.  Repeated or late: at most
+-- batches since that the adopter does not know of.  One that is closed
+-- (restore.lua) is never its own again.  Repeated or late: at most
 -- an owner key lives one life longer.
 
 local consumers = KEYS[1]
@@ -32,7 +33,9 @@ local function renew(id)
     end
     local was = redis.call('GET', owner)
     if was and string.sub(was, 1, #speaker) ~= speaker
-        or not was and id ~= speaker then
+        or not was and id ~= speaker
+        or id == speaker and redis.call('EXISTS', prefix .. id .. '::closed') == 1
+    then
         return 0
     end
     if was and claim == '' then

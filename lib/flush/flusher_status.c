@@ -1,0 +1,66 @@
+/* What a flusher has in hand, and whether it takes more. */
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "flush/flusher.h"
+
+bool
+flusher_takes(const struct flusher *f)
+{
+	size_t size = window_size(f->filling) + f->adopter.ranges.size;
+
+	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
+		return false;
+	/* The bound of all windows; they, and the batch, will be in acks. */
+	if (f->committer.window != NULL)
+		size += window_size(f->committer.window);
+	return size < f->options.max_keys &&
+	       f->acknowledger.acks.n + FLUSHER_WINDOWS + 1 < ACK_QUEUE_MAX;
+}
+
+bool
+flusher_has_batch(const struct flusher *f)
+{
+	switch (f->state) {
+	case FLUSHER_READ:
+	case FLUSHER_ASK_STREAM: return false;
+	case FLUSHER_PLACE:
+	case FLUSHER_ASK_BATCH:
+	case FLUSHER_LOOK: break;
+	}
+	return true;
+}
+
+int64_t
+flusher_oldest(const struct flusher *f)
+{
+	int64_t oldest_ms = IO_FOREVER, now_ms = clock_ms();
+
+	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
+		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
+			oldest_ms = f->windows[i].oldest_ms;
+	if (flusher_has_batch(f)) {
+		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms,
+					     clock_unix_ms());
+
+		oldest_ms = num_min(at_ms, oldest_ms);
+	}
+	return oldest_ms;
+}
+
+bool
+flusher_done(const struct flusher *f)
+{
+	return f->ended && !flusher_has_batch(f) && !f->filling->open &&
+	       committer_idle(&f->committer) && f->adopter.ranges.n == 0 &&
+	       f->acknowledger.acks.n == 0;
+}
+
+struct outage *
+flusher_adopter_outage(const struct flusher *f)
+{
+	return f->adopter.ranges.n == 0 ||
+		       f->committer.tasks.outage.since_ms != 0
+		   ? NULL
+		   : (struct outage *)&f->adopter.tasks.outage;
+}

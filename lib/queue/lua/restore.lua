@@ -1,0 +1,98 @@
+#!lua flags=allow-oom
+-- restore: makes the kept batches of a consumer unacknowledged again that a
+-- ledger which went back does not have.
+--
+-- KEYS   1 the set of consumers   2 the consumer's owner key   3 its batches
+--        4 its kept batches   5 its last acknowledged number
+--        6 its restored batches   7 the record that it is closed
+-- ARGV   1 the consumer's id   2 what its batch lists begin with
+--        3 where its ledger row stands   4 the id of the database it is in
+--        5 a number that the caller knows of: batches up to it are missed
+--        6 the speaker that lets the consumer go, the nil UUID: none
+--        7 '1': in any case, '' if there is an unacknowledged one up to that
+--        number
+-- Reply  numbers of batches: moved; the oldest one unacknowledged above the row,
+--        0 without; how many are lost, which neither is unacknowledged nor
+--        was told before; by how many its last acknowledged one was higher
+--
+-- A consumer of which anything was acknowledged above the row is closed for
+-- good: it neither renews itself nor takes, for the next number would leave a
+-- gap; it is there to be adopted.  It is left with an owner that nobody is, and
+-- another one each time, so that no adoption comes late that does not know
+-- what was moved.
+--
+-- Repeated: nothing more is moved, and nothing told.  Late, with a row that has
+-- moved since: batches are delivered once more, and the ledger has them.
+
+local consumers, owner, batches, kept, acknowledged, restored, closed =
+    unpack(KEYS)
+local id, prefix, row, database = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local known, speaker, always = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
+local NOBODY = '00000000-0000-0000-0000-000000000000'
+
+local function now()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function move()
+    local time, moved = now(), 0
+    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', kept, time, '+inf')) do
+        local seq, counted_in = string.match(entry, '^(%d+) (%S+)$')
+        if seq and tonumber(seq) > row and counted_in == database
+            and redis.call('PERSIST', prefix .. seq) == 1 then
+            redis.call('ZADD', batches, time, seq)
+            redis.call('SADD', restored, seq)
+            redis.call('ZREM', kept, entry)
+            moved = moved + 1
+        end
+    end
+    return moved
+end
+
+-- Numbers above `from`, up to `to`, that are not unacknowledged; the oldest
+-- one that is.
+local function missing(seqs, from, to)
+    local n, oldest = math.max(to - from, 0), 0
+    for _, seq in ipairs(seqs) do
+        seq = tonumber(seq)
+        if seq > from and seq <= to then
+            n = n - 1
+        end
+        if seq > from and (oldest == 0 or seq < oldest) then
+            oldest = seq
+        end
+    end
+    return n, oldest
+end
+
+if redis.call('SISMEMBER', consumers, id) == 0 then
+    return {0, 0, 0, 0}
+end
+local last = tonumber(redis.call('GET', acknowledged) or 0)
+local record = redis.call('GET', closed) or '0 0 0'
+local from, to, times = string.match(record, '^(%d+) (%d+) (%d+)$')
+from, to, times = tonumber(from), tonumber(to), tonumber(times)
+local moved, seqs = move(), redis.call('ZRANGE', batches, 0, -1)
+local lost, oldest = missing(seqs, row, math.max(last, known))
+lost = lost - missing(seqs, math.max(row, from),
+    math.min(math.max(last, known), to))
+if lost > 0 then
+    from, to = row, math.max(last, known)
+end
+local was = redis.call('GET', owner)
+local let_go = speaker ~= NOBODY and was
+    and string.sub(was, 1, #speaker) == speaker
+    and (always or oldest > 0 and oldest <= known)
+local leave = moved > 0 or last > row or let_go
+if leave or lost > 0 then
+    times = times + 1
+    redis.call('SET', closed, string.format('%d %d %d', from, to, times))
+end
+if leave then
+    redis.call('SET', owner, NOBODY .. ' restored ' .. times)
+end
+if last > row then
+    redis.call('SET', acknowledged, row)
+end
+return {moved, oldest, lost, math.max(last - row, 0)}

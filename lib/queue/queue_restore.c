@@ -1,0 +1,96 @@
+/* The calls about a ledger that went back: numbers, restore. */
+#include "queue/queue_call.h"
+
+#include <assert.h>
+
+int
+queue_numbers(struct queue *q, const struct id *after)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "consumer::");
+	queue_call_id(q, after);
+	resp_arg_u64(&q->args, QUEUE_NUMBERS_MAX);
+	return queue_call_eval(q, QUEUE_CALL_NUMBERS, 1, NULL);
+}
+
+enum queue_state
+queue_call_digest_numbers(struct queue *q, const struct redis_reply *reply)
+{
+	q->result.numbered = (struct queue_numbered){
+	    .n = redis_reply_count(reply) / 2, .list = reply};
+	return q->result.numbered.n <= QUEUE_NUMBERS_MAX ? QUEUE_DONE
+							 : QUEUE_LOST;
+}
+
+const struct queue_numbered *
+queue_numbered(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_NUMBERS);
+	return &q->result.numbered;
+}
+
+int
+queue_numbered_at(const struct queue_numbered *l, size_t i,
+    struct id *ret_consumer, uint64_t *ret_seq)
+{
+	size_t len;
+	const char *id = redis_reply_text(redis_reply_at(l->list, 2 * i), &len);
+	int64_t seq = redis_reply_int(redis_reply_at(l->list, 2 * i + 1), -1);
+	struct id consumer;
+
+	if (id == NULL || seq < 0 || id_parse(id, len, &consumer) < 0)
+		return -1;
+	*ret_consumer = consumer;
+	*ret_seq = (uint64_t)seq;
+	return 0;
+}
+
+int
+queue_restore(struct queue *q, const struct queue_restore *r)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "consumers");
+	queue_call_consumer_key(q, &r->consumer, "owner", NULL);
+	queue_call_consumer_key(q, &r->consumer, "batches", NULL);
+	queue_call_consumer_key(q, &r->consumer, "kept", NULL);
+	queue_call_consumer_key(q, &r->consumer, "acknowledged", NULL);
+	queue_call_consumer_key(q, &r->consumer, "restored", NULL);
+	queue_call_consumer_key(q, &r->consumer, "closed", NULL);
+	queue_call_id(q, &r->consumer);
+	queue_call_consumer_key(q, &r->consumer, "batch::", NULL);
+	resp_arg_u64(&q->args, r->row);
+	queue_call_id(q, &r->database);
+	resp_arg_u64(&q->args, r->known);
+	queue_call_id(q, &r->speaker);
+	resp_arg_text(&q->args, r->lets_go ? "1" : "");
+	return queue_call_eval(q, QUEUE_CALL_RESTORE, 7, NULL);
+}
+
+enum queue_state
+queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
+{
+	uint64_t n[4];
+
+	if (redis_reply_count(reply) < 4)
+		return QUEUE_LOST;
+	for (size_t i = 0; i < 4; i++) {
+		int64_t one = redis_reply_int(redis_reply_at(reply, i), -1);
+
+		if (one < 0)
+			return QUEUE_LOST;
+		n[i] = (uint64_t)one;
+	}
+	q->result.restored = (struct queue_restored){
+	    .moved = n[0], .oldest = n[1], .lost = n[2], .back = n[3]};
+	return QUEUE_DONE;
+}
+
+const struct queue_restored *
+queue_restored(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_RESTORE);
+	return &q->result.restored;
+}
