@@ -38,7 +38,8 @@ enum batch_event {
 	BATCH_LATE,       /* this sending came too late and did nothing */
 	BATCH_LATE_ELSEWHERE, /* BATCH_LATE or BATCH_OTHER of a repeat at
 			       * another Redis than the id is for: it lacks the
-			       * batch, which may have been counted from there */
+			       * batch, which may have been counted from there
+			       */
 	BATCH_NO_ROOM,        /* not pushed, seq not used: --high-water, OOM */
 	BATCH_REFUSED,        /* an error reply: this sending did nothing */
 	BATCH_LOST,           /* no reply, and the call was sent to its end */

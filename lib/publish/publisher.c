@@ -21,7 +21,8 @@
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
-	RETRY_MS = 200 /* at most, between two sendings of what was refused */
+	RETRY_MS = 200, /* at most, between two sendings of what was refused */
+	ANSWER_MS = 300 /* for the answer to one of them, beyond --wait */
 };
 
 static void note_outage(
@@ -46,6 +47,7 @@ static bool take_next(struct publisher *c);
 static enum publisher_state introduce(struct publisher *c);
 static enum publisher_state publish(struct publisher *c);
 static enum publisher_state give_up(struct publisher *c, int64_t now_ms);
+static int64_t answer_ms(const struct publisher *c);
 static bool is_over(
     struct publisher *c, const struct publish_batch *b, int64_t now_ms);
 static void hang_up(struct publisher *c);
@@ -89,9 +91,12 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 	int64_t due_ms = queue_wait(c->queue, ret_pfd);
 	int64_t oldest_ms = publish_batch_oldest_ms(
 	    c->state == BATCH_NONE ? c->filling : c->in_flight);
+	int64_t over_ms =
+	    wait_limit_due(&c->limit, how(c, clock_ms()), oldest_ms);
 
-	due_ms = num_min(
-	    due_ms, wait_limit_due(&c->limit, how(c, clock_ms()), oldest_ms));
+	if (over_ms < answer_ms(c))
+		over_ms = answer_ms(c);
+	due_ms = num_min(due_ms, over_ms);
 	if (c->down_ms != 0 && clock_ms() < c->down_ms + OUTAGE_SAY_MS)
 		due_ms = num_min(due_ms, c->down_ms + OUTAGE_SAY_MS);
 	if (is_to_retry(c) && queue_status(c->queue)->idle &&
@@ -227,10 +232,8 @@ replied(struct publisher *c)
 	switch (outcome) {
 	case QUEUE_HIGH:
 	case QUEUE_OOM: return turned_away(c, outcome);
-	case QUEUE_LATE:
-		return apply(c, here_or_elsewhere(c, BATCH_LATE));
-	case QUEUE_OTHER:
-		return apply(c, here_or_elsewhere(c, BATCH_OTHER));
+	case QUEUE_LATE: return apply(c, here_or_elsewhere(c, BATCH_LATE));
+	case QUEUE_OTHER: return apply(c, here_or_elsewhere(c, BATCH_OTHER));
 	case QUEUE_GAP: return apply(c, BATCH_GAP);
 	case QUEUE_PUSHED:
 	case QUEUE_BEFORE: break;
@@ -415,7 +418,7 @@ give_up(struct publisher *c, int64_t now_ms)
 			reason_set(c->why, "redis: no answer");
 		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
 	}
-	if (over) {
+	if (over && now_ms >= answer_ms(c)) {
 		hang_up(c);
 		result = apply(c, BATCH_EXPIRED);
 	}
@@ -424,6 +427,16 @@ give_up(struct publisher *c, int64_t now_ms)
 	    publisher_answers_expire(c, c->filling, c->limit_ms) < 0)
 		result = PUBLISHER_NO_MEMORY;
 	return result;
+}
+
+/* What Redis refuses is tried until its time is over: the answer to the last
+ * try is waited for, since without it the outcome would be unknown. */
+static int64_t
+answer_ms(const struct publisher *c)
+{
+	return c->trouble == PUBLISHER_REFUSED && batch_state_calling(c->state)
+		   ? c->limit.call_ms + ANSWER_MS
+		   : INT64_MIN;
 }
 
 /* Has the oldest line of b waited for long enough?  Sets the limit. */
