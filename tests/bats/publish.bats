@@ -49,6 +49,14 @@ open_answers() {
 }
 
 answered() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
+# accepted N: line N is, now, and not refused because an outage is not over
+accepted() {
+	local n
+	n=$(wc -l <"$dir/out")
+	increment "$1" >&7
+	wait_for 5 answered $((n + 1))
+	[ "$(tail -n 1 "$dir/out")" = "$(increment "$1")" ]
+}
 
 # leaves STATUS: the publisher ends by itself, with this status.
 leaves() {
@@ -360,8 +368,7 @@ queue_at_rest() {
 	wait_for 10 answered 2
 	[ "$(wc -l <"$dir/err")" = 1 ]
 	rcli client unpause
-	increment 3 >&7
-	wait_for 5 answered 3
+	wait_for 10 accepted 3
 	wait_for 5 grep -q "queue $INCR_QUEUE: publishing again$" "$dir/err"
 	close_input
 	leaves 111
@@ -453,9 +460,7 @@ taken_again() {
 	wait_for 5 answered 4
 	[ "$(sed 1d "$dir/out" | grep -c '"unknown"')" = 3 ]
 	kill -CONT "$(redis_pid)"
-	increment 5 >&7
-	wait_for 5 answered 5
-	[ "$(tail -n 1 "$dir/out")" = "$(increment 5)" ]
+	wait_for 10 accepted 5
 	close_input
 	leaves 111
 	# The old connection's bytes were there: done late, once, under the
