@@ -79,10 +79,13 @@ listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 in_flight() { ss -Htn "dport = :$1" | awk '$3 > 0 { found = 1 } END { exit !found }'; }
 
 @test "Redis refuses for want of a replica: 503 for 5,000 clients" {
+	local n=5000
+	# Each batch is tried, and a slow build's verdicts come too late.
+	not sanitized incr-publish || n=1500
 	own_redis
 	ingest "$REDIS_URL"
 	rcli config set min-replicas-to-write 1
-	[ "$(crowd 5000)" = "503 5000" ]
+	[ "$(crowd $n)" = "503 $n" ]
 	rcli config set min-replicas-to-write 0
 	wait_for 10 taken
 	wait_for 5 has_ready 2
