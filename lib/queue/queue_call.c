@@ -221,10 +221,10 @@ queue_call_record(struct queue *q, const struct id *speaker)
 void
 queue_call_ended_record(struct queue *q, const struct id *speaker)
 {
-	char record[OWNER_RECORD_MAX + sizeof " end"];
+	char record[OWNER_RECORD_MAX], ended[OWNER_RECORD_MAX + sizeof " end"];
 
 	owner_record(speaker, record);
-	strcat(record, " end");
-	resp_arg_text(&q->args, record);
+	snprintf(ended, sizeof ended, "%s end", record);
+	resp_arg_text(&q->args, ended);
 	resp_arg_u64(&q->args, QUEUE_ENDED_MS);
 }
