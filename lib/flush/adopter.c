@@ -8,7 +8,6 @@
 
 enum { UNMOVED_MAX = 5 };
 
-static enum task_queue_link link_of(enum postgres_state state);
 static enum committer_news finish(struct adopter *a, unsigned task);
 static enum committer_news finish_read(struct adopter *a, int64_t now_ms);
 static enum committer_news judge(
@@ -90,7 +89,7 @@ adopter_step(struct adopter *a, short revents)
 	state = postgres_step(a->pg, revents);
 	if (state == POSTGRES_FAULT)
 		return COMMITTER_FAULT;
-	task = task_queue_step(&a->tasks, link_of(state),
+	task = task_queue_step(&a->tasks, committer_link(state),
 	    postgres_status(a->pg)->why[0] != '\0', clock_ms());
 	if (state != POSTGRES_CALLING && task == TASK_QUEUE_NONE)
 		adopted_ranges_lose(&a->ranges);
@@ -99,20 +98,6 @@ adopter_step(struct adopter *a, short revents)
 	a->connection = postgres_status(a->pg)->connections;
 	news = finish(a, task);
 	return news == COMMITTER_NOTHING ? begin(a) : news;
-}
-
-static enum task_queue_link
-link_of(enum postgres_state state)
-{
-	switch (state) {
-	case POSTGRES_DOWN:
-	case POSTGRES_FAULT: break;
-	case POSTGRES_IDLE: return TASK_QUEUE_IDLE;
-	case POSTGRES_CALLING: return TASK_QUEUE_CALLING;
-	case POSTGRES_DONE: return TASK_QUEUE_DONE;
-	case POSTGRES_FAILED: return TASK_QUEUE_LOST;
-	}
-	return TASK_QUEUE_DOWN;
 }
 
 static enum committer_news

@@ -10,7 +10,6 @@
 
 enum { UNMOVED_MAX = 3 };
 
-static enum task_queue_link link_of(enum postgres_state state);
 static enum committer_news finish(
     struct committer *c, enum committer_task task);
 static enum committer_news finish_apply(struct committer *c);
@@ -52,14 +51,14 @@ committer_step(struct committer *c, short revents)
 
 	if (state == POSTGRES_FAULT)
 		return COMMITTER_FAULT;
-	task = task_queue_step(&c->tasks, link_of(state),
+	task = task_queue_step(&c->tasks, committer_link(state),
 	    postgres_status(c->pg)->why[0] != '\0', clock_ms());
 	news = finish(c, task);
 	return news == COMMITTER_NOTHING ? begin(c) : news;
 }
 
-static enum task_queue_link
-link_of(enum postgres_state state)
+enum task_queue_link
+committer_link(enum postgres_state state)
 {
 	switch (state) {
 	case POSTGRES_DOWN:

@@ -98,6 +98,9 @@ void committer_close(struct committer *c);
 int64_t committer_wait(const struct committer *c, struct pollfd *ret_pfd);
 enum committer_news committer_step(struct committer *c, short revents);
 
+/* What a connection that is in this state means for the tasks on it. */
+enum task_queue_link committer_link(enum postgres_state state);
+
 /* Begins no statement before committer_bind. */
 void committer_hold(struct committer *c);
 /* Begins statements, in the database with this id only: on a connection to

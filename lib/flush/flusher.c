@@ -225,7 +225,7 @@ add(struct flusher *f)
 	if (!w->open) {
 		window_open(w, &p->consumer, &f->input.consumer, false,
 		    b->lines > 0 ? b->opened_ms : now_ms);
-		schedule_open(&f->schedule, w, arc4random());
+		schedule_open(&f->schedule, arc4random());
 	}
 	if (window_add_batch(w, b, p->seq, age_ms, now_ms) < 0)
 		out_of_memory(f);
@@ -267,7 +267,7 @@ open_plain(struct flusher *f, int64_t now_ms)
 	if (f->filling->open)
 		return;
 	window_open_plain(f->filling, now_ms);
-	schedule_open(&f->schedule, f->filling, arc4random());
+	schedule_open(&f->schedule, arc4random());
 }
 
 static int64_t

@@ -14,12 +14,10 @@ schedule_promise(struct schedule *s)
 }
 
 void
-schedule_open(struct schedule *s, const struct window *w, uint64_t noise)
+schedule_open(struct schedule *s, uint64_t noise)
 {
 	uint64_t most_ms = (uint64_t)s->interval_ms / 20;
 
-	if (w->adopted)
-		return;
 	if (s->promises && !s->phased)
 		most_ms = (uint64_t)s->interval_ms / 2;
 	s->phased = true;
@@ -45,15 +43,14 @@ int64_t
 schedule_due(const struct schedule *s, const struct window *w,
     const struct cost_model *cost)
 {
-	int64_t due_ms =
-	    w->opened_ms + (w->adopted ? SCHEDULE_LINGER_MS : s->interval_ms);
+	int64_t due_ms = w->opened_ms + s->interval_ms;
 
 	if (schedule_full(s, w, cost))
 		return 0;
 	/* Whoever sets a longer interval gives the promise up. */
 	if (w->oldest_ms != INT64_MAX && s->interval_ms <= SCHEDULE_PROMISE_MS)
 		due_ms = num_min(due_ms, promised_ms(w, cost));
-	return w->adopted ? due_ms : due_ms - jitter(s, due_ms - w->opened_ms);
+	return due_ms - jitter(s, due_ms - w->opened_ms);
 }
 
 /* Not all of a short time: a window of one line would help nobody. */

@@ -43,9 +43,9 @@ struct schedule {
  * promised, unless the interval is longer. */
 void schedule_promise(struct schedule *s);
 
-/* w was opened.  noise is a random number: flushes that were started
+/* A window was opened.  noise is a random number: flushes that were started
  * together close their first windows apart, and drift apart. */
-void schedule_open(struct schedule *s, const struct window *w, uint64_t noise);
+void schedule_open(struct schedule *s, uint64_t noise);
 
 /* Did the last two statements, whatever their keys, take more than
  * SCHEDULE_STATEMENT_MS?  Then the promise does not outlast a kill. */

@@ -12,7 +12,7 @@ enum {
 	LEFT = SCHEDULE_PROMISE_MS - SCHEDULE_RECOVERY_MS
 };
 
-static const struct id A = {{0xa}}, B = {{0xb}};
+static const struct id A = {{0xa}};
 static struct window w;
 static struct cost_model cost;
 
@@ -30,22 +30,16 @@ jitter(void)
 {
 	struct schedule s = with(9000), plain = {.interval_ms = 9000};
 
-	window_open(&w, &A, &A, true, 0);
-	schedule_open(&s, &w, 4000);
-	check(s.jitter_ms == 0 && !s.phased, "adopted: none");
-	window_clear(&w);
-	window_open(&w, &A, &A, false, 0);
-	schedule_open(&s, &w, 4000);
+	schedule_open(&s, 4000);
 	check(s.jitter_ms == 4000, "the first: up to half an interval");
-	schedule_open(&s, &w, 4000);
+	schedule_open(&s, 4000);
 	check(s.jitter_ms == 4000 % 451, "then a twentieth");
-	schedule_open(&s, &w, UINT64_MAX);
+	schedule_open(&s, UINT64_MAX);
 	check(s.jitter_ms >= 0 && s.jitter_ms <= 450, "any noise");
-	schedule_open(&plain, &w, 4000);
+	schedule_open(&plain, 4000);
 	check(plain.jitter_ms == 4000 % 451, "plain input has no promise");
 	s = with(10001);
 	check(!s.promises, "nor has a long interval");
-	window_clear(&w);
 }
 
 static int64_t
@@ -90,11 +84,6 @@ closing(void)
 	check(window_add_batch(&w, &b, 4, 60000, T + 2000) == 0, "memory");
 	check(due(9000, 0, 0) < 0, "a very old one: at once");
 	check(due(20000, 0, 0) == 20000, "but not with a long interval");
-	window_clear(&w);
-
-	window_open(&w, &A, &B, true, T);
-	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
-	check(due(9000, 400, 0) == SCHEDULE_LINGER_MS, "adopted");
 	window_clear(&w);
 	batch_free(&b);
 }
