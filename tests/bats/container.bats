@@ -7,12 +7,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup() {
-	unshare --pid --fork --kill-child --mount-proc true 2>/dev/null ||
-		skip "no PID namespaces here"
-	use_redis
-	use_postgres
-	cd "$BATS_TEST_TMPDIR" || return
-	export TMPDIR=$PWD
+	use_pid_namespaces
 }
 
 teardown() {

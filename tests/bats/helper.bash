@@ -362,6 +362,17 @@ use_postgres() {
 	export DATABASE_URL="postgresql:///$db?host=$INCR_SUITE/pg&user=postgres"
 }
 
+# use_pid_namespaces: servers, and programs in PID namespaces; skips the test
+# where there are none.
+use_pid_namespaces() {
+	unshare --pid --fork --kill-child --mount-proc true 2>/dev/null ||
+		skip "no PID namespaces here"
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR" || return
+	export TMPDIR=$PWD
+}
+
 # log_since BYTE: what the suite's server said of this test's database.
 log_since() {
 	local db=${DATABASE_URL#postgresql:///}

@@ -77,7 +77,9 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	wait_for 20 sum_is 20100
 }
 
-@test "a connection that meets READONLY asks the sentinel again" {
+# publishes_to_p1: ten lines are there, and one names the primary, in answer.$S,
+# that is a sentinel only to a client
+publishes_to_p1() {
 	P1=$(free_port) P2=$(free_port) S=$(free_port)
 	instance p1 "$P1"
 	instance p2 "$P2"
@@ -88,6 +90,10 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	background incr-publish -e <in >out 2>err 7>&-
 	increments 1 10 >&7
 	wait_for 10 lines out 10
+}
+
+@test "a connection that meets READONLY asks the sentinel again" {
+	publishes_to_p1
 	printf '%b' "$(address "$P2")" >"answer.$S"
 	redis-cli -p "$P1" replicaof 127.0.0.1 "$P2"
 	increments 11 20 >&7
@@ -98,16 +104,7 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 }
 
 @test "a connection that meets NOREPLICAS asks the sentinel again" {
-	P1=$(free_port) P2=$(free_port) S=$(free_port)
-	instance p1 "$P1"
-	instance p2 "$P2"
-	fake "$S" "$(address "$P1")"
-	export REDIS_URL="redis-sentinel://127.0.0.1:$S?master=m"
-	mkfifo in
-	exec 7<>in
-	background incr-publish -e <in >out 2>err 7>&-
-	increments 1 10 >&7
-	wait_for 10 lines out 10
+	publishes_to_p1
 	# An old primary, cut off from its replicas, and the one in its place.
 	printf '%b' "$(address "$P2")" >"answer.$S"
 	redis-cli -p "$P1" config set min-replicas-to-write 1
