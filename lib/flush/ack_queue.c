@@ -83,16 +83,23 @@ ack_queue_done(struct ack_queue *q, const struct ack_queue_part *part)
 	q->n--;
 }
 
-/* What is left of a range may be nothing. */
 void
 ack_queue_drop(struct ack_queue *q, const struct id *consumer, uint64_t row)
 {
-	for (size_t i = 1; i < q->n; i++) {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < q->n; i++) {
 		struct ack *a = &q->ring[(q->first + i) % ACK_QUEUE_MAX];
 
 		if (id_equal(&a->consumer, consumer) && a->last > row)
-			a->last = a->next > row ? a->next - 1 : row;
+			a->last = row;
+		if (a->next > a->last) {
+			buf_free(&a->rejects);
+			continue;
+		}
+		q->ring[(q->first + kept++) % ACK_QUEUE_MAX] = *a;
 	}
+	q->n = kept;
 }
 
 const struct ack *

@@ -56,8 +56,7 @@ void ack_queue_part(const struct ack_queue *q, struct ack_queue_part *ret_part);
 /* part was acknowledged: drops it. */
 void ack_queue_done(struct ack_queue *q, const struct ack_queue_part *part);
 
-/* Drops the batches of consumer above row, but for those of the oldest range,
- * which may be under way. */
+/* Drops the batches of consumer above row.  No part is under way. */
 void ack_queue_drop(
     struct ack_queue *q, const struct id *consumer, uint64_t row);
 

@@ -1,6 +1,8 @@
 /* Makes flush marks, acknowledges committed batches, renews ownership. */
 #include "flush/acknowledger.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/io.h"
@@ -23,6 +25,7 @@ static void copy_list(struct acknowledger *a);
 static void was_restored(struct acknowledger *a, enum acknowledger_task task);
 static void note_connection(struct acknowledger *a);
 static void begin(struct acknowledger *a);
+static void drop(struct acknowledger *a);
 static int call(struct acknowledger *a, enum acknowledger_task task);
 static void start_round(struct acknowledger *a);
 static void hold(struct acknowledger *a, const struct id *consumer,
@@ -265,6 +268,7 @@ begin(struct acknowledger *a)
 
 	if (!queue_status(a->q)->idle)
 		return;
+	drop(a);
 	if (a->stalled) {
 		a->stranger_ms = 0;
 		task_queue_remove(&a->tasks, ACKNOWLEDGER_MARK);
@@ -284,6 +288,19 @@ begin(struct acknowledger *a)
 		task_queue_pause(&a->tasks, task, now_ms);
 	else
 		task_queue_begin(&a->tasks, task);
+}
+
+/* Nothing is under way: before anything else is, what a ledger that went back
+ * does not have is no longer to be acknowledged. */
+static void
+drop(struct acknowledger *a)
+{
+	for (size_t i = 0; i < a->n_drops; i++)
+		ack_queue_drop(
+		    &a->acks, &a->drops[i].consumer, a->drops[i].row);
+	a->n_drops = 0;
+	if (a->acks.n == 0)
+		task_queue_remove(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 }
 
 static int
@@ -407,11 +424,28 @@ acknowledger_list(struct acknowledger *a, const struct id *after)
 }
 
 void
+acknowledger_drop(
+    struct acknowledger *a, const struct id *consumer, uint64_t row)
+{
+	size_t i = 0;
+
+	while (i < a->n_drops && !id_equal(&a->drops[i].consumer, consumer))
+		i++;
+	if (i < a->n_drops && a->drops[i].row <= row)
+		return;
+	assert(i < ACKNOWLEDGER_DROPS_MAX);
+	a->drops[i] = (struct acknowledger_drop){*consumer, row};
+	if (i == a->n_drops)
+		a->n_drops++;
+}
+
+void
 acknowledger_restore(struct acknowledger *a, const struct queue_restore *r,
     enum acknowledger_task task)
 {
 	struct queue_restore *of = &a->restore[task - ACKNOWLEDGER_RESTORE];
 
+	acknowledger_drop(a, &r->consumer, r->row);
 	*of = *r;
 	of->database = a->database;
 	task_queue_add(&a->tasks, task);

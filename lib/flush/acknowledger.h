@@ -37,7 +37,10 @@ enum {
 	ACKNOWLEDGER_HELD_MAX = 2 * (ACK_QUEUE_MAX + 32),
 	/* So long the stream may be of a consumer that Redis does not know:
 	 * incr-consume may be about to go on under another name. */
-	ACKNOWLEDGER_STRANGER_MS = 5000
+	ACKNOWLEDGER_STRANGER_MS = 5000,
+	/* Consumers of acknowledger_drop: of adopted ranges, an own window, a
+	 * check. */
+	ACKNOWLEDGER_DROPS_MAX = 32
 };
 
 /* Calls, the most urgent first. */
@@ -78,6 +81,11 @@ struct acknowledger {
 	struct task_queue tasks;
 	struct ack_queue acks;
 	struct ack_queue_part part; /* being acknowledged */
+	struct acknowledger_drop {
+		struct id consumer;
+		uint64_t row;
+	} drops[ACKNOWLEDGER_DROPS_MAX]; /* before the next call */
+	size_t n_drops;
 
 	const struct window *windows; /* borrowed: they hold batches, too */
 	size_t n_windows;
@@ -159,8 +167,13 @@ bool acknowledger_is_right(const struct acknowledger *a);
 /* Lists the last acknowledged numbers of consumers behind `after`. */
 void acknowledger_list(struct acknowledger *a, const struct id *after);
 
+/* Before its next call: batches of consumer above row, where its ledger row
+ * stands now, are no longer to be acknowledged. */
+void acknowledger_drop(
+    struct acknowledger *a, const struct id *consumer, uint64_t row);
+
 /* Restores, in the database of acknowledger_identify, what is kept above a
- * row; of each of the three tasks one at a time. */
+ * row, and drops what is above it; of each of the three tasks one at a time. */
 void acknowledger_restore(struct acknowledger *a, const struct queue_restore *r,
     enum acknowledger_task task);
 /* What task was to restore. */

@@ -326,14 +326,14 @@ flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 	if (f->connection != postgres_status(f->committer.pg)->connections)
 		f->row.known = false;
 	step_adopter(f, pfds[2].revents);
+	if (f->status == 0)
+		going_back_adopt(&f->adopter, &f->acknowledger);
 	f->acknowledger.stalled =
 	    committer_stalled(&f->committer, clock_ms()) ||
 	    adopter_stalled(&f->adopter, clock_ms());
 	if (f->from_consumer && f->status == 0)
 		handle_acknowledger(
 		    f, acknowledger_step(&f->acknowledger, pfds[1].revents));
-	if (f->status == 0)
-		going_back_adopt(&f->adopter, &f->acknowledger);
 	place(f);
 	if (f->status == 0 && due_ms(f) <= clock_ms())
 		freeze(f);
@@ -439,6 +439,7 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 	case ACKNOWLEDGER_RESTORED: restored(f); return;
 	case ACKNOWLEDGER_RESTORED_ADOPTED:
 		going_back_adopted(&f->back, &f->adopter, &f->acknowledger);
+		going_back_adopt(&f->adopter, &f->acknowledger);
 		return;
 	}
 }

@@ -171,7 +171,6 @@ going_back_window(struct acknowledger *a, const struct window *w, uint64_t row)
 	    .known = w->first - 1,
 	    .speaker = w->self};
 
-	ack_queue_drop(&a->acks, &w->consumer, row);
 	acknowledger_restore(a, &r, task_for(w));
 }
 
@@ -193,7 +192,7 @@ going_back_adopt(struct adopter *from, struct acknowledger *a)
 	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++) {
 		r = &from->ranges.list[i];
 		if (r->state == ADOPTED_LOST)
-			ack_queue_drop(&a->acks, &r->window->consumer, r->row);
+			acknowledger_drop(a, &r->window->consumer, r->row);
 	}
 	r = adopter_lost(from);
 	if (r != NULL)

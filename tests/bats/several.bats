@@ -237,3 +237,38 @@ lost_one() { grep -Fxq "incr-flush: ledger: consumer $B went back to batch 1: 1 
 	sum_is 14
 	lost_one
 }
+
+# Redis refuses meanwhile, so that the acknowledgements are not under way.
+@test "what was committed and went back is not acknowledged, nothing of it" {
+	own_redis
+	known $A $B $C $D
+	unacknowledged $B 3 4 5
+	unacknowledged $C 5
+	mkfifo "$DIR/in"
+	exec 7<>"$DIR/in"
+	background incr-flush <"$DIR/in" 2>"$DIR/err" 7>&-
+	flush=$!
+	{ checkpoint $A 0 0; batch $C 5 4; } >&7
+	wait_for 10 rows_are '2 5'
+	wait_for 10 acknowledged $C 5
+	rcli config set min-replicas-to-write 1 >/dev/null
+	batch $B 3 1 >&7
+	wait_for 10 rows_are '3 5'
+	batch $B 4 2 >&7
+	wait_for 10 rows_are '4 5'
+	row_is $B 2
+	n=$(reads)
+	batch $B 5 16 >&7
+	wait_for 10 read_more_than "$n"
+	rcli config set min-replicas-to-write 0 >/dev/null
+	wait_for 10 let_go $B 3 4 5
+	checkpoint $A 0 0 false ',"end":true' >&7
+	exec 7>&-
+	wait "$flush"
+	let_go $B 3 4 5
+	not grep -q 'another Redis' "$DIR/err"
+}
+acknowledged() { [ "$(rcli get "$(of "$1" acknowledged)")" = "$2" ]; }
+# reads: of ledger rows
+reads() { log_since "$LOG_FROM" | grep -c 'order by consumer for update skip locked' || :; }
+read_more_than() { [ "$(reads)" -gt "$1" ]; }

@@ -92,32 +92,32 @@ parts(void)
 	}
 }
 
-/* What of a consumer is above a row goes, but for the oldest range. */
+/* What of a consumer is above a row goes, and no range without batches stays.
+ */
 static void
 dropped(void)
 {
 	struct ack_queue q = {0};
-	struct window w[] = {window_of(&A, 1, 2, 0), window_of(&A, 3, 6, 8),
-	    window_of(&A, 7, 9, 3)};
+	struct window w[] = {window_of(&A, 1, 2, 1), window_of(&A, 3, 6, 8),
+	    window_of(&B, 1, 1, 0), window_of(&A, 7, 9, 3)};
 
 	for (size_t i = 0; i < check_n(w); i++)
 		ack_queue_add(&q, &w[i]);
-	ack_queue_drop(&q, &B, 0);
-	check(ack_queue_at(&q, 2)->last == 9, "another consumer's");
+	ack_queue_drop(&q, &B, 1);
+	check(q.n == 4, "nothing is above the row");
 	ack_queue_drop(&q, &A, 4);
-	check(ack_queue_at(&q, 0)->last == 2, "the oldest range");
+	check(q.n == 3, "all of a range");
+	check(ack_queue_at(&q, 0)->last == 2, "what is below stays");
 	check(ack_queue_at(&q, 1)->last == 4, "a part");
-	check(ack_queue_at(&q, 2)->last == 6, "all of a range");
+	check(id_equal(&ack_queue_at(&q, 2)->consumer, &B), "another's");
+	drain(&q, &A, 1, 1, 2);
+	drain(&q, &A, 3, 8, 2);
+	ack_queue_add(
+	    &q, &(struct window){.consumer = A, .from = 5, .last = 6});
+	ack_queue_drop(&q, &B, 0);
+	check(q.n == 1 && ack_queue_at(&q, 0)->next == 5, "the oldest range");
 	ack_queue_drop(&q, &A, 0);
-	check(ack_queue_at(&q, 0)->last == 2, "which may be under way");
-	for (int i = 0; i < 3; i++) {
-		struct ack_queue_part part;
-
-		ack_queue_part(&q, &part);
-		check(part.n == (i == 0 ? 2 : 0), "part %d", i);
-		ack_queue_done(&q, &part);
-	}
-	check(q.n == 0, "all is done");
+	check(q.n == 0, "nothing is left");
 }
 
 /* Batches before first were in the table, but not acknowledged. */
