@@ -125,7 +125,7 @@ publisher_step(struct publisher *c, short revents, int64_t now_ms)
 }
 
 /* Redis may take connections and fail each call: one alone ends no outage, as
- * long as there is something to send. */
+ * long as there is something to send, or the last call was refused. */
 static void
 note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 {
@@ -134,7 +134,7 @@ note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 	case QUEUE_REFUSED: wait_limit_fail(&c->limit); break;
 	case QUEUE_DOWN: wait_limit_down(&c->limit, now_ms); break;
 	case QUEUE_IDLE:
-		if (publisher_empty(c))
+		if (publisher_empty(c) && !is_to_retry(c))
 			wait_limit_end(&c->limit);
 		break;
 	case QUEUE_DONE: wait_limit_end(&c->limit); break;
@@ -148,12 +148,10 @@ note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 static enum wait_limit_how
 how(const struct publisher *c, int64_t now_ms)
 {
-	bool idle = queue_status(c->queue)->idle;
-
 	if (batch_state_calling(c->state) || c->state == BATCH_UNCONFIRMED ||
-	    (idle && now_ms >= c->retry_ms))
+	    (queue_status(c->queue)->idle && now_ms >= c->retry_ms))
 		return WAIT_LIMIT_OWN;
-	return idle ? WAIT_LIMIT_REFUSED : WAIT_LIMIT_OUT;
+	return WAIT_LIMIT_OUT;
 }
 
 /* The one place where a call ends. */
@@ -443,11 +441,8 @@ answer_ms(const struct publisher *c)
 static bool
 is_over(struct publisher *c, const struct publish_batch *b, int64_t now_ms)
 {
-	int64_t oldest_ms = publish_batch_oldest_ms(b);
-
-	c->limit_ms =
-	    wait_limit_ms(&c->limit, how(c, now_ms), oldest_ms, now_ms);
-	return oldest_ms <= c->limit_ms;
+	c->limit_ms = wait_limit_ms(&c->limit, how(c, now_ms), now_ms);
+	return publish_batch_oldest_ms(b) <= c->limit_ms;
 }
 
 /* What was not sent to its end must not be. */
