@@ -50,6 +50,7 @@ struct publish {
 	int signals;
 	int64_t now_ms;
 	int64_t read_ms;      /* when the lines in hand arrived */
+	int64_t empty_ms;     /* when there was nothing to read last */
 	int64_t grace_end_ms; /* after a signal */
 	bool in_dry;          /* standard input must be read */
 	bool ended;           /* nothing more comes in */
@@ -137,6 +138,7 @@ static void act_on(struct publish *p, enum publisher_state state);
 static _Noreturn void give_up(struct publish *p);
 static void say_waiting(struct publish *p, bool waiting);
 static void read_input(struct publish *p, bool readable);
+static bool has_more(struct publish *p);
 static void fill(struct publish *p);
 static void take_lines(struct publish *p);
 static void take_line(
@@ -250,6 +252,8 @@ wait_for_work(struct publish *p)
 	state = publisher_step(&p->publisher, fds[3].revents, p->now_ms);
 	act_on(p, state);
 	say_waiting(p, state == PUBLISHER_WAITING);
+	if (reading && fds[1].revents == 0)
+		p->empty_ms = p->now_ms;
 	read_input(p, fds[1].revents != 0);
 }
 
@@ -357,15 +361,25 @@ say_waiting(struct publish *p, bool waiting)
 static void
 read_input(struct publish *p, bool readable)
 {
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-
 	take_lines(p);
 	for (int i = 0; i < READS_MAX && readable; i++) {
 		fill(p);
 		take_lines(p);
-		readable = p->in_dry && !p->ended && has_room(p) &&
-			   poll(&in, 1, 0) == 1;
+		readable = false;
+		if (p->in_dry && !p->ended && has_room(p))
+			readable = has_more(p);
 	}
+}
+
+static bool
+has_more(struct publish *p)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	if (poll(&in, 1, 0) == 1)
+		return true;
+	p->empty_ms = p->now_ms;
+	return false;
 }
 
 static void
@@ -377,7 +391,7 @@ fill(struct publish *p)
 		log_say("stdin: %s", strerror(errno));
 		p->failed = p->ended = true;
 	}
-	p->read_ms = p->now_ms;
+	p->read_ms = publisher_arrival(&p->publisher, p->empty_ms, p->now_ms);
 	p->in_dry = false;
 }
 

@@ -148,10 +148,12 @@ note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 static enum wait_limit_how
 how(const struct publisher *c, int64_t now_ms)
 {
+	bool idle = queue_status(c->queue)->idle;
+
 	if (batch_state_calling(c->state) || c->state == BATCH_UNCONFIRMED ||
-	    (queue_status(c->queue)->idle && now_ms >= c->retry_ms))
+	    (idle && now_ms >= c->retry_ms))
 		return WAIT_LIMIT_OWN;
-	return WAIT_LIMIT_OUT;
+	return idle ? WAIT_LIMIT_REFUSED : WAIT_LIMIT_OUT;
 }
 
 /* The one place where a call ends. */
@@ -441,8 +443,11 @@ answer_ms(const struct publisher *c)
 static bool
 is_over(struct publisher *c, const struct publish_batch *b, int64_t now_ms)
 {
-	c->limit_ms = wait_limit_ms(&c->limit, how(c, now_ms), now_ms);
-	return publish_batch_oldest_ms(b) <= c->limit_ms;
+	int64_t oldest_ms = publish_batch_oldest_ms(b);
+
+	c->limit_ms =
+	    wait_limit_ms(&c->limit, how(c, now_ms), oldest_ms, now_ms);
+	return oldest_ms <= c->limit_ms;
 }
 
 /* What was not sent to its end must not be. */

@@ -107,6 +107,10 @@ void publisher_close(struct publisher *c);
  * after every call. */
 struct publish_batch *publisher_filling(const struct publisher *c);
 
+/* When lines that are read now arrived, as in wait_limit_arrival. */
+int64_t publisher_arrival(
+    const struct publisher *c, int64_t empty_ms, int64_t now_ms);
+
 /* As queue_wait. */
 int64_t publisher_wait(const struct publisher *c, struct pollfd *ret_pfd);
 

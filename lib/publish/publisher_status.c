@@ -14,6 +14,12 @@ publisher_empty(const struct publisher *c)
 	return c->state == BATCH_NONE && publish_batch_empty(c->filling);
 }
 
+int64_t
+publisher_arrival(const struct publisher *c, int64_t empty_ms, int64_t now_ms)
+{
+	return wait_limit_arrival(&c->limit, empty_ms, now_ms);
+}
+
 size_t
 publisher_count(const struct publisher *c, size_t *ret_in_doubt)
 {

@@ -30,20 +30,36 @@ wait_limit_end(struct wait_limit *w)
 	w->outage_ms = 0;
 }
 
-/* Does the end of the outage's --wait hold for all lines? */
-static bool
-is_common(const struct wait_limit *w, enum wait_limit_how how)
+int64_t
+wait_limit_arrival(const struct wait_limit *w, int64_t empty_ms, int64_t now_ms)
 {
-	return w->outage_ms != 0 && how == WAIT_LIMIT_OUT;
+	if (w->outage_ms == 0)
+		return now_ms;
+	return empty_ms > w->outage_ms ? empty_ms : w->outage_ms;
+}
+
+/* Does the end of the outage's --wait hold for the oldest line? */
+static bool
+is_common(
+    const struct wait_limit *w, enum wait_limit_how how, int64_t oldest_ms)
+{
+	if (w->outage_ms == 0)
+		return false;
+	switch (how) {
+	case WAIT_LIMIT_OWN: break;
+	case WAIT_LIMIT_REFUSED: return oldest_ms >= w->outage_ms + w->wait_ms;
+	case WAIT_LIMIT_OUT: return true;
+	}
+	return false;
 }
 
 int64_t
-wait_limit_ms(
-    const struct wait_limit *w, enum wait_limit_how how, int64_t now_ms)
+wait_limit_ms(const struct wait_limit *w, enum wait_limit_how how,
+    int64_t oldest_ms, int64_t now_ms)
 {
 	if (w->wait_ms == 0)
 		return INT64_MIN;
-	if (is_common(w, how) && now_ms >= w->outage_ms + w->wait_ms)
+	if (is_common(w, how, oldest_ms) && now_ms >= w->outage_ms + w->wait_ms)
 		return now_ms;
 	return now_ms - w->wait_ms;
 }
@@ -54,7 +70,7 @@ wait_limit_due(
 {
 	if (w->wait_ms == 0 || oldest_ms == INT64_MAX)
 		return INT64_MAX;
-	return w->wait_ms + (is_common(w, how)
+	return w->wait_ms + (is_common(w, how, oldest_ms)
 				    ? num_min(oldest_ms, w->outage_ms)
 				    : oldest_ms);
 }

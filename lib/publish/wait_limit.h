@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 enum wait_limit_how {
-	WAIT_LIMIT_OWN, /* the oldest line is being tried, can be, or may be in
-			 * Redis: each for itself */
-	WAIT_LIMIT_OUT  /* there is no connection, or Redis refuses: all until
-			 * it has run out */
+	WAIT_LIMIT_OWN,     /* the oldest line is being tried, can be, or may be
+			     * in Redis: each for itself */
+	WAIT_LIMIT_REFUSED, /* Redis is there, and refuses: the same, but not
+			     * at all for a line that came when --wait had run
+			     * out, as it has been tried */
+	WAIT_LIMIT_OUT /* there is no connection: all until it has run out */
 };
 
 /* All zero but wait_ms: all is well. */
@@ -33,10 +35,16 @@ void wait_limit_down(struct wait_limit *w, int64_t at_ms);
 /* The outage is over. */
 void wait_limit_end(struct wait_limit *w);
 
-/* Lines that arrived until then have waited for long enough.  INT64_MIN: none
- * have. */
-int64_t wait_limit_ms(
-    const struct wait_limit *w, enum wait_limit_how how, int64_t now_ms);
+/* When lines that are read now arrived, at the earliest.  empty_ms: when there
+ * were none to read last.  In an outage lines have to wait until they can be
+ * read, which counts as well. */
+int64_t wait_limit_arrival(
+    const struct wait_limit *w, int64_t empty_ms, int64_t now_ms);
+
+/* Lines that arrived until then have waited for long enough.  oldest_ms: when
+ * the first of them did.  INT64_MIN: none have. */
+int64_t wait_limit_ms(const struct wait_limit *w, enum wait_limit_how how,
+    int64_t oldest_ms, int64_t now_ms);
 
 /* When the line that arrived at oldest_ms will have; INT64_MAX: never. */
 int64_t wait_limit_due(

@@ -44,6 +44,10 @@ check_limits(void)
 		T + 9000},
 	    {"came before", WAIT_LIMIT_OUT, T, T - 10, T - 10 + WAIT,
 		T - 10 + WAIT, T - 10},
+	    {"refused", WAIT_LIMIT_REFUSED, T, T + 4000, T + 4000 + WAIT,
+		T + 6000, T + 6000 - WAIT},
+	    {"refused, came later", WAIT_LIMIT_REFUSED, T, T + WAIT, T + WAIT,
+		T + 6000, T + 6000},
 	};
 
 	for (size_t i = 0; i < check_n(rows); i++) {
@@ -53,11 +57,12 @@ check_limits(void)
 		check(wait_limit_due(&w, rows[i].how, rows[i].oldest) ==
 			  rows[i].due,
 		    "%s: due", rows[i].name);
-		check(wait_limit_ms(&w, rows[i].how, rows[i].now) ==
-			  rows[i].limit,
+		check(wait_limit_ms(&w, rows[i].how, rows[i].oldest,
+			  rows[i].now) == rows[i].limit,
 		    "%s: limit", rows[i].name);
 		w.wait_ms = 0;
-		check(wait_limit_ms(&w, rows[i].how, rows[i].now) == INT64_MIN,
+		check(wait_limit_ms(&w, rows[i].how, rows[i].oldest,
+			  rows[i].now) == INT64_MIN,
 		    "%s: for ever", rows[i].name);
 		check(wait_limit_due(&w, rows[i].how, rows[i].oldest) ==
 			  INT64_MAX,
@@ -77,13 +82,25 @@ check_due(void)
 			int64_t due = wait_limit_due(&w, h, oldest);
 			int64_t now = due > oldest ? due : oldest;
 
-			check(wait_limit_ms(&w, h, now) >= oldest, "%d: due",
-			    how);
+			check(wait_limit_ms(&w, h, oldest, now) >= oldest,
+			    "%d: due", how);
 			check(due <= oldest + WAIT, "%d: no longer", how);
 		}
 	check(wait_limit_due(&(struct wait_limit){.wait_ms = WAIT},
 		  WAIT_LIMIT_OUT, INT64_MAX) == INT64_MAX,
 	    "no line");
+}
+
+/* What could not be read in an outage has waited all the same. */
+static void
+check_arrival(void)
+{
+	struct wait_limit well = {.wait_ms = WAIT};
+	struct wait_limit out = {.wait_ms = WAIT, .outage_ms = T};
+
+	check(wait_limit_arrival(&well, T - 900, T + 800) == T + 800, "well");
+	check(wait_limit_arrival(&out, T - 900, T + 800) == T, "before");
+	check(wait_limit_arrival(&out, T + 700, T + 800) == T + 700, "since");
 }
 
 int
@@ -92,5 +109,6 @@ main(void)
 	check_outage();
 	check_limits();
 	check_due();
+	check_arrival();
 	return check_end();
 }
