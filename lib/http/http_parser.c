@@ -320,12 +320,14 @@ take_field(struct http_parser *h, const char *p, const char *name,
 	return true;
 }
 
+/* It is empty where the target names no host, RFC 9112, section 3.2: as with
+ * an HTTP/1.0 request without Host that a proxy passes on. */
 static bool
 take_host(struct http_parser *h, const char *value, size_t len)
 {
 	if (++h->hosts > 1)
 		return fault(h, HTTP_400, "the field Host is repeated");
-	if (!http_chars_is_authority(value, len))
+	if (len > 0 && !http_chars_is_authority(value, len))
 		return fault(h, HTTP_400, "the field Host is faulty");
 	return true;
 }

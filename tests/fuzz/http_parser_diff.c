@@ -12,8 +12,9 @@
  *	- upgrades: there are none here, the body is read as that of any other.
  *
  * What llhttp accepts and ours does not (tests/http/table has each):
- *	- Host missing, empty, repeated, no host[:port]; authorities likewise,
- *	  and userinfo: whoever routes by them must not differ from us;
+ *	- Host missing, repeated, neither empty nor host[:port]; authorities
+ *	  that are no host[:port], and userinfo: whoever routes by them must not
+ *	  differ from us;
  *	- targets with #, * for other methods than OPTIONS, other schemes than
  *	  http and https, CONNECT: nothing here has them;
  *	- more than one space in the request line, none and no version (0.9);

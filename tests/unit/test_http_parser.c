@@ -44,6 +44,7 @@ static const struct {
     {"GET HTTPS://h:1 HTTP/1.1\r\n" HOST "\r\n", 1, "", ""},
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 1, "*", ""},
     {"GET / HTTP/1.1\r\nhOST: [::1]:80\r\n\r\n", 1, "/", ""},
+    {"GET / HTTP/1.1\r\nHost:\r\n\r\n", 1, "/", ""},
     {POST "X:\r\n\r\n", 1, "/increment", ""},
     {POST "X: \xc3\xa9 \t\"\r\n\r\n", 1, "/increment", ""},
     {CHUNKED "2\r\nhi\r\n0\r\n\r\n", 1, "/increment", "hi"},
@@ -130,7 +131,8 @@ static const struct {
     {"\x16\x03\x01\x02", 400},
     /* fields */
     {"GET / HTTP/1.1\r\n\r\n", 400},
-    {"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400},
     {"GET / HTTP/1.0\r\n" HOST HOST "\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
