@@ -33,6 +33,7 @@ ingest() {
 	background setsid incr-ingest -l "$sockets/$1.sock" "${@:2}" \
 		2>>ingest.log
 	ingest=$!
+	echo "$ingest" >>ingests
 	wait_for 10 healthy "$sockets/$1.sock"
 }
 
@@ -48,6 +49,11 @@ bound() { ss -Hltnp | grep "pid=$1," | awk '{ print $4 }' | sort; }
 
 @test "the Caddyfile has no directive that repeats a request" {
 	run -1 grep -E '^[^#]*(lb_try|lb_retr|buffer_requests)' "$ROOT/Caddyfile"
+}
+
+@test "the Caddyfile has no passive health check" {
+	run -1 grep -E '^[^#]*(max_fails|fail_duration|unhealthy_)' \
+		"$ROOT/Caddyfile"
 }
 
 @test "a server is unready for longer than a health check takes to see it" {
@@ -146,6 +152,122 @@ stand_in() {
 	wait_for 10 gone "$caddy"
 	[ -s caddy.log ]
 	not grep -q told caddy.log
+}
+
+# Chunks without a size; to Caddy the server has failed.
+bad_bodies() { # N
+	perl -MIO::Socket::INET -e '
+		my ($port, $n, @open) = @ARGV;
+		while ($n-- > 0) {
+			my $c = IO::Socket::INET->new("127.0.0.1:$port") or die;
+			print $c "POST /increment HTTP/1.1\r\nHost: x\r\n",
+				"Transfer-Encoding: chunked\r\n\r\nzz\r\n";
+			push @open, $c;
+			shift @open if @open > 50;
+		}' "$port" "$1"
+}
+
+@test "a client with faulty bodies leaves the answers of the others alone" {
+	INCR_UPSTREAMS=unix/$sockets/1.sock
+	ingest 1
+	caddy_start
+	wait_for 5 in_service
+	background bad_bodies 4000
+	bad=$!
+	until gone "$bad"; do
+		curl -s -o answer -w '%{http_code}\n' -d "$(increment 1)" \
+			"http://127.0.0.1:$port/increment?[1-100]"
+	done >answers
+	wait "$bad"
+	[ "$(sort -u answers)" = 202 ]
+	[ "$(ready)" = "$(wc -l <answers)" ]
+}
+
+# exchange TEXT: what is answered to these bytes until the end of the
+# connection
+exchange() {
+	local to
+	exec {to}<>"/dev/tcp/127.0.0.1/$port"
+	printf "$1" >&"$to"
+	timeout 10 tr -d '\r' <&"$to"
+	exec {to}>&-
+}
+
+@test "a balancer's probes, HTTP/1.0 without Host, get 200" {
+	ingest 1
+	caddy_start
+	wait_for 5 in_service
+	[ "$(exchange 'GET /health/ready HTTP/1.0\r\n\r\n' | head -n 1)" = 'HTTP/1.0 200 OK' ]
+	[ "$(exchange 'HEAD /health/ready HTTP/1.0\r\n\r\n' | head -n 1)" = 'HTTP/1.0 200 OK' ]
+}
+
+# haproxy_start PROBE: in front of Caddy, at $outer; "option httpchk PROBE"
+haproxy_start() {
+	outer=$(free_port)
+	cat >haproxy.cfg <<-EOF
+	global
+		stats socket $sockets/stats
+	defaults
+		mode http
+		option forwardfor
+		timeout connect 5s
+		timeout client 30s
+		timeout server 30s
+	frontend outer
+		bind 127.0.0.1:$outer
+		default_backend inner
+	backend inner
+		option httpchk $1
+		server caddy 127.0.0.1:$port check inter 100
+	EOF
+	background haproxy -db -f haproxy.cfg >haproxy.log 2>&1
+	haproxy=$!
+	wait_for 10 probed L7OK 200
+}
+
+# probed RESULT STATUS: what HAProxy found last
+probed() {
+	perl -MIO::Socket::UNIX -e '
+		my $c = IO::Socket::UNIX->new(shift) or die;
+		print $c "show stat\n";
+		print <$c>' "$sockets/stats" |
+		awk -F, '$1 == "# pxname" { for (i = 1; i <= NF; i++) at[$i] = i }
+			$1 == "inner" && $2 == "caddy" {
+				print $at["check_status"], $at["check_code"] }' |
+		grep -qx "$1 $2"
+}
+
+through() { http_status "$@" "http://127.0.0.1:$outer/increment"; }
+
+@test "HAProxy in front: it finds the servers ready or not, and is served" {
+	ingest 2
+	ingest 1
+	caddy_start
+	wait_for 5 in_service
+	for probe in '' 'HEAD /health/ready'; do
+		haproxy_start "$probe"
+		[ "$(through -d "$(increment 3)")" = 202 ]
+		[ "$(through -H 'Expect: 100-continue' -d "$(increment 3)")" = 202 ]
+		[ "$(through -d x)" = 400 ]
+		kill "$haproxy"
+		wait_for 10 gone "$haproxy"
+	done
+	[ "$(ready)" = 4 ]
+	haproxy_start 'GET /health/ready'
+	end_ingests
+	wait_for 10 probed L7STS 503
+	[ "$(through -d "$(increment 3)")" = 503 ]
+}
+
+end_ingests() { pkill -g "$(tr '\n' , <ingests | sed 's/,$//')"; }
+
+@test "Expect: 100-continue is answered once" {
+	ingest 1
+	caddy_start
+	wait_for 5 in_service
+	exchange 'POST /increment HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: '"$(increment 3 | wc -c)"'\r\n\r\n'"$(increment 3)"'\n' >answers
+	[ "$(grep '^HTTP/' answers)" = 'HTTP/1.1 100 Continue
+HTTP/1.1 202 Accepted' ]
 }
 
 @test "a body that is too large: 413, problem+json" {
@@ -298,4 +420,9 @@ own_authority() {
 		--cacert "$authority" "https://localhost:$port/increment"
 	[ "$output" = 202 ]
 	[ "$(ready)" = 1 ]
+	# No HTTP/3, of which early data could be replayed: not offered, not there.
+	curl -s -D headers -o answer --cacert "$authority" \
+		"https://localhost:$port/health/ready"
+	run ! grep -i '^alt-svc' headers
+	[ -z "$(ss -Hlunp | grep "pid=$caddy,")" ]
 }
