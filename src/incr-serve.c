@@ -69,8 +69,8 @@ static const char *add_trust(void *dest, const char *text);
 static void drop_listens(void);
 static void open_server(void);
 static void open_sockets(void);
-static void open_socket(const char *addr, uint8_t role);
-static void refuse_exposure(const char *where);
+static void open_socket(struct acceptor *a, const char *addr, uint8_t role);
+static void refuse_exposure(const struct acceptor *a, const char *where);
 static void write_ports(void);
 static void run(void);
 static void log_failure(int64_t now_ms);
@@ -108,7 +108,7 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_TEXT,
 	.dest = &opt.access.tokens},
     {.name = "open",
-	.help = "no tokens, though other hosts reach the address",
+	.help = "no tokens, though other hosts reach an address",
 	.kind = OPTIONS_FLAG,
 	.dest = &opt.open},
     {.name = "rate",
@@ -264,46 +264,47 @@ open_server(void)
 static void
 open_sockets(void)
 {
+	struct acceptor *front = &s.server.acceptor,
+			*metrics = &s.server.metrics_acceptor;
 	const char *why;
 	int inherited;
 
-	inherited = acceptor_inherit(&s.server.acceptor, ROUTES_FRONT, &why);
+	inherited = acceptor_inherit(front, ROUTES_FRONT, &why);
 	if (inherited < 0)
 		log_die(log_status(why), "LISTEN_FDS: %s", why);
 	if (inherited > 0)
-		refuse_exposure("LISTEN_FDS");
+		refuse_exposure(front, "LISTEN_FDS");
 	if (inherited > 0 && !opt.listen_given)
 		drop_listens();
-	for (size_t i = 0; i < opt.n_listen; i++) {
-		open_socket(opt.listen[i], ROUTES_FRONT);
-		refuse_exposure(opt.listen[i]);
-	}
+	for (size_t i = 0; i < opt.n_listen; i++)
+		open_socket(front, opt.listen[i], ROUTES_FRONT);
 	if (opt.metrics != NULL)
-		open_socket(opt.metrics, ROUTES_METRICS);
+		open_socket(metrics, opt.metrics, ROUTES_METRICS);
 	if (opt.port_file != NULL)
 		write_ports();
 }
 
 static void
-open_socket(const char *addr, uint8_t role)
+open_socket(struct acceptor *a, const char *addr, uint8_t role)
 {
 	const char *why;
 
-	if (acceptor_open(&s.server.acceptor, addr, role, &why) == 0)
+	if (acceptor_open(a, addr, role, &why) == 0) {
+		refuse_exposure(a, addr);
 		return;
-	acceptor_close(&s.server.acceptor);
+	}
+	server_stop_accepting(&s.server);
 	log_die(log_status(why), "%s: %s", addr, why);
 }
 
 /* Without tokens, on an address that other hosts reach, only if --open says
  * so. */
 static void
-refuse_exposure(const char *where)
+refuse_exposure(const struct acceptor *a, const char *where)
 {
-	if (opt.open || opt.access.tokens != NULL ||
-	    acceptor_is_local(&s.server.acceptor))
+	if (opt.open || opt.access.tokens != NULL || acceptor_is_local(a))
 		return;
-	acceptor_close(&s.server.acceptor);
+	server_stop_accepting(&s.server);
 	log_die(EXIT_CONFIG,
 	    "%s: reachable from other hosts: needs --tokens FILE or --open",
 	    where);
@@ -322,9 +323,10 @@ write_ports(void)
 		fd =
 		    open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || acceptor_ports(&s.server.acceptor, &ports) < 0 ||
+	    acceptor_ports(&s.server.metrics_acceptor, &ports) < 0 ||
 	    io_write_all(fd, buf_ptr(&ports), ports.len, IO_FOREVER) < 0 ||
 	    close(fd) < 0 || rename(aside, opt.port_file) < 0) {
-		acceptor_close(&s.server.acceptor);
+		server_stop_accepting(&s.server);
 		log_die(EXIT_CONFIG, "%s: %s", opt.port_file, strerror(errno));
 	}
 	buf_free(&ports);

@@ -78,7 +78,7 @@ conn_open(struct conns *all, int fd, const struct origin *from)
 	c->watch = (struct loop_fd){.ready = be_ready, .fd = fd};
 	c->all = all;
 	c->from = *from;
-	c->state = from->surplus ? CONN_HEAD : CONN_IDLE;
+	c->state = from->surplus || from->brief ? CONN_HEAD : CONN_IDLE;
 	all->count++;
 	all->surplus += from->surplus;
 	timerlist_add(&all->lists[c->state], &c->due,

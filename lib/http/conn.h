@@ -66,8 +66,8 @@ struct conns {
 void conn_init(struct conns *all, const struct loop *loop,
     const struct handler *handler, const int64_t limit_ms[CONN_STATES]);
 
-/* Takes an accepted, non-blocking socket, also on failure.  A surplus one has
- * no longer than the time for a head.  0, or -1 with errno. */
+/* Takes an accepted, non-blocking socket, also on failure.  A surplus or
+ * brief one has no longer than the time for a head.  0, or -1 with errno. */
 int conn_open(struct conns *all, int fd, const struct origin *from);
 
 /*

@@ -9,12 +9,12 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/num.h"
 
 enum {
 	BATCH = 64,       /* accepted on a socket in one turn of the loop */
-	SURPLUS = 16,     /* connections over the limit, answered 503 */
 	RETRY_MS = 100,   /* after the system had no descriptor left */
-	RESERVED_FDS = 64 /* standard ones, epoll, listeners, metrics */
+	RESERVED_FDS = 80 /* standard ones, epoll, listeners, metrics */
 };
 
 static int watch(struct acceptor *a, const struct listener *l, int n,
@@ -24,12 +24,13 @@ static int admit(struct acceptor_socket *s);
 static void watch_all(struct acceptor *a, uint32_t events);
 
 void
-acceptor_init(struct acceptor *a, struct conns *conns, size_t wanted)
+acceptor_init(struct acceptor *a, struct conns *conns,
+    const struct acceptor_limits *limits)
 {
 	struct rlimit r;
 
 	a->conns = conns;
-	a->max_conns = wanted;
+	a->set = *limits;
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return;
 	if (r.rlim_cur < r.rlim_max) {
@@ -37,8 +38,15 @@ acceptor_init(struct acceptor *a, struct conns *conns, size_t wanted)
 		if (setrlimit(RLIMIT_NOFILE, &r) < 0)
 			(void)getrlimit(RLIMIT_NOFILE, &r);
 	}
-	if (r.rlim_cur > RESERVED_FDS && wanted > r.rlim_cur - RESERVED_FDS)
-		a->max_conns = r.rlim_cur - RESERVED_FDS;
+	if (r.rlim_cur > RESERVED_FDS)
+		a->set.max_conns =
+		    num_min_size(a->set.max_conns, r.rlim_cur - RESERVED_FDS);
+}
+
+static bool
+is_full(const struct acceptor *a)
+{
+	return a->conns->count >= a->set.max_conns + a->set.max_surplus;
 }
 
 int
@@ -109,7 +117,7 @@ be_ready(struct loop_fd *w, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < BATCH && !a->paused; i++) {
-		if (a->conns->count >= a->max_conns + SURPLUS) {
+		if (is_full(a)) {
 			a->paused = true;
 			a->retry_ms = IO_FOREVER; /* until a connection ends */
 		} else if (admit(s) < 0) {
@@ -128,18 +136,21 @@ be_ready(struct loop_fd *w, uint32_t events)
 static int
 admit(struct acceptor_socket *s)
 {
+	const struct acceptor_limits *set = &s->all->set;
 	struct conns *conns = s->all->conns;
 	struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
 	struct sockaddr *addr = (struct sockaddr *)&at;
 	socklen_t len = sizeof at;
 	int fd = accept4(s->watch.fd, addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool surplus = conns->count - conns->surplus >= set->max_conns;
 
 	if (fd < 0)
 		return -1;
 	return conn_open(conns, fd,
 	    &(struct origin){.peer = address_of(addr),
 		.role = s->role,
-		.surplus = conns->count - conns->surplus >= s->all->max_conns});
+		.surplus = surplus,
+		.brief = set->brief});
 }
 
 int64_t
@@ -147,8 +158,7 @@ acceptor_tick(struct acceptor *a, int64_t now_ms)
 {
 	if (!a->paused)
 		return IO_FOREVER;
-	if (a->conns->count >= a->max_conns + SURPLUS ||
-	    (a->retry_ms != IO_FOREVER && now_ms < a->retry_ms))
+	if (is_full(a) || (a->retry_ms != IO_FOREVER && now_ms < a->retry_ms))
 		return a->retry_ms;
 	a->paused = false;
 	watch_all(a, EPOLLIN);

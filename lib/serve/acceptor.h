@@ -2,8 +2,9 @@
  * Listening sockets, and when connections are accepted on them.
  *
  * Over the limit a few more connections are accepted to be answered 503
- * (struct origin: surplus).  When these are many, too, or the system has no
- * descriptor left, clients wait in the sockets' queues and nothing spins.
+ * (struct origin: surplus), if the acceptor has room for them.  When these are
+ * many, too, or the system has no descriptor left, clients wait in the
+ * sockets' queues and nothing spins.
  */
 #ifndef INCR_ACCEPTOR_H
 #define INCR_ACCEPTOR_H
@@ -26,10 +27,16 @@ struct acceptor_socket {
 	struct acceptor *all;
 };
 
+struct acceptor_limits {
+	size_t max_conns;
+	size_t max_surplus; /* connections over the limit */
+	bool brief;         /* one request per connection, at once */
+};
+
 /* Set up by acceptor_init(). */
 struct acceptor {
 	struct conns *conns;
-	size_t max_conns;
+	struct acceptor_limits set;
 	struct acceptor_socket sockets[LISTEN_MAX];
 	size_t n;
 	bool paused;
@@ -38,8 +45,9 @@ struct acceptor {
 };
 
 /* Raises RLIMIT_NOFILE to its hard limit, and allows as many connections as
- * fit in it, at most wanted.  Borrows conns for ever. */
-void acceptor_init(struct acceptor *a, struct conns *conns, size_t wanted);
+ * fit in it, at most those of limits.  Borrows conns for ever. */
+void acceptor_init(struct acceptor *a, struct conns *conns,
+    const struct acceptor_limits *limits);
 
 /* Opens addr (listen.h) and accepts on it from now on; role is that of the
  * connections.  0, or -1 with *ret_why. */

@@ -54,7 +54,8 @@ static enum decision send_line(struct routes *r, struct exchange *x,
 static enum decision answer_ready(
     struct routes *r, struct response *ret_answer);
 static enum decision answer_text(const char *text, struct response *ret_answer);
-static enum decision answer_metrics(struct response *ret_answer);
+static enum decision answer_metrics(
+    struct routes *r, struct response *ret_answer);
 static enum decision answer_problem(struct response *ret_answer,
     enum http_status status, const char *code, const char *detail);
 static void explain(struct routes *r, int64_t now_ms);
@@ -87,8 +88,9 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 {
 	enum route route;
 
-	if (h->from->role == ROUTES_FRONT && h->from->surplus)
+	if (h->from->surplus)
 		return turn_away(x, ret_answer);
+	x->close |= h->from->brief;
 	route = find(h);
 	if (route == ROUTES)
 		return answer_problem(
@@ -230,7 +232,7 @@ take_end(void *service, struct exchange *x, const char *body, size_t len,
 	case ROUTE_INCREMENTS: return bulk_queue_end(r->bulk, x, ret_answer);
 	case ROUTE_LIVE: return answer_text("live\n", ret_answer);
 	case ROUTE_READY: return answer_ready(r, ret_answer);
-	case ROUTE_METRICS: return answer_metrics(ret_answer);
+	case ROUTE_METRICS: return answer_metrics(r, ret_answer);
 	case ROUTES: break;
 	}
 	return refuse(ret_answer, LOG_NO_MEMORY);
@@ -296,11 +298,11 @@ answer_text(const char *text, struct response *ret_answer)
 }
 
 static enum decision
-answer_metrics(struct response *ret_answer)
+answer_metrics(struct routes *r, struct response *ret_answer)
 {
 	struct buf text = {0};
 
-	if (serve_metrics_scrape(&text) < 0) {
+	if (serve_metrics_scrape(r->metrics, clock_ms(), &text) < 0) {
 		buf_free(&text);
 		return refuse(ret_answer, LOG_NO_MEMORY);
 	}

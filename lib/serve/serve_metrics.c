@@ -8,6 +8,11 @@
 #include "base/metrics_list.h"
 #include "base/metrics_merge.h"
 
+enum { FRESH_MS = 1000 };
+
+static bool is_fresh(const struct serve_metrics *m, int64_t now_ms);
+static int make(struct buf *out);
+
 /* clang-format off */
 
 static const struct metric table[SERVE_METRICS] = {
@@ -47,19 +52,39 @@ int64_t
 serve_metrics_tick(struct serve_metrics *m, int64_t now_ms, size_t connections,
     uint64_t in_flight)
 {
+	if (!is_fresh(m, now_ms))
+		buf_free(&m->text);
 	m->series[SERVE_METRICS_CONNECTIONS].value = (double)connections;
 	m->series[SERVE_METRICS_IN_FLIGHT].value = (double)in_flight;
 	return metrics_tick(now_ms);
 }
 
 void
-serve_metrics_close(void)
+serve_metrics_close(struct serve_metrics *m)
 {
+	buf_free(&m->text);
 	metrics_close();
 }
 
 int
-serve_metrics_scrape(struct buf *out)
+serve_metrics_scrape(struct serve_metrics *m, int64_t now_ms, struct buf *out)
+{
+	if (!is_fresh(m, now_ms)) {
+		buf_free(&m->text);
+		m->made_ms = now_ms;
+		m->failed = make(&m->text) < 0;
+	}
+	return m->failed ? -1 : buf_add(out, buf_ptr(&m->text), m->text.len);
+}
+
+static bool
+is_fresh(const struct serve_metrics *m, int64_t now_ms)
+{
+	return m->made_ms != 0 && now_ms - m->made_ms < FRESH_MS;
+}
+
+static int
+make(struct buf *out)
 {
 	const char *name = getenv("INCR_METRICS_DIR");
 	DIR *dir = name == NULL || *name == '\0' ? NULL : opendir(name);

@@ -4,6 +4,7 @@
 #ifndef INCR_SERVE_METRICS_H
 #define INCR_SERVE_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ enum {
 
 struct serve_metrics {
 	struct metric series[SERVE_METRICS];
+	struct buf text; /* of the last scrape */
+	int64_t made_ms; /* when it was tried, 0: never */
+	bool failed;     /* there is no text */
 };
 
 /* 0, or -1 with errno if INCR_METRICS_DIR can't be written: counting goes on
@@ -43,14 +47,15 @@ int64_t serve_metrics_tick(struct serve_metrics *m, int64_t now_ms,
     size_t connections, uint64_t in_flight);
 
 /* Writes the file a last time. */
-void serve_metrics_close(void);
+void serve_metrics_close(struct serve_metrics *m);
 
 /*
  * Adds the text of a scrape: all files of INCR_METRICS_DIR as one, HELP and
  * TYPE once per name; this program's own series if it is not set, or there is
- * no such folder.  0, or -1 with errno if it can't be read or there is no
- * memory.
+ * no such folder.  The text is made at most once a second, however often it is
+ * asked for.  0, or -1 if it can't be read or there is no memory.
  */
-int serve_metrics_scrape(struct buf *out);
+int serve_metrics_scrape(
+    struct serve_metrics *m, int64_t now_ms, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/reason.h"
 
+static void init_connections(struct server *s, const struct server_options *o);
 static void take_verdict(
     void *service, struct exchange *x, const struct backend_verdict *v);
 static int64_t advance_bulk(struct server *s, int64_t now_ms);
@@ -43,16 +44,57 @@ server_open(
 	    .bulk = &s->bulk,
 	    .metrics = &s->metrics};
 	s->handler = routes_handler(&s->routes);
-	conn_init(&s->conns, &s->loop, &s->handler, o->limit_ms);
-	acceptor_init(&s->acceptor, &s->conns, o->max_connections);
+	init_connections(s, o);
 	return 0;
+}
+
+static void
+init_connections(struct server *s, const struct server_options *o)
+{
+	conn_init(&s->conns, &s->loop, &s->handler, o->limit_ms);
+	acceptor_init(&s->acceptor, &s->conns,
+	    &(struct acceptor_limits){.max_conns = o->max_connections,
+		.max_surplus = SERVER_SURPLUS});
+	conn_init(&s->metrics_conns, &s->loop, &s->handler, o->limit_ms);
+	acceptor_init(&s->metrics_acceptor, &s->metrics_conns,
+	    &(struct acceptor_limits){
+		.max_conns = SERVER_METRICS_CONNS, .brief = true});
 }
 
 void
 server_close(struct server *s)
 {
-	serve_metrics_close();
+	serve_metrics_close(&s->metrics);
 	access_close(&s->access);
+}
+
+/* -- the end of connections ---------------------------------------------- */
+
+void
+server_close_connections(struct server *s)
+{
+	conn_close_all(&s->conns);
+	conn_close_all(&s->metrics_conns);
+}
+
+void
+server_stop_accepting(struct server *s)
+{
+	acceptor_close(&s->acceptor);
+	acceptor_close(&s->metrics_acceptor);
+}
+
+void
+server_cut_connections(struct server *s)
+{
+	conn_cut_all(&s->conns);
+	conn_cut_all(&s->metrics_conns);
+}
+
+bool
+server_all_sent(const struct server *s)
+{
+	return conn_unsent(&s->conns) + conn_unsent(&s->metrics_conns) == 0;
 }
 
 /* -- one turn of the loop ------------------------------------------------ */
@@ -72,6 +114,7 @@ server_send(struct server *s)
 {
 	(void)advance_bulk(s, s->loop.time.now_ms);
 	conn_flush(&s->conns);
+	conn_flush(&s->metrics_conns);
 	backend_write(&s->backend);
 }
 
@@ -97,7 +140,9 @@ server_tick(struct server *s, int64_t now_ms)
 
 	due_ms = num_min(due_ms, advance_bulk(s, now_ms));
 	due_ms = num_min(due_ms, conn_tick(&s->conns, now_ms));
+	due_ms = num_min(due_ms, conn_tick(&s->metrics_conns, now_ms));
 	due_ms = num_min(due_ms, acceptor_tick(&s->acceptor, now_ms));
+	due_ms = num_min(due_ms, acceptor_tick(&s->metrics_acceptor, now_ms));
 	due_ms =
 	    num_min(due_ms, serve_metrics_tick(&s->metrics, now_ms,
 				s->conns.count, backend_count(&s->backend)));

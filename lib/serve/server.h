@@ -1,9 +1,13 @@
 /*
  * All parts of a running incr-serve, and one turn of its loop.
+ *
+ * The connections of --metrics are apart from those of clients, and few, so
+ * that neither takes the room of the other.
  */
 #ifndef INCR_SERVER_H
 #define INCR_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +21,11 @@
 #include "serve/routes.h"
 #include "serve/serve_metrics.h"
 
+enum {
+	SERVER_SURPLUS = 16,      /* of clients, see acceptor.h */
+	SERVER_METRICS_CONNS = 16 /* at once; more wait */
+};
+
 struct server_options {
 	const struct access_options *access; /* borrowed for ever */
 	struct backend_options backend;      /* verdict, service: server's */
@@ -28,8 +37,8 @@ struct server_options {
 /* All zero before server_open().  It must not move. */
 struct server {
 	struct loop loop;
-	struct conns conns;
-	struct acceptor acceptor;
+	struct conns conns, metrics_conns;
+	struct acceptor acceptor, metrics_acceptor;
 	struct access access;
 	struct backend backend;
 	struct bulk_queue bulk;
@@ -39,7 +48,7 @@ struct server {
 };
 
 /*
- * Opens the loop and all parts; the owner adds sockets to the acceptor.  0,
+ * Opens the loop and all parts; the owner adds sockets to the acceptors.  0,
  * or the exit status (log.h) with the reason, "object: reason".
  */
 int server_open(
@@ -50,6 +59,18 @@ void server_send(struct server *s);
 
 /* Does what is due by the clock.  When it is due again. */
 int64_t server_tick(struct server *s, int64_t now_ms);
+
+/* From now on every answer ends its connection, if nothing waits behind it. */
+void server_close_connections(struct server *s);
+
+/* Accepts no more connections. */
+void server_stop_accepting(struct server *s);
+
+/* Reads no more requests, see conn_cut_all(). */
+void server_cut_connections(struct server *s);
+
+/* Are all last answers read by their clients, or given up? */
+bool server_all_sent(const struct server *s);
 
 /* Closes what must be closed before the end of the process. */
 void server_close(struct server *s);

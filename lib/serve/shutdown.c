@@ -101,7 +101,7 @@ move(struct shutdown *s, enum shutdown_stage stage)
 {
 	s->stage = stage;
 	s->stage_due_ms = IO_FOREVER;
-	conn_close_all(&s->server->conns);
+	server_close_connections(s->server);
 	s->server->routes.unready = true;
 	if (s->grace_due_ms == IO_FOREVER)
 		s->grace_due_ms = clock_ms() + s->grace_ms;
@@ -110,10 +110,10 @@ move(struct shutdown *s, enum shutdown_stage stage)
 	case SHUTDOWN_UNREADY:
 		s->stage_due_ms = clock_ms() + s->unready_ms;
 		return;
-	case SHUTDOWN_DRAINING: acceptor_close(&s->server->acceptor); return;
+	case SHUTDOWN_DRAINING: server_stop_accepting(s->server); return;
 	case SHUTDOWN_LEAVING:
-		acceptor_close(&s->server->acceptor);
-		conn_cut_all(&s->server->conns);
+		server_stop_accepting(s->server);
+		server_cut_connections(s->server);
 		s->stage_due_ms = leaving_due(s);
 		s->grace_due_ms = IO_FOREVER;
 		return;
@@ -151,6 +151,5 @@ bool
 shutdown_done(const struct shutdown *s)
 {
 	return s->stage == SHUTDOWN_LEAVING &&
-	       (clock_ms() >= s->stage_due_ms ||
-		   conn_unsent(&s->server->conns) == 0);
+	       (clock_ms() >= s->stage_due_ms || server_all_sent(s->server));
 }

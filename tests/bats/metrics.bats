@@ -214,3 +214,124 @@ unprivileged() {
 	run -111 bash -c "incr-metrics >&$to"
 	exec {to}>&-
 }
+
+# -- the listener ---------------------------------------------------------------
+
+# serve_metrics: incr-serve on ./s, with --metrics on a port, $port; each line
+# is taken.  Its pid is $serve.
+serve_metrics() {
+	mkfifo l v
+	exec {l}<>l {v}<>v
+	background tee lines <&$l >&$v
+	background incr-serve -l ./s --metrics 127.0.0.1:0 --port-file ports \
+		--linger 0 -g 0.2 "$@" <&$v >&$l {l}<&- {v}<&-
+	serve=$!
+	exec {l}<&- {v}<&-
+	wait_for 5 test -s ports
+	port=$(head -n 1 ports)
+}
+post() { http_status -m 10 --unix-socket ./s -d "$(increment 1)" http://x/increment; }
+scrape() { curl -fs -m 10 "http://127.0.0.1:$port/metrics"; }
+
+@test "an answer of the metrics listener ends its connection" {
+	serve_metrics
+	local path
+	for path in /metrics /no; do
+		exec {tcp}<>"/dev/tcp/127.0.0.1/$port"
+		printf "GET $path HTTP/1.1\r\nHost: x\r\n\r\n%.0s" 1 2 3 >&$tcp
+		timeout 10 cat <&$tcp >answer
+		exec {tcp}>&-
+		[ "$(grep -c '^HTTP/1.1 ' answer)" = 1 ]
+		[ "$(grep -ci '^connection: close' answer)" = 1 ]
+	done
+}
+
+# Connections with many requests each, of which the answers are not read; says
+# "answered" once so many of the connections have one.
+crowd='
+	use strict;
+	my ($port, $n, $each, $enough) = @ARGV;
+	my @all;
+	my $asked = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" x $each;
+	for (1 .. $n) {
+		my $c = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or die;
+		$c->syswrite($asked);
+		push @all, $c;
+	}
+	my $ready = IO::Select->new(@all);
+	while ($ready->can_read(60) < $enough) {
+		select undef, undef, undef, 0.05;
+	}
+	$| = 1;
+	print "answered\n";
+	<STDIN>;'
+
+@test "500 connections of 400 scrapes each: memory is bounded, the front answers" {
+	local before i
+	for i in $(seq 20); do
+		printf 'incr_a_total{i="%d"} %0900d\n' $(seq -f "$i%03g 1" 20) \
+			>"metrics/incr-x-h-1-$i.prom"
+	done
+	serve_metrics
+	[ "$(post)" = 202 ]
+	before=$(awk '/^VmHWM/ { print $2 }' "/proc/$serve/status")
+	mkfifo hold
+	exec {hold}<>hold
+	background perl -MIO::Socket::INET -MIO::Select -e "$crowd" \
+		"$port" 500 400 16 <&$hold >crowd {hold}<&-
+	crowd=$!
+	wait_for 20 grep -q answered crowd
+	for i in $(seq 20); do
+		[ "$(post)" = 202 ]
+	done
+	sanitized incr-serve ||
+		[ $(($(awk '/^VmHWM/ { print $2 }' "/proc/$serve/status") - before)) -le 40000 ]
+	kill "$crowd"
+	wait_for 10 gone "$crowd"
+	wait_for 10 scrape
+	[ "$(scrape | grep -c '^incr_a_total')" = 400 ]
+}
+
+@test "clients of metrics take no connection of the front's, nor the other way" {
+	serve_metrics --max-connections 4
+	local i fds=()
+	for i in $(seq 40); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$port"
+		fds+=("$fd")
+	done
+	for i in $(seq 6); do
+		[ "$(post)" = 202 ]
+	done
+	for fd in "${fds[@]}"; do
+		exec {fd}>&-
+	done
+	background perl -MIO::Socket::UNIX -e 'my @all = map {
+		IO::Socket::UNIX->new(Peer => "./s") or die } 1 .. 30;
+		$| = 1; print "connected\n"; sleep 60' >front
+	wait_for 5 grep -q connected front
+	wait_for 5 scrape
+}
+
+@test "a text is made once a second, however often it is asked for" {
+	serve_metrics
+	local i since=${EPOCHREALTIME/./}
+	for i in $(seq 60); do
+		printf 'incr_a_total %d\n' "$i" >metrics/a.prom
+		scrape | grep '^incr_a_total'
+	done >seen
+	[ "$(wc -l <seen)" = 60 ]
+	[ "$(uniq <seen | wc -l)" -le $(((${EPOCHREALTIME/./} - since) / 1000000 + 2)) ]
+	is_last() { [ "$(scrape | grep '^incr_a_total')" = 'incr_a_total 60' ]; }
+	wait_for 3 is_last
+}
+
+@test "--metrics where others reach it needs --tokens or --open" {
+	local address
+	for address in :0 0.0.0.0:0 '[::]:0'; do
+		run -100 incr-serve -l ./s --metrics "$address" </dev/null
+		[[ "$output" == "incr-serve: $address: reachable from other hosts"* ]]
+		[ ! -e s ]
+	done
+	serve_metrics --metrics :0 --open
+	wait_for 5 scrape
+}
