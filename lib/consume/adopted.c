@@ -41,6 +41,12 @@ adopted_next(
 	return true;
 }
 
+bool
+adopted_unread(const struct adopted *o)
+{
+	return first_unread(o) < o->n;
+}
+
 void
 adopted_advance(struct adopted *o)
 {

@@ -38,6 +38,9 @@ uint64_t *adopted_add(struct adopted *o, const struct id *consumer, size_t n);
 bool adopted_next(
     const struct adopted *o, const struct id **ret_consumer, uint64_t *ret_seq);
 
+/* Is there one? */
+bool adopted_unread(const struct adopted *o);
+
 /* Marks the batch of adopted_next as read. */
 void adopted_advance(struct adopted *o);
 

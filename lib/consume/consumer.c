@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "base/io.h"
 #include "base/num.h"
+#include "consume/consumer_call.h"
 #include "queue/liveness.h"
 
 enum {
@@ -24,9 +24,8 @@ enum {
 	ORPHANS_MS = LIVENESS_APART_MS, /* from the answer to a look */
 	MEASURE_MS = 1000,
 	HOLDERS_MS = 100,
-	DOUBTFUL_MS = 6000,     /* so long at most is life, or an adoption,
-				 * waited for, whatever --wait says */
-	UNWRITTEN_MAX = 1 << 20 /* bytes; more: no next batch */
+	DOUBTFUL_MS = 6000 /* so long at most is life, or an adoption,
+			    * waited for, whatever --wait says */
 };
 
 static void note_trouble(struct consumer *c, enum queue_state state);
@@ -47,11 +46,6 @@ static int leave(struct consumer *c, enum queue_state state);
 static bool may_leave(const struct consumer *c);
 static bool is_done(const struct consumer *c);
 static int begin_call(struct consumer *c);
-static int64_t due(const struct consumer *c, enum consumer_call call);
-static bool is_of_use(const struct consumer *c, enum consumer_call call);
-static int send_call(struct consumer *c);
-static int send_renew(struct consumer *c);
-static bool has_unread(const struct consumer *c);
 
 void
 consumer_init(struct consumer *c)
@@ -76,7 +70,7 @@ consumer_wait(const struct consumer *c, struct pollfd *ret_pfd)
 	if (!queue_status(c->queue)->idle)
 		return next_ms;
 	for (int call = 0; call < CONSUMER_NO_CALL; call++) {
-		int64_t due_ms = due(c, (enum consumer_call)call);
+		int64_t due_ms = consumer_call_due(c, (enum consumer_call)call);
 
 		next_ms = num_min(due_ms, next_ms);
 	}
@@ -142,7 +136,7 @@ end_trouble(struct consumer *c, enum consumer_call answered)
 {
 	c->failed &= ~(1U << answered);
 	for (int call = 0; call < CONSUMER_NO_CALL; call++)
-		if (!is_of_use(c, (enum consumer_call)call))
+		if (!consumer_call_is_of_use(c, (enum consumer_call)call))
 			c->failed &= ~(1U << call);
 	if (c->failed != 0)
 		return;
@@ -191,7 +185,7 @@ finish_renew(struct consumer *c)
 static void
 forget_orphan(struct consumer *c, const struct id *consumer)
 {
-	if (has_unread(c))
+	if (adopted_unread(&c->orphans))
 		doubt_all(c);
 	adopted_forget(&c->orphans, consumer);
 }
@@ -390,7 +384,7 @@ is_done(const struct consumer *c)
 {
 	return c->once && c->phase == CONSUMER_TAKING && c->measured &&
 	       c->left == 0 && (!c->look_again || c->left_holder) &&
-	       c->all_live && !has_unread(c);
+	       c->all_live && !adopted_unread(&c->orphans);
 }
 
 static int
@@ -405,100 +399,9 @@ begin_call(struct consumer *c)
 		lose_id(c);
 	}
 	for (int call = 0; call < CONSUMER_NO_CALL; call++)
-		if (due(c, (enum consumer_call)call) <= now_ms) {
+		if (consumer_call_due(c, (enum consumer_call)call) <= now_ms) {
 			c->call = (enum consumer_call)call;
-			return send_call(c);
+			return consumer_call_send(c);
 		}
 	return 0;
-}
-
-/* When call may be made: IO_FOREVER if it is of no use now. */
-static int64_t
-due(const struct consumer *c, enum consumer_call call)
-{
-	return is_of_use(c, call) ? c->due_ms[call] : IO_FOREVER;
-}
-
-static bool
-is_of_use(const struct consumer *c, enum consumer_call call)
-{
-	bool taking = c->phase == CONSUMER_TAKING && !c->stop;
-	bool room = c->stream.out.len < UNWRITTEN_MAX;
-
-	switch (call) {
-	case CONSUMER_REGISTER:
-		return c->phase == CONSUMER_UNREGISTERED && !c->stop;
-	case CONSUMER_RENEW:
-		return c->phase != CONSUMER_UNREGISTERED &&
-		       stream_begun(&c->stream);
-	case CONSUMER_ADOPT: return taking && c->orphans.n < ADOPTED_MAX;
-	case CONSUMER_HOLDERS: return taking && c->once && !c->all_live;
-	case CONSUMER_READ: return taking && room && has_unread(c);
-	case CONSUMER_TAKE: return taking && room && (!c->once || c->left > 0);
-	case CONSUMER_MEASURE:
-		return taking &&
-		       (c->measure ||
-			   (c->once && (!c->measured || c->full_ms != 0)));
-	case CONSUMER_NO_CALL: break;
-	}
-	return false;
-}
-
-/* 0, or -1: memory is gone, as the queue is idle. */
-static int
-send_call(struct consumer *c)
-{
-	const struct id *own = &c->stream.last.consumer, *orphan;
-	uint64_t seq, n = c->batch_max;
-
-	switch (c->call) {
-	case CONSUMER_REGISTER:
-		id_make(&c->candidate);
-		c->run = queue_status(c->queue)->run;
-		return FAILPOINT_AFTER("consume-register-sent",
-		    queue_register(c->queue, &c->candidate, own));
-	case CONSUMER_RENEW: return send_renew(c);
-	case CONSUMER_ADOPT: return queue_adopt(c->queue, own, c->strict);
-	case CONSUMER_HOLDERS:
-		c->asked_ms = clock_ms();
-		return queue_holders(c->queue, own);
-	case CONSUMER_READ:
-		if (!adopted_next(&c->orphans, &orphan, &seq))
-			break;
-		return FAILPOINT_AFTER(
-		    "consume-read-sent", queue_read(c->queue, orphan, seq));
-	case CONSUMER_TAKE:
-		if (c->once && c->left < n)
-			n = c->left;
-		c->unsettled = true;
-		return FAILPOINT_AFTER("consume-take-sent",
-		    queue_take(
-			c->queue, own, c->stream.last.seq + 1, n, c->strict));
-	case CONSUMER_MEASURE: return queue_measure(c->queue);
-	case CONSUMER_NO_CALL: break;
-	}
-	return 0;
-}
-
-/* An adopted consumer is renewed until its last batch is acknowledged. */
-static int
-send_renew(struct consumer *c)
-{
-	c->renewed[0] = c->stream.last.consumer;
-	for (size_t i = 0; i < c->orphans.n; i++)
-		c->renewed[1 + i] = c->orphans.list[i].consumer;
-	c->n_renewed = 1 + c->orphans.n;
-	return FAILPOINT_AFTER("consume-renew-sent",
-	    queue_renew(c->queue, &c->renewed[0], c->renewed, c->n_renewed,
-		c->phase == CONSUMER_TAKING ? QUEUE_RENEW_KEEP
-					    : QUEUE_RENEW_END));
-}
-
-static bool
-has_unread(const struct consumer *c)
-{
-	const struct id *consumer;
-	uint64_t seq;
-
-	return adopted_next(&c->orphans, &consumer, &seq);
 }
