@@ -226,9 +226,10 @@ say_held(const struct consumer *c)
 	static bool said;
 
 	if (!said && c->held_ms != 0 && clock_ms() >= c->held_ms + HELD_MS) {
-		log_say("queue %s: nothing taken for %d s, until incr-flush "
-			"acknowledges batches; waiting",
-		    queue_name, HELD_MS / 1000);
+		log_say("queue %s: nothing taken for %d s, %s; waiting",
+		    queue_name, HELD_MS / 1000,
+		    c->unmarked ? "no mark of incr-flush in this Redis"
+				: "until incr-flush acknowledges batches");
 		said = true;
 	} else if (said && c->held_ms == 0) {
 		log_say("queue %s: taking again", queue_name);

@@ -37,6 +37,7 @@ static int finish_adopt(struct consumer *c);
 static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
+static void watch_mark(struct consumer *c, bool marked);
 static int finish_batch(struct consumer *c, const struct queue_batch *b);
 static int finish_measure(struct consumer *c);
 static void lose_id(struct consumer *c);
@@ -209,6 +210,7 @@ finish_adopt(struct consumer *c)
 
 	c->look_again = adopted->n > 0 || adopted->more;
 	c->flushed |= adopted->flushed;
+	watch_mark(c, adopted->marked);
 	if (adopted->n > 0 && c->burst == 0)
 		c->burst = adopted_share(adopted->candidates, adopted->live);
 	c->burst -= num_min_size(c->burst, 1);
@@ -278,6 +280,7 @@ finish_take(struct consumer *c)
 	int64_t now_ms = clock_ms();
 
 	c->unsettled = b->outcome == QUEUE_MORE;
+	c->unmarked = b->outcome == QUEUE_UNMARKED;
 	/* Not in step with other consumers. */
 	c->due_ms[CONSUMER_TAKE] =
 	    now_ms + LOOK_MS - (int64_t)arc4random_uniform(JITTER_MS);
@@ -289,7 +292,10 @@ finish_take(struct consumer *c)
 		c->full_ms = c->held_ms = 0;
 		stream_shrink(&c->stream);
 		break;
-	case QUEUE_UNMARKED: c->flushed = true; /* fall through */
+	case QUEUE_UNMARKED:
+		c->flushed = true;
+		watch_mark(c, false);
+		/* fall through */
 	case QUEUE_FULL:
 		if (c->held_ms == 0)
 			c->held_ms = now_ms;
@@ -302,6 +308,17 @@ finish_take(struct consumer *c)
 	case QUEUE_GONE: lose_id(c); break;
 	}
 	return 0;
+}
+
+/* Who was at the same Redis as incr-flush may be at another now.  Others adopt
+ * what has no mark, so that nothing here counts on this connection. */
+static void
+watch_mark(struct consumer *c, bool marked)
+{
+	uint64_t connection = queue_status(c->queue)->connections;
+
+	if (mark_watch_look(&c->watch, marked, connection, clock_ms()))
+		queue_hang_up(c->queue);
 }
 
 static int

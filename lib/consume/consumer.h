@@ -21,6 +21,7 @@
 #include "base/backoff.h"
 #include "consume/adopted.h"
 #include "consume/holders.h"
+#include "consume/mark_watch.h"
 #include "consume/stream.h"
 #include "queue/queue.h"
 #include "record/id.h"
@@ -62,7 +63,8 @@ struct consumer {
 	int64_t trouble_ms; /* clock_ms() since when calls fail, of any
 			     * kind; 0: they do not */
 	int64_t held_ms;    /* clock_ms() since when each take is refused, as
-			     * full or for want of incr-flush; 0: it is not */
+			     * full or for want of a flush mark; 0: it is not */
+	bool unmarked;      /* the last take was refused for that */
 	int64_t full_ms;  /* with once: clock_ms() since when a take is refused
 			   * because too many batches are unacknowledged, and
 			   * none was acknowledged; 0: it is not */
@@ -78,13 +80,14 @@ struct consumer {
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* by the call; its own id first */
 	size_t n_renewed;
-	bool ended;      /* Redis knows that it leaves, or need not know */
-	uint64_t left;   /* with once: payloads still to be taken */
-	bool measured;   /* left is known */
-	bool unsettled;  /* the last take may have a batch that is not in the
-			  * stream: it has no reply, or not all of one */
-	bool flushed;    /* there was a flush mark of one of its ids */
-	bool strict;     /* that was another id: this one needs a mark first */
+	bool ended;     /* Redis knows that it leaves, or need not know */
+	uint64_t left;  /* with once: payloads still to be taken */
+	bool measured;  /* left is known */
+	bool unsettled; /* the last take may have a batch that is not in the
+			 * stream: it has no reply, or not all of one */
+	bool flushed;   /* there was a flush mark of one of its ids */
+	bool strict;    /* that was another id: this one needs a mark first */
+	struct mark_watch watch; /* of the flush mark */
 	size_t burst;    /* consumers that may still be adopted at this look */
 	bool look_again; /* with once: another look may adopt */
 	/* With once: the others that hold batches. */

@@ -309,6 +309,7 @@ struct queue_adopted {
 	size_t candidates; /* consumers that may be adopted by the next call */
 	size_t live;       /* that have an owner and a flush mark, self, too */
 	bool flushed;      /* there is or was a flush mark of self */
+	bool marked;       /* it lives */
 	const struct redis_reply *seqs; /* of queue_adopted_seq */
 };
 const struct queue_adopted *queue_adopted(const struct queue *q);

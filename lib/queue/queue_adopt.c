@@ -96,6 +96,7 @@ digest_look(struct queue *q, const struct redis_reply *reply)
 		liveness_forget(&q->liveness);
 		return 0;
 	}
+	a->marked = a->flushed;
 	if (a->n > 0 && (reply_id(redis_reply_at(reply, 0), &a->consumer) < 0 ||
 			    liveness_hold(&q->liveness, &a->consumer) < 0))
 		return -1;

@@ -86,6 +86,43 @@ stepped() { grep -hE '^incr_queue_steps_back_total\{.*\} 1$' metrics/*.prom; }
 	ends 1
 }
 
+# flush_moves: the connections of incr-flush end, which is not the first to
+# connect; then it makes its marks at the new one
+flush_moves() {
+	for id in $(clients | tail -n +2); do
+		old client kill id "$id" >/dev/null || :
+	done
+	wait_for 10 marked_anew
+}
+marked_anew() { [ "$(new --raw keys '*::flush' | wc -l)" = 1 ] && [ "$(mark_at new)" -gt "$(mark_at old)" ]; }
+mark_at() {
+	until=$("$1" get "$("$1" --raw keys '*::flush')")
+	echo "${until%% *}"
+}
+
+# The mirror image: nothing fails on either side.
+@test "incr-flush has moved, incr-consume still talks to the old primary" {
+	pair
+	drains -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	part
+	move
+	flush_moves
+	increments 11 20 | incr-publish
+	wait_for 20 sum_is 210
+	wait_for 10 no_batches
+	held="incr-consume: queue $INCR_QUEUE: nothing taken for 3 s"
+	[ "$(grep -c "^$held, no mark of incr-flush in this Redis; waiting$" err)" = 1 ]
+	grep -qx "incr-consume: queue $INCR_QUEUE: taking again" err
+	# Nobody had to be started again, and it goes on as ever.
+	increments 21 30 | incr-publish
+	wait_for 10 sum_is 465
+	ends 0
+	[ "$(wc -l <err)" = 2 ]
+}
+
 @test "a new primary that lacks the last batches: told, with how many at most" {
 	pair
 	drains -- -i 1.5
