@@ -7,12 +7,10 @@
 
 #include "base/hex.h"
 #include "http/http_chars.h"
+#include "http/http_fields.h"
 #include "http/http_status.h"
 
-enum {
-	HEX_DIGITS_MAX = 8,
-	VALUE_NAME_MIN = sizeof "traceparent" - 1 /* the shortest in values */
-};
+enum { HEX_DIGITS_MAX = 8 };
 
 static enum http_event read_head(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
@@ -27,14 +25,6 @@ static bool read_version(
     struct http_parser *h, const char *version, size_t len);
 static size_t read_field(struct http_parser *h, const char *line, size_t len,
     const char **ret_value, size_t *ret_value_len);
-static bool take_field(struct http_parser *h, const char *p, const char *name,
-    size_t name_len, const char *value, size_t len);
-static bool take_host(struct http_parser *h, const char *value, size_t len);
-static bool take_length(struct http_parser *h, const char *value, size_t len);
-static bool take_encoding(struct http_parser *h, const char *value, size_t len);
-static bool take_connection(
-    struct http_parser *h, const char *value, size_t len);
-static bool take_expect(struct http_parser *h, const char *value, size_t len);
 static enum http_event read_bytes(
     struct http_parser *h, size_t len, enum http_state then, size_t *ret_eaten);
 static enum http_event read_size(
@@ -43,44 +33,6 @@ static enum http_event read_newline(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
 static enum http_event read_trailer(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten);
-static bool is_known(const char *name, size_t len);
-static bool fault(
-    struct http_parser *h, enum http_status status, const char *why);
-
-/* The name of a field in lower case, and its length. */
-#define FIELD(name_) .name = name_, .name_len = sizeof name_ - 1
-
-static const struct {
-	const char *name;
-	size_t name_len;
-	bool (*take)(struct http_parser *h, const char *value, size_t len);
-} fields[] = {
-    {FIELD("host"), take_host},
-    {FIELD("content-length"), take_length},
-    {FIELD("transfer-encoding"), take_encoding},
-    {FIELD("connection"), take_connection},
-    {FIELD("expect"), take_expect},
-};
-
-/* Fields whose values the caller reads. */
-static const struct {
-	const char *name;
-	size_t name_len;
-	size_t offset;        /* of a struct http_value in the request */
-	const char *repeated; /* the fault, or NULL: the last line counts */
-	bool lone;            /* several count as an empty one */
-} values[] = {
-    {FIELD("authorization"), offsetof(struct http_request, authorization),
-	"the field Authorization is repeated", false},
-    {FIELD("idempotency-key"), offsetof(struct http_request, idempotency_key),
-	"the field Idempotency-Key is repeated", false},
-    {FIELD("incr-line-offset"), offsetof(struct http_request, line_offset),
-	"the field Incr-Line-Offset is repeated", false},
-    {FIELD("traceparent"), offsetof(struct http_request, traceparent), NULL,
-	true},
-    {FIELD("x-forwarded-for"), offsetof(struct http_request, forwarded), NULL,
-	false},
-};
 
 enum http_event
 http_parser_step(
@@ -110,7 +62,7 @@ read_head(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	/* A fault at once if this can't become a request (TLS, say). */
 	if (len > 0 && !http_chars_is(p[0], HTTP_CHARS_TOKEN) && p[0] != '\r') {
-		fault(h, HTTP_400, "the request line is faulty");
+		http_fields_fault(h, HTTP_400, "the request line is faulty");
 		return HTTP_FAULT;
 	}
 	while (read_head_line(h, p, len))
@@ -130,12 +82,12 @@ read_head_line(struct http_parser *h, const char *p, size_t len)
 
 	if ((lf == NULL && len > HTTP_HEAD_MAX) ||
 	    (lf != NULL && lf - p >= HTTP_HEAD_MAX))
-		return fault(
+		return http_fields_fault(
 		    h, HTTP_431, "the head must not exceed 8192 bytes");
 	if (lf == NULL)
 		return false;
 	if (n == 0 || line[n - 1] != '\r')
-		return fault(
+		return http_fields_fault(
 		    h, HTTP_400, "lines of the head must end with CRLF");
 	n--;
 	h->at = (uint16_t)(h->at + n + 2);
@@ -149,7 +101,7 @@ read_head_line(struct http_parser *h, const char *p, size_t len)
 	}
 	name_len = read_field(h, line, n, &value, &value_len);
 	return name_len > 0 &&
-	       take_field(h, p, line, name_len, value, value_len);
+	       http_fields_take(h, p, line, name_len, value, value_len);
 }
 
 static enum http_event
@@ -158,9 +110,9 @@ end_head(struct http_parser *h, size_t *ret_eaten)
 	struct http_request *r = &h->request;
 
 	if (h->hosts == 0 && !r->http_1_0)
-		fault(h, HTTP_400, "the field Host is missing");
+		http_fields_fault(h, HTTP_400, "the field Host is missing");
 	else if (r->chunked && (r->has_length || r->http_1_0))
-		fault(h, HTTP_400,
+		http_fields_fault(h, HTTP_400,
 		    "Transfer-Encoding with Content-Length or HTTP/1.0");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
@@ -191,7 +143,8 @@ read_request_line(
 		    ? memchr(target, ' ', (size_t)(end - target))
 		    : NULL;
 	if (space == NULL)
-		return fault(h, HTTP_400, "the request line is faulty");
+		return http_fields_fault(
+		    h, HTTP_400, "the request line is faulty");
 	h->request.method = (uint8_t)find_method(line, method_len);
 	return read_version(h, space + 1, (size_t)(end - space - 1)) &&
 	       read_target(h, p, target, (size_t)(space - target));
@@ -222,10 +175,11 @@ read_target(
 	const char *path = target, *end = target + len, *authority = NULL;
 
 	if (h->request.method == HTTP_METHOD_CONNECT)
-		return fault(h, HTTP_400, "CONNECT is not supported");
+		return http_fields_fault(
+		    h, HTTP_400, "CONNECT is not supported");
 	for (size_t i = 0; i < len; i++)
 		if (!http_chars_is(target[i], HTTP_CHARS_TARGET))
-			return fault(h, HTTP_400, why);
+			return http_fields_fault(h, HTTP_400, why);
 	if (len > 7 && strncasecmp(target, "http://", 7) == 0)
 		authority = target + 7;
 	else if (len > 8 && strncasecmp(target, "https://", 8) == 0)
@@ -242,7 +196,7 @@ read_target(
 		    : *path == '/' ||
 			  (h->request.method == HTTP_METHOD_OPTIONS &&
 			      http_chars_equal(path, len, "*"))))
-		return fault(h, HTTP_400, why);
+		return http_fields_fault(h, HTTP_400, why);
 	h->request.path_at = (uint16_t)(path - p);
 	while (path < end && *path != '?')
 		path++;
@@ -256,9 +210,10 @@ read_version(struct http_parser *h, const char *version, size_t len)
 	if (len != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
 	    version[5] < '0' || version[5] > '9' || version[7] < '0' ||
 	    version[7] > '9')
-		return fault(h, HTTP_400, "the request line is faulty");
+		return http_fields_fault(
+		    h, HTTP_400, "the request line is faulty");
 	if (version[5] != '1' || version[7] > '1')
-		return fault(
+		return http_fields_fault(
 		    h, HTTP_505, "only HTTP/1.0 and HTTP/1.1 are supported");
 	h->request.http_1_0 = version[7] == '0';
 	return true;
@@ -273,16 +228,18 @@ read_field(struct http_parser *h, const char *line, size_t len,
 	size_t name_len = 0;
 
 	if (++h->fields > HTTP_FIELDS_MAX)
-		return fault(h, HTTP_431, "the head has more than 100 fields");
+		return http_fields_fault(
+		    h, HTTP_431, "the head has more than 100 fields");
 	while (
 	    name_len < len && http_chars_is(line[name_len], HTTP_CHARS_TOKEN))
 		name_len++;
 	if (name_len == 0 || name_len == len || line[name_len] != ':')
-		return fault(h, HTTP_400, "a field of the head is faulty");
+		return http_fields_fault(
+		    h, HTTP_400, "a field of the head is faulty");
 	value = line + name_len + 1;
 	for (const char *c = value; c < end; c++)
 		if (!http_chars_is(*c, HTTP_CHARS_TEXT))
-			return fault(
+			return http_fields_fault(
 			    h, HTTP_400, "a field of the head is faulty");
 	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;
@@ -291,105 +248,6 @@ read_field(struct http_parser *h, const char *line, size_t len,
 	*ret_value = value;
 	*ret_value_len = (size_t)(end - value);
 	return name_len;
-}
-
-static bool
-take_field(struct http_parser *h, const char *p, const char *name,
-    size_t name_len, const char *value, size_t len)
-{
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		if (fields[i].name_len == name_len &&
-		    http_chars_equal(name, name_len, fields[i].name))
-			return fields[i].take(h, value, len);
-	if (name_len < VALUE_NAME_MIN)
-		return true;
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-		struct http_value *v =
-		    (struct http_value *)((char *)&h->request +
-					  values[i].offset);
-
-		if (values[i].name_len != name_len ||
-		    !http_chars_equal(name, name_len, values[i].name))
-			continue;
-		if (v->at != 0 && values[i].repeated != NULL)
-			return fault(h, HTTP_400, values[i].repeated);
-		if (v->at != 0 && values[i].lone)
-			len = 0;
-		*v = (struct http_value){(uint16_t)(value - p), (uint16_t)len};
-	}
-	return true;
-}
-
-/* It is empty where the target names no host, RFC 9112, section 3.2: as with
- * an HTTP/1.0 request without Host that a proxy passes on. */
-static bool
-take_host(struct http_parser *h, const char *value, size_t len)
-{
-	if (++h->hosts > 1)
-		return fault(h, HTTP_400, "the field Host is repeated");
-	if (len > 0 && !http_chars_is_authority(value, len))
-		return fault(h, HTTP_400, "the field Host is faulty");
-	return true;
-}
-
-static bool
-take_length(struct http_parser *h, const char *value, size_t len)
-{
-	uint64_t n = 0;
-
-	if (h->request.has_length)
-		return fault(
-		    h, HTTP_400, "the field Content-Length is repeated");
-	h->request.has_length = true;
-	for (size_t i = 0; i < len; i++) {
-		if (value[i] < '0' || value[i] > '9')
-			len = 0;
-		else if (n < UINT64_MAX / 20)
-			n = n * 10 + (uint64_t)(value[i] - '0');
-	}
-	if (len == 0 || http_chars_has_tab(value, len))
-		return fault(h, HTTP_400, "the field Content-Length is faulty");
-	h->request.length = n;
-	return true;
-}
-
-static bool
-take_encoding(struct http_parser *h, const char *value, size_t len)
-{
-	if (h->request.chunked || !http_chars_equal(value, len, "chunked") ||
-	    http_chars_has_tab(value, len))
-		return fault(
-		    h, HTTP_400, "Transfer-Encoding can only be chunked");
-	h->request.chunked = true;
-	return true;
-}
-
-/* A list of words, of which only one means something here. */
-static bool
-take_connection(struct http_parser *h, const char *value, size_t len)
-{
-	const char *end = value + len;
-
-	while (value < end) {
-		const char *from = value;
-
-		while (value < end && http_chars_is(*value, HTTP_CHARS_TOKEN))
-			value++;
-		if (http_chars_equal(from, (size_t)(value - from), "close"))
-			h->close = true;
-		while (value < end && !http_chars_is(*value, HTTP_CHARS_TOKEN))
-			value++;
-	}
-	return true;
-}
-
-static bool
-take_expect(struct http_parser *h, const char *value, size_t len)
-{
-	if (!http_chars_equal(value, len, "100-continue"))
-		return fault(h, HTTP_417, "only 100-continue can be expected");
-	h->request.expects = true;
-	return true;
 }
 
 /* -- the body ------------------------------------------------------------ */
@@ -428,7 +286,7 @@ read_size(struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 	for (; i < n; i++)
 		good = good && http_chars_is(p[i], HTTP_CHARS_TEXT);
 	if (!good) {
-		fault(h, HTTP_400, "the size of a chunk is faulty");
+		http_fields_fault(h, HTTP_400, "the size of a chunk is faulty");
 		return HTTP_FAULT;
 	}
 	h->state = h->left == 0 ? HTTP_AT_TRAILER : HTTP_AT_CHUNK;
@@ -441,7 +299,8 @@ read_newline(
     struct http_parser *h, const char *p, size_t len, size_t *ret_eaten)
 {
 	if ((len > 0 && p[0] != '\r') || (len > 1 && p[1] != '\n')) {
-		fault(h, HTTP_400, "a chunk is longer than its size");
+		http_fields_fault(
+		    h, HTTP_400, "a chunk is longer than its size");
 		return HTTP_FAULT;
 	}
 	if (len < 2)
@@ -461,13 +320,16 @@ read_trailer(
 	size_t n = lf == NULL ? len : (size_t)(lf - p) + 1, value_len, name_len;
 
 	if (h->trailers + n > HTTP_HEAD_MAX)
-		fault(h, HTTP_431, "the trailers must not exceed 8192 bytes");
+		http_fields_fault(
+		    h, HTTP_431, "the trailers must not exceed 8192 bytes");
 	else if (lf != NULL && (n < 2 || lf[-1] != '\r'))
-		fault(h, HTTP_400, "lines of the trailer must end with CRLF");
+		http_fields_fault(
+		    h, HTTP_400, "lines of the trailer must end with CRLF");
 	else if (lf != NULL && n > 2 &&
 		 (name_len = read_field(h, p, n - 2, &value, &value_len)) > 0 &&
-		 is_known(p, name_len))
-		fault(h, HTTP_400, "a trailer has a field of the head");
+		 http_fields_known(p, name_len))
+		http_fields_fault(
+		    h, HTTP_400, "a trailer has a field of the head");
 	if (h->state == HTTP_AT_FAULT)
 		return HTTP_FAULT;
 	if (lf == NULL)
@@ -477,27 +339,4 @@ read_trailer(
 	h->trailers = (uint16_t)(h->trailers + n);
 	*ret_eaten = n;
 	return HTTP_FRAMING;
-}
-
-/* Is it a field with a meaning in a head? */
-static bool
-is_known(const char *name, size_t len)
-{
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		if (http_chars_equal(name, len, fields[i].name))
-			return true;
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		if (http_chars_equal(name, len, values[i].name))
-			return true;
-	return false;
-}
-
-/* Always false, so that callers can return it. */
-static bool
-fault(struct http_parser *h, enum http_status status, const char *why)
-{
-	h->state = HTTP_AT_FAULT;
-	h->status = (uint16_t)status;
-	h->why = why;
-	return false;
 }

@@ -58,6 +58,7 @@ struct http_request {
 	bool chunked : 1;
 	bool has_length : 1;
 	bool expects : 1; /* Expect: 100-continue, and a body follows */
+	bool encoded : 1; /* Content-Encoding other than identity */
 };
 
 enum http_state {

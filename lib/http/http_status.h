@@ -19,6 +19,7 @@
 	X(405, "Method Not Allowed") \
 	X(408, "Request Timeout") \
 	X(413, "Content Too Large") \
+	X(415, "Unsupported Media Type") \
 	X(417, "Expectation Failed") \
 	X(422, "Unprocessable Content") \
 	X(429, "Too Many Requests") \

@@ -110,6 +110,9 @@ format_fields(const struct response *a, char *ret_text, size_t size)
 	if (a->allow != NULL)
 		to +=
 		    snprintf(to, (size_t)(end - to), "Allow: %s\r\n", a->allow);
+	if (a->encoding != NULL)
+		to += snprintf(to, (size_t)(end - to),
+		    "Accept-Encoding: %s\r\n", a->encoding);
 	if (a->challenge != NULL)
 		to += snprintf(to, (size_t)(end - to),
 		    "WWW-Authenticate: %s\r\n", a->challenge);

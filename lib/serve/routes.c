@@ -149,6 +149,12 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 
 	if (access_check(r->access, h, client, ret_answer) == DECISION_ANSWER)
 		return DECISION_ANSWER;
+	if (h->fields->encoded) {
+		answer_problem(ret_answer, HTTP_415, "encoding-not-supported",
+		    "the field Content-Encoding can only be identity");
+		ret_answer->encoding = "identity";
+		return DECISION_ANSWER;
+	}
 	if (backend_full(r->backend))
 		return refuse(ret_answer, backend_why_full(r->backend));
 	if (take_key(r, x, h, ret_answer) == DECISION_ANSWER)

@@ -150,6 +150,7 @@ head_of() {
 		bytes "$label" 'Authorization: Bearer shop\r\nContent-Length: 1048577\r\n\r\n'
 		last_is 413
 		bytes "$label" 'Expect: x\r\n\r\n'
+		as shop "$label" -d "$LINE" -H 'Content-Encoding: gzip'
 		as shop "$label" -d "$(increment 422)"
 		tries=0
 		until [ "$tries" -gt 0 ] && last_is 429; do # 202 once a second
