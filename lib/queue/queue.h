@@ -41,6 +41,7 @@ enum {
 	QUEUE_CONFIRM_SOON_MS = 250,
 	QUEUE_CONFIRM_EVERY_MS = 1000, /* renewals */
 	QUEUE_ENDED_MS = 5000, /* the same, once its owner has left in order */
+	QUEUE_BATCH_MAX = 100000,     /* payloads of one batch */
 	QUEUE_TAKE_BYTES = 16 << 20,  /* of payloads in one batch */
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */

@@ -84,13 +84,18 @@ digest_look(struct queue *q, const struct redis_reply *reply)
 {
 	struct queue_adopted *a = &q->result.adopted;
 	const struct redis_reply *marks = redis_reply_at(reply, 5);
-	int64_t live = redis_reply_int(redis_reply_at(marks, 0), 0);
+	int64_t live, flushed;
 
-	if (redis_reply_count(reply) != 6 || liveness_begin(&q->liveness) < 0)
+	if (redis_reply_count(reply) != 6 ||
+	    queue_call_number(marks, 0, -1, QUEUE_CALL_NUMBER_MAX, &live) < 0 ||
+	    queue_call_number(marks, 1, 0, 1, &flushed) < 0 ||
+	    !queue_call_ascend(
+		redis_reply_at(reply, 1), 0, 1, QUEUE_CALL_NUMBER_MAX) ||
+	    liveness_begin(&q->liveness) < 0)
 		return -1;
 	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1),
 	    .live = live > 0 ? (size_t)live : 0,
-	    .flushed = redis_reply_int(redis_reply_at(marks, 1), 0) == 1};
+	    .flushed = flushed == 1};
 	a->n = redis_reply_count(a->seqs);
 	if (live < 0) {
 		liveness_forget(&q->liveness);
@@ -126,6 +131,10 @@ note(struct queue *q, const struct redis_reply *list, size_t step, bool missing)
 {
 	int64_t now_ms = clock_ms();
 
+	if (!redis_reply_is_list(list) ||
+	    redis_reply_count(list) > step * (size_t)LIVENESS_MAX ||
+	    redis_reply_count(list) % step != 0)
+		return -1;
 	for (size_t i = 0; i + step <= redis_reply_count(list); i += step) {
 		struct liveness_look look = {.missing = missing};
 

@@ -16,7 +16,9 @@ enum { PIECES_MS = 100 }; /* then other calls get their turn */
 
 static enum queue_state digest(
     struct queue *q, const struct redis_reply *reply);
-static enum queue_take_outcome outcome(const struct redis_reply *reply);
+static int outcome(
+    const struct redis_reply *reply, enum queue_take_outcome *ret);
+static int take_times(const struct redis_reply *reply, struct queue_batch *b);
 static int send_list(struct queue *q);
 
 int
@@ -42,6 +44,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
 	resp_arg_text(&q->args, strict ? "1" : "");
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
+	q->batch_max = n;
 	return queue_call_eval(q, QUEUE_CALL_TAKE, 8, NULL);
 }
 
@@ -55,6 +58,7 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 	resp_arg_u64(&q->args, seq);
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
+	q->batch_max = QUEUE_BATCH_MAX;
 	return queue_call_eval(q, QUEUE_CALL_READ, 2, NULL);
 }
 
@@ -74,15 +78,12 @@ queue_call_digest_read(struct queue *q, const struct redis_reply *reply)
 static enum queue_state
 digest(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t taken_ms = redis_reply_int(redis_reply_at(reply, 1), 0);
+	struct queue_batch *b = &q->result.batch;
 
-	if (redis_reply_count(reply) == 0)
+	*b = (struct queue_batch){.seq = q->batch_seq};
+	if (outcome(reply, &b->outcome) < 0 || take_times(reply, b) < 0)
 		return QUEUE_LOST;
-	q->result.batch = (struct queue_batch){.outcome = outcome(reply),
-	    .seq = q->batch_seq,
-	    .taken_ms = taken_ms,
-	    .since_ms = redis_reply_int(redis_reply_at(reply, 2), taken_ms)};
-	if (q->result.batch.outcome != QUEUE_TAKEN) {
+	if (b->outcome != QUEUE_TAKEN) {
 		batch_pieces_clear(&q->pieces);
 		return QUEUE_DONE;
 	}
@@ -92,8 +93,8 @@ digest(struct queue *q, const struct redis_reply *reply)
 		   : QUEUE_LOST;
 }
 
-static enum queue_take_outcome
-outcome(const struct redis_reply *reply)
+static int
+outcome(const struct redis_reply *reply, enum queue_take_outcome *ret)
 {
 	static const char *const words[] = {[QUEUE_TAKEN] = "taken",
 	    [QUEUE_EMPTY] = "empty",
@@ -104,10 +105,32 @@ outcome(const struct redis_reply *reply)
 	size_t len;
 	const char *word = redis_reply_text(redis_reply_at(reply, 0), &len);
 
-	for (int i = 0; word != NULL && i < QUEUE_GONE; i++)
-		if (strcmp(word, words[i]) == 0)
-			return (enum queue_take_outcome)i;
-	return QUEUE_GONE;
+	for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words;
+	     i++)
+		if (strcmp(word, words[i]) == 0) {
+			*ret = (enum queue_take_outcome)i;
+			return 0;
+		}
+	return -1;
+}
+
+/* When it was taken, and since when its payloads may have waited, which read
+ * does not say. */
+static int
+take_times(const struct redis_reply *reply, struct queue_batch *b)
+{
+	size_t n = redis_reply_count(reply);
+
+	if (b->outcome != QUEUE_TAKEN)
+		return n == 1 ? 0 : -1;
+	if (n < 2 || n > 3 ||
+	    queue_call_number(
+		reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &b->taken_ms) < 0)
+		return -1;
+	b->since_ms = b->taken_ms;
+	return n == 2
+		   ? 0
+		   : queue_call_number(reply, 2, 0, b->taken_ms, &b->since_ms);
 }
 
 static int
@@ -134,13 +157,12 @@ enum queue_state
 queue_call_digest_list(struct queue *q, const struct redis_reply *reply)
 {
 	struct queue_batch *b = &q->result.batch;
-	size_t len;
 
 	b->n = redis_reply_count(reply);
 	b->payloads = reply;
-	for (size_t i = 0; i < b->n; i++)
-		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
-			return QUEUE_LOST;
+	if (!redis_reply_is_list(reply) || b->n > q->batch_max ||
+	    !queue_call_are_texts(reply, 0))
+		return QUEUE_LOST;
 	if (b->n == 0)
 		b->outcome = QUEUE_GONE;
 	return QUEUE_DONE;
@@ -163,6 +185,8 @@ queue_call_digest_piece(struct queue *q, const struct redis_reply *reply)
 		b->outcome = QUEUE_GONE;
 		return QUEUE_DONE;
 	}
+	if (length > q->batch_max || (count == 1 && p->n < length))
+		return QUEUE_LOST;
 	p->length = length;
 	for (size_t i = 1; i < count; i++) {
 		const char *payload =
@@ -226,16 +250,17 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].seq);
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
+	q->asked = n;
 	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 7, NULL);
 }
 
 enum queue_state
 queue_call_digest_acknowledge(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t deleted = redis_reply_int(redis_reply_at(reply, 0), -1);
-	int64_t last = redis_reply_int(redis_reply_at(reply, 1), -2);
+	int64_t deleted, last;
 
-	if (deleted < 0 || last < -1)
+	if (queue_call_number(reply, 0, 0, (int64_t)q->asked, &deleted) < 0 ||
+	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0)
 		return QUEUE_LOST;
 	q->result.acknowledged = (struct queue_acknowledged){
 	    .known = last >= 0, .last = last >= 0 ? (uint64_t)last : 0};

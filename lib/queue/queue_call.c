@@ -57,20 +57,75 @@ static const struct {
 	enum queue_state (*digest)(struct queue *, const struct redis_reply *);
 } calls[QUEUE_CALL_NONE] = {QUEUE_CALLS(SCRIPT_CALL, COMMAND_CALL)};
 
+static void drop(struct queue *q);
+
 enum queue_state
 queue_call_digest(struct queue *q)
 {
-	enum queue_call call = q->call;
 	enum queue_state state =
-	    calls[call].digest(q, session_reply(q->session));
+	    queue_call_digest_reply(q, session_reply(q->session));
+
+	if (state == QUEUE_LOST)
+		drop(q);
+	return state;
+}
+
+enum queue_state
+queue_call_digest_reply(struct queue *q, const struct redis_reply *reply)
+{
+	enum queue_call call = q->call;
+	enum queue_state state = calls[call].digest(q, reply);
 
 	if (queue_call_is_large(call))
 		reply_limit_met(&q->limit);
 	if (state == QUEUE_DONE)
 		q->done = call;
-	else if (state == QUEUE_LOST)
-		session_hang_up(q->session);
 	return state;
+}
+
+/* Whoever sends such a reply may have done anything. */
+static void
+drop(struct queue *q)
+{
+	session_hang_up(q->session);
+	session_explain(q->session, "reply that is not one to this call");
+}
+
+int
+queue_call_number(const struct redis_reply *reply, size_t i, int64_t min,
+    int64_t max, int64_t *ret)
+{
+	int64_t n = redis_reply_int(redis_reply_at(reply, i), INT64_MIN);
+
+	if (n < min || n > max)
+		return -1;
+	*ret = n;
+	return 0;
+}
+
+bool
+queue_call_are_texts(const struct redis_reply *reply, size_t first)
+{
+	size_t len;
+
+	for (size_t i = first; i < redis_reply_count(reply); i++)
+		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
+			return false;
+	return true;
+}
+
+bool
+queue_call_ascend(
+    const struct redis_reply *reply, size_t first, int64_t min, int64_t max)
+{
+	int64_t n;
+
+	for (size_t i = first; i < redis_reply_count(reply); i++) {
+		if (queue_call_number(reply, i, min, max, &n) < 0)
+			return false;
+		min = n + 1;
+	}
+	return true;
 }
 
 /*

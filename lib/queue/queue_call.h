@@ -62,8 +62,11 @@ enum queue_call {
  */
 QUEUE_CALLS(QUEUE_CALL_DIGEST, QUEUE_CALL_DIGEST)
 
-/* The digest of the last call. */
+/* The digest of the last call, whose reply the session has; the connection is
+ * given up if it is none.  The second: of a reply. */
 enum queue_state queue_call_digest(struct queue *q);
+enum queue_state queue_call_digest_reply(
+    struct queue *q, const struct redis_reply *reply);
 
 /* What the session of a queue is opened with: it loads the scripts. */
 extern const struct session_options queue_call_session;
@@ -90,6 +93,7 @@ struct queue {
 	enum queue_call call; /* the last one begun */
 	enum queue_call done; /* the one that result is of */
 	size_t n_keys;        /* of call, if it is a script */
+	size_t asked;         /* what its reply may have of what it lists */
 	struct resp_args args;
 
 	union {
@@ -111,8 +115,9 @@ struct queue {
 		struct queue_withdrawn withdrawn;
 		struct queue_surveyed surveyed;
 	} result;
-	struct id batch_of; /* consumer and number of a take or read */
+	struct id batch_of; /* consumer and number of a take or read, */
 	uint64_t batch_seq;
+	uint64_t batch_max; /* and how many payloads it may have */
 
 	struct reply_limit limit;
 	struct batch_pieces pieces; /* of batch_seq, if there is a limit */
@@ -132,6 +137,26 @@ struct queue {
 	bool adopter_strict;
 	bool second_round; /* of an adoption */
 };
+
+/*
+ * A reply is checked for shape and size by its digest: Redis may be another
+ * program, or lie.  Numbers of replies go up to what Lua computes exactly, so
+ * that a sum of a few of them fits an int64.
+ */
+#define QUEUE_CALL_NUMBER_MAX ((int64_t)1 << 53)
+
+/* Element i of reply, a number from min (at least -QUEUE_CALL_NUMBER_MAX) to
+ * max.  0, or -1: it is none. */
+int queue_call_number(const struct redis_reply *reply, size_t i, int64_t min,
+    int64_t max, int64_t *ret);
+
+/* Are all elements of reply from the first on texts? */
+bool queue_call_are_texts(const struct redis_reply *reply, size_t first);
+
+/* Are all elements of reply from the first on numbers of something, each
+ * higher than the one before? */
+bool queue_call_ascend(
+    const struct redis_reply *reply, size_t first, int64_t min, int64_t max);
 
 /* Begins to write a call.  False if none may begin now. */
 bool queue_call_start(struct queue *q);

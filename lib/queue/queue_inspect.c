@@ -44,6 +44,7 @@ limit(struct queue *q, uint64_t n, uint64_t least)
 		n = least;
 	resp_arg_u64(&q->args, n);
 	resp_arg_u64(&q->args, bytes);
+	q->asked = n;
 }
 
 /* -- measure -------------------------------------------------------------- */
@@ -63,13 +64,16 @@ queue_measure(struct queue *q)
 enum queue_state
 queue_call_digest_measure(struct queue *q, const struct redis_reply *reply)
 {
-	uint64_t n[3];
+	int64_t n[3];
 
-	if (redis_reply_count(reply) == 0)
+	if (redis_reply_count(reply) != 3)
 		return QUEUE_LOST;
 	for (size_t i = 0; i < 3; i++)
-		n[i] = (uint64_t)redis_reply_int(redis_reply_at(reply, i), 0);
-	q->result.lengths = (struct queue_lengths){n[0], n[1], n[2]};
+		if (queue_call_number(
+			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &n[i]) < 0)
+			return QUEUE_LOST;
+	q->result.lengths = (struct queue_lengths){
+	    (uint64_t)n[0], (uint64_t)n[1], (uint64_t)n[2]};
 	return QUEUE_DONE;
 }
 
@@ -120,18 +124,21 @@ queue_call_piece(struct queue *q)
 enum queue_state
 queue_call_digest_peek(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t length = redis_reply_int(redis_reply_at(reply, 0), -1);
-	size_t len, count = redis_reply_count(reply);
+	uint64_t older = q->in_pieces ? q->pieces.n : q->peek.older, n;
+	int64_t length;
 
-	if (length < 0)
+	if (queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &length) <
+		0 ||
+	    !queue_call_are_texts(reply, 1))
 		return QUEUE_LOST;
-	for (size_t i = 1; i < count; i++)
-		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
-			return QUEUE_LOST;
+	n = redis_reply_count(reply) - 1;
+	if (n > q->asked || (n > 0 && (older > (uint64_t)length ||
+					  n > (uint64_t)length - older)))
+		return QUEUE_LOST;
 	if (q->in_pieces)
 		return queue_call_digest_piece(q, reply);
 	q->result.peeked = (struct queue_peeked){
-	    .length = (uint64_t)length, .n = count - 1, .payloads = reply};
+	    .length = (uint64_t)length, .n = n, .payloads = reply};
 	return QUEUE_DONE;
 }
 
@@ -181,6 +188,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 		resp_arg_u64(&q->args, picks->index[i]);
 		resp_arg(&q->args, payload, len);
 	}
+	q->asked = picks->n;
 	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 4, NULL);
 }
 
@@ -189,7 +197,7 @@ queue_call_digest_withdraw(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t n = redis_reply_int(reply, -2);
 
-	if (n < -1)
+	if (n < -1 || n > (int64_t)q->asked)
 		return QUEUE_LOST;
 	q->result.withdrawn = (struct queue_withdrawn){
 	    .known = n >= 0, .n = n >= 0 ? (uint64_t)n : 0};
@@ -222,14 +230,41 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3, NULL);
 }
 
+/* A text, a number, and two numbers for each batch. */
+static bool
+is_held(const struct redis_reply *one)
+{
+	size_t count = redis_reply_count(one), len;
+	int64_t n;
+
+	if (count < HELD_HEAD || count % 2 != 0 ||
+	    redis_reply_text(redis_reply_at(one, 0), &len) == NULL)
+		return false;
+	for (size_t i = 1; i < count; i++)
+		if (queue_call_number(one, i, 0, QUEUE_CALL_NUMBER_MAX, &n) < 0)
+			return false;
+	return true;
+}
+
 enum queue_state
 queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 {
+	int64_t n[2];
+
 	if (redis_reply_count(reply) < SURVEYED_HEAD)
 		return QUEUE_LOST;
-	q->result.surveyed = (struct queue_surveyed){
-	    .ready = (uint64_t)redis_reply_int(redis_reply_at(reply, 0), 0),
-	    .rejected = (uint64_t)redis_reply_int(redis_reply_at(reply, 1), 0),
+	for (size_t i = 0; i < 2; i++)
+		if (queue_call_number(
+			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &n[i]) < 0 ||
+		    redis_reply_count(redis_reply_at(reply, 2 + i)) >
+			q->asked ||
+		    !queue_call_are_texts(redis_reply_at(reply, 2 + i), 0))
+			return QUEUE_LOST;
+	for (size_t i = SURVEYED_HEAD; i < redis_reply_count(reply); i++)
+		if (!is_held(redis_reply_at(reply, i)))
+			return QUEUE_LOST;
+	q->result.surveyed = (struct queue_surveyed){.ready = (uint64_t)n[0],
+	    .rejected = (uint64_t)n[1],
 	    .newer_ready = redis_reply_count(redis_reply_at(reply, 2)),
 	    .newer_rejected = redis_reply_count(redis_reply_at(reply, 3)),
 	    .consumers = redis_reply_count(reply) - SURVEYED_HEAD,

@@ -70,10 +70,10 @@ queue_introduce(struct queue *q, const struct id *publisher)
 enum queue_state
 queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t done = redis_reply_int(redis_reply_at(reply, 0), -1);
-	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 1), -1);
+	int64_t done, at_ms;
 
-	if (done < 0 || at_ms < 0)
+	if (queue_call_number(reply, 0, 0, 1, &done) < 0 ||
+	    queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0)
 		return QUEUE_LOST;
 	q->result.introduced =
 	    (struct queue_introduced){.is_new = done == 1, .at_ms = at_ms};
@@ -113,6 +113,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	msgpack_head((uint32_t)(lines->n + lines->tags), head);
 	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
+	q->asked = lines->n;
 	return queue_call_eval(q, QUEUE_CALL_PUBLISH, 3, &lines->packed);
 }
 
@@ -130,9 +131,10 @@ enum queue_state
 queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 {
 	enum queue_publish_outcome outcome;
-	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 1), -1);
+	int64_t at_ms, n = (int64_t)q->asked;
 
-	if (at_ms < 0)
+	if (queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
+	    !queue_call_ascend(reply, 2, -n, n - 1))
 		return QUEUE_LOST;
 	switch (redis_reply_int(redis_reply_at(reply, 0), -1)) {
 	case 0: outcome = QUEUE_GAP; break;

@@ -33,10 +33,10 @@ queue_register(
 enum queue_state
 queue_call_digest_register(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t at_ms = redis_reply_int(redis_reply_at(reply, 0), -1);
-	int64_t last = redis_reply_int(redis_reply_at(reply, 1), -2);
+	int64_t at_ms, last;
 
-	if (at_ms < 0 || last < -1)
+	if (queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
+	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0)
 		return QUEUE_LOST;
 	q->result.registered = (struct queue_registered){.at_ms = at_ms,
 	    .known = last >= 0,
@@ -71,14 +71,21 @@ queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
 	resp_arg_text(&q->args, claims[mode]);
 	for (size_t i = 0; i < n; i++)
 		queue_call_id(q, &consumers[i]);
+	q->asked = n;
 	return queue_call_eval(q, QUEUE_CALL_RENEW, 1, NULL);
 }
 
 enum queue_state
 queue_call_digest_renew(struct queue *q, const struct redis_reply *reply)
 {
-	if (redis_reply_count(reply) == 0)
+	size_t n = redis_reply_count(reply);
+	int64_t one;
+
+	if (!redis_reply_is_list(reply) || n != q->asked)
 		return QUEUE_LOST;
+	for (size_t i = 0; i < n; i++)
+		if (queue_call_number(reply, i, 0, 2, &one) < 0)
+			return QUEUE_LOST;
 	q->result.renewed = (struct queue_renewed){.consumers = reply};
 	return QUEUE_DONE;
 }
@@ -115,8 +122,19 @@ queue_holders(struct queue *q, const struct id *self)
 enum queue_state
 queue_call_digest_holders(struct queue *q, const struct redis_reply *reply)
 {
-	q->result.holders = (struct queue_holders){
-	    .n = redis_reply_count(reply) / 2, .list = reply};
+	size_t count = redis_reply_count(reply), len;
+	int64_t life_ms;
+
+	if (!redis_reply_is_list(reply) || count % 2 != 0 ||
+	    count > 2 * (size_t)HOLDERS_MAX)
+		return QUEUE_LOST;
+	for (size_t i = 0; i < count; i += 2)
+		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL ||
+		    queue_call_number(reply, i + 1, -QUEUE_CALL_NUMBER_MAX,
+			QUEUE_CALL_NUMBER_MAX, &life_ms) < 0)
+			return QUEUE_LOST;
+	q->result.holders =
+	    (struct queue_holders){.n = count / 2, .list = reply};
 	return QUEUE_DONE;
 }
 
@@ -162,7 +180,7 @@ queue_call_digest_mark(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t made = redis_reply_int(reply, -2);
 
-	if (made < -1)
+	if (made < -1 || made > 1)
 		return QUEUE_LOST;
 	q->result.marked =
 	    (struct queue_marked){.registered = made == 1, .known = made >= 0};
@@ -192,7 +210,7 @@ queue_call_digest_ask(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t found = redis_reply_int(reply, -1);
 
-	if (found < 0)
+	if (found < 0 || found > 1)
 		return QUEUE_LOST;
 	q->result.asked = (struct queue_asked){.registered = found == 1};
 	return QUEUE_DONE;

@@ -18,10 +18,20 @@ queue_numbers(struct queue *q, const struct id *after)
 enum queue_state
 queue_call_digest_numbers(struct queue *q, const struct redis_reply *reply)
 {
-	q->result.numbered = (struct queue_numbered){
-	    .n = redis_reply_count(reply) / 2, .list = reply};
-	return q->result.numbered.n <= QUEUE_NUMBERS_MAX ? QUEUE_DONE
-							 : QUEUE_LOST;
+	size_t count = redis_reply_count(reply), len;
+	int64_t seq;
+
+	if (!redis_reply_is_list(reply) || count % 2 != 0 ||
+	    count > 2 * (size_t)QUEUE_NUMBERS_MAX)
+		return QUEUE_LOST;
+	for (size_t i = 0; i < count; i += 2)
+		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL ||
+		    queue_call_number(
+			reply, i + 1, 0, QUEUE_CALL_NUMBER_MAX, &seq) < 0)
+			return QUEUE_LOST;
+	q->result.numbered =
+	    (struct queue_numbered){.n = count / 2, .list = reply};
+	return QUEUE_DONE;
 }
 
 const struct queue_numbered *
@@ -74,12 +84,13 @@ queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
 {
 	uint64_t n[4];
 
-	if (redis_reply_count(reply) < 4)
+	if (redis_reply_count(reply) != 4)
 		return QUEUE_LOST;
 	for (size_t i = 0; i < 4; i++) {
-		int64_t one = redis_reply_int(redis_reply_at(reply, i), -1);
+		int64_t one;
 
-		if (one < 0)
+		if (queue_call_number(
+			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &one) < 0)
 			return QUEUE_LOST;
 		n[i] = (uint64_t)one;
 	}

@@ -22,11 +22,29 @@
 #include "base/num.h"
 #include "base/reason.h"
 
-enum { READS_MAX = 64 /* of 16 KiB each, before others get their turn */ };
+enum {
+	READS_MAX = 64, /* of 16 KiB each, before others get their turn */
+	/* Of one reply: a payload has at most 512 MiB, a batch else 16; a
+	 * consumer at most a thousand batches. */
+	REPLY_BYTES_MAX = 640 << 20,
+	REPLY_PARTS_MAX = 1 << 22
+};
+
+#define TOO_LARGE "the reply is larger than any can be"
+
+/* Of hiredis, for redis_reply_free. */
+static void *(*create_any)(const redisReadTask *task, int n);
+
+/* How large the reply is that is being read. */
+struct extent {
+	size_t bytes, parts;
+	bool refused; /* it had more parts */
+};
 
 struct redis {
 	redisContext *context;
 	struct tls *tls; /* NULL: none */
+	struct extent extent;
 };
 
 static struct redis *checked(redisContext *c, char ret_why[REASON_MAX]);
@@ -38,6 +56,8 @@ static ssize_t send_record(struct redis *r, const struct iovec part[2],
 static void skip_bytes(struct iovec *part, size_t n);
 static ssize_t read_plain(redisContext *c, char ret_why[REASON_MAX]);
 static ssize_t read_record(struct redis *r, char ret_why[REASON_MAX]);
+static void bound_parts(redisReader *reader, struct extent *extent);
+static void *create_array(const redisReadTask *task, int n);
 static const redisReply *unwrap(const struct redis_reply *p);
 
 size_t
@@ -92,6 +112,7 @@ checked(redisContext *c, char ret_why[REASON_MAX])
 		r = calloc(1, sizeof *r);
 	if (r != NULL) {
 		r->context = c;
+		bound_parts(c->reader, &r->extent);
 		return r;
 	}
 	reason_set(ret_why, "connect: %s",
@@ -245,16 +266,51 @@ redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 		ssize_t n;
 
 		if (redisGetReplyFromReader(c, &reply) != REDIS_OK)
-			return reason_set(ret_why, "receive: %s", c->errstr);
+			return reason_set(ret_why, "receive: %s",
+			    r->extent.refused ? TOO_LARGE : c->errstr);
 		*ret = reply;
+		if (reply != NULL)
+			r->extent = (struct extent){0};
 		if (reply != NULL || reads == READS_MAX)
 			return 0;
+		if (r->extent.bytes > REPLY_BYTES_MAX)
+			return reason_set(ret_why, "receive: " TOO_LARGE);
 		n = r->tls == NULL ? read_plain(c, ret_why)
 				   : read_record(r, ret_why);
 		if (n <= 0)
 			return (int)n;
+		r->extent.bytes += (size_t)n;
 		*ret_moved = true;
 	}
+}
+
+/* hiredis makes room for an array as soon as its length is there. */
+static void
+bound_parts(redisReader *reader, struct extent *extent)
+{
+	static redisReplyObjectFunctions functions;
+
+	if (functions.createArray == NULL) {
+		functions = *reader->fn;
+		create_any = functions.createArray;
+		functions.createArray = create_array;
+	}
+	reader->fn = &functions;
+	reader->privdata = extent;
+}
+
+static void *
+create_array(const redisReadTask *task, int n)
+{
+	struct extent *extent = task->privdata;
+
+	if (task->parent == NULL)
+		extent->parts = 0;
+	extent->refused = n < 0 || (size_t)n > REPLY_PARTS_MAX - extent->parts;
+	if (extent->refused)
+		return NULL;
+	extent->parts += (size_t)n;
+	return create_any(task, n);
 }
 
 /* Returns how many bytes came; -1 with the reason. */
@@ -290,6 +346,23 @@ unwrap(const struct redis_reply *p)
 	return (const redisReply *)(const void *)p;
 }
 
+struct redis_reply *
+redis_reply_parse(const char *bytes, size_t len)
+{
+	redisReader *reader = redisReaderCreate();
+	struct extent extent = {0};
+	void *reply = NULL;
+
+	if (reader == NULL)
+		return NULL;
+	bound_parts(reader, &extent);
+	if (redisReaderFeed(reader, bytes, len) != REDIS_OK ||
+	    redisReaderGetReply(reader, &reply) != REDIS_OK)
+		reply = NULL;
+	redisReaderFree(reader);
+	return reply;
+}
+
 void
 redis_reply_free(struct redis_reply *p)
 {
@@ -313,6 +386,14 @@ redis_reply_count(const struct redis_reply *p)
 	return reply != NULL && reply->type == REDIS_REPLY_ARRAY
 		   ? reply->elements
 		   : 0;
+}
+
+bool
+redis_reply_is_list(const struct redis_reply *p)
+{
+	const redisReply *reply = unwrap(p);
+
+	return reply != NULL && reply->type == REDIS_REPLY_ARRAY;
 }
 
 const struct redis_reply *

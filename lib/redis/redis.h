@@ -72,11 +72,15 @@ int redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 
 /* -- replies: every accessor takes NULL for "no such thing" -------------- */
 
+/* The reply that bytes begin with, as if they had been received; NULL if there
+ * is no whole one, or one that is refused.  Caller frees. */
+struct redis_reply *redis_reply_parse(const char *bytes, size_t len);
 void redis_reply_free(struct redis_reply *p);
 /* Its text if it is an error, else NULL. */
 const char *redis_reply_error(const struct redis_reply *p);
 /* 0 if it is no array. */
 size_t redis_reply_count(const struct redis_reply *p);
+bool redis_reply_is_list(const struct redis_reply *p);
 /* NULL if out of range; lives as long as p. */
 const struct redis_reply *redis_reply_at(const struct redis_reply *p, size_t i);
 /* NULL if it is no string; ends with a NUL that is not counted. */

@@ -66,8 +66,8 @@ sentinel_check(const struct redis_reply *reply, struct url_host *ret,
 	}
 	name = redis_reply_text(redis_reply_at(reply, 0), &len);
 	port = redis_reply_int(redis_reply_at(reply, 1), 0);
-	if (name == NULL || len == 0 || len >= sizeof ret->name || port < 1 ||
-	    port > 65535) {
+	if (name == NULL || len == 0 || len >= sizeof ret->name ||
+	    strlen(name) != len || port < 1 || port > 65535) {
 		reason_set(ret_why, "gave no address of the primary");
 		return SENTINEL_UNFIT_NOW;
 	}

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# A Redis whose replies are none to what was asked: longer, shorter, with
+# numbers that overflow.  No program reads or writes where it must not, nobody
+# takes a lie for a result, and all that is on the queue is counted once.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	use_redis
+	use_postgres
+	cd "$BATS_TEST_TMPDIR" || return
+	sockets=$(mktemp -d /tmp/incr-liar.XXXXXX)
+	SERVER=${REDIS_URL#unix://}
+}
+
+teardown() {
+	end_background
+	rm -rf "$sockets"
+}
+
+# liar CALL: its URL is LIAR, and the queue is its own.
+liar() {
+	background perl "$ROOT/tests/bats/liar.pl" "$sockets/$1" "$SERVER" "$1"
+	LIAR=unix://$sockets/$1
+	wait_for 10 test -S "$sockets/$1"
+	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$-$1
+}
+
+# against CALL COMMAND...: a shell with COMMAND, in which LIAR is the URL and
+# the queue holds 5 increments and 3 dead letters; in the background.
+against() {
+	liar "$1"
+	increments 1 5 | incr-publish
+	for i in 1 2 3; do
+		echo "dead $i" | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::rejected" >/dev/null
+	done
+	export LIAR
+	background setsid bash -c "$2; echo \$? >$1.status" >"$1.out" 2>"$1.err" </dev/null
+}
+
+# A crash is 128 and more, a broken invariant 101.
+ended() {
+	[ -s "$1.status" ] && [ "$(cat "$1.status")" -le 111 ] &&
+		[ "$(cat "$1.status")" != 101 ]
+}
+
+@test "no program believes a Redis that lies, or is harmed by it" {
+	export -f increments
+	export KEY
+	calls='' queues='' drains=''
+	while read -r call command; do
+		against "$call" "$command"
+		queues="$queues $INCR_QUEUE"
+		calls="$calls $call"
+	done <<-'END'
+		introduce increments 1 9 | incr-publish -r "$LIAR" -w 2
+		publish increments 1 9 | incr-publish -r "$LIAR" -w 2
+		register incr-consume -o -r "$LIAR" -w 2
+		take incr-consume -o -r "$LIAR" -w 2
+		lrange incr-consume -o -r "$LIAR" -w 2
+		renew timeout --preserve-status 3 incr-consume -r "$LIAR" -w 2
+		holders incr-consume >/dev/null -n 1 -o; incr-consume -o -r "$LIAR" -w 2
+		adopt incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 2
+		read incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 2
+		measure timeout --preserve-status 3 incr-consume -r "$LIAR" -w 2
+		sismember incr-consume -o | incr-flush -r "$LIAR" -w 2
+		mark incr-consume -o | incr-flush -r "$LIAR" -w 2
+		identify incr-consume -o | incr-flush -r "$LIAR" -w 2
+		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 2
+		numbers incr-consume -o | incr-flush -r "$LIAR" -w 2 -k 60
+		peek incr-rejected list -r "$LIAR" -w 2
+		withdraw incr-rejected republish -r "$LIAR" -w 2
+		survey incr-audit -r "$LIAR" -w 2
+		info incr-consume -o -r "$LIAR" -w 2
+		script incr-consume -o -r "$LIAR" -w 2
+	END
+	for call in $calls; do
+		wait_for 30 test -s "$call.status"
+		ended "$call" || {
+			echo "$call: $(cat "$call.status")"
+			cat "$call.err"
+			return 1
+		}
+	done
+	for call in peek take mark publish renew; do
+		has 'reply that is not one to this call' "$call.err"
+	done
+	for queue in $queues; do
+		INCR_QUEUE=$queue background incr-drain -o -w 10
+		drains="$drains $!"
+	done
+	for drain in $drains; do
+		wait "$drain"
+	done
+	# Each of the nine lines of a publisher is counted once, or not at all.
+	[ "$(total)" -ge $((20 * 15)) ]
+	[ "$(total)" -le $((20 * 15 + 2 * 45)) ]
+}
+
+@test "incr-rejected does not take more messages than it asked for" {
+	against peek 'incr-rejected drop --all --yes -r "$LIAR" -w 0.1'
+	wait_for 10 test -s peek.status
+	[ "$(cat peek.status)" = 111 ]
+	has 'reply that is not one to this call' peek.err
+	[ ! -s peek.out ]
+}

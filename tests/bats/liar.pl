@@ -1,0 +1,110 @@
+#!/usr/bin/perl
+# liar LISTEN SERVER CALL: a Unix socket in front of that of a Redis.  Each
+# reply to CALL, the name of one of our scripts or of a command, is a lie, each
+# time another one, for ever.
+use strict;
+use warnings;
+use IO::Socket::UNIX;
+
+my ($path, $server, $call) = @ARGV;
+my $door = IO::Socket::UNIX->new(Local => $path, Listen => 8) or die "$path: $!";
+my (%name, @lies);
+my $turn = 0;
+$SIG{PIPE} = 'IGNORE';
+
+# Each makes of a reply, an array reference, a number or a text, another one.
+@lies = (
+	sub { more($_[0]) },
+	sub { leaves($_[0], sub { $_[0] =~ /^-?\d+$/ ? \'9223372036854775807' : $_[0] }) },
+	sub { leaves($_[0], sub { $_[0] =~ /^-?\d+$/ ? \'-9223372036854775808' : $_[0] }) },
+	sub { [] },
+	sub { undef },
+	sub { leaves($_[0], sub { [[$_[0]]] }) },
+	sub { leaves($_[0], sub { '' }) },
+	sub { \'4611686018427387904' },
+);
+
+# One client at a time, and what it says is answered in turn.
+while (my $client = $door->accept) {
+	my $to = IO::Socket::UNIX->new(Peer => $server) or next;
+	while (my ($bytes, @words) = request($client)) {
+		syswrite $to, $bytes;
+		my ($raw, $reply) = reply($to) or last;
+		my $what = lc $words[0];
+		if ($what eq 'script' && $words[2] =~ /^-- (\w+): /m) {
+			$name{$reply} = $1;
+		}
+		$what = $name{$words[1]} // '' if $what eq 'evalsha';
+		if ($what eq $call && substr($raw, 0, 1) ne '-') {
+			my $n = $turn++ % (@lies + 1);
+			$raw = $n < @lies ? text($lies[$n]->($reply)) :
+				"*200000000\r\n:1\r\n";
+		}
+		syswrite $client, $raw;
+	}
+}
+
+# The bytes of a request and its words, as array or on one line.
+sub request {
+	my ($from) = @_;
+	my $line = <$from> // return;
+	return ($line, split ' ', $line) unless $line =~ /^\*(\d+)/;
+	my @words;
+	my $bytes = $line;
+	for (1 .. $1) {
+		my ($raw, $word) = reply($from) or return;
+		$bytes .= $raw;
+		push @words, $word;
+	}
+	return ($bytes, @words);
+}
+
+# The bytes of a reply and what they mean.
+sub reply {
+	my ($from) = @_;
+	my $line = <$from> // return;
+	my ($kind, $rest) = $line =~ /^(.)(.*)\r\n/s;
+	return ($line, \$rest) if $kind eq ':';
+	return ($line, $rest) if $kind =~ /[-+]/;
+	return ($line, undef) if $rest < 0;
+	if ($kind eq '$') {
+		my $left = $rest + 2;
+		my $text = '';
+		while ($left > 0) {
+			my $n = read $from, $text, $left, length $text or return;
+			$left -= $n;
+		}
+		return ($line . $text, substr $text, 0, $rest);
+	}
+	my @all;
+	for (1 .. $rest) {
+		my ($raw, $one) = reply($from) or return;
+		$line .= $raw;
+		push @all, $one;
+	}
+	return ($line, \@all);
+}
+
+sub text {
+	my ($one) = @_;
+	return "\$-1\r\n" unless defined $one;
+	return ":$$one\r\n" if ref $one eq 'SCALAR';
+	return '$' . length($one) . "\r\n$one\r\n" unless ref $one;
+	return '*' . @$one . "\r\n" . join '', map { text($_) } @$one;
+}
+
+# Far more than was asked, of what is there.
+sub more {
+	my ($one) = @_;
+	return \'9007199254740993' if ref $one eq 'SCALAR';
+	return $one x 1000 unless ref $one;
+	my $last = @$one ? $one->[-1] : 'x';
+	return [(map { ref $_ eq 'ARRAY' ? more($_) : $_ } @$one),
+		($last) x 20000];
+}
+
+sub leaves {
+	my ($one, $make) = @_;
+	return [map { leaves($_, $make) } @$one] if ref $one eq 'ARRAY';
+	return $make->(ref $one ? $$one : $one);
+}

@@ -1,0 +1,238 @@
+/*
+ * Any bytes as what Redis, or whoever answers in its place, sends in reply to
+ * a call, a handshake or a sentinel's question: it is no reply, or what the
+ * result says holds, and every part of it can be read.
+ *
+ * Input: the call, how many things it was about, the bytes.
+ */
+#include "consume/holders.h"
+#include "consume/stream.h"
+#include "fuzz.h"
+#include "inspect/snapshot.h"
+#include "queue/queue_call.h"
+#include "redis/sentinel.h"
+
+enum { HANDSHAKE_CALL = QUEUE_CALL_NONE, SENTINEL_CALL, CALLS };
+
+static const struct id some = {{1}};
+
+static void
+read_text(const char *text, size_t len)
+{
+	volatile unsigned char sum = 0;
+
+	promise(text != NULL);
+	for (size_t i = 0; i < len; i++)
+		sum ^= (unsigned char)text[i];
+	(void)sum;
+}
+
+static void
+read_batch(const struct queue *q)
+{
+	const struct queue_batch *b = queue_batch(q);
+	struct stream s;
+	uint64_t bytes;
+
+	promise(b->taken_ms >= 0 && b->since_ms <= b->taken_ms);
+	promise(b->n <= q->batch_max);
+	if (b->outcome != QUEUE_TAKEN || (b->payloads == NULL && !b->pieces))
+		return;
+	memset(&s, 0, sizeof s);
+	stream_begin(&s, q->name, &some, 1);
+	promise(stream_add(&s, b, NULL, &bytes) == 0);
+	stream_free(&s);
+}
+
+static void
+read_peeked(const struct queue *q)
+{
+	const struct queue_peeked *p;
+	const char *text;
+	size_t len;
+
+	if (q->in_pieces) {
+		read_batch(q);
+		return;
+	}
+	p = queue_peeked(q);
+	promise(p->n <= q->asked && p->n <= QUEUE_PEEK_MAX);
+	promise(p->n == 0 || p->n + q->peek.older <= p->length);
+	for (size_t i = 0; i < p->n; i++) {
+		text = queue_peeked_payload(p, i, &len);
+		read_text(text, len);
+	}
+}
+
+static void
+read_surveyed(const struct queue *q)
+{
+	const struct queue_surveyed *s = queue_surveyed(q);
+	struct snapshot shot = {0};
+	const char *text;
+	size_t len;
+
+	promise(s->newer_ready <= q->asked && s->newer_rejected <= q->asked);
+	for (size_t i = 0; i < s->newer_ready; i++) {
+		text = queue_surveyed_ready(s, i, &len);
+		read_text(text, len);
+	}
+	for (size_t i = 0; i < s->newer_rejected; i++) {
+		text = queue_surveyed_rejected(s, i, &len);
+		read_text(text, len);
+	}
+	promise(snapshot_take(&shot, q) == 0);
+	promise(shot.last.n <= s->consumers);
+	snapshot_free(&shot);
+}
+
+static void
+read_held(const struct queue *q)
+{
+	const struct queue_holders *found = queue_holders_found(q);
+	struct holders holders = {0};
+	struct id consumer;
+	int64_t life_ms;
+
+	holders_begin(&holders);
+	for (int turn = 0; turn < 2; turn++)
+		for (size_t i = 0; i < found->n; i++)
+			if (queue_holder(found, i, &consumer, &life_ms) == 0)
+				promise(holders_note(&holders, &consumer,
+					    life_ms, 5, 9) == 0);
+	holders_end(&holders);
+	holders_free(&holders);
+}
+
+static void
+read_published(const struct queue *q)
+{
+	const struct queue_published *p = queue_published(q);
+	size_t n = 0;
+
+	promise(p->at_ms >= 0);
+	for (size_t i = 0; i < q->asked; i++) {
+		bool reused = queue_published_reused(p, i);
+		bool known = queue_published_known(p, i);
+
+		n += reused || known;
+	}
+	promise(n <= q->asked);
+	(void)queue_published_any(p);
+}
+
+static void
+read_result(const struct queue *q)
+{
+	struct id id;
+	uint64_t seq, last = 0;
+
+	switch (q->done) {
+	case QUEUE_CALL_PUBLISH: read_published(q); break;
+	case QUEUE_CALL_TAKE:
+	case QUEUE_CALL_READ:
+	case QUEUE_CALL_LIST: read_batch(q); break;
+	case QUEUE_CALL_PEEK: read_peeked(q); break;
+	case QUEUE_CALL_SURVEY: read_surveyed(q); break;
+	case QUEUE_CALL_HOLDERS: read_held(q); break;
+	case QUEUE_CALL_RENEW:
+		for (size_t i = 0; i < q->asked; i++)
+			(void)queue_renewed_is(queue_renewed(q), i);
+		break;
+	case QUEUE_CALL_ADOPT:
+		for (size_t i = 0; i < queue_adopted(q)->n; i++) {
+			seq = queue_adopted_seq(queue_adopted(q), i);
+			promise(seq > last);
+			last = seq;
+		}
+		break;
+	case QUEUE_CALL_NUMBERS:
+		promise(queue_numbered(q)->n <= QUEUE_NUMBERS_MAX);
+		for (size_t i = 0; i < queue_numbered(q)->n; i++)
+			(void)queue_numbered_at(
+			    queue_numbered(q), i, &id, &seq);
+		break;
+	case QUEUE_CALL_WITHDRAW:
+		promise(queue_withdrawn(q)->n <= q->asked);
+		break;
+	case QUEUE_CALL_INTRODUCE:
+		promise(queue_introduced(q)->at_ms >= 0);
+		break;
+	case QUEUE_CALL_REGISTER:
+		promise(queue_registered(q)->at_ms >= 0);
+		break;
+	case QUEUE_CALL_MARK:
+	case QUEUE_CALL_ACKNOWLEDGE:
+	case QUEUE_CALL_RESTORE:
+	case QUEUE_CALL_ASK:
+	case QUEUE_CALL_IDENTIFY:
+	case QUEUE_CALL_MEASURE:
+	case QUEUE_CALL_NONE: break;
+	}
+}
+
+static void
+check_call(enum queue_call call, size_t asked, const struct redis_reply *reply)
+{
+	const char *why;
+	struct queue *q = queue_open("unix:///nowhere", "increments", &why);
+
+	promise(q != NULL);
+	q->call = call;
+	q->asked = asked % (QUEUE_PEEK_MAX + 1);
+	q->batch_max = 8 * q->asked;
+	q->peek.older = asked / 8 % 4;
+	q->in_pieces = call == QUEUE_CALL_PEEK && asked % 2 == 1;
+	if (call == QUEUE_CALL_LIST || q->in_pieces)
+		q->result.batch.outcome = QUEUE_TAKEN;
+	if (queue_call_digest_reply(q, reply) == QUEUE_DONE)
+		read_result(q);
+	queue_close(q);
+}
+
+static void
+check_handshake(const struct redis_reply *reply)
+{
+	static const enum handshake_step steps[] = {
+	    HANDSHAKE_SELECT, HANDSHAKE_INFO, HANDSHAKE_LOAD};
+	char why[REASON_MAX];
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct handshake h = {.n = 1};
+
+		h.steps[0] = steps[i];
+		(void)handshake_check(&h, reply, why);
+		promise(redis_reply_error(reply) != NULL || handshake_done(&h));
+		promise(h.n_loaded <= 1);
+	}
+}
+
+static void
+check_sentinel(const struct redis_reply *reply)
+{
+	struct url_host host = {0};
+	char why[REASON_MAX];
+
+	if (sentinel_check(reply, &host, why) == SENTINEL_FOUND)
+		promise(
+		    host.port > 0 && host.port < 65536 && host.name[0] != '\0');
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct redis_reply *reply =
+	    len < 3 ? NULL : redis_reply_parse((const char *)data + 2, len - 2);
+
+	if (reply == NULL)
+		return 0;
+	/* An error reply is not given to a digest. */
+	if (data[0] % CALLS == HANDSHAKE_CALL)
+		check_handshake(reply);
+	else if (data[0] % CALLS == SENTINEL_CALL)
+		check_sentinel(reply);
+	else if (redis_reply_error(reply) == NULL)
+		check_call((enum queue_call)(data[0] % CALLS), data[1], reply);
+	redis_reply_free(reply);
+	return 0;
+}
