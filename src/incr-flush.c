@@ -115,7 +115,7 @@ static int adopt_queue(struct postgres *pg);
 static void run(struct flusher *f, int signals);
 static void read_signals(int signals, int64_t *signal_ms);
 static bool read_lines(struct flusher *f);
-static void reject(const struct flusher *f);
+static void reject(const struct flusher *f, const char *line, size_t len);
 static bool is_torn(const struct flusher *f, const char *line, size_t len);
 static void end_input(struct flusher *f, bool in_order);
 static void fill_input(struct flusher *f);
@@ -293,7 +293,7 @@ read_lines(struct flusher *f)
 			end_input(f, !f->from_consumer || f->input.ended);
 		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
 			 FLUSH_INPUT_BAD)
-			reject(f);
+			reject(f, line, len);
 	}
 	return false;
 }
@@ -301,7 +301,7 @@ read_lines(struct flusher *f)
 /* Counts an invalid line and names it; in a consumer's stream it becomes a
  * dead letter instead. */
 static void
-reject(const struct flusher *f)
+reject(const struct flusher *f, const char *line, size_t len)
 {
 	enum fault fault = f->input.fault;
 
@@ -309,7 +309,8 @@ reject(const struct flusher *f)
 	if (exit_status == EXIT_DELIVERED)
 		exit_status = EXIT_REJECTED;
 	if (!f->from_consumer)
-		invalid_lines_add(&invalid, input.number, fault);
+		invalid_lines_add(&invalid, input.number, fault,
+		    fault_hint(fault, line, len));
 }
 
 /* A consumer that was killed leaves half a checkpoint, maybe its first. */

@@ -434,7 +434,8 @@ take_line(struct publish *p, const char *text, size_t len, bool too_long)
 static void
 reject_reused(uint64_t line)
 {
-	reject(&(struct control_error){FAULT_IDEMPOTENCY_KEY_REUSED, line});
+	reject(&(struct control_error){
+	    .fault = FAULT_IDEMPOTENCY_KEY_REUSED, .line = line});
 }
 
 /* With --echo the answer says it. */
@@ -442,7 +443,7 @@ static void
 reject(const struct control_error *error)
 {
 	if (!settings.echo)
-		invalid_lines_add(&invalid, error->line, error->fault);
+		invalid_lines_add(&invalid, error->line, error->fault, NULL);
 }
 
 /* -- output -------------------------------------------------------------- */

@@ -78,8 +78,8 @@ static void judge(
 static void refuse_stream(const struct filter *f, const char *line, size_t len);
 static int pass(struct filter *f, const char *line, size_t len, size_t prefix,
     bool too_long);
-static int reject(
-    struct filter *f, const char *tag, size_t tag_len, enum fault fault);
+static int reject(struct filter *f, const char *tag, size_t tag_len,
+    enum fault fault, const char *hint);
 static void send(struct filter *f);
 static void wait_for_more(struct filter *f);
 static void take_signal(struct filter *f);
@@ -165,7 +165,7 @@ judge(struct filter *f, const char *line, size_t len, bool too_long)
 	else if (lines_split_tag(line, len, &tag_len) == 0)
 		failed = pass(f, line, len, tag_len + 1, too_long);
 	else
-		failed = reject(f, "", 0, FAULT_NOT_TAGGED);
+		failed = reject(f, "", 0, FAULT_NOT_TAGGED, NULL);
 	if (failed)
 		log_no_memory();
 	FAILPOINT("validate-judged");
@@ -208,7 +208,8 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 	fault = too_long ? FAULT_TOO_LONG
 			 : increment_judge(json, len - prefix, &inc);
 	if (fault != FAULT_NONE)
-		return reject(f, line, prefix > 0 ? prefix - 1 : 0, fault);
+		return reject(f, line, prefix > 0 ? prefix - 1 : 0, fault,
+		    fault_hint(fault, json, len - prefix));
 	series[VALIDATED].value++;
 	to = buf_room(&f->out, prefix + INCREMENT_TEXT + 1);
 	if (to == NULL)
@@ -221,16 +222,17 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 }
 
 static int
-reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault)
+reject(struct filter *f, const char *tag, size_t tag_len, enum fault fault,
+    const char *hint)
 {
-	struct control_error e = {fault, f->in.number};
+	struct control_error e = {fault, f->in.number, hint};
 
 	/* It may be an increment, so it must not be dropped. */
 	if (fault == FAULT_UNAVAILABLE && !echo)
 		return -1;
 	series[REJECTED + fault - 1].value++;
 	if (!echo) {
-		invalid_lines_add(&f->invalid, f->in.number, fault);
+		invalid_lines_add(&f->invalid, f->in.number, fault, hint);
 		return 0;
 	}
 	if (tagged && (buf_add(&f->out, tag, tag_len) < 0 ||

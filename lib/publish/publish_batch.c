@@ -121,7 +121,8 @@ add_error(struct publish_batch *b, const struct publish_batch_line *line,
 	if (b->echo && line->torn)
 		fault = FAULT_UNAVAILABLE;
 	if (!is_error)
-		*ret_error = (struct control_error){fault, line->number};
+		*ret_error = (struct control_error){
+		    .fault = fault, .line = line->number};
 	if (b->echo) {
 		if ((is_error ? lines_put(&b->text, line->text, line->len)
 			      : put_error(b, line->text, tag_len, ret_error,
@@ -240,7 +241,7 @@ static int
 release_first(struct publish_batch *b, struct buf *out)
 {
 	const struct publish_batch_entry *e = &b->entries[b->first];
-	struct control_error error = {e->fault, e->number};
+	struct control_error error = {.fault = e->fault, .line = e->number};
 	const char *text = buf_ptr(&b->text);
 
 	if (b->echo && (e->fault == FAULT_NONE ? buf_add(out, text, e->len)

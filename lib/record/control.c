@@ -165,7 +165,7 @@ read_error(const struct json *from, struct control_error *ret)
 	fault = fault_find(code, code_len);
 	if (fault == FAULT_NONE || strlen(detail) != detail_len || line < 1)
 		return -1;
-	*ret = (struct control_error){fault, (uint64_t)line};
+	*ret = (struct control_error){.fault = fault, .line = (uint64_t)line};
 	return 0;
 }
 
@@ -174,5 +174,6 @@ control_add_error(struct buf *out, const struct control_error *e)
 {
 	return buf_addf(out,
 	    "%s\"code\":\"%s\",\"detail\":\"%s\",\"line\":%" PRIu64 "}}\n",
-	    error_start, fault_code(e->fault), fault_detail(e->fault), e->line);
+	    error_start, fault_code(e->fault),
+	    e->detail == NULL ? fault_detail(e->fault) : e->detail, e->line);
 }

@@ -52,7 +52,8 @@ int control_add_checkpoint(struct buf *out, const struct control_checkpoint *c);
 
 struct control_error {
 	enum fault fault;
-	uint64_t line; /* number of the input line, from 1 */
+	uint64_t line;      /* number of the input line, from 1 */
+	const char *detail; /* NULL: that of the fault; not set by parsing */
 };
 
 /* 0, or -1 with errno: EINVAL if line is not a well-formed error with a known

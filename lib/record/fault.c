@@ -26,6 +26,17 @@ fault_detail(enum fault f)
 	return faults[f].detail;
 }
 
+const char *
+fault_hint(enum fault f, const char *line, size_t len)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	return f == FAULT_NOT_JSON && len >= sizeof mark - 1 &&
+		       memcmp(line, mark, sizeof mark - 1) == 0
+		   ? "the line must not begin with a byte order mark"
+		   : NULL;
+}
+
 enum fault
 fault_find(const char *code, size_t len)
 {

@@ -59,6 +59,10 @@ const char *fault_code(enum fault f);
  * without characters that JSON escapes. */
 const char *fault_detail(enum fault f);
 
+/* Why a line has this fault, if there is more to say than fault_detail(): the
+ * same kind of sentence, or NULL. */
+const char *fault_hint(enum fault f, const char *line, size_t len);
+
 /* The fault of a code (len bytes), FAULT_NONE if there is none. */
 enum fault fault_find(const char *code, size_t len);
 

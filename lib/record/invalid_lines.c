@@ -6,12 +6,13 @@
 enum { LISTED_MAX = 10 };
 
 void
-invalid_lines_add(struct invalid_lines *l, uint64_t line, enum fault fault)
+invalid_lines_add(
+    struct invalid_lines *l, uint64_t line, enum fault fault, const char *hint)
 {
 	l->n++;
 	if (l->n <= LISTED_MAX)
 		log_say("line %ju: %s: %s", (uintmax_t)line, fault_code(fault),
-		    fault_detail(fault));
+		    hint == NULL ? fault_detail(fault) : hint);
 	else if (l->n == LISTED_MAX + 1)
 		log_say("further invalid lines are counted, not listed");
 }

@@ -18,9 +18,10 @@ struct invalid_lines {
 	uint64_t n;
 };
 
-/* Input line number `line` (from 1) has this fault: says so, or counts it. */
+/* Input line number `line` (from 1) has this fault: says so, or counts it.
+ * hint: fault_hint() of it, or NULL. */
 void invalid_lines_add(
-    struct invalid_lines *l, uint64_t line, enum fault fault);
+    struct invalid_lines *l, uint64_t line, enum fault fault, const char *hint);
 
 /* At the end, after n_lines: tells the total if not all were listed. */
 void invalid_lines_end(const struct invalid_lines *l, uint64_t n_lines);

@@ -221,7 +221,7 @@ add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
 {
 	static const struct response too_many = {.status = HTTP_413,
 	    .code = "too-long",
-	    .detail = "the body must not exceed 1 MiB and 10000 lines"};
+	    .detail = BULK_REQUEST_TOO_LONG};
 	struct bulk_request *b = request_of(x)->bulk;
 	uint32_t number;
 
@@ -229,7 +229,7 @@ add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
 		*ret_why = too_many;
 		return -1;
 	}
-	number = bulk_request_take(b);
+	number = bulk_request_take(b, line, len);
 	if (number == 0) {
 		*ret_why = response_fault(FAULT_UNAVAILABLE);
 		return -1;

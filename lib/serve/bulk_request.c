@@ -7,9 +7,15 @@
 #include "record/control.h"
 
 static struct response make_answer(struct bulk_request *b);
+static struct response one_problem(
+    const struct bulk_request *b, enum fault fault);
 static bool have_one_fault(const struct bulk_request *b, enum fault *ret);
 static int write_lines(struct bulk_request *b, struct buf *out);
-static int write_error(struct buf *out, enum fault fault, uint64_t number);
+static const char *hint(
+    const struct bulk_request *b, enum fault fault, size_t number);
+static int write_error(
+    struct buf *out, enum fault fault, uint64_t number, const char *detail);
+static bool is_blank(const char *line, size_t len);
 
 struct bulk_request *
 bulk_request_new(void *owner, size_t *count)
@@ -71,13 +77,25 @@ bulk_request_ended(const struct bulk_request *b)
 }
 
 uint32_t
-bulk_request_take(struct bulk_request *b)
+bulk_request_take(struct bulk_request *b, const char *line, size_t len)
 {
 	static const uint8_t unknown = FAULT_UNKNOWN;
 
 	if (buf_add(&b->verdicts, &unknown, 1) < 0)
 		return 0;
+	if (b->verdicts.len == 1 && line != NULL)
+		b->first_hint = fault_hint(FAULT_NOT_JSON, line, len);
+	b->last_blank = line != NULL && is_blank(line, len);
 	return (uint32_t)b->verdicts.len;
+}
+
+static bool
+is_blank(const char *line, size_t len)
+{
+	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t' ||
+			      line[len - 1] == '\r'))
+		len--;
+	return len == 0;
 }
 
 uint32_t
@@ -122,7 +140,7 @@ make_answer(struct bulk_request *b)
 		    .detail = "the body has no lines"};
 	if (b->cut.status == 0 && have_one_fault(b, &fault) &&
 	    fault != FAULT_NONE)
-		return response_fault(fault);
+		return one_problem(b, fault);
 	if (b->cut.status == 0 && have_one_fault(b, &fault)) {
 		lines = b->texts;
 		b->texts = (struct buf){0};
@@ -135,6 +153,18 @@ make_answer(struct bulk_request *b)
 	}
 	a.text = lines.data;
 	a.text_len = lines.len;
+	return a;
+}
+
+/* With the hint of the only line. */
+static struct response
+one_problem(const struct bulk_request *b, enum fault fault)
+{
+	struct response a = response_fault(fault);
+	const char *detail = b->verdicts.len == 1 ? hint(b, fault, 1) : NULL;
+
+	if (detail != NULL)
+		a.detail = detail;
 	return a;
 }
 
@@ -161,7 +191,8 @@ write_lines(struct bulk_request *b, struct buf *out)
 		const char *newline;
 
 		if (fault != FAULT_NONE) {
-			if (write_error(out, fault, i + 1) < 0)
+			if (write_error(
+				out, fault, i + 1, hint(b, fault, i + 1)) < 0)
 				return -1;
 			continue;
 		}
@@ -170,16 +201,31 @@ write_lines(struct bulk_request *b, struct buf *out)
 			return -1;
 		text = newline + 1;
 	}
-	if (b->cut.status == 0)
-		return 0;
-	return write_error(out,
-	    b->cut.status == HTTP_413 ? FAULT_TOO_LONG : FAULT_UNAVAILABLE,
-	    b->verdicts.len + 1);
+	if (b->cut.status == HTTP_413)
+		return write_error(out, FAULT_TOO_LONG, b->verdicts.len + 1,
+		    BULK_REQUEST_TOO_LONG);
+	return b->cut.status == 0 ? 0
+				  : write_error(out, FAULT_UNAVAILABLE,
+					b->verdicts.len + 1, NULL);
+}
+
+/* More about a line than its fault, or NULL. */
+static const char *
+hint(const struct bulk_request *b, enum fault fault, size_t number)
+{
+	if (fault != FAULT_NOT_JSON)
+		return NULL;
+	if (number == b->verdicts.len && b->last_blank && b->cut.status == 0)
+		return "the last line is blank: the body must end with one "
+		       "newline or none";
+	return number == 1 ? b->first_hint : NULL;
 }
 
 static int
-write_error(struct buf *out, enum fault fault, uint64_t number)
+write_error(
+    struct buf *out, enum fault fault, uint64_t number, const char *detail)
 {
 	return control_add_error(
-	    out, &(struct control_error){.fault = fault, .line = number});
+	    out, &(struct control_error){
+		     .fault = fault, .line = number, .detail = detail});
 }

@@ -23,13 +23,16 @@
 #include "http/response.h"
 
 enum { BULK_REQUEST_LINES = 10000, BULK_REQUEST_BYTES = 1 << 20 };
+#define BULK_REQUEST_TOO_LONG "the body must not exceed 1 MiB and 10000 lines"
 
 struct bulk_request {
 	struct lines in;     /* not sent yet */
 	struct buf verdicts; /* an enum fault for each line, a byte each */
 	struct buf texts;    /* of the increments that were taken, in order */
 	struct response cut; /* why no more is read; status 0: it is whole */
-	size_t *count;       /* how many requests there are, this included */
+	const char *first_hint; /* of line 1, if it is not JSON; or NULL */
+	bool last_blank;        /* the last line added has nothing in it */
+	size_t *count;          /* how many requests there are, this included */
 	/* bulk_queue's: */
 	void *owner;      /* the exchange */
 	struct timer due; /* if it waits for room */
@@ -60,9 +63,10 @@ enum lines_result bulk_request_next(
 /* Was the last line returned? */
 bool bulk_request_ended(const struct bulk_request *b);
 
-/* Adds a line, whose verdict is unknown until bulk_request_settle().  Its
- * number, from 1, or 0 if there is no memory. */
-uint32_t bulk_request_take(struct bulk_request *b);
+/* Adds a line (NULL: one that is too long), whose verdict is unknown until
+ * bulk_request_settle().  Its number, from 1, or 0 if there is no memory. */
+uint32_t bulk_request_take(
+    struct bulk_request *b, const char *line, size_t len);
 
 /* How many lines were added. */
 uint32_t bulk_request_lines(const struct bulk_request *b);

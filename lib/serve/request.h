@@ -15,7 +15,8 @@ struct request {
 	struct bulk_request *bulk; /* of POST /increments, freed with it */
 	struct client client;
 	struct idempotency_tag tag; /* of its idempotency key */
-	uint8_t route;              /* enum route of routes.c */
+	const char *hint; /* fault_hint() of its body, if that is not JSON */
+	uint8_t route;    /* enum route of routes.c */
 };
 
 static inline struct request *

@@ -37,6 +37,8 @@ static const struct {
 static enum decision take_head(void *service, struct exchange *x,
     const struct request_head *h, struct response *ret_answer);
 static enum route find(const struct request_head *h);
+static bool is_at(const struct request_head *h, enum route route, size_t len);
+static const char *why_none(const struct request_head *h);
 static bool allows(enum route route, uint8_t method);
 static enum decision turn_away(struct exchange *x, struct response *ret_answer);
 static enum decision admit(struct routes *r, struct exchange *x,
@@ -94,7 +96,7 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 	route = find(h);
 	if (route == ROUTES)
 		return answer_problem(
-		    ret_answer, HTTP_404, "not-found", "no such resource");
+		    ret_answer, HTTP_404, "not-found", why_none(h));
 	request_of(x)->route = (uint8_t)route;
 	x->limit = LINES_JSON_MAX;
 	x->close |= routes[route].closes;
@@ -112,14 +114,37 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 static enum route
 find(const struct request_head *h)
 {
-	const char *path = h->text + h->fields->path_at;
-	size_t len = h->fields->path_len, i = 0;
+	size_t i = 0;
 
-	while (i < ROUTES && (routes[i].role != h->from->role ||
-				 strlen(routes[i].path) != len ||
-				 memcmp(routes[i].path, path, len) != 0))
+	while (i < ROUTES && !is_at(h, (enum route)i, h->fields->path_len))
 		i++;
 	return (enum route)i;
+}
+
+/* Are these bytes of the path those of the route? */
+static bool
+is_at(const struct request_head *h, enum route route, size_t len)
+{
+	return routes[route].role == h->from->role &&
+	       strlen(routes[route].path) == len &&
+	       memcmp(routes[route].path, h->text + h->fields->path_at, len) ==
+		   0;
+}
+
+/* Of a path that only ends with a slash too many, the right one. */
+static const char *
+why_none(const struct request_head *h)
+{
+	const char *path = h->text + h->fields->path_at;
+	size_t len = h->fields->path_len;
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (len < h->fields->path_len && is_at(h, ROUTE_INCREMENT, len))
+		return "no such resource: the path is /increment";
+	if (len < h->fields->path_len && is_at(h, ROUTE_INCREMENTS, len))
+		return "no such resource: the path is /increments";
+	return "no such resource";
 }
 
 static bool
@@ -248,6 +273,7 @@ static enum decision
 send_line(struct routes *r, struct exchange *x, const char *body, size_t len,
     struct response *ret_answer)
 {
+	request_of(x)->hint = fault_hint(FAULT_NOT_JSON, body, len);
 	return backend_add(r->backend, x, 1, body, len) == 0
 		   ? DECISION_READ
 		   : refuse(ret_answer, backend_why_full(r->backend));
@@ -344,6 +370,8 @@ routes_verdict(struct routes *r, struct exchange *x,
 	if (request_of(x)->bulk != NULL)
 		return bulk_queue_verdict(r->bulk, x, v, ret_answer);
 	*ret_answer = response_fault(v->fault);
+	if (v->fault == FAULT_NOT_JSON && request_of(x)->hint != NULL)
+		ret_answer->detail = request_of(x)->hint;
 	return DECISION_ANSWER;
 }
 
@@ -355,8 +383,7 @@ cut(void *service, struct exchange *x, struct response *answer)
 	if (request_of(x)->bulk == NULL)
 		return DECISION_ANSWER;
 	if (answer->status == HTTP_413)
-		answer->detail =
-		    "the body must not exceed 1 MiB and 10000 lines";
+		answer->detail = BULK_REQUEST_TOO_LONG;
 	return bulk_queue_cut(r->bulk, x, answer);
 }
 

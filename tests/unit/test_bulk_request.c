@@ -37,7 +37,7 @@ take_all(struct bulk_request *b)
 	size_t len, n = 0;
 
 	while (bulk_request_next(b, &line, &len) < LINES_MORE) {
-		check(bulk_request_take(b) > 0, "memory");
+		check(bulk_request_take(b, line, len) > 0, "memory");
 		n++;
 	}
 	return n;

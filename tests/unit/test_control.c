@@ -136,7 +136,9 @@ static void
 errors(void)
 {
 	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
-		struct control_error e = {f, UINT64_C(1) << (3 * f)}, again;
+		struct control_error e = {.fault = f,
+					 .line = UINT64_C(1) << (3 * f)},
+				     again;
 		struct buf out = {0};
 
 		check(control_add_error(&out, &e) == 0, "memory");

@@ -21,7 +21,7 @@ run(uint64_t n)
 		exit(1);
 	dup2(fds[1], STDERR_FILENO);
 	for (uint64_t i = 1; i <= n; i++)
-		invalid_lines_add(&l, 2 * i, FAULT_MISSING_KEY);
+		invalid_lines_add(&l, 2 * i, FAULT_MISSING_KEY, NULL);
 	invalid_lines_end(&l, 100);
 	dup2(saved, STDERR_FILENO);
 	close(fds[1]);
