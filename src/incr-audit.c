@@ -19,6 +19,7 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "inspect/audit.h"
+#include "postgres/pg_connect.h"
 #include "postgres/statements.h"
 #include "record/queue_name.h"
 
@@ -34,7 +35,8 @@ static const char *take_sum(void *dest, const char *text);
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
     OPTIONS_REDIS(&redis_url, "the Redis that has it"),
-    OPTIONS_DATABASE(&database_url, "the database of the tables"),
+    OPTIONS_DATABASE(
+	&database_url, pg_connect_judge, "the database of the tables"),
     OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
     {.letter = 'e',
 	.name = "expect",

@@ -77,6 +77,7 @@ static int64_t wait_ms;
 static const char *input_key;
 static bool single, no_keys;
 
+static const char *judge_url(void *dest, const char *text);
 static const char *set_key(void *dest, const char *text);
 
 static const struct option_def options[] = {
@@ -87,7 +88,8 @@ static const struct option_def options[] = {
 	.def = "http://localhost:3333/increment",
 	.help = "where to send",
 	.kind = OPTIONS_URL,
-	.dest = &settings.url},
+	.dest = &settings.url,
+	.call = judge_url},
     {.letter = 'c',
 	.name = "concurrency",
 	.arg = "N",
@@ -124,7 +126,7 @@ static const struct option_def options[] = {
 	.arg = "FILE",
 	.env = "CURL_CA_BUNDLE",
 	.help = "certificate authorities for https, PEM",
-	.kind = OPTIONS_TEXT,
+	.kind = OPTIONS_FILE,
 	.dest = &settings.cacert},
     {.name = "token",
 	.arg = "FILE",
@@ -202,6 +204,17 @@ set_key(void *dest, const char *text)
 		return "1 to 255 printable characters of ASCII";
 	*(const char **)dest = text;
 	return NULL;
+}
+
+/* As far as it can be told without libcurl. */
+static const char *
+judge_url(void *dest, const char *text)
+{
+	(void)dest;
+	return strncasecmp(text, "http://", 7) == 0 ||
+		       strncasecmp(text, "https://", 8) == 0
+		   ? NULL
+		   : "not an http:// or https:// URL";
 }
 
 static void

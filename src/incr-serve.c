@@ -64,6 +64,7 @@ static struct {
 } s;
 
 static const char *add_listen(void *dest, const char *text);
+static const char *set_metrics(void *dest, const char *text);
 static const char *set_rate(void *dest, const char *text);
 static const char *add_trust(void *dest, const char *text);
 static void drop_listens(void);
@@ -105,7 +106,7 @@ static const struct option_def defs[] = {
 	.arg = "FILE",
 	.env = "INCR_TOKENS",
 	.help = "bearer tokens: name, sha256, rate per line",
-	.kind = OPTIONS_TEXT,
+	.kind = OPTIONS_FILE,
 	.dest = &opt.access.tokens},
     {.name = "open",
 	.help = "no tokens, though other hosts reach an address",
@@ -133,8 +134,9 @@ static const struct option_def defs[] = {
     {.name = "metrics",
 	.arg = "ADDR",
 	.help = "serve GET /metrics there",
-	.kind = OPTIONS_TEXT,
-	.dest = &opt.metrics},
+	.kind = OPTIONS_CALL,
+	.dest = &opt.metrics,
+	.call = set_metrics},
     {.name = "port-file",
 	.arg = "FILE",
 	.help = "write the TCP ports there, one per line",
@@ -202,11 +204,16 @@ main(int argc, char **argv)
 static const char *
 add_listen(void *dest, const char *text)
 {
+	const char *form;
+
 	(void)dest;
 	if (text == NULL) {
 		drop_listens();
 		return NULL;
 	}
+	form = listen_judge(text);
+	if (form != NULL)
+		return form;
 	if (*text == '\0' || opt.n_listen == LISTENERS_MAX ||
 	    (opt.listen[opt.n_listen] = strdup(text)) == NULL)
 		return "ADDR, 16 at most";
@@ -219,6 +226,15 @@ drop_listens(void)
 {
 	while (opt.n_listen > 0)
 		free(opt.listen[--opt.n_listen]);
+}
+
+static const char *
+set_metrics(void *dest, const char *text)
+{
+	const char *form = listen_judge(text);
+
+	*(const char **)dest = text;
+	return form;
 }
 
 static const char *
@@ -249,6 +265,10 @@ open_server(void)
 
 	if (fd < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	if (opt.rate_shared && opt.access.rate.per_s == 0 &&
+	    opt.access.tokens == NULL)
+		log_die(EXIT_CONFIG,
+		    "--rate-shared: no rate; needs --rate, or --tokens");
 	opt.access.redis = opt.rate_shared ? opt.redis : NULL;
 	status = server_open(&s.server, &opt.server, why);
 	if (status != 0)
@@ -327,7 +347,8 @@ write_ports(void)
 	    io_write_all(fd, buf_ptr(&ports), ports.len, IO_FOREVER) < 0 ||
 	    close(fd) < 0 || rename(aside, opt.port_file) < 0) {
 		server_stop_accepting(&s.server);
-		log_die(EXIT_CONFIG, "%s: %s", opt.port_file, strerror(errno));
+		log_die(EXIT_CONFIG, "--port-file: %s: %s", opt.port_file,
+		    strerror(errno));
 	}
 	buf_free(&ports);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -42,6 +43,10 @@ static void take_defaults(const struct options_prog *prog);
 static void build(
     const struct options_prog *prog, char *ret_short, struct option *ret_long);
 static const struct option_def *find(const struct options_prog *prog, int c);
+static void require_whole(
+    const struct options_prog *prog, const char *name, const char *word);
+static _Noreturn void no_such(
+    const struct options_prog *prog, const char *word);
 static _Noreturn void wrong(
     const struct options_prog *prog, int c, const char *word);
 static void store(const struct option_def *d, const char *text,
@@ -50,6 +55,7 @@ static void store_list(
     const struct option_def *d, const char *text, const char *where);
 static void store_url(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
+static bool is_public(const char *url);
 static void store_secret(const struct option_def *d, const char *text,
     const char *where, bool is_argument);
 static int read_line(const char *path, char ret[SECRET_MAX]);
@@ -67,7 +73,7 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 	struct option longs[MAX_DEFS + 3];
 	bool seen[MAX_DEFS] = {false};
 	char where[64];
-	int c;
+	int c, name;
 
 	io_hold();
 	if (prog->n_defs > MAX_DEFS)
@@ -75,9 +81,14 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 	build(prog, shorts, longs);
 	take_defaults(prog);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	while (name = -1,
+	    (c = getopt_long(argc, argv, shorts, longs, &name)) != -1) {
 		const struct option_def *d = find(prog, c);
+		bool apart = optarg != NULL && optarg == argv[optind - 1];
 
+		if (name >= 0)
+			require_whole(
+			    prog, longs[name].name, argv[optind - 1 - apart]);
 		if (c == 'h')
 			help(prog);
 		if (c == 'V') {
@@ -154,18 +165,41 @@ find(const struct options_prog *prog, int c)
 	return NULL;
 }
 
+/* getopt takes the beginning of a name for the name. */
+static void
+require_whole(
+    const struct options_prog *prog, const char *name, const char *word)
+{
+	size_t len = strcspn(word, "=");
+
+	if (len != 2 + strlen(name) || strncmp(word + 2, name, len - 2) != 0)
+		no_such(prog, word);
+}
+
+static void
+no_such(const struct options_prog *prog, const char *word)
+{
+	/* Its value may be a secret. */
+	log_die(EXIT_CONFIG, "%.*s: no such option; see %s --help",
+	    (int)strcspn(word, "="), word, prog->name);
+}
+
 /* word: the last one that getopt has finished with, which is a long option
  * but not one of several letters behind one dash. */
 static void
 wrong(const struct options_prog *prog, int c, const char *word)
 {
+	const struct option_def *d = c == ':' ? find(prog, optopt) : NULL;
 	char letter[] = {'-', (char)optopt, '\0'};
 
-	if (optopt > 0 && optopt < LONG_ONLY)
+	if (strncmp(word, "--", 2) != 0 && optopt > 0 && optopt < LONG_ONLY)
 		word = letter;
-	/* Its value may be a secret. */
-	log_die(EXIT_CONFIG, "%.*s: %s; see %s --help", (int)strcspn(word, "="),
-	    word, c == ':' ? "needs a value" : "no such option", prog->name);
+	if (d == NULL)
+		no_such(prog, word);
+	if (word != letter)
+		require_whole(prog, d->name, word);
+	log_die(EXIT_CONFIG, "--%s: needs a value, %s; see %s --help", d->name,
+	    d->arg, prog->name);
 }
 
 static void
@@ -188,6 +222,12 @@ store(const struct option_def *d, const char *text, const char *where,
 	case OPTIONS_TEXT:
 		if (*text == '\0')
 			bad(d, where, text);
+		*(const char **)d->dest = text;
+		return;
+	case OPTIONS_FILE:
+		if (access(text, R_OK) < 0)
+			log_die(EXIT_CONFIG, "%s: %s: %s", where, text,
+			    strerror(errno));
 		*(const char **)d->dest = text;
 		return;
 	case OPTIONS_URL: store_url(d, text, where, is_argument); return;
@@ -231,6 +271,8 @@ static void
 store_url(const struct option_def *d, const char *text, const char *where,
     bool is_argument)
 {
+	const char *given = text, *why;
+
 	if (*text == '@')
 		text = read_first_line(text + 1, where);
 	else if (is_argument && url_has_password(text))
@@ -239,8 +281,20 @@ store_url(const struct option_def *d, const char *text, const char *where,
 		    "or @FILE",
 		    where, d->env == NULL ? "the environment" : d->env);
 	if (*text == '\0')
-		bad(d, where, text);
+		bad(d, where, given);
+	why = d->call == NULL ? NULL : d->call(d->dest, text);
+	if (why != NULL && (*given == '@' || is_public(given)))
+		log_die(EXIT_CONFIG, "%s: %s: %s", where, given, why);
+	if (why != NULL)
+		log_die(EXIT_CONFIG, "%s: %s", where, why);
 	*(const char **)d->dest = text;
+}
+
+/* Certainly without a secret, whatever is wrong with it? */
+static bool
+is_public(const char *url)
+{
+	return strpbrk(url, "@%") == NULL && strcasestr(url, "pass") == NULL;
 }
 
 /* Nor may it be in a message, whatever is wrong with it. */
@@ -324,6 +378,7 @@ bad(const struct option_def *d, const char *where, const char *text)
 		    text, (double)d->min / 1000, (double)d->max / 1000);
 	case OPTIONS_FLAG:
 	case OPTIONS_TEXT:
+	case OPTIONS_FILE:
 	case OPTIONS_URL:
 	case OPTIONS_SECRET:
 	case OPTIONS_CALL:

@@ -9,13 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/url.h"
+
 enum options_kind {
 	OPTIONS_FLAG,    /* bool *dest: true */
 	OPTIONS_NUMBER,  /* uint64_t *dest, in [min, max] */
 	OPTIONS_SECONDS, /* int64_t *dest: milliseconds, in [min, max] ms */
 	OPTIONS_TEXT,    /* const char **dest, not empty */
+	OPTIONS_FILE,    /* const char **dest: a file that can be read */
 	OPTIONS_URL,     /* const char **dest: a URL; as an argument without
-			  * password, or @FILE: the file's first line */
+			  * password, or @FILE: the file's first line.  Unless
+			  * call is NULL, call(dest, text) judges it: NULL, or
+			  * what is wrong */
 	OPTIONS_SECRET,  /* const char **dest: a token of visible ASCII; as an
 			  * argument only @FILE: the file's first line */
 	OPTIONS_CALL,    /* call(dest, text): NULL, or what a good one is */
@@ -49,14 +54,15 @@ struct option_def {
 	{ \
 		.letter = 'r', .name = "redis", .arg = "URL", \
 		.env = "REDIS_URL", .def = "redis://127.0.0.1:6379/0", \
-		.help = (what), .kind = OPTIONS_URL, .dest = (dest_) \
+		.help = (what), .kind = OPTIONS_URL, .dest = (dest_), \
+		.call = url_judge_redis \
 	}
 
-#define OPTIONS_DATABASE(dest_, what) \
+#define OPTIONS_DATABASE(dest_, judge, what) \
 	{ \
 		.letter = 'd', .name = "database", .arg = "URL", \
 		.env = "DATABASE_URL", .def = "(PG*)", .help = (what), \
-		.kind = OPTIONS_URL, .dest = (dest_) \
+		.kind = OPTIONS_URL, .dest = (dest_), .call = (judge) \
 	}
 
 #define OPTIONS_WAIT(dest_, def_, min_ms, what) \
@@ -95,7 +101,8 @@ struct options_prog {
 
 /*
  * Parses the defaults, then the environment, then the arguments, into the
- * destinations.  Prints --help or --version on standard output and exits 0;
+ * destinations.  A long option is a whole name: a script that abbreviates one
+ * would break when another is added.  Prints --help or --version on standard output and exits 0;
  * on a wrong option, value or operand says so and exits EXIT_CONFIG.
  * Texts stored are valid for ever.  Returns the index of the first operand.
  */

@@ -39,6 +39,16 @@ url_has_password(const char *text)
 	       (authority != NULL && has_userinfo_password(authority + 3));
 }
 
+const char *
+url_judge_redis(void *dest, const char *text)
+{
+	struct url_redis u;
+	const char *why;
+
+	(void)dest;
+	return url_parse_redis(text, &u, &why) < 0 ? why : NULL;
+}
+
 /* Is there a "password", also an encoded one, before an equals sign? */
 static bool
 names_password(const char *text)

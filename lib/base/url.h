@@ -53,6 +53,9 @@ struct url_redis {
 int url_parse_redis(
     const char *text, struct url_redis *ret, const char **ret_why);
 
+/* For options.h: NULL, or why text is no such URL, as above. */
+const char *url_judge_redis(void *dest, const char *text);
+
 /* Adds the place that u leads to as a text: hosts or path, database, primary;
  * neither users nor passwords nor files.  0, or -1 with errno ENOMEM. */
 int url_add_place(const struct url_redis *u, struct buf *out);

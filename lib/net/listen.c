@@ -26,6 +26,8 @@ static int open_unix(
 static int lock_folder(const char *path);
 static int bind_path(int fd, const char *path, const char **ret_why);
 static bool is_stale(const struct sockaddr_un *at, const char **ret_why);
+#define ADDR_FORM "host:port, [v6]:port, :port or a path with /"
+
 static int open_tcp(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 static int split(const char *addr, char *ret_host, const char **ret_port);
@@ -140,6 +142,17 @@ is_stale(const struct sockaddr_un *at, const char **ret_why)
 	return refused;
 }
 
+const char *
+listen_judge(const char *addr)
+{
+	char host[HOST_MAX];
+	const char *port;
+
+	return strchr(addr, '/') != NULL || split(addr, host, &port) == 0
+		   ? NULL
+		   : ADDR_FORM;
+}
+
 /* -- TCP ----------------------------------------------------------------- */
 
 static int
@@ -154,8 +167,7 @@ open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 	int error, made = 0;
 
 	if (split(addr, host, &port) < 0) {
-		*ret_why =
-		    "expected host:port, [v6]:port, :port or a path with /";
+		*ret_why = "expected " ADDR_FORM;
 		return -1;
 	}
 	if (*host == '\0' && n > 0) { /* one socket for v6 and v4, if it can */

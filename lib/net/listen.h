@@ -32,6 +32,9 @@ struct listener {
 int listen_open(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 
+/* NULL, or the form that addr should have. */
+const char *listen_judge(const char *addr);
+
 /* Takes over the sockets of sd_listen_fds(3), if they are meant for this
  * process.  Their number (0: none), or -1 with *ret_why. */
 int listen_inherit(struct listener *ret, int n, const char **ret_why);

@@ -13,6 +13,10 @@
 #include "base/options.h"
 #include "postgres/postgres.h"
 
+/* libpq's own words about a bad string may show parts of it. */
+static const char BAD_URL[] =
+    "not a URL or connection string that libpq understands";
+
 struct pg_connect {
 	const char *url; /* as the options keep it, where it may change */
 	const char *name;
@@ -32,8 +36,7 @@ pg_connect_open(const char *url, const char *name, const char **ret_why)
 	PQconninfoOption *parsed;
 	struct pg_connect *c;
 
-	/* libpq's own words about a bad string may show parts of it. */
-	*ret_why = "not a URL or connection string that libpq understands";
+	*ret_why = BAD_URL;
 	if (url != NULL && has_parts(url)) {
 		parsed = PQconninfoParse(url, NULL);
 		if (parsed == NULL)
@@ -52,6 +55,23 @@ pg_connect_open(const char *url, const char *name, const char **ret_why)
 		return NULL;
 	}
 	return c;
+}
+
+/* libpq would take any other word for the name of a database. */
+const char *
+pg_connect_judge(void *dest, const char *text)
+{
+	PQconninfoOption *parsed;
+
+	(void)dest;
+	if (!has_parts(text))
+		return "not a URL or connection string; a database alone is "
+		       "dbname=NAME";
+	parsed = PQconninfoParse(text, NULL);
+	if (parsed == NULL)
+		return BAD_URL;
+	PQconninfoFree(parsed);
+	return NULL;
 }
 
 /* Anything else is the name of a database to libpq. */

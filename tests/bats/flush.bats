@@ -374,7 +374,7 @@ cut_proxy() {
 	DATABASE_URL='postgresql://u:s3cret@host/db?nonsense=1' \
 		run incr-flush <"$DIR/lines"
 	[ "$status" -eq 100 ]
-	[ "$output" = "incr-flush: postgres: not a URL or connection string that libpq understands" ]
+	[ "$output" = "incr-flush: DATABASE_URL: not a URL or connection string that libpq understands" ]
 	run incr-flush -d postgresql://u:s3cret@host/db <"$DIR/lines"
 	[ "$status" -eq 100 ]
 	[[ "$output" != *s3cret* ]]

@@ -150,7 +150,8 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	mkfifo fifo
 	for file in missing . fifo; do
 		run -100 timeout 20 incr-serve -l ./s --tokens "$file" </dev/null
-		[[ "$output" == "incr-serve: $file: "* ]]
+		[[ "$output" == "incr-serve: $file: "* ||
+			"$output" == "incr-serve: --tokens: $file: "* ]]
 	done
 	printf '#%s\n' "$(head -c 4200000 /dev/zero | tr '\0' x)" >large
 	run -100 incr-serve -l ./s --tokens large </dev/null

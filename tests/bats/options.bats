@@ -153,6 +153,126 @@ ranges() {
 	done | sort | diff - <(ranges | cut -d' ' -f1,2 | sort)
 }
 
+# nonsense_for ARG: what no option with such an argument takes
+nonsense_for() {
+	case $1 in
+	FILE) echo "$BATS_TEST_TMPDIR/missing/file" ;;
+	NAME) echo 'a b' ;;
+	*) echo nonsense ;;
+	esac
+}
+
+# No service is asked: each is judged before anything is opened.
+@test "every option and variable refuses nonsense, naming it and the value" {
+	unset REDIS_URL DATABASE_URL
+	cd "$BATS_TEST_TMPDIR"
+	refuses() { # NAME VALUE COMMAND...
+		local name=$1 value=$2
+		shift 2
+		run -100 timeout 20 "$@" </dev/null
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == "$p: $name: "* ]]
+		# A token is never shown.
+		[[ "$name" == *[tT][oO][kK][eE][nN] ]] ||
+			[[ "$output" == "$p: $name: $value: "* ]]
+	}
+	n=0
+	for p in $(programs); do
+		more=()
+		[ "$p" != incr-rejected ] || more=(count)
+		[ "$p" != incr-serve ] || more=(-l ./s)
+		while read -r option arg; do
+			value=$(nonsense_for "$arg")
+			[ "$p$option" != incr-send--key ] || continue # any text
+			refuses "$option" "$value" "$p" "${more[@]}" "$option" "$value"
+			n=$((n + 1))
+		done < <("$p" --help | sed -nE 's/^ .*(--[a-z-]+) ([A-Z]+) .*/\1 \2/p')
+		while read -r arg variable; do
+			value=$(nonsense_for "$arg")
+			[ "$arg" != NAME ] || value='a[b'
+			[ "$variable" != INCR_TOKEN ] || value='two words'
+			refuses "$variable" "$value" env "$variable=$value" "$p" \
+				"${more[@]}"
+			n=$((n + 1))
+		done < <("$p" --help |
+			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+) .*\[([A-Z_]+)\]$/\1 \2/p')
+	done
+	[ "$n" -ge 70 ]
+}
+
+# Its parts would be started again and again.
+@test "incr-up refuses what its parts would refuse, up front, and makes nothing" {
+	cd "$BATS_TEST_TMPDIR"
+	unset REDIS_URL DATABASE_URL
+	wrong() { # NAME VALUE [ARG...]
+		local name=$1 value=$2
+		shift 2
+		run -100 timeout 20 "$@"
+		[ "${#lines[@]}" -eq 1 ]
+		[[ "$output" == "incr-up: $name: $value: "* ]]
+		[ ! -e state ]
+	}
+	n=0
+	for p in $(programs); do
+		case $p in
+		incr-send | incr-metrics | incr-rejected | incr-audit) continue ;;
+		esac
+		while read -r arg variable; do
+			value=$(nonsense_for "$arg")
+			[ "$arg" != NAME ] || value='a[b'
+			wrong "$variable" "$value" env "$variable=$value" \
+				incr-up --state state
+			n=$((n + 1))
+		done < <("$p" --help |
+			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+) .*\[([A-Z_]+)\]$/\1 \2/p')
+	done
+	[ "$n" -ge 15 ]
+	for option in port ingests drains maxmemory tokens; do
+		wrong "--$option" no/such incr-up --state state "--$option" no/such
+		wrong "INCR_${option^^}" no/such env "INCR_${option^^}=no/such" \
+			incr-up --state state
+	done
+	echo 'no tokens' >tokens
+	run -100 incr-up --state state --tokens tokens
+	[[ "$output" == 'incr-up: tokens:1: '* ]]
+	[ ! -e state ]
+	INCR_SITE=https://localhost wrong INCR_CLIENT_CA no/such \
+		env INCR_CLIENT_CA=no/such incr-up --open --state state
+	run -100 incr-up --state state --no-such
+	[ ! -e state ]
+}
+
+@test "an option that is without effect is refused" {
+	run -100 incr-serve -l ./s --rate-shared </dev/null
+	[ "$output" = 'incr-serve: --rate-shared: no rate; needs --rate, or --tokens' ]
+}
+
+@test "a long option is a whole name, a missing value is said with both" {
+	forms=('OPTION x --help' 'OPTION=x --help' OPTION) n=0
+	for p in $(programs); do
+		while read -r option arg; do
+			form=${forms[n++ % 3]}
+			run -100 "$p" ${form//OPTION/${option%?}}
+			[[ "$output" == "$p: ${option%?}: no such option; "* ]]
+			[ -n "$arg" ] || continue
+			run -100 "$p" "$option"
+			[[ "$output" == "$p: $option: needs a value, $arg; "* ]]
+		done < <("$p" --help | sed -nE 's/^ .*(--[a-z-]+) ([A-Z]+)? .*/\1 \2/p')
+	done
+	run -100 incr-flush -k
+	[[ "$output" == 'incr-flush: --keep: needs a value, SECONDS; '* ]]
+	for p in incr-ingest incr-drain incr-up incr-keep incr-db incr-token; do
+		while read -r option arg; do
+			run -100 "$p" "${option%?}" x
+			[ "${#lines[@]}" -eq 1 ]
+			[[ "$output" == *": ${option%?}: no such option"* ]]
+			[ -n "$arg" ] || continue
+			run -100 "$p" "$option"
+			[[ "$output" == "$p: $option: needs a value"* ]]
+		done < <("$p" --help | sed -nE 's/^ .*(--[a-z-]+)( [A-Z]+)?( .*|$)/\1\2/p')
+	done
+}
+
 # OPTION DEFAULT VARIABLE: what they have wherever they appear
 common() {
 	cat <<-'END'
@@ -190,9 +310,10 @@ common() {
 		INCR_QUEUE="aZ09._:-$(printf %0120d 0)" "$p" --help >/dev/null
 		for url in http://h h:6379 redis://h/x unix://a; do
 			run -100 "$p" -r "$url" </dev/null
-			[[ "$output" == "$p: redis: "* ]]
+			[[ "$output" == "$p: --redis: $url: "* ]]
 			REDIS_URL=$url run -100 "$p" </dev/null
 			[ "${#lines[@]}" -eq 1 ]
+			[[ "$output" == "$p: REDIS_URL: $url: "* ]]
 		done
 		run -100 "$p" -r 'rediss://h?cert=c' </dev/null
 		[[ "$output" == *"cert and key need each other"* ]]
