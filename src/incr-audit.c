@@ -28,7 +28,7 @@ enum { REPORT_MAX = 4096 }; /* bytes */
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
 static u128 expected;
-static bool expecting;
+static bool expecting, settling;
 
 static const char *take_sum(void *dest, const char *text);
 
@@ -45,6 +45,10 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &expected,
 	.call = take_sum},
+    {.name = "settle",
+	.help = "take the difference as known from now on",
+	.kind = OPTIONS_FLAG,
+	.dest = &settling},
 };
 
 static const struct options_prog prog = {.name = "incr-audit",
@@ -54,11 +58,12 @@ static const struct options_prog prog = {.name = "incr-audit",
     .n_defs = sizeof defs / sizeof *defs};
 
 static void begin(struct audit *a, int argc, char **argv);
-static void audit(struct audit *a);
+static void audit(struct audit *a, enum audit_state run(struct audit *));
 static void report(const struct audit *a);
 static void add_row(struct buf *out, const char *place,
     const struct deadletter_tally *t, const uint64_t *keys);
 static int judge(const struct audit *a);
+static void compare(const struct audit *a);
 static u128 total(const struct audit *a);
 
 int
@@ -70,9 +75,11 @@ main(int argc, char **argv)
 	log_name(prog.name);
 	signals_default();
 	begin(&a, argc, argv);
-	audit(&a);
+	audit(&a, audit_run);
 	report(&a);
 	status = judge(&a);
+	if (settling)
+		audit(&a, audit_settle);
 	queue_close(a.q);
 	postgres_close(a.pg);
 	audit_free(&a);
@@ -115,11 +122,11 @@ take_sum(void *dest, const char *text)
 }
 
 static void
-audit(struct audit *a)
+audit(struct audit *a, enum audit_state run(struct audit *))
 {
 	const char *why;
 
-	switch (audit_run(a)) {
+	switch (run(a)) {
 	case AUDIT_DONE: return;
 	case AUDIT_MOVING:
 		log_die(EXIT_TEMPFAIL,
@@ -140,6 +147,9 @@ audit(struct audit *a)
 	case AUDIT_POSTGRES_FAULT:
 		log_die(
 		    EXIT_CONFIG, "postgres: %s", postgres_status(a->pg)->why);
+	case AUDIT_ELSEWHERE:
+		log_die(EXIT_CONFIG, "queue: is counted in another database; "
+				     "see incr-db adopt");
 	case AUDIT_NO_NUMBER:
 		log_die(EXIT_CONFIG, "increments: the sum is not a whole "
 				     "number of at most 38 digits");
@@ -205,14 +215,39 @@ judge(const struct audit *a)
 		log_say("queue: %" PRIu64 " batch%s in the table, and not "
 			"known to Redis, which went back",
 		    a->unknown, a->unknown == 1 ? "" : "es");
+	compare(a);
 	if (expecting && total(a) != expected) {
 		u128_format(total(a), is);
 		u128_format(expected, due);
 		log_say("total: %s, expected %s", is, due);
 		return EXIT_REJECTED;
 	}
-	return a->missing > 0 || a->unknown > 0 ? EXIT_REJECTED
-						: EXIT_DELIVERED;
+	return a->missing > 0 || a->unknown > 0 ||
+		       (a->compared && a->surplus != 0 && !settling)
+		   ? EXIT_REJECTED
+		   : EXIT_DELIVERED;
+}
+
+/* How much one of the servers has lost, by the totals. */
+static void
+compare(const struct audit *a)
+{
+	uint64_t n = a->surplus > 0 ? (uint64_t)a->surplus
+				    : 0 - (uint64_t)a->surplus;
+	const char *many = n == 1 ? "" : "s";
+
+	if (!a->compared || n == 0)
+		return;
+	if (a->surplus > 0)
+		log_say("queue: %" PRIu64
+			" message%s counted that Redis does not know to be "
+			"taken, and may be counted twice: it went back",
+		    n, many);
+	else
+		log_say("queue: %" PRIu64
+			" message%s acknowledged and not in the table, and "
+			"lost: Postgres went back",
+		    n, many);
 }
 
 static u128

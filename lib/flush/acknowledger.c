@@ -304,6 +304,15 @@ drop(struct acknowledger *a)
 }
 
 static int
+identify(struct acknowledger *a)
+{
+	struct queue_ledger ledger = a->ledger;
+
+	a->ledger.known = false;
+	return queue_identify(a->q, &a->database, QUEUE_NOTE, &ledger);
+}
+
+static int
 call(struct acknowledger *a, enum acknowledger_task task)
 {
 	const struct acknowledger_held *h;
@@ -311,7 +320,7 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
 	case ACKNOWLEDGER_IDENTIFY:
-		return queue_identify(a->q, &a->database, QUEUE_NOTE);
+		return identify(a);
 	case ACKNOWLEDGER_MARK:
 		return FAILPOINT_AFTER("flush-mark-sent",
 		    queue_mark(a->q, &a->marked,
@@ -458,10 +467,12 @@ acknowledger_restores(const struct acknowledger *a, enum acknowledger_task task)
 }
 
 void
-acknowledger_identify(struct acknowledger *a, const struct id *database)
+acknowledger_identify(struct acknowledger *a, const struct id *database,
+    const struct queue_ledger *ledger)
 {
 	a->identifies = true;
 	a->database = *database;
+	a->ledger = *ledger;
 	task_queue_add(&a->tasks, ACKNOWLEDGER_IDENTIFY);
 }
 

@@ -115,6 +115,8 @@ struct acknowledger {
 	bool identifies;     /* acknowledger_identify was called: */
 	struct id database;  /* with this one */
 	uint64_t connection; /* of q: the last one on which it is asked */
+	struct queue_ledger ledger; /* for the first call; later it may have
+				     * more lines */
 	struct queue_identified noted;
 
 	int64_t keep_ms; /* so long are acknowledged batches kept; set once */
@@ -159,7 +161,8 @@ int acknowledger_add_batch(struct acknowledger *a, const struct id *consumer,
 
 /* Notes the database that counts the queue, if none is noted, now and first of
  * all on every new connection. */
-void acknowledger_identify(struct acknowledger *a, const struct id *database);
+void acknowledger_identify(struct acknowledger *a, const struct id *database,
+    const struct queue_ledger *ledger);
 /* After ACKNOWLEDGER_IDENTIFIED: is it noted now?  If another one is, nothing
  * more is done. */
 bool acknowledger_is_right(const struct acknowledger *a);

@@ -91,6 +91,11 @@ finish(struct committer *c, enum committer_task task)
 	case COMMITTER_FIND_OLD:
 		statements_old_found(c->pg, &c->old);
 		return COMMITTER_FOUND;
+	case COMMITTER_SUM:
+		c->ledger.known = statements_summed(c->pg, &c->ledger.rows,
+				      &c->ledger.lines) == 0;
+		c->summed = postgres_status(c->pg)->connections;
+		return COMMITTER_SUMMED;
 	}
 	return COMMITTER_NOTHING;
 }
@@ -183,6 +188,7 @@ void
 committer_hold(struct committer *c)
 {
 	c->tasks.held = true;
+	c->tasks.exempt = COMMITTER_SUM;
 }
 
 void
@@ -218,6 +224,7 @@ call(struct committer *c, enum committer_task task)
 	case COMMITTER_FORGET: return statements_forget(c->pg, &c->old);
 	case COMMITTER_FIND_OLD:
 		return statements_find_old(c->pg, c->queue, &c->old_after);
+	case COMMITTER_SUM: return statements_sum(c->pg, c->queue);
 	}
 	return 0;
 }
@@ -235,6 +242,7 @@ committer_explain(const struct committer *c, enum committer_news news,
 	case COMMITTER_ROW:
 	case COMMITTER_ROWS_READ:
 	case COMMITTER_FOUND:
+	case COMMITTER_SUMMED:
 	case COMMITTER_FORGOTTEN: break;
 	case COMMITTER_PARTLY:
 		reason_set(ret_why,
@@ -282,6 +290,7 @@ committer_status(enum committer_news news)
 	case COMMITTER_ROW:
 	case COMMITTER_ROWS_READ:
 	case COMMITTER_FOUND:
+	case COMMITTER_SUMMED:
 	case COMMITTER_FORGOTTEN: break;
 	case COMMITTER_PARTLY:
 	case COMMITTER_LOST:
@@ -347,6 +356,12 @@ committer_rows(struct committer *c, const struct id *consumers, size_t n)
 	c->rows_of = consumers;
 	c->n_rows = n;
 	task_queue_add(&c->tasks, COMMITTER_ROWS);
+}
+
+void
+committer_sum(struct committer *c)
+{
+	task_queue_add(&c->tasks, COMMITTER_SUM);
 }
 
 void

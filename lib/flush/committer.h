@@ -31,6 +31,7 @@
 #include "flush/window.h"
 #include "postgres/postgres.h"
 #include "postgres/statements.h"
+#include "queue/queue_identify.h"
 #include "record/id.h"
 
 enum { COMMITTER_PATIENCE_MS = 2000 }; /* beyond what is expected */
@@ -43,7 +44,8 @@ enum committer_task {
 	COMMITTER_LOOK,     /* committer_look */
 	COMMITTER_ROWS,     /* committer_rows */
 	COMMITTER_FORGET,   /* committer_forget */
-	COMMITTER_FIND_OLD  /* committer_find_old */
+	COMMITTER_FIND_OLD, /* committer_find_old */
+	COMMITTER_SUM       /* committer_sum */
 };
 
 enum committer_news {
@@ -52,6 +54,7 @@ enum committer_news {
 	COMMITTER_ROW,       /* committer_look: row */
 	COMMITTER_ROWS_READ, /* committer_rows: statements_row_of */
 	COMMITTER_FOUND,     /* committer_find_old: old */
+	COMMITTER_SUMMED,    /* committer_sum: ledger */
 	COMMITTER_FORGOTTEN, /* committer_forget */
 	/* The window can't be committed: */
 	COMMITTER_PARTLY,  /* row: another process counted a part of it */
@@ -84,6 +87,8 @@ struct committer {
 	const struct id *rows_of; /* borrowed */
 	size_t n_rows;
 	uint64_t lost; /* plain windows that were in the table and are not */
+	struct queue_ledger ledger; /* summed up on this connection: */
+	uint64_t summed;           /* 0: never */
 	struct id old_after;       /* FIND_OLD begins behind it */
 	struct statements_old old; /* found, or to be forgotten */
 };
@@ -101,7 +106,7 @@ enum committer_news committer_step(struct committer *c, short revents);
 /* What a connection that is in this state means for the tasks on it. */
 enum task_queue_link committer_link(enum postgres_state state);
 
-/* Begins no statement before committer_bind. */
+/* Begins no statement but that of committer_sum before committer_bind. */
 void committer_hold(struct committer *c);
 /* Begins statements, in the database with this id only: on a connection to
  * another one there is COMMITTER_ELSEWHERE instead. */
@@ -134,6 +139,9 @@ void committer_look(struct committer *c, const struct id *consumer);
 /* Reads the ledger rows of n consumers (borrowed until they are read), to
  * STATEMENTS_ROWS_MAX; only if committer_bind was called. */
 void committer_rows(struct committer *c, const struct id *consumers, size_t n);
+
+/* Sums up the lines that the ledger has of the queue. */
+void committer_sum(struct committer *c);
 
 /* Finds old consumers behind `after`, when nothing else is to be done. */
 void committer_find_old(struct committer *c, const struct id *after);

@@ -24,12 +24,17 @@ ask(struct committer *c, struct acknowledger *a, char ret_why[REASON_MAX])
 {
 	struct id database;
 
+	/* Before the id is noted nobody counts in it, so this stays true. */
+	if (c->summed != postgres_status(c->pg)->connections) {
+		committer_sum(c);
+		return 0;
+	}
 	if (statements_database(c->pg, &database) < 0) {
 		reason_set(ret_why, "postgres: no row in incr_database; "
 				    "run incr-db create");
 		return EXIT_CONFIG;
 	}
-	acknowledger_identify(a, &database);
+	acknowledger_identify(a, &database, &c->ledger);
 	return 0;
 }
 

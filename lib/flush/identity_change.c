@@ -33,7 +33,7 @@ identity_change(struct postgres *pg, struct queue *q, enum queue_identity how,
 	status = wait_redis(q, QUEUE_IDLE, deadline_ms, ret_why);
 	if (status != 0)
 		return status;
-	if (queue_identify(q, &ours, how) < 0)
+	if (queue_identify(q, &ours, how, &(struct queue_ledger){0}) < 0)
 		return fail(ret_why, EXIT_TEMPFAIL, "redis", LOG_NO_MEMORY);
 	status = wait_redis(q, QUEUE_DONE, deadline_ms, ret_why);
 	if (status == 0)

@@ -5,6 +5,7 @@
 
 static void note_outage(struct task_queue *q, enum task_queue_link link,
     bool explained, int64_t now_ms);
+static uint32_t may_begin(const struct task_queue *q);
 static bool pauses(const struct task_queue *q, int64_t now_ms);
 
 void
@@ -29,13 +30,18 @@ task_queue_remove(struct task_queue *q, unsigned task)
 unsigned
 task_queue_next(const struct task_queue *q, int64_t now_ms)
 {
-	if (q->held)
-		return TASK_QUEUE_NONE;
+	uint32_t waiting = may_begin(q);
+
 	for (unsigned task = 1; task <= TASK_QUEUE_MAX; task++)
-		if ((q->waiting >> task & 1) != 0 &&
-		    now_ms >= q->pause_ms[task])
+		if ((waiting >> task & 1) != 0 && now_ms >= q->pause_ms[task])
 			return task;
 	return TASK_QUEUE_NONE;
+}
+
+static uint32_t
+may_begin(const struct task_queue *q)
+{
+	return q->held ? q->waiting & UINT32_C(1) << q->exempt : q->waiting;
 }
 
 void
@@ -89,7 +95,7 @@ note_outage(struct task_queue *q, enum task_queue_link link, bool explained,
 			q->outage.explained = true;
 		return;
 	case TASK_QUEUE_IDLE:
-		if (!q->held && (q->waiting != 0 || pauses(q, now_ms)))
+		if (may_begin(q) != 0 || (!q->held && pauses(q, now_ms)))
 			return;
 		q->failed = 0;
 		break;

@@ -43,6 +43,7 @@ static enum audit_state read_table(struct audit *a);
 static enum audit_state ask_postgres(struct audit *a);
 static enum audit_state copy_ledger(struct audit *a);
 static void divide_batches(struct audit *a);
+static void compare_totals(struct audit *a);
 static void merge_counted(struct audit *a, const struct deadletter_tally *t);
 
 enum audit_state
@@ -86,6 +87,7 @@ run_once(struct audit *a)
 	if (!snapshot_fits_ledger(&a->snapshot, &a->earlier, &a->ledger))
 		return AUDIT_MOVING;
 	divide_batches(a);
+	compare_totals(a);
 	return AUDIT_DONE;
 }
 
@@ -298,12 +300,16 @@ of_redis(enum queue_state state)
 static enum audit_state
 read_table(struct audit *a)
 {
+	struct statements_sums sums;
 	enum audit_state state = ask_postgres(a);
 
 	if (state != AUDIT_DONE)
 		return state;
-	if (statements_audited(a->pg, &a->table, &a->keys) < 0)
+	if (statements_audited(a->pg, &sums) < 0)
 		return AUDIT_NO_NUMBER;
+	a->table = sums.sum;
+	a->keys = sums.keys;
+	a->lines = sums.lines;
 	return copy_ledger(a);
 }
 
@@ -374,6 +380,49 @@ divide_batches(struct audit *a)
 	}
 	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
 	a->unknown = snapshot_unknown(&a->snapshot, &a->ledger);
+}
+
+/* Whoever counts a batch adds its lines to the ledger, whoever acknowledges it
+ * adds its payloads to the totals. */
+static void
+compare_totals(struct audit *a)
+{
+	const struct queue_totals *t = &a->snapshot.totals;
+	uint64_t counted = 0;
+	struct id database;
+
+	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
+		const struct snapshot_batch *b = &a->snapshot.batches[i];
+
+		if (b->seq <= snapshot_seq(&a->ledger, &b->consumer))
+			counted += b->length;
+	}
+	a->surplus = (int64_t)(a->lines - counted) - t->base - t->acknowledged;
+	a->compared = t->known &&
+		      statements_database(a->pg, &database) == 0 &&
+		      id_equal(&database, &t->database);
+}
+
+enum audit_state
+audit_settle(struct audit *a)
+{
+	int64_t base = a->snapshot.totals.base + a->surplus;
+	struct id database;
+	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
+
+	if (state == QUEUE_IDLE) {
+		if (a->run != queue_status(a->q)->run)
+			return AUDIT_MOVING;
+		if (statements_database(a->pg, &database) < 0 ||
+		    queue_settle(a->q, &database, base) < 0)
+			return AUDIT_MEMORY;
+		state = queue_sync_done(a->q, a->wait_ms);
+	}
+	if (state != QUEUE_DONE)
+		return of_redis(state);
+	return id_equal(&queue_identified(a->q)->database, &database)
+		   ? AUDIT_DONE
+		   : AUDIT_ELSEWHERE;
 }
 
 static void

@@ -23,6 +23,7 @@
 #ifndef INCR_AUDIT_H
 #define INCR_AUDIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/hash.h"
@@ -50,6 +51,11 @@ struct audit {
 	struct deadletter_tally counted; /* batches that are; what is no
 					  * increment in them is in taken */
 	struct deadletter_tally ready, rejected;
+	/* Lines of the ledger that the totals of Redis do not explain, less than
+	 * 0 if there are fewer; if it is known where they began, and this is
+	 * the database. */
+	bool compared;
+	int64_t surplus;
 	uint64_t missing; /* batches that are nowhere */
 	uint64_t unknown; /* batches of which the table knows, Redis does not */
 
@@ -58,6 +64,7 @@ struct audit {
 	uint64_t run; /* of Redis, that snapshot is of */
 	struct snapshot snapshot;
 	struct snapshot_rows earlier, ledger;
+	uint64_t lines; /* of ledger */
 	struct buf scratch;
 };
 
@@ -68,11 +75,15 @@ enum audit_state {
 	AUDIT_REDIS_FAULT,    /* the same, and it is configuration */
 	AUDIT_POSTGRES,       /* postgres_status, empty why: no answer */
 	AUDIT_POSTGRES_FAULT, /* postgres_status, and it is configuration */
+	AUDIT_ELSEWHERE,      /* another database counts the queue */
 	AUDIT_NO_NUMBER,      /* the table's sum is no u128 */
 	AUDIT_MEMORY          /* ENOMEM */
 };
 
 enum audit_state audit_run(struct audit *a);
+
+/* After AUDIT_DONE: lets the totals begin where there is no surplus. */
+enum audit_state audit_settle(struct audit *a);
 
 /* Frees what the module has allocated. */
 void audit_free(struct audit *a);

@@ -37,6 +37,7 @@ copy(struct snapshot *s, const struct queue *q)
 
 	s->ready = from->ready;
 	s->rejected = from->rejected;
+	s->totals = from->totals;
 	s->last.list = calloc(from->consumers + 1, sizeof *s->last.list);
 	s->batches = calloc(count_batches(from) + 1, sizeof *s->batches);
 	if (s->last.list == NULL || s->batches == NULL)

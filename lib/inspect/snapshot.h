@@ -37,6 +37,7 @@ struct snapshot {
 	struct snapshot_rows last; /* of each registered consumer */
 	struct snapshot_batch *batches;
 	size_t n_batches;
+	struct queue_totals totals;
 };
 
 /* Replaces *s by what the last call of q, a queue_survey, has returned; batches

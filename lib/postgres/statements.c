@@ -91,11 +91,19 @@ static const char forget_old[] =
     "on conflict (consumer) do update set lines = l.lines + excluded.lines, "
     "committed_at = now()";
 
-/* One row of text, "SUM KEYS", and the ledger: 16 bytes of the consumer, 8
- * of the number.  One statement, one snapshot. */
+#define LINES \
+	"select count(*) as n, coalesce(sum(lines), 0) as lines " \
+	"from " STATEMENT_LEDGER " where queue = $1"
+
+static const char sum_lines[] =
+    "select int8send(n) || int8send(lines::int8) from (" LINES ") as l";
+
+/* One row of text, "SUM KEYS LINES", and the ledger: 16 bytes of the consumer,
+ * 8 of the number.  One statement, one snapshot. */
 #define AUDIT(where) \
 	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
-	"|| ' ' || count(*)::text, 'UTF8') as row from " STATEMENT_INCREMENTS \
+	"|| ' ' || count(*)::text || ' ' || (select lines from (" LINES \
+	") as l)::text, 'UTF8') as row from " STATEMENT_INCREMENTS \
 	" " where "union all select 1, uuid_send(consumer) || int8send(seq) " \
 	"from " STATEMENT_LEDGER " where queue = $1"
 
@@ -279,21 +287,47 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 }
 
 int
-statements_audited(const struct postgres *pg, u128 *ret_sum, uint64_t *ret_keys)
+statements_sum(struct postgres *pg, const char *queue)
 {
-	size_t len, sum_len;
-	const char *text = postgres_bytes(pg, 0, &len);
-	const char *space = text == NULL ? NULL : memchr(text, ' ', len);
-	u128 keys, sum;
+	struct postgres_params p = {0};
 
-	if (space == NULL)
+	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	return statement_call(pg, "sum lines", sum_lines, &p);
+}
+
+int
+statements_summed(
+    const struct postgres *pg, bool *ret_rows, int64_t *ret_lines)
+{
+	const char *row = postgres_value(pg, 0, 16);
+
+	if (row == NULL)
 		return -1;
-	sum_len = (size_t)(space - text);
-	if (u128_parse(text, sum_len, &sum) < 0 ||
-	    u128_parse(space + 1, len - sum_len - 1, &keys) < 0)
+	*ret_rows = bigendian_get64(row) > 0;
+	*ret_lines = (int64_t)bigendian_get64(row + 8);
+	return 0;
+}
+
+int
+statements_audited(const struct postgres *pg, struct statements_sums *ret)
+{
+	size_t len, part;
+	const char *text = postgres_bytes(pg, 0, &len);
+	u128 n[3];
+
+	if (text == NULL)
 		return -1;
-	*ret_sum = sum;
-	*ret_keys = (uint64_t)keys;
+	for (size_t i = 0; i < 3; i++) {
+		const char *space = memchr(text, ' ', len);
+
+		part = space == NULL ? len : (size_t)(space - text);
+		if (u128_parse(text, part, &n[i]) < 0)
+			return -1;
+		part += space != NULL;
+		text += part;
+		len -= part;
+	}
+	*ret = (struct statements_sums){n[0], (uint64_t)n[1], (uint64_t)n[2]};
 	return 0;
 }
 

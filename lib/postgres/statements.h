@@ -94,14 +94,24 @@ void statements_old_found(
  * added to a row of the queue that stands at batch 0. */
 int statements_forget(struct postgres *pg, const struct statements_old *old);
 
+/* Sums up the lines of queue in the ledger. */
+int statements_sum(struct postgres *pg, const char *queue);
+/* Result: whether it has rows of the queue, and their lines.  0, or -1. */
+int statements_summed(
+    const struct postgres *pg, bool *ret_rows, int64_t *ret_lines);
+
 /* Reads, in one snapshot, the sum of all keys, or of one if key is not NULL,
  * and the ledger of queue. */
 int statements_audit(
     struct postgres *pg, const char *queue, const struct id *key);
-/* Result: the sum and the number of keys.  0, or -1 if the sum is not a whole
- * number that fits. */
+/* Result: the sum and the number of keys, and the lines of the ledger's rows.
+ * 0, or -1 if a sum is not a whole number that fits. */
+struct statements_sums {
+	u128 sum;
+	uint64_t keys, lines;
+};
 int statements_audited(
-    const struct postgres *pg, u128 *ret_sum, uint64_t *ret_keys);
+    const struct postgres *pg, struct statements_sums *ret);
 /* Result: row i (from 0) of the ledger.  0, or -1 if there is no such row. */
 int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "queue/queue_identify.h"
 #include "record/id.h"
 #include "redis/session.h"
 
@@ -386,21 +387,6 @@ struct queue_asked {
 };
 const struct queue_asked *queue_asked(const struct queue *q);
 
-/*
- * Says which database counts the queue, one for ever: QUEUE_NOTE notes this
- * one if none is, QUEUE_ADOPT notes it in place of another one, QUEUE_LOOK
- * changes nothing.
- */
-enum queue_identity { QUEUE_NOTE, QUEUE_ADOPT, QUEUE_LOOK };
-int queue_identify(
-    struct queue *q, const struct id *database, enum queue_identity how);
-
-struct queue_identified {
-	bool noted;         /* one was noted before the call: */
-	struct id database; /* nil if what is noted is no id */
-};
-const struct queue_identified *queue_identified(const struct queue *q);
-
 /* Measures the lists, for metrics. */
 int queue_measure(struct queue *q);
 
@@ -471,6 +457,7 @@ struct queue_surveyed {
 	 * QUEUE_PEEK_BYTES. */
 	size_t newer_ready, newer_rejected;
 	size_t consumers;
+	struct queue_totals totals;
 	const struct redis_reply *reply; /* of the functions below */
 };
 const struct queue_surveyed *queue_surveyed(const struct queue *q);

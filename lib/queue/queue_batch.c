@@ -35,6 +35,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
 	queue_call_consumer_key(q, consumer, "batch", &seq);
 	queue_call_own_key(q, "emptied");
 	queue_call_consumer_key(q, consumer, "flush", NULL);
+	queue_call_own_key(q, "totals");
 	queue_call_id(q, consumer);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, n);
@@ -45,7 +46,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
 	q->batch_max = n;
-	return queue_call_eval(q, QUEUE_CALL_TAKE, 8, NULL);
+	return queue_call_eval(q, QUEUE_CALL_TAKE, 9, NULL);
 }
 
 int
@@ -240,6 +241,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 	queue_call_consumer_key(q, consumer, "kept", NULL);
 	queue_call_consumer_key(q, consumer, "acknowledged", NULL);
 	queue_call_consumer_key(q, consumer, "restored", NULL);
+	queue_call_own_key(q, "totals");
 	queue_call_consumer_key(q, consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, (uint64_t)keep->ms);
 	queue_call_id(q, &keep->database);
@@ -251,7 +253,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
 	q->asked = n;
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 7, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 8, NULL);
 }
 
 enum queue_state

@@ -1,22 +1,50 @@
 /* The call that says which database counts the queue. */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "queue/queue_call.h"
 
+static int call(struct queue *q, const struct id *database, const char *how,
+    const struct queue_ledger *ledger);
+
 int
-queue_identify(
-    struct queue *q, const struct id *database, enum queue_identity how)
+queue_identify(struct queue *q, const struct id *database,
+    enum queue_identity how, const struct queue_ledger *ledger)
 {
 	static const char *const words[] = {[QUEUE_NOTE] = "note",
 	    [QUEUE_ADOPT] = "adopt",
 	    [QUEUE_LOOK] = "look"};
 
+	return call(q, database, words[how], ledger);
+}
+
+int
+queue_settle(struct queue *q, const struct id *database, int64_t base)
+{
+	return call(q, database, "settle",
+	    &(struct queue_ledger){.known = true, .lines = base});
+}
+
+static int
+call(struct queue *q, const struct id *database, const char *how,
+    const struct queue_ledger *ledger)
+{
+	char lines[24] = "";
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "database");
+	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "consumers");
 	queue_call_id(q, database);
-	resp_arg_text(&q->args, words[how]);
-	return queue_call_eval(q, QUEUE_CALL_IDENTIFY, 1, NULL);
+	resp_arg_text(&q->args, how);
+	queue_call_own_key(q, "consumer::");
+	if (ledger->known)
+		snprintf(lines, sizeof lines, "%" PRId64, ledger->lines);
+	resp_arg_text(&q->args, lines);
+	resp_arg_text(&q->args, ledger->known && ledger->rows ? "1" : "");
+	return queue_call_eval(q, QUEUE_CALL_IDENTIFY, 3, NULL);
 }
 
 enum queue_state

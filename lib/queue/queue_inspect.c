@@ -14,7 +14,7 @@
 
 enum {
 	MARK_MAX = ID_TEXT + 40,
-	SURVEYED_HEAD = 4, /* elements of a survey before the consumers */
+	SURVEYED_HEAD = 5, /* elements of a survey before the consumers */
 	HELD_HEAD = 2      /* of a consumer before its batches */
 };
 
@@ -176,6 +176,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 	queue_call_own_key(q, key);
 	snprintf(key, sizeof key, "withdrawer::%s::none", text);
 	queue_call_own_key(q, key);
+	queue_call_own_key(q, "totals");
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_WITHDRAWER_S);
 	resp_arg_text(&q->args, republish ? "ready" : "");
@@ -189,7 +190,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 		resp_arg(&q->args, payload, len);
 	}
 	q->asked = picks->n;
-	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 4, NULL);
+	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 5, NULL);
 }
 
 enum queue_state
@@ -221,13 +222,41 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	queue_call_list_key(q, "ready");
 	queue_call_list_key(q, "rejected");
 	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "database");
 	queue_call_own_key(q, "consumer::");
 	resp_arg_u64(&q->args, ready);
 	resp_arg_u64(&q->args, rejected);
 	limit(q, QUEUE_PEEK_MAX, 1);
 	q->survey.ready = ready;
 	q->survey.rejected = rejected;
-	return queue_call_eval(q, QUEUE_CALL_SURVEY, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_SURVEY, 5, NULL);
+}
+
+/* Element 2 of a survey: whether the base is known, base, acknowledged, missed,
+ * and the database.  0, or -1. */
+static int
+digest_totals(const struct redis_reply *reply, struct queue_totals *ret)
+{
+	int64_t n[4];
+	size_t len;
+	const char *id = redis_reply_text(redis_reply_at(reply, 4), &len);
+	struct id database;
+
+	for (size_t i = 0; i < 4; i++)
+		if (queue_call_number(reply, i, -QUEUE_CALL_NUMBER_MAX,
+			QUEUE_CALL_NUMBER_MAX, &n[i]) < 0)
+			return -1;
+	if (id == NULL)
+		return -1;
+	if (id_parse(id, len, &database) < 0)
+		database = (struct id){0};
+	*ret = (struct queue_totals){.known = n[0] == 1,
+	    .base = n[1],
+	    .acknowledged = n[2],
+	    .missed = n[3],
+	    .database = database};
+	return 0;
 }
 
 /* A text, a number, and two numbers for each batch. */
@@ -249,25 +278,28 @@ is_held(const struct redis_reply *one)
 enum queue_state
 queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 {
+	struct queue_totals totals;
 	int64_t n[2];
 
-	if (redis_reply_count(reply) < SURVEYED_HEAD)
+	if (redis_reply_count(reply) < SURVEYED_HEAD ||
+	    digest_totals(redis_reply_at(reply, 2), &totals) < 0)
 		return QUEUE_LOST;
 	for (size_t i = 0; i < 2; i++)
 		if (queue_call_number(
 			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &n[i]) < 0 ||
-		    redis_reply_count(redis_reply_at(reply, 2 + i)) >
+		    redis_reply_count(redis_reply_at(reply, 3 + i)) >
 			q->asked ||
-		    !queue_call_are_texts(redis_reply_at(reply, 2 + i), 0))
+		    !queue_call_are_texts(redis_reply_at(reply, 3 + i), 0))
 			return QUEUE_LOST;
 	for (size_t i = SURVEYED_HEAD; i < redis_reply_count(reply); i++)
 		if (!is_held(redis_reply_at(reply, i)))
 			return QUEUE_LOST;
 	q->result.surveyed = (struct queue_surveyed){.ready = (uint64_t)n[0],
 	    .rejected = (uint64_t)n[1],
-	    .newer_ready = redis_reply_count(redis_reply_at(reply, 2)),
-	    .newer_rejected = redis_reply_count(redis_reply_at(reply, 3)),
+	    .newer_ready = redis_reply_count(redis_reply_at(reply, 3)),
+	    .newer_rejected = redis_reply_count(redis_reply_at(reply, 4)),
 	    .consumers = redis_reply_count(reply) - SURVEYED_HEAD,
+	    .totals = totals,
 	    .reply = reply};
 	return QUEUE_DONE;
 }
@@ -283,7 +315,7 @@ const char *
 queue_surveyed_ready(const struct queue_surveyed *s, size_t i, size_t *ret_len)
 {
 	return redis_reply_text(
-	    redis_reply_at(redis_reply_at(s->reply, 2), i), ret_len);
+	    redis_reply_at(redis_reply_at(s->reply, 3), i), ret_len);
 }
 
 const char *
@@ -291,7 +323,7 @@ queue_surveyed_rejected(
     const struct queue_surveyed *s, size_t i, size_t *ret_len)
 {
 	return redis_reply_text(
-	    redis_reply_at(redis_reply_at(s->reply, 3), i), ret_len);
+	    redis_reply_at(redis_reply_at(s->reply, 4), i), ret_len);
 }
 
 int

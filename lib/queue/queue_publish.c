@@ -98,6 +98,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	queue_call_list_key(q, "ready");
 	queue_call_queues_key(q);
 	publisher_key(q, publisher);
+	queue_call_own_key(q, "totals");
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, q->name);
@@ -114,7 +115,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
 	q->asked = lines->n;
-	return queue_call_eval(q, QUEUE_CALL_PUBLISH, 3, &lines->packed);
+	return queue_call_eval(q, QUEUE_CALL_PUBLISH, 4, &lines->packed);
 }
 
 static void

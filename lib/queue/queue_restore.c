@@ -69,6 +69,7 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 	queue_call_consumer_key(q, &r->consumer, "acknowledged", NULL);
 	queue_call_consumer_key(q, &r->consumer, "restored", NULL);
 	queue_call_consumer_key(q, &r->consumer, "closed", NULL);
+	queue_call_own_key(q, "totals");
 	queue_call_id(q, &r->consumer);
 	queue_call_consumer_key(q, &r->consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, r->row);
@@ -76,7 +77,7 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 	resp_arg_u64(&q->args, r->known);
 	queue_call_id(q, &r->speaker);
 	resp_arg_text(&q->args, r->lets_go ? "1" : "");
-	return queue_call_eval(q, QUEUE_CALL_RESTORE, 7, NULL);
+	return queue_call_eval(q, QUEUE_CALL_RESTORE, 8, NULL);
 }
 
 enum queue_state

@@ -155,6 +155,33 @@ hold() {
 	[[ "$output" == *'run incr-db create'* ]]
 }
 
+# -- the totals ---------------------------------------------------------------------
+
+@test "a ledger that went back: so many messages are lost" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	sql 'create table older as select * from incr_ledger'
+	increments 11 13 | incr-publish
+	incr-consume -o | incr-flush
+	rcli lpush "$READY" nonsense
+	incr-consume -o | incr-flush || [ $? -eq 1 ]
+	run -0 incr-audit
+	sql 'delete from incr_ledger; insert into incr_ledger select * from older'
+	run -1 incr-audit
+	[ "${lines[-1]}" = 'incr-audit: queue: 4 messages acknowledged and not in the table, and lost: Postgres went back' ]
+}
+
+@test "another database than that of the queue: nothing of the totals" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	sql 'update incr_ledger set lines = 0'
+	run -1 incr-audit
+	sql "update incr_database set id = '$A'"
+	run -0 incr-audit
+	run -100 incr-audit --settle
+	[ "${lines[-1]}" = 'incr-audit: queue: is counted in another database; see incr-db adopt' ]
+}
+
 # -- while it moves ----------------------------------------------------------------
 
 @test "exact at every look, while increments come, move and are rejected" {

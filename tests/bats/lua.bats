@@ -85,8 +85,8 @@ publish() { # ID SEQ LINE...
 	local id=$1 seq=$2
 	shift 2
 	# shellcheck disable=SC2046 # words
-	timeless script publish 3 "$READY" rmq::queues "${P}publisher::$id" \
-		"$seq" 86400 "$INCR_QUEUE" '' 0 $(terms) "$@"
+	timeless script publish 4 "$READY" rmq::queues "${P}publisher::$id" \
+		"${P}totals" "$seq" 86400 "$INCR_QUEUE" '' 0 $(terms) "$@"
 }
 
 tagged() { # ID SEQ [TAG LINE]...
@@ -98,8 +98,8 @@ tagged() { # ID SEQ [TAG LINE]...
 		shift 2
 	done
 	# shellcheck disable=SC2046 # words
-	timeless script publish 3 "$READY" rmq::queues "${P}publisher::$id" \
-		"$seq" 86400 "$INCR_QUEUE" "${P}seen::" 100 $(terms) "${words[@]}"
+	timeless script publish 4 "$READY" rmq::queues "${P}publisher::$id" \
+		"${P}totals" "$seq" 86400 "$INCR_QUEUE" "${P}seen::" 100 $(terms) "${words[@]}"
 }
 
 record() { echo "$1 boot ${2:-1} 100"; }
@@ -116,9 +116,10 @@ register() { # ID
 # Its reply, and the payloads of the batch if it is there.
 take() { # ID SEQ [N [BYTES [BATCHES [AGE]]]]
 	local reply
-	reply=$(script take 8 "$READY" "${P}consumers" "$(owner_key "$1")" \
+	reply=$(script take 9 "$READY" "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}consumer::$1::batches" \
 		"${P}consumer::$1::batch::$2" "${P}emptied" "$(mark_key "$1")" \
+		"${P}totals" \
 		"$1" "$2" "${3:-100}" "${4:-16777216}" "${5:-1000}" \
 		"${6:-30000}" "${STRICT-}")
 	[[ "$reply" != taken* || "${QUIET:-}" ]] || reply+=" $(batch "$1" "$2")"
@@ -181,10 +182,11 @@ DB=eeeeeeee-0000-4000-8000-00000000000e
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
-	script acknowledge 7 "$REJECTED" "${P}consumer::$id::batches" \
+	script acknowledge 8 "$REJECTED" "${P}consumer::$id::batches" \
 		"${P}consumer::$id::last" "${P}consumer::$id::none" \
 		"${P}consumer::$id::kept" "${P}consumer::$id::acknowledged" \
-		"${P}consumer::$id::restored" "${P}consumer::$id::batch::" \
+		"${P}consumer::$id::restored" "${P}totals" \
+		"${P}consumer::$id::batch::" \
 		"${KEEP:-0}" $DB "$@"
 }
 
@@ -193,7 +195,7 @@ restore() { # ID ROW [KNOWN [SPEAKER [ALWAYS [DATABASE]]]]
 	for key in owner batches kept acknowledged restored closed; do
 		keys+=("${P}consumer::$id::$key")
 	done
-	script restore 7 "${P}consumers" "${keys[@]}" "$id" \
+	script restore 8 "${P}consumers" "${keys[@]}" "${P}totals" "$id" \
 		"${P}consumer::$id::batch::" "$2" "${6:-$DB}" "${3:-0}" \
 		"${4:-00000000-0000-0000-0000-000000000000}" "${5-}"
 }
@@ -208,8 +210,8 @@ reject() { rcli lpush "$REJECTED" "$@" >/dev/null; }
 withdraw() { # ID SEQ ready|'' OLDER [INDEX PAYLOAD]...
 	local id=$1
 	shift
-	script withdraw 4 "$REJECTED" "$READY" "${P}withdrawer::$id" \
-		"${P}withdrawer::$id::none" "$1" 100 "$2" "mark $id" "${@:3}"
+	script withdraw 5 "$REJECTED" "$READY" "${P}withdrawer::$id" \
+		"${P}withdrawer::$id::none" "${P}totals" "$1" 100 "$2" "mark $id" "${@:3}"
 }
 
 peek() { # LIST OLDER N [BYTES]
@@ -218,8 +220,16 @@ peek() { # LIST OLDER N [BYTES]
 
 # survey [READ-OF-READY READ-OF-REJECTED [MAX [BYTES]]]
 survey() {
-	script survey 3 "$READY" "$REJECTED" "${P}consumers" "${P}consumer::" \
-		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs
+	script survey 5 "$READY" "$REJECTED" "${P}consumers" \
+		"${P}totals" "${P}database" "${P}consumer::" \
+		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs |
+		cut -d ' ' -f 1,2,7-
+}
+
+# totals [FIELD]...: published, taken and acknowledged, or others
+totals() {
+	[ $# -gt 0 ] || set -- published taken acknowledged
+	rcli --raw hmget "${P}totals" "$@" | xargs
 }
 
 batch() { rcli --raw lrange "${P}consumer::$1::batch::$2" 0 -1 | tr '\n' ' '; }
@@ -235,6 +245,7 @@ state() {
 			if t == "string" then v = {redis.call("GET", k)}
 			elseif t == "list" then v = redis.call("LRANGE", k, 0, -1)
 			elseif t == "zset" then v = redis.call("ZRANGE", k, 0, -1)
+			elseif t == "hash" then v = redis.call("HGETALL", k)
 			else v = redis.call("SMEMBERS", k) table.sort(v) end
 			all[#all + 1] = k .. "=" .. table.concat(v, ",")
 		end
@@ -726,7 +737,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	own_redis
 	name_keys
 	for n in 1 2; do
-		for command in ltrim rename rpush zadd set; do
+		for command in ltrim rename rpush zadd set hincrby; do
 			[ "$n" = 1 ] || [ $command != rpush ] || continue
 			rcli flushall >/dev/null
 			introduce_all
@@ -930,7 +941,7 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[ "$(rcli get "${P}consumer::$A::last")" = 1 ]
 	[ "$(rcli ttl "${P}consumer::$A::last")" -gt 86000 ]
 	rcli set "${P}publisher::$B" 0
-	rcli del "${P}emptied" "${P}consumer::$A::last"
+	rcli del "${P}emptied" "${P}consumer::$A::last" "${P}totals"
 	[ "$(state)" = "$before" ]
 }
 
@@ -1216,7 +1227,7 @@ mark_lives() {
 	own_redis
 	name_keys
 	introduce_all
-	for command in llen zrem unlink lindex lpush get; do
+	for command in llen zrem unlink lindex lpush get hincrby; do
 		register $A >/dev/null
 		publish $B 1 a b >/dev/null
 		take $A 1 1 >/dev/null
@@ -1514,11 +1525,11 @@ three_kept() {
 	own_redis
 	introduce_all
 	reject a b
-	for command in lset lrem lpush set; do
+	for command in lset lrem lpush set hincrby; do
 		rcli acl setuser "no-$command" on nopass '~*' '+@all' "-$command"
 		run rcli --user "no-$command" --no-auth-warning --pass x eval \
-			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 4 "$REJECTED" \
-			"$READY" "${P}withdrawer::$A" none 1 100 ready mark 0 0 a
+			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 5 "$REJECTED" \
+			"$READY" "${P}withdrawer::$A" none "${P}totals" 1 100 ready mark 0 0 a
 		[[ "$output" == *NOPERM* || "$output" == *"can't run this command"* ]]
 		[ "$(list "$REJECTED")" = "b a " ]
 		[ "$(rcli exists "$READY")" = 0 ]
@@ -1571,6 +1582,118 @@ three_kept() {
 	# shellcheck disable=SC2046 # many words
 	publish $C 2 $(seq 1000)
 	[ "$(survey 987 2)" = "1004 2 $(seq -s ' ' 1000 -1 984)" ]
+}
+
+# -- totals ---------------------------------------------------------------------
+
+@test "totals: a payload is counted at each step once, whatever is repeated" {
+	register $A
+	publish $B 1 a b c
+	publish $B 1 a b c
+	tagged $B 2 t d t d u e
+	HIGH=1 publish $B 3 x
+	LATE=1 publish $B 3 x
+	publish $B 4 x
+	[ "$(totals)" = 5 ]
+	take $A 1 2
+	take $A 1 2
+	take $A 2 9
+	[ "$(totals)" = "5 5" ]
+	acknowledge $A 2 1 3
+	acknowledge $A 1 1 1 0
+	[ "$(totals)" = "5 5 2" ]
+	[ "$(withdraw $A 1 '' 0 0 x)" = 0 ]
+	reject f g
+	[ "$(withdraw $A 2 '' 0 0 f)" = 1 ]
+	[ "$(totals)" = "5 5 2" ]
+	[ "$(withdraw $A 3 ready 0 0 g)" = 1 ]
+	[ "$(withdraw $A 3 ready 0 0 g)" = 1 ]
+	[ "$(totals)" = "6 5 2" ]
+}
+
+@test "totals: what is restored is not acknowledged, until it is once more" {
+	register $A
+	publish $B 1 a b c d
+	take $A 1 3
+	take $A 2 1
+	KEEP=60000 acknowledge $A 2 1 2
+	[ "$(totals acknowledged)" = 4 ]
+	restore $A 1
+	restore $A 1
+	[ "$(totals acknowledged)" = 3 ]
+	KEEP=60000 acknowledge $A 2 1 2
+	[ "$(totals acknowledged)" = 4 ]
+	restore $A 0
+	[ "$(totals acknowledged)" = 0 ]
+}
+
+@test "totals: a key of another type refuses every call, and nothing is done" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	take $A 2 1
+	KEEP=60000 acknowledge $A 1 1
+	reject x
+	withdraw $A 1 '' 0 0 none
+	rcli set "${P}totals" no-hash
+	for call in "publish $B 2 d" "tagged $B 2 t d" "take $A 3" \
+		"acknowledge $A 1 2 2 0" "restore $A 0" "withdraw $A 2 ready 0 0 x"; do
+		# shellcheck disable=SC2086 # words
+		unchanged $call
+		[[ "$reply" == *WRONGTYPE* ]]
+	done
+}
+
+identify() { # ID HOW [LINES ROWS]
+	script identify 3 "${P}database" "${P}totals" "${P}consumers" "$1" "$2" \
+		"${P}consumer::" "${3-}" "${4-}"
+}
+
+@test "identify: where the totals begin is noted with the first database" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	acknowledge $A 1 1
+	[ -z "$(identify $DB note 100 1)" ]
+	[ "$(totals base)" = 99 ]
+	[ "$(rcli get "${P}database")" = $DB ]
+	# Later it has more lines.
+	[ "$(identify $DB note 200 1)" = $DB ]
+	[ "$(identify $C note 300 1)" = $DB ]
+	[ "$(identify $DB look 300 1)" = $DB ]
+	[ "$(identify $DB adopt)" = $DB ]
+	[ "$(totals base)" = 99 ]
+}
+
+@test "identify: a batch that may be in the ledger, and nobody knows the base" {
+	register $A
+	publish $B 1 a b c
+	take $A 1 1
+	identify $DB note 100 1
+	[ "$(rcli hexists "${P}totals" base)" = 0 ]
+	# Nor if the ledger was not read.
+	rcli del "${P}database"
+	acknowledge $A 1 1
+	identify $DB note
+	[ "$(rcli hexists "${P}totals" base)" = 0 ]
+	# A ledger without rows has no batch.
+	rcli del "${P}database"
+	take $A 2 1
+	identify $DB note 0
+	[ "$(totals base)" = -1 ]
+}
+
+@test "identify: another database has another base" {
+	identify $DB note 0
+	[ "$(identify $C adopt)" = $DB ]
+	[ "$(rcli get "${P}database") $(rcli hexists "${P}totals" base)" = "$C 0" ]
+	unchanged identify $DB settle 7
+	[ "$reply" = $C ]
+	[ "$(identify $C settle -7)" = $C ]
+	[ "$(totals base)" = -7 ]
+	survey_totals=$(script survey 5 "$READY" "$REJECTED" "${P}consumers" \
+		"${P}totals" "${P}database" "${P}consumer::" 9 9 9 99 | xargs)
+	[ "$survey_totals" = "0 0 1 -7 0 0 $C" ]
 }
 
 # -- maxmemory ------------------------------------------------------------------

@@ -131,10 +131,11 @@ drained() { sum_is "$1" && no_batches && has_ready 0; }
 
 # settled SUM: all of it is in the table and nothing else anywhere: no batch,
 # no payload, the dead letter once, no key of a consumer that has finished, but
-# the number of its last batch
+# the number of its last batch; and the totals agree with the ledger
 settled() {
 	local last
 	sum_is "$1"
+	incr-audit "$KEY" >audited
 	no_batches
 	has_ready 0
 	[ "$(rejected)" -eq 1 ]

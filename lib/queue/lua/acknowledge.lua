@@ -5,7 +5,7 @@
 -- KEYS   1 the rejected list   2 the consumer's batches
 --        3 its last sequence number   4 a key that nobody has
 --        5 its kept batches   6 its last acknowledged number
---        7 its restored batches
+--        7 its restored batches   8 the totals of the queue
 -- ARGV   1 what its batch lists begin with
 --        2 how long a batch is kept, milliseconds, 0: it is deleted
 --        3 the id of the database that has counted them
@@ -28,7 +28,7 @@
 -- comes before them: an error reply means that nothing was done.  Allowed at
 -- maxmemory: it frees more than it adds.
 
-local rejected, batches, last, nobody, kept, acknowledged, restored =
+local rejected, batches, last, nobody, kept, acknowledged, restored, totals =
     unpack(KEYS)
 local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local n, FIRST = tonumber(ARGV[4]), 5
@@ -53,8 +53,10 @@ local function now()
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Keys of the wrong type, and commands that the caller may not use.
+-- Keys of the wrong type, and commands that the caller may not use.  Returns
+-- how many payloads the batches have.
 local function check(seqs)
+    local payloads = 0
     redis.call('LLEN', rejected)
     redis.call('ZREM', batches, '')
     redis.call('UNLINK', nobody)
@@ -64,8 +66,10 @@ local function check(seqs)
         redis.call('PEXPIRE', nobody, keep)
     end
     for _, seq in ipairs(seqs) do
-        redis.call('LLEN', prefix .. seq)
+        payloads = payloads + redis.call('LLEN', prefix .. seq)
     end
+    redis.call('HINCRBY', totals, 'acknowledged', 0)
+    return payloads
 end
 
 -- A batch list's right end is its oldest payload.
@@ -90,7 +94,7 @@ end
 local known = tonumber(redis.call('GET', last) or '') or -1
 local highest = tonumber(redis.call('GET', acknowledged) or 0)
 local seqs, first = unacknowledged()
-check(seqs)
+local payloads = check(seqs)
 copy_rejects(first)
 local time = now()
 for _, seq in ipairs(seqs) do
@@ -105,6 +109,7 @@ for _, seq in ipairs(seqs) do
     highest = math.max(highest, tonumber(seq))
 end
 if #seqs > 0 then
+    redis.call('HINCRBY', totals, 'acknowledged', payloads)
     redis.call('SET', acknowledged, highest)
 end
 return {#seqs, known}

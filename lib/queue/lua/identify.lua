@@ -1,18 +1,51 @@
 #!lua flags=allow-oom
--- identify: which database counts the queue.
+-- identify: which database counts the queue, and from which number of lines in
+-- its ledger the totals of the queue count.
 --
--- KEYS   1 the id of the database
+-- KEYS   1 the id of the database   2 the totals of the queue
+--        3 the set of consumers
 -- ARGV   1 the id of another one, or of the same
 --        2 'note' it if none is noted, 'adopt' it in place of another one,
---          or just 'look'
+--          'settle' where the totals began in it, or just 'look'
+--        3 what a consumer's keys begin with
+--        4 the lines in its ledger, '' unknown; to settle, the base itself
+--        5 '1' if the ledger has rows, which may be of an unacknowledged batch
 -- Reply  the id that was noted before, '' if none was
+--
+-- For ever after: lines in the ledger = totals.base + totals.acknowledged +
+-- payloads of the unacknowledged batches that are in the ledger.  Where base is
+-- not known, nobody tells a difference.  Before a database is noted nothing is
+-- counted in it, so that what the caller has read of its ledger still holds.
 --
 -- Repeated: the reply may be the id itself, nothing else changes.  Late from
 -- an old connection: 'note' does what the next incr-flush of that database
--- would do; 'adopt' is typed by somebody, who waits for it.
+-- would do; 'adopt' and 'settle' are typed by somebody, who waits for it.
 
-local was = redis.call('GET', KEYS[1])
-if ARGV[2] == 'adopt' or ARGV[2] == 'note' and not was then
-    redis.call('SET', KEYS[1], ARGV[1])
+local database, totals, consumers = unpack(KEYS)
+local id, how, prefix, lines, rows = unpack(ARGV)
+
+local function any_batches()
+    for _, consumer in ipairs(redis.call('SMEMBERS', consumers)) do
+        if redis.call('ZCARD', prefix .. consumer .. '::batches') > 0 then
+            return true
+        end
+    end
+    return false
+end
+
+local function begin(base)
+    redis.call('HSET', totals, 'base', string.format('%.0f', base))
+    redis.call('HDEL', totals, 'missed')
+end
+
+local was = redis.call('GET', database)
+if how == 'settle' and was == id then
+    begin(lines)
+elseif how == 'adopt' and was ~= id or how == 'note' and not was then
+    redis.call('SET', database, id)
+    redis.call('HDEL', totals, 'base', 'missed')
+    if lines ~= '' and (rows == '' or not any_batches()) then
+        begin(lines - (redis.call('HGET', totals, 'acknowledged') or 0))
+    end
 end
 return was or ''

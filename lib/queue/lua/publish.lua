@@ -1,6 +1,7 @@
 -- publish: pushes the lines of a publisher's batch, once.
 --
 -- KEYS   1 the ready list   2 rmq::queues   3 the publisher's key
+--        4 the totals of the queue
 -- ARGV   1 seq of the batch, from 1
 --        2 life of the publisher's key, seconds
 --        3 the queue's name
@@ -45,7 +46,7 @@
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
 
-local ready, queues, publisher = KEYS[1], KEYS[2], KEYS[3]
+local ready, queues, publisher, totals = unpack(KEYS)
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local not_after, name = tonumber(ARGV[7]), ARGV[8]
@@ -56,18 +57,24 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local record = redis.call('GET', publisher)
 
--- Moves the publisher to seq, then pushes lines.  If the push is refused
--- (ready is no list), takes the move back: nothing was done.
+-- Moves the publisher to seq, counts the lines, then pushes them.  If that is
+-- refused (totals or ready is of another type), takes back what was done.
 local function push(lines, reply)
     local moved = redis.pcall('SET', publisher,
         ARGV[1] .. ' ' .. name .. ' ' .. table.concat(reply, ' ', 3), 'EX', life)
     if moved.err then
         return moved
     end
+    local added = redis.pcall('HINCRBY', totals, 'published', #lines)
+    if type(added) == 'table' then
+        redis.call('SET', publisher, record, 'EX', life)
+        return added
+    end
     for from = 1, #lines, CHUNK do
         local to = math.min(from + CHUNK - 1, #lines)
         local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
         if type(done) == 'table' then
+            redis.call('HINCRBY', totals, 'published', -#lines)
             redis.call('SET', publisher, record, 'EX', life)
             return done
         end

@@ -5,6 +5,7 @@
 -- KEYS   1 the set of consumers   2 the consumer's owner key   3 its batches
 --        4 its kept batches   5 its last acknowledged number
 --        6 its restored batches   7 the record that it is closed
+--        8 the totals of the queue, which lose what is moved
 -- ARGV   1 the consumer's id   2 what its batch lists begin with
 --        3 where its ledger row stands   4 the id of the database it is in
 --        5 a number that the caller knows of: batches up to it are missed
@@ -24,7 +25,7 @@
 -- Repeated: nothing more is moved, and nothing told.  Late, with a row that has
 -- moved since: batches are delivered once more, and the ledger has them.
 
-local consumers, owner, batches, kept, acknowledged, restored, closed =
+local consumers, owner, batches, kept, acknowledged, restored, closed, totals =
     unpack(KEYS)
 local id, prefix, row, database = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local known, speaker, always = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
@@ -43,6 +44,8 @@ local function move()
             and redis.call('PERSIST', prefix .. seq) == 1 then
             redis.call('ZADD', batches, time, seq)
             redis.call('SADD', restored, seq)
+            redis.call('HINCRBY', totals, 'acknowledged',
+                -redis.call('LLEN', prefix .. seq))
             redis.call('ZREM', kept, entry)
             moved = moved + 1
         end
@@ -69,6 +72,7 @@ end
 if redis.call('SISMEMBER', consumers, id) == 0 then
     return {0, 0, 0, 0}
 end
+redis.call('HINCRBY', totals, 'acknowledged', 0) -- may it?
 local last = tonumber(redis.call('GET', acknowledged) or 0)
 local record = redis.call('GET', closed) or '0 0 0'
 local from, to, times = string.match(record, '^(%d+) (%d+) (%d+)$')

@@ -2,15 +2,19 @@
 -- survey: where all messages of a queue are at this moment, changing nothing.
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
+--        4 the totals of the queue   5 which database counts it
 -- ARGV   1 what a consumer's keys begin with
 --        2 payloads of the ready list that the caller has read, the oldest
 --        3 the same of the rejected list
 --        4 payloads to return of a list at most   5 bytes, but one payload
 --        in any case
--- Reply  payloads ready, payloads rejected; of each of the two the payloads
---        {...} that are newer than those the caller has read, not all if
---        there are too many; then for each consumer {its id, its last
---        sequence number, and of each of its batches: seq, payloads ...}
+-- Reply  payloads ready, payloads rejected; the totals {1 if it is known where
+--        they began, else 0; base; payloads acknowledged (identify.lua);
+--        payloads that publishers miss; the database, '' none}; of each of the
+--        two lists the payloads {...} that are newer than those the caller has
+--        read, not all if there are too many; then for each consumer {its id,
+--        its last sequence number, and of each of its batches: seq, payloads
+--        ...}
 
 local prefix, max, max_bytes = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
 local CHUNK = 8 -- payloads read at once: large ones must not fill the memory
@@ -31,8 +35,18 @@ local function newer(list, length, known)
     return found
 end
 
+local function totals()
+    local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged', 'missed')
+    for i = 1, 3 do
+        n[i] = tonumber(n[i] or '')
+    end
+    return {n[1] and 1 or 0, n[1] or 0, n[2] or 0, n[3] or 0,
+        redis.call('GET', KEYS[5]) or ''}
+end
+
 local ready, rejected = redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2])
-local reply = {ready, rejected, newer(KEYS[1], ready, tonumber(ARGV[2])),
+local reply = {ready, rejected, totals(),
+    newer(KEYS[1], ready, tonumber(ARGV[2])),
     newer(KEYS[2], rejected, tonumber(ARGV[3]))}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
     local keys = prefix .. id

@@ -4,7 +4,7 @@
 -- KEYS   1 the ready list   2 the set of consumers   3 the owner key
 --        4 last sequence number   5 batches   6 the list of batch seq
 --        7 when the ready list was last known to be empty
---        8 the consumer's flush mark
+--        8 the consumer's flush mark   9 the totals of the queue
 -- ARGV   1 the consumer's id   2 seq, from 1   3 payloads at most
 --        4 bytes at most, but at least one payload is taken
 --        5 unacknowledged batches at most
@@ -31,7 +31,7 @@
 -- nothing done.  An error means that nothing was taken.  Allowed at
 -- maxmemory: it only moves what is there, and lets it be acknowledged.
 
-local ready, consumers, owner, last, batches, batch, emptied, flush =
+local ready, consumers, owner, last, batches, batch, emptied, flush, totals =
     unpack(KEYS)
 local id, seq, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_bytes = tonumber(ARGV[4])
@@ -141,6 +141,7 @@ local function check()
     redis.call('ZADD', batches, 'XX', 0, '')
     redis.call('LTRIM', batch, 0, -1)
     redis.call('RENAME', ready, ready)
+    redis.call('HINCRBY', totals, 'published', 0)
 end
 
 if redis.call('SISMEMBER', consumers, id) == 0 then
@@ -197,4 +198,5 @@ end
 mark_until(time, TAKEN_LIFE)
 redis.call('ZADD', batches, time, seq)
 redis.call('SET', last, seq)
+redis.call('HINCRBY', totals, 'taken', whole and waiting or count)
 return {'taken', time, math.min(since, time)}

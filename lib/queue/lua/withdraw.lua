@@ -3,7 +3,7 @@
 -- or for good.
 --
 -- KEYS   1 the rejected list   2 the ready list   3 the withdrawer's key
---        4 a key that nobody has
+--        4 a key that nobody has   5 the totals of the queue
 -- ARGV   1 seq of the call, from 1
 --        2 life of the withdrawer's key, seconds
 --        3 'ready', or '' to drop them
@@ -22,7 +22,7 @@
 -- since it can't be taken back; whoever may not call it is told before
 -- anything has changed.
 
-local rejected, ready, withdrawer, nobody = unpack(KEYS)
+local rejected, ready, withdrawer, nobody, totals = unpack(KEYS)
 local seq, life, to, mark = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local older = tonumber(ARGV[5])
 local FIRST = 6
@@ -63,12 +63,25 @@ local function push(payloads)
     end
 end
 
+-- What is back on the ready list is published once more.
+local function publish(payloads)
+    local added = redis.pcall('HINCRBY', totals, 'published', #payloads)
+    if type(added) == 'table' then
+        return added
+    end
+    local failure = push(payloads)
+    if failure then
+        redis.call('HINCRBY', totals, 'published', -#payloads)
+    end
+    return failure
+end
+
 local function withdraw(places, payloads)
     local failure = set(places, function() return mark end)
     if failure then
         return failure
     end
-    failure = to == 'ready' and push(payloads)
+    failure = to == 'ready' and publish(payloads)
     if failure then
         set(places, function(i) return payloads[i] end)
         return failure
