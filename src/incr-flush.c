@@ -437,7 +437,7 @@ say_back(struct flusher *f)
 {
 	char why[REASON_MAX];
 
-	if (going_back_news(&f->back, &f->committer, why))
+	while (going_back_news(&f->back, &f->committer, why))
 		log_say("%s", why);
 }
 

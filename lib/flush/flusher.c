@@ -434,7 +434,7 @@ handle_acknowledger(struct flusher *f, enum acknowledger_news news)
 		going_back_listed(&f->back, &f->committer, &f->acknowledger);
 		return;
 	case ACKNOWLEDGER_RESTORED_SEEN:
-		going_back_seen(&f->back, &f->committer, &f->acknowledger);
+		going_back_seen(&f->back, &f->acknowledger);
 		return;
 	case ACKNOWLEDGER_RESTORED: restored(f); return;
 	case ACKNOWLEDGER_RESTORED_ADOPTED:

@@ -8,8 +8,7 @@
 
 static void list(
     struct going_back *g, struct acknowledger *a, const struct id *after);
-static void restore_next(
-    struct going_back *g, struct committer *c, struct acknowledger *a);
+static void restore_next(struct going_back *g, struct acknowledger *a);
 static void note(struct going_back *g, const struct queue_restore *of,
     const struct queue_restored *how);
 static void end(struct going_back *g, const struct acknowledger *a);
@@ -79,13 +78,12 @@ going_back_rows(
 			}
 		}
 	g->at = 0;
-	restore_next(g, c, a);
+	restore_next(g, a);
 }
 
 static void
-restore_next(struct going_back *g, struct committer *c, struct acknowledger *a)
+restore_next(struct going_back *g, struct acknowledger *a)
 {
-	(void)c;
 	while (g->at < g->list.n && g->rows[g->at] >= g->list.seqs[g->at])
 		g->at++;
 	if (g->at < g->list.n) {
@@ -102,13 +100,12 @@ restore_next(struct going_back *g, struct committer *c, struct acknowledger *a)
 }
 
 void
-going_back_seen(
-    struct going_back *g, struct committer *c, struct acknowledger *a)
+going_back_seen(struct going_back *g, struct acknowledger *a)
 {
 	note(g, acknowledger_restores(a, ACKNOWLEDGER_RESTORE_SEEN),
 	    &a->restored);
 	g->at++;
-	restore_next(g, c, a);
+	restore_next(g, a);
 }
 
 static void
@@ -142,24 +139,23 @@ going_back_news(
     struct going_back *g, const struct committer *c, char ret_why[REASON_MAX])
 {
 	char consumer[ID_TEXT + 1];
-	bool plain = c->lost > g->plain_lost;
 
-	if (!g->found && !plain)
-		return false;
-	id_format(&g->consumer, consumer);
-	if (plain)
-		reason_set(ret_why,
-		    "ledger: went back; %" PRIu64
-		    " windows of plain input lost",
-		    c->lost - g->plain_lost);
-	else
+	if (g->found) {
+		id_format(&g->consumer, consumer);
 		reason_set(ret_why,
 		    "ledger: consumer %s went back to batch %" PRIu64
 		    ": %" PRIu64 " lost, %" PRIu64 " restored (--keep)",
 		    consumer, g->row, g->how.lost, g->how.moved);
-	g->steps += plain;
+		g->found = false;
+		return true;
+	}
+	if (c->lost == g->plain_lost)
+		return false;
+	reason_set(ret_why,
+	    "ledger: went back; %" PRIu64 " windows of plain input lost",
+	    c->lost - g->plain_lost);
+	g->steps++;
 	g->plain_lost = c->lost;
-	g->found = false;
 	return true;
 }
 

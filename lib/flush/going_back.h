@@ -59,8 +59,8 @@ struct going_back {
 	uint64_t plain_lost; /* of committer.lost, that were said */
 };
 
-/* Writes what was found since the last call, "object: reason"; false: nothing.
- * To be called after each flusher_step. */
+/* Writes what was found and not written yet, "object: reason"; false: nothing
+ * (more).  To be called after each flusher_step, until it is false. */
 bool going_back_news(
     struct going_back *g, const struct committer *c, char ret_why[REASON_MAX]);
 
@@ -76,8 +76,7 @@ void going_back_listed(
     struct going_back *g, struct committer *c, struct acknowledger *a);
 void going_back_rows(
     struct going_back *g, struct committer *c, struct acknowledger *a);
-void going_back_seen(
-    struct going_back *g, struct committer *c, struct acknowledger *a);
+void going_back_seen(struct going_back *g, struct acknowledger *a);
 
 /* Restores what is below a window that is not committed, since its row stands
  * there; what was committed above it is not acknowledged.  Then there is
