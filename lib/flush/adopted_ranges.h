@@ -95,7 +95,8 @@ void adopted_ranges_forget(struct adopted_ranges *a);
 int adopted_ranges_judge(struct adopted_ranges *a, struct adopted_range *r,
     uint64_t row, enum window_verdict *ret);
 
-/* r, which stays OPEN in that case, waits for what is left below. */
+/* After WINDOW_LOST: r becomes LOST until it is known which batches are left
+ * between row and r. */
 void adopted_ranges_wait(struct adopted_range *r, uint64_t row);
 /* A range that is LOST, NULL: none. */
 struct adopted_range *adopted_ranges_lost(struct adopted_ranges *a);

@@ -6,6 +6,9 @@
 #include "base/io.h"
 #include "base/num.h"
 
+/* So often may a row that stands where it must not move: more often than that
+ * of an own consumer (committer.c), for the statement passes over a row that
+ * the session of a dying owner has locked. */
 enum { UNMOVED_MAX = 5 };
 
 static enum committer_news finish(struct adopter *a, unsigned task);

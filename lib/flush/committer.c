@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/reason.h"
 
+/* So often may a row that stands where it must not move.  No other session
+ * locks it for long: the consumer is our own. */
 enum { UNMOVED_MAX = 3 };
 
 static enum committer_news finish(

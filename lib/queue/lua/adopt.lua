@@ -26,15 +26,15 @@
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A candidate without batches, unacknowledged or kept, is swept with all its
--- keys, but for its last number, which stays for a day: acknowledge.lua and
--- mark.lua tell by it that this Redis has known the consumer.  The first
--- candidate with unacknowledged batches is adopted.  A candidate that has been
--- renewed, adopted or
--- swept since it was seen is no longer as expected, and nothing is done to
--- it: so the call may be repeated.  Late from an old connection, it makes the
--- adopter an owner that does not know of it: for one life of an owner key,
--- unless element 4 of a reply shows it before.
+-- The first candidate with unacknowledged batches is adopted.  Each before it
+-- that has neither unacknowledged nor kept batches is swept: all its keys are
+-- deleted, but its last number stays for a day, by which acknowledge.lua and
+-- mark.lua tell that this Redis has known the consumer.
+--
+-- Repeated: a candidate that was renewed, adopted or swept meanwhile is no
+-- longer as it was seen, and nothing is done to it.  Late from an old
+-- connection: the adopter may become an owner without knowing it, for one life
+-- of an owner key, unless element 4 of a later reply shows it before.
 
 local consumers = KEYS[1]
 local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
