@@ -13,6 +13,8 @@
 
 static int add_auth(struct buf *out, const struct url_redis *u);
 static int add_get(struct buf *out, const char *key);
+static enum server_fitness check_info(struct handshake *h,
+    const struct redis_reply *reply, char ret_why[REASON_MAX]);
 static enum server_fitness check_key(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
@@ -78,7 +80,7 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	switch (h->steps[h->n_answered++]) {
 	case HANDSHAKE_AUTH:
 	case HANDSHAKE_SELECT: return FIT;
-	case HANDSHAKE_INFO: return handshake_look(h, reply, ret_why);
+	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
 	case HANDSHAKE_GET: return check_key(h, reply, ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
@@ -102,8 +104,8 @@ check_key(struct handshake *h, const struct redis_reply *reply,
 	    key->ctx, redis_reply_text(reply, &len), h->replicas, ret_why);
 }
 
-enum server_fitness
-handshake_look(struct handshake *h, const struct redis_reply *reply,
+static enum server_fitness
+check_info(struct handshake *h, const struct redis_reply *reply,
     char ret_why[REASON_MAX])
 {
 	size_t len;
@@ -121,6 +123,40 @@ handshake_look(struct handshake *h, const struct redis_reply *reply,
 	}
 	h->unfit = f != FIT;
 	return f;
+}
+
+int
+handshake_add_look(const struct handshake *h, struct buf *out)
+{
+	int failed = buf_addf(out, "INFO\r\n");
+
+	for (size_t i = 0; i < h->n_keys; i++)
+		failed |= add_get(out, h->keys[i].name);
+	return failed;
+}
+
+void
+handshake_begin_look(struct handshake *h)
+{
+	h->n_got = 0;
+	h->n_looks = 1 + h->n_keys;
+}
+
+/* INFO comes first: keys are judged by it. */
+void
+handshake_look(struct handshake *h, const struct redis_reply *reply,
+    char ret_why[REASON_MAX])
+{
+	const char *error = redis_reply_error(reply);
+
+	if (h->n_looks-- == 1 + h->n_keys) {
+		(void)check_info(h, reply, ret_why);
+	} else if (error != NULL) {
+		reason_set(ret_why, "%s", error);
+		h->unfit = true;
+	} else if (!h->unfit && check_key(h, reply, ret_why) != FIT) {
+		h->unfit = true;
+	}
 }
 
 bool

@@ -21,7 +21,7 @@ enum {
 	HANDSHAKE_KEYS_MAX = 4,
 	HANDSHAKE_SHA = 40,
 	HANDSHAKE_RUN_ID_MAX = 128,
-	HANDSHAKE_LOOK_MS = 60000 /* INFO is looked at again */
+	HANDSHAKE_LOOK_MS = 60000 /* INFO and the keys are looked at again */
 };
 
 enum handshake_step {
@@ -49,10 +49,11 @@ struct handshake {
 	enum handshake_step
 	    steps[3 + HANDSHAKE_KEYS_MAX + HANDSHAKE_SCRIPTS_MAX];
 	size_t n, n_answered, n_got, n_loaded;
+	size_t n_looks; /* replies that a look still waits for */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* server_info.h, of the last INFO */
 	uint64_t maxmemory;                /* the same, in bytes */
 	uint64_t replicas;                 /* the same, connected */
-	bool unfit;                        /* the same said so */
+	bool unfit;                        /* the same, or a key, said so */
 	int64_t look_ms; /* clock_ms(): it is to be looked at again */
 	char shas[HANDSHAKE_SCRIPTS_MAX]
 		 [HANDSHAKE_SHA + 1]; /* of the scripts */
@@ -68,10 +69,15 @@ int handshake_write(struct handshake *h, const struct url_redis *url,
 enum server_fitness handshake_check(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
-/* Checks a reply to INFO, in the handshake or later; an error is UNFIT_NOW.
- * If FIT, ret_why is untouched. */
-enum server_fitness handshake_look(struct handshake *h,
-    const struct redis_reply *reply, char ret_why[REASON_MAX]);
+/* A look at a server that was fit: adds its requests, INFO and GET of the keys,
+ * to out.  0, or -1 if memory is gone. */
+int handshake_add_look(const struct handshake *h, struct buf *out);
+/* They are sent.  The next replies, as long as h->n_looks is not 0, are for: */
+void handshake_begin_look(struct handshake *h);
+/* Checks the next reply; what is wrong, also an error, makes h unfit.  If FIT,
+ * ret_why is untouched. */
+void handshake_look(struct handshake *h, const struct redis_reply *reply,
+    char ret_why[REASON_MAX]);
 
 /* Was every request answered? */
 bool handshake_done(const struct handshake *h);

@@ -224,8 +224,7 @@ exchange(struct session *s, short revents)
 			session_call_moved(s);
 		if (reply == NULL)
 			break;
-		if (s->looking) {
-			s->looking = false;
+		if (s->handshake.n_looks > 0) {
 			handshake_look(&s->handshake, reply, s->status.why);
 			redis_reply_free(reply);
 			continue;
@@ -383,6 +382,7 @@ disconnect(struct session *s)
 	dial_cancel(s->dial);
 	redis_close(s->redis);
 	s->redis = NULL;
-	s->looking = s->served = false;
+	s->handshake.n_looks = 0;
+	s->served = false;
 	sending_start(&s->sending, NULL, (struct iovec){0});
 }

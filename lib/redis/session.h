@@ -13,9 +13,9 @@
  * former may pass, too, and so may a call's refusal for want of a permission
  * after the first call that was answered; once.h remembers both.
  *
- * Settings may change while a connection lasts: with the first call after
- * HANDSHAKE_LOOK_MS, INFO is looked at again.  A Redis that is unfit then is
- * left when that call has its reply.
+ * Settings, and the keys that are read, may change while a connection lasts:
+ * with the first call after HANDSHAKE_LOOK_MS, both are looked at again.  A
+ * Redis that is unfit then is left when that call has its reply.
  */
 #ifndef INCR_SESSION_H
 #define INCR_SESSION_H

@@ -35,20 +35,21 @@ void
 session_call_send(struct session *s)
 {
 	session_call_enter(s, CALLING, clock_ms() + s->options.reply_ms);
-	s->looking = s->looks;
+	if (s->looks)
+		handshake_begin_look(&s->handshake);
 	sending_start(&s->sending, &s->call, s->more);
 	(void)session_call_step(s); /* a failure shows again in the next step */
 }
 
 /* -- calls --------------------------------------------------------------- */
 
-/* Once a minute INFO goes in front of a call. */
+/* Once a minute a look goes in front of a call. */
 static int
 start_call(struct session *s)
 {
 	buf_clear(&s->call);
 	s->looks = clock_ms() >= s->handshake.look_ms;
-	return s->looks ? buf_addf(&s->call, "INFO\r\n") : 0;
+	return s->looks ? handshake_add_look(&s->handshake, &s->call) : 0;
 }
 
 static int

@@ -47,8 +47,7 @@ struct session {
 	struct sending sending;
 
 	struct handshake handshake;
-	bool looks;   /* INFO stands in front of the call, */
-	bool looking; /* and its reply has not come yet */
+	bool looks; /* a look stands in front of the call */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
 	struct once once; /* the handshake; a call without an error */

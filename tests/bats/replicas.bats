@@ -135,6 +135,36 @@ go_on() { kill -CONT "$(cat p2.pid)"; }
 	run -0 incr-rejected list
 }
 
+@test "who runs already is told within a minute, too" {
+	not sanitized incr-publish || skip "what is preloaded must be first"
+	pair
+	build_clock
+	mkfifo in
+	exec 7<>in
+	background env LD_PRELOAD="$PWD/clock.so" incr-publish -e -w 30 \
+		<in >out 2>err 7>&-
+	background env LD_PRELOAD="$PWD/clock.so" incr-consume >lines 2>err.consume 7>&-
+	increment 1 >&7
+	wait_for 10 lines out 1
+	wait_for 10 delivered 1
+	increment 2 | incr-publish -R 1
+	wait_for 10 delivered 2
+	echo 61 >ahead
+	# The look comes with a call.
+	increment 3 >&7
+	wait_for 10 delivered 3
+	wait_for 10 lines out 2
+	halt
+	increment 4 >&7
+	wait_for 10 has 'redis: 0 of 1 replicas confirmed (--replicas); waiting' err
+	wait_for 10 has 'redis: 0 of 1 replicas con' err.consume
+	lines out 2
+	delivered 3
+	go_on
+	wait_for 20 lines out 3
+	wait_for 20 delivered 4
+}
+
 @test "more replicas raise the number that the queue has noted" {
 	pair
 	P3=$(free_port)
