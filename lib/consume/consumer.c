@@ -33,6 +33,7 @@ static int finish_call(struct consumer *c);
 static void end_trouble(struct consumer *c, enum consumer_call answered);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
+static void renew_later(struct consumer *c);
 static int finish_adopt(struct consumer *c);
 static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
@@ -151,7 +152,7 @@ finish_register(struct consumer *c)
 {
 	FAILPOINT("consume-registered");
 	c->phase = CONSUMER_TAKING;
-	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
+	renew_later(c);
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	doubt_all(c);
 	if (c->moved)
@@ -167,7 +168,7 @@ finish_renew(struct consumer *c)
 	const struct queue_renewed *renewed = queue_renewed(c->queue);
 
 	FAILPOINT("consume-renewed");
-	c->due_ms[CONSUMER_RENEW] = clock_ms() + RENEW_MS;
+	renew_later(c);
 	if (c->phase == CONSUMER_ENDING)
 		c->ended = true;
 	if (c->phase == CONSUMER_TAKING &&
@@ -179,6 +180,18 @@ finish_renew(struct consumer *c)
 		if (queue_renewed_is(renewed, i) != QUEUE_OWNED)
 			forget_orphan(c, &c->renewed[i]);
 	return 0;
+}
+
+/* The life of an owner key began when the call was sent, not when replicas had
+ * it.  With a slow Redis another call has its turn in between. */
+static void
+renew_later(struct consumer *c)
+{
+	int64_t now_ms = clock_ms();
+
+	c->due_ms[CONSUMER_RENEW] = c->sent_ms + RENEW_MS;
+	if (c->due_ms[CONSUMER_RENEW] <= now_ms)
+		c->due_ms[CONSUMER_RENEW] = now_ms + 1;
 }
 
 /* A reply that takes long may outlast the ownership of its consumer: batches
@@ -242,7 +255,7 @@ finish_holders(struct consumer *c)
 	holders_begin(&c->holders);
 	for (size_t i = 0; i < found->n; i++)
 		if (queue_holder(found, i, &consumer, &life_ms) == 0 &&
-		    holders_note(&c->holders, &consumer, life_ms, c->asked_ms,
+		    holders_note(&c->holders, &consumer, life_ms, c->sent_ms,
 			now_ms) < 0)
 			return -1;
 	holders_end(&c->holders);

@@ -74,6 +74,7 @@ struct consumer {
 	/* Its own: */
 	enum consumer_call call;          /* under way */
 	int64_t due_ms[CONSUMER_NO_CALL]; /* not before */
+	int64_t sent_ms;                  /* clock_ms(): the last call */
 	struct id candidate;              /* being registered */
 	uint64_t run;                     /* of Redis, when it was */
 	bool moved; /* the id before it was lost by coming to another */
@@ -93,7 +94,6 @@ struct consumer {
 	/* With once: the others that hold batches. */
 	struct holders holders;
 	bool all_live;       /* each was adopted, or lives */
-	int64_t asked_ms;    /* when they were asked for */
 	int64_t doubtful_ms; /* since when one is doubtful; 0: none is */
 	unsigned
 	    failed; /* bit n: the last call n that is of use had no answer */

@@ -47,6 +47,7 @@ consumer_call_send(struct consumer *c)
 	const struct id *own = &c->stream.last.consumer, *orphan;
 	uint64_t seq, n = c->batch_max;
 
+	c->sent_ms = clock_ms();
 	switch (c->call) {
 	case CONSUMER_REGISTER:
 		id_make(&c->candidate);
@@ -55,9 +56,7 @@ consumer_call_send(struct consumer *c)
 		    queue_register(c->queue, &c->candidate, own));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT: return queue_adopt(c->queue, own, c->strict);
-	case CONSUMER_HOLDERS:
-		c->asked_ms = clock_ms();
-		return queue_holders(c->queue, own);
+	case CONSUMER_HOLDERS: return queue_holders(c->queue, own);
 	case CONSUMER_READ:
 		if (!adopted_next(&c->orphans, &orphan, &seq))
 			break;

@@ -273,6 +273,34 @@ delivered() { [ "$(grep -vc '^{"checkpoint"' lines)" = "$1" ]; }
 }
 adopted() { [ -n "$(redis-cli -p "$P1" get "$P::$A::owner")" ]; }
 
+# The replica is never there in time, so that each WAIT takes all of its 250 ms:
+# a renewal 250 ms after the answer to the one before would be 500 behind it.
+@test "the next renewal does not wait for replicas" {
+	pair
+	background incr-consume -R 1 >lines 2>err
+	wait_for 10 has '"seq":0' lines
+	halt
+	background redis-cli -p "$P1" monitor >calls
+	wait_for 10 waited 4
+	[ "$(shortest <calls)" -lt 450 ]
+}
+waited() { [ "$(grep -c '"WAIT"' calls)" -gt "$1" ]; }
+# shortest: of the times, in milliseconds, between two renewals over the same
+# connection of which the first was waited for
+shortest() {
+	awk 'BEGIN { least = 99999 }
+	$3 == "lua]" { next }
+	/"WAIT"/ { waited = renewed }
+	/"1000" "" "/ {
+		if (waited && ($1 - last) * 1000 < least)
+			least = ($1 - last) * 1000
+		last = $1; renewed = 1; waited = 0
+	}
+	/"SELECT"/ { waited = 0 }
+	!/"WAIT"/ && !/"1000" "" "/ { renewed = 0 }
+	END { printf "%d\n", least }'
+}
+
 @test "how long replicas were waited for is a metric" {
 	pair
 	mkdir metrics
