@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/queue.h"
+
 static struct adopted_consumer *find(
     struct adopted *o, const struct id *consumer);
 static size_t first_unread(const struct adopted *o);
 
 uint64_t *
-adopted_add(struct adopted *o, const struct id *consumer, size_t n)
+adopted_add(
+    struct adopted *o, const struct id *consumer, size_t n, int64_t sent_ms)
 {
 	struct adopted_consumer *known = find(o, consumer);
 	uint64_t *seqs;
@@ -24,8 +27,22 @@ adopted_add(struct adopted *o, const struct id *consumer, size_t n)
 	else
 		free(known->seqs);
 	*known = (struct adopted_consumer){
-	    .consumer = *consumer, .seqs = seqs, .n = n};
+	    .consumer = *consumer, .seqs = seqs, .n = n, .sent_ms = sent_ms};
 	return seqs;
+}
+
+bool
+adopted_renew(struct adopted *o, const struct id *consumer, int64_t sent_ms,
+    int64_t now_ms)
+{
+	struct adopted_consumer *known = find(o, consumer);
+	bool lasted;
+
+	if (known == NULL)
+		return false;
+	lasted = now_ms - known->sent_ms < QUEUE_OWNER_MS;
+	known->sent_ms = sent_ms;
+	return lasted;
 }
 
 bool

@@ -16,8 +16,10 @@ enum { ADOPTED_MAX = 64 };
 
 struct adopted_consumer {
 	struct id consumer;
-	uint64_t *seqs; /* of the batches to be read, oldest first */
-	size_t n, next; /* next: the one to be read next */
+	uint64_t *seqs;  /* of the batches to be read, oldest first */
+	size_t n, next;  /* next: the one to be read next */
+	int64_t sent_ms; /* clock_ms(): the last call that is known to have
+			  * made this process its owner */
 };
 
 /* All zero: none.  In the order of their adoption. */
@@ -29,9 +31,21 @@ struct adopted {
 /*
  * Adds a consumer, or replaces what is known of it.  Returns where the
  * caller writes its n (at least one) sequence numbers, oldest first; NULL,
- * and nothing was changed, if memory is gone or there are ADOPTED_MAX.
+ * and nothing was changed, if memory is gone or there are ADOPTED_MAX.  The
+ * adoption was sent at clock_ms() sent_ms.
  */
-uint64_t *adopted_add(struct adopted *o, const struct id *consumer, size_t n);
+uint64_t *adopted_add(
+    struct adopted *o, const struct id *consumer, size_t n, int64_t sent_ms);
+
+/*
+ * A renewal that was sent at clock_ms() sent_ms and answered at now_ms found
+ * this process to be the owner of consumer.  False if that may not have been
+ * so all the time since the call before: another may have taken batches, died,
+ * and been adopted here by a call that came late, so that nobody would ever
+ * read them.
+ */
+bool adopted_renew(struct adopted *o, const struct id *consumer,
+    int64_t sent_ms, int64_t now_ms);
 
 /* Finds the batch to be read next; false if there is none.  *ret_consumer is
  * borrowed until the next change. */

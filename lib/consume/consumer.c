@@ -177,7 +177,9 @@ finish_renew(struct consumer *c)
 		return 0;
 	}
 	for (size_t i = 1; i < c->n_renewed; i++)
-		if (queue_renewed_is(renewed, i) != QUEUE_OWNED)
+		if (queue_renewed_is(renewed, i) != QUEUE_OWNED ||
+		    !adopted_renew(
+			&c->orphans, &c->renewed[i], c->sent_ms, clock_ms()))
 			forget_orphan(c, &c->renewed[i]);
 	return 0;
 }
@@ -235,7 +237,8 @@ finish_adopt(struct consumer *c)
 		return 0;
 	if (c->doubtful_ms != 0) /* it goes on */
 		c->doubtful_ms = clock_ms();
-	seqs = adopted_add(&c->orphans, &adopted->consumer, adopted->n);
+	seqs = adopted_add(
+	    &c->orphans, &adopted->consumer, adopted->n, c->sent_ms);
 	if (seqs == NULL)
 		return -1;
 	for (size_t i = 0; i < adopted->n; i++)

@@ -472,6 +472,33 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	wait_for 5 has '"adopted":true' out
 }
 
+# What was adopted came back to life, took another batch, died, and an adoption
+# that came late made the same adopter its owner, without its knowing.
+@test "an adopter does not hold for ever what it does not know of" {
+	local orphan=aaaaaaaa-0000-4000-8000-000000000001 record
+	local key="${OWN}consumer::aaaaaaaa-0000-4000-8000-000000000001"
+	batch() {
+		rcli rpush "$key::batch::$1" "n$1"
+		rcli zadd "$key::batches" "$1" "$1"
+		rcli set "$key::last" "$1"
+	}
+	start out
+	batch 1
+	rcli sadd "${OWN}consumers" "$orphan"
+	wait_for 5 has_line n1 out
+	record=$(rcli get "$key::owner")
+	[[ "$record" == "$(first_id out) "* ]]
+	kill -STOP $!
+	wait_for 5 nobodys "$key"
+	batch 2
+	rcli set "$key::owner" "$record" px 60000
+	kill -CONT $!
+	wait_for 10 has_line n2 out
+	[ "$(grep -c "$orphan.*\"seq\":2,.*\"adopted\":true" out)" = 1 ]
+	check_stream out
+}
+nobodys() { [ "$(rcli exists "$1::owner")" = 0 ]; }
+
 @test "two consumers share a queue, no line twice" {
 	start one -n 100
 	start two -n 100
