@@ -132,6 +132,16 @@ checkpoint() {
 		"${5-}"
 }
 
+# written_by NUMBER ARG...: how many replicas of the Redis of redis-cli ARG have
+# all that was written, once NUMBER have. WAIT is about what its own connection
+# wrote: as the first command it would prove nothing.
+written_by() {
+	local number=$1
+	shift
+	printf '%s\n' 'set incr-sync 1 px 1000' "wait $number 100" |
+		redis-cli "$@" | tail -n 1
+}
+
 # A clock that can be set forward: LD_PRELOAD=./clock.so, seconds in ahead.
 build_clock() {
 	cat >clock.c <<-'END'

@@ -51,7 +51,7 @@ group() {
 	REDIS_URL="redis-sentinel://127.0.0.1:$(free_port),127.0.0.1:$S/0?master=m"
 	export REDIS_URL
 }
-in_sync() { [ "$(redis-cli -p "$P1" wait 2 100)" = 2 ]; }
+in_sync() { [ "$(written_by 2 -p "$P1")" = 2 ]; }
 knows_replicas() {
 	[ "$(redis-cli -p "$S" sentinel replicas m | grep -c '^runid$')" = 2 ] &&
 		! redis-cli -p "$S" sentinel replicas m |

@@ -33,7 +33,7 @@ pair() {
 }
 old() { redis-cli -s "$OLD/redis.sock" "$@"; }
 new() { redis-cli -s "$NEW/redis.sock" "$@"; }
-in_sync() { [ "$(old wait 1 100)" = 1 ]; }
+in_sync() { [ "$(written_by 1 -s "$OLD/redis.sock")" = 1 ]; }
 # part: from now on the replica does not learn more, and is a primary
 part() {
 	wait_for 10 in_sync
