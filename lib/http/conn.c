@@ -37,15 +37,12 @@ struct conn {
 /* There are many of them: with malloc's own 240 bytes. */
 _Static_assert(sizeof(struct conn) <= 232, "an idle connection has grown");
 
-static struct conn *conn_of(struct timer *t);
-static void cut(struct conn *c, const struct response *why);
 static void be_ready(struct loop_fd *w, uint32_t events);
 static void receive(struct conn *c);
 static int take(struct conn *c, char *p, size_t len, bool kept);
 static size_t parse(struct conn *c, const char *p, size_t len);
 static void parse_kept(struct conn *c);
 static void end_input(struct conn *c);
-static void discard(struct conn *c);
 static void enqueue(struct conn *c);
 static void flush(struct conn *c);
 static int gather(struct conn *c, struct buf *reply);
@@ -54,8 +51,18 @@ static enum conn_state next_state(const struct conn *c);
 static void move(struct conn *c, enum conn_state to);
 static void destroy(struct conn *c);
 static void expire(struct conn *c);
-static int64_t give_back(struct conns *all, int64_t now_ms);
-static struct conn_input_env env_of(struct conn *c);
+
+static struct conn *
+conn_of(struct timer *t)
+{
+	return (struct conn *)((char *)t - offsetof(struct conn, due));
+}
+
+static struct conn_input_env
+env_of(struct conn *c)
+{
+	return (struct conn_input_env){c, c->all->handler, &c->from};
+}
 
 void
 conn_init(struct conns *all, const struct loop *loop,
@@ -105,24 +112,6 @@ conn_close_all(struct conns *all)
 	all->closing = true;
 }
 
-void
-conn_cut_all(struct conns *all)
-{
-	struct response why = response_fault(FAULT_UNAVAILABLE);
-
-	why.why = "the server ended before the request was whole";
-	for (size_t i = 0; i < CONN_STATES; i++)
-		for (struct timer *t = all->lists[i].first; t != NULL;
-		     t = t->next)
-			cut(conn_of(t), &why);
-}
-
-static struct conn *
-conn_of(struct timer *t)
-{
-	return (struct conn *)((char *)t - offsetof(struct conn, due));
-}
-
 static void
 cut(struct conn *c, const struct response *why)
 {
@@ -135,7 +124,32 @@ cut(struct conn *c, const struct response *why)
 	enqueue(c);
 }
 
+void
+conn_cut_all(struct conns *all)
+{
+	struct response why = response_fault(FAULT_UNAVAILABLE);
+
+	why.why = "the server ended before the request was whole";
+	for (size_t i = 0; i < CONN_STATES; i++)
+		for (struct timer *t = all->lists[i].first; t != NULL;
+		     t = t->next)
+			cut(conn_of(t), &why);
+}
+
 /* -- reading ------------------------------------------------------------- */
+
+/* What comes behind a request that was cut.  A client may have to send it all
+ * before it reads. */
+static void
+discard(struct conn *c)
+{
+	ssize_t n = recv(c->watch.fd, c->all->received, CONN_READ_SIZE, 0);
+
+	if (n == 0 && c->state == CONN_WRITING)
+		conn_input_end(&c->input); /* it may still read */
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		move(c, CONN_GONE);
+}
 
 static void
 be_ready(struct loop_fd *w, uint32_t events)
@@ -151,7 +165,11 @@ be_ready(struct loop_fd *w, uint32_t events)
 		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
 			move(c, CONN_GONE);
 		return;
-	case CONN_WRITING: enqueue(c); return;
+	case CONN_WRITING:
+		enqueue(c);
+		if ((events & EPOLLIN) != 0)
+			discard(c);
+		return;
 	case CONN_LINGERING: discard(c); return;
 	case CONN_GONE:
 	case CONN_STATES: return;
@@ -207,12 +225,6 @@ parse(struct conn *c, const char *p, size_t len)
 	return used;
 }
 
-static struct conn_input_env
-env_of(struct conn *c)
-{
-	return (struct conn_input_env){c, c->all->handler, &c->from};
-}
-
 /* Parses what was kept; an idle connection holds no buffer. */
 static void
 parse_kept(struct conn *c)
@@ -233,15 +245,6 @@ end_input(struct conn *c)
 	conn_input_end(&c->input);
 	buf_free(&c->in);
 	enqueue(c);
-}
-
-static void
-discard(struct conn *c)
-{
-	ssize_t n = recv(c->watch.fd, c->all->received, CONN_READ_SIZE, 0);
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		move(c, CONN_GONE);
 }
 
 /* -- answers ------------------------------------------------------------- */
@@ -395,6 +398,8 @@ move(struct conn *c, enum conn_state to)
 	    [CONN_WRITING] = EPOLLOUT,
 	    [CONN_LINGERING] = EPOLLIN,
 	};
+	bool drops = to == CONN_WRITING && c->input.state == CONN_INPUT_CUT;
+	uint32_t more = drops ? EPOLLIN : 0;
 	struct conns *all = c->all;
 
 	if (to == CONN_GONE) {
@@ -412,7 +417,7 @@ move(struct conn *c, enum conn_state to)
 		c->state = (uint8_t)to;
 		c->progressed = false;
 	}
-	if (loop_set(all->loop, &c->watch, events[to]) < 0)
+	if (loop_set(all->loop, &c->watch, events[to] | more) < 0)
 		destroy(c);
 }
 
@@ -437,6 +442,22 @@ destroy(struct conn *c)
 }
 
 /* -- time ---------------------------------------------------------------- */
+
+/* When all connections are idle, what their bodies and answers needed is to
+ * be the system's again; free(3) returns only the end of the heap.  When it is
+ * due again. */
+static int64_t
+give_back(struct conns *all, int64_t now_ms)
+{
+	if (!all->worked || all->lists[CONN_IDLE].n < all->count)
+		return IO_FOREVER;
+	if (now_ms < all->trim_ms)
+		return all->trim_ms;
+	(void)malloc_trim(0);
+	all->worked = false;
+	all->trim_ms = now_ms + TRIM_MS;
+	return IO_FOREVER;
+}
 
 int64_t
 conn_tick(struct conns *all, int64_t now_ms)
@@ -476,20 +497,4 @@ expire(struct conn *c)
 	case CONN_GONE:
 	case CONN_STATES: move(c, CONN_GONE); return;
 	}
-}
-
-/* When all connections are idle, what their bodies and answers needed is to
- * be the system's again; free(3) returns only the end of the heap.  When it is
- * due again. */
-static int64_t
-give_back(struct conns *all, int64_t now_ms)
-{
-	if (!all->worked || all->lists[CONN_IDLE].n < all->count)
-		return IO_FOREVER;
-	if (now_ms < all->trim_ms)
-		return all->trim_ms;
-	(void)malloc_trim(0);
-	all->worked = false;
-	all->trim_ms = now_ms + TRIM_MS;
-	return IO_FOREVER;
 }

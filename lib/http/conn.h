@@ -28,7 +28,8 @@ enum conn_state {
 	CONN_IDLE,      /* a request; holds no buffer */
 	CONN_HEAD,      /* the rest of a head */
 	CONN_BODY,      /* the rest of a body */
-	CONN_WRITING,   /* the client to read answers: nothing is read */
+	CONN_WRITING,   /* the client to read answers: nothing is read, but
+			 * what comes behind a request that was cut */
 	CONN_LINGERING, /* the client's end, after the last answer: what it
 			 * still sends is read, lest a reset destroy the
 			 * answer */

@@ -5,7 +5,8 @@
 
 enum {
 	PIPELINE_MAX = 64, /* requests of one connection without answer */
-	DISCARD_MAX = 4096 /* bytes of body read after an early answer */
+	DISCARD_MAX = 4096 /* bytes of body after an early answer, which do
+			    * not end the connection */
 };
 
 static void take_head(
@@ -13,6 +14,10 @@ static void take_head(
 static void take_data(struct conn_input *in, const struct conn_input_env *env,
     const char *p, size_t len);
 static void take_end(struct conn_input *in, const struct conn_input_env *env);
+static void refuse(struct conn_input *in, const struct conn_input_env *env,
+    struct exchange *x, const struct response *why);
+static void tell(const struct conn_input_env *env, struct exchange *x,
+    struct response *answer);
 static struct exchange *begin(
     struct conn_input *in, const struct conn_input_env *env);
 static void move(struct conn_input *in, enum conn_input_state to);
@@ -66,10 +71,12 @@ take_head(
 	conn_input_decide(in, env, x, d, &answer);
 	if (x->answered)
 		x->limit = DISCARD_MAX;
-	if (r->length > x->limit || (x->answered && r->expects)) {
-		answer = response_fault(FAULT_TOO_LONG);
+	answer = response_fault(FAULT_TOO_LONG);
+	if (r->length > CONN_INPUT_READ_ON ||
+	    (r->expects && (x->answered || r->length > x->limit)))
 		conn_input_cut(in, env, &answer);
-	}
+	else if (r->length > x->limit)
+		refuse(in, env, x, &answer);
 	x->awaits_continue = r->expects && !x->whole;
 }
 
@@ -84,8 +91,14 @@ take_data(struct conn_input *in, const struct conn_input_env *env,
 	x->awaits_continue = false;
 	x->seen += len;
 	if (x->seen > x->limit) {
-		d = DECISION_CUT;
 		answer = response_fault(FAULT_TOO_LONG);
+		if (x->refused) {
+			conn_input_cut(in, env, &answer);
+			return;
+		}
+		d = DECISION_CUT;
+	} else if (x->refused) {
+		return;
 	} else if (x->in_pieces) {
 		d = env->handler->data(
 		    env->handler->service, x, p, len, &answer);
@@ -106,7 +119,7 @@ take_end(struct conn_input *in, const struct conn_input_env *env)
 	in->progressed = true;
 	if (x->close)
 		move(in, x->unannounced ? CONN_INPUT_CUT : CONN_INPUT_LAST);
-	if (!x->answered)
+	if (!x->answered && !x->refused)
 		conn_input_decide(in, env, x,
 		    env->handler->end(env->handler->service, x,
 			in->body.len == 0 ? "" : buf_ptr(&in->body),
@@ -131,8 +144,40 @@ conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
 			move(in, CONN_INPUT_HELD);
 		return;
 	case DECISION_ANSWER: exchange_answer(x, answer); return;
-	case DECISION_CUT: conn_input_cut(in, env, answer); return;
+	case DECISION_CUT: refuse(in, env, x, answer); return;
 	}
+}
+
+/* The answer ends the connection, once the body is read or the limit passed. */
+static void
+refuse(struct conn_input *in, const struct conn_input_env *env,
+    struct exchange *x, const struct response *why)
+{
+	struct response answer = *why;
+
+	if (x->awaits_continue) { /* it sends nothing before an answer */
+		conn_input_cut(in, env, why);
+		return;
+	}
+	x->unannounced |= !x->close;
+	x->close = x->refused = true;
+	x->limit = CONN_INPUT_READ_ON;
+	buf_free(&in->body);
+	if (in->state == CONN_INPUT_HELD) {
+		move(in, CONN_INPUT_OPEN);
+		in->progressed = true;
+	}
+	tell(env, x, &answer);
+}
+
+/* Why no more of x is taken: once. */
+static void
+tell(const struct conn_input_env *env, struct exchange *x,
+    struct response *answer)
+{
+	if (!x->answered && env->handler->cut(env->handler->service, x,
+				answer) == DECISION_ANSWER)
+		exchange_answer(x, answer);
 }
 
 void
@@ -149,9 +194,8 @@ conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
 	x->close = x->whole = true;
 	move(in, CONN_INPUT_CUT);
 	buf_free(&in->body);
-	if (!x->answered && env->handler->cut(env->handler->service, x,
-				&answer) == DECISION_ANSWER)
-		exchange_answer(x, &answer);
+	if (!x->refused)
+		tell(env, x, &answer);
 }
 
 void

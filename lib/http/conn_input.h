@@ -31,6 +31,8 @@ enum conn_input_state {
 	CONN_INPUT_ENDED /* the client has ended its output */
 };
 
+enum { CONN_INPUT_READ_ON = 2 << 20 /* bytes of a body, at most */ };
+
 /* All zero is the beginning. */
 struct conn_input {
 	struct http_parser http;
@@ -53,11 +55,16 @@ struct conn_input_env {
 size_t conn_input_parse(struct conn_input *in, const struct conn_input_env *env,
     const char *p, size_t len);
 
-/* Carries out a decision on x, one of in->asked. */
+/*
+ * Carries out a decision on x, one of in->asked.  After CUT the rest of the
+ * body is read and dropped, within CONN_INPUT_READ_ON, before x is answered:
+ * many clients, and Caddy, read no answer before they have sent all, and find
+ * the connection reset instead if nobody reads that.
+ */
 void conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
     struct exchange *x, enum decision d, const struct response *answer);
 
-/* Reads no more: the request being read, or a new one, is cut because of
+/* Reads no more at all: the request being read, or a new one, is cut because of
  * why, unless it was answered. */
 void conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
     const struct response *why);

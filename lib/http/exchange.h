@@ -34,6 +34,7 @@ struct exchange {
 	bool in_pieces;   /* the handler gets the body as it comes */
 	bool answered;
 	bool whole;           /* nothing more is read of it */
+	bool refused;         /* the rest of its body is read and dropped */
 	bool close;           /* its answer is the connection's last */
 	bool unannounced;     /* close, and the client does not know yet */
 	bool head_only;       /* HEAD: an answer without body */

@@ -37,7 +37,7 @@ enum decision {
 	DECISION_READ,   /* read on; x is answered later, if it was not yet */
 	DECISION_HOLD,   /* read no more of x until a later DECISION_READ */
 	DECISION_ANSWER, /* *ret_answer is the answer to x */
-	DECISION_CUT     /* read no more of x; *ret_answer says why */
+	DECISION_CUT     /* take no more of x; *ret_answer says why */
 };
 
 /*
@@ -63,7 +63,7 @@ struct handler {
 	 * both leave the answer for later. */
 	enum decision (*end)(void *service, struct exchange *x,
 	    const char *body, size_t len, struct response *ret_answer);
-	/* No more of x is read, *answer says why.  ANSWER: it is answered so,
+	/* No more of x is taken, *answer says why.  ANSWER: it is answered so,
 	 * or with what was put in its place.  READ: later. */
 	enum decision (*cut)(
 	    void *service, struct exchange *x, struct response *answer);

@@ -101,3 +101,113 @@ batch() { ask http://x/increments --data-binary "$@"; }
 	[ "$(ask http://x/increment/x -d "$BODY")" = 404 ]
 	[ "$(detail)" = 'no such resource' ]
 }
+
+# -- clients that read no answer before they have sent all -----------------------
+
+# sends BYTES CHUNK: a perl client on the Unix socket; what is answered.  It
+# dies if that takes 40 seconds.
+sends='
+	use strict;
+	$SIG{ALRM} = sub { die "stalled\n" };
+	alarm 40;
+	my ($path, $file, $chunk) = @ARGV;
+	my $c = IO::Socket::UNIX->new(Peer => $path) or die;
+	open my $f, "<", $file or die;
+	my $body = do { local $/; <$f> };
+	my $head = "POST /increments HTTP/1.1\r\nHost: x\r\n";
+	$SIG{PIPE} = "IGNORE";
+	if ($chunk) {
+		print $c $head, "Transfer-Encoding: chunked\r\n\r\n";
+		while (length $body) {
+			my $part = substr $body, 0, $chunk, "";
+			printf $c "%x\r\n%s\r\n", length $part, $part or die "reset\n";
+		}
+		print $c "0\r\n\r\n";
+	} else {
+		print $c $head, "Content-Length: ", length $body, "\r\n\r\n", $body;
+	}
+	print while <$c>;'
+
+@test "a client on a Unix socket that sends all before it reads gets its answer" {
+	ring judge --body-timeout 100 --write-timeout 100
+	local chunk i
+	increments 1 17000 >"$DIR/17000"
+	increments 1 80000 >"$DIR/80000" # more than is read before the answer
+	[ "$(wc -c <"$DIR/17000")" -lt 1048576 ]
+	for i in 1 2 3; do
+		for chunk in 0 100000; do
+			perl -MIO::Socket::UNIX -e "$sends" "$SOCK" "$DIR/17000" $chunk >"$DIR/answer"
+			grep -q '^HTTP/1.1 207 ' "$DIR/answer"
+			tail -n 1 "$DIR/answer" | grep -q '"too-long".*"line":10001'
+		done
+		perl -MIO::Socket::UNIX -e "$sends" "$SOCK" "$DIR/80000" 100000 >"$DIR/answer"
+		grep -q '^HTTP/1.1 207 ' "$DIR/answer"
+		tail -n 1 "$DIR/answer" | grep -q '"too-long".*"line":10001'
+	done
+}
+
+# caddy_front: Caddy before the server; its port is $caddy.
+caddy_front() {
+	caddy=$(free_port)
+	export XDG_DATA_HOME=$DIR XDG_CONFIG_HOME=$DIR
+	export INCR_UPSTREAMS=unix/$SOCK INCR_SITE=http://:$caddy
+	background caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
+		>"$DIR/caddy.log" 2>&1
+	wait_for 10 curl -fs "http://127.0.0.1:$caddy/health/ready"
+}
+
+# Each sends FILE as a body to URL, with a length or (chunked) in pieces, N
+# times; the statuses, one per line, or what went wrong.
+tiny='
+	use strict;
+	use HTTP::Tiny;
+	my ($url, $file, $chunked, $n) = @ARGV;
+	open my $f, "<", $file or die;
+	my $body = do { local $/; <$f> };
+	for (1 .. $n) {
+		my $at = 0;
+		my $r = HTTP::Tiny->new(keep_alive => 0)->post($url, {
+			content => $chunked ? sub {
+				my $part = substr $body, $at, 16384;
+				$at += 16384;
+				return length $part ? $part : undef;
+			} : $body });
+		print $r->{status} == 599 ? $r->{content} : $r->{status}, "\n";
+	}'
+requests='
+import sys, requests
+url, file, chunked, n = sys.argv[1:]
+body = open(file, "rb").read()
+def parts():
+    for i in range(0, len(body), 16384):
+        yield body[i:i + 16384]
+for i in range(int(n)):
+    try:
+        print(requests.post(url, data=parts() if chunked == "1" else body).status_code)
+    except Exception as e:
+        print(repr(e))
+'
+
+@test "clients that a limit cuts off get their answer, past and through Caddy" {
+	ring judge
+	caddy_front
+	increments 1 25000 >"$DIR/lines"
+	head -c 1500000 /dev/zero >"$DIR/long"
+	local port chunked
+	for port in "$PORT" "$caddy"; do
+		for chunked in 0 1; do
+			perl -e "$tiny" "http://127.0.0.1:$port/increments" \
+				"$DIR/lines" $chunked 8
+			/usr/bin/python3 -c "$requests" \
+				"http://127.0.0.1:$port/increments" "$DIR/lines" $chunked 8
+			perl -e "$tiny" "http://127.0.0.1:$port/increment" \
+				"$DIR/long" $chunked 8
+			/usr/bin/python3 -c "$requests" \
+				"http://127.0.0.1:$port/no" "$DIR/long" $chunked 8
+		done
+	done >"$DIR/statuses"
+	sort "$DIR/statuses" | uniq -c >"$DIR/sums"
+	cat "$DIR/sums"
+	# With a length it is 413 before a line is taken, else 207.
+	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '32207 32404 64413' ]
+}

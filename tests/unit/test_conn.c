@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "http/conn_input.h"
 
 enum { LIMIT_MS = 60000, ASKED_MAX = 80 };
 
@@ -136,6 +137,16 @@ send_text(const char *text)
 		  (ssize_t)strlen(text),
 	    "send");
 	turn();
+}
+
+/* So many bytes of a body. */
+static void
+send_bytes(int n)
+{
+	char text[16384];
+
+	snprintf(text, sizeof text, "%0*d", n, 0);
+	send_text(text);
 }
 
 /* All that has come so far; "EOF" at the end of it if the connection ended. */
@@ -304,8 +315,10 @@ test_early_answer(void)
 	check(times(text, "HTTP/1.1 200 OK\r\n") == 2 &&
 		  strstr(text, "close") == NULL,
 	    "the body is discarded, the next one read: %s", text);
-	/* More than is worth discarding. */
+	/* Behind more than that the connection ends. */
 	send_text(POST("/early", "4097"));
+	check(*received() == '\0', "it has to be sent first");
+	send_bytes(4097);
 	text = received();
 	check(starts(text, "HTTP/1.1 200 OK\r\n") &&
 		  strstr(text, "Connection: close\r\n") != NULL &&
@@ -400,6 +413,9 @@ test_cut_from_outside(void)
 	conn_decide(service.reading, DECISION_CUT,
 	    &(struct response){.status = HTTP_503, .code = "x", .detail = "y"});
 	turn();
+	check(*received() == '\0', "the rest is read first");
+	send_text("def");
+	check(service.answered == 1 && service.data[3] == '\0', "and dropped");
 	check(starts(received(), "HTTP/1.1 503 "), "answered");
 	check(all.lists[CONN_LINGERING].n == 1, "it lingers");
 	finish();
@@ -423,13 +439,45 @@ test_faulty(void)
 	finish();
 }
 
+/* Chunks without end: within the bound they are read, then no more. */
+static void
+test_too_long_for_ever(void)
+{
+	int sent = 0;
+
+	begin(NULL);
+	send_text("POST / HTTP/1.1\r\nHost: x\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n");
+	for (; sent < 3000 && *received() == '\0'; sent++) {
+		char text[1100];
+
+		snprintf(text, sizeof text, "3e8\r\n%01000d\r\n", 0);
+		send_text(text);
+	}
+	check(sent == CONN_INPUT_READ_ON / 1000 + 1, "%d", sent);
+	finish();
+}
+
 static void
 test_too_long(void)
 {
 	begin(NULL);
 	send_text(POST("/", "10001") "abc");
 	check(service.cut_status == HTTP_413, "%d", (int)service.cut_status);
+	check(*received() == '\0', "the rest is read first");
+	send_bytes(9998);
+	check(service.n_later == 0 && ends(received(), "EOF"), "closed");
+	finish();
+	/* Too much to be read. */
+	begin(NULL);
+	send_text(POST("/", "2097153") "abc");
 	check(ends(received(), "EOF"), "closed");
+	finish();
+	/* Who expects 100 sends no more. */
+	begin(NULL);
+	send_text("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10001\r\n"
+		  "Expect: 100-continue\r\n\r\n");
+	check(starts(received(), "HTTP/1.1 413 "), "at once");
 	finish();
 	/* In chunks it is known later. */
 	begin(NULL);
@@ -443,9 +491,12 @@ test_too_long(void)
 	}
 	check(service.cut_status == 0, "so much may come");
 	send_text("1\r\na\r\n");
-	check(service.cut_status == HTTP_413 && ends(received(), "EOF"), "%d",
+	check(service.cut_status == HTTP_413 && *received() == '\0', "%d",
 	    (int)service.cut_status);
+	send_text("1\r\na\r\n0\r\n\r\n");
+	check(ends(received(), "EOF"), "closed");
 	finish();
+	test_too_long_for_ever();
 }
 
 static void
