@@ -269,7 +269,7 @@ crowd='
 @test "500 connections of 400 scrapes each: memory is bounded, the front answers" {
 	local before i
 	for i in $(seq 20); do
-		printf 'incr_a_total{i="%d"} %0900d\n' $(seq -f "$i%03g 1" 20) \
+		seq -f "incr_a_total{i=\"$i-%g\"} $(printf %0900d 1)" 20 \
 			>"metrics/incr-x-h-1-$i.prom"
 	done
 	serve_metrics
