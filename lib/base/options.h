@@ -102,9 +102,10 @@ struct options_prog {
 /*
  * Parses the defaults, then the environment, then the arguments, into the
  * destinations.  A long option is a whole name: a script that abbreviates one
- * would break when another is added.  Prints --help or --version on standard output and exits 0;
- * on a wrong option, value or operand says so and exits EXIT_CONFIG.
- * Texts stored are valid for ever.  Returns the index of the first operand.
+ * would break when another is added.  Prints --help or --version on standard
+ * output and exits 0; on a wrong option, value or operand says so and exits
+ * EXIT_CONFIG. Texts stored are valid for ever.  Returns the index of the first
+ * operand.
  */
 int options_parse(const struct options_prog *prog, int argc, char **argv);
 

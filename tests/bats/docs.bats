@@ -250,7 +250,13 @@ is_up() {
 		file && /^```$/ { close(file); file = "" }
 		file { print >file }' "$ROOT/README.md"
 	[ -e run.5 ]
+	touch before
 	run_blocks
+	# Who types them in a clone has nothing to clean up.
+	left=$(find . -maxdepth 1 -type f -newer before ! -name 'run.*' \
+		! -name out ! -name err ! -name pids -printf '/%f\n')
+	[ -n "$left" ]
+	run ! grep -vxFf "$ROOT/.gitignore" <<<"$left"
 	for p in $PROGRAMS; do
 		grep -q "\*\*$p\*\*" "$ROOT/README.md"
 	done

@@ -295,3 +295,34 @@ ci_tree() {
 	run -1 c/.ci/run
 	[ "${lines[-1]}" = '7 passed, 1 failed' ]
 }
+
+# called: the commands that our scripts and tests call, one per line
+called() (
+	cd "$ROOT"
+	cat bin/incr-up bin/incr-keep bin/incr-db bin/incr-token bin/incr-drain \
+		bin/incr-ingest etc/* tests/bats/*.bats tests/bats/*.bash \
+		tests/ci/* tests/chaos/run tests/chaos/*.bash |
+		grep -v '^[[:space:]]*#' |
+		grep -oE "(^[[:space:]]*|[|;&(\`'] *|(run|not|background|exec|xargs|setsid) (-[a-z0-9]+ )*)[a-z][a-z0-9_.-]+" |
+		grep -oE '[a-z][a-z0-9_.-]+$' | sort -u
+)
+
+@test "etc/deps names each package of a command that scripts and tests call" {
+	command -v dpkg-query >/dev/null || skip "no dpkg"
+	cd "$BATS_TEST_TMPDIR"
+	# Words that are something else in our shell.
+	words='file|look|write|sql|watch|as|free|apt-get'
+	called | grep -vxE "$words" |
+		PATH=/usr/bin:/bin:/usr/sbin:/sbin xargs bash -c 'type -P "$@"' _ |
+		xargs dpkg -S 2>/dev/null | cut -d: -f1 | sort -u |
+		xargs dpkg-query -W -f '${Essential} ${Package}\n' |
+		sed -n 's/^ *no *//p' >packages
+	[ "$(wc -l <packages)" -ge 10 ]
+	# Required, or needed by what is named.
+	others='mawk|bsdutils|redis-tools|postgresql-client-common|groff-base|bsdextrautils'
+	while read -r package; do
+		grep -qwF -e "$package" "$ROOT/etc/deps" || echo "$package"
+	done < <(grep -vxE "$others" packages) >missing
+	cat missing
+	[ ! -s missing ]
+}

@@ -29,9 +29,9 @@ start(void)
 	    .max_keys = MAX_KEYS};
 	const char *why;
 	struct postgres *pg =
-	    postgres_open("host=/nonexistent", "test_flusher", "1", &why);
+	    postgres_open("host=/dev/null/none", "test_flusher", "1", &why);
 	struct postgres *adopted_pg =
-	    postgres_open("host=/nonexistent", "test_flusher", "1", &why);
+	    postgres_open("host=/dev/null/none", "test_flusher", "1", &why);
 
 	if (pg == NULL || adopted_pg == NULL)
 		abort();
