@@ -21,6 +21,7 @@
 
 enum {
 	WRITE_MS = 1000,
+	REWRITE_MS = 4000, /* also if nothing has changed: less than SILENT_S */
 	SWEEP_MS = 60000,
 	SWEEP_MAX = 10000, /* names looked at in one sweep */
 	KEEP_S = 300,      /* the file of a process that is gone */
@@ -37,9 +38,11 @@ static struct {
 	struct metric *table;
 	size_t n;
 	struct buf text;
+	size_t same;        /* bytes of text before what changes by itself */
+	struct buf written; /* so many bytes of the text of the file */
 	char name[NAME_MAX + 1], aside[NAME_MAX + 1];
 	char labels[NAME_MAX + 1]; /* of every series */
-	int64_t next_ms, sweep_ms;
+	int64_t next_ms, sweep_ms, rewrite_ms;
 } m = {.dir = -1};
 
 /* Where pids mean something. */
@@ -53,7 +56,9 @@ struct place {
 
 static const struct place *here(void);
 static int write_file(void);
+static bool has_changed(void);
 static int format(void);
+static int format_metric(const struct metric *s, const char **last);
 static int format_series(const struct metric *s);
 static int format_histogram(const struct metric *s);
 static int put(const char *name, const char *suffix, const char *labels,
@@ -83,7 +88,7 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	snprintf(m.name, sizeof m.name, "%s-%s-%s-%ju.prom", prog, p->host,
 	    p->pidns, pid);
 	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
-	if (write_file() < 0) {
+	if (format() < 0 || write_file() < 0) {
 		int saved = errno;
 
 		close(m.dir);
@@ -92,6 +97,7 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 		return -1;
 	}
 	m.next_ms = clock_ms() + WRITE_MS;
+	m.rewrite_ms = clock_ms() + REWRITE_MS;
 	return 0;
 }
 
@@ -132,7 +138,9 @@ metrics_tick(int64_t now_ms)
 		return IO_FOREVER;
 	if (now_ms < m.next_ms)
 		return m.next_ms;
-	(void)write_file();
+	if (format() == 0 && (has_changed() || now_ms >= m.rewrite_ms) &&
+	    write_file() == 0)
+		m.rewrite_ms = now_ms + REWRITE_MS;
 	if (now_ms >= m.sweep_ms) {
 		sweep();
 		m.sweep_ms = now_ms + SWEEP_MS;
@@ -145,10 +153,12 @@ metrics_close(void)
 {
 	if (m.dir < 0)
 		return;
-	(void)write_file();
+	if (format() == 0)
+		(void)write_file();
 	close(m.dir);
 	m.dir = -1;
 	buf_free(&m.text);
+	buf_free(&m.written);
 }
 
 int
@@ -162,8 +172,6 @@ write_file(void)
 {
 	int fd, failed;
 
-	if (format() < 0)
-		return -1;
 	fd = openat(m.dir, m.aside,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0644);
@@ -171,9 +179,21 @@ write_file(void)
 		return -1;
 	failed = io_write_all(
 	    fd, buf_ptr(&m.text), m.text.len, clock_ms() + WRITE_MS);
-	if (close(fd) < 0 || failed < 0)
+	if (close(fd) < 0 || failed < 0 ||
+	    renameat(m.dir, m.aside, m.dir, m.name) < 0)
 		return -1;
-	return renameat(m.dir, m.aside, m.dir, m.name);
+	buf_clear(&m.written);
+	/* Without memory it is written once more. */
+	(void)buf_add(&m.written, buf_ptr(&m.text), m.same);
+	return 0;
+}
+
+/* Is the text another one than the file's? */
+static bool
+has_changed(void)
+{
+	return m.written.len != m.same ||
+	       memcmp(buf_ptr(&m.written), buf_ptr(&m.text), m.same) != 0;
 }
 
 static int
@@ -181,25 +201,34 @@ format(void)
 {
 	static const struct metric build = {METRIC_BUILD_INFO,
 	    .labels = "version=\"" INCR_VERSION "\"", .value = 1};
+	struct metric updated = {
+	    METRIC_UPDATED, .value = (double)clock_unix_ms() / 1000};
 	const char *last = "";
 
 	buf_clear(&m.text);
-	for (size_t i = 0; i <= m.n; i++) {
-		const struct metric *s = i < m.n ? &m.table[i] : &build;
-		static const char *const kinds[] = {
-		    [METRICS_COUNTER] = "counter",
-		    [METRICS_GAUGE] = "gauge",
-		    [METRICS_HISTOGRAM] = "histogram"};
+	for (size_t i = 0; i < m.n; i++)
+		if (format_metric(&m.table[i], &last) < 0)
+			return -1;
+	if (format_metric(&build, &last) < 0)
+		return -1;
+	m.same = m.text.len;
+	return format_metric(&updated, &last);
+}
 
-		if (strcmp(s->name, last) != 0 &&
-		    buf_addf(&m.text, "# HELP %s %s\n# TYPE %s %s\n", s->name,
-			s->help, s->name, kinds[s->kind]) < 0)
-			return -1;
-		last = s->name;
-		if (format_series(s) < 0)
-			return -1;
-	}
-	return 0;
+/* Behind HELP and TYPE, if it is the first of its name. */
+static int
+format_metric(const struct metric *s, const char **last)
+{
+	static const char *const kinds[] = {[METRICS_COUNTER] = "counter",
+	    [METRICS_GAUGE] = "gauge",
+	    [METRICS_HISTOGRAM] = "histogram"};
+
+	if (strcmp(s->name, *last) != 0 &&
+	    buf_addf(&m.text, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help,
+		s->name, kinds[s->kind]) < 0)
+		return -1;
+	*last = s->name;
+	return format_series(s);
 }
 
 static int
@@ -262,8 +291,8 @@ sweep(void)
 }
 
 /*
- * A process that runs writes its file every second.  One that is stopped, or
- * whose disk is full, does not; here /proc shows that it is older than its
+ * A process that runs writes its file every few seconds.  One that is stopped,
+ * or whose disk is full, does not; here /proc shows that it is older than its
  * file.
  */
 bool

@@ -13,6 +13,9 @@
 
 #define METRIC_BUILD_INFO \
 	METRIC(GAUGE, "incr_build_info", "The version of the program.")
+#define METRIC_UPDATED \
+	METRIC(GAUGE, "incr_updated_timestamp_seconds", \
+	    "When the program wrote its series.")
 
 /* Of incr-serve. */
 #define METRIC_HTTP_REQUESTS \

@@ -38,6 +38,7 @@ teardown() {
 		incr_queue_unacked
 		incr_rejected_total
 		incr_replayed_batches_total
+		incr_updated_timestamp_seconds
 	END
 	wait_for 5 counted # a program writes its file every second
 	incr-metrics | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' | sort >there

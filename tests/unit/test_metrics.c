@@ -2,6 +2,7 @@
  * The metrics file: its text, and whose files are removed.
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -60,7 +61,7 @@ check_line(const char *text, const char *series_labels, const char *value)
 static void
 check_text(void)
 {
-	char text[8192], line[256];
+	char text[8192], line[256], *updated;
 	FILE *f;
 	size_t len;
 
@@ -91,6 +92,44 @@ check_text(void)
 	check_line(text, "incr_b_seconds_bucket{le=\"+Inf\",", "3");
 	check_line(text, "incr_b_seconds_sum{", "99.0035");
 	HAS("incr_build_info{version=\"");
+	HAS("# TYPE incr_updated_timestamp_seconds gauge\n");
+	updated = strstr(text, "\nincr_updated_timestamp_seconds{");
+	check(updated != NULL && strstr(updated, "} ") != NULL, "updated");
+	if (updated != NULL) {
+		double at = strtod(strstr(updated, "} ") + 2, NULL);
+
+		check(at > (double)time(NULL) - 60 &&
+			  at < (double)time(NULL) + 60,
+		    "%f", at);
+	}
+}
+
+/* Whether the file is written by a tick ms after the last one. */
+static bool
+is_written(int64_t ms)
+{
+	static int64_t now_ms = INT64_MAX / 2;
+
+	unlink(own_file());
+	metrics_tick(now_ms += ms);
+	return access(own_file(), F_OK) == 0;
+}
+
+static void
+check_rewriting(void)
+{
+	series[0].value = 1;
+	check(is_written(1000), "changed");
+	check(!is_written(1000), "unchanged, 1 s");
+	check(!is_written(2000), "unchanged, 3 s");
+	check(is_written(1000), "unchanged, 4 s");
+	series[1].value = 1;
+	check(!is_written(500), "changed, too soon");
+	check(is_written(500), "changed");
+	metrics_observe(&series[2], 0.1);
+	check(is_written(1000), "observed");
+	check(!is_written(3000), "unchanged");
+	check(is_written(1000), "unchanged, 4 s");
 }
 
 /* Files as old as age_s, and whether the sweep leaves them. */
@@ -145,6 +184,7 @@ main(void)
 	setenv("INCR_METRICS_DIR", dir, 1);
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
 	check_text();
+	check_rewriting();
 	check_sweep();
 	metrics_close();
 	unlink(own_file());
