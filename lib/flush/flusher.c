@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/reason.h"
 #include "flush/identity.h"
+#include "flush/known_stream.h"
 
 static void begin_consumer(struct flusher *f);
 static bool asks(const struct flusher *f);
@@ -62,6 +63,7 @@ flusher_close(struct flusher *f)
 	adopter_close(&f->adopter);
 	if (f->from_consumer)
 		acknowledger_close(&f->acknowledger);
+	known_stream_close(&f->stream_known);
 	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
 		window_free(&f->windows[i]);
 	batch_free(&f->input.batch);
@@ -123,6 +125,7 @@ begin_consumer(struct flusher *f)
 	    &f->input, 3 * f->options.interval_ms);
 	f->acknowledger.keep_ms = f->options.keep_ms;
 	committer_hold(&f->committer);
+	known_stream_open(&f->stream_known, f->options.redis, f->options.queue);
 	f->from_consumer = true;
 	schedule_promise(&f->schedule);
 	move(f, FLUSHER_ASK_STREAM);
@@ -187,7 +190,8 @@ place(struct flusher *f)
 		case PLACEMENT_LOOK: move(f, FLUSHER_LOOK); break;
 		case PLACEMENT_FOREIGN:
 			placement_explain(&f->input.point, why);
-			fail(f, EXIT_CONFIG, "%s", why);
+			fail(f, known_stream_status(&f->stream_known), "%s",
+			    why);
 			break;
 		case PLACEMENT_ADD: add(f); break;
 		case PLACEMENT_ADOPT: adopt(f); break;
@@ -461,6 +465,8 @@ answered(struct flusher *f)
 {
 	if (asks(f)) {
 		f->unregistered = !f->acknowledger.registered;
+		if (!f->unregistered)
+			known_stream_note(&f->stream_known);
 		move(f, flusher_has_batch(f) ? FLUSHER_PLACE : FLUSHER_READ);
 	} else if (f->gc.state == LEDGER_GC_ASK) {
 		ledger_gc_answer(&f->gc, &f->committer, &f->acknowledger);

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/once.h"
 #include "base/reason.h"
 #include "flush/acknowledger.h"
 #include "flush/adopter.h"
@@ -78,6 +79,7 @@ struct flusher {
 
 	struct id asked;          /* the consumer that Redis was asked about */
 	bool unregistered;        /* it is not registered */
+	struct once stream_known; /* known_stream.h */
 	struct placement_row row; /* of the last one that was not */
 
 	struct flush_tally tally; /* for the metrics */

@@ -6,6 +6,7 @@ load helper
 
 A=aaaaaaaa-0000-4000-8000-00000000000a
 B=bbbbbbbb-0000-4000-8000-00000000000b
+C=cccccccc-0000-4000-8000-00000000000c
 
 setup() {
 	use_redis
@@ -80,6 +81,21 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	stream() { start $A; end $A; }
 	flush_stream stream
 	[ "$status" -eq 0 ]
+}
+
+@test "a consumer that is not registered any more where others were: 111" {
+	export RUNTIME_DIRECTORY=$DIR/once
+	mkdir "$RUNTIME_DIRECTORY"
+	flush_stream three
+	[ "$status" -eq 0 ]
+	# The same queue, and another one.
+	stream() { start $C; batch $C 1 1; end $C; }
+	flush_stream stream
+	[ "$status" -eq 111 ]
+	[[ "$output" == *"consumer $C is not registered here"* ]]
+	INCR_QUEUE=$INCR_QUEUE-b flush_stream stream
+	[ "$status" -eq 100 ]
+	[ "$(grep -l '^incr-flush work stream ' "$RUNTIME_DIRECTORY"/*.once | wc -l)" = 1 ]
 }
 
 @test "a consumer swept before it was asked about is no other Redis" {
