@@ -236,7 +236,7 @@ copy_list(struct acknowledger *a)
 	l->more = found->n == QUEUE_NUMBERS_MAX;
 	for (size_t i = 0; i < found->n; i++)
 		if (queue_numbered_at(
-			found, i, &l->consumers[l->n], &l->seqs[l->n]) == 0)
+			found, i, &l->consumers[l->n], &l->numbers[l->n]) == 0)
 			l->n++;
 }
 

@@ -124,7 +124,7 @@ struct acknowledger {
 		struct id after; /* it begins behind this one */
 		size_t n;
 		struct id consumers[QUEUE_NUMBERS_MAX];
-		uint64_t seqs[QUEUE_NUMBERS_MAX];
+		struct queue_number numbers[QUEUE_NUMBERS_MAX];
 		bool more; /* behind the last one */
 	} list;
 	/* By its task, from ACKNOWLEDGER_RESTORE on. */

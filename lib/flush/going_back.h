@@ -49,6 +49,7 @@ struct going_back {
 	struct acknowledger_list list; /* a copy, since the next may be asked */
 	uint64_t rows[QUEUE_NUMBERS_MAX];
 	size_t at;
+	bool again; /* what was seen had changed: soon */
 
 	/* The last step back that was found, until going_back_news. */
 	bool found;
@@ -75,7 +76,7 @@ void going_back_start(struct going_back *g, struct committer *c,
 void going_back_listed(
     struct going_back *g, struct committer *c, struct acknowledger *a);
 void going_back_rows(
-    struct going_back *g, struct committer *c, struct acknowledger *a);
+    struct going_back *g, const struct committer *c, struct acknowledger *a);
 void going_back_seen(struct going_back *g, struct acknowledger *a);
 
 /* Restores what is below a window that is not committed, since its row stands

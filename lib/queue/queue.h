@@ -346,10 +346,14 @@ struct queue_numbered {
 	const struct redis_reply *list; /* of queue_numbered_at */
 };
 const struct queue_numbered *queue_numbered(const struct queue *q);
+struct queue_number {
+	uint64_t last;   /* the last acknowledged one */
+	uint64_t closed; /* so often was the consumer, by queue_restore */
+};
 /* Consumer i (from 0).  0, or -1 if that entry of the set of consumers is
  * none. */
 int queue_numbered_at(const struct queue_numbered *l, size_t i,
-    struct id *ret_consumer, uint64_t *ret_seq);
+    struct id *ret_consumer, struct queue_number *ret_number);
 
 /* Of a consumer whose ledger row is lower than it was. */
 struct queue_restore {
@@ -357,9 +361,12 @@ struct queue_restore {
 	uint64_t row;       /* where it stands, in: */
 	struct id database; /* batches that another one counted stay kept */
 	uint64_t known;     /* batches up to this number are missed */
-	/* Speaker does not own it from now on: */
-	bool lets_go; /* in any case; else if not all up to known are lost */
-	struct id speaker; /* nil: none */
+	/* Does not own it from now on if not all up to known are lost; nil:
+	 * none. */
+	struct id speaker;
+	/* Nothing is done if this has changed since the caller looked. */
+	bool looked;
+	struct queue_number seen;
 };
 
 /* Makes kept batches above the row unacknowledged again, to be adopted. */
@@ -370,6 +377,7 @@ struct queue_restored {
 	uint64_t oldest; /* unacknowledged above the row; 0: none is */
 	uint64_t lost;   /* batches, which nobody was told of before */
 	uint64_t back;   /* so much lower is the row than Redis knew it */
+	bool changed;    /* it is not as seen: nothing was done */
 };
 const struct queue_restored *queue_restored(const struct queue *q);
 

@@ -129,6 +129,37 @@ steps_back() {
 	publish_counted 100 100
 }
 
+stopped() { [[ "$(cut -d ' ' -f 3 "/proc/$1/stat")" = T ]]; }
+
+# Its check has read the row and stops.  Meanwhile another drain, which keeps
+# nothing, counts and acknowledges what was restored.
+@test "a check that comes late tells no loss of what was counted since" {
+	local late
+	make -s -C "$ROOT" points >/dev/null
+	drain -k 60
+	publish_counted 1 1
+	remembered
+	publish_counted 10 11
+	publish_counted 20 31
+	kill "$flush"
+	wait_for 10 gone "$flush"
+	went_back
+	background env INCR_POINT=flush-rows:stop \
+		PATH="${INCR_POINTS_BIN:-$ROOT/build/points/bin}:$PATH" \
+		setsid incr-drain -- -i 0.1 -k 60 2>late
+	late=$!
+	wait_for 10 stopped "$late"
+	drain
+	wait_for 20 counted 31
+	grep -q 'went back to batch 1: 0 lost, 2 restored' err
+	kill "$flush"
+	wait_for 10 gone "$flush"
+	kill -CONT "$late"
+	# Redis has its call before it acknowledges this.
+	publish_counted 100 131
+	not grep 'went back' late
+}
+
 @test "--keep: what is kept is nowhere but in the table, for the tools" {
 	drain -k 60
 	publish_counted 1 1

@@ -156,7 +156,15 @@ killed() {
 	status_of "$flush" "$4"
 	release
 	wait_for 5 sum_is_one_of "$5"
-	incr-consume -o | incr-flush -i 0.1 || statuses=("${PIPESTATUS[@]}")
+	# What went back is found by a check, which -o does not wait for.
+	if [ "$2" = back ]; then
+		comes_back
+		status_of "$consume" 0
+		status_of "$flush" '[01]'
+	else
+		incr-consume -o | incr-flush -i 0.1 ||
+			statuses=("${PIPESTATUS[@]}")
+	fi
 	# Of dead letters flush says 1.
 	[[ "${statuses[*]:-0 0}" == '0 '[01] ]]
 	settled $SUM
@@ -203,6 +211,7 @@ killed() {
 		flush-marked:kill ready 111 137 0
 		flush-restore-sent:kill back 111 137 0
 		flush-restored:kill back 111 137 0
+		flush-rows:kill back 111 137 0
 		flush-renew-sent:kill held 0 137 0|$SUM -o
 		flush-renewed:kill held 0 137 0|$SUM -o
 	END
@@ -286,6 +295,7 @@ leave() {
 		flush-marked:stop ready 137 111
 		flush-restore-sent:stop back 137 111
 		flush-restored:stop back 137 111
+		flush-rows:stop back 137 111
 		flush-renew-sent:stop held 0 1 -o
 		flush-renewed:stop held 0 1 -o
 	END

@@ -125,6 +125,7 @@ static void
 read_result(const struct queue *q)
 {
 	struct id id;
+	struct queue_number number;
 	uint64_t seq, last = 0;
 
 	switch (q->done) {
@@ -150,7 +151,7 @@ read_result(const struct queue *q)
 		promise(queue_numbered(q)->n <= QUEUE_NUMBERS_MAX);
 		for (size_t i = 0; i < queue_numbered(q)->n; i++)
 			(void)queue_numbered_at(
-			    queue_numbered(q), i, &id, &seq);
+			    queue_numbered(q), i, &id, &number);
 		break;
 	case QUEUE_CALL_WITHDRAW:
 		promise(queue_withdrawn(q)->n <= q->asked);

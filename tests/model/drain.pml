@@ -107,6 +107,8 @@
 #define CHECK_ROWS	48
 #define DISOWN_RECORD	49
 #define ROW_AGAIN	50
+#define SEEN_NUMBER	51
+#define SEEN_TIMES	52
 
 c_decl {
 static long
@@ -133,6 +135,8 @@ typedef consumer {
 	byte acked;		/* the last one acknowledged */
 	byte again;		/* restored, a bit each: rejects were copied */
 	byte closed;		/* so often: adoption only */
+	byte told;		/* numbers that were said to be lost */
+	byte sure;		/* acknowledged, and the row has them */
 #endif
 }
 consumer redis[2 * IDS];	/* the second half: a copy, or the replica */
@@ -152,7 +156,8 @@ bool passed, restored, failed_over;	/* these came, once each */
 #ifdef BACKWARDS
 byte was_row[IDS], was_counted[PAYLOADS];
 bool went_back;
-hidden byte keeps;		/* --keep, longer than all of this takes */
+hidden byte keeps;		/* 1: --keep, longer than all of this takes;
+				 * 0: not; 2: by some */
 byte lost;			/* payloads that may be: not kept */
 #endif
 byte circles;			/* adoptions from each other, nobody flushes */
@@ -332,6 +337,8 @@ inline adopt(who, speaker, was) {
 			redis[who].acked = 0;
 			redis[who].again = 0;
 			redis[who].closed = 0;
+			redis[who].told = 0;
+			redis[who].sure = 0;
 #endif
 			s = 1;
 			do
@@ -368,8 +375,19 @@ inline renew(who, speaker) {
 
 /* restore.lua: what is kept above a row is unacknowledged again; whoever lets
  * go of the consumer or finds its row back makes it nobody's.  oldest: the
- * first batch that is left, NONE without. */
-inline restore(who, at, speaker) {
+ * first batch that is left, NONE without.  Nothing is done if it is not as the
+ * caller knows it (same).  Numbers above the row, up to a known one, that are not there are said to be
+ * lost, once.  None that a check finds was acknowledged after it was counted.  (A
+ * batch that was acknowledged after it was counted in the Postgres of before
+ * may still be counted, from a copy that is under way.) */
+inline restore(who, at, known, speaker, same) {
+	if
+	:: !(same)
+	:: else ->
+		restore_same(who, at, known, speaker)
+	fi
+}
+inline restore_same(who, at, known, speaker) {
 	got = redis[who].acked > at;
 	oldest = NONE;
 	s = SEQS - 1;
@@ -385,6 +403,12 @@ inline restore(who, at, speaker) {
 		fi;
 		if
 		:: s > at && redis[who].batch[s] != 0 -> oldest = s
+		:: s > at && redis[who].batch[s] == 0 &&
+		   redis[who].registered &&
+		   (s <= known || s <= redis[who].acked) &&
+		   !(redis[who].told & 1 << s) ->
+			assert(!(redis[who].sure & 1 << s) || speaker != NONE);
+			redis[who].told = redis[who].told | 1 << s
 		:: else
 		fi;
 		s--
@@ -431,9 +455,11 @@ inline acknowledge(who, lo, hi) {
 		if
 		:: redis[who].batch[s] != 0 ->
 			redis[who].again = redis[who].again & ~(1 << s);
+			redis[who].sure = redis[who].sure |
+			    (row[who] >= s -> 1 << s : 0);
 			if
-			:: keeps -> redis[who].kept[s] = redis[who].batch[s]
-			:: else -> lost = lost | redis[who].batch[s]
+			:: keeps > 0 -> redis[who].kept[s] = redis[who].batch[s]
+			:: keeps != 1 -> lost = lost | redis[who].batch[s]
 			fi;
 			if
 			:: s > redis[who].acked -> redis[who].acked = s
@@ -572,6 +598,7 @@ typedef flush {
 	byte base;		/* where the row must stand */
 	bool gap;		/* below the pending batch: restore first */
 	byte gc, grow;		/* a row that is back; gc NONE: none */
+	byte gacked, gclosed;	/* as it was seen before */
 #endif
 	bool due;		/* frozen */
 	byte rc, rself, rfirst, rlast;	/* receipt; rc NONE: none */
@@ -752,7 +779,7 @@ inline flush_gone() {
 	F.paused = false;
 #ifdef BACKWARDS
 	F.gap = false;
-	F.gc = NONE; F.grow = 0;
+	F.gc = NONE; F.grow = 0; F.gacked = 0; F.gclosed = 0;
 #endif
 	done_pending();
 	close_window();
@@ -819,6 +846,18 @@ inline committed() {
 }
 
 #ifdef BACKWARDS
+/* acknowledger_drop */
+inline unacknowledge(who, at) {
+	if
+	:: RULE(UNACKED) && F.rc == who && F.rlast > at ->
+		F.rc = NONE; F.rself = 0; F.rfirst = 0; F.rlast = 0
+	:: else
+	fi
+}
+
+/* What restore.lua is to find: nothing was acknowledged or restored since. */
+#define AS_SEEN	((redis[F.gc].acked == F.gacked || !RULE(SEEN_NUMBER)) && \
+		 (redis[F.gc].closed == F.gclosed || !RULE(SEEN_TIMES)))
 #define BEHIND_ACKED(x)	(redis[x].registered && redis[x].acked > row[x])
 #define GAP	F.gap = true
 #define GAPS	F.gap
@@ -919,7 +958,9 @@ end:	do
 	/* flusher: a gap is passed only if restore leaves nothing below */
 	:: atomic { AWAKE && F.gap ->
 		if
-		:: RULE(GAP_RESTORE) -> restore(F.pc, F.krow, F.self)
+		:: RULE(GAP_RESTORE) ->
+			unacknowledge(F.pc, F.krow);
+			restore(F.pc, F.krow, F.pseq - 1, F.self, true)
 		:: else -> oldest = F.pseq
 		fi;
 		F.gap = false;
@@ -938,10 +979,14 @@ end:	do
 		fi;
 		F.gc = x;
 		F.grow = row[x];
+		F.gacked = redis[x].acked;
+		F.gclosed = redis[x].closed;
+		unacknowledge(x, row[x]);
 		x = 0 }
 	:: atomic { AWAKE && F.gc != NONE ->
-		restore(F.gc, F.grow, NONE);
-		F.gc = NONE; F.grow = 0; oldest = 0 }
+		restore(F.gc, F.grow, 0, NONE, AS_SEEN);
+		F.gc = NONE; F.grow = 0; F.gacked = 0; F.gclosed = 0;
+		oldest = 0 }
 #endif
 
 	/* the interval is over, or the input */
@@ -1011,14 +1056,9 @@ end:	do
 		:: row[F.wc] == BASE
 		:: row[F.wc] < F.first && row[F.wc] != BASE ->
 #ifdef BACKWARDS
-			restore(F.wc, row[F.wc], F.wself);
+			restore(F.wc, row[F.wc], F.first - 1, F.wself, true);
 			oldest = 0;
-			if	/* ack_queue_drop */
-			:: RULE(UNACKED) && F.rc == F.wc && F.rlast > row[F.wc] ->
-				F.rc = NONE; F.rself = 0;
-				F.rfirst = 0; F.rlast = 0
-			:: else
-			fi;
+			unacknowledge(F.wc, row[F.wc]);
 			if
 			:: F.adopted ->
 				F.kc = NONE; F.krow = 0; F.klast = 0;
@@ -1255,6 +1295,14 @@ end2:	atomic { FAULT(BACK);
 		od;
 		i = 0;
 		do
+		:: i < IDS ->
+			redis[i].sure =
+			    redis[i].sure & ((2 << row[i]) - 1);
+			i++
+		:: else -> break
+		od;
+		i = 0;
+		do
 		:: late ?? [APPLY, a, b, c, m1, m2] ->
 			late ?? APPLY, a, b, c, m1, m2
 		:: else -> break
@@ -1269,7 +1317,7 @@ end2:	atomic { FAULT(BACK);
 		a = 0; b = 0; c = 0; m1 = 0; m2 = 0 }
 }
 
-#define MAY_MISS(i)	(went_back && !keeps && lost & 1 << i)
+#define MAY_MISS(i)	(went_back && keeps != 1 && lost & 1 << i)
 #else
 #define MAY_MISS(i)	false
 #endif

@@ -7,28 +7,40 @@
 --        6 its restored batches   7 the record that it is closed
 --        8 the totals of the queue, which lose what is moved
 -- ARGV   1 the consumer's id   2 what its batch lists begin with
---        3 where its ledger row stands   4 the id of the database it is in
---        5 a number that the caller knows of: batches up to it are missed
---        6 the speaker that lets the consumer go, the nil UUID: none
---        7 '1': in any case, '' if there is an unacknowledged one up to that
---        number
+--        3 its ledger row: batches up to that number are in the table
+--        4 the id of the database that has the row
+--        5 the last batch that the caller knows of: what is missing up to it
+--        is lost
+--        6 the speaker that lets the consumer go if an older batch than those
+--        that it has is left, the nil UUID: none
+--        7 its last acknowledged number and how often it was closed, as
+--        numbers.lua told the caller before the row was read; both '': any
+--        8 the second of these
 -- Reply  numbers of batches: moved; the oldest one unacknowledged above the row,
 --        0 without; how many are lost, which neither is unacknowledged nor
 --        was told before; by how many its last acknowledged one was higher
+--        Or 'changed': the consumer is not what the caller takes it for, and
+--        nothing was done.
 --
--- A consumer of which anything was acknowledged above the row is closed for
--- good: it neither renews itself nor takes, for the next number would leave a
--- gap; it is there to be adopted.  It is left with an owner that nobody is, and
--- another one each time, so that no adoption comes late that does not know
--- what was moved.
+-- If a batch above the row was acknowledged, the consumer is closed for good:
+-- it can neither renew itself nor take, since its next number would leave a
+-- gap.  It can only be adopted.
 --
--- Repeated: nothing more is moved, and nothing told.  Late, with a row that has
--- moved since: batches are delivered once more, and the ledger has them.
+-- A consumer that is closed or let go gets an owner that is no process, and a
+-- different one each time: an adoption that arrives late expects another
+-- owner, so it can't miss the batches that were moved.
+--
+-- Repeated, nothing more is moved, and nothing told.  A check that comes late,
+-- with a row that has moved since, is answered 'changed': otherwise it would
+-- tell a loss of batches that were counted since.  (One exception: an
+-- acknowledgement that comes late and makes its number the last one hides
+-- that older batches are acknowledged after it.)
 
 local consumers, owner, batches, kept, acknowledged, restored, closed, totals =
     unpack(KEYS)
 local id, prefix, row, database = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local known, speaker, always = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
+local known, speaker = tonumber(ARGV[5]), ARGV[6]
+local seen_last, seen_times = ARGV[7], ARGV[8]
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 
 local function now()
@@ -72,11 +84,15 @@ end
 if redis.call('SISMEMBER', consumers, id) == 0 then
     return {0, 0, 0, 0}
 end
-redis.call('HINCRBY', totals, 'acknowledged', 0) -- may it?
 local last = tonumber(redis.call('GET', acknowledged) or 0)
 local record = redis.call('GET', closed) or '0 0 0'
 local from, to, times = string.match(record, '^(%d+) (%d+) (%d+)$')
 from, to, times = tonumber(from), tonumber(to), tonumber(times)
+if seen_last ~= '' and (tonumber(seen_last) ~= last
+    or tonumber(seen_times) ~= times) then
+    return {'changed'}
+end
+redis.call('HINCRBY', totals, 'acknowledged', 0) -- may it?
 local moved, seqs = move(), redis.call('ZRANGE', batches, 0, -1)
 local lost, oldest = missing(seqs, row, math.max(last, known))
 lost = lost - missing(seqs, math.max(row, from),
@@ -86,8 +102,7 @@ if lost > 0 then
 end
 local was = redis.call('GET', owner)
 local let_go = speaker ~= NOBODY and was
-    and string.sub(was, 1, #speaker) == speaker
-    and (always or oldest > 0 and oldest <= known)
+    and string.sub(was, 1, #speaker) == speaker and oldest > 0 and oldest <= known
 local leave = moved > 0 or last > row or let_go
 if leave or lost > 0 then
     times = times + 1
