@@ -104,8 +104,7 @@ up_ingests() {
 	upstreams=
 	while [ "$n" -lt "$ingests" ]; do
 		n=$((n + 1))
-		start "ingest-$n" env -u INCR_LISTEN \
-			incr-ingest -l "$sockets/ingest-$n.sock"
+		start "ingest-$n" env -u INCR_LISTEN incr-ingest
 		upstreams="$upstreams${upstreams:+ }unix/$sockets/ingest-$n.sock"
 	done
 	n=0

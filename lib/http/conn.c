@@ -107,9 +107,10 @@ conn_unsent(const struct conns *all)
 }
 
 void
-conn_close_all(struct conns *all)
+conn_close_all(struct conns *all, bool idle)
 {
 	all->closing = true;
+	all->no_idle |= idle;
 }
 
 static void
@@ -467,7 +468,8 @@ conn_tick(struct conns *all, int64_t now_ms)
 	for (size_t i = 0; i < CONN_LIMITED; i++) {
 		struct timerlist *l = &all->lists[i];
 
-		while ((due_ms = timerlist_next(l)) <= now_ms)
+		while ((due_ms = timerlist_next(l)) <= now_ms ||
+		       (i == CONN_IDLE && all->no_idle && l->first != NULL))
 			expire(conn_of(l->first));
 		next_ms = num_min(next_ms, due_ms);
 	}

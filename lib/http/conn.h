@@ -52,6 +52,7 @@ struct conns {
 	const struct handler *handler;
 	int64_t limit_ms[CONN_STATES]; /* 0 from CONN_LIMITED on */
 	bool closing; /* every answer ends its connection, if it can */
+	bool no_idle; /* idle connections end */
 	struct timerlist lists[CONN_STATES];
 	struct conn *first_queued, *last_queued; /* for conn_flush() */
 	size_t count;        /* may be read: how many there are */
@@ -79,8 +80,9 @@ int conn_open(struct conns *all, int fd, const struct origin *from);
 void conn_decide(
     struct exchange *x, enum decision d, const struct response *answer);
 
-/* From now on every answer ends its connection, if nothing waits behind it. */
-void conn_close_all(struct conns *all);
+/* From now on every answer ends its connection, if nothing waits behind it.
+ * idle: so does conn_tick() the connections that are idle. */
+void conn_close_all(struct conns *all, bool idle);
 
 /* The end: no request is read any more.  What was received of one that is not
  * whole is answered as cut, unavailable (its lines that have verdicts keep

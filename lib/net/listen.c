@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -274,6 +275,34 @@ listen_inherit(struct listener *ret, int n, const char **ret_why)
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	return (int)n_fds;
+}
+
+int
+listen_hand_over(struct listener *l, int n)
+{
+	char text[16];
+	int above;
+
+	for (int i = 0; i < n; i++) { /* lest one takes another's number */
+		above =
+		    fcntl(l[i].fd, F_DUPFD_CLOEXEC, INHERITED_FD + LISTEN_MAX);
+		if (above < 0)
+			return -1;
+		close(l[i].fd);
+		l[i].fd = above;
+	}
+	for (int i = 0; i < n; i++) {
+		if (dup2(l[i].fd, INHERITED_FD + i) < 0)
+			return -1;
+		close(l[i].fd);
+		l[i].fd = INHERITED_FD + i;
+	}
+	unsetenv("LISTEN_FDNAMES"); /* of what was handed to us */
+	snprintf(text, sizeof text, "%d", n);
+	if (setenv("LISTEN_FDS", text, 1) < 0)
+		return -1;
+	snprintf(text, sizeof text, "%d", (int)getpid());
+	return setenv("LISTEN_PID", text, 1);
 }
 
 static int

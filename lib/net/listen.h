@@ -39,6 +39,14 @@ const char *listen_judge(const char *addr);
  * process.  Their number (0: none), or -1 with *ret_why. */
 int listen_inherit(struct listener *ret, int n, const char **ret_why);
 
+/*
+ * The opposite: makes the n listeners the descriptors from 3 on, in place of
+ * what had these numbers, and says so in the environment of this process,
+ * which execs another program next.  0, or -1 with errno.  They stay the
+ * caller's to close.
+ */
+int listen_hand_over(struct listener *l, int n);
+
 /* The port of a TCP socket, 0 of a Unix socket. */
 int listen_port(const struct listener *l);
 

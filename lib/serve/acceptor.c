@@ -65,7 +65,11 @@ acceptor_inherit(struct acceptor *a, uint8_t role, const char **ret_why)
 	struct listener l[LISTEN_MAX];
 	int n = listen_inherit(l, LISTEN_MAX - (int)a->n, ret_why);
 
-	return n < 0 || watch(a, l, n, role, ret_why) < 0 ? -1 : n;
+	if (n < 0 || watch(a, l, n, role, ret_why) < 0)
+		return -1;
+	for (int i = 0; i < n; i++)
+		a->sockets[a->n - 1 - (size_t)i].inherited = true;
+	return n;
 }
 
 static int
@@ -95,6 +99,15 @@ acceptor_is_local(const struct acceptor *a)
 		if (!listen_is_local(&a->sockets[i].listener))
 			return false;
 	return true;
+}
+
+bool
+acceptor_is_outlived(const struct acceptor *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!a->sockets[i].inherited)
+			return false;
+	return a->n > 0;
 }
 
 int

@@ -23,7 +23,8 @@ struct acceptor;
 struct acceptor_socket {
 	struct loop_fd watch; /* first: its address is the socket's */
 	struct listener listener;
-	uint8_t role; /* of its connections */
+	uint8_t role;   /* of its connections */
+	bool inherited; /* whoever gave it keeps it, too */
 	struct acceptor *all;
 };
 
@@ -59,6 +60,10 @@ int acceptor_inherit(struct acceptor *a, uint8_t role, const char **ret_why);
 
 /* Are all sockets so far Unix sockets or on loopback? */
 bool acceptor_is_local(const struct acceptor *a);
+
+/* Were all sockets inherited, so that they outlive this process, and clients
+ * that connect are served by the next? */
+bool acceptor_is_outlived(const struct acceptor *a);
 
 /* Adds the TCP ports, one per line, in the order they were opened.  0, or -1
  * if there is no memory. */

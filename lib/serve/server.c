@@ -73,8 +73,8 @@ server_close(struct server *s)
 void
 server_close_connections(struct server *s)
 {
-	conn_close_all(&s->conns);
-	conn_close_all(&s->metrics_conns);
+	conn_close_all(&s->conns, false);
+	conn_close_all(&s->metrics_conns, false);
 }
 
 void

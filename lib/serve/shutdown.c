@@ -10,6 +10,7 @@
 
 static const char *check_backend(struct shutdown *s);
 static const char *check_time(struct shutdown *s, int64_t now_ms);
+static void check_connections(struct shutdown *s, int64_t now_ms);
 static const char *break_off(struct shutdown *s, int status, const char *why);
 static void move(struct shutdown *s, enum shutdown_stage stage);
 static int64_t leaving_due(const struct shutdown *s);
@@ -29,8 +30,10 @@ shutdown_init(struct shutdown *s, struct server *server, int64_t unready_ms,
 void
 shutdown_begin(struct shutdown *s)
 {
-	if (s->stage == SHUTDOWN_RUNNING)
-		move(s, SHUTDOWN_UNREADY);
+	if (s->stage != SHUTDOWN_RUNNING)
+		return;
+	s->outlived = acceptor_is_outlived(&s->server->acceptor);
+	move(s, s->outlived ? SHUTDOWN_HANDING : SHUTDOWN_UNREADY);
 }
 
 const char *
@@ -75,10 +78,26 @@ check_time(struct shutdown *s, int64_t now_ms)
 {
 	if (s->stage == SHUTDOWN_UNREADY && now_ms >= s->stage_due_ms)
 		move(s, SHUTDOWN_DRAINING);
+	if (s->stage == SHUTDOWN_HANDING)
+		check_connections(s, now_ms);
 	return now_ms < s->grace_due_ms
 		   ? NULL
 		   : break_off(s, EXIT_TEMPFAIL,
 			 "stdin: no end of verdicts within --grace");
+}
+
+/* A request that is on its way on a connection that was idle would be lost
+ * with it: the next one is waited for a little. */
+static void
+check_connections(struct shutdown *s, int64_t now_ms)
+{
+	if (now_ms >= s->stage_due_ms && !s->idle_closed) {
+		conn_close_all(&s->server->conns, true);
+		s->idle_closed = true;
+		s->stage_due_ms += SHUTDOWN_IDLE_MS;
+	}
+	if (s->server->conns.count == 0 || now_ms >= s->stage_due_ms)
+		move(s, SHUTDOWN_DRAINING);
 }
 
 /* Stops waiting for verdicts: lines without one are answered 504. */
@@ -102,13 +121,17 @@ move(struct shutdown *s, enum shutdown_stage stage)
 	s->stage = stage;
 	s->stage_due_ms = IO_FOREVER;
 	server_close_connections(s->server);
-	s->server->routes.unready = true;
+	s->server->routes.unready = !s->outlived || stage == SHUTDOWN_LEAVING;
 	if (s->grace_due_ms == IO_FOREVER)
 		s->grace_due_ms = clock_ms() + s->grace_ms;
 	switch (stage) {
 	case SHUTDOWN_RUNNING: return;
 	case SHUTDOWN_UNREADY:
 		s->stage_due_ms = clock_ms() + s->unready_ms;
+		return;
+	case SHUTDOWN_HANDING:
+		acceptor_close(&s->server->acceptor);
+		s->stage_due_ms = clock_ms() + SHUTDOWN_IDLE_MS;
 		return;
 	case SHUTDOWN_DRAINING: server_stop_accepting(s->server); return;
 	case SHUTDOWN_LEAVING:
@@ -144,6 +167,8 @@ shutdown_close_output(struct shutdown *s)
 int64_t
 shutdown_due(const struct shutdown *s)
 {
+	if (s->stage == SHUTDOWN_HANDING && s->server->conns.count == 0)
+		return clock_ms();
 	return num_min(s->stage_due_ms, s->grace_due_ms);
 }
 

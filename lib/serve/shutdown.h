@@ -3,7 +3,10 @@
  * the backend.
  *
  *	RUNNING -> UNREADY -> DRAINING -> LEAVING -> end
+ *	        `> HANDING '
  *
+ * UNREADY lets a proxy find another server, HANDING leaves those who connect
+ * to the next one, where the sockets outlive this one.
  * It goes only forward, and may leave stages out.  move() of shutdown.c is the
  * one place where the stage changes.
  */
@@ -16,12 +19,16 @@
 #include "serve/server.h"
 
 enum {
-	SHUTDOWN_LINGER_MS = 1000 /* for last answers to be read, at least */
+	SHUTDOWN_LINGER_MS = 1000, /* for last answers to be read, at least */
+	SHUTDOWN_IDLE_MS = 250     /* for requests on connections that were
+				    * idle, and twice that for all of them */
 };
 
 enum shutdown_stage {
 	SHUTDOWN_RUNNING,
 	SHUTDOWN_UNREADY,  /* /health/ready says no; requests are taken */
+	SHUTDOWN_HANDING,  /* nothing is accepted; requests on connections are
+			    * taken, each is the last of its connection */
 	SHUTDOWN_DRAINING, /* nothing is accepted, verdicts are read to their
 			    * end */
 	SHUTDOWN_LEAVING   /* all is answered; clients read the last answers */
@@ -32,6 +39,8 @@ struct shutdown {
 	int64_t unready_ms; /* how long UNREADY takes */
 	int64_t grace_ms;   /* for everything up to LEAVING */
 	enum shutdown_stage stage;
+	bool outlived;        /* by the sockets for requests */
+	bool idle_closed;     /* in HANDING */
 	int64_t stage_due_ms; /* its end by time; IO_FOREVER: none */
 	int64_t grace_due_ms;
 	int status; /* exit status */

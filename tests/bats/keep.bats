@@ -58,6 +58,39 @@ ends_with() {
 	quiet err
 }
 
+@test "sockets that are meant for it are the command's, each time" {
+	plan 'echo "$LISTEN_FDS $LISTEN_PID $$ $(readlink /proc/$$/fd/3)" >>handed
+		exec sleep 60'
+	socket=$(mktemp -u /tmp/incr-keep.XXXXXX)
+	background setsid incr-listen "$socket" -- incr-keep -p part.pid x \
+		-- ./part >out 2>err
+	keeper=$!
+	for n in 1 2 3; do
+		wait_for 5 has_handed "$n"
+		kill -9 "$(pid)"
+	done
+	wait_for 5 has_handed 4
+	rm "$socket"
+	[ "$(cut -d ' ' -f 1 handed | sort -u)" = 1 ]
+	[ "$(cut -d ' ' -f 4 handed | sort -u | grep -c socket:)" = 1 ]
+	awk '$2 != $3 { exit 1 }' handed
+	kill "$keeper"
+	ends_with 0
+	# Those of somebody else are not.
+	plan 'echo "$LISTEN_PID" >>others; exec sleep 60'
+	rm runs
+	export LISTEN_FDS=1 LISTEN_PID=1
+	keep
+	[ "$(cat others)" = 1 ]
+	kill "$keeper"
+	ends_with 0
+	run -100 incr-listen 127.0.0.1:0 127.0.0.1:0 127.0.0.1:0 127.0.0.1:0 \
+		127.0.0.1:0 -- incr-keep x -- true
+	[ "$output" = 'incr-keep: LISTEN_FDS: more than 4 sockets' ]
+}
+
+has_handed() { [ "$(wc -l <handed)" -eq "$1" ]; }
+
 @test "SIGTERM, SIGINT, SIGQUIT and SIGHUP end it with the command" {
 	local signal
 	for signal in TERM INT QUIT HUP; do

@@ -603,6 +603,30 @@ test_last(void)
 	finish();
 }
 
+/* The one that is idle ends, the one that waits for an answer gets it. */
+static void
+test_closing_idle(void)
+{
+	begin(NULL);
+	send_text(POST("/", "1") "a");
+	conn_close_all(&all, true);
+	(void)conn_tick(&all, clock_ms());
+	turn();
+	check(all.count == 1, "it waits");
+	verdict(0, HTTP_202);
+	turn();
+	check(ends(received(), "EOF"), "the last one");
+	all.closing = all.no_idle = false;
+	finish();
+	begin(NULL);
+	conn_close_all(&all, true);
+	(void)conn_tick(&all, clock_ms());
+	turn();
+	check(all.count == 0, "idle");
+	all.closing = all.no_idle = false;
+	finish();
+}
+
 static void
 test_closing(void)
 {
@@ -610,7 +634,7 @@ test_closing(void)
 
 	begin(NULL);
 	send_text(POST("/", "1") "a" POST("/", "1") "b");
-	conn_close_all(&all);
+	conn_close_all(&all, false);
 	verdict(0, HTTP_202);
 	turn();
 	check(strstr(received(), "close") == NULL, "another one waits");
@@ -750,6 +774,7 @@ main(void)
 	test_half_closed();
 	test_last();
 	test_closing();
+	test_closing_idle();
 	test_time();
 	test_time_of_body();
 	test_slow_reader();

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +132,62 @@ test_in_order(void)
 	close_server();
 }
 
+/* Who connects is left to the next server, which has the same sockets; a
+ * client that is connected may send one more request. */
+static void
+test_handing(void)
+{
+	int64_t now_ms;
+	int pair[2];
+
+	open_server();
+	server.acceptor.sockets[0].inherited = true;
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0 &&
+		  conn_open(&server.conns, pair[0],
+		      &(struct origin){.role = ROUTES_FRONT}) == 0,
+	    "a connection");
+	shutdown_begin(&stop);
+	now_ms = clock_ms();
+	check(stop.stage == SHUTDOWN_HANDING && !server.routes.unready &&
+		  server.conns.closing && !listens(),
+	    "it is ready, and accepts nothing");
+	check(shutdown_step(&stop, now_ms) == NULL &&
+		  stop.stage == SHUTDOWN_HANDING && server.conns.count == 1,
+	    "not yet");
+	shutdown_close_output(&stop);
+	check(!server.backend.out_closed, "requests are taken");
+	now_ms += SHUTDOWN_IDLE_MS;
+	check(shutdown_step(&stop, now_ms) == NULL &&
+		  stop.stage == SHUTDOWN_HANDING,
+	    "idle for long");
+	(void)server_tick(&server, now_ms);
+	check(server.conns.count == 0 && shutdown_due(&stop) <= clock_ms(),
+	    "the idle one ends");
+	check(shutdown_step(&stop, now_ms) == NULL &&
+		  stop.stage == SHUTDOWN_DRAINING && !server.routes.unready,
+	    "without connections there is nothing to wait for");
+	close(pair[1]);
+	close_server();
+}
+
+/* One of its own sockets does not outlive it. */
+static void
+test_handing_some(void)
+{
+	const char *why;
+
+	open_server();
+	server.acceptor.sockets[0].inherited = true;
+	check(acceptor_is_outlived(&server.acceptor), "all of them");
+	check(acceptor_open(
+		  &server.acceptor, "127.0.0.1:0", ROUTES_FRONT, &why) == 0,
+	    "%s", why);
+	shutdown_begin(&stop);
+	check(
+	    stop.stage == SHUTDOWN_UNREADY && server.routes.unready, "unready");
+	close_server();
+}
+
 static void
 test_verdicts_missing(void)
 {
@@ -225,6 +282,8 @@ main(void)
 	check(mkdtemp(path) != NULL, "%s", path);
 	*slash = '/';
 	test_in_order();
+	test_handing();
+	test_handing_some();
 	test_verdicts_missing();
 	test_verdicts_end();
 	test_unread();

@@ -1,0 +1,85 @@
+/*
+ * A chain loader: listens at addresses, then becomes a command that finds the
+ * sockets as sd_listen_fds(3) does.  A supervisor as that command keeps them
+ * while it replaces a server: clients that connect meanwhile wait, and the next
+ * server answers them.
+ *
+ * It has no input, no output, and no increment.  Killed at any line before the
+ * exec it leaves at most a Unix socket at which nobody listens, which the next
+ * one replaces.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "net/listen.h"
+
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 /* as of env(1) */ };
+
+static const struct options_prog prog = {.name = "incr-listen",
+    .operands = "ADDR... -- COMMAND [ARG...]",
+    .purpose =
+	"Listens at addresses, then becomes a command with the sockets."};
+
+static int find_command(int argc, char **argv);
+static int open_all(char **addrs, int n, struct listener *ret);
+static void close_all(struct listener *l, int n);
+
+int
+main(int argc, char **argv)
+{
+	struct listener l[LISTEN_MAX];
+	int command = find_command(argc, argv), n, error;
+	int first;
+
+	log_name(prog.name);
+	first = options_parse(&prog, command, argv);
+	if (first == command || command + 1 >= argc)
+		log_die(EXIT_CONFIG, "needs ADDR... -- COMMAND; see %s --help",
+		    prog.name);
+	n = open_all(argv + first, command - first, l);
+	if (listen_hand_over(l, n) == 0)
+		execvp(argv[command + 1], argv + command + 1);
+	error = errno;
+	close_all(l, n);
+	log_die(error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE, "%s: %s",
+	    argv[command + 1], strerror(error));
+}
+
+/* The index of the first --, or argc: what follows is none of our options. */
+static int
+find_command(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return i;
+	return argc;
+}
+
+/* How many sockets that makes. */
+static int
+open_all(char **addrs, int n, struct listener *ret)
+{
+	const char *why;
+	int opened = 0, more;
+
+	for (int i = 0; i < n; i++) {
+		more = listen_open(
+		    addrs[i], ret + opened, LISTEN_MAX - opened, &why);
+		if (more < 0) {
+			close_all(ret, opened);
+			log_die(log_status(why), "%s: %s", addrs[i], why);
+		}
+		opened += more;
+	}
+	return opened;
+}
+
+static void
+close_all(struct listener *l, int n)
+{
+	while (n > 0)
+		listen_close(&l[--n]);
+}
