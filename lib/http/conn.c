@@ -47,10 +47,8 @@ static void enqueue(struct conn *c);
 static void flush(struct conn *c);
 static int gather(struct conn *c, struct buf *reply);
 static void settle(struct conn *c);
-static enum conn_state next_state(const struct conn *c);
 static void move(struct conn *c, enum conn_state to);
 static void destroy(struct conn *c);
-static void expire(struct conn *c);
 
 static struct conn *
 conn_of(struct timer *t)
@@ -355,13 +353,6 @@ gather(struct conn *c, struct buf *reply)
 
 /* -- states -------------------------------------------------------------- */
 
-static void
-settle(struct conn *c)
-{
-	if (c->state != CONN_LINGERING)
-		move(c, next_state(c));
-}
-
 /* What c has to wait for, by its input, its requests and its answers. */
 static enum conn_state
 next_state(const struct conn *c)
@@ -384,6 +375,13 @@ next_state(const struct conn *c)
 	if (c->in.len > 0)
 		return CONN_HEAD;
 	return answers ? CONN_WAITING : CONN_IDLE;
+}
+
+static void
+settle(struct conn *c)
+{
+	if (c->state != CONN_LINGERING)
+		move(c, next_state(c));
 }
 
 /* The one place where the state changes.  With GONE, and if epoll refuses, c
@@ -460,22 +458,6 @@ give_back(struct conns *all, int64_t now_ms)
 	return IO_FOREVER;
 }
 
-int64_t
-conn_tick(struct conns *all, int64_t now_ms)
-{
-	int64_t next_ms = give_back(all, now_ms), due_ms;
-
-	for (size_t i = 0; i < CONN_LIMITED; i++) {
-		struct timerlist *l = &all->lists[i];
-
-		while ((due_ms = timerlist_next(l)) <= now_ms ||
-		       (i == CONN_IDLE && all->no_idle && l->first != NULL))
-			expire(conn_of(l->first));
-		next_ms = num_min(next_ms, due_ms);
-	}
-	return all->first_queued == NULL ? next_ms : now_ms;
-}
-
 static void
 expire(struct conn *c)
 {
@@ -499,4 +481,20 @@ expire(struct conn *c)
 	case CONN_GONE:
 	case CONN_STATES: move(c, CONN_GONE); return;
 	}
+}
+
+int64_t
+conn_tick(struct conns *all, int64_t now_ms)
+{
+	int64_t next_ms = give_back(all, now_ms), due_ms;
+
+	for (size_t i = 0; i < CONN_LIMITED; i++) {
+		struct timerlist *l = &all->lists[i];
+
+		while ((due_ms = timerlist_next(l)) <= now_ms ||
+		       (i == CONN_IDLE && all->no_idle && l->first != NULL))
+			expire(conn_of(l->first));
+		next_ms = num_min(next_ms, due_ms);
+	}
+	return all->first_queued == NULL ? next_ms : now_ms;
 }
