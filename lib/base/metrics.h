@@ -47,7 +47,8 @@ int metrics_open(const char *prog, struct metric *table, size_t n);
 void metrics_observe(struct metric *m, double seconds);
 
 /* Writes the file if a second has passed and a value has changed, or after four
- * seconds; a failure is tried again the next time.  Returns the clock_ms() of the next call, IO_FOREVER if off. */
+ * seconds; a failure is tried again the next time.  Returns the clock_ms() of
+ * the next call, IO_FOREVER if off. */
 int64_t metrics_tick(int64_t now_ms);
 
 /* Adds the text of the file as it would be now, also if metrics are off.  0,

@@ -35,7 +35,7 @@ pg_error_remedy(const char *sqlstate)
 }
 
 bool
-pg_error_is_credentials(const char *text)
+pg_error_is_login(const char *text)
 {
 	bool any = false;
 
@@ -43,6 +43,8 @@ pg_error_is_credentials(const char *text)
 		size_t len = strcspn(text, "\n");
 		const char *code = memmem(text, len, ":  28", 5);
 
+		if (code == NULL)
+			code = memmem(text, len, ":  3D", 5);
 		if (strncmp(text, "connection to server", 20) == 0) {
 			if (code == NULL)
 				return false;
@@ -51,4 +53,12 @@ pg_error_is_credentials(const char *text)
 		text = text[len] == '\0' ? NULL : text + len + 1;
 	}
 	return any;
+}
+
+const char *
+pg_error_login_remedy(const char *text)
+{
+	return strstr(text, ":  3D") == NULL
+		   ? ""
+		   : "; create it, then run incr-db create";
 }

@@ -20,13 +20,18 @@ bool pg_error_is_permanent(const char *sqlstate);
 const char *pg_error_remedy(const char *sqlstate);
 
 /*
- * Did every host that was tried refuse user or password (class 28)?  text is
- * PQerrorMessage of a connection that failed, PQERRORS_VERBOSE:
+ * Did every host that was tried refuse user or password (class 28), or say that
+ * there is no such database (3D)?  text is PQerrorMessage of a connection that
+ *failed, PQERRORS_VERBOSE:
  *
  *	connection to server at "HOST" ..., failed: FATAL:  28P01: ...
  *	connection to server at "HOST" ..., failed: Connection refused
  *		Is the server running on that host ...
  */
-bool pg_error_is_credentials(const char *text);
+bool pg_error_is_login(const char *text);
+
+/* What to do about a connection that failed so, with "; " in front; constant,
+ * empty if the text says enough. */
+const char *pg_error_login_remedy(const char *text);
 
 #endif

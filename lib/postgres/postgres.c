@@ -178,7 +178,7 @@ step_connecting(struct postgres *pg, short revents)
 	pg->polling = PQconnectPoll(pg->conn);
 	if (pg->polling == PGRES_POLLING_FAILED) {
 		explain(pg, PQerrorMessage(pg->conn));
-		if (pg_error_is_credentials(PQerrorMessage(pg->conn)))
+		if (pg_error_is_login(PQerrorMessage(pg->conn)))
 			fault(pg);
 		else
 			disconnect(pg);
@@ -420,8 +420,9 @@ move(struct postgres *pg, enum link to)
 static void
 explain(struct postgres *pg, const char *text)
 {
-	reason_set(pg->status.why, "%.*s", (int)strcspn(text, "\n"),
-	    *text == '\0' ? "connection lost" : text);
+	reason_set(pg->status.why, "%.*s%s", (int)strcspn(text, "\n"),
+	    *text == '\0' ? "connection lost" : text,
+	    pg_error_login_remedy(text));
 }
 
 const struct postgres_status *

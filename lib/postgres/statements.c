@@ -103,8 +103,8 @@ static const char sum_lines[] =
 #define AUDIT(where) \
 	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
 	"|| ' ' || count(*)::text || ' ' || (select lines from (" LINES \
-	") as l)::text, 'UTF8') as row from " STATEMENT_INCREMENTS \
-	" " where "union all select 1, uuid_send(consumer) || int8send(seq) " \
+	") as l)::text, 'UTF8') as row from " STATEMENT_INCREMENTS " " where \
+	"union all select 1, uuid_send(consumer) || int8send(seq) " \
 	"from " STATEMENT_LEDGER " where queue = $1"
 
 #define AUDIT_ROWS(where) \
@@ -296,8 +296,7 @@ statements_sum(struct postgres *pg, const char *queue)
 }
 
 int
-statements_summed(
-    const struct postgres *pg, bool *ret_rows, int64_t *ret_lines)
+statements_summed(const struct postgres *pg, bool *ret_rows, int64_t *ret_lines)
 {
 	const char *row = postgres_value(pg, 0, 16);
 

@@ -2,6 +2,7 @@
 # incr-db: make the tables, compare their shape, empty and show the counts.
 
 # bats file_tags=scripts
+bats_require_minimum_version 1.5.0
 load helper
 
 OTHER=00000000-0000-0000-0000-000000000001
@@ -215,7 +216,7 @@ differs() {
 	sql 'drop table increments'
 	run incr-db show
 	[ "$status" -eq 100 ]
-	[ "$output" = 'incr-db: postgres: relation "increments" does not exist' ]
+	[ "$output" = 'incr-db: postgres: relation "increments" does not exist; run incr-db create' ]
 }
 
 # -- options ---------------------------------------------------------------------
@@ -317,6 +318,26 @@ psql_seen() {
 }
 
 # -- services --------------------------------------------------------------------
+
+@test "a database or a role that is none is 100, from every program, with a hint" {
+	use_redis
+	local url what
+	while read -r what url; do
+		export DATABASE_URL="postgresql:///$url&host=$INCR_SUITE/pg"
+		for command in 'incr-db create' 'incr-db clear -y' 'incr-db show' \
+			'incr-flush' incr-audit; do
+			# shellcheck disable=SC2086 # its words
+			run -100 timeout 20 $command < <(increment 1)
+			[ "${#lines[@]}" -eq 1 ]
+			[[ "$output" == "${command%% *}: postgres: "*"$what \"nope\" does not exist"* ]]
+			[ "$what" = role ] ||
+				[[ "$output" == *'; create it, then run incr-db create' ]]
+		done
+	done <<-'END'
+		database nope?user=postgres
+		role postgres?user=nope
+	END
+}
 
 @test "a database that is away is 111, said in one line" {
 	export DATABASE_URL="postgresql:///x?host=$DIR"

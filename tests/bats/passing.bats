@@ -242,6 +242,25 @@ killed_while() {
 		"alter role role_$DB login"
 }
 
+@test "a database that is gone at the start is 100 until it was right once" {
+	local db=${DATABASE_URL#postgresql:///} pid
+	db=${db%%\?*}
+	on_server() { psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres -c "$1"; }
+	mkdir "$DIR/once"
+	export RUNTIME_DIRECTORY=$DIR/once
+	increment 1 | incr-flush
+	on_server "alter database $db rename to ${db}_away"
+	increment 2 >"$DIR/line"
+	background incr-flush <"$DIR/line" 2>"$DIR/err"
+	pid=$!
+	wait_for 5 has '; create it, then run incr-db create; waiting' "$DIR/err"
+	RUNTIME_DIRECTORY='' run -100 timeout 20 incr-flush <"$DIR/line"
+	kill -0 "$pid"
+	on_server "alter database ${db}_away rename to $db"
+	wait_for 10 sum_is 3
+	wait "$pid"
+}
+
 # killed_in_redis BREAK TEXT MEND: functions; REDIS_URL has a user of its own
 killed_in_redis() {
 	local p

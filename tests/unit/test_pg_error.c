@@ -49,6 +49,7 @@ statements(void)
 #define HOST(reason) "connection to server at \"h\", port 5432 failed: " reason
 #define WRONG HOST("FATAL:  28P01: password authentication failed\n")
 #define NO_ROLE HOST("FATAL:  28000: role \"nemo\" does not exist\n")
+#define NO_DATABASE HOST("FATAL:  3D000: database \"nope\" does not exist\n")
 #define REFUSED \
 	HOST("Connection refused\n") \
 	"\tIs the server running on that host and accepting connections?\n"
@@ -59,12 +60,15 @@ connections(void)
 {
 	static const struct {
 		const char *text;
-		bool credentials;
+		bool login;
 	} cases[] = {
 	    {WRONG, true},
 	    {NO_ROLE, true},
 	    {WRONG NO_ROLE, true},
 	    {HOST("FATAL:  28P01: no newline"), true},
+	    {NO_DATABASE, true},
+	    {NO_DATABASE WRONG, true},
+	    {NO_DATABASE REFUSED, false},
 	    {REFUSED, false},
 	    {STARTING, false},
 	    {REFUSED WRONG, false}, /* another host may come back */
@@ -76,9 +80,17 @@ connections(void)
 	};
 
 	for (size_t i = 0; i < check_n(cases); i++)
-		check(pg_error_is_credentials(cases[i].text) ==
-			  cases[i].credentials,
-		    "%s", cases[i].text);
+		check(pg_error_is_login(cases[i].text) == cases[i].login, "%s",
+		    cases[i].text);
+}
+
+static void
+remedies(void)
+{
+	check(strcmp(pg_error_login_remedy(WRONG), "") == 0, "password");
+	check(strstr(pg_error_login_remedy(NO_DATABASE), "incr-db create") !=
+		  NULL,
+	    "database");
 }
 
 int
@@ -86,5 +98,6 @@ main(void)
 {
 	statements();
 	connections();
+	remedies();
 	return check_end();
 }
