@@ -52,8 +52,7 @@ const struct queue_identified *queue_identified(const struct queue *q);
 struct queue_totals {
 	bool known; /* the base */
 	int64_t base, acknowledged;
-	int64_t missed;       /* payloads that publishers miss */
-	struct id database;   /* nil: none */
+	struct id database; /* nil: none */
 };
 
 #endif

@@ -226,7 +226,7 @@ survey() {
 	script survey 5 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}totals" "${P}database" "${P}consumer::" \
 		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs |
-		cut -d ' ' -f 1,2,7-
+		cut -d ' ' -f 1,2,6-
 }
 
 # totals [FIELD]...: published, taken and acknowledged, or others
@@ -1663,6 +1663,19 @@ three_kept() {
 	done
 }
 
+@test "totals: what can't be pushed is not published" {
+	publish $B 1 a
+	reject x
+	rcli del "$READY"
+	rcli set "$READY" no-list
+	unchanged publish $B 2 b
+	[[ "$reply" == *WRONGTYPE* ]]
+	unchanged tagged $B 2 t b
+	[[ "$reply" == *WRONGTYPE* ]]
+	withdraw $A 1 ready 0 0 x
+	[ "$(totals)" = 1 ]
+}
+
 identify() { # ID HOW [LINES ROWS]
 	script identify 3 "${P}database" "${P}totals" "${P}consumers" "$1" "$2" \
 		"${P}consumer::" "${3-}" "${4-}"
@@ -1712,7 +1725,7 @@ identify() { # ID HOW [LINES ROWS]
 	[ "$(totals base)" = -7 ]
 	survey_totals=$(script survey 5 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}totals" "${P}database" "${P}consumer::" 9 9 9 99 | xargs)
-	[ "$survey_totals" = "0 0 1 -7 0 0 $C" ]
+	[ "$survey_totals" = "0 0 1 -7 0 $C" ]
 }
 
 # -- maxmemory ------------------------------------------------------------------

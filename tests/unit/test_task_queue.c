@@ -138,6 +138,11 @@ held(void)
 	check(task_queue_due(&q, true, T + 5, T) == T + 5, "nothing is due");
 	task_queue_step(&q, TASK_QUEUE_IDLE, false, T);
 	check(q.outage.since_ms == 0, "the service is there");
+	q.exempt = SECOND;
+	check(task_queue_next(&q, T) == TASK_QUEUE_NONE, "the exempt is not");
+	task_queue_add(&q, SECOND);
+	check(task_queue_next(&q, T) == SECOND, "the exempt may begin");
+	task_queue_remove(&q, SECOND);
 	q.held = false;
 	check(task_queue_next(&q, T) == FIRST, "no longer");
 }

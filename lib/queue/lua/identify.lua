@@ -35,7 +35,6 @@ end
 
 local function begin(base)
     redis.call('HSET', totals, 'base', string.format('%.0f', base))
-    redis.call('HDEL', totals, 'missed')
 end
 
 local was = redis.call('GET', database)
@@ -43,7 +42,7 @@ if how == 'settle' and was == id then
     begin(lines)
 elseif how == 'adopt' and was ~= id or how == 'note' and not was then
     redis.call('SET', database, id)
-    redis.call('HDEL', totals, 'base', 'missed')
+    redis.call('HDEL', totals, 'base')
     if lines ~= '' and (rows == '' or not any_batches()) then
         begin(lines - (redis.call('HGET', totals, 'acknowledged') or 0))
     end

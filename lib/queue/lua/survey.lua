@@ -9,12 +9,11 @@
 --        4 payloads to return of a list at most   5 bytes, but one payload
 --        in any case
 -- Reply  payloads ready, payloads rejected; the totals {1 if it is known where
---        they began, else 0; base; payloads acknowledged (identify.lua);
---        payloads that publishers miss; the database, '' none}; of each of the
---        two lists the payloads {...} that are newer than those the caller has
---        read, not all if there are too many; then for each consumer {its id,
---        its last sequence number, and of each of its batches: seq, payloads
---        ...}
+--        they began, else 0; base; payloads acknowledged (identify.lua); the
+--        database, '' none}; of each of the two lists the payloads {...} that
+--        are newer than those the caller has read, not all if there are too
+--        many; then for each consumer {its id, its last sequence number, and
+--        of each of its batches: seq, payloads ...}
 
 local prefix, max, max_bytes = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
 local CHUNK = 8 -- payloads read at once: large ones must not fill the memory
@@ -36,11 +35,9 @@ local function newer(list, length, known)
 end
 
 local function totals()
-    local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged', 'missed')
-    for i = 1, 3 do
-        n[i] = tonumber(n[i] or '')
-    end
-    return {n[1] and 1 or 0, n[1] or 0, n[2] or 0, n[3] or 0,
+    local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged')
+    local base, acknowledged = tonumber(n[1] or ''), tonumber(n[2] or '')
+    return {base and 1 or 0, base or 0, acknowledged or 0,
         redis.call('GET', KEYS[5]) or ''}
 end
 
