@@ -30,7 +30,7 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 units: $(unit_tests:%=$(BUILD)/unit/%) \
 	$(fuzz_targets:%=$(BUILD)/unit/replay_%) $(BUILD)/unit/http_drive \
 	$(BUILD)/unit/queue_call $(BUILD)/bench/idle $(BUILD)/chaos/proxy \
-	$(BUILD)/chaos/clock.so
+	$(BUILD)/chaos/clock.so $(BUILD)/guard
 
 $(unit_tests:%=$(BUILD)/unit/%) $(BUILD)/unit/queue_call: \
 		$(BUILD)/unit/%: tests/unit/%.c $(ARCHIVE)
@@ -112,6 +112,11 @@ $(fuzz_targets:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
 $(BUILD)/bench/%: tests/bench/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
 	@$(BUILD_TEST) -o $@ $^ $(LIBS)
+
+# What ends with a test run all that it started.
+$(BUILD)/guard: tests/ci/guard.c
+	@mkdir -p $(@D)
+	@$(BUILD_TEST) -o $@ $<
 
 # What tests/chaos/run puts between the parts.
 $(BUILD)/chaos/proxy: tests/chaos/proxy.c tests/chaos/peer.c tests/chaos/peer.h

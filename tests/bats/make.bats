@@ -185,7 +185,8 @@ machine() {
 
 # long_tests: a tree whose long tests are these
 long_tests() {
-	mkdir -p t/tests/long
+	mkdir -p t/tests/long t/build
+	cp "$ROOT/build/guard" t/build
 	cp "$ROOT/tests/long/run" t/tests/long
 	printf '#!/bin/sh\necho "figure: 3 s"\n' >t/tests/long/good
 	printf '#!/bin/sh\necho "no 4 cores"; exit 77\n' >t/tests/long/absent
