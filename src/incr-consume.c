@@ -15,6 +15,7 @@
  * under the same name, except a registration, which has a new id each time.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,6 +100,8 @@ static struct metric series[M_COUNT] = {
 
 static void begin(struct consumer *c, int argc, char **argv);
 static void consume(struct consumer *c, int signals);
+static void not_written(const struct consumer *c, int error)
+    __attribute__((noreturn));
 static int64_t next_event(const struct consumer *c, const struct outage *o);
 static void look_after(
     const struct consumer *c, enum queue_state state, struct outage *o);
@@ -168,19 +171,28 @@ consume(struct consumer *c, int signals)
 		if (clock_paused(&round_ms))
 			log_die(EXIT_TEMPFAIL, "stdout: paused for a week, "
 					       "not written");
-		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(EPIPE));
 		while (signals_next(signals) != 0)
 			c->stop = true;
+		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			not_written(c, EPIPE);
 		if (consumer_step(c, fds[0].revents, &state) < 0)
 			log_no_memory();
 		look_after(c, state, &outage);
 		say_held(c);
 		leave_full(c);
 		if (stream_write(&c->stream, STDOUT_FILENO) < 0)
-			log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+			not_written(c, errno);
 		count(c);
 	}
+}
+
+/* A reader that the same signal ended first is nothing to speak of. */
+static void
+not_written(const struct consumer *c, int error)
+{
+	if (error == EPIPE && c->stop)
+		exit(EXIT_TEMPFAIL);
+	log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(error));
 }
 
 /* When look_after or count have something to do. */

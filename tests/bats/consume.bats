@@ -180,6 +180,22 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	not elapsed "$before" 5000000
 }
 
+@test "a reader that the same signal ended first is not spoken of" {
+	mkfifo pipe
+	exec 7<>pipe
+	background incr-consume >pipe 2>err 7>&-
+	consume=$!
+	read -rt 10 _ <&7
+	kill -STOP "$consume"
+	kill "$consume"
+	exec 7<&-
+	kill -CONT "$consume"
+	status=0
+	wait "$consume" || status=$?
+	[ "$status" = 111 ]
+	[ ! -s err ]
+}
+
 @test "a full disk and a closed output are 111, the batch stays" {
 	put a
 	run sh -c 'incr-consume -o >/dev/full'

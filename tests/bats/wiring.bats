@@ -295,3 +295,22 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 	chmod +x bin/incr-publish
 	run -100 bin/incr-ingest -l "$socket"
 }
+
+@test "a wiring that is ended while it starts says nothing" {
+	# What it waits for then.
+	mkdir bin
+	printf '#!/bin/sh\n: >"$0.runs"\nexec sleep 100\n' >bin/mktemp
+	chmod +x bin/mktemp
+	for wiring in "incr-ingest -l $socket" incr-drain; do
+		rm -f bin/mktemp.runs
+		# shellcheck disable=SC2086 # words
+		PATH=$PWD/bin:$PATH background setsid $wiring 2>err
+		main=$!
+		wait_for 10 test -e bin/mktemp.runs
+		kill -- "-$main"
+		status=0
+		wait "$main" || status=$?
+		[ "$status" = 143 ]
+		[ ! -s err ]
+	done
+}
