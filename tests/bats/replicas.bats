@@ -33,7 +33,6 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 # them.  Then the replicas and the sentinel lose the primary, and a replica
 # takes over, but a drain still has the old primary; another has the new one.
 parted() {
-	patience 60000
 	background incr-consume -r "redis://127.0.0.1:$P1" "$@" \
 		>lines 2>err.old
 	old=$!
@@ -42,9 +41,7 @@ parted() {
 	increments 1 100 | incr-publish -r "redis://127.0.0.1:$P1"
 	wait_for 10 in_sync
 	cut sentinel
-	patience 500
-	wait_for 20 moved "$P1"
-	patience 60000
+	fail_over "$P1"
 	kill -CONT "$old"
 }
 # the old primary's batch, and what became of it
@@ -89,13 +86,10 @@ refused() { cut_cli info commandstats | grep evalsha | grep -q 'rejected_calls=[
 
 @test "who has nothing to do notices that the primary lost its replicas" {
 	group
-	patience 60000
 	background incr-consume -R 1 >lines 2>err
 	wait_for 10 has '"seq":0' lines
 	cut sentinel
-	patience 500
-	wait_for 20 moved "$P1"
-	patience 60000
+	fail_over "$P1"
 	increment 1 | incr-publish
 	wait_for 20 has '"value":1}' lines
 }

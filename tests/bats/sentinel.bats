@@ -39,7 +39,7 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	group
 	mkfifo in
 	exec 7<>in
-	background incr-publish -e <in >out 2>err 7>&-
+	background incr-publish -e -w 30 <in >out 2>err 7>&-
 	publish=$!
 	increments 1 100 >&7
 	wait_for 10 lines out 100
@@ -48,9 +48,9 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	kill -9 "$(cat p1.pid)"
 	wait_for 10 not listening "$P1"
 	increments 101 200 >&7
+	fail_over "$P1"
 	wait_for 20 lines out 200
 	exec 7>&-
-	moved "$P1"
 	wait_for 10 gone "$publish"
 	not grep -e unavailable -e unknown out
 	incr-consume -o | incr-flush
@@ -62,14 +62,13 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 	group
 	mkfifo in
 	exec 7<>in
-	background incr-publish -e <in >out 2>err 7>&-
+	background incr-publish -e -w 30 <in >out 2>err 7>&-
 	background setsid sh -c 'incr-consume 2>err.consume | incr-flush -i 0.1' 7>&-
 	increments 1 100 >&7
 	wait_for 10 lines out 100
 	wait_for 10 sum_is 5050
 	wait_for 10 in_sync
-	redis-cli -p "$S" sentinel failover m
-	wait_for 20 moved "$P1"
+	fail_over "$P1"
 	increments 101 200 >&7
 	exec 7>&-
 	wait_for 20 lines out 200
@@ -87,7 +86,7 @@ publishes_to_p1() {
 	export REDIS_URL="redis-sentinel://127.0.0.1:$S?master=m"
 	mkfifo in
 	exec 7<>in
-	background incr-publish -e <in >out 2>err 7>&-
+	background incr-publish -e -w 30 <in >out 2>err 7>&-
 	increments 1 10 >&7
 	wait_for 10 lines out 10
 }
