@@ -210,8 +210,8 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 @test "a typed payload is there within 150 ms" {
 	local quick=0
 	start out
-	# Each comes just after a look. Some may have to wait for a processor.
-	for i in $(seq 20); do
+	# Each comes just after a look. Most may have to wait for a processor.
+	for i in $(seq 100); do
 		before=${EPOCHREALTIME/./}
 		put "t$i"
 		wait_for 5 has_line "t$i" out

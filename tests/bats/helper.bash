@@ -112,17 +112,47 @@ alone() (
 	"$@"
 )
 
-# free_port: a TCP port that nobody listens to, no other test of the suite
-# gets, and the kernel gives to no client.
+# free_port: a TCP port that nobody listens to, no other test of this or another
+# suite on this machine gets, also while a server on it is down, and the kernel
+# gives to no client.
 free_port() {
-	local port
-	for port in $(shuf -i 10000-29999 -n 200); do
-		[ -z "${INCR_SUITE-}" ] ||
-			mkdir "$INCR_SUITE/port.$port" 2>/dev/null || continue
-		[ -n "$(ss -Hltn "sport = :$port")" ] || break
+	local block=${INCR_PORTS-} port
+	[ "$block" ] || block=$(take_ports)
+	for port in $(shuf -i $((10000 + block * 500))-$((10499 + block * 500))); do
+		mkdir "$PORTS/$block/$port" 2>/dev/null || continue
+		[ -z "$(ss -Hltn "sport = :$port")" ] || continue
+		echo "$port"
+		return
 	done
-	echo "$port"
+	return 1
 }
+PORTS=/tmp/incr-ports
+
+# take_ports: the number of the block of ports that is this process's, for as
+# long as it lives.
+take_ports() (
+	umask 0
+	[ -d "$PORTS" ] || mkdir -m 1777 "$PORTS" || [ -d "$PORTS" ]
+	exec 9<"$PORTS"
+	flock 9
+	own="$$ $(started $$)"
+	for block in $({ grep -lxF "$own" "$PORTS"/*/owner |
+		sed 's:/owner$::; s:.*/::'; shuf -i 0-39; } 2>/dev/null); do
+		read -r pid start 2>/dev/null <"$PORTS/$block/owner" || start=
+		if [ "$pid $start" != "$own" ]; then
+			[ -z "$start" ] || [ "$(started "$pid")" != "$start" ] ||
+				continue
+			rm -rf "${PORTS:?}/$block"
+			mkdir "$PORTS/$block" || continue
+			echo "$own" >"$PORTS/$block/owner"
+		fi
+		echo "$block"
+		return
+	done 2>/dev/null
+	return 1
+)
+# started PID: by which it is told apart from others that have its number
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 
 # checkpoint CONSUMER SEQ LINES [ADOPTED [MORE]]: a line of incr-consume;
 # MORE are members, each with a comma before it.

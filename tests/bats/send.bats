@@ -10,7 +10,7 @@ start_caddy() {
 	local port
 	mkdir -p "$1/flags"
 	for _ in 1 2 3 4 5; do
-		port=$((20000 + RANDOM % 12000))
+		port=$(free_port)
 		caddyfile "$1" "$port" >"$1/Caddyfile"
 		echo "$port" >"$1/port"
 		run_caddy "$1"

@@ -7,7 +7,8 @@
 
 setup_suite() {
 	INCR_SUITE=$(mktemp -d /tmp/incr-suite.XXXXXX)
-	export INCR_SUITE
+	INCR_PORTS=$(take_ports)
+	export INCR_SUITE INCR_PORTS
 	chmod 755 "$INCR_SUITE"
 	collect_reports
 	redis_start "$INCR_SUITE/redis" --maxmemory-policy noeviction
@@ -33,7 +34,7 @@ teardown_suite() {
 	pg_stop "$INCR_SUITE/pg"
 	show_reports || failed=1
 	end_leftovers || failed=1
-	rm -rf "$INCR_SUITE"
+	rm -rf "$INCR_SUITE" "${PORTS:?}/$INCR_PORTS"
 	return "${failed:-0}"
 }
 
