@@ -33,8 +33,10 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 # them.  Then the replicas and the sentinel lose the primary, and a replica
 # takes over, but a drain still has the old primary; another has the new one.
 parted() {
-	background incr-consume -r "redis://127.0.0.1:$P1" "$@" \
-		>lines 2>err.old
+	# It may connect again, also once the replicas may not.
+	redis-cli -p "$P1" acl setuser old on '>old' allkeys allchannels +@all
+	REDIS_URL=redis://old:old@127.0.0.1:$P1 \
+		background incr-consume "$@" >lines 2>err.old
 	old=$!
 	wait_for 10 has '"seq":0' lines
 	kill -STOP "$old"
