@@ -67,6 +67,7 @@ static const char *add_listen(void *dest, const char *text);
 static const char *set_metrics(void *dest, const char *text);
 static const char *set_rate(void *dest, const char *text);
 static const char *add_trust(void *dest, const char *text);
+static const char *set_cors(void *dest, const char *text);
 static void drop_listens(void);
 static void open_server(void);
 static void open_sockets(void);
@@ -131,6 +132,13 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_LIST,
 	.dest = &opt.access.trust,
 	.call = add_trust},
+    {.name = "cors",
+	.arg = "ORIGIN",
+	.env = "INCR_CORS",
+	.help = "pages of this origin may send increments; * for all",
+	.kind = OPTIONS_CALL,
+	.dest = &opt.server.cors,
+	.call = set_cors},
     {.name = "metrics",
 	.arg = "ADDR",
 	.help = "serve GET /metrics there",
@@ -253,6 +261,14 @@ add_trust(void *dest, const char *text)
 	else if (address_trust(dest, text) < 0)
 		return "an address, a CIDR block or unix, at most 32";
 	return NULL;
+}
+
+static const char *
+set_cors(void *dest, const char *text)
+{
+	return cors_set(dest, text) == 0
+		   ? NULL
+		   : "*, or http[s]://host[:port] in lower case";
 }
 
 static void

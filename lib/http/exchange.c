@@ -40,6 +40,8 @@ exchange_answer(struct exchange *x, const struct response *a)
 	x->answered = true;
 	x->answer = *a;
 	x->answer.first_line = x->first_line;
+	if (a->more == NULL)
+		x->answer.more = x->more;
 	if (a->code != NULL || a->status == HTTP_207) {
 		traceparent_adopt(&x->trace);
 		x->answer.trace = &x->trace;

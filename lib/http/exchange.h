@@ -25,6 +25,7 @@ struct exchange {
 	int64_t began_us; /* clock_us() at the end of the head */
 	struct response answer;
 	uint64_t first_line; /* of response.h, once the handler knows it */
+	const char *more;    /* of response.h, for an answer without any */
 	void *ctx;           /* the handler's, in the same piece of memory */
 	struct traceparent trace; /* as it came, until a problem is answered */
 	size_t limit;             /* bytes of body that are taken */

@@ -58,7 +58,7 @@ response_add(
 	size_t len = a->text_len, before = out->len;
 
 	if (a->status == HTTP_202 && a->text == NULL && a->first_line == 0 &&
-	    !close)
+	    a->more == NULL && !close)
 		return add_accepted(out);
 	if (a->code != NULL) {
 		len = format_problem(a, problem, sizeof problem);
@@ -67,10 +67,11 @@ response_add(
 	}
 	format_fields(a, fields, sizeof fields);
 	if (buf_addf(out,
-		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s"
+		"HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s%s%s%s"
 		"Content-Length: %zu\r\n\r\n",
 		(unsigned)a->status, http_status_phrase(a->status), date(),
-		fields, close ? "Connection: close\r\n" : "",
+		fields, a->more == NULL ? "" : a->more,
+		close ? "Connection: close\r\n" : "",
 		type == NULL ? "" : "Content-Type: ", type == NULL ? "" : type,
 		type == NULL ? "" : "\r\n", len) == 0 &&
 	    (head_only || buf_add(out, text, len) == 0))

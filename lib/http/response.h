@@ -24,6 +24,7 @@ struct response {
 	enum http_status status;
 	const char *allow;     /* Allow, or NULL */
 	const char *encoding;  /* Accept-Encoding, or NULL */
+	const char *more;      /* more fields, each with its CRLF, or NULL */
 	uint32_t retry_s;      /* Retry-After, 0: none */
 	uint32_t quota, left;  /* of policy: units per second, and now */
 	const char *policy;    /* the rate limit that refuses, or NULL */

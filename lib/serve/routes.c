@@ -40,6 +40,8 @@ static enum route find(const struct request_head *h);
 static bool is_at(const struct request_head *h, enum route route, size_t len);
 static const char *why_none(const struct request_head *h);
 static bool allows(enum route route, uint8_t method);
+static enum decision answer_method(const struct routes *r, enum route route,
+    const struct request_head *h, struct response *ret_answer);
 static enum decision turn_away(struct exchange *x, struct response *ret_answer);
 static enum decision admit(struct routes *r, struct exchange *x,
     const struct request_head *h, struct response *ret_answer);
@@ -88,8 +90,11 @@ static enum decision
 take_head(void *service, struct exchange *x, const struct request_head *h,
     struct response *ret_answer)
 {
+	struct routes *r = service;
 	enum route route;
 
+	if (h->from->role == ROUTES_FRONT)
+		x->more = cors_fields(r->cors);
 	if (h->from->surplus)
 		return turn_away(x, ret_answer);
 	x->close |= h->from->brief;
@@ -100,14 +105,28 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 	request_of(x)->route = (uint8_t)route;
 	x->limit = LINES_JSON_MAX;
 	x->close |= routes[route].closes;
-	if (!allows(route, h->fields->method)) {
-		answer_problem(ret_answer, HTTP_405, "method-not-allowed",
-		    "the field Allow names the methods of this resource");
-		ret_answer->allow = routes[route].posts ? "POST" : "GET, HEAD";
+	if (!allows(route, h->fields->method))
+		return answer_method(r, route, h, ret_answer);
+	return routes[route].posts ? admit(r, x, h, ret_answer) : DECISION_READ;
+}
+
+/* A preflight of a browser needs no token: it can't have one. */
+static enum decision
+answer_method(const struct routes *r, enum route route,
+    const struct request_head *h, struct response *ret_answer)
+{
+	bool preflights = routes[route].posts && cors_fields(r->cors) != NULL;
+
+	if (preflights && h->fields->method == HTTP_METHOD_OPTIONS) {
+		*ret_answer = cors_preflight(r->cors);
 		return DECISION_ANSWER;
 	}
-	return routes[route].posts ? admit(service, x, h, ret_answer)
-				   : DECISION_READ;
+	answer_problem(ret_answer, HTTP_405, "method-not-allowed",
+	    "the field Allow names the methods of this resource");
+	ret_answer->allow = preflights            ? "POST, OPTIONS"
+			    : routes[route].posts ? "POST"
+						  : "GET, HEAD";
+	return DECISION_ANSWER;
 }
 
 /* ROUTES if there is none. */

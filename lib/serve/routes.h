@@ -12,6 +12,7 @@
 #include "serve/access.h"
 #include "serve/backend.h"
 #include "serve/bulk_queue.h"
+#include "serve/cors.h"
 #include "serve/failure_log.h"
 #include "serve/readiness.h"
 #include "serve/serve_metrics.h"
@@ -25,6 +26,7 @@ struct routes {
 	struct backend *backend;
 	struct bulk_queue *bulk;
 	struct serve_metrics *metrics;
+	const struct cors *cors;
 	struct failure_log failures; /* answers 503 and 504, and 207 that have
 				      * such lines; the owner logs them */
 	bool unready;                /* stopping: /health/ready says no */

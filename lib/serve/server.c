@@ -39,10 +39,12 @@ server_open(
 		.wait_ms = backend.verdict_ms,
 		.unsent_bytes = &s->conns.unsent_bytes},
 	    &s->backend, &s->access);
+	s->cors = o->cors;
 	s->routes = (struct routes){.access = &s->access,
 	    .backend = &s->backend,
 	    .bulk = &s->bulk,
-	    .metrics = &s->metrics};
+	    .metrics = &s->metrics,
+	    .cors = &s->cors};
 	s->handler = routes_handler(&s->routes);
 	init_connections(s, o);
 	return 0;

@@ -18,6 +18,7 @@
 #include "serve/access.h"
 #include "serve/backend.h"
 #include "serve/bulk_queue.h"
+#include "serve/cors.h"
 #include "serve/routes.h"
 #include "serve/serve_metrics.h"
 
@@ -28,8 +29,9 @@ enum {
 
 struct server_options {
 	const struct access_options *access; /* borrowed for ever */
-	struct backend_options backend;      /* verdict, service: server's */
-	int64_t limit_ms[CONN_STATES];       /* conn.h */
+	struct cors cors;
+	struct backend_options backend; /* verdict, service: server's */
+	int64_t limit_ms[CONN_STATES];  /* conn.h */
 	uint64_t max_connections;
 	uint64_t max_bulk_requests;
 };
@@ -44,6 +46,7 @@ struct server {
 	struct bulk_queue bulk;
 	struct routes routes;
 	struct serve_metrics metrics;
+	struct cors cors;
 	struct handler handler;
 };
 

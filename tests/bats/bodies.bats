@@ -211,3 +211,72 @@ for i in range(int(n)):
 	# With a length it is 413 before a line is taken, else 207.
 	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '32207 32404 64413' ]
 }
+
+# -- browsers ---------------------------------------------------------------------
+
+# preflight PATH [CURL ARGUMENT...]: what a browser asks before it sends
+preflight() {
+	ask "http://x$1" -X OPTIONS -D "$DIR/head" -H 'Origin: https://shop.example' \
+		-H 'Access-Control-Request-Method: POST' \
+		-H 'Access-Control-Request-Headers: authorization,idempotency-key' \
+		"${@:2}"
+}
+
+@test "--cors: preflights are answered, answers are shown to the origin" {
+	local path code header origin=https://shop.example
+	{
+		echo "shop $(printf %s secret | sha256sum | cut -c1-64)"
+		echo "slow $(printf %s slow | sha256sum | cut -c1-64) 1/s:1"
+	} >"$DIR/tokens"
+	ring judge --tokens "$DIR/tokens" --cors "$origin"
+	local token=(-H 'Authorization: Bearer secret')
+	# shown CODE PATH [CURL ARGUMENT...]
+	shown() {
+		[[ "$(ask "http://x$2" -D "$DIR/head" -d "$BODY" "${@:3}")" == *"$1" ]] || return
+		[ "$(field Access-Control-Allow-Origin | uniq)" = "$origin" ] || return
+		for header in Retry-After RateLimit RateLimit-Policy; do
+			field Access-Control-Expose-Headers | grep -qw "$header" || return
+		done
+	}
+	for path in /increment /increments; do
+		[ "$(preflight "$path")" = 200 ]
+		[ ! -s "$DIR/body" ]
+		[ "$(field Access-Control-Allow-Origin)" = "$origin" ]
+		[ "$(field Access-Control-Allow-Methods)" = POST ]
+		for header in Authorization Idempotency-Key Incr-Line-Offset Content-Type; do
+			field Access-Control-Allow-Headers | grep -qw "$header"
+		done
+		[ "$(ask "http://x$path" -D "$DIR/head")" = 405 ]
+		[ "$(field Allow)" = 'POST, OPTIONS' ]
+		shown 202 "$path" "${token[@]}"
+		shown 401 "$path"
+		shown 400 "$path" "${token[@]}" -d x
+		shown 415 "$path" "${token[@]}" -H 'Content-Encoding: br'
+		shown 404 "$path/" "${token[@]}"
+		refused() { shown 429 "$path?[1-3]" -H 'Authorization: Bearer slow'; }
+		wait_for 5 refused
+	done
+	[ "$(ask http://x/health/live -X OPTIONS)" = 405 ]
+}
+
+@test "--cors is off by default, * is for all, what is no origin is 100" {
+	local origin
+	ring judge
+	[ "$(preflight /increment)" = 405 ]
+	[ "$(field Allow)" = POST ]
+	[ "$(post "$BODY" -D "$DIR/head" -H 'Origin: https://shop.example')" = 202 ]
+	not grep -qi '^access-control' "$DIR/head"
+	for origin in x https:// https://x/ 'https://x y' https://X ftp://x \
+		https://x: https://x:123456 https://u@x null '' $'https://x\r\nA: b'; do
+		run -100 incr-serve -l "$DIR/t" --cors "$origin" </dev/null
+	done
+}
+
+@test "--cors from the environment; what sendBeacon sends is taken" {
+	INCR_CORS='*' ring judge
+	[ "$(preflight /increments)" = 200 ]
+	[ "$(field Access-Control-Allow-Origin)" = '*' ]
+	[ "$(post "$BODY" -H 'Content-Type: text/plain;charset=UTF-8' \
+		-H 'Origin: https://shop.example' -D "$DIR/head")" = 202 ]
+	[ "$(field Access-Control-Allow-Origin)" = '*' ]
+}

@@ -33,6 +33,7 @@ static struct parts {
 	struct bulk_queue bulk;
 	struct routes routes;
 	struct serve_metrics metrics;
+	struct cors cors;
 	struct handler handler;
 	size_t unsent_bytes;
 	int lines;    /* the other end of the lines */
@@ -85,7 +86,8 @@ parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 	parts.routes = (struct routes){.access = &parts.access,
 	    .backend = &parts.backend,
 	    .bulk = &parts.bulk,
-	    .metrics = &parts.metrics};
+	    .metrics = &parts.metrics,
+	    .cors = &parts.cors};
 	parts.handler = routes_handler(&parts.routes);
 	check(serve_metrics_open(&parts.metrics, "test") == 0, "metrics");
 }
