@@ -54,7 +54,7 @@ enum {
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
-static uint64_t max_keys;
+static uint64_t max_keys, high_water;
 static enum queue_identity adopt;
 static bool adopts;
 
@@ -92,6 +92,7 @@ static const struct option_def defs[] = {
 	.dest = &keep_ms,
 	.min = 0,
 	.max = 86400000},
+    OPTIONS_HIGH_WATER(&high_water, "half as many messages are kept"),
     OPTIONS_WAIT(&wait_ms, "(for ever)", 0, "wait this long for a service"),
     OPTIONS_GRACE(&grace_ms, "after SIGTERM read on for so long"),
     {.name = "adopt",
@@ -124,7 +125,6 @@ static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t last_ms(int64_t signal_ms);
 static void check(struct flusher *f);
-static void say_back(struct flusher *f);
 static void check_promise(const struct flusher *f);
 static void check_risk(const struct flusher *f);
 static void check_outage(const char *object, const char *why, struct outage *o);
@@ -175,7 +175,8 @@ begin(struct flusher *f, int argc, char **argv)
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys,
-	    .keep_ms = keep_ms};
+	    .keep_ms = keep_ms,
+	    .high_water = high_water};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
 	flusher_open(f, pg, adopted_pg, &options);
@@ -234,6 +235,7 @@ run(struct flusher *f, int signals)
 	struct pollfd fds[N] = {[INPUT] = {.events = POLLIN},
 	    [SIGNALS] = {.fd = signals, .events = POLLIN}};
 	int64_t signal_ms = IO_FOREVER, round_ms = 0;
+	char why[REASON_MAX];
 
 	for (;;) {
 		int64_t due_ms;
@@ -253,7 +255,8 @@ run(struct flusher *f, int signals)
 		if (fds[INPUT].fd >= 0 && fds[INPUT].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
-		say_back(f);
+		while (flusher_news(f, why))
+			log_say("%s", why);
 		stop_reading(f, signal_ms);
 		flush_metrics_count(f);
 	}
@@ -429,16 +432,6 @@ check(struct flusher *f)
 	if (f->schedule.promises)
 		check_promise(f);
 	check_risk(f);
-}
-
-/* Says that Postgres went back, and what became of it. */
-static void
-say_back(struct flusher *f)
-{
-	char why[REASON_MAX];
-
-	while (going_back_news(&f->back, &f->committer, why))
-		log_say("%s", why);
 }
 
 /* Says once that increments are late, until a window is in time again. */

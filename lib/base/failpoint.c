@@ -82,6 +82,7 @@ static const struct {
     {"flush-restore-sent", CUT_NONE}, /* what was kept is not in the ledger */
     {"flush-restored", CUT_NONE},
     {"flush-rows", CUT_NONE},       /* of acknowledged consumers are read */
+    {"flush-trim-sent", CUT_NONE},  /* kept batches may give way */
     {"flush-renew-sent", CUT_NONE}, /* of one that is held after the end */
     {"flush-renewed", CUT_NONE},
     {"send-sent", CUT_NONE},     /* a request, nothing is read */

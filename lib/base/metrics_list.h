@@ -90,6 +90,13 @@
 #define METRIC_LEDGER_STEPS_BACK \
 	METRIC(COUNTER, "incr_ledger_steps_back_total", \
 	    "Times that ledger rows were found lower than before.")
+#define METRIC_KEPT_BATCHES \
+	METRIC(GAUGE, "incr_kept_batches", "Counted batches kept in Redis.")
+#define METRIC_KEPT_BYTES \
+	METRIC(GAUGE, "incr_kept_bytes", "Memory of Redis that they take.")
+#define METRIC_KEPT_GAVE_WAY \
+	METRIC(COUNTER, "incr_kept_gave_way_total", \
+	    "Kept batches that gave way before their time.")
 #define METRIC_FLUSH_LAST_SUCCESS \
 	METRIC(GAUGE, "incr_flush_last_success_timestamp_seconds", \
 	    "When a window was last committed.")

@@ -79,6 +79,14 @@ struct option_def {
 		.max = 3600000 \
 	}
 
+#define OPTIONS_HIGH_WATER(dest_, what) \
+	{ \
+		.name = "high-water", .arg = "N", .env = "INCR_HIGH_WATER", \
+		.def = "(by Redis's maxmemory)", .help = (what), \
+		.kind = OPTIONS_NUMBER, .dest = (dest_), .min = 1, \
+		.max = 1000000000 \
+	}
+
 #define OPTIONS_REPLICAS(dest_, given_) \
 	{ \
 		.letter = 'R', .name = "replicas", .arg = "N", \

@@ -64,6 +64,7 @@ acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 	if (idle) {
 		due_ms = num_min(due_ms, next_mark(a));
 		due_ms = num_min(due_ms, next_round(a));
+		due_ms = num_min(due_ms, a->keeping.due_ms);
 	}
 	return due_ms;
 }
@@ -160,6 +161,10 @@ finish(struct acknowledger *a, enum acknowledger_task task)
 		task_queue_remove(&a->tasks, task);
 		a->registered = queue_asked(a->q)->registered;
 		return ACKNOWLEDGER_ANSWER;
+	case ACKNOWLEDGER_TRIM:
+		task_queue_remove(&a->tasks, task);
+		keeping_trimmed(&a->keeping, queue_trimmed(a->q), clock_ms());
+		break;
 	case ACKNOWLEDGER_LIST:
 		task_queue_remove(&a->tasks, task);
 		copy_list(a);
@@ -189,6 +194,8 @@ acknowledged(struct acknowledger *a)
 	if (!r->known || r->last < seq)
 		return back(a, a->part.consumer, seq, r->known, r->last);
 	ack_queue_done(&a->acks, &a->part);
+	if (a->keep_ms > 0)
+		keeping_add(&a->keeping);
 	if (a->acks.n == 0)
 		task_queue_remove(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 	return ACKNOWLEDGER_NOTHING;
@@ -282,6 +289,10 @@ begin(struct acknowledger *a)
 	}
 	if (now_ms >= next_round(a))
 		start_round(a);
+	if (now_ms >= a->keeping.due_ms) {
+		a->keeping.due_ms = IO_FOREVER;
+		task_queue_add(&a->tasks, ACKNOWLEDGER_TRIM);
+	}
 	task = task_queue_next(&a->tasks, now_ms);
 	/* A lack of memory may pass. */
 	if (call(a, task) < 0)
@@ -343,6 +354,9 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_ASK:
 		return FAILPOINT_AFTER(
 		    "flush-ask-sent", queue_ask(a->q, &a->asked));
+	case ACKNOWLEDGER_TRIM:
+		return FAILPOINT_AFTER(
+		    "flush-trim-sent", keeping_trim(&a->keeping, a->q));
 	case ACKNOWLEDGER_LIST: return queue_numbers(a->q, &a->list.after);
 	case ACKNOWLEDGER_RESTORE:
 	case ACKNOWLEDGER_RESTORE_ADOPTED:

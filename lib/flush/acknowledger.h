@@ -23,6 +23,7 @@
 #include "base/reason.h"
 #include "flush/ack_queue.h"
 #include "flush/flush_input.h"
+#include "flush/keeping.h"
 #include "flush/task_queue.h"
 #include "flush/window.h"
 #include "queue/batch_history.h"
@@ -55,6 +56,7 @@ enum acknowledger_task {
 	ACKNOWLEDGER_ACKNOWLEDGE,     /* a part of acks */
 	ACKNOWLEDGER_RENEW,           /* the next one of held */
 	ACKNOWLEDGER_ASK,             /* acknowledger_ask */
+	ACKNOWLEDGER_TRIM,            /* kept batches */
 	ACKNOWLEDGER_LIST             /* acknowledger_list */
 };
 enum {
@@ -120,6 +122,7 @@ struct acknowledger {
 	struct queue_identified noted;
 
 	int64_t keep_ms; /* so long are acknowledged batches kept; set once */
+	struct keeping keeping; /* and so many */
 	struct acknowledger_list {
 		struct id after; /* it begins behind this one */
 		size_t n;

@@ -15,6 +15,9 @@ enum {
 	AT_RISK,
 	STEPS_BACK,
 	LEDGER_BACK,
+	KEPT,
+	KEPT_BYTES,
+	GAVE_WAY,
 	REJECTED,
 	COUNT = REJECTED + FAULT_COUNT - 1
 };
@@ -29,6 +32,9 @@ static struct metric series[COUNT] = {
     [AT_RISK] = {METRIC_FLUSH_PROMISE_AT_RISK},
     [STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
     [LEDGER_BACK] = {METRIC_LEDGER_STEPS_BACK},
+    [KEPT] = {METRIC_KEPT_BATCHES},
+    [KEPT_BYTES] = {METRIC_KEPT_BYTES},
+    [GAVE_WAY] = {METRIC_KEPT_GAVE_WAY},
 };
 
 int
@@ -44,6 +50,14 @@ flush_metrics_reject(enum fault fault)
 	series[REJECTED + fault - 1].value++;
 }
 
+static void
+count_kept(const struct keeping *k)
+{
+	series[KEPT].value = (double)k->last.kept;
+	series[KEPT_BYTES].value = (double)k->last.bytes;
+	series[GAVE_WAY].value = (double)k->batches;
+}
+
 void
 flush_metrics_count(const struct flusher *f)
 {
@@ -57,6 +71,7 @@ flush_metrics_count(const struct flusher *f)
 	series[REPLAYED].value = (double)f->tally.replayed;
 	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
 	series[LEDGER_BACK].value = (double)f->back.steps;
+	count_kept(&f->acknowledger.keeping);
 	series[AT_RISK].value =
 	    schedule_at_risk(&f->schedule, &f->committer.cost);
 	if (commits == f->tally.commits)

@@ -124,6 +124,7 @@ begin_consumer(struct flusher *f)
 	acknowledger_open(&f->acknowledger, q, f->windows, FLUSHER_WINDOWS,
 	    &f->input, 3 * f->options.interval_ms);
 	f->acknowledger.keep_ms = f->options.keep_ms;
+	f->acknowledger.keeping.high_water = f->options.high_water;
 	committer_hold(&f->committer);
 	known_stream_open(&f->stream_known, f->options.redis, f->options.queue);
 	f->from_consumer = true;

@@ -56,6 +56,7 @@ struct flusher_options {
 	int64_t interval_ms;
 	uint64_t max_keys;
 	int64_t keep_ms; /* acknowledged batches are kept so long in Redis */
+	uint64_t high_water; /* half as many messages; 0: by its maxmemory */
 };
 
 struct flusher {
@@ -113,6 +114,11 @@ void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
 
 /* Is there a complete batch that was not placed yet? */
 bool flusher_has_batch(const struct flusher *f);
+
+/* Says what was found out about what is kept, and whether Postgres went back,
+ * "object: reason"; false: nothing, or nothing more.  To be called after each
+ * flusher_step. */
+bool flusher_news(struct flusher *f, char ret_why[REASON_MAX]);
 
 /* The outage of the connection for adopted batches, NULL: none, or one that
  * both connections share. */

@@ -64,3 +64,11 @@ flusher_adopter_outage(const struct flusher *f)
 		   ? NULL
 		   : (struct outage *)&f->adopter.tasks.outage;
 }
+
+bool
+flusher_news(struct flusher *f, char ret_why[REASON_MAX])
+{
+	return going_back_news(&f->back, &f->committer, ret_why) ||
+	       keeping_news(
+		   &f->acknowledger.keeping, f->options.queue, ret_why);
+}

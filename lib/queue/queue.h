@@ -381,6 +381,19 @@ struct queue_restored {
 };
 const struct queue_restored *queue_restored(const struct queue *q);
 
+/* Lets kept batches give way, the oldest first, of which there are more
+ * messages (0: any number) or bytes than there may be; a part of them. */
+enum { QUEUE_TRIM_MAX = 100 };
+int queue_trim(struct queue *q, uint64_t messages);
+
+struct queue_trimmed {
+	uint64_t batches, messages; /* gave way before their time */
+	bool more;            /* may have to: the call is to be repeated */
+	uint64_t kept, bytes; /* batches that stay, and what they take */
+	bool is_short;        /* the time of one that gave way is not over */
+};
+const struct queue_trimmed *queue_trimmed(const struct queue *q);
+
 struct queue_acknowledged {
 	bool known;    /* this Redis has, or had a day ago, the consumer: */
 	uint64_t last; /* the last batch that it took */

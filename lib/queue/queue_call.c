@@ -24,6 +24,7 @@
 #include "queue/lua/restore.h"
 #include "queue/lua/survey.h"
 #include "queue/lua/take.h"
+#include "queue/lua/trim.h"
 #include "queue/lua/withdraw.h"
 
 enum {

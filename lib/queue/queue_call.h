@@ -44,7 +44,8 @@
 	SCRIPT(MEASURE, measure) \
 	SCRIPT(PEEK, peek) \
 	SCRIPT(WITHDRAW, withdraw) \
-	SCRIPT(SURVEY, survey)
+	SCRIPT(SURVEY, survey) \
+	SCRIPT(TRIM, trim)
 
 #define QUEUE_CALL_VALUE(CALL, name) QUEUE_CALL_##CALL,
 #define QUEUE_CALL_DIGEST(CALL, name) \
@@ -108,6 +109,7 @@ struct queue {
 		struct queue_acknowledged acknowledged;
 		struct queue_numbered numbered;
 		struct queue_restored restored;
+		struct queue_trimmed trimmed;
 		struct queue_asked asked;
 		struct queue_identified identified;
 		struct queue_lengths lengths;

@@ -1,8 +1,11 @@
-/* The calls about a ledger that went back: numbers, restore. */
+/* The calls about a ledger that went back: numbers, restore, trim. */
 #include "queue/queue_call.h"
 
 #include <assert.h>
 #include <string.h>
+
+static int read_numbers(
+    const struct redis_reply *reply, uint64_t *ret, size_t n);
 
 int
 queue_numbers(struct queue *q, const struct id *after)
@@ -76,6 +79,8 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 	queue_call_consumer_key(q, &r->consumer, "restored", NULL);
 	queue_call_consumer_key(q, &r->consumer, "closed", NULL);
 	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "kept::order");
+	queue_call_own_key(q, "kept::size");
 	queue_call_id(q, &r->consumer);
 	queue_call_consumer_key(q, &r->consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, r->row);
@@ -89,7 +94,7 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 		resp_arg_text(&q->args, "");
 		resp_arg_text(&q->args, "");
 	}
-	return queue_call_eval(q, QUEUE_CALL_RESTORE, 8, NULL);
+	return queue_call_eval(q, QUEUE_CALL_RESTORE, 10, NULL);
 }
 
 enum queue_state
@@ -104,16 +109,8 @@ queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
 		q->result.restored = (struct queue_restored){.changed = true};
 		return QUEUE_DONE;
 	}
-	if (redis_reply_count(reply) != 4)
+	if (read_numbers(reply, n, 4) < 0)
 		return QUEUE_LOST;
-	for (size_t i = 0; i < 4; i++) {
-		int64_t one;
-
-		if (queue_call_number(
-			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &one) < 0)
-			return QUEUE_LOST;
-		n[i] = (uint64_t)one;
-	}
 	q->result.restored = (struct queue_restored){
 	    .moved = n[0], .oldest = n[1], .lost = n[2], .back = n[3]};
 	return QUEUE_DONE;
@@ -124,4 +121,57 @@ queue_restored(const struct queue *q)
 {
 	assert(q->done == QUEUE_CALL_RESTORE);
 	return &q->result.restored;
+}
+
+/* The n numbers of a reply.  0, or -1 if it has another shape. */
+static int
+read_numbers(const struct redis_reply *reply, uint64_t *ret, size_t n)
+{
+	if (redis_reply_count(reply) != n)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		int64_t one;
+
+		if (queue_call_number(
+			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &one) < 0)
+			return -1;
+		ret[i] = (uint64_t)one;
+	}
+	return 0;
+}
+
+int
+queue_trim(struct queue *q, uint64_t messages)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "kept::order");
+	queue_call_own_key(q, "kept::size");
+	queue_call_own_key(q, "consumer::");
+	resp_arg_u64(&q->args, QUEUE_TRIM_MAX);
+	resp_arg_u64(&q->args, messages);
+	return queue_call_eval(q, QUEUE_CALL_TRIM, 2, NULL);
+}
+
+enum queue_state
+queue_call_digest_trim(struct queue *q, const struct redis_reply *reply)
+{
+	uint64_t n[6];
+
+	if (read_numbers(reply, n, 6) < 0)
+		return QUEUE_LOST;
+	q->result.trimmed = (struct queue_trimmed){.batches = n[0],
+	    .messages = n[1],
+	    .more = n[2] != 0,
+	    .kept = n[3],
+	    .bytes = n[4],
+	    .is_short = n[5] != 0};
+	return QUEUE_DONE;
+}
+
+const struct queue_trimmed *
+queue_trimmed(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_TRIM);
+	return &q->result.trimmed;
 }

@@ -13,6 +13,7 @@ setup() {
 }
 
 teardown() {
+	cat err
 	end_background
 }
 
@@ -169,4 +170,88 @@ stopped() { [[ "$(cut -d ' ' -f 3 "/proc/$1/stat")" = T ]]; }
 	run -0 timeout 20 incr-consume -o
 	run -0 incr-audit --expect 1
 	[ -n "$(batches)" ]
+}
+
+# -- kept batches give way ---------------------------------------------------
+
+# crowded MAXMEMORY: a Redis of so many bytes
+crowded() { own_redis --maxmemory "$1"; }
+# messages FROM TO: a line each, of many bytes (white space)
+messages() {
+	local space
+	space=$(printf '%*s' 900 '')
+	seq "$1" "$2" | sed 's/.*/{"key":"'"$KEY"'",'"$space"'"value":1}/'
+}
+gave_way() { grep -hq '^incr_kept_gave_way_total{.*} [1-9]' metrics/incr-flush*; }
+kept_bytes() {
+	rcli --raw get "incr::queue::[$INCR_QUEUE]::kept::size" | cut -d ' ' -f 1
+}
+# push N: as another program does
+push() {
+	messages 1 "$1" | sed 's/.*/lpush "rmq::queue::['"$INCR_QUEUE"']::ready" '"'&'"'/' |
+		rcli >/dev/null
+}
+
+@test "--keep: publishing goes on in a Redis that has no room for what is kept" {
+	crowded 16mb
+	drain -k 3600
+	for round in 1 2 3 4; do
+		messages 1 500 | sed 's/ //g' | incr-publish -e -w 20 >answers
+		[ "$(grep -c error answers)" = 0 ]
+		push 4500
+		wait_for 20 counted $((round * 5000))
+	done
+	gave_way
+	said=': Redis lacks room to keep batches for their time (--keep): the oldest give way'
+	[ "$(grep -c "$said" err)" = 1 ]
+	(($(kept_bytes) <= 16 * 1048576 * 3 / 8))
+	(($(kept_bytes) > 16 * 1048576 / 8))
+}
+
+@test "--keep: what is published while Postgres is away needs what is kept" {
+	crowded 16mb
+	drain -k 3600
+	push 6000
+	wait_for 20 counted 6000
+	(($(kept_bytes) > 4000000))
+	lock incr_ledger
+	has_room() {
+		(($(rcli info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p') < 13500000))
+	}
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
+		increments 1 10000 | incr-publish -e >answers
+		[ "$(grep -c error answers)" = 0 ]
+		wait_for 10 has_room
+	done
+	gave_way
+	unlock
+}
+
+@test "--keep: what gave way is lost, and told so, when Postgres goes back" {
+	crowded 16mb
+	export INCR_HIGH_WATER=6
+	drain -k 3600
+	publish_counted 1 1
+	remembered
+	publish_counted 10 11
+	publish_counted 100 111
+	publish_counted 1000 1111
+	publish_counted 10000 11111
+	wait_for 10 gave_way
+	kill "$flush"
+	wait_for 10 gone "$flush"
+	went_back
+	drain -k 3600
+	wait_for 20 grep -Eq 'went back to batch 1: 1 lost, 3 restored' err
+	wait_for 20 counted 11101
+}
+
+@test "--keep: batches that are kept for their time again" {
+	crowded 16mb
+	drain -k 2 --high-water 2
+	increments 1 2 | incr-publish
+	wait_for 10 counted 3
+	wait_for 10 grep -q 'the oldest give way$' err
+	wait_for 20 grep -q ': batches are kept for their time again (--keep)$' err
+	[ "$(grep -c -- '(--keep)' err)" = 2 ]
 }

@@ -69,6 +69,7 @@ ended() {
 		identify incr-consume -o | incr-flush -r "$LIAR" -w 2
 		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 2
 		numbers incr-consume -o | incr-flush -r "$LIAR" -w 2 -k 60
+		trim incr-consume -o | incr-flush -r "$LIAR" -w 2 -k 60
 		peek incr-rejected list -r "$LIAR" -w 2
 		withdraw incr-rejected republish -r "$LIAR" -w 2
 		survey incr-audit -r "$LIAR" -w 2
@@ -94,8 +95,8 @@ ended() {
 		wait "$drain"
 	done
 	# Each of the nine lines of a publisher is counted once, or not at all.
-	[ "$(total)" -ge $((20 * 15)) ]
-	[ "$(total)" -le $((20 * 15 + 2 * 45)) ]
+	[ "$(total)" -ge $((21 * 15)) ]
+	[ "$(total)" -le $((21 * 15 + 2 * 45)) ]
 }
 
 @test "incr-rejected does not take more messages than it asked for" {

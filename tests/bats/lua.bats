@@ -26,6 +26,8 @@ name_keys() {
 	P="incr::queue::[$INCR_QUEUE]::"
 	READY="rmq::queue::[$INCR_QUEUE]::ready"
 	REJECTED="rmq::queue::[$INCR_QUEUE]::rejected"
+	ORDER="${P}kept::order"
+	SIZE="${P}kept::size"
 }
 
 # As publishers that have published nothing yet.
@@ -182,12 +184,11 @@ DB=eeeeeeee-0000-4000-8000-00000000000e
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
-	script acknowledge 8 "$REJECTED" "${P}consumer::$id::batches" \
+	script acknowledge 10 "$REJECTED" "${P}consumer::$id::batches" \
 		"${P}consumer::$id::last" "${P}consumer::$id::none" \
 		"${P}consumer::$id::kept" "${P}consumer::$id::acknowledged" \
-		"${P}consumer::$id::restored" "${P}totals" \
-		"${P}consumer::$id::batch::" \
-		"${KEEP:-0}" $DB "$@"
+		"${P}consumer::$id::restored" "${P}totals" "$ORDER" "$SIZE" \
+		"${P}consumer::$id::batch::" "${KEEP:-0}" $DB "$@"
 }
 
 restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
@@ -195,9 +196,13 @@ restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
 	for key in owner batches kept acknowledged restored closed; do
 		keys+=("${P}consumer::$id::$key")
 	done
-	script restore 8 "${P}consumers" "${keys[@]}" "${P}totals" "$id" \
+	script restore 10 "${P}consumers" "${keys[@]}" "${P}totals" "$ORDER" "$SIZE" "$id" \
 		"${P}consumer::$id::batch::" "$2" "${5:-$DB}" "${3:-0}" \
 		"${4:-00000000-0000-0000-0000-000000000000}" "${6-}" "${7-}"
+}
+
+trim() { # [MESSAGES [MAX]]
+	script trim 2 "$ORDER" "$SIZE" "${P}consumer::" "${2:-100}" "${1:-0}"
 }
 
 acknowledged() { # [AFTER [MAX]]
@@ -1301,6 +1306,13 @@ mark_lives() {
 
 # kept_of ID: their numbers
 kept_of() { rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | cut -d' ' -f1 | xargs; }
+# time_is_over ID: of all that it keeps
+time_is_over() {
+	local entry
+	rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | while read -r entry; do
+		rcli zadd "${P}consumer::$1::kept" 1 "$entry"
+	done >/dev/null
+}
 
 @test "acknowledge: a kept batch is not delivered, and goes after its time" {
 	register $A
@@ -1325,7 +1337,7 @@ kept_of() { rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | cut -d' ' -f1 | xa
 	[ "$(script measure 3 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}consumer::")" = "0 0 1" ]
 	KEEP=1 acknowledge $A 1 1
-	rcli zadd "${P}consumer::$A::kept" 1 "1 $DB" >/dev/null
+	time_is_over $A
 	publish $B 2 d
 	take $A 4
 	acknowledge $A 1 4
@@ -1341,7 +1353,7 @@ kept_of() { rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | cut -d' ' -f1 | xa
 	disown_consumer $A
 	unchanged adopt $B $A ''
 	[[ "$reply" != *$A* ]]
-	rcli zadd "${P}consumer::$A::kept" 1 "1 $DB" >/dev/null
+	time_is_over $A
 	[ "$(adopt $B)" = "$A" ]
 	adopt $B $A ''
 	[ "$(rcli exists "${P}consumer::$A::acknowledged" \
@@ -1451,6 +1463,178 @@ three_kept() {
 	[ "$(numbers)" = "$A 3 1" ]
 	unchanged restore $A 1 0 '' '' 3 0
 	[ "$reply" = changed ]
+}
+
+# -- trim ------------------------------------------------------------------------
+
+# sizes: messages that are kept, as they are noted and as they are
+sizes() {
+	local noted real=0 list bytes
+	read -r bytes noted _ < <(rcli --raw get "$SIZE")
+	for list in $(rcli --raw zrange "$ORDER" 0 -1 | awk '{ print $1 "::batch::" $2 }'); do
+		((real += $(rcli llen "${P}consumer::$list"), bytes -= 400)) || :
+		((bytes -= $(rcli memory usage "${P}consumer::$list" samples 0))) || :
+	done
+	echo "${noted:-0} $real ${bytes:-0}"
+}
+# gave_way ID: a batch of it did
+gave_way() { rcli --raw zrange "${P}consumer::$1::kept" 0 -1 | grep -Fxq '0 -'; }
+# trimmed [ARG...]: the reply without bytes
+trimmed() { trim "$@" | awk '{ print $1, $2, $3, $4, ($6 > 0) }'; }
+
+# kept_by_two: four batches of A and B, of 1, 2, 3 and 4 messages, acknowledged
+# in this order
+kept_by_two() {
+	register $A
+	register $B
+	publish $C 1 a b b c c c d d d d e
+	take $A 1 1
+	take $B 1 2
+	take $A 2 3
+	take $B 2 4
+	KEEP=60000 acknowledge $A 1 1
+	KEEP=60100 acknowledge $B 1 1
+	KEEP=60200 acknowledge $A 1 2
+	KEEP=60300 acknowledge $B 1 2
+}
+
+@test "trim: the oldest give way, of all consumers of the queue, no more than must" {
+	kept_by_two
+	[ "$(sizes)" = "10 10 0" ]
+	unchanged trim 10
+	[ "$(trimmed 10)" = "0 0 0 4 0" ]
+	[ "$(trimmed 9)" = "1 1 0 3 1" ]
+	[ "$(rcli exists "${P}consumer::$A::batch::1")" = 0 ]
+	[ "$(batch $B 1)" = "b b " ]
+	[ "$(trimmed 6)" = "2 5 0 1 1" ]
+	[ "$(rcli exists "${P}consumer::$A::batch::2" \
+		"${P}consumer::$B::batch::1")" = 0 ]
+	[ "$(batch $B 2)" = "d d d d " ]
+	[ "$(sizes)" = "4 4 0" ]
+	unchanged trim 6
+	# So many at a time.
+	KEEP=60000 acknowledge $A 0
+	[ "$(trimmed 1 1)" = "1 4 0 0 1" ]
+	[ "$(rcli --raw get "$SIZE" | cut -d ' ' -f 1,2)" = "0 0" ]
+}
+
+@test "trim: a bounded number of batches in a call" {
+	kept_by_two
+	[ "$(trimmed 1 2)" = "2 3 1 2 1" ]
+	[ "$(trimmed 1 2)" = "2 7 0 0 1" ]
+}
+
+@test "trim: what was kept for its time goes from the set, and is not missed" {
+	kept_by_two
+	for entry in 1 2; do
+		rcli zadd "$ORDER" 1 "$(rcli --raw zrange "$ORDER" 2 2)" >/dev/null
+	done
+	[ "$(trimmed 0 1)" = "0 0 1 3 0" ]
+	[ "$(trimmed 0)" = "0 0 0 2 0" ]
+	[ "$(sizes)" = "5 5 0" ]
+	rcli del "$ORDER"
+	[ "$(trimmed 0)" = "0 0 0 0 0" ]
+	[ "$(rcli exists "$SIZE")" = 0 ]
+}
+
+@test "trim: never what is unacknowledged, whatever the set says" {
+	kept_by_two
+	rcli zrange "$ORDER" 0 -1 >"$BATS_TEST_TMPDIR/entries"
+	rcli zrange "${P}consumer::$A::kept" 0 -1 >"$BATS_TEST_TMPDIR/kept"
+	[ "$(restore $A 0)" = "2 1 0 2" ]
+	[ "$(sizes)" = "6 6 0" ]
+	[ "$(trimmed 6)" = "0 0 0 2 0" ]
+	# Entries that are too many: by a release that knows no such set.
+	while read -r entry; do rcli zadd "$ORDER" 1e15 "$entry"; done <"$BATS_TEST_TMPDIR/entries"
+	while read -r entry; do rcli zadd "${P}consumer::$A::kept" 1e15 "$entry"; done <"$BATS_TEST_TMPDIR/kept"
+	trim 1
+	[ "$(batch $A 1)$(batch $A 2)" = "a c c c " ]
+	[ "$(restore $A 0)" = "0 1 0 0" ]
+	[ "$(acknowledge $A 2 1 2)" = "2 2" ]
+}
+
+@test "trim: what gave way is told as lost, also of a consumer that is gone" {
+	kept_by_two
+	disown_consumer $B
+	trim 1
+	gave_way $A
+	gave_way $B
+	unchanged adopt $A $B ''
+	[[ "$(acknowledged)" == *"$B 2"* ]]
+	[ "$(restore $B 1)" = "0 0 1 1" ]
+	[ "$(restore $A 0)" = "0 0 2 2" ]
+	# A part of them: the rest is restored.
+	publish $C 2 f g
+	register $D
+	take $D 1 1
+	take $D 2 1
+	KEEP=60000 acknowledge $D 1 1
+	KEEP=60100 acknowledge $D 1 2
+	trim 1
+	[ "$(restore $D 0)" = "1 2 1 2" ]
+	[ "$(batch $D 2)" = "f " ]
+	# Until its time is over.
+	[[ "$(adopt $A)" != *"$B "* ]]
+	rcli zadd "${P}consumer::$B::kept" 1 '0 -' >/dev/null
+	[[ "$(adopt $A)" == *"$B "* ]]
+}
+
+@test "trim: what an earlier release kept is restored, and only time bounds it" {
+	three_kept
+	while read -r entry; do
+		rcli zrem "${P}consumer::$A::kept" "$entry"
+		rcli zadd "${P}consumer::$A::kept" 1e15 "${entry% * *}"
+	done < <(rcli --raw zrange "${P}consumer::$A::kept" 0 -1)
+	rcli del "$ORDER" "$SIZE"
+	unchanged trim 1
+	[ "$(restore $A 1)" = "2 2 0 2" ]
+	[ "$(rcli exists "$SIZE")" = 0 ]
+	[ "$(kept_of $A)" = 1 ]
+}
+
+@test "trim: by maxmemory, three eighths of it, and none above three quarters" {
+	own_redis
+	introduce_all
+	register $A
+	line=$(printf 'x%.0s' {1..1000})
+	payloads() { for ((i = 0; i < $1; i++)); do echo "$line"; done; }
+	for batch in 1 2 3 4; do
+		# shellcheck disable=SC2046 # one each
+		publish $C $batch $(payloads 1000) >/dev/null
+		QUIET=1 take $A $batch 1000
+		KEEP=$((60000 + batch * 100)) acknowledge $A 1 $batch
+	done
+	unchanged trim
+	used=$(rcli info memory | tr -d '\r' | sed -n 's/^used_memory://p')
+	# Each has a megabyte; three of them are three eighths.
+	rcli config set maxmemory 8400000
+	((used < 8400000 * 3 / 4))
+	[ "$(trimmed)" = "1 1000 0 3 1" ]
+	unchanged trim
+	# shellcheck disable=SC2046 # one each
+	for batch in 5 6; do publish $C $batch $(payloads 1000) >/dev/null; done
+	[ "$(trimmed)" = "1 1000 0 2 1" ]
+	rcli config set maxmemory 3000000
+	[ "$(trimmed)" = "2 2000 0 0 1" ]
+	[ "$(rcli llen "$READY")" = 2000 ]
+}
+
+@test "trim, acknowledge, restore: an error changes nothing" {
+	kept_by_two
+	take $A 3 1
+	for key in "$ORDER" "$SIZE"; do
+		rcli rename "$key" "${P}aside"
+		rcli lpush "$key" wrong
+		unchanged trim 1
+		[[ "$reply" == *WRONGTYPE* ]]
+		KEEP=1000 unchanged acknowledge $A 1 3
+		[[ "$reply" == *WRONGTYPE* ]]
+		unchanged restore $A 0
+		[[ "$reply" == *WRONGTYPE* ]]
+		rcli del "$key"
+		rcli rename "${P}aside" "$key"
+	done
+	[ "$(trimmed 1)" = "4 10 0 0 1" ]
 }
 
 # -- withdraw -------------------------------------------------------------------

@@ -113,6 +113,7 @@ ranges() {
 		incr-flush --interval 0.1 20 0.099 20.001
 		incr-flush --max-keys 1 10000000 0 10000001
 		incr-flush --keep 0 86400 -1 86400.001
+		incr-flush --high-water 1 1000000000 0 1000000001
 		incr-flush --wait 0 86400 -1 86400.001
 		incr-flush --grace 0 3600 -1 3600.001
 		incr-serve --grace 0 3600 -1 3600.001

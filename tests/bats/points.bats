@@ -212,6 +212,7 @@ killed() {
 		flush-restore-sent:kill back 111 137 0
 		flush-restored:kill back 111 137 0
 		flush-rows:kill back 111 137 0
+		flush-trim-sent:kill ready 111 137 0|$SUM
 		flush-renew-sent:kill held 0 137 0|$SUM -o
 		flush-renewed:kill held 0 137 0|$SUM -o
 	END
@@ -296,6 +297,7 @@ leave() {
 		flush-restore-sent:stop back 137 111
 		flush-restored:stop back 137 111
 		flush-rows:stop back 137 111
+		flush-trim-sent:stop ready 137 111
 		flush-renew-sent:stop held 0 1 -o
 		flush-renewed:stop held 0 1 -o
 	END
@@ -324,6 +326,7 @@ half_stopped() {
 @test "incr-flush stops at each point, incr-consume does not: ten seconds" {
 	rows half_stopped <<-END
 		flush-ask-sent:stop ready
+		flush-trim-sent:stop ready
 		flush-checkpoint:stop ready
 		flush-look-sent:stop orphan
 		flush-row:stop orphan
@@ -383,6 +386,7 @@ comes_back() {
 		flush-marked:drop ready
 		flush-restore-sent:drop back
 		flush-restored:drop back
+		flush-trim-sent:drop ready
 		flush-renew-sent:drop held
 		flush-renewed:drop held
 	END

@@ -165,6 +165,7 @@ read_result(const struct queue *q)
 	case QUEUE_CALL_MARK:
 	case QUEUE_CALL_ACKNOWLEDGE:
 	case QUEUE_CALL_RESTORE:
+	case QUEUE_CALL_TRIM:
 	case QUEUE_CALL_ASK:
 	case QUEUE_CALL_IDENTIFY:
 	case QUEUE_CALL_MEASURE:

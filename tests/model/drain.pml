@@ -21,6 +21,8 @@
  *		the primary last confirmed (WAIT, --replicas), or later
  *	BACK	Postgres is as it was at some time before: an asynchronous
  *		standby, a base backup (built with -DBACKWARDS)
+ *	GIVE	a kept batch gives way before its time, for want of memory (the
+ *		same)
  *
  * A pause needs no step of its own: every process may wait as long as it
  * likes between two steps while others go on.  A call and its script are one
@@ -63,6 +65,7 @@
 #define STOP	128
 #define BACK	256
 #define FAILOVER	512
+#define GIVE	1024
 
 /* Rules, each left out once. */
 #define TAKE_REGISTERED		1
@@ -109,6 +112,8 @@
 #define ROW_AGAIN	50
 #define SEEN_NUMBER	51
 #define SEEN_TIMES	52
+#define GAVE_STAYS	53
+#define KEPT_ONLY	54
 
 c_decl {
 static long
@@ -132,6 +137,7 @@ typedef consumer {
 	byte batch[SEQS];	/* payloads, a bit each; 0: no such list */
 #ifdef BACKWARDS
 	byte kept[SEQS];	/* acknowledged, their lists are still there */
+	byte gave[SEQS];	/* kept ones that gave way: what was in them */
 	byte acked;		/* the last one acknowledged */
 	byte again;		/* restored, a bit each: rejects were copied */
 	byte closed;		/* so often: adoption only */
@@ -159,6 +165,7 @@ bool went_back;
 hidden byte keeps;		/* 1: --keep, longer than all of this takes;
 				 * 0: not; 2: by some */
 byte lost;			/* payloads that may be: not kept */
+byte gave_told;			/* payloads that gave way, told to be lost */
 #endif
 byte circles;			/* adoptions from each other, nobody flushes */
 hidden byte broken;		/* the rule that is left out, 0: none */
@@ -197,7 +204,10 @@ chan late = [LATER] of { mtype, byte, byte, byte, byte, byte };
 #define NOBODY(c)	(redis[c].owner > NONE - 32)
 
 #ifdef BACKWARDS
-#define HAS_KEPT(c)	(redis[c].kept[1] || redis[c].kept[SEQS - 1])
+/* What gave way stays among the kept ones, until its time, without its list. */
+#define HAS_KEPT(c)	(redis[c].kept[1] || redis[c].kept[SEQS - 1] || \
+			 RULE(GAVE_STAYS) && (redis[c].gave[1] || \
+			  redis[c].gave[SEQS - 1]))
 #define CLOSED(c)	(redis[c].closed > 0)
 #define SEEN(c, was)	(redis[c].owner == was || !RULE(DISOWN_RECORD) && \
 			 NOBODY(c) && was > NONE - 32)
@@ -346,6 +356,7 @@ inline adopt(who, speaker, was) {
 				redis[who].batch[s] = 0;
 #ifdef BACKWARDS
 				redis[who].kept[s] = 0;
+				redis[who].gave[s] = 0;
 #endif
 				s++
 			:: else -> break
@@ -409,6 +420,12 @@ inline restore_same(who, at, known, speaker) {
 		   !(redis[who].told & 1 << s) ->
 			assert(!(redis[who].sure & 1 << s) || speaker != NONE);
 			redis[who].told = redis[who].told | 1 << s
+		:: else
+		fi;
+		if
+		:: s > at && redis[who].batch[s] == 0 &&
+		   redis[who].registered ->
+			gave_told = gave_told | redis[who].gave[s]
 		:: else
 		fi;
 		s--
@@ -1317,7 +1334,36 @@ end2:	atomic { FAULT(BACK);
 		a = 0; b = 0; c = 0; m1 = 0; m2 = 0 }
 }
 
-#define MAY_MISS(i)	(went_back && keeps != 1 && lost & 1 << i)
+/* trim.lua: only the list of a batch that is kept goes. */
+#define MAY_GO(c, s)	(redis[c].kept[s] != 0 || \
+			 !RULE(KEPT_ONLY) && redis[c].again & 1 << s)
+#define GIVES_WAY(c)	(MAY_GO(c, 1) || MAY_GO(c, SEQS - 1))
+
+active proctype memory()
+{
+	byte c, s;
+
+end:	do
+	:: atomic { ANY_ID(GIVES_WAY) && FAULT(GIVE);
+		if
+		EACH_ID(GIVES_WAY, c)
+		fi;
+		if
+		:: MAY_GO(c, 1) -> s = 1
+		:: MAY_GO(c, SEQS - 1) -> s = SEQS - 1
+		fi;
+		if
+		:: redis[c].kept[s] != 0 ->
+			redis[c].gave[s] = redis[c].kept[s];
+			redis[c].kept[s] = 0
+		:: else -> redis[c].batch[s] = 0
+		fi;
+		c = 0; s = 0 }
+	od
+}
+
+#define MAY_MISS(i)	(went_back && (keeps != 1 && lost & 1 << i || \
+			 gave_told & 1 << i))
 #else
 #define MAY_MISS(i)	false
 #endif

@@ -6,6 +6,7 @@
 --        3 its last sequence number   4 a key that nobody has
 --        5 its kept batches   6 its last acknowledged number
 --        7 its restored batches   8 the totals of the queue
+--        9 all kept batches of the queue   10 how large they are
 -- ARGV   1 what its batch lists begin with
 --        2 how long a batch is kept, milliseconds, 0: it is deleted
 --        3 the id of the database that has counted them
@@ -22,17 +23,21 @@
 -- (adopt.lua keeps the number of a consumer that it sweeps for a day.)
 --
 -- A kept batch is a list with a time to live, and in the set of kept ones
--- "SEQ DATABASE", with the time until which it is kept (Unix milliseconds).
+-- "SEQ DATABASE BYTES MESSAGES", with the time until which it is kept (Unix
+-- milliseconds); the same, behind the consumer's id, is in the set of the
+-- queue, of which trim.lua takes the oldest.
 --
 -- All copies are made before anything is deleted, and whatever can be refused
 -- comes before them: an error reply means that nothing was done.  Allowed at
 -- maxmemory: it frees more than it adds.
 
-local rejected, batches, last, nobody, kept, acknowledged, restored, totals =
-    unpack(KEYS)
+local rejected, batches, last, nobody, kept, acknowledged, restored, totals,
+    order, size = unpack(KEYS)
 local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local n, FIRST = tonumber(ARGV[4]), 5
 local CHUNK = 16 -- payloads copied at once
+local id = string.match(prefix, '([^:]+)::batch::$')
+local ENTRY_BYTES = 400 -- of a kept batch, beside its list
 
 -- The numbers of those that are unacknowledged, and the set of those that are so
 -- for the first time.
@@ -62,6 +67,9 @@ local function check(seqs)
     redis.call('UNLINK', nobody)
     redis.call('ZREMRANGEBYSCORE', kept, '-inf', now())
     redis.call('SREM', restored, '')
+    redis.call('ZREM', order, '')
+    redis.call('GET', size)
+    redis.call('MEMORY', 'USAGE', nobody)
     if keep > 0 then
         redis.call('PEXPIRE', nobody, keep)
     end
@@ -91,16 +99,34 @@ local function copy_rejects(of)
     end
 end
 
+-- Keeps a batch, as it is counted in the sizes {bytes, messages, ...}.
+local function keep_batch(seq, untl, sizes)
+    local list = prefix .. seq
+    local bytes = ENTRY_BYTES +
+        (redis.call('MEMORY', 'USAGE', list, 'SAMPLES', 0) or 0)
+    local messages = redis.call('LLEN', list)
+    local entry = string.format('%s %s %d %d', seq, database, bytes, messages)
+    redis.call('ZADD', kept, untl, entry)
+    redis.call('ZADD', order, untl, id .. ' ' .. entry)
+    redis.call('PEXPIRE', list, keep)
+    sizes[1], sizes[2] = sizes[1] + bytes, sizes[2] + messages
+end
+
+local function read_sizes()
+    local bytes, messages, short = string.match(redis.call('GET', size) or '',
+        '^(%d+) (%d+) (%d+)$')
+    return {tonumber(bytes or 0), tonumber(messages or 0), tonumber(short or 0)}
+end
+
 local known = tonumber(redis.call('GET', last) or '') or -1
 local highest = tonumber(redis.call('GET', acknowledged) or 0)
 local seqs, first = unacknowledged()
 local payloads = check(seqs)
 copy_rejects(first)
-local time = now()
+local time, sizes = now(), read_sizes()
 for _, seq in ipairs(seqs) do
     if keep > 0 then
-        redis.call('ZADD', kept, time + keep, seq .. ' ' .. database)
-        redis.call('PEXPIRE', prefix .. seq, keep)
+        keep_batch(seq, time + keep, sizes)
     else
         redis.call('UNLINK', prefix .. seq)
     end
@@ -111,5 +137,8 @@ end
 if #seqs > 0 then
     redis.call('HINCRBY', totals, 'acknowledged', payloads)
     redis.call('SET', acknowledged, highest)
+end
+if #seqs > 0 and keep > 0 then
+    redis.call('SET', size, string.format('%d %d %d', unpack(sizes)))
 end
 return {#seqs, known}

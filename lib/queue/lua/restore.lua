@@ -6,6 +6,7 @@
 --        4 its kept batches   5 its last acknowledged number
 --        6 its restored batches   7 the record that it is closed
 --        8 the totals of the queue, which lose what is moved
+--        9 all kept batches of the queue   10 how large they are
 -- ARGV   1 the consumer's id   2 what its batch lists begin with
 --        3 its ledger row: batches up to that number are in the table
 --        4 the id of the database that has the row
@@ -36,8 +37,8 @@
 -- acknowledgement that comes late and makes its number the last one hides
 -- that older batches are acknowledged after it.)
 
-local consumers, owner, batches, kept, acknowledged, restored, closed, totals =
-    unpack(KEYS)
+local consumers, owner, batches, kept, acknowledged, restored, closed, totals,
+    order, size = unpack(KEYS)
 local id, prefix, row, database = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local known, speaker = tonumber(ARGV[5]), ARGV[6]
 local seen_last, seen_times = ARGV[7], ARGV[8]
@@ -48,17 +49,33 @@ local function now()
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- It is not kept any more, and does not give way (trim.lua).
+local function forget(entry)
+    redis.call('ZREM', kept, entry)
+    if redis.call('ZREM', order, id .. ' ' .. entry) == 0 then
+        return
+    end
+    local less_bytes, less = string.match(entry, ' (%d+) (%d+)$')
+    local bytes, messages, short = string.match(redis.call('GET', size) or '',
+        '^(%d+) (%d+) (%d+)$')
+    redis.call('SET', size, string.format('%d %d %d',
+        math.max((bytes or 0) - less_bytes, 0),
+        math.max((messages or 0) - less, 0), short or 0))
+end
+
 local function move()
     local time, moved = now(), 0
+    redis.call('ZREM', order, '') -- an error comes before anything is moved
+    redis.call('GET', size)
     for _, entry in ipairs(redis.call('ZRANGEBYSCORE', kept, time, '+inf')) do
-        local seq, counted_in = string.match(entry, '^(%d+) (%S+)$')
+        local seq, counted_in = string.match(entry, '^(%d+) (%S+)')
         if seq and tonumber(seq) > row and counted_in == database
             and redis.call('PERSIST', prefix .. seq) == 1 then
             redis.call('ZADD', batches, time, seq)
             redis.call('SADD', restored, seq)
             redis.call('HINCRBY', totals, 'acknowledged',
                 -redis.call('LLEN', prefix .. seq))
-            redis.call('ZREM', kept, entry)
+            forget(entry)
             moved = moved + 1
         end
     end
