@@ -50,6 +50,7 @@ static void connect_now(struct postgres *pg);
 static void note_warning(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
 static void greet(struct postgres *pg);
+static bool is_greeting(const PGresult *r);
 static void step_greeting(struct postgres *pg, short revents);
 static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
@@ -214,6 +215,20 @@ greet(struct postgres *pg)
 	move(pg, LINK_GREETING);
 }
 
+/* Only the last expression may be null. */
+static bool
+is_greeting(const PGresult *r)
+{
+	int n = PQnfields(r);
+
+	if (PQntuples(r) != 1 || n < 2)
+		return false;
+	for (int i = 0; i < n - 1; i++)
+		if (PQgetisnull(r, 0, i))
+			return false;
+	return true;
+}
+
 static void
 step_greeting(struct postgres *pg, short revents)
 {
@@ -222,8 +237,8 @@ step_greeting(struct postgres *pg, short revents)
 	PQclear(pg->greeted);
 	pg->greeted = pg->rows;
 	pg->rows = NULL;
-	if (PQntuples(pg->greeted) != 1) {
-		fail(pg, "greeting: no row");
+	if (!is_greeting(pg->greeted)) {
+		fail(pg, "greeting: not one row of what was asked");
 	} else if (strcmp(PQgetvalue(pg->greeted, 0, 0), "error") == 0) {
 		explain(pg, "client_min_messages is error, which would hide a "
 			    "warning of COMMIT");
@@ -434,9 +449,10 @@ postgres_status(const struct postgres *pg)
 const char *
 postgres_greeted(const struct postgres *pg, int i)
 {
-	return PQgetisnull(pg->greeted, 0, i + 1)
-		   ? NULL
-		   : PQgetvalue(pg->greeted, 0, i + 1);
+	if (i + 1 >= PQnfields(pg->greeted) ||
+	    PQgetisnull(pg->greeted, 0, i + 1))
+		return NULL;
+	return PQgetvalue(pg->greeted, 0, i + 1);
 }
 
 int

@@ -21,7 +21,7 @@ statement_call(struct postgres *pg, const char *name, const char *statement,
 		const char *table =
 		    postgres_greeted(pg, statement[len + 1] - '0');
 
-		if (buf_add(&text, statement, len) < 0 ||
+		if (table == NULL || buf_add(&text, statement, len) < 0 ||
 		    buf_add(&text, table, strlen(table)) < 0)
 			break;
 		statement += len + sizeof STATEMENT_INCREMENTS - 1;

@@ -9,6 +9,9 @@
 #include "postgres/pg_binary.h"
 #include "postgres/statement_call.h"
 
+/* Sums and differences of a few such numbers fit an int64. */
+#define LINES_MAX ((uint64_t)1 << 61)
+
 #define TABLE(name) \
 	"coalesce((select quote_ident(nspname) " \
 	"from unnest(current_schemas(false)) with ordinality as s (name, at) " \
@@ -299,11 +302,15 @@ int
 statements_summed(const struct postgres *pg, bool *ret_rows, int64_t *ret_lines)
 {
 	const char *row = postgres_value(pg, 0, 16);
+	uint64_t lines;
 
 	if (row == NULL)
 		return -1;
+	lines = bigendian_get64(row + 8);
+	if (lines > LINES_MAX)
+		return -1;
 	*ret_rows = bigendian_get64(row) > 0;
-	*ret_lines = (int64_t)bigendian_get64(row + 8);
+	*ret_lines = (int64_t)lines;
 	return 0;
 }
 
@@ -326,6 +333,8 @@ statements_audited(const struct postgres *pg, struct statements_sums *ret)
 		text += part;
 		len -= part;
 	}
+	if (n[1] > LINES_MAX || n[2] > LINES_MAX)
+		return -1;
 	*ret = (struct statements_sums){n[0], (uint64_t)n[1], (uint64_t)n[2]};
 	return 0;
 }

@@ -470,6 +470,9 @@ asleep() {
 	done
 	has_lines err 1
 	grep -q "^incr-send: ${INCR_URL%/}: .*certificate" err
+	run -100 incr-send --cacert "$PWD/none" < <(increment 1)
+	[ "$output" = "incr-send: --cacert: $PWD/none: No such file or directory" ]
+	echo nothing >none
 	run -100 --separate-stderr incr-send --cacert "$PWD/none" < <(increment 1)
 	is_error "$output" unavailable 1
 	[[ $stderr == *"$PWD/none" ]]
