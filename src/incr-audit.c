@@ -245,8 +245,9 @@ compare(const struct audit *a)
 		    n, many);
 	else
 		log_say("queue: %" PRIu64
-			" message%s acknowledged and not in the table, and "
-			"lost: Postgres went back",
+			" message%s acknowledged and not in the table: "
+			"Postgres went back; lost, but for what --keep "
+			"brings back",
 		    n, many);
 }
 
