@@ -121,6 +121,7 @@ static const struct option_def defs[] = {
 	.dest = &opt.access.rate,
 	.call = set_rate},
     {.name = "rate-shared",
+	.env = "INCR_RATE_SHARED",
 	.help = "all servers of a Redis share the rates",
 	.kind = OPTIONS_FLAG,
 	.dest = &opt.rate_shared},

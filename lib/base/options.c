@@ -209,7 +209,12 @@ store(const struct option_def *d, const char *text, const char *where,
 	const char *what;
 
 	switch (d->kind) {
-	case OPTIONS_FLAG: *(bool *)d->dest = true; return;
+	case OPTIONS_FLAG: /* a variable is 0 or 1 */
+		if (!is_argument && strcmp(text, "0") != 0 &&
+		    strcmp(text, "1") != 0)
+			bad(d, where, text);
+		*(bool *)d->dest = is_argument || *text == '1';
+		return;
 	case OPTIONS_NUMBER:
 		if (num_u64(text, d->min, d->max, d->dest) < 0)
 			bad(d, where, text);
@@ -377,6 +382,7 @@ bad(const struct option_def *d, const char *where, const char *text)
 		log_die(EXIT_CONFIG, "%s: %s: not seconds from %g to %g", where,
 		    text, (double)d->min / 1000, (double)d->max / 1000);
 	case OPTIONS_FLAG:
+		log_die(EXIT_CONFIG, "%s: %s: not 0 or 1", where, text);
 	case OPTIONS_TEXT:
 	case OPTIONS_FILE:
 	case OPTIONS_URL:

@@ -443,6 +443,17 @@ start_at() {
 	[ ! -s a/err ] && [ ! -s b/err ]
 }
 
+@test "INCR_RATE_SHARED: 1 is --rate-shared, 0 is without" {
+	acl_redis
+	INCR_RATE_SHARED=1 start_at a --rate 1/s:20
+	INCR_RATE_SHARED=0 start_at b --rate 1/s:20
+	[ "$(at a taken 20)" -eq 20 ]
+	wait_for 3 told
+	[ "$(at b taken 20)" -eq 20 ]
+	INCR_RATE_SHARED=yes run -100 incr-serve -l ./s </dev/null
+	[ "$output" = 'incr-serve: INCR_RATE_SHARED: yes: not 0 or 1' ]
+}
+
 @test "--rate-shared: one call for all that was let in meanwhile" {
 	acl_redis
 	start_at a --rate 1000000/s --rate-shared
