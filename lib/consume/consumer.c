@@ -334,7 +334,7 @@ watch_mark(struct consumer *c, bool marked)
 	uint64_t connection = queue_status(c->queue)->connections;
 
 	if (mark_watch_look(&c->watch, marked, connection, clock_ms()))
-		queue_hang_up(c->queue);
+		queue_move_on(c->queue);
 }
 
 static int

@@ -220,3 +220,9 @@ queue_hang_up(struct queue *q)
 {
 	session_hang_up(q->session);
 }
+
+void
+queue_move_on(struct queue *q)
+{
+	session_move_on(q->session);
+}

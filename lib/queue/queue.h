@@ -114,6 +114,8 @@ bool queue_at_limit(const struct queue *q);
 /* Ends the connection and the call, without QUEUE_LOST; the queue connects
  * again. */
 void queue_hang_up(struct queue *q);
+/* The same, and the next host or sentinel is asked first (session.h). */
+void queue_move_on(struct queue *q);
 
 /*
  * -- calls ---------------------------------------------------------------

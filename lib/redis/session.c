@@ -156,6 +156,13 @@ session_hang_up(struct session *s)
 	reason_set(s->status.why, "hung up");
 }
 
+void
+session_move_on(struct session *s)
+{
+	session_hang_up(s);
+	(void)dial_unfit(s->dial);
+}
+
 /* The state as it lasts.  A reply, a refusal or a loss is returned once, where
  * it happens. */
 static enum session_state

@@ -101,6 +101,10 @@ void session_explain(struct session *s, const char *why);
  * a back-off, which grows until one call has followed another. */
 void session_hang_up(struct session *s);
 
+/* The same, and goes on with the next host, or sentinel, if there are several:
+ * this one leads to a Redis that is of no use to the caller. */
+void session_move_on(struct session *s);
+
 /* -- calls --------------------------------------------------------------- */
 
 /*

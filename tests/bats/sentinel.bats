@@ -114,6 +114,39 @@ publishes_to_p1() {
 	[ "$(redis-cli -p "$P2" llen "rmq::queue::[$INCR_QUEUE]::ready")" = 10 ]
 }
 
+# The first sentinel is on the side of an old primary that lives on.
+@test "incr-flush is at the new primary: incr-consume asks the next sentinel" {
+	use_postgres
+	P1=$(free_port) P2=$(free_port) stale=$(free_port) good=$(free_port)
+	instance p1 "$P1"
+	instance p2 "$P2" --replicaof "127.0.0.1 $P1"
+	fake "$stale" "$(address "$P1")"
+	fake "$good" "$(address "$P1")"
+	mkfifo stream
+	exec 9<>stream
+	background incr-flush -i 0.3 <stream 2>err 9>&- \
+		-r "redis-sentinel://127.0.0.1:$good?master=m"
+	background incr-consume >stream 2>>err 9>&- -r \
+		"redis-sentinel://127.0.0.1:$stale,127.0.0.1:$good?master=m"
+	exec 9>&-
+	increments 1 10 | incr-publish -r "redis://127.0.0.1:$P1"
+	wait_for 10 sum_is 55
+	wait_for 10 none_left
+	wait_for 10 has_all
+	redis-cli -p "$P2" replicaof no one
+	printf '%b' "$(address "$P2")" >"answer.$good"
+	# incr-consume was the first to connect.
+	for id in $(redis-cli -p "$P1" client list type normal |
+		sed 's/^id=\([0-9]*\) .*/\1/' | sort -n | tail -n +2); do
+		redis-cli -p "$P1" client kill id "$id"
+	done
+	increments 11 20 | incr-publish -r "redis://127.0.0.1:$P2"
+	wait_for 20 sum_is 210
+	not grep 'went back' err
+}
+none_left() { [ -z "$(redis-cli -p "$P1" --raw keys '*::batch::*')" ]; }
+has_all() { [ "$(written_by 1 -p "$P1")" = 1 ]; }
+
 @test "sentinels that are silent, gone, or name a replica: the next is asked" {
 	P1=$(free_port) P2=$(free_port)
 	instance p1 "$P1"
