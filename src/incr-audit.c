@@ -232,8 +232,8 @@ judge(const struct audit *a)
 static void
 compare(const struct audit *a)
 {
-	uint64_t n = a->surplus > 0 ? (uint64_t)a->surplus
-				    : 0 - (uint64_t)a->surplus;
+	uint64_t n =
+	    a->surplus > 0 ? (uint64_t)a->surplus : 0 - (uint64_t)a->surplus;
 	const char *many = n == 1 ? "" : "s";
 
 	if (!a->compared || n == 0)

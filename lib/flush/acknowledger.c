@@ -330,8 +330,7 @@ call(struct acknowledger *a, enum acknowledger_task task)
 
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
-	case ACKNOWLEDGER_IDENTIFY:
-		return identify(a);
+	case ACKNOWLEDGER_IDENTIFY: return identify(a);
 	case ACKNOWLEDGER_MARK:
 		return FAILPOINT_AFTER("flush-mark-sent",
 		    queue_mark(a->q, &a->marked,

@@ -88,9 +88,9 @@ struct committer {
 	size_t n_rows;
 	uint64_t lost; /* plain windows that were in the table and are not */
 	struct queue_ledger ledger; /* summed up on this connection: */
-	uint64_t summed;           /* 0: never */
-	struct id old_after;       /* FIND_OLD begins behind it */
-	struct statements_old old; /* found, or to be forgotten */
+	uint64_t summed;            /* 0: never */
+	struct id old_after;        /* FIND_OLD begins behind it */
+	struct statements_old old;  /* found, or to be forgotten */
 };
 
 /* Takes pg; queue is borrowed until committer_close, which closes pg. */

@@ -398,8 +398,7 @@ compare_totals(struct audit *a)
 			counted += b->length;
 	}
 	a->surplus = (int64_t)(a->lines - counted) - t->base - t->acknowledged;
-	a->compared = t->known &&
-		      statements_database(a->pg, &database) == 0 &&
+	a->compared = t->known && statements_database(a->pg, &database) == 0 &&
 		      id_equal(&database, &t->database);
 }
 

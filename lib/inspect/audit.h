@@ -51,9 +51,9 @@ struct audit {
 	struct deadletter_tally counted; /* batches that are; what is no
 					  * increment in them is in taken */
 	struct deadletter_tally ready, rejected;
-	/* Lines of the ledger that the totals of Redis do not explain, less than
-	 * 0 if there are fewer; if it is known where they began, and this is
-	 * the database. */
+	/* Lines of the ledger that the totals of Redis do not explain, less
+	 * than 0 if there are fewer; if it is known where they began, and this
+	 * is the database. */
 	bool compared;
 	int64_t surplus;
 	uint64_t missing; /* batches that are nowhere */

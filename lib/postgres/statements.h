@@ -110,8 +110,7 @@ struct statements_sums {
 	u128 sum;
 	uint64_t keys, lines;
 };
-int statements_audited(
-    const struct postgres *pg, struct statements_sums *ret);
+int statements_audited(const struct postgres *pg, struct statements_sums *ret);
 /* Result: row i (from 0) of the ledger.  0, or -1 if there is no such row. */
 int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);
