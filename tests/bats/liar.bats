@@ -54,27 +54,27 @@ ended() {
 		queues="$queues $INCR_QUEUE"
 		calls="$calls $call"
 	done <<-'END'
-		introduce increments 1 9 | incr-publish -r "$LIAR" -w 2
-		publish increments 1 9 | incr-publish -r "$LIAR" -w 2
-		register incr-consume -o -r "$LIAR" -w 2
-		take incr-consume -o -r "$LIAR" -w 2
-		lrange incr-consume -o -r "$LIAR" -w 2
-		renew timeout --preserve-status 3 incr-consume -r "$LIAR" -w 2
-		holders incr-consume >/dev/null -n 1 -o; incr-consume -o -r "$LIAR" -w 2
-		adopt incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 2
-		read incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 2
-		measure timeout --preserve-status 3 incr-consume -r "$LIAR" -w 2
-		sismember incr-consume -o | incr-flush -r "$LIAR" -w 2
-		mark incr-consume -o | incr-flush -r "$LIAR" -w 2
-		identify incr-consume -o | incr-flush -r "$LIAR" -w 2
-		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 2
-		numbers incr-consume -o | incr-flush -r "$LIAR" -w 2 -k 60
-		trim incr-consume -o | incr-flush -r "$LIAR" -w 2 -k 60
-		peek incr-rejected list -r "$LIAR" -w 2
-		withdraw incr-rejected republish -r "$LIAR" -w 2
-		survey incr-audit -r "$LIAR" -w 2
-		info incr-consume -o -r "$LIAR" -w 2
-		script incr-consume -o -r "$LIAR" -w 2
+		introduce increments 1 9 | incr-publish -r "$LIAR" -w 1
+		publish increments 1 9 | incr-publish -r "$LIAR" -w 1
+		register incr-consume -o -r "$LIAR" -w 1
+		take incr-consume -o -r "$LIAR" -w 1
+		lrange incr-consume -o -r "$LIAR" -w 1
+		renew timeout --preserve-status 3 incr-consume -r "$LIAR" -w 1
+		holders incr-consume >/dev/null -n 1 -o; incr-consume -o -r "$LIAR" -w 1
+		adopt incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 1
+		read incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 1
+		measure timeout --preserve-status 3 incr-consume -r "$LIAR" -w 1
+		sismember incr-consume -o | incr-flush -r "$LIAR" -w 1
+		mark incr-consume -o | incr-flush -r "$LIAR" -w 1
+		identify incr-consume -o | incr-flush -r "$LIAR" -w 1
+		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 1
+		numbers incr-consume -o | incr-flush -r "$LIAR" -w 1 -k 60
+		trim incr-consume -o | incr-flush -r "$LIAR" -w 1 -k 60
+		peek incr-rejected list -r "$LIAR" -w 1
+		withdraw incr-rejected republish -r "$LIAR" -w 1
+		survey incr-audit -r "$LIAR" -w 1
+		info incr-consume -o -r "$LIAR" -w 1
+		script incr-consume -o -r "$LIAR" -w 1
 	END
 	for call in $calls; do
 		wait_for 30 test -s "$call.status"

@@ -299,7 +299,7 @@ ci_tree() {
 
 # called: the commands that our scripts and tests call, one per line
 called() (
-	cd "$ROOT"
+	cd "$ROOT" || exit
 	cat bin/incr-up bin/incr-keep bin/incr-db bin/incr-token bin/incr-drain \
 		bin/incr-ingest etc/* tests/bats/*.bats tests/bats/*.bash \
 		tests/ci/* tests/chaos/run tests/chaos/*.bash |
