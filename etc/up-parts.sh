@@ -143,7 +143,7 @@ up_caddy() {
 	start caddy env GOGC=400 INCR_SITE="$site" INCR_BIND="$bind" \
 		INCR_UPSTREAMS="$upstreams" \
 		XDG_DATA_HOME="$state" XDG_CONFIG_HOME="$state" \
-		caddy run --config "$caddyfile" --adapter caddyfile
+		"${parts%/*}/run-caddy" "$caddyfile"
 	if [ -n "${INCR_SITE:-}" ]; then
 		ready caddy caddy_listens || return
 	else

@@ -270,6 +270,28 @@ end_ingests() { pkill -g "$(tr '\n' , <ingests | sed 's/,$//')"; }
 HTTP/1.1 202 Accepted' ]
 }
 
+@test "what the health checker decides is logged once per change" {
+	background setsid "$ROOT/etc/run-caddy" "$ROOT/Caddyfile" >caddy.log 2>&1
+	caddy=$!
+	wait_for 10 listening "$port"
+	ingest 1
+	wait_for 5 in_service
+	ups=$(grep -c '"host is up"' caddy.log)
+	[ "$ups" = 1 ]
+	# Check after check fails, also of the other server, and says the same.
+	kill -9 -- "-$ingest"
+	wait_for 5 refused
+	ingest 1
+	wait_for 5 in_service
+	cat caddy.log
+	[ "$(grep -c '2.sock: connect: no such file' caddy.log)" -le 3 ]
+	[ "$(grep -c '"host is up"' caddy.log)" = 2 ]
+	[ "$(grep -c '1.sock: connect: connection refused' caddy.log)" = 1 ]
+	kill "$caddy"
+	wait "$caddy"
+	wait_for 5 session_gone "$caddy"
+}
+
 @test "a body that is too large: 413, problem+json" {
 	stand_in sink
 	head -c 2200000 /dev/zero >large
