@@ -171,6 +171,19 @@ hold() {
 	[ "${lines[-1]}" = 'incr-audit: queue: 4 messages acknowledged and not in the table: Postgres went back; lost, but for what --keep brings back' ]
 }
 
+@test "what is counted and not acknowledged is on both sides of the totals" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	increments 11 13 | incr-publish
+	incr-consume -o >stream
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	sql "insert into incr_ledger (consumer, queue, seq, lines)
+		values ('$consumer', '$INCR_QUEUE', 1, 3)"
+	audit counted '- 3 0 36'
+	incr-flush <stream
+	audit counted '- 0 0 0'
+}
+
 @test "another database than that of the queue: nothing of the totals" {
 	increments 1 10 | incr-publish
 	incr-consume -o | incr-flush
