@@ -119,32 +119,32 @@ free_port() {
 	local block=${INCR_PORTS-} port
 	[ "$block" ] || block=$(take_ports)
 	for port in $(shuf -i $((10000 + block * 500))-$((10499 + block * 500))); do
-		mkdir "$PORTS/$block/$port" 2>/dev/null || continue
+		mkdir "$PORT_BLOCKS/$block/$port" 2>/dev/null || continue
 		[ -z "$(ss -Hltn "sport = :$port")" ] || continue
 		echo "$port"
 		return
 	done
 	return 1
 }
-PORTS=/tmp/incr-ports
+PORT_BLOCKS=/tmp/incr-ports
 
 # take_ports: the number of the block of ports that is this process's, for as
 # long as it lives.
 take_ports() (
 	umask 0
-	[ -d "$PORTS" ] || mkdir -m 1777 "$PORTS" || [ -d "$PORTS" ]
-	exec 9<"$PORTS"
+	[ -d "$PORT_BLOCKS" ] || mkdir -m 1777 "$PORT_BLOCKS" || [ -d "$PORT_BLOCKS" ]
+	exec 9<"$PORT_BLOCKS"
 	flock 9
 	own="$$ $(started $$)"
-	for block in $({ grep -lxF "$own" "$PORTS"/*/owner |
+	for block in $({ grep -lxF "$own" "$PORT_BLOCKS"/*/owner |
 		sed 's:/owner$::; s:.*/::'; shuf -i 0-39; } 2>/dev/null); do
-		read -r pid start 2>/dev/null <"$PORTS/$block/owner" || start=
+		read -r pid start 2>/dev/null <"$PORT_BLOCKS/$block/owner" || start=
 		if [ "$pid $start" != "$own" ]; then
 			[ -z "$start" ] || [ "$(started "$pid")" != "$start" ] ||
 				continue
-			rm -rf "${PORTS:?}/$block"
-			mkdir "$PORTS/$block" || continue
-			echo "$own" >"$PORTS/$block/owner"
+			rm -rf "${PORT_BLOCKS:?}/$block"
+			mkdir "$PORT_BLOCKS/$block" || continue
+			echo "$own" >"$PORT_BLOCKS/$block/owner"
 		fi
 		echo "$block"
 		return
