@@ -4,22 +4,29 @@
 # With --replicas 2 nothing that was acknowledged is lost, whatever becomes of
 # a primary.  Without it only failovers lose nothing in which the primary was
 # made to wait until the replicas had everything.
+#
+# With --replicas 1, of these two, the replica that has most must be the next
+# primary.  The sentinels know which, since they ask ten times a second, and a
+# primary that is away has been so for a second then.  So nothing is done that
+# makes them elect between two that move, or the only one left.
 # shellcheck shell=bash
 
 ADDED='failover failover replica_kill replica_kill replica_pause
 	sentinel_kill sentinel_pause'
 HARD='redis_kill redis_kill redis_down redis_down redis_blind redis_blind
 	redis_pause redis_pause failover_hard failover_hard'
+HARD_ONE='redis_kill redis_down redis_down redis_blind redis_blind
+	redis_blind'
 WITHOUT='redis_term redis_kill redis_pause redis_oom redis_readonly redis_full
 	redis_forget redis_cut redis_rewrite clock'
 NODES=(redis1 redis2 redis3)
 
 topology_up() {
-	local node s replicas=''
+	local node s
+	replicas=''
 	command -v redis-sentinel >/dev/null || die 'no redis-sentinel here'
 	! understands incr-publish --replicas || {
-		replicas=2
-		ADDED+=" $HARD"
+		choose_replicas
 	}
 	echo first >"$D/redis.password"
 	for node in "${NODES[@]}"; do
@@ -44,6 +51,16 @@ topology_up() {
 port=()
 sentinels=()
 
+choose_replicas() {
+	replicas=$((SEED / 10 % 2 + 1))
+	if [ "$replicas" = 2 ]; then
+		ADDED+=" $HARD"
+	else
+		ADDED="failover sentinel_kill sentinel_pause $HARD_ONE"
+	fi
+	echo "chaos: --replicas $replicas"
+}
+
 # node_up NODE [OF]: a primary, or a replica of node OF
 node_up() {
 	redis_up "$1" --replica-announce-ip 127.0.0.1 \
@@ -66,6 +83,8 @@ make_sentinel() { # PORT
 sentinel_up() { # PORT
 	alone redis-sentinel "$D/sentinel.$1/conf" >/dev/null 2>&1
 	wait_for 10 redis-cli -p "$1" ping
+	[ "${replicas-}" != 1 ] ||
+		redis-cli -p "$1" sentinel debug info-period 100 >/dev/null
 }
 
 ask_sentinel() { # ARG...
