@@ -66,7 +66,8 @@ ends_with() { # STATUS
 		begun=${EPOCHREALTIME/./}
 		kill -s "$signal" "$main"
 		ends_with 0
-		not elapsed "$begun" 2000000
+		# Two seconds; eleven if it waits for its neighbour.
+		not elapsed "$begun" 6000000
 		quiet err
 	done
 	[ "$(counted)" = 110 ]
