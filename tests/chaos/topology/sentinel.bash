@@ -6,9 +6,10 @@
 # made to wait until the replicas had everything.
 #
 # With --replicas 1, of these two, the replica that has most must be the next
-# primary.  The sentinels know which, since they ask ten times a second, and a
-# primary that is away has been so for a second then.  So nothing is done that
-# makes them elect between two that move, or the only one left.
+# primary.  The sentinels know which, since they ask ten times a second, if the
+# primary has been away for a second.  So nothing is done that makes them elect
+# between two that move, or the only one left, and they wait to be told: a
+# primary that is only slow would go on while they elect.
 # shellcheck shell=bash
 
 ADDED='failover failover replica_kill replica_kill replica_pause
@@ -75,7 +76,8 @@ make_sentinel() { # PORT
 		'daemonize yes' "pidfile $D/sentinel.$1/pid" \
 		"logfile $D/sentinel.$1.log" \
 		"sentinel monitor m 127.0.0.1 ${port[1]} $((SEED / 4 % 2 ? 1 : 2))" \
-		'sentinel down-after-milliseconds m 1000' \
+		"sentinel down-after-milliseconds m $([ "${replicas-}" = 1 ] &&
+			echo 600000 || echo 1000)" \
 		'sentinel parallel-syncs m 2' \
 		'sentinel failover-timeout m 5000' >"$D/sentinel.$1/conf"
 }
@@ -269,10 +271,18 @@ down_and_back() { # NODE NUMBER
 	local node=$1
 	shift
 	kill_node "$node" || return
+	[ "$replicas" != 1 ] || told_to_move "$node"
 	within 15 moved "$node"
 	sleep "$(($1 % 3)).$(($1 % 10))"
 	node_again "$node"
 	recover $(($1 / 3))
+}
+
+# Again, if no replica was fit at the moment.
+told_to_move() { # FROM
+	sleep 1
+	ask_sentinel failover m
+	within 6 moved "$1" || ask_sentinel failover m
 }
 
 # The replicas hear nothing any more for some tenths before that.
