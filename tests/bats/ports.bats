@@ -29,7 +29,7 @@ suite() {
 	a=$!
 	suite b
 	not cmp a.block b.block
-	[ "$(cut -d ' ' -f 1 "$PORTS/$(cat a.block)/owner")" = "$a" ]
+	[ "$(cut -d ' ' -f 1 "$PORT_BLOCKS/$(cat a.block)/owner")" = "$a" ]
 	# More than there are blocks, if nobody takes those of the dead.
 	for _ in $(seq 45); do
 		env -u INCR_PORTS bash -c '. "$1"; free_port' suite \

@@ -34,7 +34,7 @@ teardown_suite() {
 	pg_stop "$INCR_SUITE/pg"
 	show_reports || failed=1
 	end_leftovers || failed=1
-	rm -rf "$INCR_SUITE" "${PORTS:?}/$INCR_PORTS"
+	rm -rf "$INCR_SUITE" "${PORT_BLOCKS:?}/$INCR_PORTS"
 	return "${failed:-0}"
 }
 
