@@ -241,6 +241,8 @@ run(struct flusher *f, int signals)
 		int64_t due_ms;
 
 		fds[INPUT].fd = read_lines(f) ? STDIN_FILENO : -1;
+		while (flusher_news(f, why))
+			log_say("%s", why);
 		check(f);
 		if (flusher_done(f))
 			return;
@@ -255,8 +257,6 @@ run(struct flusher *f, int signals)
 		if (fds[INPUT].fd >= 0 && fds[INPUT].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
-		while (flusher_news(f, why))
-			log_say("%s", why);
 		stop_reading(f, signal_ms);
 		flush_metrics_count(f);
 	}

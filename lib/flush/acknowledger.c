@@ -210,7 +210,8 @@ marked(struct acknowledger *a)
 
 	FAILPOINT("flush-marked");
 	task_queue_remove(&a->tasks, ACKNOWLEDGER_MARK);
-	if (queue_marked(a->q)->known)
+	a->known_here = queue_marked(a->q)->known;
+	if (a->known_here)
 		a->stranger_ms = 0;
 	else if (a->stranger_ms == 0)
 		a->stranger_ms = now_ms;

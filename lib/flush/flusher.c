@@ -190,6 +190,10 @@ place(struct flusher *f)
 		case PLACEMENT_ASK: move(f, FLUSHER_ASK_BATCH); break;
 		case PLACEMENT_LOOK: move(f, FLUSHER_LOOK); break;
 		case PLACEMENT_FOREIGN:
+			if (f->acknowledger.known_here)
+				fail(f, EXIT_TEMPFAIL, "%s",
+				    going_back_swept(
+					&f->back, &f->input.point, f->row.row));
 			placement_explain(&f->input.point, why);
 			fail(f, known_stream_status(&f->stream_known), "%s",
 			    why);

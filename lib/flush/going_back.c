@@ -178,6 +178,16 @@ going_back_window(struct acknowledger *a, const struct window *w, uint64_t row)
 	acknowledger_restore(a, &r, task_for(w));
 }
 
+const char *
+going_back_swept(
+    struct going_back *g, const struct control_checkpoint *batch, uint64_t row)
+{
+	note(g,
+	    &(struct queue_restore){.consumer = batch->consumer, .row = row},
+	    &(struct queue_restored){.lost = batch->seq - row});
+	return "stdin: a batch that was counted, but Postgres went back";
+}
+
 bool
 going_back_restored(
     struct going_back *g, const struct acknowledger *a, const struct window *w)

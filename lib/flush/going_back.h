@@ -90,6 +90,12 @@ void going_back_window(
 bool going_back_restored(
     struct going_back *g, const struct acknowledger *a, const struct window *w);
 
+/* A batch was read whose consumer was swept from this Redis, so each of its
+ * batches was counted, and its row stands below: what is above is lost.
+ * Returns a reason to leave. */
+const char *going_back_swept(
+    struct going_back *g, const struct control_checkpoint *batch, uint64_t row);
+
 /* The same for the ranges of an adopter, as they need it, and after
  * ACKNOWLEDGER_RESTORED_ADOPTED. */
 void going_back_adopt(struct adopter *from, struct acknowledger *a);

@@ -74,6 +74,7 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 
 @test "a consumer that is not registered is a configuration error" {
 	rcli srem "incr::queue::[$INCR_QUEUE]::consumers" $A
+	rcli del "incr::queue::[$INCR_QUEUE]::consumer::$A::last"
 	flush_stream three
 	[ "$status" -eq 100 ]
 	[[ "$output" == *"consumer $A is not registered here"* ]]
@@ -96,6 +97,22 @@ statements() { log_since "$LOG_FROM" | grep -c "$1" || :; }
 	INCR_QUEUE=$INCR_QUEUE-b flush_stream stream
 	[ "$status" -eq 100 ]
 	[ "$(grep -l '^incr-flush work stream ' "$RUNTIME_DIRECTORY"/*.once | wc -l)" = 1 ]
+}
+
+# Others have counted and swept it while its pipe was paused.
+@test "a swept consumer whose row went back is no other Redis: told, 111" {
+	rcli srem "incr::queue::[$INCR_QUEUE]::consumers" $A
+	flush_stream three
+	[ "$status" -eq 111 ]
+	diff - <(echo "$output") <<-END
+		incr-flush: ledger: consumer $A went back to batch 0: 1 lost, 0 restored (--keep)
+		incr-flush: stdin: a batch that was counted, but Postgres went back
+	END
+	in_ledger $A 1
+	flush_stream three
+	[ "$status" -eq 111 ]
+	[[ "$output" == *"went back to batch 1: 1 lost"* ]]
+	sum_is 0
 }
 
 @test "a consumer swept before it was asked about is no other Redis" {
