@@ -108,7 +108,7 @@ struct acknowledger {
 	struct id marked;                /* the last mark was of it */
 	int64_t stranger_ms; /* clock_ms(): since then Redis answers that it
 			      * does not know it; 0: it does */
-	bool known_here;      /* it knows it, or swept it less than a day ago */
+	bool known_here;     /* it knows it, or swept it less than a day ago */
 	struct batch_history_loss back; /* of ACKNOWLEDGER_BACK */
 	uint64_t steps_back;            /* how often */
 	bool claimed; /* batches were renewed since that one has left */
