@@ -201,7 +201,12 @@ conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
 void
 conn_input_end(struct conn_input *in)
 {
-	exchange_forget(&in->asked);
+	struct exchange *x = exchange_reading(&in->asked);
+
+	if (x != NULL && x->refused)
+		x->whole = true;
+	else
+		exchange_forget(&in->asked);
 	buf_free(&in->body);
 	move(in, CONN_INPUT_ENDED);
 }

@@ -69,7 +69,8 @@ void conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
 void conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
     const struct response *why);
 
-/* The client has ended its output: drops a request that is not whole. */
+/* The client has ended its output: drops a request that is not whole, unless
+ * it was refused and waits for its end only. */
 void conn_input_end(struct conn_input *in);
 
 /* The last answer was made, which the client did not ask to be the last. */

@@ -127,7 +127,8 @@ send_row(const struct table_row *row)
 	memcpy(all, row->text, row->len);
 	memcpy(all + row->len, behind, (size_t)n);
 	send_all(fd, all, row->len + (size_t)n, row->line);
-	if (row->then == TABLE_MORE || (any && row->then == TABLE_CUT))
+	if (row->then == TABLE_MORE || row->then == TABLE_REST ||
+	    (any && row->then == TABLE_CUT))
 		shutdown(fd, SHUT_WR);
 	len = read_all(fd, text, &r.ended);
 	find_statuses(&r, text, len);

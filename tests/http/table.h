@@ -20,7 +20,7 @@ enum {
 	TABLE_NEXT = 5000 /* and of the one behind it */
 };
 
-enum table_then { TABLE_KEEP, TABLE_CLOSE, TABLE_CUT, TABLE_MORE };
+enum table_then { TABLE_KEEP, TABLE_CLOSE, TABLE_CUT, TABLE_REST, TABLE_MORE };
 
 struct table_row {
 	unsigned line; /* of the file, from 1 */
@@ -141,7 +141,8 @@ table_expand(struct table_text *t, const char *from, size_t len)
 static inline void
 table_row(struct table_row *row, char *line, size_t len)
 {
-	static const char *const words[] = {"keep", "close", "cut", "more"};
+	static const char *const words[] = {
+	    "keep", "close", "cut", "rest", "more"};
 	static char text[TABLE_TEXT];
 	struct table_text t = {.to = text, .line = row->line};
 	char *statuses = line, *then = strchr(line, ' '), *from = NULL, *at;
@@ -159,7 +160,8 @@ table_row(struct table_row *row, char *line, size_t len)
 	row->then = TABLE_KEEP;
 	while (strcmp(words[row->then], then) != 0)
 		if (++row->then > TABLE_MORE)
-			table_die(row->line, "not keep, close, cut or more");
+			table_die(
+			    row->line, "not keep, close, cut, rest or more");
 	table_expand(&t, from, len - (size_t)(from - line));
 	row->text = malloc(t.len + 1);
 	if (row->text == NULL)

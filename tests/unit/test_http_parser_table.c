@@ -82,7 +82,8 @@ is_fault(const struct table_row *row)
 	int last =
 	    row->n_statuses == 0 ? 0 : row->statuses[row->n_statuses - 1];
 
-	return (row->then == TABLE_CLOSE || row->then == TABLE_CUT) &&
+	return (row->then == TABLE_CLOSE || row->then == TABLE_CUT ||
+		   row->then == TABLE_REST) &&
 	       (last == 400 || last == 417 || last == 431 || last == 505);
 }
 
