@@ -223,7 +223,8 @@ judge(const struct audit *a)
 		return EXIT_REJECTED;
 	}
 	return a->missing > 0 || a->unknown > 0 ||
-		       (a->compared && a->surplus != 0 && !settling)
+		       (!settling &&
+			   (a->missed > 0 || (a->compared && a->surplus != 0)))
 		   ? EXIT_REJECTED
 		   : EXIT_DELIVERED;
 }
@@ -236,6 +237,11 @@ compare(const struct audit *a)
 	    a->surplus > 0 ? (uint64_t)a->surplus : 0 - (uint64_t)a->surplus;
 	const char *many = n == 1 ? "" : "s";
 
+	if (a->missed > 0)
+		log_say("queue: %" PRIu64
+			" message%s published that Redis lacks: it went back; "
+			"lost, but for what was counted before",
+		    a->missed, a->missed == 1 ? "" : "s");
 	if (!a->compared || n == 0)
 		return;
 	if (a->surplus > 0)

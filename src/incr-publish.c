@@ -105,6 +105,7 @@ enum {
 	BATCHES,
 	DURATION,
 	REPLICA_WAIT,
+	STEPS_BACK,
 	REJECTED,
 	SERIES = REJECTED + FAULT_COUNT - 1
 };
@@ -114,11 +115,13 @@ static struct metric series[SERIES] = {
     [BATCHES] = {METRIC_PUBLISH_BATCHES},
     [DURATION] = {METRIC_PUBLISH_SECONDS},
     [REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
+    [STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
 };
 
 static void open_all(struct publish *p);
 static void open_metrics(void);
 static void observe(int64_t us);
+static void say_lacking(uint64_t n);
 static void observe_wait(const struct session_status *redis);
 static void count(const struct publish *p);
 static void run(struct publish *p);
@@ -183,6 +186,7 @@ open_metrics(void)
 	fault_series(&series[REJECTED]);
 	settings.settled = observe;
 	settings.reused = reject_reused;
+	settings.lacking = say_lacking;
 	if (metrics_open(prog.name, series, SERIES) < 0)
 		log_say("metrics: %s", strerror(errno));
 }
@@ -191,6 +195,16 @@ static void
 observe(int64_t us)
 {
 	metrics_observe(&series[DURATION], (double)us / 1e6);
+}
+
+static void
+say_lacking(uint64_t n)
+{
+	series[STEPS_BACK].value++;
+	log_say("queue %s: Redis lacks %ju message%s published to it: another "
+		"one, or one that went back; lost, but for what was counted "
+		"before",
+	    settings.queue, (uintmax_t)n, n == 1 ? "" : "s");
 }
 
 /* Of replicas; at most one has ended since the last time. */

@@ -398,6 +398,7 @@ compare_totals(struct audit *a)
 			counted += b->length;
 	}
 	a->surplus = (int64_t)(a->lines - counted) - t->base - t->acknowledged;
+	a->missed = t->missed;
 	a->compared = t->known && statements_database(a->pg, &database) == 0 &&
 		      id_equal(&database, &t->database);
 }
@@ -413,7 +414,7 @@ audit_settle(struct audit *a)
 		if (a->run != queue_status(a->q)->run)
 			return AUDIT_MOVING;
 		if (statements_database(a->pg, &database) < 0 ||
-		    queue_settle(a->q, &database, base) < 0)
+		    queue_settle(a->q, &database, base, a->missed) < 0)
 			return AUDIT_MEMORY;
 		state = queue_sync_done(a->q, a->wait_ms);
 	}

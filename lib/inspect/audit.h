@@ -56,6 +56,7 @@ struct audit {
 	 * is the database. */
 	bool compared;
 	int64_t surplus;
+	uint64_t missed;  /* messages that publishers miss in Redis */
 	uint64_t missing; /* batches that are nowhere */
 	uint64_t unknown; /* batches of which the table knows, Redis does not */
 
@@ -82,7 +83,8 @@ enum audit_state {
 
 enum audit_state audit_run(struct audit *a);
 
-/* After AUDIT_DONE: lets the totals begin where there is no surplus. */
+/* After AUDIT_DONE: lets the totals begin where there is no surplus, and
+ * nothing missed. */
 enum audit_state audit_settle(struct audit *a);
 
 /* Frees what the module has allocated. */

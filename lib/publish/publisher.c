@@ -219,19 +219,23 @@ introduced(struct publisher *c)
 		return apply(c, BATCH_KNOWN);
 	}
 	c->introduced = true;
+	c->before.at_ms = queue_introduced(c->queue)->at_ms;
+	c->before.run = c->run;
+	if (queue_introduced(c->queue)->lacks > 0)
+		c->set.lacking(queue_introduced(c->queue)->lacks);
 	return apply(c, BATCH_INTRODUCED);
 }
 
 static enum publisher_state
 replied(struct publisher *c)
 {
-	enum queue_publish_outcome outcome = queue_published(c->queue)->outcome;
+	const struct queue_published *p = queue_published(c->queue);
 
 	FAILPOINT("publish-replied");
-	take_time(c, queue_published(c->queue)->at_ms);
-	switch (outcome) {
+	take_time(c, p->at_ms);
+	switch (p->outcome) {
 	case QUEUE_HIGH:
-	case QUEUE_OOM: return turned_away(c, outcome);
+	case QUEUE_OOM: return turned_away(c, p->outcome);
 	case QUEUE_LATE: return apply(c, here_or_elsewhere(c, BATCH_LATE));
 	case QUEUE_OTHER: return apply(c, here_or_elsewhere(c, BATCH_OTHER));
 	case QUEUE_GAP: return apply(c, BATCH_GAP);
@@ -239,6 +243,9 @@ replied(struct publisher *c)
 	case QUEUE_BEFORE: break;
 	}
 	backoff_reset(&c->backoff);
+	c->before.pushed = p->pushed;
+	c->before.at_ms = p->at_ms;
+	c->before.run = queue_status(c->queue)->run;
 	return apply(c, BATCH_PUSHED);
 }
 
@@ -306,6 +313,10 @@ apply(struct publisher *c, enum batch_event event)
 static void
 new_id(struct publisher *c)
 {
+	if (c->introduced) {
+		queue_before_add(&c->before, &c->id, c->from);
+		c->from = c->before.pushed;
+	}
 	id_make(&c->id);
 	c->introduced = false;
 	c->seq = 0;
@@ -376,7 +387,7 @@ introduce(struct publisher *c)
 {
 	wait_limit_try(&c->limit, clock_ms());
 	if (FAILPOINT_AFTER("publish-introduce-sent",
-		queue_introduce(c->queue, &c->id)) < 0)
+		queue_introduce(c->queue, &c->id, &c->before)) < 0)
 		return PUBLISHER_NO_MEMORY;
 	return apply(c, BATCH_INTRODUCE);
 }

@@ -43,6 +43,9 @@ struct publisher_settings {
 	void (*settled)(int64_t us);
 	/* Called for each line whose tag was used for another increment. */
 	void (*reused)(uint64_t line);
+	/* Called when Redis lacks n lines that it was told to have: it went
+	 * back, or is another one. */
+	void (*lacking)(uint64_t n);
 };
 
 /* What has become of lines, for metrics. */
@@ -77,7 +80,9 @@ struct publisher {
 	bool introduced; /* id is */
 	uint64_t seq;    /* of the last batch done under id */
 	uint64_t run;    /* the Redis that id is for */
-	uint64_t name;   /* of the batch in flight */
+	uint64_t from;   /* lines that were pushed before id */
+	struct queue_before before;
+	uint64_t name; /* of the batch in flight */
 	struct redis_time redis_time;
 	int64_t sent_ms, sent_us; /* the first sending of the batch in flight */
 	int64_t retry_ms;         /* no sending before */

@@ -6,7 +6,7 @@
 #include "queue/queue_call.h"
 
 static int call(struct queue *q, const struct id *database, const char *how,
-    const struct queue_ledger *ledger);
+    const struct queue_ledger *ledger, uint64_t missed);
 
 int
 queue_identify(struct queue *q, const struct id *database,
@@ -16,19 +16,20 @@ queue_identify(struct queue *q, const struct id *database,
 	    [QUEUE_ADOPT] = "adopt",
 	    [QUEUE_LOOK] = "look"};
 
-	return call(q, database, words[how], ledger);
+	return call(q, database, words[how], ledger, 0);
 }
 
 int
-queue_settle(struct queue *q, const struct id *database, int64_t base)
+queue_settle(
+    struct queue *q, const struct id *database, int64_t base, uint64_t missed)
 {
 	return call(q, database, "settle",
-	    &(struct queue_ledger){.known = true, .lines = base});
+	    &(struct queue_ledger){.known = true, .lines = base}, missed);
 }
 
 static int
 call(struct queue *q, const struct id *database, const char *how,
-    const struct queue_ledger *ledger)
+    const struct queue_ledger *ledger, uint64_t missed)
 {
 	char lines[24] = "";
 
@@ -44,6 +45,7 @@ call(struct queue *q, const struct id *database, const char *how,
 		snprintf(lines, sizeof lines, "%" PRId64, ledger->lines);
 	resp_arg_text(&q->args, lines);
 	resp_arg_text(&q->args, ledger->known && ledger->rows ? "1" : "");
+	resp_arg_u64(&q->args, missed);
 	return queue_call_eval(q, QUEUE_CALL_IDENTIFY, 3, NULL);
 }
 

@@ -11,6 +11,9 @@
  *
  * More lines: Redis went back, and does not know that it gave them away.
  * Fewer: the database went back.  Where base is not known nothing is said.
+ *
+ * What a publisher was told to be pushed, and a Redis that went back lacks, is
+ * added up as missed (introduce.lua): it is lost, but for what was counted.
  */
 #ifndef INCR_QUEUE_IDENTIFY_H
 #define INCR_QUEUE_IDENTIFY_H
@@ -38,8 +41,10 @@ enum queue_identity { QUEUE_NOTE, QUEUE_ADOPT, QUEUE_LOOK };
 int queue_identify(struct queue *q, const struct id *database,
     enum queue_identity how, const struct queue_ledger *ledger);
 
-/* Lets the totals begin at base, if this database is noted. */
-int queue_settle(struct queue *q, const struct id *database, int64_t base);
+/* Lets the totals begin at base, and misses so many messages less, if this
+ * database is noted. */
+int queue_settle(
+    struct queue *q, const struct id *database, int64_t base, uint64_t missed);
 
 /* The result of both. */
 struct queue_identified {
@@ -52,6 +57,7 @@ const struct queue_identified *queue_identified(const struct queue *q);
 struct queue_totals {
 	bool known; /* the base */
 	int64_t base, acknowledged;
+	uint64_t missed;    /* see above */
 	struct id database; /* nil: none */
 };
 

@@ -233,27 +233,28 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	return queue_call_eval(q, QUEUE_CALL_SURVEY, 5, NULL);
 }
 
-/* Element 2 of a survey: whether the base is known, base, acknowledged, and the
- * database.  0, or -1. */
+/* Element 2 of a survey: whether the base is known, base, acknowledged, missed,
+ * and the database.  0, or -1. */
 static int
 digest_totals(const struct redis_reply *reply, struct queue_totals *ret)
 {
-	int64_t n[3];
+	int64_t n[4];
 	size_t len;
-	const char *id = redis_reply_text(redis_reply_at(reply, 3), &len);
+	const char *id = redis_reply_text(redis_reply_at(reply, 4), &len);
 	struct id database;
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		if (queue_call_number(reply, i, -QUEUE_CALL_NUMBER_MAX,
 			QUEUE_CALL_NUMBER_MAX, &n[i]) < 0)
 			return -1;
-	if (id == NULL)
+	if (n[3] < 0 || id == NULL)
 		return -1;
 	if (id_parse(id, len, &database) < 0)
 		database = (struct id){0};
 	*ret = (struct queue_totals){.known = n[0] == 1,
 	    .base = n[1],
 	    .acknowledged = n[2],
+	    .missed = (uint64_t)n[3],
 	    .database = database};
 	return 0;
 }

@@ -7,7 +7,10 @@
 
 #include "redis/msgpack.h"
 
-enum { LINE_END = 2 }; /* CR LF */
+enum {
+	LINE_END = 2, /* CR LF */
+	INDEXES = 3   /* elements of the reply to publish before those */
+};
 
 static void publisher_key(struct queue *q, const struct id *publisher);
 static bool has_index(const struct redis_reply *reply, int64_t index);
@@ -53,30 +56,56 @@ queue_lines_free(struct queue_lines *l)
 	l->n = l->tags = 0;
 }
 
-int
-queue_introduce(struct queue *q, const struct id *publisher)
+void
+queue_before_add(struct queue_before *b, const struct id *id, uint64_t from)
 {
+	if (b->n < QUEUE_BEFORE_MAX)
+		b->n++;
+	for (size_t i = b->n - 1; i > 0; i--) {
+		b->ids[i] = b->ids[i - 1];
+		b->from[i] = b->from[i - 1];
+	}
+	b->ids[0] = *id;
+	b->from[0] = from;
+}
+
+int
+queue_introduce(struct queue *q, const struct id *publisher,
+    const struct queue_before *before)
+{
+	bool here = before->run == queue_status(q)->run;
+	size_t n = here && before->n > 1 ? 1 : before->n;
+	uint64_t from = here || n == 0 ? before->pushed : before->from[n - 1];
+
 	if (!queue_call_start(q))
 		return -1;
 	publisher_key(q, publisher);
 	queue_call_own_key(q, "version");
 	queue_call_own_key(q, "replicas");
+	queue_call_own_key(q, "totals");
+	for (size_t i = 0; i < n; i++)
+		publisher_key(q, &before->ids[i]);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
 	queue_call_told(q);
-	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 3, NULL);
+	resp_arg_u64(&q->args, before->pushed);
+	resp_arg_u64(&q->args, (uint64_t)before->at_ms);
+	resp_arg_u64(&q->args, from);
+	q->asked = before->pushed;
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 4 + n, NULL);
 }
 
 enum queue_state
 queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t done, at_ms;
+	int64_t done, at_ms, lacks;
 
 	if (queue_call_number(reply, 0, 0, 1, &done) < 0 ||
-	    queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0)
+	    queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
+	    queue_call_number(reply, 2, 0, (int64_t)q->asked, &lacks) < 0)
 		return QUEUE_LOST;
-	q->result.introduced =
-	    (struct queue_introduced){.is_new = done == 1, .at_ms = at_ms};
+	q->result.introduced = (struct queue_introduced){
+	    .is_new = done == 1, .at_ms = at_ms, .lacks = (uint64_t)lacks};
 	return QUEUE_DONE;
 }
 
@@ -132,10 +161,12 @@ enum queue_state
 queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 {
 	enum queue_publish_outcome outcome;
-	int64_t at_ms, n = (int64_t)q->asked;
+	int64_t at_ms, pushed, n = (int64_t)q->asked;
 
 	if (queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
-	    !queue_call_ascend(reply, 2, -n, n - 1))
+	    queue_call_number(reply, 2, 0, QUEUE_CALL_NUMBER_MAX, &pushed) <
+		0 ||
+	    !queue_call_ascend(reply, INDEXES, -n, n - 1))
 		return QUEUE_LOST;
 	switch (redis_reply_int(redis_reply_at(reply, 0), -1)) {
 	case 0: outcome = QUEUE_GAP; break;
@@ -148,7 +179,7 @@ queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 	default: return QUEUE_LOST;
 	}
 	q->result.published =
-	    (struct queue_published){outcome, at_ms, .lines = reply};
+	    (struct queue_published){outcome, at_ms, (uint64_t)pushed, reply};
 	return QUEUE_DONE;
 }
 
@@ -164,7 +195,7 @@ bool
 queue_published_any(const struct queue_published *p)
 {
 	return p->outcome == QUEUE_PUSHED || p->outcome == QUEUE_BEFORE ||
-	       redis_reply_int(redis_reply_at(p->lines, 2), 0) < 0;
+	       redis_reply_int(redis_reply_at(p->lines, INDEXES), 0) < 0;
 }
 
 bool
@@ -183,7 +214,7 @@ queue_published_known(const struct queue_published *p, size_t i)
 static bool
 has_index(const struct redis_reply *reply, int64_t index)
 {
-	size_t low = 2, high = redis_reply_count(reply);
+	size_t low = INDEXES, high = redis_reply_count(reply);
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;

@@ -63,7 +63,8 @@ script_text() {
 	sed "1r "<(echo "$pack") "$ROOT/lib/queue/lua/$1.lua"
 }
 
-# timeless COMMAND...: the reply without its second word, which is the time.
+# timeless COMMAND...: the reply without its second word, which is the time, and
+# without the third, a number of lines, unless LINES_TOO=1.
 timeless() {
 	local words now
 	read -ra words < <("$@")
@@ -71,13 +72,24 @@ timeless() {
 	if [[ "${words[0]-}" =~ ^[0-9]$ ]]; then
 		((words[1] <= now + 1000 && words[1] > now - 60000)) || echo "time?"
 		unset 'words[1]'
+		[ "${LINES_TOO:-}" = 1 ] || unset 'words[2]'
 	fi
 	echo "${words[*]}"
 }
 
-introduce() { # ID
-	timeless script introduce 3 "${P}publisher::$1" "${P}version" \
-		"${P}replicas" 86400 2 "${REPLICAS-}"
+introduce() { # ID [BEFORE PUSHED [SECONDS-AGO [BEFORE-THAT [FROM]]]]
+	local before=()
+	[ -z "${2-}" ] || before+=("${P}publisher::$2")
+	[ -z "${5-}" ] || before+=("${P}publisher::$5")
+	timeless script introduce $((4 + ${#before[@]})) "${P}publisher::$1" \
+		"${P}version" "${P}replicas" "${P}totals" "${before[@]}" 86400 2 \
+		"${REPLICAS-}" "${3:-0}" $((($(date +%s) - ${4:-0}) * 1000)) "${6:-0}"
+}
+# lacks ID BEFORE PUSHED...: how many, as a new publisher is told
+lacks() {
+	rcli del "${P}publisher::$1" >/dev/null
+	read -r made n < <(LINES_TOO=1 introduce "$@")
+	[ "$made" = 1 ] && echo "$n"
 }
 
 # NAME: of the batch; LATE=1: it comes later than its not-after.
@@ -231,7 +243,7 @@ survey() {
 	script survey 5 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}totals" "${P}database" "${P}consumer::" \
 		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs |
-		cut -d ' ' -f 1,2,6-
+		cut -d ' ' -f 1,2,7-
 }
 
 # totals [FIELD]...: published, taken and acknowledged, or others
@@ -370,6 +382,82 @@ unchanged() {
 	[ "$reply" = 0 ]
 	unchanged publish $A 1 a
 	[ "$reply" = 2 ]
+}
+
+@test "introduce: tells what this Redis lacks of the id before, and adds it once" {
+	publish $A 1 a b c
+	[ "$(lacks $B $A 3)" = 0 ]
+	publish $A 2 d
+	[ "$(lacks $B $A 3)" = 0 ]
+	[ -z "$(totals missed)" ]
+	[ "$(lacks $B $A 9)" = 5 ]
+	[ "$(totals missed)" = 5 ]
+	# The answer was lost, and another id is taken; this one comes late.
+	[ "$(lacks $C $A 9)" = 5 ]
+	unchanged introduce $C $A 9
+	[ "$reply" = 0 ]
+	# Nobody publishes under the id before.
+	unchanged publish $A 3 e
+	[ "$reply" = 0 ]
+	# Who has a copy of it misses no more than it was told.
+	[ "$(lacks $B $A 2)" = 2 ]
+	[ "$(totals missed)" = 5 ]
+}
+
+@test "introduce: a key that is missing lacks all, unless it may have expired" {
+	[ "$(lacks $B $A 9)" = 9 ]
+	rcli del "${P}publisher::$A"
+	[ "$(lacks $B $A 7 50000)" = 0 ]
+	[ "$(totals missed)" = 9 ]
+	[ "$(rcli exists "${P}publisher::$A")" = 0 ]
+	# That Redis knew it, and nothing that it published.
+	rcli set "${P}publisher::$A" 0
+	[ "$(lacks $B $A 7 50000)" = 7 ]
+	[ "$(totals missed)" = 16 ]
+	ttl=$(rcli ttl "${P}publisher::$A")
+	((ttl > 86300 && ttl <= 86400))
+}
+
+@test "introduce: lines of several ids are added up, and lacking ones found" {
+	publish $A 1 a b c
+	[ "$(lacks $B $A 3)" = 0 ]
+	[ "$(LINES_TOO=1 publish $B 1 d e)" = "1 5" ]
+	# It went back to before B, and to A's second of three batches.
+	rcli del "${P}publisher::$B"
+	[ "$(lacks $C $B 9 0 $A)" = 6 ]
+	[ "$(totals missed)" = 6 ]
+	[ "$(lacks $D $B 9 0 $A)" = 6 ]
+	[ "$(LINES_TOO=1 publish $D 1 f)" = "1 10" ]
+	# Back to before D: what was noted is not missed again.
+	rcli del "${P}publisher::$D"
+	[ "$(lacks $C $D 10 0 $B)" = 1 ]
+	[ "$(totals missed)" = 7 ]
+	# Nothing is known but what was pushed before the first of them.
+	rcli del "${P}publisher::$A" "${P}publisher::$B"
+	[ "$(lacks $C $B 9 0 $A 2)" = 7 ]
+}
+
+@test "introduce: a key that does not count its lines tells nothing" {
+	for old in 5 "5 n " "5 n 1 3"; do
+		rcli set "${P}publisher::$A" "$old"
+		[ "$(lacks $B $A 9)" = 0 ]
+	done
+	[ -z "$(totals missed)" ]
+}
+
+@test "publish: tells how many lines were pushed under the id" {
+	export LINES_TOO=1
+	[ "$(publish $A 1 a b)" = "1 2" ]
+	[ "$(publish $A 1 a b)" = "2 2" ]
+	# Those that were marked before are not.
+	[ "$(tagged $A 2 t x u y t z '' w)" = "1 5 2" ]
+	[ "$(tagged $A 2 t x u y t z '' w)" = "2 5 2" ]
+	[ "$(tagged $A 3 t x v q)" = "1 6" ]
+	[ "$(HIGH=1 tagged $A 4 t z n q)" = "3 6 0" ]
+	[ "$(HIGH=1 tagged $A 4 t x)" = "1 6" ]
+	[ "$(publish $A 5 a)" = "1 7" ]
+	[ "$(rcli get "${P}publisher::$A")" = "5 n:7 " ]
+	[ "$(totals published)" = 7 ]
 }
 
 @test "publish: takes more lines than fit on the stack" {
@@ -1860,9 +1948,9 @@ kept_by_two() {
 	[ "$(totals)" = 1 ]
 }
 
-identify() { # ID HOW [LINES ROWS]
+identify() { # ID HOW [LINES ROWS [MISSED]]
 	script identify 3 "${P}database" "${P}totals" "${P}consumers" "$1" "$2" \
-		"${P}consumer::" "${3-}" "${4-}"
+		"${P}consumer::" "${3-}" "${4-}" "${5:-0}"
 }
 
 @test "identify: where the totals begin is noted with the first database" {
@@ -1909,7 +1997,20 @@ identify() { # ID HOW [LINES ROWS]
 	[ "$(totals base)" = -7 ]
 	survey_totals=$(script survey 5 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}totals" "${P}database" "${P}consumer::" 9 9 9 99 | xargs)
-	[ "$survey_totals" = "0 0 1 -7 0 $C" ]
+	[ "$survey_totals" = "0 0 1 -7 0 0 $C" ]
+}
+
+@test "identify: what is settled is missed no longer, what came since is" {
+	identify $DB note 0
+	lacks $B $A 9
+	[[ "$(script survey 5 "$READY" "$REJECTED" "${P}consumers" "${P}totals" \
+		"${P}database" "${P}consumer::" 9 9 9 99 | xargs)" == "0 0 1 0 0 9 "* ]]
+	identify $DB settle 0 '' 5
+	[ "$(totals missed)" = 4 ]
+	# Settled twice.
+	identify $DB settle 0 '' 5
+	[ "$(totals missed)" = 0 ]
+	unchanged identify $DB settle 0 '' 5
 }
 
 # -- maxmemory ------------------------------------------------------------------

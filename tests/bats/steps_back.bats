@@ -284,6 +284,106 @@ surplus() { echo "$1 messages counted that Redis does not know to be taken, and 
 	audit_says 1 "$(surplus 7)"
 }
 
+# -- what was published ---------------------------------------------------------
+
+# publisher: one that lives on, and publishes what comes
+publisher() {
+	mkfifo in
+	exec 8<>in
+	background incr-publish <in 2>published 8>&-
+}
+more() { increments "$@" >&8; }
+has_ready() { [ "$(redis-cli -s "$1/redis.sock" llen "rmq::queue::[$INCR_QUEUE]::ready")" = "$2" ]; }
+lacks() { [ "$(cat published)" = "incr-publish: queue $INCR_QUEUE: Redis lacks $1 messages published to it: another one, or one that went back; lost, but for what was counted before" ]; }
+lacking() { echo "$1 messages published that Redis lacks: it went back; lost, but for what was counted before"; }
+drain() { incr-consume -o | incr-flush; }
+
+@test "a new primary that lacks what was published: told, with how many" {
+	pair
+	publisher
+	more 1 10
+	wait_for 10 has_ready "$OLD" 10
+	drain
+	more 11 14
+	wait_for 10 has_ready "$OLD" 4
+	part
+	more 15 21
+	wait_for 10 has_ready "$OLD" 11
+	audit_says 0
+	move
+	hang_up
+	more 22 22
+	wait_for 20 has_ready "$NEW" 5
+	lacks 7
+	wait_for 5 stepped
+	audit_says 1 "$(lacking 7)"
+	drain
+	audit_says 1 "$(lacking 7)"
+	run -0 incr-audit --settle
+	audit_says 0
+	# Another connection to the same one tells nothing more.
+	new client kill type normal skipme yes >/dev/null
+	more 23 30
+	wait_for 20 has_ready "$NEW" 8
+	lacks 7
+	audit_says 0
+}
+
+@test "a new primary that has all that was published: nothing is told" {
+	pair
+	publisher
+	more 1 10
+	wait_for 10 has_ready "$OLD" 10
+	part
+	move
+	hang_up
+	more 11 12
+	wait_for 20 has_ready "$NEW" 12
+	quiet published
+	not stepped
+	drain
+	audit_says 0
+}
+
+@test "an older file of commands: what was published, and counted, since" {
+	own_redis
+	publisher
+	more 1 10
+	wait_for 10 has_ready "$OWN_REDIS" 10
+	drain
+	more 11 17
+	wait_for 10 has_ready "$OWN_REDIS" 7
+	cp -r "$OWN_REDIS/appendonlydir" older
+	more 18 22
+	wait_for 10 has_ready "$OWN_REDIS" 12
+	# The file as it is: nothing is told.
+	restart_redis
+	more 23 23
+	wait_for 20 has_ready "$OWN_REDIS" 13
+	drain
+	quiet published
+	audit_says 0
+	restart_redis older
+	more 24 25
+	wait_for 20 has_ready "$OWN_REDIS" 9
+	# Five under the first id of the publisher, and one under the second.
+	lacks 6
+	audit_says 1 "$(lacking 6; surplus 13)"
+}
+# restart_redis [FOLDER]: kill -9, and start it with these files in place of its own
+restart_redis() {
+	local pid
+	pid=$(redis_pid)
+	kill -9 "$pid"
+	wait_for 10 gone "$pid"
+	rm -f "$OWN_REDIS/redis.sock"
+	if [ $# -gt 0 ]; then
+		rm -rf "$OWN_REDIS/appendonlydir"
+		cp -r "$1" "$OWN_REDIS/appendonlydir"
+	fi
+	redis_start "$OWN_REDIS"
+}
+
 # That Redis neither knows the queue nor what of it was counted.
 @test "an empty Redis: a queue begins anew, and incr-audit says nothing" {
 	own_redis

@@ -145,12 +145,13 @@ static int
 begin_publish(struct queue *q, bool tagged)
 {
 	struct id id = id_of(words[1]);
+	const struct queue_before before = {0};
 	uint64_t seq = strtoull(words[2], NULL, 10);
 	const struct queue_terms terms = {
 	    .window_s = 100, .not_after_ms = INT64_MAX, .name = seq};
 
 	/* A refusal comes again, for what is published. */
-	if (seq == 1 && queue_introduce(q, &id) == 0)
+	if (seq == 1 && queue_introduce(q, &id, &before) == 0)
 		while (step(q, IO_FOREVER) == QUEUE_CALLING)
 			;
 	queue_lines_clear(&lines);

@@ -10,6 +10,7 @@
 --        3 what a consumer's keys begin with
 --        4 the lines in its ledger, '' unknown; to settle, the base itself
 --        5 '1' if the ledger has rows, which may be of an unacknowledged batch
+--        6 to settle, how many payloads are known to be missed: no longer
 -- Reply  the id that was noted before, '' if none was
 --
 -- For ever after: lines in the ledger = totals.base + totals.acknowledged +
@@ -22,7 +23,7 @@
 -- would do; 'adopt' and 'settle' are typed by somebody, who waits for it.
 
 local database, totals, consumers = unpack(KEYS)
-local id, how, prefix, lines, rows = unpack(ARGV)
+local id, how, prefix, lines, rows, known = unpack(ARGV)
 
 local function any_batches()
     for _, consumer in ipairs(redis.call('SMEMBERS', consumers)) do
@@ -40,6 +41,10 @@ end
 local was = redis.call('GET', database)
 if how == 'settle' and was == id then
     begin(lines)
+    local missed = tonumber(redis.call('HGET', totals, 'missed') or '') or 0
+    if missed > 0 then
+        redis.call('HINCRBY', totals, 'missed', -math.min(missed, known))
+    end
 elseif how == 'adopt' and was ~= id or how == 'note' and not was then
     redis.call('SET', database, id)
     redis.call('HDEL', totals, 'base')

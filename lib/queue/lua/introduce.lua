@@ -2,21 +2,76 @@
 -- introduce: makes the key of a publisher, which has published nothing yet.
 --
 -- KEYS   1 the publisher's key   2 the version of the queue's keys
---        3 how many replicas must have what counts
--- ARGV   1 its life, seconds   2 the version, noted if none is
+--        3 how many replicas must have what counts   4 the totals of the queue
+--        5 ... the keys of the ids that the publisher had before, the last one
+--        first
+-- ARGV   1 life of a publisher's key, seconds
+--        2 the version, noted if none is
 --        3 replicas, noted if fewer are; '' not told
+--        4 the lines that it was told to be pushed, under all its ids
+--        5 the Unix millisecond, by Redis's clock, at which it was told so
+--        6 those of them that were pushed before the ids of KEYS; all, if no
+--        key of those proves nothing
 -- Reply  1 it was made, or 0 it was there before: nothing done; then the Unix
---        millisecond, by Redis's clock
+--        millisecond, by Redis's clock; then how many of these lines this Redis
+--        lacks, which went back, or is another one
 --
 -- Once per id: whoever gets no answer takes another id, so that this, late
 -- from an old connection, makes a key that nobody uses and that expires.
+-- What is lacking is added to totals.missed, and noted in the key of the last
+-- id, under which nothing can be published from then on: so another such call,
+-- and whoever has a copy of that id, is told the same, and adds nothing.
 -- Allowed at maxmemory: it is small, and publish says which lines are refused.
 
-redis.call('SET', KEYS[2], ARGV[2], 'NX')
-local noted = tonumber(redis.call('GET', KEYS[3]))
-if ARGV[3] ~= '' and (not noted or noted < tonumber(ARGV[3])) then
-    redis.call('SET', KEYS[3], ARGV[3])
-end
-local done = redis.call('SET', KEYS[1], 0, 'NX', 'EX', ARGV[1])
+local publisher, version, replicas, totals, last = unpack(KEYS)
+local life, told, at = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
-return {done and 1 or 0, time[1] * 1000 + math.floor(time[2] / 1000)}
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- How many lines the record of a publisher accounts for, nil if a release made
+-- it that did not count them; and how many are noted to be lacking.
+local function account(record)
+    local noted, up_to = string.match(record, '^lacks (%d+) of (%d+)$')
+    if record == '0' or noted then
+        return tonumber(up_to or 0), tonumber(noted)
+    end
+    return tonumber(string.match(record, '^%d+ [^ :]*:(%d+)'))
+end
+
+-- How many lines are lacking, and whether that is noted.  A last key that may
+-- have expired tells nothing.
+local function lacking()
+    for i = 5, #KEYS do
+        local record = redis.call('GET', KEYS[i])
+        if record then
+            local n, noted = account(record)
+            if noted and i == 5 then
+                return math.min(noted, told), true
+            end
+            return n and math.max(told - n, 0) or 0, false
+        elseif now - at >= life * 1000 / 2 then
+            return 0, false
+        end
+    end
+    return told - tonumber(ARGV[6]), false
+end
+
+redis.call('SET', version, ARGV[2], 'NX')
+local fewer = tonumber(redis.call('GET', replicas))
+if ARGV[3] ~= '' and (not fewer or fewer < tonumber(ARGV[3])) then
+    redis.call('SET', replicas, ARGV[3])
+end
+if redis.call('EXISTS', publisher) == 1 then
+    return {0, now, 0}
+end
+local n, noted = 0, true
+if last then
+    n, noted = lacking()
+end
+if n > 0 and not noted then
+    local many = string.format('%.0f', n)
+    redis.call('HINCRBY', totals, 'missed', many)
+    redis.call('SET', last, 'lacks ' .. many .. ' of ' .. ARGV[4], 'EX', life)
+end
+redis.call('SET', publisher, told > 0 and '0 :' .. ARGV[4] or 0, 'EX', life)
+return {1, now, n}

@@ -21,14 +21,16 @@
 --        4 the same: Redis is at maxmemory
 --        5 the same: it came later than not-after
 --        6 nothing done, ever: seq was used for a batch of another name
---        then the Unix millisecond, by Redis's clock; then ascending, of 3
---        and 4 only, -1 - the index, from 0, of each line whose tag is marked
+--        then the Unix millisecond, by Redis's clock; how many lines its
+--        publisher has pushed, under whatever ids, up to this batch; then ascending, of 3 and 4
+--        only, -1 - the index, from 0, of each line whose tag is marked
 --        with this increment: it was pushed before; the index of each line
 --        whose tag is marked with another increment: it was not pushed.
 --
--- The publisher's key is the last seq, the name of its batch, and the indexes
--- of the lines that were refused: so a repeat is answered as the first sending
--- was, also when the marks have expired meanwhile.
+-- The publisher's key is the last seq, the name of its batch, a colon and the
+-- number of lines pushed up to it, and the indexes of the lines that were
+-- refused: so a repeat is answered as the first sending was, also when the
+-- marks have expired meanwhile.
 --
 -- Repeated, or late from an old connection: seq is not above the last one, so
 -- nothing is pushed; later than not-after nothing is pushed either, so that
@@ -56,12 +58,18 @@ local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local record = redis.call('GET', publisher)
+local last, whose, total, refused =
+    string.match(record or '', '^(%d+) ?([^ :]*):?(%d*)(.*)$')
+last, total = tonumber(last), tonumber(total) or 0
+local INDEXES = 4 -- of a reply, from there on
 
 -- Moves the publisher to seq, counts the lines, then pushes them.  If that is
 -- refused (totals or ready is of another type), takes back what was done.
 local function push(lines, reply)
+    reply[3] = total + #lines
     local moved = redis.pcall('SET', publisher,
-        ARGV[1] .. ' ' .. name .. ' ' .. table.concat(reply, ' ', 3), 'EX', life)
+        string.format('%s %s:%.0f ', ARGV[1], name, reply[3]) ..
+            table.concat(reply, ' ', INDEXES), 'EX', life)
     if moved.err then
         return moved
     end
@@ -116,17 +124,17 @@ end
 -- The reply to lines of which none is pushed: only lines that were marked
 -- before have an outcome.
 local function turn_away(input, reason)
-    local reply = {reason, now}
+    local reply = {reason, now, total}
     each_line(input, function(index, key, line)
         local was = key and redis.call('GET', key)
         if was and was == line then
             live_on(key)
-            table.insert(reply, 3, -1 - index)
+            table.insert(reply, INDEXES, -1 - index)
         elseif was then
             reply[#reply + 1] = index
         end
     end)
-    if (reply[3] or 0) < 0 then
+    if (reply[INDEXES] or 0) < 0 then
         redis.call('PEXPIRE', publisher, life * 1000)
     end
     return reply
@@ -134,7 +142,7 @@ end
 
 -- How many lines are not marked, and the reply if none has to be pushed.
 local function count_fresh(input)
-    local fresh, marks, reply = 0, {}, {1, now}
+    local fresh, marks, reply = 0, {}, {1, now, total}
     each_line(input, function(index, key, line)
         local was = key and (marks[key] or redis.call('GET', key))
         if not was then
@@ -159,7 +167,7 @@ local function mark_and_push(input)
     if type(undone) == 'table' then
         return undone
     end
-    local lines, made, reply, failure = {}, {}, {1, now}, nil
+    local lines, made, reply, failure = {}, {}, {1, now, total}, nil
     each_line(input, function(index, key, line)
         if failure then
             return
@@ -187,28 +195,26 @@ local function mark_and_push(input)
 end
 
 -- The reply to a batch whose number is the last one: as the record says.
-local function answer_again(whose, refused)
+local function answer_again()
     if whose ~= name then
-        return {6, now}
+        return {6, now, 0}
     end
     redis.call('PEXPIRE', publisher, life * 1000)
-    local reply = {2, now}
+    local reply = {2, now, total}
     for index in string.gmatch(refused, '%d+') do
         reply[#reply + 1] = tonumber(index)
     end
     return reply
 end
 
-local last, whose, refused = string.match(record or '', '^(%d+) ?(%S*)(.*)$')
-last = tonumber(last)
 if last and seq == last then
-    return answer_again(whose, refused)
+    return answer_again()
 end
 if last and seq == last + 1 and now > not_after then
-    return {5, now}
+    return {5, now, total}
 end
 if seq ~= (last or -1) + 1 then
-    return {0, now}
+    return {0, now, 0}
 end
 
 local tags = seen ~= ''
@@ -218,7 +224,7 @@ if type(reason) == 'table' then
     return reason
 end
 if not reason then
-    return tags and mark_and_push(input) or push(input, {1, now})
+    return tags and mark_and_push(input) or push(input, {1, now, total})
 end
 if reason == 3 and tags then
     local fresh, reply = count_fresh(input)
@@ -226,4 +232,4 @@ if reason == 3 and tags then
         return push({}, reply)
     end
 end
-return tags and turn_away(input, reason) or {reason, now}
+return tags and turn_away(input, reason) or {reason, now, total}

@@ -9,8 +9,8 @@
 --        4 payloads to return of a list at most   5 bytes, but one payload
 --        in any case
 -- Reply  payloads ready, payloads rejected; the totals {1 if it is known where
---        they began, else 0; base; payloads acknowledged (identify.lua); the
---        database, '' none}; of each of the two lists the payloads {...} that
+--        they began, else 0; base; payloads acknowledged (identify.lua);
+--        those missed (introduce.lua); the database, '' none}; of each of the two lists the payloads {...} that
 --        are newer than those the caller has read, not all if there are too
 --        many; then for each consumer {its id, its last sequence number, and
 --        of each of its batches: seq, payloads ...}
@@ -35,9 +35,10 @@ local function newer(list, length, known)
 end
 
 local function totals()
-    local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged')
+    local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged', 'missed')
     local base, acknowledged = tonumber(n[1] or ''), tonumber(n[2] or '')
     return {base and 1 or 0, base or 0, acknowledged or 0,
+        tonumber(n[3] or '') or 0,
         redis.call('GET', KEYS[5]) or ''}
 end
 
