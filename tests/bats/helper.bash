@@ -116,7 +116,7 @@ alone() (
 # suite on this machine gets, also while a server on it is down, and the kernel
 # gives to no client.
 free_port() {
-	local block=${INCR_PORTS-} port
+	local IFS=$' \t\n' block=${INCR_PORTS-} port
 	[ "$block" ] || block=$(take_ports)
 	for port in $(shuf -i $((10000 + block * 500))-$((10499 + block * 500))); do
 		mkdir "$PORT_BLOCKS/$block/$port" 2>/dev/null || continue
@@ -131,6 +131,7 @@ PORT_BLOCKS=/tmp/incr-ports
 # take_ports: the number of the block of ports that is this process's, for as
 # long as it lives.
 take_ports() (
+	IFS=$' \t\n' # Bats has another one when it is told --filter-tags.
 	umask 0
 	[ -d "$PORT_BLOCKS" ] || mkdir -m 1777 "$PORT_BLOCKS" || [ -d "$PORT_BLOCKS" ]
 	exec 9<"$PORT_BLOCKS"

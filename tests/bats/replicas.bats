@@ -42,7 +42,7 @@ parted() {
 	kill -STOP "$old"
 	increments 1 100 | incr-publish -r "redis://127.0.0.1:$P1"
 	wait_for 10 in_sync
-	cut sentinel
+	cut_links sentinel
 	fail_over "$P1"
 	kill -CONT "$old"
 }
@@ -90,7 +90,7 @@ refused() { cut_cli info commandstats | grep evalsha | grep -q 'rejected_calls=[
 	group
 	background incr-consume -R 1 >lines 2>err
 	wait_for 10 has '"seq":0' lines
-	cut sentinel
+	cut_links sentinel
 	fail_over "$P1"
 	increment 1 | incr-publish
 	wait_for 20 has '"value":1}' lines

@@ -71,10 +71,10 @@ moved() {
 
 # -- a failover that loses what the primary alone has -------------------------
 
-# cut: the links of the replicas end and are not made again, since they are not
-# told the password; what is connected stays, but for the names (of CLIENT
-# LIST) that begin with WORD.
-cut() { # [WORD]
+# cut_links: the links of the replicas end and are not made again, since they
+# are not told the password; what is connected stays, but for the names (of
+# CLIENT LIST) that begin with WORD.
+cut_links() { # [WORD]
 	local id
 	redis-cli -p "$P1" config set requirepass cut >/dev/null
 	cut_cli client kill type replica >/dev/null
@@ -161,7 +161,7 @@ lossy_failover() {
 	drain -R "$3"
 	wait_for 20 answered "$2"
 	since=${EPOCHREALTIME/./}
-	cut
+	cut_links
 	wait_for 2 elapsed "$since" 400000
 	kill -9 "$(cat p1.pid)"
 	fail_over "$P1"

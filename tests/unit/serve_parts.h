@@ -98,6 +98,7 @@ parts_close(void)
 	int in = parts.backend.in.fd, out = parts.backend.out.fd;
 	bool closed = parts.backend.out_closed;
 
+	serve_metrics_close(&parts.metrics);
 	backend_close(&parts.backend);
 	access_close(&parts.access);
 	loop_close(&parts.loop);
