@@ -582,6 +582,28 @@ ring_dropped() {
 	has_ready 1
 }
 
+# Whether Redis has seen the first one or not, it is told and added once.
+@test "an introduction without answer at a Redis that went back: how many, once" {
+	own_redis
+	mkfifo in
+	exec 8<>in
+	INCR_POINT=publish-introduce-sent:drop:2 background incr-publish <in 2>err 8>&-
+	increments 1 4 >&8
+	wait_for 10 has_ready 4
+	cp -r "$OWN_REDIS/appendonlydir" older
+	increments 5 11 >&8
+	wait_for 10 has_ready 11
+	kill -9 "$(redis_pid)"
+	wait_for 10 gone "$(redis_pid)"
+	rm -rf "$OWN_REDIS"/{appendonlydir,redis.sock}
+	cp -r older "$OWN_REDIS/appendonlydir"
+	redis_start "$OWN_REDIS"
+	increments 12 12 >&8
+	wait_for 20 has_ready 5
+	[ "$(grep -c 'Redis lacks 7 messages' err)" = 1 ]
+	[ "$(rcli hget "incr::queue::[$INCR_QUEUE]::totals" missed)" = 7 ]
+}
+
 # -- incr-send ----------------------------------------------------------------------
 
 # sent FAILPOINT STATUS VERDICT [OPTION]: whole, half or none
