@@ -80,21 +80,23 @@ killed_in_its_statement() { # SECONDS OF_WHICH
 	killed_in_its_statement 2.5 2.2
 }
 
-# keys N: increments of value 1, each of a key of its own
+# keys N: increments of value 1, each of a key of its own, or all of $one_key
 keys() {
 	local n
 	for ((n = 0; n < $1; n++)); do
-		increment 1 "$(printf '%08x-0000-4000-8000-000000000001' "$n")"
+		increment 1 "$(printf '%08x-0000-4000-8000-000000000001' \
+			"${one_key:-$n}")"
 	done
 }
 
-machine_dies() { # SECONDS OF_WHICH
+machine_dies() { # SECONDS OF_WHICH [DRAINS]
+	drains=${3:-8}
 	slow "$1"
 	# shellcheck disable=SC2016 # for the inner shell
-	background "${APART[@]}" sh -c 'for n in 1 2 3 4 5 6 7 8; do
-		incr-drain -n 1 2>>drain.err & done; wait'
+	background "${APART[@]}" sh -c 'for n in $(seq "$1"); do
+		incr-drain -n 1 2>>drain.err & done; wait' drains "$drains"
 	first=$!
-	wait_for 10 marked 8
+	wait_for 10 marked "$drains"
 	keys 64 | incr-publish
 	wait_for 20 total_is 64
 	wait_for 5 no_batches
@@ -102,7 +104,7 @@ machine_dies() { # SECONDS OF_WHICH
 	sent=64
 	wait_for 5 spread
 	drain
-	wait_for 10 marked 9
+	wait_for 10 marked $((drains + 1))
 	POLL=0.02 wait_for 15 lasted "$2"
 	kill -9 "$first"
 	sql "select pg_terminate_backend(pid) from pg_stat_activity
@@ -120,7 +122,7 @@ spread() {
 	keys 32 | incr-publish
 	sent=$((sent + 32))
 	wait_for 5 taken
-	[ "$(holders)" -gt 4 ]
+	[ "$(holders)" -gt $((drains / 2)) ]
 }
 holders() { batches | sed 's/::batch::.*//' | sort -u | wc -l; }
 
@@ -130,6 +132,17 @@ holders() { batches | sed 's/::batch::.*//' | sort -u | wc -l; }
 
 @test "a machine with eight drains dies, statements of 2.5 s: ten seconds" {
 	machine_dies 2.5 2.2
+}
+
+# Whose rows are the same wait for each other: four seconds in all.
+@test "a machine with eight drains of one key dies, 0.5 s: ten seconds" {
+	one_key=7
+	machine_dies 0.5 0.3
+}
+
+@test "a machine with two drains of one key dies, 2 s: ten seconds" {
+	one_key=7
+	machine_dies 2 1.7 2
 }
 
 @test "a statement of more than 2.8 s: the promise is at risk, and this is told" {
