@@ -73,7 +73,8 @@ promise_of() {
 	redis_* | failover* | replica_*) printf '10\tRedis is away' ;;
 	postgres_lock) printf '10\tthe table is locked' ;;
 	postgres_cut | pool_reload) printf '10\t' ;;
-	postgres_* | pool_* | standby_* | lag_*) printf '10\tPostgres is away' ;;
+	postgres_* | pool_* | standby_* | syncrep_* | lag_*)
+		printf '10\tPostgres is away' ;;
 	clock) printf '10\ta clock is set' ;;
 	*) printf '10\t' ;;
 	esac
