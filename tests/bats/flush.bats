@@ -399,7 +399,7 @@ sleeps() { grep -q '^State:.S' "/proc/$1/status"; }
 	writer=$!
 	exec 9>&-
 	wait_for 5 grep -q waiting "$DIR/err"
-	wait_for 5 reads_no_more "$flush" "$writer"
+	wait_for 15 reads_no_more "$flush" "$writer"
 	[ ! -e "$DIR/all" ]
 	[ "$(awk '/VmRSS/ { print $2 }' "/proc/$flush/status")" -lt 16000 ]
 }
