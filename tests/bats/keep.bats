@@ -81,6 +81,7 @@ ends_with() {
 	rm runs
 	export LISTEN_FDS=1 LISTEN_PID=1
 	keep
+	wait_for 5 test -s others
 	[ "$(cat others)" = 1 ]
 	kill "$keeper"
 	ends_with 0
