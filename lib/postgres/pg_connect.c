@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/once.h"
 #include "base/options.h"
+#include "base/reason.h"
 #include "postgres/postgres.h"
 
 /* libpq's own words about a bad string may show parts of it. */
@@ -29,6 +30,7 @@ static bool has_parts(const char *url);
 static void read_login(struct pg_connect *c);
 static int name_place(struct pg_connect *c, struct pg_conn *conn);
 static const char *part(const struct pg_connect *c, const char *keyword);
+static void note_warning(void *arg, const PGresult *notice);
 
 struct pg_connect *
 pg_connect_open(const char *url, const char *name, const char **ret_why)
@@ -93,7 +95,7 @@ pg_connect_close(struct pg_connect *c)
 }
 
 struct pg_conn *
-pg_connect_start(struct pg_connect *c)
+pg_connect_start(struct pg_connect *c, char ret_warning[REASON_MAX])
 {
 	char silence[16];
 	/* What stands before dbname is a default that the URL may override,
@@ -113,7 +115,10 @@ pg_connect_start(struct pg_connect *c)
 	values[PASSWORD] = part(c, "password");
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
 	conn = PQconnectStartParams(names, values, 1);
-	if (conn != NULL && c->once.place.len == 0 && name_place(c, conn) == 0)
+	if (conn == NULL)
+		return NULL;
+	PQsetNoticeReceiver(conn, note_warning, ret_warning);
+	if (c->once.place.len == 0 && name_place(c, conn) == 0)
 		once_look(&c->once);
 	return conn;
 }
@@ -175,4 +180,18 @@ part(const struct pg_connect *c, const char *keyword)
 		if (strcmp(o->keyword, keyword) == 0)
 			return o->val;
 	return NULL;
+}
+
+/* libpq would print notices. */
+static void
+note_warning(void *arg, const PGresult *notice)
+{
+	char *warning = arg;
+	const char *severity =
+	    PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (severity != NULL && strcmp(severity, "WARNING") == 0 &&
+	    text != NULL && *warning == '\0')
+		reason_set(warning, "%s", text);
 }

@@ -9,6 +9,7 @@
 #define INCR_PG_CONNECT_H
 
 #include "base/once.h"
+#include "base/reason.h"
 
 struct pg_connect;
 struct pg_conn; /* libpq's PGconn */
@@ -24,8 +25,10 @@ void pg_connect_close(struct pg_connect *c); /* NULL is allowed */
 const char *pg_connect_judge(void *dest, const char *text);
 
 /* What PQconnectStartParams returns; caller finishes.  A file that can't be
- * read, or has no URL now, changes nothing. */
-struct pg_conn *pg_connect_start(struct pg_connect *c);
+ * read, or has no URL now, changes nothing.  As long as the connection lives,
+ * a warning of the server is written to ret_warning if that is empty. */
+struct pg_conn *pg_connect_start(
+    struct pg_connect *c, char ret_warning[REASON_MAX]);
 
 /* What was right in this database; its marks are read by the first
  * pg_connect_start. */

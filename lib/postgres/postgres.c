@@ -47,10 +47,8 @@ struct postgres {
 };
 
 static void connect_now(struct postgres *pg);
-static void note_warning(void *arg, const PGresult *notice);
 static void step_connecting(struct postgres *pg, short revents);
 static void greet(struct postgres *pg);
-static bool is_greeting(const PGresult *r);
 static void step_greeting(struct postgres *pg, short revents);
 static void step_idle(struct postgres *pg, short revents);
 static enum postgres_state step_call(struct postgres *pg, short revents);
@@ -141,30 +139,15 @@ postgres_step(struct postgres *pg, short revents)
 static void
 connect_now(struct postgres *pg)
 {
-	pg->conn = pg_connect_start(pg->connect);
+	pg->conn = pg_connect_start(pg->connect, pg->warning);
 	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
 		fail(pg, pg->conn == NULL ? LOG_NO_MEMORY
 					  : PQerrorMessage(pg->conn));
 		return;
 	}
-	PQsetNoticeReceiver(pg->conn, note_warning, pg);
 	/* The only way to the SQLSTATE of a refused connection. */
 	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
 	move(pg, LINK_CONNECTING);
-}
-
-/* libpq would print notices. */
-static void
-note_warning(void *arg, const PGresult *notice)
-{
-	struct postgres *pg = arg;
-	const char *severity =
-	    PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-	const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-
-	if (severity != NULL && strcmp(severity, "WARNING") == 0 &&
-	    text != NULL && pg->warning[0] == '\0')
-		reason_set(pg->warning, "%s", text);
 }
 
 static void
