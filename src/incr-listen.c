@@ -25,14 +25,15 @@ static const struct options_prog prog = {.name = "incr-listen",
 
 static int find_command(int argc, char **argv);
 static int open_all(char **addrs, int n, struct listener *ret);
+static _Noreturn void give_up(
+    struct listener *l, int n, int status, const char *what);
 static void close_all(struct listener *l, int n);
 
 int
 main(int argc, char **argv)
 {
 	struct listener l[LISTEN_MAX];
-	int command = find_command(argc, argv), n, error;
-	int first;
+	int command = find_command(argc, argv), first, n;
 
 	log_name(prog.name);
 	first = options_parse(&prog, command, argv);
@@ -40,12 +41,11 @@ main(int argc, char **argv)
 		log_die(EXIT_CONFIG, "needs ADDR... -- COMMAND; see %s --help",
 		    prog.name);
 	n = open_all(argv + first, command - first, l);
-	if (listen_hand_over(l, n) == 0)
-		execvp(argv[command + 1], argv + command + 1);
-	error = errno;
-	close_all(l, n);
-	log_die(error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE, "%s: %s",
-	    argv[command + 1], strerror(error));
+	if (listen_hand_over(l, n) < 0)
+		give_up(l, n, EXIT_TEMPFAIL, "LISTEN_FDS");
+	execvp(argv[command + 1], argv + command + 1);
+	give_up(l, n, errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE,
+	    argv[command + 1]);
 }
 
 /* The index of the first --, or argc: what follows is none of our options. */
@@ -75,6 +75,16 @@ open_all(char **addrs, int n, struct listener *ret)
 		opened += more;
 	}
 	return opened;
+}
+
+/* For the reason in errno. */
+static void
+give_up(struct listener *l, int n, int status, const char *what)
+{
+	const char *why = strerror(errno);
+
+	close_all(l, n);
+	log_die(status, "%s: %s", what, why);
 }
 
 static void

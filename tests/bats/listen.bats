@@ -79,3 +79,11 @@ told='echo "$LISTEN_FDS ${LISTEN_FDNAMES-none}"
 	run -126 incr-listen ./s -- ./file
 	[ ! -e s ]
 }
+
+@test "no room for the sockets to be handed over: 111, and no socket is left" {
+	not sanitized incr-listen || skip 'valgrind needs descriptors itself'
+	few() { (ulimit -n 20 && incr-listen ./s -- true); }
+	run -111 few
+	[ "$output" = 'incr-listen: LISTEN_FDS: Invalid argument' ]
+	[ ! -e s ]
+}
