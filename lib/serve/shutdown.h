@@ -20,7 +20,7 @@
 
 enum {
 	SHUTDOWN_LINGER_MS = 1000, /* for last answers to be read, at least */
-	SHUTDOWN_IDLE_MS = 250     /* for requests on connections that were
+	SHUTDOWN_IDLE_MS = 500     /* for requests on connections that were
 				    * idle, and twice that for all of them */
 };
 
