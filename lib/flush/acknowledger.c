@@ -11,6 +11,7 @@ static int64_t next_round(const struct acknowledger *a);
 static bool holds_any(const struct acknowledger *a);
 static bool holds_batches(const struct acknowledger *a);
 static bool has_batches(const struct window *w);
+static void note_identify(struct acknowledger *a, enum queue_state state);
 static enum task_queue_link link_of(enum queue_state state);
 static enum acknowledger_news finish(
     struct acknowledger *a, enum acknowledger_task task);
@@ -117,12 +118,25 @@ acknowledger_step(struct acknowledger *a, short revents)
 
 	if (state == QUEUE_FAULT)
 		return ACKNOWLEDGER_FAULT;
+	note_identify(a, state);
 	task = task_queue_step(&a->tasks, link_of(state),
 	    queue_status(a->q)->why[0] != '\0', clock_ms());
 	news = finish(a, task);
 	note_connection(a);
 	begin(a);
 	return news;
+}
+
+/* Once the database may be noted, more lines may be counted in it.  What Redis
+ * has refused has noted nothing. */
+static void
+note_identify(struct acknowledger *a, enum queue_state state)
+{
+	bool noted = state == QUEUE_DONE ||
+		     (state == QUEUE_LOST && queue_status(a->q)->sent);
+
+	if (noted && a->tasks.running == ACKNOWLEDGER_IDENTIFY)
+		a->ledger.known = false;
 }
 
 static enum task_queue_link
@@ -313,22 +327,15 @@ drop(struct acknowledger *a)
 }
 
 static int
-identify(struct acknowledger *a)
-{
-	struct queue_ledger ledger = a->ledger;
-
-	a->ledger.known = false;
-	return queue_identify(a->q, &a->database, QUEUE_NOTE, &ledger);
-}
-
-static int
 call(struct acknowledger *a, enum acknowledger_task task)
 {
 	const struct acknowledger_held *h;
 
 	switch (task) {
 	case ACKNOWLEDGER_NO_TASK: break;
-	case ACKNOWLEDGER_IDENTIFY: return identify(a);
+	case ACKNOWLEDGER_IDENTIFY:
+		return queue_identify(
+		    a->q, &a->database, QUEUE_NOTE, &a->ledger);
 	case ACKNOWLEDGER_MARK:
 		return FAILPOINT_AFTER("flush-mark-sent",
 		    queue_mark(a->q, &a->marked,

@@ -118,7 +118,7 @@ struct acknowledger {
 	bool identifies;     /* acknowledger_identify was called: */
 	struct id database;  /* with this one */
 	uint64_t connection; /* of q: the last one on which it is asked */
-	struct queue_ledger ledger; /* for the first call; later it may have
+	struct queue_ledger ledger; /* until it may be noted; later it may have
 				     * more lines */
 	struct queue_identified noted;
 

@@ -259,3 +259,26 @@ is_prefix_sum() {
 	fi
 	places ready '- 50000 0 1250025000'
 }
+
+@test "Redis refused at first to note the database: the totals begin all the same" {
+	own_redis
+	hold 1
+	rcli config set min-replicas-to-write 1 >/dev/null
+	sql "alter database $(sql 'select current_database()') set log_statement = 'all'"
+	LOG_FROM=$(stat -c %s "$INCR_SUITE/pg.log")
+	background incr-flush <stream 2>err
+	wait_for 10 summed
+	n=$(refusals)
+	wait_for 10 refused_more_than $((n + 3))
+	rcli config set min-replicas-to-write 0 >/dev/null
+	wait_for 10 total_is 1
+	wait_for 10 no_batches
+	[ "$(rcli hmget "${P}totals" base acknowledged | xargs)" = '0 1' ]
+}
+# summed: the lines of the ledger, before the database is noted
+summed() { log_since "$LOG_FROM" | grep -q 'sum(lines)'; }
+refusals() {
+	rcli info errorstats | tr -d '\r' |
+		sed -n 's/^errorstat_NOREPLICAS:count=//p'
+}
+refused_more_than() { [ "$(refusals)" -gt "$1" ]; }
