@@ -6,7 +6,8 @@ settle() {
 	local which began=$SECONDS
 	rm -f "$D/send"
 	heal
-	wait "${clients[@]}"
+	wait_for 150 clients_ended || wrong "clients do not end: $(
+		processes | xargs -r ps -o pid=,ppid=,etimes=,stat=,args= -p)"
 	wait_for 90 at_rest || wrong 'not drained'
 	rm -f "$D/run"
 	for which in a b; do stop_supervisor "$which"; done
@@ -15,8 +16,9 @@ settle() {
 	# Sweeps all consumers but its own.
 	REDIS_URL=unix://$(redis_home)/redis.sock
 	export REDIS_URL
-	incr-consume -o 2>>"$D/sweep" | incr-flush -i 1 2>>"$D/sweep" ||
-		wrong "the last drain: $(<"$D/sweep")"
+	timeout 120 incr-consume -o 2>>"$D/sweep" |
+		timeout 120 incr-flush -i 1 2>>"$D/sweep" ||
+		wrong "the last drain: $? $(<"$D/sweep")"
 	echo "chaos: at rest after $((SECONDS - began)) s"
 	[ -z "$cheat" ] || "cheat_$cheat"
 }
@@ -35,6 +37,10 @@ cheat_loss() {
 		where key::text not like '00000000-%')"
 }
 
+clients_ended() {
+	local pid
+	for pid in "${clients[@]}"; do gone "$pid" || return; done
+}
 at_rest() { has_ready 0 && no_batches; }
 none_left() { [ -z "$(processes | xargs -r ps -o comm= -p | grep -v '^proxy$')" ]; }
 
