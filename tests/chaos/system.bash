@@ -37,14 +37,16 @@ start_system() {
 		wait_for 60 curl -fs "http://127.0.0.1:$port_b/health/ready"
 }
 
-# The programs, with drains that have options of the rig's, and ingests that
-# remember keys for a day, however the clock of Redis is set.
+# The programs, with drains that have options of the rig's and keep what Redis
+# has room for (b's high-water mark is for publishing), and ingests that remember
+# keys for a day, however the clock of Redis is set.
 make_bin() {
 	ln -s "$BIN"/incr-* "$D/bin"
 	ln -s "$ROOT/sql" "$D/sql"
 	rm "$D/bin/incr-drain" "$D/bin/incr-ingest"
 	cat >"$D/bin/incr-drain" <<-END
 		#!/bin/sh
+		unset INCR_HIGH_WATER
 		case " \$* " in
 		*' -- '*) ;;
 		*) set -- "\$@" -- ;;
