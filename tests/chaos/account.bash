@@ -210,6 +210,7 @@ expiring_last() {
 judge_statuses() {
 	! grep -q ' trouble ' "$D/faults" || sed -i '/^incr-audit 100$/d' \
 		"$D/statuses"
+	[ ! -e "$D/up_first" ] || sed -i '/^incr-up 100$/d' "$D/statuses"
 	# A standby that took over lacks batches until they are restored.
 	! grep -q ' lag_promote ' "$D/faults" || sed -i '/^incr-audit 1$/d' \
 		"$D/statuses"
