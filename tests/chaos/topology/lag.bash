@@ -3,7 +3,7 @@
 # from the batches that Redis keeps.  What incr-flush counts without a queue
 # nobody keeps: that client stays away, and nothing of the rig's own that would
 # have to last is done in Postgres.  A clock that is set forward would end the
-# life of what is kept.
+# life of what is kept, and a Redis without room lets it go.
 # shellcheck shell=bash
 
 # shellcheck source=tests/chaos/topology/standby.bash
@@ -12,7 +12,8 @@
 understands incr-flush --keep || die 'lag: this incr-flush has no --keep'
 ADDED='standby_promote lag_promote lag_promote lag_promote standby_switch
 	standby_pause standby_restart'
-WITHOUT+=' rotate_postgres trouble postgres_refuse clock'
+WITHOUT+=' rotate_postgres trouble postgres_refuse clock
+	redis_oom'
 ABSENT=plain
 waits_for=''
 in_state=async
