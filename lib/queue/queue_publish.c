@@ -61,12 +61,8 @@ queue_before_add(struct queue_before *b, const struct id *id, uint64_t from)
 {
 	if (b->n < QUEUE_BEFORE_MAX)
 		b->n++;
-	for (size_t i = b->n - 1; i > 0; i--) {
-		b->ids[i] = b->ids[i - 1];
-		b->from[i] = b->from[i - 1];
-	}
-	b->ids[0] = *id;
-	b->from[0] = from;
+	memmove(b->ids + 1, b->ids, (b->n - 1) * sizeof *b->ids);
+	b->ids[0] = (struct queue_before_id){*id, from, b->at_ms};
 }
 
 int
@@ -75,7 +71,6 @@ queue_introduce(struct queue *q, const struct id *publisher,
 {
 	bool here = before->run == queue_status(q)->run;
 	size_t n = here && before->n > 1 ? 1 : before->n;
-	uint64_t from = here || n == 0 ? before->pushed : before->from[n - 1];
 
 	if (!queue_call_start(q))
 		return -1;
@@ -84,13 +79,17 @@ queue_introduce(struct queue *q, const struct id *publisher,
 	queue_call_own_key(q, "replicas");
 	queue_call_own_key(q, "totals");
 	for (size_t i = 0; i < n; i++)
-		publisher_key(q, &before->ids[i]);
+		publisher_key(q, &before->ids[i].id);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
 	queue_call_told(q);
 	resp_arg_u64(&q->args, before->pushed);
-	resp_arg_u64(&q->args, (uint64_t)before->at_ms);
-	resp_arg_u64(&q->args, from);
+	for (size_t i = 0; i < n; i++) {
+		const struct queue_before_id *b = &before->ids[i];
+
+		resp_arg_u64(&q->args, (uint64_t)b->at_ms);
+		resp_arg_u64(&q->args, here ? before->pushed : b->from);
+	}
 	q->asked = before->pushed;
 	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 4 + n, NULL);
 }

@@ -37,14 +37,17 @@ struct queue_before {
 	uint64_t pushed; /* so many lines */
 	uint64_t run;    /* by this Redis (session.h) */
 	int64_t at_ms;   /* then, Unix milliseconds by Redis's clock */
-	/* The ids that it had, the last one first, not the present one; and
-	 * how many lines were pushed before each. */
+	/* The ids that it had, the last one first, not the present one. */
 	size_t n;
-	struct id ids[QUEUE_BEFORE_MAX];
-	uint64_t from[QUEUE_BEFORE_MAX];
+	struct queue_before_id {
+		struct id id;
+		uint64_t from; /* lines that were pushed before it */
+		int64_t at_ms; /* it was last told something */
+	} ids[QUEUE_BEFORE_MAX];
 };
 
-/* Adds the id that it has no longer, in place of the first one if need be. */
+/* Adds the id that it has no longer, of which b tells what it was told last, in
+ * place of the first one if need be. */
 void queue_before_add(
     struct queue_before *b, const struct id *id, uint64_t from);
 

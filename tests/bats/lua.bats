@@ -77,13 +77,17 @@ timeless() {
 	echo "${words[*]}"
 }
 
-introduce() { # ID [BEFORE PUSHED [SECONDS-AGO [BEFORE-THAT [FROM]]]]
-	local before=()
-	[ -z "${2-}" ] || before+=("${P}publisher::$2")
-	[ -z "${5-}" ] || before+=("${P}publisher::$5")
-	timeless script introduce $((4 + ${#before[@]})) "${P}publisher::$1" \
+introduce() { # ID [BEFORE PUSHED [SECONDS-AGO [FROM [OLDER AGO FROM]...]]]
+	local id=$1 pushed=${3:-0} before=() told=()
+	set -- ${2+"$2" "${@:4}"}
+	while [ $# -gt 0 ]; do
+		before+=("${P}publisher::$1")
+		told+=($((($(date +%s) - ${2:-0}) * 1000)) "${3:-0}")
+		shift $(($# < 3 ? $# : 3))
+	done
+	timeless script introduce $((4 + ${#before[@]})) "${P}publisher::$id" \
 		"${P}version" "${P}replicas" "${P}totals" "${before[@]}" 86400 2 \
-		"${REPLICAS-}" "${3:-0}" $((($(date +%s) - ${4:-0}) * 1000)) "${6:-0}"
+		"${REPLICAS-}" "$pushed" "${told[@]}"
 }
 # lacks ID BEFORE PUSHED...: how many, as a new publisher is told
 lacks() {
@@ -424,17 +428,28 @@ unchanged() {
 	[ "$(LINES_TOO=1 publish $B 1 d e)" = "1 5" ]
 	# It went back to before B, and to A's second of three batches.
 	rcli del "${P}publisher::$B"
-	[ "$(lacks $C $B 9 0 $A)" = 6 ]
+	[ "$(lacks $C $B 9 0 3 $A)" = 6 ]
 	[ "$(totals missed)" = 6 ]
-	[ "$(lacks $D $B 9 0 $A)" = 6 ]
+	[ "$(lacks $D $B 9 0 3 $A)" = 6 ]
 	[ "$(LINES_TOO=1 publish $D 1 f)" = "1 10" ]
 	# Back to before D: what was noted is not missed again.
 	rcli del "${P}publisher::$D"
-	[ "$(lacks $C $D 10 0 $B)" = 1 ]
+	[ "$(lacks $C $D 10 0 9 $B 0 3)" = 1 ]
 	[ "$(totals missed)" = 7 ]
 	# Nothing is known but what was pushed before the first of them.
 	rcli del "${P}publisher::$A" "${P}publisher::$B"
-	[ "$(lacks $C $B 9 0 $A 2)" = 7 ]
+	[ "$(lacks $C $B 9 0 3 $A 0 2)" = 7 ]
+}
+
+@test "introduce: the key of an older id may have expired, and proves nothing" {
+	rcli del "${P}publisher::$A" "${P}publisher::$B"
+	# Two failovers: one began B, the other one lacks it.
+	[ "$(lacks $C $B 9 0 7 $A 50000 0)" = 2 ]
+	[ "$(totals missed)" = 2 ]
+	rcli del "${P}publisher::$B"
+	# Both, long ago.
+	[ "$(lacks $C $B 9 50000 7 $A 60000 0)" = 0 ]
+	[ "$(totals missed)" = 2 ]
 }
 
 @test "introduce: a key that does not count its lines tells nothing" {

@@ -9,9 +9,9 @@
 --        2 the version, noted if none is
 --        3 replicas, noted if fewer are; '' not told
 --        4 the lines that it was told to be pushed, under all its ids
---        5 the Unix millisecond, by Redis's clock, at which it was told so
---        6 those of them that were pushed before the ids of KEYS; all, if no
---        key of those proves nothing
+--        5 ... of each id of KEYS the Unix millisecond, by Redis's clock, at
+--        which it was last answered, and those of the lines that were pushed
+--        before it; all, if a missing key of it proves nothing
 -- Reply  1 it was made, or 0 it was there before: nothing done; then the Unix
 --        millisecond, by Redis's clock; then how many of these lines this Redis
 --        lacks, which went back, or is another one
@@ -24,7 +24,7 @@
 -- Allowed at maxmemory: it is small, and publish says which lines are refused.
 
 local publisher, version, replicas, totals, last = unpack(KEYS)
-local life, told, at = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
+local life, told = ARGV[1], tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -38,10 +38,13 @@ local function account(record)
     return tonumber(string.match(record, '^%d+ [^ :]*:(%d+)'))
 end
 
--- How many lines are lacking, and whether that is noted.  A last key that may
--- have expired tells nothing.
+-- How many lines are lacking, and whether that is noted: all that were pushed
+-- under, and after, an id whose key is missing.  One that may have expired
+-- tells nothing.
 local function lacking()
+    local known = told
     for i = 5, #KEYS do
+        local at, from = tonumber(ARGV[2 * i - 5]), tonumber(ARGV[2 * i - 4])
         local record = redis.call('GET', KEYS[i])
         if record then
             local n, noted = account(record)
@@ -50,10 +53,11 @@ local function lacking()
             end
             return n and math.max(told - n, 0) or 0, false
         elseif now - at >= life * 1000 / 2 then
-            return 0, false
+            break
         end
+        known = from
     end
-    return told - tonumber(ARGV[6]), false
+    return told - known, false
 end
 
 redis.call('SET', version, ARGV[2], 'NX')
