@@ -452,6 +452,17 @@ unchanged() {
 	[ "$(totals missed)" = 2 ]
 }
 
+@test "introduce: lines of an older id that were never told make up for none" {
+	publish $A 1 a b c
+	# Told 3 lines under A; the answer to two more was lost.
+	publish $A 2 d e
+	[ "$(lacks $B $A 3)" = 0 ]
+	publish $B 1 f g
+	rcli del "${P}publisher::$B"
+	[ "$(lacks $C $B 5 0 3 $A 0 0)" = 2 ]
+	[ "$(totals missed)" = 2 ]
+}
+
 @test "introduce: a key that does not count its lines tells nothing" {
 	for old in 5 "5 n " "5 n 1 3"; do
 		rcli set "${P}publisher::$A" "$old"

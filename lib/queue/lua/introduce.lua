@@ -40,7 +40,8 @@ end
 
 -- How many lines are lacking, and whether that is noted: all that were pushed
 -- under, and after, an id whose key is missing.  One that may have expired
--- tells nothing.
+-- tells nothing.  Nor does the record of an older id account for lines that
+-- were told under later ones: it may count some that were never told.
 local function lacking()
     local known = told
     for i = 5, #KEYS do
@@ -51,7 +52,7 @@ local function lacking()
             if noted and i == 5 then
                 return math.min(noted, told), true
             end
-            return n and math.max(told - n, 0) or 0, false
+            return told - math.min(n or known, known), false
         elseif now - at >= life * 1000 / 2 then
             break
         end
