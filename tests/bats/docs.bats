@@ -64,6 +64,24 @@ item() {
 	done
 }
 
+# man of Debian sets a wider cell and the next one without a space between them.
+@test "no cell of a table is wider than its column" {
+	awk '/^\.Bl -column/ { n = split($0, part, "\""); columns = n / 2 - 0.5
+			for (i = 1; i <= columns; i++) width[i] = length(part[2 * i]) }
+		/^\.El/ { columns = 0 }
+		columns && sub(/^\.It /, "") {
+			gsub(/(^| )(Em|Li) /, " "); gsub(/\\&/, "")
+			n = split(" " $0, cell, " Ta( |$)")
+			for (i = 1; i < n && i <= columns; i++) {
+				sub(/^ +/, "", cell[i])
+				if (length(cell[i]) > width[i])
+					print FILENAME ":" FNR ": " cell[i]
+			}
+		}' "$MAN"/* >wide
+	cat wide
+	quiet wide
+}
+
 @test "--help, the SYNOPSIS and the page name the same options" {
 	for p in $PROGRAMS; do
 		[ "$(help_options "$p" | wc -l)" -ge 2 ]
