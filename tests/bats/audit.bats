@@ -195,6 +195,19 @@ hold() {
 	[ "${lines[-1]}" = 'incr-audit: queue: is counted in another database; see incr-db adopt' ]
 }
 
+@test "a Redis without anything of the queue begins it anew, and nothing is said" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	mapfile -t keys < <(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::*")
+	rcli del "${keys[@]}" >/dev/null
+	increments 11 13 | incr-publish
+	run -0 --separate-stderr incr-audit
+	[ -z "$stderr" ]
+	incr-consume -o | incr-flush
+	run -0 --separate-stderr incr-audit
+	[ -z "$stderr" ]
+}
+
 # -- while it moves ----------------------------------------------------------------
 
 @test "exact at every look, while increments come, move and are rejected" {
