@@ -163,6 +163,15 @@ replaced() { # NAME OLD
 	done
 }
 
+@test "a state folder that can't be made ends it with 100, in one line" {
+	run -100 incr-up --state /dev/null/x
+	[ "$output" = 'incr-up: /dev/null/x: Not a directory' ]
+	mkdir state
+	touch state/run
+	run -100 incr-up --state state
+	[ "$output" = "incr-up: $PWD/state: File exists" ]
+}
+
 @test "a site name needs tokens or --open, a client CA a site name" {
 	INCR_SITE=example.org run -100 incr-up
 	[ "$output" = 'incr-up: INCR_SITE: serves everybody; needs --tokens or --open' ]
