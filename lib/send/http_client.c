@@ -63,15 +63,10 @@ static int want(
 static int set_timer(CURLM *multi, long timeout_ms, void *client);
 static int permit(
     void *transfer, char *remote, char *local, int remote_port, int local_port);
-static int add_header(struct transfer *t, const char *header);
 static int set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request);
 static size_t receive(char *bytes, size_t size, size_t n, void *transfer);
 static void act(struct http_client *c, curl_socket_t fd, int what);
-static struct http_answer answer_of(const struct transfer *t, CURLcode code);
-static void set_status(struct transfer *t, long status);
-static void set_why(
-    struct transfer *t, const struct http_answer *a, CURLcode code);
 
 struct http_client *
 http_client_open(const struct http_client_settings *set, const char **ret_why)
@@ -268,6 +263,17 @@ http_client_start(
 }
 
 static int
+add_header(struct transfer *t, const char *header)
+{
+	struct curl_slist *more = curl_slist_append(t->headers, header);
+
+	if (more == NULL)
+		return -1;
+	t->headers = more;
+	return 0;
+}
+
+static int
 set_headers(struct transfer *t, const struct http_client *c,
     const struct http_client_request *request)
 {
@@ -288,17 +294,6 @@ set_headers(struct transfer *t, const struct http_client *c,
 	    (request->line > 0 && add_header(t, offset) < 0))
 		return -1;
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-	return 0;
-}
-
-static int
-add_header(struct transfer *t, const char *header)
-{
-	struct curl_slist *more = curl_slist_append(t->headers, header);
-
-	if (more == NULL)
-		return -1;
-	t->headers = more;
 	return 0;
 }
 
@@ -404,38 +399,6 @@ receive(char *bytes, size_t size, size_t n, void *transfer)
 	return size * n;
 }
 
-bool
-http_client_next(struct http_client *c, struct http_client_result *ret)
-{
-	struct http_answer answer;
-	struct transfer *t;
-	CURLMsg *m;
-	CURLcode code;
-	int left;
-
-	do
-		m = curl_multi_info_read(c->multi, &left);
-	while (m != NULL && m->msg != CURLMSG_DONE);
-	if (m == NULL)
-		return false;
-	code = m->data.result;
-	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-	answer = answer_of(t, code);
-	set_why(t, &answer, code);
-	*ret = (struct http_client_result){.token = t->token,
-	    .verdict = http_verdict_of(&answer),
-	    .same_line = t->line > 0 && !answer.deaf,
-	    .why = t->why};
-	if (answer.status >= 200 && ret->verdict.kind != HTTP_VERDICT_WRONG)
-		c->found = true;
-	if (c->found && ret->verdict.kind == HTTP_VERDICT_WRONG)
-		ret->verdict.kind = HTTP_VERDICT_RETRY;
-	curl_multi_remove_handle(c->multi, t->easy);
-	t->next = c->free;
-	c->free = t;
-	return true;
-}
-
 /* Does the answer repeat the Incr-Line-Offset of the request? */
 static bool
 says_line(const struct transfer *t)
@@ -470,17 +433,6 @@ answer_of(const struct transfer *t, CURLcode code)
 	return a;
 }
 
-static void
-set_why(struct transfer *t, const struct http_answer *a, CURLcode code)
-{
-	if (a->status >= 200)
-		set_status(t, a->status);
-	else if (a->sent && code == CURLE_ABORTED_BY_CALLBACK)
-		reason_set(t->why, "connection closed without an answer");
-	else if (t->why[0] == '\0')
-		reason_set(t->why, "%s", curl_easy_strerror(code));
-}
-
 /* Of a redirect also where it leads, without password or query. */
 static void
 set_status(struct transfer *t, long status)
@@ -501,4 +453,47 @@ set_status(struct transfer *t, long status)
 	    shown == NULL ? "" : ", redirect to ", shown == NULL ? "" : shown);
 	curl_free(shown);
 	curl_url_cleanup(url);
+}
+
+static void
+set_why(struct transfer *t, const struct http_answer *a, CURLcode code)
+{
+	if (a->status >= 200)
+		set_status(t, a->status);
+	else if (a->sent && code == CURLE_ABORTED_BY_CALLBACK)
+		reason_set(t->why, "connection closed without an answer");
+	else if (t->why[0] == '\0')
+		reason_set(t->why, "%s", curl_easy_strerror(code));
+}
+
+bool
+http_client_next(struct http_client *c, struct http_client_result *ret)
+{
+	struct http_answer answer;
+	struct transfer *t;
+	CURLMsg *m;
+	CURLcode code;
+	int left;
+
+	do
+		m = curl_multi_info_read(c->multi, &left);
+	while (m != NULL && m->msg != CURLMSG_DONE);
+	if (m == NULL)
+		return false;
+	code = m->data.result;
+	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+	answer = answer_of(t, code);
+	set_why(t, &answer, code);
+	*ret = (struct http_client_result){.token = t->token,
+	    .verdict = http_verdict_of(&answer),
+	    .same_line = t->line > 0 && !answer.deaf,
+	    .why = t->why};
+	if (answer.status >= 200 && ret->verdict.kind != HTTP_VERDICT_WRONG)
+		c->found = true;
+	if (c->found && ret->verdict.kind == HTTP_VERDICT_WRONG)
+		ret->verdict.kind = HTTP_VERDICT_RETRY;
+	curl_multi_remove_handle(c->multi, t->easy);
+	t->next = c->free;
+	c->free = t;
+	return true;
 }
