@@ -39,8 +39,8 @@ local CHUNK = 16 -- payloads copied at once
 local id = string.match(prefix, '([^:]+)::batch::$')
 local ENTRY_BYTES = 400 -- of a kept batch, beside its list
 
--- The numbers of those that are unacknowledged, and the set of those that are so
--- for the first time.
+-- The numbers of those that are unacknowledged, and the set of those that are
+-- so for the first time.
 local function unacknowledged()
     local found, first = {}, {}
     for i = FIRST, FIRST - 1 + n do
@@ -67,10 +67,10 @@ local function check(seqs)
     redis.call('UNLINK', nobody)
     redis.call('ZREMRANGEBYSCORE', kept, '-inf', now())
     redis.call('SREM', restored, '')
-    redis.call('ZREM', order, '')
-    redis.call('GET', size)
-    redis.call('MEMORY', 'USAGE', nobody)
     if keep > 0 then
+        redis.call('ZREM', order, '')
+        redis.call('GET', size)
+        redis.call('MEMORY', 'USAGE', nobody)
         redis.call('PEXPIRE', nobody, keep)
     end
     for _, seq in ipairs(seqs) do
@@ -99,7 +99,7 @@ local function copy_rejects(of)
     end
 end
 
--- Keeps a batch, as it is counted in the sizes {bytes, messages, ...}.
+-- Keeps a batch, and adds it to the sizes {bytes, messages, ...}.
 local function keep_batch(seq, untl, sizes)
     local list = prefix .. seq
     local bytes = ENTRY_BYTES +
@@ -118,27 +118,34 @@ local function read_sizes()
     return {tonumber(bytes or 0), tonumber(messages or 0), tonumber(short or 0)}
 end
 
+local function keep_all(seqs)
+    local untl, sizes = now() + keep, read_sizes()
+    for _, seq in ipairs(seqs) do
+        keep_batch(seq, untl, sizes)
+    end
+    redis.call('SET', size, string.format('%d %d %d', unpack(sizes)))
+end
+
 local known = tonumber(redis.call('GET', last) or '') or -1
 local highest = tonumber(redis.call('GET', acknowledged) or 0)
 local seqs, first = unacknowledged()
 local payloads = check(seqs)
+if #seqs == 0 then
+    return {0, known}
+end
 copy_rejects(first)
-local time, sizes = now(), read_sizes()
-for _, seq in ipairs(seqs) do
-    if keep > 0 then
-        keep_batch(seq, time + keep, sizes)
-    else
+if keep > 0 then
+    keep_all(seqs)
+else
+    for _, seq in ipairs(seqs) do
         redis.call('UNLINK', prefix .. seq)
     end
+end
+for _, seq in ipairs(seqs) do
     redis.call('ZREM', batches, seq)
     redis.call('SREM', restored, seq)
     highest = math.max(highest, tonumber(seq))
 end
-if #seqs > 0 then
-    redis.call('HINCRBY', totals, 'acknowledged', payloads)
-    redis.call('SET', acknowledged, highest)
-end
-if #seqs > 0 and keep > 0 then
-    redis.call('SET', size, string.format('%d %d %d', unpack(sizes)))
-end
+redis.call('HINCRBY', totals, 'acknowledged', payloads)
+redis.call('SET', acknowledged, highest)
 return {#seqs, known}
