@@ -22,10 +22,11 @@
 --        5 the same: it came later than not-after
 --        6 nothing done, ever: seq was used for a batch of another name
 --        then the Unix millisecond, by Redis's clock; how many lines its
---        publisher has pushed, under whatever ids, up to this batch; then ascending, of 3 and 4
---        only, -1 - the index, from 0, of each line whose tag is marked
---        with this increment: it was pushed before; the index of each line
---        whose tag is marked with another increment: it was not pushed.
+--        publisher has pushed up to this batch, under all its ids, 0 with 0
+--        and 6; then ascending, of 3 and 4 only, -1 - the index, from 0, of
+--        each line whose tag is marked with this increment: it was pushed
+--        before; the index of each line whose tag is marked with another
+--        increment: it was not pushed.
 --
 -- The publisher's key is the last seq, the name of its batch, a colon and the
 -- number of lines pushed up to it, and the indexes of the lines that were

@@ -9,11 +9,12 @@
 --        4 payloads to return of a list at most   5 bytes, but one payload
 --        in any case
 -- Reply  payloads ready, payloads rejected; the totals {1 if it is known where
---        they began, else 0; base; payloads acknowledged (identify.lua);
---        those missed (introduce.lua); the database, '' none}; of each of the two lists the payloads {...} that
---        are newer than those the caller has read, not all if there are too
---        many; then for each consumer {its id, its last sequence number, and
---        of each of its batches: seq, payloads ...}
+--        they began, else 0; base; payloads acknowledged (identify.lua); those
+--        missed (introduce.lua); the database, '' none}; of each of the two
+--        lists the payloads {...} that are newer than those the caller has
+--        read, not all if there are too many; then for each consumer {its id,
+--        its last sequence number, and of each of its batches: seq,
+--        payloads ...}
 
 local prefix, max, max_bytes = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
 local CHUNK = 8 -- payloads read at once: large ones must not fill the memory
@@ -38,8 +39,7 @@ local function totals()
     local n = redis.call('HMGET', KEYS[4], 'base', 'acknowledged', 'missed')
     local base, acknowledged = tonumber(n[1] or ''), tonumber(n[2] or '')
     return {base and 1 or 0, base or 0, acknowledged or 0,
-        tonumber(n[3] or '') or 0,
-        redis.call('GET', KEYS[5]) or ''}
+        tonumber(n[3] or '') or 0, redis.call('GET', KEYS[5]) or ''}
 end
 
 local ready, rejected = redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2])

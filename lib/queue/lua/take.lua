@@ -27,8 +27,8 @@
 --
 -- Repeated while the batch is unacknowledged: the same batch, with the time it
 -- was taken for both; the last number is written as it is, so that WAIT behind
--- this call includes the batch.  Repeated after it was acknowledged, or late: 'gone',
--- nothing done.  An error means that nothing was taken.  Allowed at
+-- this call includes the batch.  Repeated after it was acknowledged, or late:
+-- 'gone', nothing done.  An error means that nothing was taken.  Allowed at
 -- maxmemory: it only moves what is there, and lets it be acknowledged.
 
 local ready, consumers, owner, last, batches, batch, emptied, flush, totals =

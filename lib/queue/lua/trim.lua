@@ -13,13 +13,13 @@
 -- high-water mark, which is three quarters of it; and none of them stay while
 -- more than three quarters are used, whatever for.
 --
--- The set of the queue has "CONSUMER SEQ DATABASE BYTES MESSAGES", with the time
--- until which the batch is kept; their sizes are "BYTES MESSAGES SHORT", SHORT
--- the latest such time of a batch that gave way.  What was kept before there
--- was this set is not in it: its time alone ends it.
+-- A member of the set of the queue is "CONSUMER SEQ DATABASE BYTES MESSAGES",
+-- its score the time until which the batch is kept.  Their sizes are "BYTES
+-- MESSAGES SHORT", SHORT the latest such time of a batch that gave way.  A batch
+-- that an older release keeps is not in the set: its time alone ends it.
 --
--- Of a consumer of which batches gave way "0 -" is kept for as long: so it is
--- known how much of it was counted, and restore.lua tells what is lost.
+-- A consumer whose batches gave way keeps "0 -" until their time is over.  So
+-- it is not swept, and restore.lua can tell what is lost.
 --
 -- A batch that is unacknowledged is left alone, whatever the sets say.
 -- Repeated or late: it goes by what is there.
@@ -34,8 +34,8 @@ local bytes, messages, short = string.match(record, '^(%d+) (%d+) (%d+)$')
 bytes, messages, short = tonumber(bytes or 0), tonumber(messages or 0),
     tonumber(short or 0)
 
--- Takes an entry out of the sets.  Returns its batch list, nil if it has none
--- any more; its bytes and messages.
+-- Takes an entry out of the sets.  Returns its batch list, nil if that is not
+-- kept; its bytes and messages; what the keys of its consumer begin with.
 local function forget(entry)
     local id, rest, seq, b, n =
         string.match(entry, '^(%S+) ((%d+) %S+ (%d+) (%d+))$')
@@ -53,7 +53,8 @@ local function forget(entry)
 end
 
 local function expire()
-    local over = redis.call('ZRANGEBYSCORE', order, '-inf', now, 'LIMIT', 0, max)
+    local over = redis.call('ZRANGEBYSCORE', order, '-inf', now,
+        'LIMIT', 0, max)
     for _, entry in ipairs(over) do
         forget(entry)
     end
