@@ -223,7 +223,7 @@ add_listen(void *dest, const char *text)
 	form = listen_judge(text);
 	if (form != NULL)
 		return form;
-	if (*text == '\0' || opt.n_listen == LISTENERS_MAX ||
+	if (opt.n_listen == LISTENERS_MAX ||
 	    (opt.listen[opt.n_listen] = strdup(text)) == NULL)
 		return "ADDR, 16 at most";
 	opt.n_listen++;
