@@ -111,7 +111,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 	local program
 	if sanitized incr-validate; then skip 'a build with libraries of its own'; fi
 	for program in validate publish consume flush serve send metrics \
-		rejected audit; do
+		rejected audit listen; do
 		echo "$program: $(needed "incr-$program" | sort | paste -sd ' ')"
 	done | diff - <(
 		cat <<-'END'
@@ -124,6 +124,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 			metrics: c
 			rejected: c crypto hiredis jansson ssl
 			audit: c crypto hiredis jansson pq ssl
+			listen: c
 		END
 	)
 }

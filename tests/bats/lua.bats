@@ -1557,7 +1557,6 @@ three_kept() {
 	[ "$(restore $A 0 1 $B)" = "0 1 0 0" ]
 	[[ "$(owner $A)" == 00000000-* ]]
 	adopt $B $A "$(owner $A)"
-	adopt $B $A "$(owner $A)"
 	[ "$(restore $A 0 1 $C)" = "0 1 0 0" ]
 	[ "$(owner $A)" = "$(record $B)" ]
 }
