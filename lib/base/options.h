@@ -112,8 +112,8 @@ struct options_prog {
  * destinations.  A long option is a whole name: a script that abbreviates one
  * would break when another is added.  Prints --help or --version on standard
  * output and exits 0; on a wrong option, value or operand says so and exits
- * EXIT_CONFIG. Texts stored are valid for ever.  Returns the index of the first
- * operand.
+ * EXIT_CONFIG.  Texts stored are valid for ever.  Returns the index of the
+ * first operand.
  */
 int options_parse(const struct options_prog *prog, int argc, char **argv);
 

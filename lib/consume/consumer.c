@@ -326,8 +326,8 @@ finish_take(struct consumer *c)
 	return 0;
 }
 
-/* Who was at the same Redis as incr-flush may be at another now.  Others adopt
- * what has no mark, so that nothing here counts on this connection. */
+/* Without a mark incr-flush may be at another Redis now.  Others adopt what has
+ * none, so that nothing is lost with this connection. */
 static void
 watch_mark(struct consumer *c, bool marked)
 {

@@ -108,7 +108,7 @@ struct acknowledger {
 	struct id marked;                /* the last mark was of it */
 	int64_t stranger_ms; /* clock_ms(): since then Redis answers that it
 			      * does not know it; 0: it does */
-	bool known_here;     /* it knows it, or swept it less than a day ago */
+	bool known_here;     /* Redis knows it, or swept it within a day */
 	struct batch_history_loss back; /* of ACKNOWLEDGER_BACK */
 	uint64_t steps_back;            /* how often */
 	bool claimed; /* batches were renewed since that one has left */
@@ -118,8 +118,8 @@ struct acknowledger {
 	bool identifies;     /* acknowledger_identify was called: */
 	struct id database;  /* with this one */
 	uint64_t connection; /* of q: the last one on which it is asked */
-	struct queue_ledger ledger; /* until it may be noted; later it may have
-				     * more lines */
+	struct queue_ledger ledger; /* of it, not known any more once it may be
+				     * noted: it may have more lines then */
 	struct queue_identified noted;
 
 	int64_t keep_ms; /* so long are acknowledged batches kept; set once */

@@ -2,8 +2,8 @@
  * The bound of kept batches (--keep): when Redis is to let them give way, and
  * what is said of it.  Pure but for queue_trim.
  *
- * Of kept batches nobody is the owner: they are in the table.  What gives way
- * is missed only by a Postgres that goes back, and then told to be lost
+ * The increments of a kept batch are the table's.  A batch that gave way is
+ * missed only if Postgres goes back, and then it is told as lost
  * (going_back.h).
  *
  * A call comes behind each acknowledgement, and twice a second while anything
@@ -20,19 +20,19 @@
 #include "queue/queue.h"
 
 enum {
-	KEEPING_MS = 500,        /* from call to call */
-	KEEPING_NONE_MS = 60000, /* the same, while nothing is kept */
+	KEEPING_MS = 500,       /* from call to call */
+	KEEPING_NONE_MS = 60000 /* the same, while nothing is kept */
 };
 
 /* All zero: a call is due. */
 struct keeping {
 	uint64_t high_water; /* of incr-publish, messages; 0: by Redis's
 			      * maxmemory.  Set once. */
-	int64_t due_ms;      /* clock_ms() of the next call, IO_FOREVER: one is
-			      * to be made */
+	int64_t due_ms;      /* clock_ms() of the next call; IO_FOREVER while
+			      * one is a task */
 	struct queue_trimmed last; /* its answer */
 	uint64_t batches;          /* gave way so far, by calls from here */
-	bool said;                 /* that they do */
+	bool said;                 /* that batches give way */
 };
 
 /* A batch was acknowledged, to be kept. */

@@ -1,8 +1,8 @@
 /*
  * Whether this program, or one before it, has ever found the consumer of its
- * stream registered in this Redis, under this queue.  One that is not is a
- * wrong --redis before that; later it is a consumer at another Redis, such as
- * an old primary that lives on.
+ * stream registered in this Redis, under this queue.  Before that, a consumer
+ * that is not registered means a wrong --redis; later, that it is at another
+ * Redis, such as an old primary that lives on.
  */
 #ifndef INCR_KNOWN_STREAM_H
 #define INCR_KNOWN_STREAM_H

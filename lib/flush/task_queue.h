@@ -39,8 +39,8 @@ enum task_queue_link {
 
 struct task_queue {
 	uint32_t waiting; /* bit t: task t is to be done */
-	bool held;        /* none may begin, but: both are set by the caller */
-	unsigned exempt;
+	bool held;        /* none may begin but exempt; set by the caller */
+	unsigned exempt;  /* a task; the same */
 	unsigned running; /* the task whose call is under way */
 	struct backoff backoff[TASK_QUEUE_MAX + 1];
 	int64_t pause_ms[TASK_QUEUE_MAX + 1]; /* clock_ms(): that task does not

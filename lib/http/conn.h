@@ -81,7 +81,7 @@ void conn_decide(
     struct exchange *x, enum decision d, const struct response *answer);
 
 /* From now on every answer ends its connection, if nothing waits behind it.
- * idle: so does conn_tick() the connections that are idle. */
+ * With idle, conn_tick() also ends the connections that are idle. */
 void conn_close_all(struct conns *all, bool idle);
 
 /* The end: no request is read any more.  What was received of one that is not

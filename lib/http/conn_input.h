@@ -64,8 +64,8 @@ size_t conn_input_parse(struct conn_input *in, const struct conn_input_env *env,
 void conn_input_decide(struct conn_input *in, const struct conn_input_env *env,
     struct exchange *x, enum decision d, const struct response *answer);
 
-/* Reads no more at all: the request being read, or a new one, is cut because of
- * why, unless it was answered. */
+/* Reads no more at all: the request being read, or a new one, is cut, and
+ * answered with why, unless it was answered before. */
 void conn_input_cut(struct conn_input *in, const struct conn_input_env *env,
     const struct response *why);
 

@@ -23,7 +23,7 @@ struct origin {
 	struct address peer;
 	uint8_t role; /* of the socket that accepted it; the service's */
 	bool surplus; /* over the limit: its first request is its last */
-	bool brief;   /* so is it, though within the limit */
+	bool brief;   /* its first request is its last, within the limit, too */
 };
 
 /* The head of a request.  Borrowed for the call. */

@@ -22,13 +22,13 @@
 
 enum { BACKLOG = 4096, INHERITED_FD = 3, HOST_MAX = 256 };
 
+#define ADDR_FORM "host:port, [v6]:port, :port or a path with /"
+
 static int open_unix(
     const char *path, struct listener *ret, const char **ret_why);
 static int lock_folder(const char *path);
 static int bind_path(int fd, const char *path, const char **ret_why);
 static bool is_stale(const struct sockaddr_un *at, const char **ret_why);
-#define ADDR_FORM "host:port, [v6]:port, :port or a path with /"
-
 static int open_tcp(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 static int split(const char *addr, char *ret_host, const char **ret_port);

@@ -22,7 +22,7 @@ const char *pg_error_remedy(const char *sqlstate);
 /*
  * Did every host that was tried refuse user or password (class 28), or say that
  * there is no such database (3D)?  text is PQerrorMessage of a connection that
- *failed, PQERRORS_VERBOSE:
+ * failed, PQERRORS_VERBOSE:
  *
  *	connection to server at "HOST" ..., failed: FATAL:  28P01: ...
  *	connection to server at "HOST" ..., failed: Connection refused

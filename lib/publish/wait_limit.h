@@ -35,9 +35,9 @@ void wait_limit_down(struct wait_limit *w, int64_t at_ms);
 /* The outage is over. */
 void wait_limit_end(struct wait_limit *w);
 
-/* When lines that are read now arrived, at the earliest.  empty_ms: when there
- * were none to read last.  In an outage lines have to wait until they can be
- * read, which counts as well. */
+/* When lines that are read now arrived: now, or in an outage, in which they may
+ * have waited to be read, when the input was last found empty (empty_ms), but
+ * not before the outage. */
 int64_t wait_limit_arrival(
     const struct wait_limit *w, int64_t empty_ms, int64_t now_ms);
 

@@ -319,16 +319,17 @@ struct queue_restored {
 };
 const struct queue_restored *queue_restored(const struct queue *q);
 
-/* Lets kept batches give way, the oldest first, of which there are more
- * messages (0: any number) or bytes than there may be; a part of them. */
+/* Lets kept batches give way, the oldest first, until they have no more than so
+ * many messages (0: any number), and no more bytes than Redis has room for; at
+ * most QUEUE_TRIM_MAX of them in one call. */
 enum { QUEUE_TRIM_MAX = 100 };
 int queue_trim(struct queue *q, uint64_t messages);
 
 struct queue_trimmed {
 	uint64_t batches, messages; /* gave way before their time */
-	bool more;            /* may have to: the call is to be repeated */
-	uint64_t kept, bytes; /* batches that stay, and what they take */
-	bool is_short;        /* the time of one that gave way is not over */
+	bool more;                  /* batches may have to: repeat the call */
+	uint64_t kept, bytes;       /* batches that stay, and what they take */
+	bool is_short; /* the time of one that gave way is not over */
 };
 const struct queue_trimmed *queue_trimmed(const struct queue *q);
 

@@ -63,9 +63,10 @@ enum queue_call {
  */
 QUEUE_CALLS(QUEUE_CALL_DIGEST, QUEUE_CALL_DIGEST)
 
-/* The digest of the last call, whose reply the session has; the connection is
- * given up if it is none.  The second: of a reply. */
+/* The digest of the last call, whose reply the session has.  If that is no
+ * reply to this call, the connection ends. */
 enum queue_state queue_call_digest(struct queue *q);
+/* The same of any reply, without a connection. */
 enum queue_state queue_call_digest_reply(
     struct queue *q, const struct redis_reply *reply);
 
@@ -94,7 +95,7 @@ struct queue {
 	enum queue_call call; /* the last one begun */
 	enum queue_call done; /* the one that result is of */
 	size_t n_keys;        /* of call, if it is a script */
-	size_t asked;         /* what its reply may have of what it lists */
+	size_t asked;         /* the most that its reply may list or count */
 	struct resp_args args;
 
 	union {

@@ -41,8 +41,8 @@ enum queue_identity { QUEUE_NOTE, QUEUE_ADOPT, QUEUE_LOOK };
 int queue_identify(struct queue *q, const struct id *database,
     enum queue_identity how, const struct queue_ledger *ledger);
 
-/* Lets the totals begin at base, and misses so many messages less, if this
- * database is noted. */
+/* If this database is noted, makes base the beginning of its totals, and takes
+ * missed off the number of missed messages. */
 int queue_settle(
     struct queue *q, const struct id *database, int64_t base, uint64_t missed);
 

@@ -32,7 +32,7 @@ enum {
 
 #define TOO_LARGE "the reply is larger than any can be"
 
-/* Of hiredis, for redis_reply_free. */
+/* hiredis's own createArray, which create_array calls within the bound. */
 static void *(*create_any)(const redisReadTask *task, int n);
 
 /* How large the reply is that is being read. */

@@ -86,8 +86,8 @@ check_time(struct shutdown *s, int64_t now_ms)
 			 "stdin: no end of verdicts within --grace");
 }
 
-/* A request that is on its way on a connection that was idle would be lost
- * with it: the next one is waited for a little. */
+/* On a connection that is idle a request may be on its way, which would be lost
+ * with it: for a while each may bring one. */
 static void
 check_connections(struct shutdown *s, int64_t now_ms)
 {

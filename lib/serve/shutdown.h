@@ -5,8 +5,9 @@
  *	RUNNING -> UNREADY -> DRAINING -> LEAVING -> end
  *	        `> HANDING '
  *
- * UNREADY lets a proxy find another server, HANDING leaves those who connect
- * to the next one, where the sockets outlive this one.
+ * A server whose sockets close with it begins with UNREADY, so that a proxy
+ * finds another one.  One whose sockets outlive it begins with HANDING: clients
+ * that connect wait for the next server.
  * It goes only forward, and may leave stages out.  move() of shutdown.c is the
  * one place where the stage changes.
  */
@@ -20,8 +21,8 @@
 
 enum {
 	SHUTDOWN_LINGER_MS = 1000, /* for last answers to be read, at least */
-	SHUTDOWN_IDLE_MS = 500     /* for requests on connections that were
-				    * idle, and twice that for all of them */
+	SHUTDOWN_IDLE_MS = 500     /* of HANDING, until idle connections end;
+				    * again as long until it is over */
 };
 
 enum shutdown_stage {
@@ -39,8 +40,8 @@ struct shutdown {
 	int64_t unready_ms; /* how long UNREADY takes */
 	int64_t grace_ms;   /* for everything up to LEAVING */
 	enum shutdown_stage stage;
-	bool outlived;        /* by the sockets for requests */
-	bool idle_closed;     /* in HANDING */
+	bool outlived;        /* the sockets for requests outlive the server */
+	bool idle_closed;     /* in HANDING: idle connections end now */
 	int64_t stage_due_ms; /* its end by time; IO_FOREVER: none */
 	int64_t grace_due_ms;
 	int status; /* exit status */
