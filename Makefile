@@ -22,8 +22,8 @@ BIN = bin
 HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(CF_PROTECTION) $(FORTIFY)
 HARDEN_LINK = -pie -Wl,-z,relro,-z,now
-CF_PROTECTION := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),\
-	-fcf-protection)
+CF_PROTECTION := $(if $(findstring x86_64,\
+	$(shell $(CC) -dumpmachine 2>/dev/null)),-fcf-protection)
 FORTIFY = $(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),\
 	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 

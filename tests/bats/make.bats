@@ -172,6 +172,11 @@ machine() {
 	make -n -C "$ROOT" test-long | grep -qx 'etc/deps run test long'
 }
 
+@test "before there is a compiler make deps does not complain of it" {
+	run -0 make -C "$ROOT" -n CC="$PWD/cc" deps
+	[[ "$output" == *etc/deps* && "$output" != *"$PWD/cc"* ]]
+}
+
 @test "every long test has its turn in CI, two different ones for a commit" {
 	local i pair
 	for i in $(seq 1 200); do
