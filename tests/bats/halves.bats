@@ -359,13 +359,18 @@ parted() {
 }
 
 # hole SECONDS: $link, at the worst moment, with a batch in a window; a second
-# drain counts it, and nothing is counted twice when it is one no more.
+# drain counts and acknowledges it, and nothing is counted twice when it is one
+# no more.
 hole() {
 	sent
 	wait_for 5 read_by_flush
 	kill -STOP "$link"
+	counted_by_second "$1"
+}
+counted_by_second() {
 	drain second
 	in_time 55 "$1"
+	wait_for 5 no_batches
 	kill -CONT "$link"
 	begun=${EPOCHREALTIME/./}
 	increment 100 | incr-publish
@@ -374,10 +379,26 @@ hole() {
 	[ "$(rejected)" = 0 ]
 }
 
+# lose_take: what is published is taken, and $link keeps the answer
+lose_take() {
+	touch lose-take
+	wait_for 5 test -s held-out # that to a take of nothing
+	begun=${EPOCHREALTIME/./}
+	increments 1 10 | incr-publish
+	until taken; do
+		touch lose-take
+		rm held-out
+		wait_for 5 test -s held-out
+	done
+}
+
 @test "a black hole between incr-consume and Redis: ten seconds" {
 	link REDIS
 	CONSUME_REDIS=$through parted first
-	hole 10
+	lose_take
+	kill -STOP "$link"
+	rm held-out
+	counted_by_second 10
 }
 
 @test "a black hole between incr-flush and Redis: ten seconds" {

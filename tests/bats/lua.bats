@@ -1666,6 +1666,14 @@ kept_by_two() {
 	[ "$(acknowledge $A 2 1 2)" = "2 2" ]
 }
 
+@test "trim: nothing is noted of a consumer that was swept" {
+	kept_by_two
+	rcli del "${P}consumer::$A::kept"
+	[ "$(trimmed 1)" = "2 6 0 0 1" ]
+	[ "$(rcli exists "${P}consumer::$A::kept")" = 0 ]
+	gave_way $B
+}
+
 @test "trim: what gave way is told as lost, also of a consumer that is gone" {
 	kept_by_two
 	disown_consumer $B
@@ -1735,19 +1743,21 @@ kept_by_two() {
 @test "trim, acknowledge, restore: an error changes nothing" {
 	kept_by_two
 	take $A 3 1
+	# The time of one is over: it would go first.
+	rcli zadd "$ORDER" 1 "$(rcli --raw zrange "$ORDER" 0 0)"
 	for key in "$ORDER" "$SIZE"; do
 		rcli rename "$key" "${P}aside"
 		rcli lpush "$key" wrong
 		unchanged trim 1
 		[[ "$reply" == *WRONGTYPE* ]]
-		KEEP=1000 unchanged acknowledge $A 1 3
+		KEEP=1000 unchanged acknowledge $A 1 3 3 0
 		[[ "$reply" == *WRONGTYPE* ]]
 		unchanged restore $A 0
 		[[ "$reply" == *WRONGTYPE* ]]
 		rcli del "$key"
 		rcli rename "${P}aside" "$key"
 	done
-	[ "$(trimmed 1)" = "4 10 0 0 1" ]
+	[ "$(trimmed 1)" = "3 9 0 0 1" ]
 }
 
 # -- withdraw -------------------------------------------------------------------

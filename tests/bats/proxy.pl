@@ -7,6 +7,8 @@
 #	          once there is something; over when held-in is removed: then
 #	          all of it arrives, also if the client has gone meanwhile
 #	hold-out  the same for what the server says
+#	lose-take the same as hold-out, but from the answer to the next call on
+#	          that takes or reads a batch: becomes held-out then
 #	cut       the clients' ends are closed; removed once that is so
 #	lie       its text is answered in place of the next reply of a script, as
 #	          an error unless it begins with a colon;
@@ -104,6 +106,8 @@ sub hand_on {
 	for (['in', 'server', 'client'], ['out', 'client', 'server']) {
 		my ($way, $to, $from) = @$_;
 		next if $p->{"held-$way"};
+		$p->{'held-out'} = 1 if $way eq 'in' && $p->{in} =~ /::batch::/ &&
+			rename "$folder/lose-take", "$folder/held-out";
 		change($p) if $way eq 'out' && length $p->{out};
 		syswrite $p->{$to}, $p->{$way} if $p->{$to} && length $p->{$way};
 		$p->{$way} = '';
