@@ -21,9 +21,10 @@ told='echo "$LISTEN_FDS ${LISTEN_FDNAMES-none}"
 
 @test "the command has the sockets from descriptor 3 on, and is told of them" {
 	LISTEN_FDNAMES=x LISTEN_FDS=9 run -0 incr-listen ./s 127.0.0.1:0 \
-		-- sh -c "$told" 5>&-
+		-- sh -c "$told" 3>&- 4>&- 5>&-
 	[ "${lines[0]}" = '2 none' ]
 	[[ "${lines[1]}" == socket:* && "${lines[2]}" == socket:* ]]
+	[ "${lines[1]}" != "${lines[2]}" ]
 	# Whatever numbers are taken already.
 	run -0 incr-listen ./s 127.0.0.1:0 -- sh -c "$told" \
 		3</dev/null 4</dev/null 5</dev/null
