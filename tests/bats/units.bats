@@ -48,7 +48,17 @@ setting() { sed -n "s/^$2=//p" "$UNITS/$1"; }
 			"$unit" >exposure || { cat exposure; return 1; }
 		[ "$(setting "${unit##*/}" User)" = incr ]
 	done
-	[[ "$(cat p/lib/sysusers.d/incr.conf)" == 'u incr '* ]]
+}
+
+@test "three users, and a group that all of them are in" {
+	local user
+	mkdir -p root/etc
+	systemd-sysusers --root="$PWD/root" "$PWD/p/lib/sysusers.d/incr.conf"
+	for user in incr-edge incr-ingest incr-drain; do
+		grep -q "^$user:x:[1-9].*:/usr/sbin/nologin$" root/etc/passwd
+		grep "^incr:" root/etc/group | grep -qw -e "$user"
+	done
+	[ "$(cut -d : -f 3 root/etc/passwd | sort | uniq -d)" = '' ]
 }
 
 @test "what was once right outlives their programs, not the machine" {
