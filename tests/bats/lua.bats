@@ -1544,6 +1544,25 @@ three_kept() {
 	[ "$reply" = "0 0 0 0" ]
 }
 
+@test "restore: each number is told lost once, also in ranges apart" {
+	register $A
+	[ "$(restore $A 3 10)" = "0 0 7 0" ]
+	[ "$(restore $A 5 12)" = "0 0 2 0" ]
+	[ "$(restore $A 3 12)" = "0 0 0 0" ]
+	[ "$(restore $A 20 25)" = "0 0 5 0" ]
+	[ "$(restore $A 15 18)" = "0 0 3 0" ]
+	[ "$(restore $A 2 30)" = "0 0 $((1 + 3 + 2 + 5)) 0" ]
+	[ "$(restore $A 2 30)" = "0 0 0 0" ]
+	# What was unacknowledged then was not told.
+	register $B
+	publish $C 1 a b c
+	for i in 1 2 3; do take $B $i 1; done
+	acknowledge $B 2 1 3
+	[ "$(restore $B 0)" = "0 2 2 3" ]
+	acknowledge $B 1 2
+	[ "$(restore $B 0)" = "0 0 1 2" ]
+}
+
 @test "restore: a speaker lets go where older batches are left" {
 	register $A
 	register $B

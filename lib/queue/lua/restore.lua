@@ -36,6 +36,16 @@
 -- tell a loss of batches that were counted since.  (One exception: an
 -- acknowledgement that comes late and makes its number the last one hides
 -- that older batches are acknowledged after it.)
+--
+-- Limit: a call without ARGV 7 is not answered 'changed'.  If it comes late,
+-- after another owner had the missing batches counted and acknowledged, its
+-- caller is gone, and the last acknowledged number is the row again until the
+-- next acknowledgement.  Nothing is counted twice or lost by that, but if the
+-- ledger goes back meanwhile, the loss above the row is told by nobody.
+--
+-- The record that the consumer is closed: FROM TO of each range of numbers,
+-- above the first up to the second, that was told lost; then how often the
+-- consumer was closed, or told of.
 
 local consumers, owner, batches, kept, acknowledged, restored, closed, totals,
     order, size = unpack(KEYS)
@@ -82,40 +92,58 @@ local function move()
     return moved
 end
 
--- Numbers above `from`, up to `to`, that are not unacknowledged; the oldest
--- one that is.
-local function missing(seqs, from, to)
-    local n, oldest = math.max(to - from, 0), 0
-    for _, seq in ipairs(seqs) do
-        seq = tonumber(seq)
-        if seq > from and seq <= to then
-            n = n - 1
-        end
-        if seq > from and (oldest == 0 or seq < oldest) then
-            oldest = seq
+-- The unacknowledged ones above the row, ascending.
+local function left()
+    local seqs = {}
+    for _, seq in ipairs(redis.call('ZRANGE', batches, 0, -1)) do
+        if tonumber(seq) > row then
+            seqs[#seqs + 1] = tonumber(seq)
         end
     end
-    return n, oldest
+    table.sort(seqs)
+    return seqs
+end
+
+-- Adds the numbers above `from`, up to `to`, to the ranges told lost.  Returns
+-- how many of them were in none, and all ranges, of which none touches another.
+local function lose(ranges, from, to)
+    local n, others, low, high = to - from, {}, from, to
+    for _, r in ipairs(ranges) do
+        n = n - math.max(math.min(to, r[2]) - math.max(from, r[1]), 0)
+        if r[1] <= to and r[2] >= from then
+            low, high = math.min(low, r[1]), math.max(high, r[2])
+        else
+            others[#others + 1] = r
+        end
+    end
+    others[#others + 1] = {low, high}
+    return n, others
 end
 
 if redis.call('SISMEMBER', consumers, id) == 0 then
     return {0, 0, 0, 0}
 end
 local last = tonumber(redis.call('GET', acknowledged) or 0)
-local record = redis.call('GET', closed) or '0 0 0'
-local from, to, times = string.match(record, '^(%d+) (%d+) (%d+)$')
-from, to, times = tonumber(from), tonumber(to), tonumber(times)
+local record = redis.call('GET', closed) or '0'
+local times = tonumber(string.match(record, '%d+$'))
 if seen_last ~= '' and (tonumber(seen_last) ~= last
     or tonumber(seen_times) ~= times) then
     return {'changed'}
 end
 redis.call('HINCRBY', totals, 'acknowledged', 0) -- may it?
-local moved, seqs = move(), redis.call('ZRANGE', batches, 0, -1)
-local lost, oldest = missing(seqs, row, math.max(last, known))
-lost = lost - missing(seqs, math.max(row, from),
-    math.min(math.max(last, known), to))
-if lost > 0 then
-    from, to = row, math.max(last, known)
+local moved = move()
+local lost, at, ranges, seqs = 0, row, {}, left()
+local oldest = seqs[1] or 0
+for from, to in string.gmatch(record, '(%d+) (%d+) ') do
+    ranges[#ranges + 1] = {tonumber(from), tonumber(to)}
+end
+seqs[#seqs + 1] = math.huge
+for _, seq in ipairs(seqs) do
+    local to, n = math.min(seq - 1, math.max(last, known)), 0
+    if to > at then
+        n, ranges = lose(ranges, at, to)
+    end
+    lost, at = lost + n, seq
 end
 local was = redis.call('GET', owner)
 local let_go = speaker ~= NOBODY and was
@@ -123,7 +151,11 @@ local let_go = speaker ~= NOBODY and was
 local leave = moved > 0 or last > row or let_go
 if leave or lost > 0 then
     times = times + 1
-    redis.call('SET', closed, string.format('%d %d %d', from, to, times))
+    local text = ''
+    for _, r in ipairs(ranges) do
+        text = text .. string.format('%d %d ', r[1], r[2])
+    end
+    redis.call('SET', closed, text .. times)
 end
 if leave then
     redis.call('SET', owner, NOBODY .. ' restored ' .. times)
