@@ -129,6 +129,25 @@ queue_call_ascend(
 	return true;
 }
 
+bool
+queue_call_are_rows(
+    const struct redis_reply *reply, size_t width, size_t max, int64_t min)
+{
+	size_t count = redis_reply_count(reply), len;
+	int64_t n;
+
+	if (!redis_reply_is_list(reply) || count % width != 0 ||
+	    count / width > max)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (i % width == 0 ? redis_reply_text(
+					 redis_reply_at(reply, i), &len) == NULL
+				   : queue_call_number(reply, i, min,
+					 QUEUE_CALL_NUMBER_MAX, &n) < 0)
+			return false;
+	return true;
+}
+
 /*
  * What a caller counts on needs it: that lines are pushed, or were; that a
  * consumer is registered; that a batch is what was read.  An adoption does

@@ -161,6 +161,11 @@ bool queue_call_are_texts(const struct redis_reply *reply, size_t first);
 bool queue_call_ascend(
     const struct redis_reply *reply, size_t first, int64_t min, int64_t max);
 
+/* Is reply a list of up to max rows, each a text and width - 1 numbers from
+ * min to QUEUE_CALL_NUMBER_MAX? */
+bool queue_call_are_rows(
+    const struct redis_reply *reply, size_t width, size_t max, int64_t min);
+
 /* Begins to write a call.  False if none may begin now. */
 bool queue_call_start(struct queue *q);
 

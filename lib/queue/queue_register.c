@@ -122,19 +122,10 @@ queue_holders(struct queue *q, const struct id *self)
 enum queue_state
 queue_call_digest_holders(struct queue *q, const struct redis_reply *reply)
 {
-	size_t count = redis_reply_count(reply), len;
-	int64_t life_ms;
-
-	if (!redis_reply_is_list(reply) || count % 2 != 0 ||
-	    count > 2 * (size_t)HOLDERS_MAX)
+	if (!queue_call_are_rows(reply, 2, HOLDERS_MAX, -QUEUE_CALL_NUMBER_MAX))
 		return QUEUE_LOST;
-	for (size_t i = 0; i < count; i += 2)
-		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL ||
-		    queue_call_number(reply, i + 1, -QUEUE_CALL_NUMBER_MAX,
-			QUEUE_CALL_NUMBER_MAX, &life_ms) < 0)
-			return QUEUE_LOST;
-	q->result.holders =
-	    (struct queue_holders){.n = count / 2, .list = reply};
+	q->result.holders = (struct queue_holders){
+	    .n = redis_reply_count(reply) / 2, .list = reply};
 	return QUEUE_DONE;
 }
 

@@ -22,21 +22,10 @@ queue_numbers(struct queue *q, const struct id *after)
 enum queue_state
 queue_call_digest_numbers(struct queue *q, const struct redis_reply *reply)
 {
-	size_t count = redis_reply_count(reply), len;
-	int64_t number;
-
-	if (!redis_reply_is_list(reply) || count % 3 != 0 ||
-	    count > 3 * (size_t)QUEUE_NUMBERS_MAX)
+	if (!queue_call_are_rows(reply, 3, QUEUE_NUMBERS_MAX, 0))
 		return QUEUE_LOST;
-	for (size_t i = 0; i < count; i += 3)
-		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL ||
-		    queue_call_number(
-			reply, i + 1, 0, QUEUE_CALL_NUMBER_MAX, &number) < 0 ||
-		    queue_call_number(
-			reply, i + 2, 0, QUEUE_CALL_NUMBER_MAX, &number) < 0)
-			return QUEUE_LOST;
-	q->result.numbered =
-	    (struct queue_numbered){.n = count / 3, .list = reply};
+	q->result.numbered = (struct queue_numbered){
+	    .n = redis_reply_count(reply) / 3, .list = reply};
 	return QUEUE_DONE;
 }
 

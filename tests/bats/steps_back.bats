@@ -54,6 +54,17 @@ drains() {
 		echo "drain: $status" >&2; sleep 0.3
 	done' sh "$@" 2>err
 }
+# counted_and_moved: ten increments are counted; then who connects comes to the
+# new one
+counted_and_moved() {
+	pair
+	drains -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 10 sum_is 55
+	wait_for 10 no_batches
+	part
+	move
+}
 ends() { [ "$(grep -c '^drain: ' err || :)" = "$1" ]; }
 flush_clients() { old client list | grep -c .; }
 # clients: ids of the connections to the old one, in the order they were made
@@ -64,13 +75,7 @@ told() { # PATTERN
 stepped() { grep -hE '^incr_queue_steps_back_total\{.*\} 1$' metrics/*.prom; }
 
 @test "incr-consume has moved, incr-flush still talks to the old primary" {
-	pair
-	drains -- -i 0.3
-	increments 1 10 | incr-publish
-	wait_for 10 sum_is 55
-	wait_for 10 no_batches
-	part
-	move
+	counted_and_moved
 	# incr-consume was the first to connect.
 	old client kill id "$(old client list | sed 's/^id=\([0-9]*\).*/\1/' | sort -n | head -n 1)"
 	increments 11 20 | incr-publish
@@ -102,13 +107,7 @@ mark_at() {
 
 # The mirror image: nothing fails on either side.
 @test "incr-flush has moved, incr-consume still talks to the old primary" {
-	pair
-	drains -- -i 0.3
-	increments 1 10 | incr-publish
-	wait_for 10 sum_is 55
-	wait_for 10 no_batches
-	part
-	move
+	counted_and_moved
 	flush_moves
 	increments 11 20 | incr-publish
 	wait_for 20 sum_is 210
