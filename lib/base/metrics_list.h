@@ -20,6 +20,9 @@
 /* Of incr-serve. */
 #define METRIC_HTTP_REQUESTS \
 	METRIC(COUNTER, "incr_http_requests_total", "HTTP requests answered.")
+#define METRIC_HTTP_OLD_TOKENS \
+	METRIC(COUNTER, "incr_http_old_tokens_total", \
+	    "Requests with a token that is not the newest of its name.")
 #define METRIC_HTTP_REQUEST_DURATION \
 	METRIC(HISTOGRAM, "incr_http_request_duration_seconds", \
 	    "From the end of a request's head to its answer.")

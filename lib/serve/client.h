@@ -14,6 +14,7 @@ struct client {
 	 * belongs to a client (idempotency keys) belongs to this name. */
 	char name[CLIENT_NAME_MAX + 1];
 	bool own_limit;               /* of its token, not the default */
+	bool old_token;               /* its name has a newer one, tokens.h */
 	struct ratelimit_key key;     /* of its limit */
 	struct ratelimit_quota limit; /* none: all may pass */
 };

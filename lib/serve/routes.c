@@ -423,6 +423,8 @@ count(void *service, const struct exchange *x)
 	const struct response *a = &x->answer;
 
 	serve_metrics_count(r->metrics, a->status, clock_us() - x->began_us);
+	if (request_of(x)->client.old_token)
+		serve_metrics_count_old_token(r->metrics);
 	if (is_failure(x))
 		failure_log_add(&r->failures, a->status,
 		    a->code == NULL ? fault_code(FAULT_UNAVAILABLE) : a->code,

@@ -21,6 +21,7 @@ static const struct metric table[SERVE_METRICS] = {
 		METRIC_HTTP_REQUESTS, .labels = "code=\"" #code_ "\""},
 	HTTP_STATUSES(X)
 #undef X
+	[SERVE_METRICS_OLD_TOKENS] = {METRIC_HTTP_OLD_TOKENS},
 	[SERVE_METRICS_DURATION] = {METRIC_HTTP_REQUEST_DURATION},
 	[SERVE_METRICS_CONNECTIONS] = {METRIC_HTTP_CONNECTIONS},
 	[SERVE_METRICS_IN_FLIGHT] = {METRIC_HTTP_IN_FLIGHT},
@@ -46,6 +47,12 @@ serve_metrics_count(
 #undef X
 	}
 	metrics_observe(&m->series[SERVE_METRICS_DURATION], (double)us / 1e6);
+}
+
+void
+serve_metrics_count_old_token(struct serve_metrics *m)
+{
+	m->series[SERVE_METRICS_OLD_TOKENS].value++;
 }
 
 int64_t

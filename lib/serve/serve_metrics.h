@@ -19,6 +19,7 @@ enum {
 #define X(code_, phrase_) SERVE_METRICS_##code_,
 	HTTP_STATUSES(X)
 #undef X
+	SERVE_METRICS_OLD_TOKENS,
 	SERVE_METRICS_DURATION,
 	SERVE_METRICS_CONNECTIONS,
 	SERVE_METRICS_IN_FLIGHT,
@@ -41,6 +42,9 @@ int serve_metrics_open(struct serve_metrics *m, const char *prog);
 /* A request was answered, so many microseconds after its head. */
 void serve_metrics_count(
     struct serve_metrics *m, enum http_status status, int64_t us);
+
+/* Its token was not the newest of its name. */
+void serve_metrics_count_old_token(struct serve_metrics *m);
 
 /* Sets the gauges; as metrics_tick. */
 int64_t serve_metrics_tick(struct serve_metrics *m, int64_t now_ms,

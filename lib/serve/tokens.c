@@ -44,6 +44,9 @@ static const char *add_line(
 static size_t split(const char *line, size_t len, struct word words[WORDS + 1]);
 static const char *read_words(
     const struct word *words, size_t n, struct entry *ret);
+static const char *add_digests(
+    struct tokens *t, const struct word *list, struct entry *e);
+static const char *add(struct tokens *t, const struct entry *e);
 static bool read_name(const struct word *w, char *ret);
 static bool read_digest(const struct word *w, uint8_t *ret);
 static bool read_rate(const struct word *w, struct token *ret);
@@ -107,20 +110,7 @@ add_line(struct tokens *t, const char *line, size_t len, unsigned number)
 	if (n == 0)
 		return NULL;
 	why = read_words(words, n, &e);
-	if (why != NULL)
-		return why;
-	if (t->n == TOKENS_MAX)
-		return "more than 10000 tokens";
-	if ((t->n & (t->n - 1)) == 0) { /* a power of two: full */
-		struct entry *more = realloc(t->entries,
-		    (t->n == 0 ? 1 : 2 * t->n) * sizeof *t->entries);
-
-		if (more == NULL)
-			return LOG_NO_MEMORY;
-		t->entries = more;
-	}
-	t->entries[t->n++] = e;
-	return NULL;
+	return why != NULL ? why : add_digests(t, &words[1], &e);
 }
 
 /* The number of words before a comment; WORDS + 1 if too many. */
@@ -155,8 +145,6 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 	if (!read_name(&words[0], c->name))
 		return "expected a name: 1 to 64 of A-Z a-z 0-9 . _ -, a "
 		       "letter or digit first";
-	if (!read_digest(&words[1], ret->digest))
-		return "expected a SHA-256 of 64 hexadecimal digits";
 	if (n == WORDS && !read_rate(&words[2], &ret->token))
 		return "expected a rate: N/s or N/s:BURST, 1 to 1000000 each, "
 		       "or -";
@@ -164,6 +152,42 @@ read_words(const struct word *words, size_t n, struct entry *ret)
 	if (sha256_digest(c->name, strlen(c->name), digest) < 0)
 		return LOG_NO_MEMORY;
 	memcpy(c->key.bytes, digest, sizeof c->key.bytes);
+	return NULL;
+}
+
+/* The tokens of one name: sha256[,sha256]..., the newest last. */
+static const char *
+add_digests(struct tokens *t, const struct word *list, struct entry *e)
+{
+	const char *end = list->at + list->len, *comma, *why;
+	struct word one = {.at = list->at};
+
+	do {
+		comma = memchr(one.at, ',', (size_t)(end - one.at));
+		one.len = (size_t)((comma == NULL ? end : comma) - one.at);
+		if (!read_digest(&one, e->digest))
+			return "expected a SHA-256 of 64 hexadecimal digits";
+		e->token.client.old_token = comma != NULL;
+		why = add(t, e);
+		one.at += one.len + 1;
+	} while (why == NULL && comma != NULL);
+	return why;
+}
+
+static const char *
+add(struct tokens *t, const struct entry *e)
+{
+	if (t->n == TOKENS_MAX)
+		return "more than 10000 tokens";
+	if ((t->n & (t->n - 1)) == 0) { /* a power of two: full */
+		struct entry *more = realloc(t->entries,
+		    (t->n == 0 ? 1 : 2 * t->n) * sizeof *t->entries);
+
+		if (more == NULL)
+			return LOG_NO_MEMORY;
+		t->entries = more;
+	}
+	t->entries[t->n++] = *e;
 	return NULL;
 }
 
@@ -218,16 +242,18 @@ read_rate(const struct word *w, struct token *ret)
 
 /* -- the set ------------------------------------------------------------- */
 
-/* The first line that repeats another's name or digest, 0 if none does. */
+/* The first line that repeats another's name, or any digest, 0 if none
+ * does. */
 static unsigned
 find_repeated(struct tokens *t, const char **ret_why)
 {
 	static const struct {
 		int (*order)(const void *, const void *);
 		const char *why;
+		bool once_a_line;
 	} looks[] = {
-	    {by_name, "repeated name"},
-	    {by_digest, "repeated SHA-256"},
+	    {by_name, "repeated name", true},
+	    {by_digest, "repeated SHA-256", false},
 	};
 	unsigned first = 0;
 
@@ -241,6 +267,7 @@ find_repeated(struct tokens *t, const char **ret_why)
 			    e[0].line > e[1].line ? e[0].line : e[1].line;
 
 			if (looks[k].order(&e[0], &e[1]) != 0 ||
+			    (looks[k].once_a_line && e[0].line == e[1].line) ||
 			    (first != 0 && first <= line))
 				continue;
 			first = line;

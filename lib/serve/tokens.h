@@ -2,12 +2,14 @@
  * The file of bearer tokens.  Its lines are
  *
  *	# for the shop
- *	shop	9f86d081884c7d65…	200/s:400
+ *	shop	9f86d081884c7d65…,5994471abb01112a…	200/s:400
  *	old	60303ae22b998861…	-
  *
  * the client's name, the SHA-256 of its token in hexadecimal, and maybe its own
- * rate, or "-" for a client that may not send.  A # where a word could begin
- *makes the rest of the line a comment.  The tokens themselves are nowhere.
+ * rate, or "-" for a client that may not send.  Several tokens of a name,
+ * between commas, the newest last, are one client: it has one rate, and its
+ * idempotency keys are the same with each of them.  A # at the start of a word
+ * makes the rest of the line a comment.  The tokens themselves are nowhere.
  */
 #ifndef INCR_TOKENS_H
 #define INCR_TOKENS_H
@@ -33,7 +35,7 @@ struct token {
 
 /*
  * Reads the set in len bytes of text.  NULL with *ret_line (from 1; 0: no
- * line) and *ret_why, constant; neither a name nor a digest comes twice.
+ * line) and *ret_why, constant; no name has two lines, no digest comes twice.
  */
 struct tokens *tokens_parse(
     const char *text, size_t len, unsigned *ret_line, const char **ret_why);

@@ -344,6 +344,15 @@ used_up() { [ "$(taken 10 "$@")" -lt 8 ]; }
 	[ "$(taken_as 50 other-secret)" -lt 40 ]
 }
 
+@test "the tokens of one name are one client, with one rate" {
+	sed -i "s/^  own [0-9a-f]*/&,$(printf %s next-secret | sha256sum | cut -c1-64)/" tokens
+	serve --tokens tokens --rate 1000/s
+	[ "$(taken_as 25 own-secret)" -eq 25 ]
+	[ "$(taken_as 25 next-secret)" -eq 25 ]
+	[ "$(taken_as 10 own-secret)" -lt 8 ]
+	[ "$(taken_as 10 next-secret)" -lt 8 ]
+}
+
 @test "who was refused by token costs nobody's rate" {
 	serve --tokens tokens --rate 1/s:10
 	[ "$(taken_as 30 barred-secret)" -eq 0 ]

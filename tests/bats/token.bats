@@ -59,6 +59,90 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	alone_there
 }
 
+@test "add: one more token of a name, behind the others; drop takes the oldest" {
+	printf '# one\n a.b\t%s  5/s # x\naxb %s' "$(sum a)" "$(sum x)" >tokens
+	token=$(incr-token add a.b)
+	[[ "$token" =~ ^incr_[A-Za-z0-9_-]{43}$ ]]
+	printf '# one\n a.b\t%s,%s  5/s # x\naxb %s\n' "$(sum a)" \
+		"$(sum "$token")" "$(sum x)" | cmp - tokens
+	[ "$(incr-token list)" = $'a.b\t5/s\t2 tokens\naxb\tdefault' ]
+	third=$(incr-token add a.b)
+	[ "$(incr-token list | head -n 1)" = $'a.b\t5/s\t3 tokens' ]
+	incr-token drop a.b
+	incr-token drop a.b
+	printf '# one\n a.b\t%s  5/s # x\naxb %s\n' "$(sum "$third")" \
+		"$(sum x)" | cmp - tokens
+	# The last one is nobody's to drop; that is what revoke is for.
+	cp tokens before
+	run -100 incr-token drop a.b
+	[ "$output" = 'incr-token: a.b: has one token only; revoke takes the name out' ]
+	for command in 'add b' 'drop b'; do
+		# shellcheck disable=SC2086
+		run -100 incr-token $command
+		[[ "$output" == 'incr-token: b: not in '* ]]
+	done
+	run -111 sh -c 'incr-token add a.b >/dev/full'
+	cmp before tokens
+	incr-token add a.b >/dev/null
+	incr-token revoke a.b
+	[ "$(incr-token list)" = $'axb\tdefault' ]
+	# A name that reads like a digest stays a name.
+	printf '%s %s' "$(sum a)" "$(sum a)" >tokens
+	token=$(incr-token add "$(sum a)")
+	[ "$(cat tokens)" = "$(sum a) $(sum a),$(sum "$token")" ]
+	rm before
+	alone_there
+}
+
+# rotate N: the Nth block of the page's commands that replace a token
+rotate() {
+	awk -v n="$1" '/^\.\\" rotate/ { k++ } k == n && /^\.Ed/ { exit }
+		k == n && !/^\./' "$ROOT/man/incr-token.1" >"block.$1"
+	[ -s "block.$1" ]
+	sh -eu "block.$1"
+}
+
+@test "the page's way to replace a token: no gap, and keys stay the client's" {
+	use_redis
+	incr-token new shop >shop.token
+	export INCR_METRICS_DIR=$PWD/metrics
+	mkdir metrics stubs
+	background incr-ingest -l ./s --linger 0
+	serve=$!
+	wait_for 10 healthy ./s
+	# What systemctl is told, the server hears.
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$*" = "reload incr-ingest@*.service" ] && kill -HUP %s\n' \
+		"$serve" >stubs/systemctl
+	chmod +x stubs/systemctl
+	PATH=$PWD/stubs:$PATH
+	# code TOKENFILE KEY VALUE
+	code() {
+		sed 's/.*/header = "Authorization: Bearer &"/' "$1" >config
+		curl -s -m 10 -K config -H "Idempotency-Key: $2" -o body \
+			-w '%{http_code}' -d "$(increment "$3")" \
+			--unix-socket ./s http://x/increment
+	}
+	old() { rotate 2 | awk '{ print $2 }'; }
+	old_is() { [ "$(old)" = "$1" ]; }
+	is() { [ "$(code "${@:2}")" = "$1" ]; }
+	[ "$(code shop.token k 3)" = 202 ]
+	rotate 1
+	wait_for 5 is 202 shop.new other 1
+	# Both are valid, both are one client to the queue.
+	[ "$(code shop.new k 3)" = 202 ]
+	[ "$(code shop.new k 4)" = 422 ]
+	[ "$(code shop.token other 1)" = 202 ]
+	[ "$(code shop.token other 2)" = 422 ]
+	[ "$(ready)" = 2 ]
+	wait_for 5 old_is 2
+	rotate 3
+	wait_for 5 is 401 shop.token k 3
+	[ "$(code shop.new k 3)" = 202 ]
+	[ "$(ready)" = 2 ]
+	[ "$(old)" = 2 ]
+}
+
 @test "what it makes incr-serve takes, and what it revokes no longer" {
 	incr-token new shop >shop.token
 	incr-token --rate - new bar >bar.token
@@ -200,10 +284,11 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	for text in 'a b' 'a' "a $(sum a) 1/s x" $'a '"$(sum a)"$'\r' \
 		"a:b $(sum a)" $'\x9b2J '"$(sum a)" ".a $(sum a)" \
 		"$(printf %065d 0) $(sum a)" "a $(sum a) 1/m" \
-		"a $(sum a) "$'1/s\x9b2J'; do
+		"a $(sum a) "$'1/s\x9b2J' "a $(sum a)," "a ,$(sum a)" \
+		"a $(sum a),,$(sum b)" "a $(sum a), $(sum b)"; do
 		printf '# one\n%s\n' "$text" >tokens
 		cp tokens before
-		for command in list 'new b' 'revoke a'; do
+		for command in list 'new b' 'revoke a' 'add a' 'drop a'; do
 			# shellcheck disable=SC2086
 			run -100 incr-token $command
 			[[ "$output" == *"tokens:2: "* ]]
@@ -222,6 +307,9 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	wrong
 	wrong new
 	wrong new a b
+	wrong add
+	wrong drop a b
+	wrong --rate 1/s add a
 	wrong list a
 	wrong make a
 	wrong --secret=x new a
@@ -239,6 +327,9 @@ alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 	rm -f tokens
 	wrong list
 	wrong revoke a
+	wrong add a
+	wrong drop a
+	[ ! -e tokens ]
 	run incr-token --help
 	[[ "${lines[0]}" == 'usage: incr-token '* ]]
 	for option in --help -V; do

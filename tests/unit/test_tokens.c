@@ -10,6 +10,9 @@
 
 /* Of "abc" (FIPS 180-4, example) and of "". */
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define B "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+#define C "2e7d2c03a9507ae265ecf5b5356885a53393a2029d241394997265a1a25aefc6"
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 static struct tokens *
@@ -71,7 +74,34 @@ rates(void)
 	tokens_free(t);
 }
 
-#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+/* Several of one name are one client, all but the last are old. */
+static void
+lists(void)
+{
+	struct tokens *t =
+	    parse("b " EMPTY "\na " ABC "," B "," LONG " 5/s\nc " C " -\n");
+	const struct token *one = t == NULL ? NULL : tokens_find(t, "abc", 3);
+	const struct token *two = t == NULL ? NULL : tokens_find(t, "b", 1);
+	const struct token *c = t == NULL ? NULL : tokens_find(t, "c", 1);
+
+	check(one != NULL && two != NULL && c != NULL, "found");
+	if (one != NULL && two != NULL && c != NULL) {
+		check(strcmp(one->client.name, "a") == 0 &&
+			  strcmp(two->client.name, "a") == 0 &&
+			  memcmp(&one->client, &two->client,
+			      sizeof one->client) == 0,
+		    "one client");
+		check(one->client.limit.per_s == 5 && one->client.own_limit,
+		    "its rate");
+		check(one->client.old_token && !c->client.old_token, "old");
+		check(c->barred && !one->barred, "barred");
+	}
+	tokens_free(t);
+	t = parse("a " ABC "," B "\n");
+	two = t == NULL ? NULL : tokens_find(t, "b", 1);
+	check(two != NULL && !two->client.old_token, "the newest");
+	tokens_free(t);
+}
 
 static void
 faults(void)
@@ -107,6 +137,14 @@ faults(void)
 	    {"a " ABC "\nb " EMPTY "\na " LONG "\n", 3},
 	    {"a " ABC "\nb " ABC "\n", 2},
 	    {"x " EMPTY "\na " ABC "\nb " ABC "\na " LONG "\n", 3},
+	    {"a " ABC ",\n", 1},
+	    {"a ," ABC "\n", 1},
+	    {"a " ABC ",," B "\n", 1},
+	    {"a " ABC ", " B "\n", 1},
+	    {"a " ABC "," B "0\n", 1},
+	    {"x " C "\na " ABC "," B "," ABC "\n", 2},
+	    {"x " C "\na " ABC "," C "\n", 2},
+	    {"x " C "," B "\na " ABC "\nx " LONG "\n", 3},
 	};
 
 	for (size_t i = 0; i < check_n(cases); i++) {
@@ -168,6 +206,7 @@ main(void)
 {
 	found();
 	rates();
+	lists();
 	faults();
 	many();
 	return check_end();
