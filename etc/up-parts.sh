@@ -160,3 +160,41 @@ caddy_listens() {
 		--connect-to ::127.0.0.1: "$INCR_URL" 9>&- || listens=$?
 	[ "$listens" != 7 ]
 }
+
+# How to send an increment, as it can be typed: with the authority that signed
+# the certificate if that is Caddy's own, and with a token, which no argument
+# may show.
+# shellcheck disable=SC2016 # variables of the shell that reads it
+tell_curl() {
+	options='curl -i'
+	if [ -n "$tokens" ]; then
+		echo 'printf "Authorization: Bearer %s"' \
+			'"${INCR_TOKEN:?a token, see incr-token(1)}" |'
+		options='    curl -i -H @-'
+	fi
+	! own_authority || options="$options --cacert $(quote "$authority")"
+	[ -z "${INCR_CLIENT_CA:-}" ] ||
+		options="$options"' --cert "${CLIENT_CERT:?a file with certificate and key}"'
+	set -- '{"key":"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11","value":3}'
+	echo "$options -d '$1' $INCR_URL"
+}
+
+# An authority of Caddy's that is not that of this site is left from another
+# one.  A certificate comes a moment after the port is open (35).
+own_authority() {
+	authority=$state/caddy/pki/authorities/local/root.crt
+	[ -n "${INCR_SITE:-}" ] && [ -r "$authority" ] || return
+	turn=0
+	while [ "$turn" -lt 40 ]; do
+		turn=$((turn + 1))
+		status=0
+		curl -s --noproxy '*' -o /dev/null --max-time 1 --cacert "$authority" \
+			--connect-to ::127.0.0.1: "$INCR_URL" 9>&- || status=$?
+		case $status in
+		0 | 56) return ;; # 56: it wants a certificate of the client
+		60) return 1 ;;
+		esac
+		sleep 0.05
+	done
+	return 1
+}

@@ -2,7 +2,9 @@
 # What is written about the programs is true: options, codes, examples, files.
 #
 # A page says by a comment what a block is: run (it runs, exits 0 and says
-# nothing on standard error), serve (it runs until SIGTERM), sql, redis.
+# nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
+# incr-up does), cron (as a crontab), sql, redis.  Every other command line of a
+# page runs, too, or commands.not says why it does not.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -17,6 +19,7 @@ setup() {
 teardown() {
 	[ -z "${session:-}" ] || pkill -9 -s "$session" || :
 	end_background
+	[ -z "${UP_STATE:-}" ] || end_up
 }
 
 # help_options PROGRAM: "letter long ARGUMENT" of each line of --help
@@ -215,6 +218,94 @@ run_blocks() {
 		END { exit !found }' "$MAN"/*.[15]
 }
 
+# commands: PAGE, KIND and COMMAND of every command line of every page
+commands() {
+	perl "$BATS_TEST_DIRNAME/commands.pl" "$ROOT" "$MAN"/*.[157] \
+		"$ROOT"/{README,CONTRIBUTING}.md "$ROOT"/docs/*.md "$ROOT/openapi.yaml"
+}
+
+# marked PAGE KIND: each block of a page in Markdown into KIND.N
+marked() {
+	awk -v kind="$2" '$0 == "<!-- " kind " -->" { marked = 1; next }
+		marked && /^```sh$/ { marked = 0; file = kind "." ++n; next }
+		file && /^```$/ { close(file); file = "" }
+		file { print >file }' "$1"
+}
+
+@test "every command line of every page runs, or it is said why not" {
+	place
+	commands >all
+	[ "$(wc -l <all)" -ge 100 ]
+	# Blocks of these kinds run in other tests, here or in clients.bats.
+	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis' &&
+		return 1
+	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
+	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere
+	awk -F '\t' '$2 == "none" { print $3 }' all | sort -u |
+		grep -vxFf elsewhere >commands
+	sed '/^#/d; s/ # .*//' "$BATS_TEST_DIRNAME/commands.not" >not
+	[ "$(sed '/^#/d' "$BATS_TEST_DIRNAME/commands.not" | grep -c '[^ ] # [^ ]')" = \
+		"$(wc -l <not)" ]
+	# What the list has and no page has is a mistake of the list.
+	sort not | comm -23 - commands >idle
+	cat idle
+	[ ! -s idle ]
+	ln -s "$ROOT"/{man,tests,openapi.yaml} .
+	local failed=0 command
+	while IFS= read -r command; do
+		each_command "$command" >out 2>&1 </dev/null && continue
+		echo "does not run, and is not in commands.not: $command"
+		cat out
+		failed=1
+	done < <(grep -vxFf not commands)
+	return $failed
+}
+
+# Of make it is asked what it would do.
+each_command() {
+	case $1 in
+	make | 'make '*)
+		env -u MAKEFLAGS -u MAKELEVEL make -n -C "$ROOT" ${1#make}
+		;;
+	*) sh -euc "$1" ;;
+	esac
+}
+
+# What cron does with a crontab: a line sets a variable, or is run by sh.
+@test "the crontab of incr(7) counts, and says nothing while all is well" {
+	local line
+	use_redis
+	use_postgres
+	blocks cron "$MAN/incr.7"
+	# Quoted, as sh and systemd read it.
+	printf "%s='%s'\n" REDIS_URL "$REDIS_URL" DATABASE_URL "$DATABASE_URL" \
+		INCR_QUEUE "$INCR_QUEUE" >env
+	sed -i "s:/etc/incr/env:$PWD/env:; s:/usr/local/bin:$BIN:" cron.1
+	grep -v '^[A-Z]*=' cron.1 | sed -E 's/^([^ ]+ ){5}//' >jobs
+	grep '^[A-Z]*=' cron.1 >variables
+	[ "$(wc -l <jobs)" = 1 ]
+	increments 1 10 | incr-publish
+	# They have waited for a minute, as they do by design.
+	rcli set "incr::queue::[$INCR_QUEUE]::emptied" \
+		"$(($(date +%s%3N) - 60000))" >/dev/null
+	for n in 1 2; do # the second one finds nothing
+		# shellcheck disable=SC2046 # one word per variable
+		(cd / && env -i HOME=/ LOGNAME=root SHELL=/bin/sh PATH=/usr/bin:/bin \
+			$(cat "$OLDPWD/variables") /bin/sh -c "$(cat "$OLDPWD/jobs")" \
+			</dev/null) >mail 2>&1
+		cat mail
+		[ ! -s mail ]
+		[ "$(sum_of)" = 55 ]
+	done
+	# A server that is away is told, by a run that ends.
+	sed -i "s|^REDIS_URL=.*|REDIS_URL='unix:///nowhere'|" env
+	sed -i 's/-w 20/-w 0/g' jobs
+	# shellcheck disable=SC2046 # one word per variable
+	env -i HOME=/ SHELL=/bin/sh PATH=/usr/bin:/bin $(cat variables) \
+		/bin/sh -c "$(cat jobs)" >mail 2>&1 </dev/null || :
+	has 'redis: connect: No such file or directory' mail
+}
+
 @test "every example that stays runs until SIGTERM" {
 	place
 	for page in "$MAN"/*.[17]; do
@@ -263,10 +354,7 @@ is_up() {
 @test "the README is short and its pipes run" {
 	[ "$(wc -l <"$ROOT/README.md")" -le 150 ]
 	place
-	awk '/^<!-- run -->$/ { marked = 1; next }
-		marked && /^```sh$/ { marked = 0; file = "run." ++n; next }
-		file && /^```$/ { close(file); file = "" }
-		file { print >file }' "$ROOT/README.md"
+	marked "$ROOT/README.md" run
 	[ -e run.5 ]
 	touch before
 	run_blocks
@@ -280,6 +368,84 @@ is_up() {
 	done
 	# By incr-consume, and past the queue; sent but not published: none.
 	[ "$(sum_of)" = $((3 * 500500)) ]
+}
+
+# up_here ARG...: an incr-up of this test, in a folder that is ./var, too.
+up_here() {
+	use_redis
+	use_postgres
+	UP_STATE=$(mktemp -d /tmp/incr-up.XXXXXX)
+	ln -s "$UP_STATE" var
+	INCR_PORT=$(free_port)
+	export INCR_PORT
+	background incr-up --state "$UP_STATE" --drains 1 --ingests 1 "$@" \
+		>told 2>err
+	up=$!
+	wait_for 30 grep -q '^Ctrl-C' told || { cat err; return 1; }
+	sed -n 's/^  //p' told >printed
+}
+
+# Of an incr-up that a failed test left.
+end_up() {
+	local file pid
+	kill -9 "$up" 2>/dev/null || :
+	for file in "$UP_STATE"/run/*.keeper "$UP_STATE"/run/*.pid; do
+		read -r pid _ <"$file" 2>/dev/null || continue
+		kill -9 -- "-$pid" "$pid" 2>/dev/null || :
+	done
+	rm -rf "$UP_STATE"
+}
+
+# takes BLOCK: the lines of an incr-up, or of a page, run and are answered 202.
+takes() {
+	# curl shows its progress where the output is no terminal.
+	printf '%s\n' silent show-error >.curlrc
+	HOME=$PWD sh -eu "$1" >out 2>said
+	cat said
+	quiet said
+	grep -qE '^HTTP/[0-9.]+ 202' out
+}
+
+@test "what the README begins with runs, and what incr-up prints" {
+	up_here
+	marked "$ROOT/README.md" up
+	takes up.1
+	takes printed
+	# Both say the same.
+	same() { sed -E 's/ *#.*//; s/^\. .*/. env/; s/ [^ ]*$//' "$1"; }
+	diff <(sed 's/\$INCR_URL/X/' up.1 | same /dev/stdin) <(same printed)
+	shown() { (. var/env && incr-db show) | grep -qE "^ *$KEY *\| *6\b"; }
+	wait_for 20 shown
+	kill "$up"
+	wait "$up"
+	quiet err
+}
+
+@test "what incr-up prints runs with HTTPS and tokens, and shows no token" {
+	local token
+	token=$(incr-token --tokens tokens new shop)
+	export INCR_SITE INCR_HTTP_PORT INCR_BIND=127.0.0.1
+	INCR_HTTP_PORT=$(free_port)
+	INCR_SITE=https://localhost:$(free_port)
+	up_here --tokens tokens
+	unset INCR_SITE
+	not grep -qF "$token" told
+	export INCR_TOKEN=$token
+	takes printed
+	# Servers take a change when the pages' signal comes.
+	incr-token --tokens tokens revoke shop
+	commands | cut -f 3 | grep '^kill -HUP' | sort -u | sed 's:DIR:var:' >reload
+	[ "$(wc -l <reload)" = 1 ]
+	sh -eu reload
+	refused() { not takes printed && grep -qE '^HTTP/[0-9.]+ 401' out; }
+	wait_for 5 refused
+	unset INCR_TOKEN
+	sh -u printed >out 2>said || :
+	has 'INCR_TOKEN: a token, see incr-token(1)' said
+	grep -qE '^HTTP/[0-9.]+ 401' out
+	kill "$up"
+	wait "$up"
+	quiet err
 }
 
 @test "the role of incr(7) is enough for incr-flush, in SQL and no more" {
