@@ -177,6 +177,7 @@ write_file(void)
 	    0644);
 	if (fd < 0)
 		return -1;
+	(void)fchmod(fd, 0644); /* whatever the umask: others collect them */
 	failed = io_write_all(
 	    fd, buf_ptr(&m.text), m.text.len, clock_ms() + WRITE_MS);
 	if (close(fd) < 0 || failed < 0 ||

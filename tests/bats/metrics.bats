@@ -52,6 +52,11 @@ teardown() {
 	grep -q '^incr_rejected_total{code="not-json",program="incr-validate"' series
 }
 
+@test "others can read its file, whatever the umask" {
+	(umask 077 && increment 1 | incr-validate)
+	[ "$(stat -c %a metrics/incr-validate-*.prom)" = 644 ]
+}
+
 counted() {
 	incr-metrics >all
 	grep -q '^incr_published_total{.*} 1$' all &&
