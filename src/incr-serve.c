@@ -448,7 +448,13 @@ static void
 reload(void)
 {
 	char why[REASON_MAX];
+	size_t n;
 
-	if (access_reload(&s.server.access, why) < 0)
+	if (access_reload(&s.server.access, why) < 0) {
 		log_say("%s; keeping the tokens read before", why);
+		return;
+	}
+	n = access_tokens(&s.server.access);
+	log_say("%s: read again: %zu token%s", opt.access.tokens, n,
+	    n == 1 ? "" : "s");
 }

@@ -55,6 +55,12 @@ access_reload(struct access *a, char ret_why[REASON_MAX])
 	return 0;
 }
 
+size_t
+access_tokens(const struct access *a)
+{
+	return tokens_count(a->tokens);
+}
+
 void
 access_close(struct access *a)
 {

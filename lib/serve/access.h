@@ -42,6 +42,9 @@ int access_open(struct access *a, const struct access_options *o,
  * as they were. */
 int access_reload(struct access *a, char ret_why[REASON_MAX]);
 
+/* How many tokens there are now; 0 without a file of them. */
+size_t access_tokens(const struct access *a);
+
 void access_close(struct access *a);
 
 /* READ with the client, or ANSWER: 401 or 403. */

@@ -360,6 +360,12 @@ tokens_free(struct tokens *t)
 	free(t);
 }
 
+size_t
+tokens_count(const struct tokens *t)
+{
+	return t == NULL ? 0 : t->n;
+}
+
 /* -- files --------------------------------------------------------------- */
 
 struct tokens *

@@ -46,6 +46,9 @@ struct tokens *tokens_read(const char *path, char ret_why[REASON_MAX]);
 /* NULL is allowed. */
 void tokens_free(struct tokens *t);
 
+/* Of all names together; 0 for NULL. */
+size_t tokens_count(const struct tokens *t);
+
 /*
  * The token that text is, borrowed from t, or NULL.  How long it takes says
  * nothing about how much of text agrees with any token: digests are compared,
