@@ -282,8 +282,9 @@ open_server(void)
 
 	if (fd < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
+	/* The variable is for all servers, also those without rates. */
 	if (opt.rate_shared && opt.access.rate.per_s == 0 &&
-	    opt.access.tokens == NULL)
+	    opt.access.tokens == NULL && getenv("INCR_RATE_SHARED") == NULL)
 		log_die(EXIT_CONFIG,
 		    "--rate-shared: no rate; needs --rate, or --tokens");
 	opt.access.redis = opt.rate_shared ? opt.redis : NULL;

@@ -278,6 +278,18 @@ as() {
 	[ "$(ready)" = 2 ]
 }
 
+@test "without tokens all addresses share their keys: one may change under a phone" {
+	server a --trust unix --rate 1000/s
+	from() {
+		http_status --unix-socket "$sockets/a" -H "X-Forwarded-For: $1" \
+			-H 'Idempotency-Key: k' -d "$(increment "$2")" http://x/increment
+	}
+	[ "$(from 192.0.2.1 3)" = 202 ]
+	[ "$(from 2001:db8::1 3)" = 202 ]
+	[ "$(from 192.0.2.2 4)" = 422 ]
+	[ "$(ready)" = 1 ]
+}
+
 @test "a repeat counts against the rate like any other request" {
 	server a --rate 1/s:10
 	taken=$(curl -s -o answer -w '%{http_code}\n' --unix-socket \

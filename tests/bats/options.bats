@@ -246,6 +246,9 @@ nonsense_for() {
 @test "an option that is without effect is refused" {
 	run -100 incr-serve -l ./s --rate-shared </dev/null
 	[ "$output" = 'incr-serve: --rate-shared: no rate; needs --rate, or --tokens' ]
+	# The variable is for servers with rates and without: this one starts, and
+	# leaves for want of verdicts.
+	INCR_RATE_SHARED=1 run -111 incr-serve -l ./s --linger 0 </dev/null
 }
 
 @test "a long option is a whole name, a missing value is said with both" {

@@ -88,6 +88,10 @@ setting() { sed -n "s/^$2=//p" "$UNITS/$1"; }
 	done
 }
 
+@test "the servers share the rates of clients" {
+	setting incr-ingest@.service Environment | grep -qw INCR_RATE_SHARED=1
+}
+
 @test "what they start is there, and takes the socket that systemd gives" {
 	use_redis
 	for unit in incr-ingest@.service incr-drain@.service; do

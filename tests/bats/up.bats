@@ -305,6 +305,27 @@ curl_finds() { [ "$(curl -s "http://localhost:$1" || echo $?)" != 7 ]; }
 	up_stop
 }
 
+@test "a client has its rate once, not once per server" {
+	local name=t$BATS_SUITE_TEST_NUMBER-$$ began us taken=0
+	use_given
+	echo "$name $(printf %s secret | sha256sum | cut -c1-64) 5/s" >tokens
+	up_start --ingests 2 --drains 1 --tokens tokens
+	echo 'header = "Authorization: Bearer secret"' >config
+	began=${EPOCHREALTIME/./}
+	until us=$((${EPOCHREALTIME/./} - began)) && [ "$us" -gt 5000000 ]; do
+		taken=$((taken + $(curl -s -K config -o answer -w '%{http_code}\n' \
+			-d "$(increment 1)" "$url?[1-20]" | grep -c '^202$' || :)))
+	done
+	echo "$taken in $us us"
+	# Each server lets a burst of 5 in before it hears of the other; one that
+	# never hears lets in 5 more each second.
+	[ "$taken" -le $((us * 5 / 1000000 + 10 + 5)) ]
+	[ "$taken" -ge $((us * 5 / 1000000 / 2)) ]
+	wait_for 10 takes_requests ingest-1
+	wait_for 10 takes_requests ingest-2
+	up_stop
+}
+
 @test "kill -9 of each part in turn: back in seconds, the sums are right" {
 	use_cluster "$INCR_STATE"
 	up_start
