@@ -13,15 +13,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/num.h"
 
-enum { PIPE_SIZE = 1 << 20 };
+enum { PIPE_SIZE = 1 << 20, SHOWN_MAX = 1024 /* bytes at once */ };
 
 /* How a descriptor is written without ever blocking. */
 enum way {
-	WHOLE,    /* write(2): it never blocks, or says EAGAIN */
-	BY_SEND,  /* send(2) with MSG_DONTWAIT */
-	IN_PIECES /* PIPE_BUF bytes once poll(2) says that there is room */
+	WHOLE,     /* write(2): it never blocks, or says EAGAIN */
+	BY_SEND,   /* send(2) with MSG_DONTWAIT */
+	IN_PIECES, /* PIPE_BUF bytes once poll(2) says that there is room */
+	ESCAPED    /* to a terminal: IN_PIECES, what it would obey as \xHH */
 };
 
 /* The one of io_output; -1: none. */
@@ -30,8 +32,9 @@ static struct {
 	enum way way;
 } output = {.fd = -1};
 
-static enum way way_of(const struct stat *st);
+static enum way way_of(int fd, const struct stat *st);
 static int reopen(int fd);
+static int64_t write_escaped(int fd, const unsigned char *p, size_t n);
 static int64_t write_once(int fd, const void *p, size_t n, bool is_socket);
 
 void
@@ -81,16 +84,17 @@ io_output(int fd)
 	if (fstat(fd, &st) < 0)
 		return;
 	output.fd = fd;
-	output.way = way_of(&st);
-	if ((S_ISFIFO(st.st_mode) || isatty(fd)) && reopen(fd) == 0) {
+	output.way = way_of(fd, &st);
+	if (S_ISFIFO(st.st_mode) && reopen(fd) == 0) {
 		output.way = WHOLE;
-		if (S_ISFIFO(st.st_mode))
-			(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* a wish */
+		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* a wish */
+	} else if (output.way == ESCAPED) {
+		(void)reopen(fd);
 	}
 }
 
 static enum way
-way_of(const struct stat *st)
+way_of(int fd, const struct stat *st)
 {
 	enum { MEM = 1 }; /* null, zero, full: mem(4) */
 
@@ -99,7 +103,7 @@ way_of(const struct stat *st)
 	if (S_ISREG(st->st_mode) ||
 	    (S_ISCHR(st->st_mode) && major(st->st_rdev) == MEM))
 		return WHOLE;
-	return IN_PIECES;
+	return S_ISCHR(st->st_mode) && isatty(fd) ? ESCAPED : IN_PIECES;
 }
 
 /* Gives a pipe or terminal an open file description of its own, which does
@@ -134,8 +138,8 @@ io_write_some(int fd, const void *p, size_t n)
 	struct stat st;
 
 	if (fd != output.fd)
-		way = fstat(fd, &st) < 0 ? WHOLE : way_of(&st);
-	if (way == IN_PIECES && n > 0) {
+		way = fstat(fd, &st) < 0 ? WHOLE : way_of(fd, &st);
+	if ((way == IN_PIECES || way == ESCAPED) && n > 0) {
 		struct pollfd pfd = {.fd = fd, .events = POLLOUT};
 
 		if (poll(&pfd, 1, 0) == 0) {
@@ -145,7 +149,42 @@ io_write_some(int fd, const void *p, size_t n)
 		/* With room, it takes so much without blocking, pipe(7). */
 		n = num_min_size(n, PIPE_BUF);
 	}
+	if (way == ESCAPED)
+		return write_escaped(fd, p, n);
 	return write_once(fd, p, n, way == BY_SEND);
+}
+
+/* A line and its TABs stay what they are.  A byte whose escape was written in
+ * part counts as not written; the next call, which begins with it, goes on
+ * there. */
+static int64_t
+write_escaped(int fd, const unsigned char *p, size_t n)
+{
+	static size_t begun; /* bytes of the escape of p[0] */
+	char text[SHOWN_MAX];
+	size_t size[SHOWN_MAX / ESCAPE_MAX], len = 0, i;
+	int64_t done;
+
+	n = num_min_size(n, SHOWN_MAX / ESCAPE_MAX);
+	for (i = 0; i < n; i++) {
+		size[i] = 1;
+		if (p[i] == '\n' || p[i] == '\t')
+			text[len] = (char)p[i];
+		else
+			size[i] = escape_byte(p[i], text + len);
+		len += size[i];
+	}
+	done = write_once(fd, text + begun, len - begun, false);
+	if (done < 0)
+		return -1;
+	begun += (size_t)done;
+	for (i = 0; i < n && begun >= size[i]; i++)
+		begun -= size[i];
+	if (i == 0 && n > 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return (int64_t)i;
 }
 
 static int64_t

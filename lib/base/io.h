@@ -48,8 +48,9 @@ int io_finish(int fd);
 
 /*
  * Writes what goes without blocking: at least one byte, or -1 with errno
- * (EAGAIN: wait for POLLOUT; EPIPE: the reader has gone).  Regular files are
- * written as they are.
+ * (EAGAIN: wait for POLLOUT; EPIPE: the reader has gone).  A terminal is shown
+ * \xHH in place of every byte but printable ASCII, TAB and newline: what others
+ * have sent must not command it.
  */
 int64_t io_write_some(int fd, const void *p, size_t n);
 

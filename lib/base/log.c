@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/hex.h"
+#include "base/escape.h"
 
 static const char *prog_name = "incr";
 static const char erase[] = "\r\033[K";
@@ -111,17 +111,7 @@ put(const char *line, size_t len)
 static size_t
 append(char *line, size_t len, const char *text)
 {
-	for (; *text != '\0' && len < LOG_MAX - 5; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c >= 0x20 && c < 0x7f) {
-			line[len++] = *text;
-			continue;
-		}
-		line[len++] = '\\';
-		line[len++] = 'x';
-		hex_write(line + len, &c, 1);
-		len += 2;
-	}
+	for (; *text != '\0' && len < LOG_MAX - 1 - ESCAPE_MAX; text++)
+		len += escape_byte((unsigned char)*text, line + len);
 	return len;
 }

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/hex.h"
+#include "base/escape.h"
 #include "base/lines.h"
 #include "queue/rmq_payload.h"
 
@@ -74,21 +74,16 @@ deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 {
 	static const char more[] = "...";
 	size_t n = len < max ? len : max, before = out->len;
-	char *start = buf_room(out, 4 * n), *to = start;
+	char *start = buf_room(out, ESCAPE_MAX * n), *to = start;
 
 	if (start == NULL && n > 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)raw[i];
 
-		if (c >= 0x20 && c < 0x7f && c != '\\') {
-			*to++ = (char)c;
-			continue;
-		}
-		*to++ = '\\';
-		*to++ = c == '\\' ? '\\' : 'x';
-		if (c != '\\')
-			to = hex_write(to, &c, 1);
+		if (c == '\\')
+			*to++ = '\\';
+		to += escape_byte(c, to);
 	}
 	buf_grow(out, (size_t)(to - start));
 	if (n == len || buf_add(out, more, sizeof more - 1) == 0)

@@ -3,6 +3,7 @@
  * leaves alone who shares the descriptor.
  */
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/io.h"
 #include "check.h"
 
@@ -12,16 +13,19 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { BIG = 1 << 20 };
 
 static char big[BIG];
-static unsigned asked; /* how often io.c wanted to know the flags */
+static size_t at_most = BIG; /* that write(2) takes */
+static unsigned asked;       /* how often io.c wanted to know the flags */
 
-/* In place of the C library's. */
+/* These two in place of the C library's. */
 int
 fcntl(int fd, int command, ...)
 {
@@ -33,6 +37,12 @@ fcntl(int fd, int command, ...)
 	va_end(ap);
 	asked += command == F_GETFL;
 	return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	return syscall(SYS_write, fd, p, n < at_most ? n : at_most);
 }
 
 static bool
@@ -145,6 +155,72 @@ terminal(void)
 	close(master);
 }
 
+/* Opens a terminal that writes bytes as it gets them.  Its master. */
+static int
+open_terminal(int *ret_slave)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+	struct termios raw;
+
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+		exit(1);
+	*ret_slave = open(ptsname(master), O_WRONLY | O_NOCTTY);
+	if (tcgetattr(master, &raw) < 0)
+		exit(1);
+	cfmakeraw(&raw);
+	if (tcsetattr(master, TCSANOW, &raw) < 0)
+		exit(1);
+	return master;
+}
+
+/* Reads until nothing is left, n bytes at once. */
+static size_t
+read_all(int master, char *ret, size_t n)
+{
+	size_t all = 0;
+	ssize_t more;
+
+	while ((more = read(master, ret + all, n)) > 0)
+		all += (size_t)more;
+	return all;
+}
+
+/* A terminal is shown what it would obey, also where it takes a part of an
+ * escape only. */
+static void
+escapes(void)
+{
+	static const char escape[] = "\\x9b", shown[] = "a\\x1b\t\n\\xc3";
+	static char got[BIG];
+	int slave, master = open_terminal(&slave);
+	size_t n;
+	int64_t done = 0, some;
+
+	check(io_write_all(slave, "a\x1b\t\n\xc3", 5, IO_FOREVER) == 0, "all");
+	n = read_all(master, got, sizeof shown);
+	check(n == sizeof shown - 1 && memcmp(got, shown, n) == 0, "%.*s",
+	    (int)n, got);
+	memset(big, 0x9b, BIG);
+	io_output(slave);
+	for (int turn = 0; turn < 1000; turn++) {
+		at_most = 1 + (size_t)turn % 7;
+		some = io_write_some(slave, big, BIG);
+		check(some > 0 || errno == EAGAIN, "errno %d", errno);
+		done += some > 0 ? some : 0;
+	}
+	at_most = BIG;
+	n = read_all(master, got, BIG);
+	check(done > 0 && n / ESCAPE_MAX == (size_t)done, "%zu for %jd bytes",
+	    n, (intmax_t)done);
+	for (size_t i = 0; i < n; i++)
+		if (got[i] != escape[i % ESCAPE_MAX]) {
+			check(false, "byte %zu", i);
+			break;
+		}
+	io_finish(slave);
+	close(master);
+}
+
 int
 main(void)
 {
@@ -152,6 +228,7 @@ main(void)
 	pipes();
 	sockets();
 	terminal();
+	escapes();
 	check(asked == 0, "F_GETFL: %u times", asked);
 	return check_end();
 }
