@@ -132,6 +132,12 @@ apply_many(struct postgres *pg, const char *queue, const struct apply_many *of,
 		    &sums);
 		statement_put(&p, PG_BINARY_UUID,
 		    database == NULL ? NULL : database->bytes, ID_BYTES);
+		p.shape = (struct pg_shape){.least = 1,
+		    .most = 1,
+		    .len = 8,
+		    .numbers = true,
+		    .lowest = -1,
+		    .highest = ((int64_t)1 << n) - 1};
 		result = statement_call(pg, "apply", apply[small], &p);
 	}
 	for (size_t i = 0; i < 5; i++)
@@ -228,6 +234,12 @@ apply_many_read(struct postgres *pg, const char *queue,
 		statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 		statement_put(&p, PG_BINARY_UUID,
 		    database == NULL ? NULL : database->bytes, ID_BYTES);
+		p.shape = (struct pg_shape){.least = n,
+		    .most = n,
+		    .len = 8,
+		    .numbers = true,
+		    .lowest = -2,
+		    .highest = STATEMENTS_NUMBER_MAX};
 		result = statement_call(pg, "read ledger", read_rows, &p);
 	}
 	buf_free(&array);

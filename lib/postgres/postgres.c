@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "postgres/pg_answer.h"
 #include "postgres/pg_connect.h"
 #include "postgres/pg_error.h"
 #include "postgres/pg_greeting.h"
@@ -38,10 +39,9 @@ struct postgres {
 	int64_t deadline_ms;
 	PostgresPollingStatusType polling; /* of LINK_CONNECTING */
 	struct backoff backoff;
-	bool flushing, bulky;     /* bytes wait in libpq; its buffer is large */
-	struct once *once;        /* the greeting, statements were right */
-	PGresult *rows;           /* of the last call, NULL: none (yet) */
-	PGresult *greeted;        /* the answer to the greeting */
+	bool flushing, bulky; /* bytes wait in libpq; its buffer is large */
+	struct once *once;    /* the greeting, statements were right */
+	struct pg_answer answer;
 	char warning[REASON_MAX]; /* the first one of the call, or "" */
 	struct postgres_status status;
 };
@@ -88,8 +88,7 @@ postgres_close(struct postgres *pg)
 {
 	if (pg == NULL)
 		return;
-	PQclear(pg->rows);
-	PQclear(pg->greeted);
+	pg_answer_free(&pg->answer);
 	PQfinish(pg->conn);
 	pg_connect_close(pg->connect);
 	free(pg);
@@ -120,6 +119,9 @@ postgres_wait(const struct postgres *pg, struct pollfd *ret_pfd)
 enum postgres_state
 postgres_step(struct postgres *pg, short revents)
 {
+	if (revents != 0 && pg->conn != NULL &&
+	    pg_answer_overruns(&pg->answer, PQsocket(pg->conn)))
+		return fail(pg, "the answer is larger than any can be");
 	switch (pg->link) {
 	case LINK_OFF:
 		if (clock_ms() >= pg->deadline_ms)
@@ -139,6 +141,7 @@ postgres_step(struct postgres *pg, short revents)
 static void
 connect_now(struct postgres *pg)
 {
+	pg->answer.bytes = 0;
 	pg->conn = pg_connect_start(pg->connect, pg->warning);
 	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
 		fail(pg, pg->conn == NULL ? LOG_NO_MEMORY
@@ -191,25 +194,10 @@ greet(struct postgres *pg)
 		fail(pg, PQerrorMessage(pg->conn));
 		return;
 	}
-	PQclear(pg->rows);
-	pg->rows = NULL;
+	pg_answer_begin(&pg->answer, NULL);
 	pg->call = "greeting";
 	pg->flushing = true;
 	move(pg, LINK_GREETING);
-}
-
-/* Only the last expression may be null. */
-static bool
-is_greeting(const PGresult *r)
-{
-	int n = PQnfields(r);
-
-	if (PQntuples(r) != 1 || n < 2)
-		return false;
-	for (int i = 0; i < n - 1; i++)
-		if (PQgetisnull(r, 0, i))
-			return false;
-	return true;
 }
 
 static void
@@ -217,12 +205,9 @@ step_greeting(struct postgres *pg, short revents)
 {
 	if (step_call(pg, revents) != POSTGRES_DONE)
 		return;
-	PQclear(pg->greeted);
-	pg->greeted = pg->rows;
-	pg->rows = NULL;
-	if (!is_greeting(pg->greeted)) {
+	if (!pg_answer_greet(&pg->answer, POSTGRES_GREETED)) {
 		fail(pg, "greeting: not one row of what was asked");
-	} else if (strcmp(PQgetvalue(pg->greeted, 0, 0), "error") == 0) {
+	} else if (strcmp(pg_answer_greeted(&pg->answer, 0), "error") == 0) {
 		explain(pg, "client_min_messages is error, which would hide a "
 			    "warning of COMMIT");
 		fault(pg);
@@ -296,12 +281,11 @@ collect(struct postgres *pg)
 			break;
 		switch (PQresultStatus(r)) {
 		case PGRES_COMMAND_OK:
-			if (pg->rows != NULL)
+			if (pg->answer.rows != NULL)
 				break;
 			/* fall through */
 		case PGRES_TUPLES_OK:
-			PQclear(pg->rows);
-			pg->rows = r;
+			pg_answer_take(&pg->answer, r);
 			r = NULL;
 			break;
 		case PGRES_EMPTY_QUERY:
@@ -319,7 +303,7 @@ collect(struct postgres *pg)
 	}
 	if (state != POSTGRES_DONE)
 		return state;
-	if (pg->rows == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
+	if (pg->answer.rows == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
 		return fail(pg, PQerrorMessage(pg->conn));
 	return pg->link == LINK_CALLING ? finish(pg) : POSTGRES_DONE;
 }
@@ -334,6 +318,11 @@ finish(struct postgres *pg)
 {
 	if (pg->warning[0] != '\0')
 		return fail(pg, pg->warning);
+	if (!pg_answer_fits(&pg->answer)) {
+		reason_set(pg->status.why,
+		    "%s: not the rows that were asked for", pg->call);
+		return disconnect(pg);
+	}
 	move(pg, LINK_IDLE);
 	pg->status.why[0] = '\0';
 	backoff_reset(&pg->backoff);
@@ -432,10 +421,7 @@ postgres_status(const struct postgres *pg)
 const char *
 postgres_greeted(const struct postgres *pg, int i)
 {
-	if (i + 1 >= PQnfields(pg->greeted) ||
-	    PQgetisnull(pg->greeted, 0, i + 1))
-		return NULL;
-	return PQgetvalue(pg->greeted, 0, i + 1);
+	return pg_answer_greeted(&pg->answer, i + 1);
 }
 
 int
@@ -447,14 +433,13 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 
 	if (!pg->status.idle)
 		return -1;
+	pg_answer_begin(&pg->answer, &p->shape);
+	pg->call = name;
 	if (PQsendQueryParams(pg->conn, statement, p->n, p->types, p->values,
 		p->lengths, binary, 1) == 0) {
 		fail(pg, PQerrorMessage(pg->conn));
 		return 0;
 	}
-	PQclear(pg->rows);
-	pg->rows = NULL;
-	pg->call = name;
 	pg->flushing = true;
 	move(pg, LINK_CALLING);
 	for (int i = 0; i < p->n; i++)
@@ -478,23 +463,31 @@ postgres_is_proven(const struct postgres *pg)
 size_t
 postgres_rows(const struct postgres *pg)
 {
-	return (size_t)PQntuples(pg->rows);
+	return pg_answer_count(&pg->answer);
 }
 
 const char *
 postgres_value(const struct postgres *pg, size_t i, size_t len)
 {
-	size_t n;
+	size_t n = 0;
 	const char *value = postgres_bytes(pg, i, &n);
 
-	return value == NULL || n != len ? NULL : value;
+	return n != len ? NULL : value;
 }
 
 const char *
 postgres_bytes(const struct postgres *pg, size_t i, size_t *ret_len)
 {
-	if (i >= postgres_rows(pg) || PQnfields(pg->rows) < 1)
-		return NULL;
-	*ret_len = (size_t)PQgetlength(pg->rows, (int)i, 0);
-	return PQgetvalue(pg->rows, (int)i, 0);
+	return pg_answer_value(&pg->answer, i, ret_len);
+}
+
+bool
+postgres_pretend(struct postgres *pg, struct pg_result *answer)
+{
+	pg_answer_take(&pg->answer, answer);
+	if (pg->answer.greeted != NULL)
+		return pg_answer_fits(&pg->answer);
+	if (pg_answer_greet(&pg->answer, POSTGRES_GREETED))
+		move(pg, LINK_IDLE);
+	return pg->status.idle;
 }

@@ -2,8 +2,8 @@
  * A connection to Postgres: it connects by itself, carries one statement at
  * a time, and connects again with back-off when it is lost.  It never blocks
  * (but for the lookup of a host name, which libpq does in line), prints
- * nothing, and knows no table.  postgres.c and pg_connect.c alone include
- * libpq.  A program's loop:
+ * nothing, and knows no table.  postgres.c, pg_connect.c and pg_answer.c alone
+ * include libpq.  A program's loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
  *	... io_poll ...
@@ -18,12 +18,14 @@
 #include <stdint.h>
 
 #include "base/reason.h"
+#include "postgres/pg_answer.h"
 
 enum {
 	POSTGRES_CONNECT_MS = 10000, /* for all hosts together */
 	POSTGRES_SILENCE_MS = 5000,  /* without a TCP acknowledgement: lost */
 	POSTGRES_REPLY_MS = 300000,  /* a statement may wait for a lock */
-	POSTGRES_REST_MS = 20000     /* idle: memory is given back */
+	POSTGRES_REST_MS = 20000,    /* idle: memory is given back */
+	POSTGRES_GREETED = 4         /* expressions of a greeting */
 };
 
 struct postgres;
@@ -33,19 +35,21 @@ enum postgres_state {
 	POSTGRES_IDLE,    /* connected; a call may begin */
 	POSTGRES_CALLING, /* a call is under way */
 	POSTGRES_DONE,    /* committed without a warning; rows may be read */
-	POSTGRES_FAILED,  /* the call was not answered, or with an error: it
-			   * may have been done, or be done later */
+	POSTGRES_FAILED,  /* the call was not answered, or with an error, or
+			   * with other rows than its shape says: it may have
+			   * been done, or be done later */
 	POSTGRES_FAULT    /* configuration: trying again is of no use; never
 			   * of what was right before, see postgres_prove */
 };
 
 /*
  * url: a connection string or URL as libpq takes it, NULL for the PG*
- * variables; name is what Postgres calls us; greeting, expressions of SQL
- * with a comma between them, are read on every new connection.  All three are
- * borrowed for ever.  User and password of a url that was @FILE are read anew
- * before every connection, see options_refresh.  No input or output yet.  NULL
- * with *ret_why, constant text without the URL.  Caller closes.
+ * variables; name is what Postgres calls us; greeting, POSTGRES_GREETED
+ * expressions of SQL with commas between them, are read on every new
+ * connection.  All three are borrowed for ever.  User and password of a url
+ * that was @FILE are read anew before every connection, see options_refresh. No
+ * input or output yet.  NULL with *ret_why, constant text without the URL.
+ * Caller closes.
  *
  * Unless url or PGTARGETSESSIONATTRS says otherwise, a server that can't be
  * written to (a standby) is no server: of several hosts the next one is tried.
@@ -94,6 +98,7 @@ struct postgres_params {
 	unsigned types[POSTGRES_PARAMS_MAX]; /* object ids */
 	const char *values[POSTGRES_PARAMS_MAX];
 	int lengths[POSTGRES_PARAMS_MAX];
+	struct pg_shape shape; /* of the rows that answer it */
 };
 
 /*
@@ -121,5 +126,12 @@ const char *postgres_value(const struct postgres *pg, size_t i, size_t len);
 /* The same of whatever length; NULL if there is no such row. */
 const char *postgres_bytes(
     const struct postgres *pg, size_t i, size_t *ret_len);
+
+/*
+ * For tests, of a connection that never had a server: takes answer as what one
+ * answered, first to the greeting, then to the call that was begun last.
+ * Returns whether it is such an answer; after a greeting a call may begin.
+ */
+bool postgres_pretend(struct postgres *pg, struct pg_result *answer);
 
 #endif

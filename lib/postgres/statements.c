@@ -12,6 +12,11 @@
 /* Sums and differences of a few such numbers fit an int64. */
 #define LINES_MAX ((uint64_t)1 << 61)
 
+enum {
+	AUDIT_TEXT = 200000, /* a numeric has at most 147455 digits */
+	AUDIT_ROWS = 2 << 20 /* of the ledger: 100 MB here */
+};
+
 #define TABLE(name) \
 	"coalesce((select quote_ident(nspname) " \
 	"from unnest(current_schemas(false)) with ordinality as s (name, at) " \
@@ -110,10 +115,21 @@ static const char sum_lines[] =
 	"union all select 1, uuid_send(consumer) || int8send(seq) " \
 	"from " STATEMENT_LEDGER " where queue = $1"
 
-#define AUDIT_ROWS(where) \
+#define AUDIT_SORTED(where) \
 	"select row from (" AUDIT(where) ") as parts order by part"
 
 static uint64_t get_int8(const struct postgres *pg);
+
+/* A row of the ledger, after its consumer or alone. */
+static struct pg_shape
+rows_of_ledger(size_t least, size_t most, size_t len)
+{
+	return (struct pg_shape){.least = least,
+	    .most = most,
+	    .len = len,
+	    .numbers = true,
+	    .highest = STATEMENTS_NUMBER_MAX};
+}
 
 int
 statements_apply(struct postgres *pg, const struct id *consumer,
@@ -144,6 +160,12 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 		statement_put_int8(&p, b->lines, lines);
 		statement_put(&p, PG_BINARY_UUID,
 		    database == NULL ? NULL : database->bytes, ID_BYTES);
+		p.shape = (struct pg_shape){.least = 1,
+		    .most = 1,
+		    .len = 8,
+		    .numbers = true,
+		    .lowest = -1,
+		    .highest = 1};
 		result = statement_call(
 		    pg, "apply", apply[b->first == 1][small], &p);
 	}
@@ -182,6 +204,8 @@ statements_read(struct postgres *pg, const struct id *consumer,
 	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	statement_put(&p, PG_BINARY_UUID,
 	    database == NULL ? NULL : database->bytes, ID_BYTES);
+	p.shape = rows_of_ledger(1, 1, 8);
+	p.shape.lowest = -1;
 	return statement_call(pg, "read ledger", read_row, &p);
 }
 
@@ -202,6 +226,7 @@ statements_read_all(struct postgres *pg, const struct id *consumers, size_t n,
 	if (pg_binary_add_ids(&ids, consumers, sizeof *consumers, n) == 0) {
 		statement_put(&p, PG_BINARY_UUID_ARRAY, buf_ptr(&ids), ids.len);
 		statement_put(&p, PG_BINARY_UUID, database->bytes, ID_BYTES);
+		p.shape = rows_of_ledger(0, n, ID_BYTES + 8);
 		result = statement_call(pg, "read ledger rows", read_rows, &p);
 	}
 	buf_free(&ids);
@@ -232,6 +257,8 @@ statements_find_old(
 	statement_put(&p, PG_BINARY_UUID, after->bytes, ID_BYTES);
 	statement_put_int8(&p, STATEMENTS_OLD_DAYS, a);
 	statement_put_int8(&p, STATEMENTS_OLD_MAX, b);
+	p.shape =
+	    (struct pg_shape){.most = STATEMENTS_OLD_MAX, .len = ID_BYTES};
 	return statement_call(pg, "find old rows", find_old, &p);
 }
 
@@ -282,11 +309,13 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 {
 	struct postgres_params p = {0};
 
+	p.shape = rows_of_ledger(1, 1 + AUDIT_ROWS, ID_BYTES + 8);
+	p.shape.text = AUDIT_TEXT;
 	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
 	if (key == NULL)
-		return statement_call(pg, "audit", AUDIT_ROWS(""), &p);
+		return statement_call(pg, "audit", AUDIT_SORTED(""), &p);
 	statement_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
-	return statement_call(pg, "audit", AUDIT_ROWS("where key = $2 "), &p);
+	return statement_call(pg, "audit", AUDIT_SORTED("where key = $2 "), &p);
 }
 
 int
@@ -295,6 +324,7 @@ statements_sum(struct postgres *pg, const char *queue)
 	struct postgres_params p = {0};
 
 	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+	p.shape = (struct pg_shape){.least = 1, .most = 1, .len = 16};
 	return statement_call(pg, "sum lines", sum_lines, &p);
 }
 

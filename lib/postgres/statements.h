@@ -24,6 +24,9 @@ enum {
 	STATEMENTS_OLD_DAYS = 30  /* a ledger row is kept at least that long */
 };
 
+/* A ledger row stands at most there: where the queue can't go beyond. */
+#define STATEMENTS_NUMBER_MAX ((int64_t)1 << 53)
+
 /* What postgres_open needs as greeting: the names of the tables in the first
  * schema of the search_path that has them, but for temporary ones, and the id
  * of the database. */

@@ -105,32 +105,54 @@ ended() {
 	[ "$(rejected)" = 3 ]
 }
 
+# What the shape of the rows or the size of an answer must be.
+PG_LIES='none bare one null short long huge text two nobody flood notices settings alien'
+
 @test "no program believes a Postgres that lies, or is harmed by it" {
-	for lie in none bare one null short long huge; do
+	local lie what why
+	for lie in $PG_LIES; do
 		mkdir "$sockets/$lie"
 		background perl "$ROOT/tests/bats/pgliar.pl" "$sockets/$lie" "$lie"
 		wait_for 10 test -S "$sockets/$lie/.s.PGSQL.5432"
 		export DATABASE_URL="postgresql:///x?host=$sockets/$lie&user=x"
 		increments 1 5 | incr-publish
-		background setsid sh -c "incr-audit -w 1; echo \$? >audit-$lie.status" \
+		# Nobody needs so much memory for an answer.
+		background setsid bash -c "$(frugal)
+			incr-audit -w 1; echo \$? >audit-$lie.status" \
 			>/dev/null 2>"audit-$lie.err" </dev/null
-		background setsid sh -c \
-			"incr-consume -o -w 5 | incr-flush -w 1; echo \$? >flush-$lie.status" \
+		background setsid bash -c "$(frugal)
+			incr-consume -o -w 5 | incr-flush -w 1; echo \$? >flush-$lie.status" \
 			2>"flush-$lie.err" </dev/null
 		increment 1 >line
-		background setsid sh -c "incr-flush -w 1 <line; echo \$? >plain-$lie.status" \
+		background setsid bash -c "$(frugal)
+			incr-flush -w 1 <line; echo \$? >plain-$lie.status" \
 			2>"plain-$lie.err"
 	done
-	for lie in none bare one null short long huge; do
+	for lie in $PG_LIES; do
+		case $lie in
+		none | bare | one | null) why='greeting: not one row of what was asked' ;;
+		short | long | huge | text | two | nobody) why='not the rows that were asked for' ;;
+		flood | notices | settings) why='the answer is larger than any can be' ;;
+		*) why='' ;;
+		esac
 		for what in audit flush plain; do
 			wait_for 30 test -s "$what-$lie.status"
-			ended "$what-$lie" || {
+			# A sum with a fraction is one of the table, and told as such.
+			[ "$what-$lie" != audit-short ] || {
+				[ "$(cat audit-short.status)" = 100 ]
+				has 'not a whole number' audit-short.err
+				continue
+			}
+			[ "$(cat "$what-$lie.status")" = 111 ] &&
+				grep -qE "^incr-[a-z]+: postgres: .*$why" "$what-$lie.err" || {
 				echo "$what, $lie: $(cat "$what-$lie.status")"
 				cat "$what-$lie.err"
 				return 1
 			}
+			# Nothing was counted, or seems to be.
+			not grep -q 'went back\|counted' "$what-$lie.err"
 		done
 	done
-	[ "$(cat plain-null.status)" = 111 ]
-	has 'not one row of what was asked' plain-null.err
 }
+# frugal: of a shell: what it starts has 300 MB of addresses
+frugal() { sanitized incr-flush || echo 'ulimit -v 300000'; }

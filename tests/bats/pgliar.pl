@@ -6,6 +6,11 @@
 #	one      a single column   null     columns that are null
 #	short    rows of one byte  long     rows of many bytes, many of them
 #	huge     rows of numbers with all bits set
+#	text     a number as text   two     a second column
+#	nobody   no row where one is asked for
+#	flood    rows without end   notices  notices without end
+#	settings settings without end, each with another name
+#	alien    bytes of another protocol, to the greeting
 #
 # From short on only behind a good greeting.
 use strict;
@@ -35,8 +40,25 @@ sub serve {
 		message('S', "in_hot_standby\0off\0") . ready();
 	while (read $c, my $kind, 1) {
 		my $body = body($c);
+		syswrite $c, "HTTP/1.1 400 Bad Request\r\n\r\n" if $lie eq 'alien';
+		endless($c) if $kind eq 'S' && $lie =~ /^(?:flood|notices|settings)$/;
 		syswrite $c, greeting() . ready() if $kind eq 'Q';
 		syswrite $c, statement() . ready() if $kind eq 'S';
+	}
+}
+
+# Until the other side has closed.
+sub endless {
+	my ($c) = @_;
+	my $row = data("\0" x 8) x 2000;
+	my $notice = message('N', "SNOTICE\0C00000\0M" . 'x' x 1000 . "\0\0") x 50;
+	my $n = 0;
+	syswrite $c, message('1', '') . message('2', '') .
+		message('T', pack('n', 1) . "c\0" . pack 'NnNnNn', 0, 0, 20, 8, -1, 1);
+	while (1) {
+		my $text = $lie eq 'flood' ? $row : $lie eq 'notices' ? $notice :
+			join '', map { message('S', 'x' . $n++ . "\0" . 'x' x 20000 . "\0") } 1 .. 50;
+		syswrite $c, $text or exit;
 	}
 }
 
@@ -56,14 +78,15 @@ sub greeting {
 	return rows(0, ['notice']) if $lie eq 'one';
 	return rows(0, ['notice', (undef) x 6]) if $lie eq 'null';
 	return rows(0, ['notice', 'public.increments', 'public.incr_ledger',
-		'public.incr_database', '6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11',
-		('x') x 8]);
+		'public.incr_database', '6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11']);
 }
 
 sub statement {
 	my @all = ("\xff" x 8, "\xff" x 16, "\xff" x 24);
 	my $begin = message('1', '') . message('2', '');
 	return $begin . rows(1, ['x']) if $lie eq 'short';
+	return $begin . rows(0, ['1']) if $lie eq 'text';
+	return $begin . rows(1, ["\0" x 7 . "\1", 'x']) if $lie eq 'two';
 	return $begin . rows(1, map { ['x' x 5000] } 1 .. 3000) if $lie eq 'long';
 	return $begin . rows(1, map { [$all[$_ % 3]] } 1 .. 3000) if $lie eq 'huge';
 	return $begin . message('C', "SELECT 0\0");
