@@ -18,11 +18,49 @@ sum() { printf %s "$1" | sha256sum | cut -c1-64; }
 # Nothing else is left beside the file.
 alone_there() { [ "$(ls)" = "${1-tokens}" ]; }
 
-@test "new: prints a token, and the file has its digest, mode 0600" {
+# with_user COMMAND...: on a machine with the user incr-ingest, whom root makes,
+# where /etc/opt is ./opt
+with_user() {
+	mkdir -p etc opt
+	grep -v '^incr-ingest:' /etc/passwd >etc/passwd
+	grep -v '^incr-ingest:' /etc/group >etc/group
+	echo 'incr-ingest:x:64990:64991::/:/bin/false' >>etc/passwd
+	echo 'incr-ingest:x:64991:' >>etc/group
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount --bind etc/passwd /etc/passwd &&
+		mount --bind etc/group /etc/group &&
+		mount --bind opt /etc/opt && exec "$@"' sh "$@"
+}
+
+@test "root makes a file that the user of the units can read, or is told" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	with_user true || skip 'can not mount'
+	INCR_TOKENS=/etc/opt/tokens
+	with_user incr-token new shop 2>said >token
+	[ ! -s said ]
+	[ "$(stat -c '%u %g %a' opt/tokens)" = '0 64991 640' ]
+	# One that was made by hand, and what is in no folder of theirs.
+	chgrp 0 opt/tokens
+	chmod 600 opt/tokens
+	with_user incr-token new other 2>said >token
+	[ "$(cat said)" = "incr-token: /etc/opt/tokens: user incr-ingest, who runs incr-serve, can't read it; see incr-token(1)" ]
+	[ "$(stat -c '%u %g %a' opt/tokens)" = '0 0 600' ]
+	chgrp 64991 opt/tokens
+	chmod 640 opt/tokens
+	with_user incr-token revoke other 2>said
+	[ ! -s said ]
+	chmod 700 opt
+	with_user incr-token revoke shop 2>said
+	grep -q "can't read it" said
+}
+
+@test "new: prints a token, and the file has its digest, not for others" {
 	token=$(incr-token new shop)
 	[[ "$token" =~ ^incr_[A-Za-z0-9_-]{43}$ ]]
 	[ "$(cat tokens)" = "shop $(sum "$token")" ]
-	[ "$(stat -c %a tokens)" = 600 ]
+	mode=600
+	[ "$(id -u)" != 0 ] || ! id incr-ingest || mode=640
+	[ "$(stat -c %a tokens)" = "$mode" ]
 	chmod 644 tokens
 	other=$(incr-token --rate 5/s:9 new other)
 	[ "$other" != "$token" ]
