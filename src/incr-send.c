@@ -65,9 +65,10 @@ struct sender {
 	struct retry retry;
 	struct buf out;
 	int signals;
-	int status;      /* EXIT_DELIVERED, or what is wrong but for lines */
-	int64_t say_ms;  /* the next outage is said from then on */
-	bool understood; /* Incr-Line-Offset is, by the server */
+	int status;         /* EXIT_DELIVERED, or what is wrong but for lines */
+	const char *detail; /* of the last answer in the outage */
+	int64_t say_ms;     /* the next outage is said from then on */
+	bool understood;    /* Incr-Line-Offset is, by the server */
 	bool said[FAULT_COUNT]; /* of faults of all lines */
 	struct progress progress;
 };
@@ -371,7 +372,7 @@ leave(struct sender *s, const struct http_client_result *got)
 		    got->verdict.kind == HTTP_VERDICT_DEAF ? DEAF : "");
 	s->status = EXIT_CONFIG;
 	s->input = INPUT_STOPPED;
-	line_window_give_up(&s->window);
+	line_window_give_up(&s->window, got->verdict.detail);
 }
 
 static bool
@@ -382,6 +383,7 @@ may_repeat(struct sender *s, struct send_request *r,
 	int64_t now_ms = clock_ms();
 
 	say_outage(s, got);
+	s->detail = got->verdict.detail;
 	return retry_failed(&s->retry, now_ms, got->verdict.retry_after_ms) &&
 	       send_request_may_repeat(r, &s->window, now_ms, limit_ms);
 }
@@ -389,14 +391,16 @@ may_repeat(struct sender *s, struct send_request *r,
 static void
 say_outage(struct sender *s, const struct http_client_result *got)
 {
+	const char *remedy = got->verdict.remedy;
 	int64_t now_ms = clock_ms();
 
 	if (s->retry.outage || now_ms < s->say_ms)
 		return;
-	log_say("%s: %s%s; retrying for %g s (--wait)",
+	log_say("%s: %s%s%s%s; retrying for %g s (--wait)",
 	    http_client_name(s->client), got->why,
 	    got->verdict.kind == HTTP_VERDICT_LINES ? ", some lines not taken"
 						    : "",
+	    remedy == NULL ? "" : ": ", remedy == NULL ? "" : remedy,
 	    (double)wait_ms / 1000);
 	s->say_ms = now_ms + SAY_AGAIN_MS;
 }
@@ -406,6 +410,7 @@ static void
 conclude(struct sender *s, const struct http_client_result *got)
 {
 	enum fault fault = got->verdict.fault;
+	const char *remedy = got->verdict.remedy;
 
 	if (fault != FAULT_UNKNOWN)
 		retry_over(&s->retry);
@@ -414,7 +419,7 @@ conclude(struct sender *s, const struct http_client_result *got)
 		return;
 	s->said[fault] = true;
 	log_say("%s: %s: %s", http_client_name(s->client), got->why,
-	    fault_detail(fault));
+	    remedy == NULL ? fault_detail(fault) : remedy);
 }
 
 /*
@@ -429,7 +434,7 @@ give_up(struct sender *s)
 				    !retry_hopeless(&s->retry, clock_ms())))
 		return;
 	request_pool_give_up_all(&s->pool, &s->window);
-	line_window_give_up(&s->window);
+	line_window_give_up(&s->window, s->detail);
 }
 
 static void

@@ -31,7 +31,7 @@ enum {
 struct transfer {
 	CURL *easy;
 	void *token;
-	bool many;
+	bool many, bears;           /* a token */
 	uint64_t line;              /* of the key, or 0 */
 	struct transfer *next;      /* free ones */
 	struct curl_slist *headers; /* its own, or NULL */
@@ -233,6 +233,7 @@ open_transfer(struct http_client *c, struct transfer *t,
 		curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, set->token) !=
 		    CURLE_OK))
 		return -1;
+	t->bears = set->token != NULL;
 	t->next = c->free;
 	c->free = t;
 	return 0;
@@ -416,6 +417,7 @@ static struct http_answer
 answer_of(const struct transfer *t, CURLcode code)
 {
 	struct http_answer a = {.many = t->many,
+	    .token = t->bears,
 	    .text = t->answer.len == 0 ? "" : buf_ptr(&t->answer),
 	    .len = t->answer.len};
 	curl_off_t retry_after_s = 0;
@@ -472,7 +474,6 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 	struct http_answer answer;
 	struct transfer *t;
 	CURLMsg *m;
-	CURLcode code;
 	int left;
 
 	do
@@ -480,10 +481,9 @@ http_client_next(struct http_client *c, struct http_client_result *ret)
 	while (m != NULL && m->msg != CURLMSG_DONE);
 	if (m == NULL)
 		return false;
-	code = m->data.result;
 	curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-	answer = answer_of(t, code);
-	set_why(t, &answer, code);
+	answer = answer_of(t, m->data.result);
+	set_why(t, &answer, m->data.result);
 	*ret = (struct http_client_result){.token = t->token,
 	    .verdict = http_verdict_of(&answer),
 	    .same_line = t->line > 0 && !answer.deaf,

@@ -21,6 +21,7 @@ struct http_answer {
 	bool untrusted;   /* nothing was sent: the server's certificate does not
 			   * verify, or the authorities can not be read */
 	bool sent;        /* something of the request was sent */
+	bool token;       /* the request had one */
 	bool deaf;        /* the request had an Incr-Line-Offset, and it does
 			   * not say the same */
 	const char *type; /* Content-Type, NULL: none */
@@ -50,6 +51,9 @@ struct http_verdict {
 	const char *text; /* of HTTP_VERDICT_LINES, that of the answer */
 	size_t len;
 	int64_t retry_after_ms; /* what the server asks for, 0: nothing */
+	/* Of FAULT_UNAVAILABLE, constant, or NULL: why, for error lines in
+	 * place of fault_detail(), and what the user can do, for a message. */
+	const char *detail, *remedy;
 };
 
 struct http_verdict http_verdict_of(const struct http_answer *a);

@@ -129,12 +129,14 @@ line_window_next(struct line_window *w)
 }
 
 void
-line_window_give_up(struct line_window *w)
+line_window_give_up(struct line_window *w, const char *detail)
 {
 	struct line_window_line *l;
 
-	while ((l = line_window_next(w)) != NULL)
+	while ((l = line_window_next(w)) != NULL) {
+		l->detail = detail;
 		line_window_settle(w, l, FAULT_UNAVAILABLE);
+	}
 }
 
 enum fault
@@ -171,5 +173,7 @@ put_verdict(struct buf *out, const struct line_window_line *l)
 
 	if (l->fault == FAULT_NONE)
 		return lines_put(out, buf_ptr(&l->text), l->text.len);
+	if (l->fault == FAULT_UNAVAILABLE)
+		error.detail = l->detail;
 	return control_add_error(out, &error);
 }

@@ -30,10 +30,12 @@ enum line_window_state {
 struct line_window_line {
 	enum line_window_state state;
 	enum fault fault; /* of a line answered; FAULT_NONE: the text itself */
-	uint64_t number;  /* of the input line, from 1 */
-	size_t place;     /* in the body of its request, from 1 */
-	struct buf text;  /* as it came, without newline */
-	size_t body_len;  /* bytes; 0: it is not sent */
+	const char *detail; /* of http_verdict.h, if the fault is unavailable;
+			     * NULL: that of the fault */
+	uint64_t number;    /* of the input line, from 1 */
+	size_t place;       /* in the body of its request, from 1 */
+	struct buf text;    /* as it came, without newline */
+	size_t body_len;    /* bytes; 0: it is not sent */
 	char body[INCREMENT_TEXT];
 };
 
@@ -79,8 +81,9 @@ const struct line_window_line *line_window_peek(const struct line_window *w);
 /* The next line that waits, asked from now on; NULL: none. */
 struct line_window_line *line_window_next(struct line_window *w);
 
-/* Settles all lines that wait as unavailable. */
-void line_window_give_up(struct line_window *w);
+/* Settles all lines that wait as unavailable, with this detail, constant; NULL:
+ * that of the fault. */
+void line_window_give_up(struct line_window *w, const char *detail);
 
 /* The verdict of a line that is given up: unknown if it is doubtful, else
  * unavailable. */

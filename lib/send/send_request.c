@@ -33,6 +33,7 @@ send_request_fill(struct send_request *r, struct line_window *w, size_t max,
 	r->keyed = keys->keyed;
 	r->n = r->left = 0;
 	r->until_ms = 0;
+	r->detail = NULL;
 	r->from = w->next;
 	r->first_number = l->number;
 	for (; r->left < max && l != NULL; l = line_window_peek(w)) {
@@ -107,6 +108,7 @@ int64_t
 send_request_learn(
     struct send_request *r, struct line_window *w, const struct http_verdict *v)
 {
+	r->detail = v->detail;
 	if (v->kind == HTTP_VERDICT_LINES)
 		learn_lines(r, w, v);
 	else
@@ -194,6 +196,7 @@ static void
 settle(struct send_request *r, struct line_window *w,
     struct line_window_line *l, enum fault fault)
 {
+	l->detail = r->detail;
 	line_window_settle(w, l, fault);
 	r->left--;
 }

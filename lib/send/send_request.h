@@ -45,6 +45,7 @@ struct send_request {
 	struct buf body;       /* n lines, each with its newline */
 	int64_t sent_us;       /* clock_us() of the last time */
 	int64_t until_ms;      /* no repeat from then on; 0: no limit */
+	const char *detail;    /* of its last answer, http_verdict.h */
 };
 
 /* How requests get their keys. */

@@ -284,6 +284,47 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	lines_are 0
 }
 
+@test "incr-send: what is refused names the token or the rate, and what helps" {
+	serve -t --tokens tokens
+	export INCR_URL=http://127.0.0.1:$port/increment
+	local at="incr-send: http://127.0.0.1:$port: HTTP status"
+	increments 1 3 >three
+	# says DETAIL MESSAGE [ENVIRONMENT...]: of each line, and once in all
+	says() {
+		run -111 --separate-stderr env "${@:3}" incr-send -w 0 <three || return
+		echo "$output$stderr"
+		[ "$(grep -cF "\"detail\":\"$1, the increment was not counted\"" <<<"$output")" = 3 ] &&
+			[ "$stderr" = "$at $2" ]
+	}
+	says 'the server did not accept the token' \
+		'401: a token is needed; give one as --token @FILE or in INCR_TOKEN'
+	says 'the server did not accept the token' \
+		'401: the token is not known to the server; see --token' INCR_TOKEN=wrong
+	says 'the token may not send increments' \
+		'403: the token may not send increments; who gave it can permit it' \
+		INCR_TOKEN=barred-secret
+	# Whoever gets three lines in for one unit of the rate waits for the next.
+	[ "$(taken_as 60 own-secret)" -ge 50 ]
+	wait_for 10 says 'the rate of this client is used up' \
+		'429: the rate of this client is used up; retrying for 0 s (--wait)' \
+		INCR_TOKEN=own-secret
+	says 'the server has no such path' \
+		'404: no such path; it ends in /increment, see --url' \
+		INCR_TOKEN=shop-secret INCR_URL="http://127.0.0.1:$port/"
+	kill "$serve"
+	wait_for 5 gone "$serve"
+	run -111 --separate-stderr incr-send -w 0 <three
+	[ "$(grep -c '"the server was not reached, the increment was not counted"' <<<"$output")" = 3 ]
+}
+
+@test "incr-send: a server that remembers no keys says what helps" {
+	serve
+	run -111 --separate-stderr incr-send -u "http://127.0.0.1:$port/increment" \
+		< <(increment 1)
+	[[ "$output" == *'"the server remembers no keys, the increment was not counted"'* ]]
+	[[ "$stderr" == *': HTTP status 400: the server remembers no keys; start it with --tagged, or see --no-keys' ]]
+}
+
 @test "incr-send: a token as an argument is refused and not repeated" {
 	for token in some-secret 'a secret' secret=; do
 		run -100 incr-send --token "$token" </dev/null

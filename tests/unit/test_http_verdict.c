@@ -77,9 +77,76 @@ static const struct {
 	{.fault = FAULT_UNAVAILABLE}},
 };
 
+/* What the user is told of lines that were certainly not counted. */
+static const struct {
+	const char *what;
+	struct http_answer answer;
+	const char *detail, *remedy; /* a part of each, NULL: there is none */
+} told[] = {
+    {"no token", {SENT(401)}, "accept the token", "a token is needed"},
+    {"a token", {SENT(401), .token = true}, "accept the token", "not known"},
+    {"barred", {SENT(403), .token = true}, "may not send", "can permit it"},
+    {"no path", {SENT(404)}, "no such path", "--url"},
+    {"no method", {SENT(405)}, "takes no increments", "--url"},
+    {"slow", {SENT(408)}, "in time", "--single"},
+    {"long", {SENT(413)}, "too long", "--single"},
+    {"a proxy's 413", {SENT(413), .type = "text/html", BODY("too-long")},
+	"too long", "--single"},
+    {"body", {SENT(415)}, "no such body", "--url"},
+    {"rate", {SENT(429)}, "rate of this client", "rate of this client"},
+    {"head", {SENT(431)}, "head", "--token"},
+    {"another", {SENT(418)}, "refused the request", "--url"},
+    {"no keys",
+	{SENT(400), .type = PROBLEM,
+	    BODY("{\"code\":\"faulty-idempotency-key\"}")},
+	"remembers no keys", "--no-keys"},
+    {"another 400",
+	{SENT(400), .type = PROBLEM, BODY("{\"code\":\"faulty-request\"}")},
+	"refused the request", "--url"},
+    {"busy", {SENT(503)}, NULL, NULL},
+    {"moved", {SENT(308)}, "redirects", NULL},
+    {"no trust", {.untrusted = true}, "not trusted", NULL},
+    {"never sent", {.status = 0}, "not reached", NULL},
+    {"no answer", {SENT(0)}, NULL, NULL},
+    {"taken", {SENT(202)}, NULL, NULL},
+    {"in doubt", {SENT(502)}, NULL, NULL},
+    {"with a code",
+	{SENT(413), .type = PROBLEM, BODY("{\"code\":\"too-long\"}")}, NULL,
+	NULL},
+};
+
+static bool
+says(const char *text, const char *part)
+{
+	return part == NULL ? text == NULL
+			    : text != NULL && strstr(text, part) != NULL;
+}
+
+static void
+explained(void)
+{
+	static const char end[] = ", the increment was not counted";
+
+	for (size_t i = 0; i < check_n(told); i++) {
+		struct http_answer a = told[i].answer;
+		struct http_verdict v;
+
+		if (a.text == NULL)
+			a.text = "";
+		v = http_verdict_of(&a);
+		check(says(v.detail, told[i].detail), "%s: %s", told[i].what,
+		    v.detail == NULL ? "-" : v.detail);
+		check(v.detail == NULL || says(v.detail, end), "%s: %s",
+		    told[i].what, v.detail);
+		check(says(v.remedy, told[i].remedy), "%s: %s", told[i].what,
+		    v.remedy == NULL ? "-" : v.remedy);
+	}
+}
+
 int
 main(void)
 {
+	explained();
 	for (size_t i = 0; i < check_n(cases); i++) {
 		const struct http_verdict *is, *due = &cases[i].verdict;
 		struct http_answer a = cases[i].answer;

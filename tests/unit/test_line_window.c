@@ -111,7 +111,7 @@ test_give_up(void)
 	add(&w, "x");
 	add(&w, INCREMENT("2"));
 	asked = line_window_next(&w);
-	line_window_give_up(&w);
+	line_window_give_up(&w, NULL);
 	check(asked->state == LINE_WINDOW_ASKED, "not the one in a request");
 	check(!line_window_waiting(&w) && line_window_next(&w) == NULL,
 	    "none waits");

@@ -187,7 +187,7 @@ test_places_used_again(void)
 	    "open");
 	check(line_window_at(&w, 4)->state == LINE_WINDOW_DOUBTFUL, "in doubt");
 	send_request_give_up(&second, &w);
-	line_window_give_up(&w);
+	line_window_give_up(&w, NULL);
 	check(!line_window_waiting(&w), "none waits");
 	buf_clear(&out);
 	check(line_window_release(&w, &out, 10000) == 0 && w.first == w.end,
