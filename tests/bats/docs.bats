@@ -145,8 +145,9 @@ fault_codes() {
 }
 
 @test "README, CONTRIBUTING and docs name files and goals that exist" {
-	local pages='README.md CONTRIBUTING.md NEWS.md docs/architecture.md'
+	local pages
 	cd "$ROOT" || return
+	pages="README.md CONTRIBUTING.md NEWS.md $(echo docs/*.md)"
 	for page in $pages lib/README.md; do
 		grep -oE '\]\([^):]+\)' "$page" | sed 's/^](//; s/)$//' |
 			sed "s:^:${page%"${page##*/}"}:"
@@ -166,6 +167,22 @@ fault_codes() {
 		grep -qE "^$goal:|^\.PHONY:.*\b$goal\b" Makefile ./*.mk tests/tests.mk ||
 			{ echo "no make $goal"; false; }
 	done <"$BATS_TEST_TMPDIR/goals"
+}
+
+# Their names are those of files below tests/, of bats also without the folder.
+@test "docs/tests.md and docs/postmortem.md name tests that exist, and all topics" {
+	cd "$ROOT/tests" || return
+	grep -ohE '`[a-z_./*-]+`' ../docs/tests.md ../docs/postmortem.md |
+		tr -d '`' | grep -vE '^(lib/|-)' | sort -u >"$BATS_TEST_TMPDIR/named"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/named")" -ge 40 ]
+	while read -r name; do
+		compgen -G "${name#tests/}" >/dev/null ||
+			compgen -G "bats/$name" >/dev/null ||
+			{ echo "no $name"; false; }
+	done <"$BATS_TEST_TMPDIR/named"
+	for file in bats/*.bats; do
+		grep -qF "${file##*/}" ../docs/tests.md || { echo "$file"; false; }
+	done
 }
 
 # -- examples ------------------------------------------------------------------
