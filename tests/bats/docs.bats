@@ -181,7 +181,7 @@ fault_codes() {
 			{ echo "no $name"; false; }
 	done <"$BATS_TEST_TMPDIR/named"
 	for file in bats/*.bats; do
-		grep -qF "${file##*/}" ../docs/tests.md || { echo "$file"; false; }
+		grep -qF "${file##*/}" ../docs/tests.md || { echo "docs/tests.md lacks $file"; false; }
 	done
 }
 
