@@ -308,12 +308,10 @@ static void
 flush(struct conn *c)
 {
 	struct conns *all = c->all;
-	size_t before = sendq_len(c->out);
 	int64_t sent = gather(c, &all->reply) < 0
 			   ? -1
 			   : sendq_send(&c->out, &all->reply, c->watch.fd);
 
-	all->unsent_bytes += sendq_len(c->out) - before;
 	if (sent < 0) {
 		move(c, CONN_GONE);
 		return;
@@ -322,8 +320,10 @@ flush(struct conn *c)
 	all->worked = true;
 	if (all->reply.cap > KEEP_REPLY)
 		buf_free(&all->reply);
-	if (c->out == NULL)
+	if (c->out == NULL) {
+		exchange_sent(&c->input.asked);
 		parse_kept(c);
+	}
 	if (exchange_ready(&c->input.asked) ||
 	    conn_input_continue(&c->input) != NULL)
 		enqueue(c);
@@ -427,7 +427,6 @@ destroy(struct conn *c)
 	struct conns *all = c->all;
 
 	exchange_leave(&c->input.asked);
-	all->unsent_bytes -= sendq_len(c->out);
 	timerlist_remove(&all->lists[c->state], &c->due);
 	all->count--;
 	all->surplus -= c->from.surplus;

@@ -55,12 +55,11 @@ struct conns {
 	bool no_idle; /* idle connections end */
 	struct timerlist lists[CONN_STATES];
 	struct conn *first_queued, *last_queued; /* for conn_flush() */
-	size_t count;        /* may be read: how many there are */
-	size_t surplus;      /* may be read: of them over the limit */
-	size_t unsent_bytes; /* may be read: of answers, not read so far */
-	bool worked;         /* since memory was given back */
-	int64_t trim_ms;     /* memory is not given back before */
-	struct buf reply;    /* answers while they are sent */
+	size_t count;                  /* may be read: how many there are */
+	size_t surplus;                /* may be read: of them over the limit */
+	bool worked;                   /* since memory was given back */
+	int64_t trim_ms;               /* memory is not given back before */
+	struct buf reply;              /* answers while they are sent */
 	char received[CONN_READ_SIZE]; /* while it is parsed */
 };
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "http/handler.h"
 
+static void drop_first(struct exchanges *q);
 static void leave(struct exchange *x);
 
 struct exchange *
@@ -68,20 +69,42 @@ int
 exchange_collect(
     struct exchanges *q, struct buf *out, bool closing, bool *ret_last)
 {
+	struct exchange *x;
+
 	*ret_last = false;
 	while (exchange_ready(q)) {
-		struct exchange *x = q->first;
-		bool last = x->close || (closing && x->next == NULL);
+		bool last;
 
+		x = exchange_first(q);
+		last = x->close || (closing && x->next == NULL);
 		if (response_add(out, &x->answer, last, x->head_only) < 0)
 			return -1;
 		*ret_last = *ret_last || last;
-		q->first = x->next;
-		if (q->first == NULL)
-			q->last = NULL;
-		exchange_free(x);
+		x->collected = true;
+		free(x->answer.text);
+		x->answer.text = NULL;
+		if (x == q->first && !x->in_pieces)
+			drop_first(q);
 	}
 	return 0;
+}
+
+static void
+drop_first(struct exchanges *q)
+{
+	struct exchange *x = q->first;
+
+	q->first = x->next;
+	if (q->first == NULL)
+		q->last = NULL;
+	exchange_free(x);
+}
+
+void
+exchange_sent(struct exchanges *q)
+{
+	while (q->first != NULL && q->first->collected)
+		drop_first(q);
 }
 
 void

@@ -34,6 +34,7 @@ struct exchange {
 	uint32_t number;  /* among those of its connection; may wrap */
 	bool in_pieces;   /* the handler gets the body as it comes */
 	bool answered;
+	bool collected;       /* its answer is on its way to the client */
 	bool whole;           /* nothing more is read of it */
 	bool refused;         /* the rest of its body is read and dropped */
 	bool close;           /* its answer is the connection's last */
@@ -67,11 +68,24 @@ exchange_count(const struct exchanges *q)
 /* Gives the answer to x, takes its text.  The first answer counts. */
 void exchange_answer(struct exchange *x, const struct response *a);
 
-/* Can the answer to the first one be sent? */
+/* The first one whose answer was not collected. */
+static inline struct exchange *
+exchange_first(const struct exchanges *q)
+{
+	struct exchange *x = q->first;
+
+	while (x != NULL && x->collected)
+		x = x->next;
+	return x;
+}
+
+/* Can its answer be sent? */
 static inline bool
 exchange_ready(const struct exchanges *q)
 {
-	return q->first != NULL && q->first->answered && q->first->whole;
+	const struct exchange *x = exchange_first(q);
+
+	return x != NULL && x->answered && x->whole;
 }
 
 /* Drops the one being read, if any: it will never be whole. */
@@ -80,10 +94,15 @@ void exchange_forget(struct exchanges *q);
 /*
  * Takes off the answers that may be sent now and adds them to out.  If
  * closing, the one after which nothing waits says that it is the last.
- * 0, or -1 if there is no memory; *ret_last: the last answer is out.
+ * Those with in_pieces, whose answers may be long, stay until exchange_sent():
+ * so long their handler counts them.  0, or -1 if there is no memory;
+ * *ret_last: the last answer is out.
  */
 int exchange_collect(
     struct exchanges *q, struct buf *out, bool closing, bool *ret_last);
+
+/* All that was collected was sent. */
+void exchange_sent(struct exchanges *q);
 
 /* The client has gone: frees those that nobody will answer, empties q. */
 void exchange_leave(struct exchanges *q);

@@ -13,6 +13,8 @@
 enum { CLIENTS = 1 << 16 }; /* with known rates: 1.5 MiB */
 
 static bool is_limited(const struct access *a);
+static struct ratelimit_key key_of_address(
+    const struct address_trust *trust, const struct request_head *h);
 static const char *find_bearer(const struct request_head *h, size_t *ret_len);
 static enum decision refuse(struct response *ret, enum http_status status,
     const char *code, const char *detail, const char *challenge);
@@ -77,18 +79,14 @@ access_check(struct access *a, const struct request_head *h,
     struct client *ret_client, struct response *ret_answer)
 {
 	const struct access_options *o = a->options;
-	const struct http_value *forwarded = &h->fields->forwarded;
 	const char *text;
 	const struct token *t;
-	struct address p;
 	size_t len;
 
 	if (!is_limited(a))
 		return DECISION_READ;
 	if (a->tokens == NULL) {
-		p = address_client(address_behind(&o->trust, h->from->peer,
-		    h->text + forwarded->at, forwarded->len));
-		memcpy(ret_client->key.bytes, p.ip, sizeof p.ip);
+		ret_client->key = key_of_address(&o->trust, h);
 		ret_client->limit = o->rate;
 		return DECISION_READ;
 	}
@@ -109,6 +107,28 @@ access_check(struct access *a, const struct request_head *h,
 	if (!ret_client->own_limit)
 		ret_client->limit = o->rate;
 	return DECISION_READ;
+}
+
+static struct ratelimit_key
+key_of_address(const struct address_trust *trust, const struct request_head *h)
+{
+	const struct http_value *forwarded = &h->fields->forwarded;
+	struct address p = address_client(address_behind(
+	    trust, h->from->peer, h->text + forwarded->at, forwarded->len));
+	struct ratelimit_key key;
+
+	memcpy(key.bytes, p.ip, sizeof p.ip);
+	return key;
+}
+
+void
+access_identify(
+    const struct access *a, const struct request_head *h, struct client *c)
+{
+	struct address_trust trust = a->options->trust;
+
+	trust.unix_sockets = true;
+	c->who = a->tokens != NULL ? c->key : key_of_address(&trust, h);
 }
 
 /* Authorization: Bearer 1*SP token (RFC 6750, section 2.1), or NULL. */

@@ -51,6 +51,12 @@ void access_close(struct access *a);
 enum decision access_check(struct access *a, const struct request_head *h,
     struct client *ret_client, struct response *ret_answer);
 
+/* Sets c->who of a client that access_check() let in: with tokens its name,
+ * else its address.  Peers of Unix sockets are believed who their clients are,
+ * trusted or not: all clients of a proxy would be one. */
+void access_identify(
+    const struct access *a, const struct request_head *h, struct client *c);
+
 /* Takes n (1 to RATELIMIT_UNITS_MAX) units of the client's rate for n
  * increments, all or none.  READ, or ANSWER: 429. */
 enum decision access_take(struct access *a, const struct client *c, uint32_t n,

@@ -12,6 +12,8 @@ enum pumped {
 	PUMPED_STOP  /* no more is taken of it */
 };
 
+static bool has_place(
+    struct bulk_queue *q, struct bulk_request *b, struct response *ret_why);
 static enum decision advance(struct bulk_queue *q, struct exchange *x,
     size_t turn, struct response *ret_answer);
 static enum pumped pump(struct bulk_queue *q, struct exchange *x, size_t turn,
@@ -27,21 +29,26 @@ static enum decision finish(
     const struct exchange *x, struct response *ret_answer);
 static struct bulk_request *first_waiting(const struct bulk_queue *q);
 
-void
-bulk_queue_init(struct bulk_queue *q, const struct bulk_queue_options *o,
+int
+bulk_queue_open(struct bulk_queue *q, const struct bulk_queue_options *o,
     struct backend *backend, struct access *access)
 {
 	*q = (struct bulk_queue){
 	    .set = *o, .backend = backend, .access = access};
+	return bulk_places_open(&q->places, o->max);
 }
 
-/* Answers that their clients do not read count like requests. */
+void
+bulk_queue_close(struct bulk_queue *q)
+{
+	bulk_places_close(&q->places);
+}
+
 int
 bulk_queue_begin(struct bulk_queue *q, struct exchange *x)
 {
-	if (q->count + *q->set.unsent_bytes / BULK_REQUEST_BYTES >= q->set.max)
-		return -1;
-	request_of(x)->bulk = bulk_request_new(x, &q->count);
+	request_of(x)->bulk =
+	    bulk_request_new(x, &q->places, &request_of(x)->client.who);
 	x->in_pieces = request_of(x)->bulk != NULL;
 	return x->in_pieces ? 0 : -1;
 }
@@ -50,10 +57,14 @@ enum decision
 bulk_queue_data(struct bulk_queue *q, struct exchange *x, const char *p,
     size_t len, struct response *ret_answer)
 {
-	if (bulk_request_feed(request_of(x)->bulk, p, len) < 0) {
+	struct bulk_request *b = request_of(x)->bulk;
+
+	if (bulk_request_feed(b, p, len) < 0) {
 		*ret_answer = response_fault(FAULT_UNAVAILABLE);
 		return DECISION_CUT;
 	}
+	if (!has_place(q, b, ret_answer))
+		return DECISION_CUT;
 	return advance(
 	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
 }
@@ -63,8 +74,34 @@ bulk_queue_end(
     struct bulk_queue *q, struct exchange *x, struct response *ret_answer)
 {
 	bulk_request_end(request_of(x)->bulk);
+	if (!has_place(q, request_of(x)->bulk, ret_answer))
+		return bulk_queue_cut(q, x, ret_answer);
 	return advance(
 	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
+}
+
+/* Until its first line is whole, a request holds no more memory than that of
+ * a single increment.  False: *ret_why says why there is no place for it. */
+static bool
+has_place(
+    struct bulk_queue *q, struct bulk_request *b, struct response *ret_why)
+{
+	const char *why = NULL;
+
+	if (b->placed || !bulk_request_began(b))
+		return true;
+	switch (bulk_places_take(&q->places, &b->client)) {
+	case BULK_PLACES_TAKEN: b->placed = true; return true;
+	case BULK_PLACES_FULL:
+		why = "too many requests of many lines (--max-batches)";
+		break;
+	case BULK_PLACES_SHARED:
+		why = "one client has its share of --max-batches";
+		break;
+	}
+	*ret_why = response_fault(FAULT_UNAVAILABLE);
+	ret_why->why = why;
+	return false;
 }
 
 enum decision

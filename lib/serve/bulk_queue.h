@@ -1,5 +1,5 @@
 /*
- * The POST /increments requests in progress: their number, and their turns to
+ * The POST /increments requests in progress: their places, and their turns to
  * send lines.
  *
  * Lines go to the backend while the request is read, and the requests take
@@ -19,6 +19,7 @@
 #include "http/handler.h"
 #include "serve/access.h"
 #include "serve/backend.h"
+#include "serve/bulk_places.h"
 
 enum {
 	BULK_QUEUE_WINDOW = 1024, /* lines of one request in flight */
@@ -27,31 +28,31 @@ enum {
 };
 
 struct bulk_queue_options {
-	uint64_t max;               /* requests */
-	uint64_t max_lines;         /* of the backend */
-	int64_t wait_ms;            /* for room, then the rest is unavailable */
-	const size_t *unsent_bytes; /* of answers; 1 MiB counts as a request */
+	uint64_t max;       /* places */
+	uint64_t max_lines; /* of the backend */
+	int64_t wait_ms;    /* for room, then the rest is unavailable */
 };
 
-/* Set up by bulk_queue_init(). */
+/* Set up by bulk_queue_open(). */
 struct bulk_queue {
 	struct bulk_queue_options set;
 	struct backend *backend;
 	struct access *access;
+	struct bulk_places places;
 	struct timerlist waiting; /* for room; the next turn first */
-	size_t count;             /* requests */
 	uint64_t in_flight;       /* lines */
 	bool in_round;            /* of bulk_queue_next(): */
 	size_t turns;             /* left in it */
 	uint64_t added;           /* lines sent in it */
 };
 
-/* Borrows backend and access for ever. */
-void bulk_queue_init(struct bulk_queue *q, const struct bulk_queue_options *o,
+/* Borrows backend and access for ever.  0, or -1 if there is no memory. */
+int bulk_queue_open(struct bulk_queue *q, const struct bulk_queue_options *o,
     struct backend *backend, struct access *access);
+void bulk_queue_close(struct bulk_queue *q);
 
-/* x, whose head was read, becomes one.  0, or -1 if there are too many, or no
- * memory. */
+/* x, whose head was read, becomes one: it takes a place with its first
+ * complete line.  0, or -1 if there is no memory. */
 int bulk_queue_begin(struct bulk_queue *q, struct exchange *x);
 
 /* The calls of struct handler, for an x of bulk_queue_begin(). */

@@ -6,6 +6,7 @@
 
 #include "record/control.h"
 
+static void free_text(struct bulk_request *b);
 static struct response make_answer(struct bulk_request *b);
 static struct response one_problem(
     const struct bulk_request *b, enum fault fault);
@@ -18,16 +19,17 @@ static int write_error(
 static bool is_blank(const char *line, size_t len);
 
 struct bulk_request *
-bulk_request_new(void *owner, size_t *count)
+bulk_request_new(
+    void *owner, struct bulk_places *places, const struct ratelimit_key *client)
 {
 	struct bulk_request *b = calloc(1, sizeof *b);
 
 	if (b == NULL)
 		return NULL;
 	b->owner = owner;
-	b->count = count;
+	b->places = places;
+	b->client = *client;
 	b->in.max = LINES_JSON_MAX;
-	(*count)++;
 	return b;
 }
 
@@ -36,11 +38,27 @@ bulk_request_free(struct bulk_request *b)
 {
 	if (b == NULL)
 		return;
+	if (b->placed)
+		bulk_places_give_back(b->places, &b->client);
+	free_text(b);
+	free(b);
+}
+
+static void
+free_text(struct bulk_request *b)
+{
 	lines_close(&b->in);
 	buf_free(&b->verdicts);
 	buf_free(&b->texts);
-	(*b->count)--;
-	free(b);
+}
+
+bool
+bulk_request_began(const struct bulk_request *b)
+{
+	const struct buf *in = &b->in.in;
+
+	return in->len > (b->in.ended ? 0 : LINES_JSON_MAX) ||
+	       (in->len > 0 && memchr(buf_ptr(in), '\n', in->len) != NULL);
 }
 
 int
@@ -121,6 +139,7 @@ bulk_request_answer(struct bulk_request *b)
 
 	if (a.why == NULL)
 		a.why = b->why;
+	free_text(b);
 	return a;
 }
 

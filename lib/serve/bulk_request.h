@@ -21,6 +21,7 @@
 #include "base/lines.h"
 #include "base/timerlist.h"
 #include "http/response.h"
+#include "serve/bulk_places.h"
 
 enum { BULK_REQUEST_LINES = 10000, BULK_REQUEST_BYTES = 1 << 20 };
 #define BULK_REQUEST_TOO_LONG "the body must not exceed 1 MiB and 10000 lines"
@@ -32,7 +33,9 @@ struct bulk_request {
 	struct response cut; /* why no more is read; status 0: it is whole */
 	const char *first_hint; /* of line 1, if it is not JSON; or NULL */
 	bool last_blank;        /* the last line added has nothing in it */
-	size_t *count;          /* how many requests there are, this included */
+	struct bulk_places *places;
+	struct ratelimit_key client; /* whose place it has */
+	bool placed;
 	/* bulk_queue's: */
 	void *owner;      /* the exchange */
 	struct timer due; /* if it waits for room */
@@ -41,10 +44,15 @@ struct bulk_request {
 	const char *why; /* for the log, constant; NULL: the queue's doing */
 };
 
-/* Adds one to *count, borrowed until bulk_request_free() takes it off again.
- * NULL if there is no memory. */
-struct bulk_request *bulk_request_new(void *owner, size_t *count);
-void bulk_request_free(struct bulk_request *b); /* NULL is allowed */
+/* Without a place; borrows places.  NULL if there is no memory. */
+struct bulk_request *bulk_request_new(void *owner, struct bulk_places *places,
+    const struct ratelimit_key *client);
+
+/* Gives back its place.  NULL is allowed. */
+void bulk_request_free(struct bulk_request *b);
+
+/* Is there a line, so that it needs a place? */
+bool bulk_request_began(const struct bulk_request *b);
 
 /* Adds bytes of the body.  0, or -1 if there is no memory. */
 int bulk_request_feed(struct bulk_request *b, const char *p, size_t len);
@@ -80,7 +88,8 @@ void bulk_request_settle(struct bulk_request *b, uint32_t number,
  * The answer, once all lines are settled: 202 if all were taken, a problem
  * if no line was and all for one reason, else 207.  With 202 and 207 one line
  * per line; if it was cut another one, an error with the number of the first
- * line that was not read: too-long (of the body), else unavailable.
+ * line that was not read: too-long (of the body), else unavailable.  After it
+ * b holds its place, and little memory.
  */
 struct response bulk_request_answer(struct bulk_request *b);
 

@@ -208,10 +208,10 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 	if (request_of(x)->route != ROUTE_INCREMENTS)
 		return DECISION_READ;
 	x->limit = BULK_REQUEST_BYTES;
+	access_identify(r->access, h, client);
 	return bulk_queue_begin(r->bulk, x) == 0
 		   ? DECISION_READ
-		   : refuse(ret_answer,
-			 "too many requests of many lines (--max-batches)");
+		   : refuse(ret_answer, LOG_NO_MEMORY);
 }
 
 /* A key that would be forgotten is no promise: it is refused. */

@@ -33,12 +33,14 @@ server_open(
 		reason_set(ret_why, "%s", why);
 		return EXIT_TEMPFAIL;
 	}
-	bulk_queue_init(&s->bulk,
-	    &(struct bulk_queue_options){.max = o->max_bulk_requests,
-		.max_lines = backend.max_lines,
-		.wait_ms = backend.verdict_ms,
-		.unsent_bytes = &s->conns.unsent_bytes},
-	    &s->backend, &s->access);
+	if (bulk_queue_open(&s->bulk,
+		&(struct bulk_queue_options){.max = o->max_bulk_requests,
+		    .max_lines = backend.max_lines,
+		    .wait_ms = backend.verdict_ms},
+		&s->backend, &s->access) < 0) {
+		reason_set(ret_why, "%s", LOG_NO_MEMORY);
+		return EXIT_TEMPFAIL;
+	}
 	s->cors = o->cors;
 	s->routes = (struct routes){.access = &s->access,
 	    .backend = &s->backend,
@@ -68,6 +70,7 @@ server_close(struct server *s)
 {
 	serve_metrics_close(&s->metrics);
 	access_close(&s->access);
+	bulk_queue_close(&s->bulk);
 }
 
 /* -- the end of connections ---------------------------------------------- */

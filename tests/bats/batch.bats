@@ -169,6 +169,75 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 	wait_for 8 free
 }
 
+# stalled N BODY: N clients on the TCP port, with one address, that send the
+# beginning of a body and no more.
+stalled() {
+	background perl -MIO::Socket::INET -e '
+		my ($port, $n, $body, @open) = @ARGV;
+		for (1 .. $n) {
+			my $c = IO::Socket::INET->new("127.0.0.1:$port") or die;
+			print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
+				"Content-Length: 9999\r\n\r\n$body";
+			$c->flush;
+			push @open, $c;
+		}
+		$| = 1;
+		print "$n\n";
+		sleep' "$PORT" "$1" "$2" >"$DIR/stalled"
+	wait_for 8 grep -qx "$1" "$DIR/stalled"
+}
+
+@test "bodies without a whole line keep nobody away" {
+	ring judge --max-batches 8
+	stalled 100 '{"key":'
+	for _ in 1 2 3; do
+		[ "$(increments 1 9 | batch)" = 202 ]
+		[ "$(increments 1 9 | ask_port)" = 202 ]
+	done
+}
+ask_port() {
+	curl -s -m 10 -o "$DIR/body" -w '%{http_code}' --data-binary @- \
+		"http://127.0.0.1:$PORT/increments"
+}
+
+@test "one client with stalled bodies has half the places, others get theirs" {
+	ring keep --max-batches 8
+	stalled 100 "$BODY"$'\n['
+	# No more of its lines were taken, and the rest is refused.
+	wait_for 8 lines_are 4
+	[ "$(increment 1 | ask_port)" = 503 ]
+	for _ in 1 2 3; do
+		[ "$(increments 1 9 | batch)" = 202 ]
+	done
+	# Who comes through a Unix socket is known by what its proxy says.
+	[ "$(increment 1 | batch -H 'X-Forwarded-For: 127.0.0.1')" = 503 ]
+	[ "$(increment 1 | batch -H 'X-Forwarded-For: 127.0.0.2')" = 202 ]
+	lines_are 32
+}
+
+@test "a token is one client, wherever it comes from" {
+	for name in shop mill; do
+		echo "$name $(printf %s "$name" | sha256sum | cut -c1-64)"
+	done >"$DIR/tokens"
+	ring judge --max-batches 4 --tokens "$DIR/tokens"
+	of() { batch -H "Authorization: Bearer $1" -H "X-Forwarded-For: $2"; }
+	for n in 1 2; do
+		mkfifo "$DIR/in$n"
+		(ask -H 'Transfer-Encoding: chunked' -X POST -T "$DIR/in$n" \
+			-H 'Authorization: Bearer shop' http://x/increments \
+			>"$DIR/code" 8>&- 9>&- 3>&-) &
+		remember $!
+	done
+	exec 8>"$DIR/in1" 9>"$DIR/in2"
+	increment 1 | tee /dev/fd/8 >&9
+	refused() { [ "$(increment 1 | of shop 192.0.2.1)" = 503 ]; }
+	wait_for 5 refused
+	[ "$(increment 1 | of mill 192.0.2.1)" = 202 ]
+	exec 8>&- 9>&-
+	free() { [ "$(increment 1 | of shop 192.0.2.1)" = 202 ]; }
+	wait_for 5 free
+}
+
 # read_slowly BYTES SECONDS [BEFORE]: asks for a long answer and reads it so,
 # after a while; how much there was before the end, or before the server had
 # gone.

@@ -154,6 +154,43 @@ stand_in() {
 	not grep -q told caddy.log
 }
 
+# N requests a second to /increments from one address, whose bodies stop after
+# a line.
+stalled_bodies() { # N SECONDS
+	perl -MIO::Socket::INET -MTime::HiRes=time,sleep -e '
+		my ($port, $n, $s, $body, @open) = @ARGV;
+		my $begun = time;
+		for my $i (1 .. $n * $s) {
+			my $ahead = $begun + $i / $n - time;
+			sleep $ahead if $ahead > 0;
+			my $c = IO::Socket::INET->new("127.0.0.1:$port") or die;
+			print $c "POST /increments HTTP/1.1\r\nHost: x\r\n",
+				"Content-Length: 9999\r\n\r\n$body\n";
+			$c->flush;
+			push @open, $c;
+			print "$i\n";
+		}' "$port" "$1" "$2" "$(increment 1)"
+}
+
+@test "a client with stalled bodies leaves /increments to the others" {
+	INCR_UPSTREAMS=unix/$sockets/1.sock
+	ingest 1
+	caddy_start
+	wait_for 5 in_service
+	background stalled_bodies 40 5 >stalled
+	stalled=$!
+	until gone "$stalled"; do
+		curl -s -o answer -w '%{http_code}\n' --interface 127.0.0.2 \
+			--data-binary "$(increments 1 3)" \
+			"http://127.0.0.1:$port/increments?[1-10]"
+	done >answers
+	# More than there are places, and all at once: each has ten seconds.
+	[ "$(wc -l <stalled)" -eq 200 ]
+	sort answers | uniq -c
+	[ "$(grep -c '^202$' answers)" -ge 20 ]
+	not grep -v '^202$' answers
+}
+
 # Chunks without a size; to Caddy the server has failed.
 bad_bodies() { # N
 	perl -MIO::Socket::INET -e '

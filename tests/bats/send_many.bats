@@ -55,6 +55,27 @@ payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
 	[ "$(requests 202)" -lt 200 ]
 }
 
+@test "two senders of one token find places for all their requests" {
+	echo "shop $(printf secret | sha256sum | cut -c1-64)" >tokens
+	server --tokens tokens
+	echo secret >token
+	export INCR_TOKEN=@token
+	increments 1 40000 >in
+	for i in 1 2; do
+		incr-send <in >out.$i 2>err.$i 3>&- &
+		remember $!
+		senders[i]=$!
+	done
+	for i in 1 2; do
+		wait "${senders[i]}"
+		cmp in out.$i
+		[ ! -s err.$i ]
+	done
+	some() { [ "$(requests 202)" -ge 80 ]; }
+	wait_for 5 some
+	requests_are 503 0
+}
+
 @test "one line goes alone, as do all with --single" {
 	server
 	increment 1 | incr-send >out

@@ -35,7 +35,6 @@ static struct parts {
 	struct serve_metrics metrics;
 	struct cors cors;
 	struct handler handler;
-	size_t unsent_bytes;
 	int lines;    /* the other end of the lines */
 	int verdicts; /* of the verdicts */
 	struct parts_verdict got[PARTS_VERDICTS];
@@ -77,12 +76,12 @@ parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 	    why);
 	check(backend_open(&parts.backend, &o, &parts.loop, &reason) == 0, "%s",
 	    reason);
-	bulk_queue_init(&parts.bulk,
-	    &(struct bulk_queue_options){.max = max_requests,
-		.max_lines = max_lines,
-		.wait_ms = 60000,
-		.unsent_bytes = &parts.unsent_bytes},
-	    &parts.backend, &parts.access);
+	check(bulk_queue_open(&parts.bulk,
+		  &(struct bulk_queue_options){.max = max_requests,
+		      .max_lines = max_lines,
+		      .wait_ms = 60000},
+		  &parts.backend, &parts.access) == 0,
+	    "bulk queue");
 	parts.routes = (struct routes){.access = &parts.access,
 	    .backend = &parts.backend,
 	    .bulk = &parts.bulk,
@@ -101,6 +100,7 @@ parts_close(void)
 	serve_metrics_close(&parts.metrics);
 	backend_close(&parts.backend);
 	access_close(&parts.access);
+	bulk_queue_close(&parts.bulk);
 	loop_close(&parts.loop);
 	close(in);
 	if (!closed)

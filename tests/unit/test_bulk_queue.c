@@ -111,35 +111,134 @@ test_whole(void)
 		  memcmp(a.text, "a\nb\n", 4) == 0,
 	    "%u", (unsigned)a.status);
 	drop(x, &a);
-	check(parts.bulk.count == 0, "it is gone");
+	check(parts.bulk.places.taken == 0, "it is gone");
 	x = begin();
 	check(end(x, &a) == DECISION_ANSWER && a.status == HTTP_400, "no line");
 	drop(x, &a);
 	parts_close();
 }
 
-/* How many there may be, unread answers included. */
+/* A line, and what becomes of the request. */
+static enum http_status
+take_place(struct exchange *x, const char *text)
+{
+	struct response a = {0};
+
+	if (bulk_queue_data(&parts.bulk, x, text, strlen(text), &a) !=
+	    DECISION_CUT)
+		return 0;
+	check(a.why != NULL, "said why");
+	return a.status;
+}
+
+/* With the first whole line, and until the answer was read. */
 static void
 test_places(void)
 {
-	struct exchange *x[3];
+	struct exchange *x[4];
+	struct response a;
+
+	parts_open(64, 1, false);
+	for (size_t i = 0; i < 4; i++)
+		x[i] = begin();
+	check(take_place(x[0], "half a line") == 0, "no line");
+	check(end(x[3], &a) == DECISION_ANSWER && a.status == HTTP_400,
+	    "none at all");
+	check(parts.bulk.places.taken == 0, "none of them has a place");
+	check(take_place(x[1], "half a line") == 0, "no line");
+	check(take_place(x[1], ", a whole\n") == 0, "it has one");
+	check(take_place(x[0], ", a whole\n") == HTTP_503, "it has none");
+	check(end(x[2], &a) == DECISION_ANSWER && a.status == HTTP_400,
+	    "without a line it needs none");
+	(void)parts_lines();
+	verdicts(1, "a\n");
+	check(end(x[1], &a) == DECISION_ANSWER && a.status == HTTP_202,
+	    "answered");
+	exchange_answer(x[1], &a);
+	exchange_free(x[2]);
+	x[2] = begin();
+	check(take_place(x[2], "a\n") == HTTP_503, "not read yet");
+	exchange_free(x[1]);
+	exchange_free(x[2]);
+	x[1] = begin();
+	x[2] = begin();
+	check(feed(x[2], "the last line") == DECISION_READ &&
+		  feed(x[1], "b") == DECISION_READ,
+	    "no line");
+	check(end(x[2], &a) == DECISION_READ, "a place for what was the last");
+	check(end(x[1], &a) == DECISION_ANSWER && a.status == HTTP_503,
+	    "none for this one");
+	for (size_t i = 0; i < 4; i++)
+		exchange_free(x[i]);
+	check(parts.bulk.places.taken == 0, "places are given back");
+	parts_close();
+}
+
+/* A line longer than any increment is one, too. */
+static void
+test_long_line(void)
+{
+	static char half[LINES_JSON_MAX];
+	struct exchange *x[2];
+
+	memset(half, 'x', sizeof half - 1);
+	parts_open(64, 1, false);
+	x[0] = begin();
+	x[1] = begin();
+	check(
+	    take_place(x[0], half) == 0 && take_place(x[1], half) == 0, "4095");
+	check(take_place(x[0], "xx") == 0 && parts.bulk.places.taken == 1,
+	    "4097");
+	check(take_place(x[1], "xx") == HTTP_503, "of another");
+	for (size_t i = 0; i < 2; i++)
+		exchange_free(x[i]);
+	parts_close();
+}
+
+/* Who asks, as the proxy on a Unix socket says it. */
+static struct exchange *
+begin_of(int client)
+{
+	static struct origin unix_socket = {.role = ROUTES_FRONT};
+	char text[256];
 	struct response a;
 	enum decision d;
 
-	parts_open(64, 2, false);
-	x[0] = begin();
-	parts.unsent_bytes = 1 << 20;
-	x[1] = parts_begin(head, NULL, &d, &a);
-	check(d == DECISION_ANSWER && a.status == HTTP_503,
-	    "an answer that is not read has a place");
-	exchange_free(x[1]);
-	parts.unsent_bytes--;
-	x[1] = begin();
-	x[2] = parts_begin(head, NULL, &d, &a);
-	check(d == DECISION_ANSWER && a.status == HTTP_503, "too many");
-	for (size_t i = 0; i < 3; i++)
+	memset(&unix_socket.peer, 0xff, sizeof unix_socket.peer);
+	snprintf(text, sizeof text,
+	    "POST /increments HTTP/1.1\r\nHost: x\r\n"
+	    "X-Forwarded-For: 192.0.2.%d\r\n\r\n",
+	    client);
+	return parts_begin(text, &unix_socket, &d, &a);
+}
+
+/* One client takes half of them, then others a quarter each. */
+static void
+test_clients(void)
+{
+	enum { MAX = 64 };
+	struct exchange *x[MAX + 1];
+	size_t n = 0, had[4] = {0};
+
+	parts_open(4096, MAX, false);
+	for (int client = 1; client <= 3; client++) {
+		for (; n <= MAX; n++) {
+			x[n] = begin_of(client);
+			if (take_place(x[n], "a\n") != 0)
+				break;
+			had[client]++;
+		}
+		exchange_free(x[n]);
+	}
+	check(had[1] == MAX / 2 && had[2] == MAX / 4 && had[3] == MAX / 4,
+	    "%zu, %zu, %zu", had[1], had[2], had[3]);
+	x[n] = begin_of(4);
+	check(take_place(x[n], "a\n") == HTTP_503, "all are taken");
+	for (size_t i = 0; i <= n; i++)
+		bulk_queue_leave(&parts.bulk, x[i]);
+	for (size_t i = 0; i <= n; i++)
 		exchange_free(x[i]);
-	check(parts.bulk.count == 0, "places are given back");
+	check(parts.bulk.places.taken == 0, "given back");
 	parts_close();
 }
 
@@ -197,7 +296,7 @@ test_turns(void)
 	struct response a;
 	uint32_t pending[2];
 
-	parts_open(800, 2, false);
+	parts_open(800, 4, false);
 	x[0] = begin();
 	x[1] = begin();
 	check(feed_lines(x[0], 400) == DECISION_HOLD, "no room");
@@ -379,6 +478,8 @@ main(void)
 {
 	test_whole();
 	test_places();
+	test_long_line();
+	test_clients();
 	test_share();
 	test_window();
 	test_turns();

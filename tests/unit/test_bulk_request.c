@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-static size_t count;
+static struct bulk_places places;
+static const struct ratelimit_key nobody;
 
 static const struct {
 	const char *what, *body;
@@ -88,7 +89,8 @@ static void
 test_cases(void)
 {
 	for (size_t i = 0; i < check_n(cases); i++) {
-		struct bulk_request *b = bulk_request_new(NULL, &count);
+		struct bulk_request *b =
+		    bulk_request_new(NULL, &places, &nobody);
 		size_t n = 0, len = strlen(cases[i].body);
 		struct response a;
 		char text[256];
@@ -125,14 +127,14 @@ test_cases(void)
 		free(a.text);
 		bulk_request_free(b);
 	}
-	check(count == 0, "all are gone");
+	check(places.taken == 0, "they had no places");
 }
 
 /* Too long is known before the end of the line, and said once. */
 static void
 test_too_long(void)
 {
-	struct bulk_request *b = bulk_request_new(NULL, &count);
+	struct bulk_request *b = bulk_request_new(NULL, &places, &nobody);
 	char text[LINES_JSON_MAX + 1];
 	const char *line;
 	size_t len;
