@@ -42,7 +42,8 @@
 enum {
 	SINGLE_LINES = 4,   /* lines per connection, one per request */
 	BATCH_LINES = 1000, /* lines of one request */
-	BATCHES = 16,       /* of lines in the window, many per request */
+	BATCHES = 16,       /* of lines in the window, many per request; and
+			     * requests, of which a server has few places */
 	OUT_MAX = 1 << 16,  /* bytes of verdicts that wait for a slow reader */
 	SAY_AGAIN_MS = 60000,
 	REPEAT_MS = 1500000 /* under half the time that servers keep a key */
@@ -241,10 +242,11 @@ static void
 open_window(struct sender *s)
 {
 	bool many = !single && http_client_takes_many(s->client);
+	size_t max = many && settings.max > BATCHES ? BATCHES : settings.max;
 	size_t size =
 	    many ? BATCHES * BATCH_LINES : SINGLE_LINES * settings.max;
 
-	if (request_pool_open(&s->pool, settings.max) < 0 ||
+	if (request_pool_open(&s->pool, max) < 0 ||
 	    line_window_open(&s->window, size) < 0 ||
 	    lines_open(&s->in, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
@@ -311,7 +313,7 @@ static void
 send_requests(struct sender *s)
 {
 	bool one = s->retry.outage || (input_key != NULL && !s->understood);
-	size_t limit = one ? 1 : settings.max;
+	size_t limit = one ? 1 : s->pool.size;
 	struct send_request *r;
 	int found;
 
