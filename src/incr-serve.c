@@ -33,6 +33,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "serve/server.h"
 #include "serve/shutdown.h"
@@ -61,7 +62,8 @@ static struct {
 	struct server server;
 	struct shutdown shutdown;
 	struct loop_fd signals;
-} s;
+	struct sandbox sandbox;
+} s = {.sandbox = {.needs = SANDBOX_ACCEPT}};
 
 static const char *add_listen(void *dest, const char *text);
 static const char *set_metrics(void *dest, const char *text);
@@ -74,6 +76,7 @@ static void open_sockets(void);
 static void open_socket(struct acceptor *a, const char *addr, uint8_t role);
 static void refuse_exposure(const struct acceptor *a, const char *where);
 static void write_ports(void);
+static void enter_sandbox(void);
 static void run(void);
 static void log_failure(int64_t now_ms);
 static int64_t next_deadline(void);
@@ -187,12 +190,14 @@ static const struct option_def defs[] = {
 	"time for a client to read on"),
     SECONDS("idle-timeout", "150", &opt.server.limit_ms[CONN_IDLE], 10,
 	"time between requests"),
+    OPTIONS_SANDBOX(&s.sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-serve",
     .purpose = "Takes increments over HTTP, answers as the verdicts come.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &s.sandbox};
 
 int
 main(int argc, char **argv)
@@ -202,6 +207,7 @@ main(int argc, char **argv)
 	once_open(prog.name);
 	open_server();
 	open_sockets();
+	enter_sandbox();
 	run();
 	log_failure(INT64_MAX);
 	server_close(&s.server);
@@ -369,6 +375,27 @@ write_ports(void)
 		    strerror(errno));
 	}
 	buf_free(&ports);
+}
+
+/* What is still read: the tokens at SIGHUP, for --rate-shared what a connection
+ * to Redis needs.  Sockets of our own are removed at the end. */
+static void
+enter_sandbox(void)
+{
+	struct sandbox *b = &s.sandbox;
+
+	sandbox_file(b, opt.access.tokens, SANDBOX_READ);
+	for (size_t i = 0; i < opt.n_listen; i++)
+		if (strchr(opt.listen[i], '/') != NULL)
+			sandbox_file(b, opt.listen[i], SANDBOX_REMOVE);
+	if (opt.metrics != NULL && strchr(opt.metrics, '/') != NULL)
+		sandbox_file(b, opt.metrics, SANDBOX_REMOVE);
+	if (s.server.access.shared.session != NULL) {
+		b->needs |= SANDBOX_CONNECT;
+		options_allow(b);
+		sandbox_redis(b, opt.redis);
+	}
+	(void)sandbox_enter(b);
 }
 
 /* -- the loop ------------------------------------------------------------ */

@@ -24,6 +24,7 @@
 #include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "record/control.h"
 #include "record/fault.h"
@@ -34,6 +35,7 @@ enum { OUT_FULL = 1 << 18 }; /* bytes of output at which judging pauses */
 
 static bool echo, tagged;
 static int64_t grace_ms;
+static struct sandbox sandbox;
 
 static const struct option_def defs[] = {
     {.letter = 'e',
@@ -47,12 +49,14 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_FLAG,
 	.dest = &tagged},
     OPTIONS_GRACE(&grace_ms, "how long to go on after a signal"),
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-validate",
     .purpose = "Passes valid increments in canonical form.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &sandbox};
 
 enum { VALIDATED, REJECTED, SERIES = REJECTED + FAULT_COUNT - 1 };
 
@@ -95,6 +99,7 @@ main(int argc, char **argv)
 	options_parse(&prog, argc, argv);
 	open_filter(&f);
 	open_metrics();
+	(void)sandbox_enter(&sandbox);
 	run(&f);
 	return finish(&f);
 }

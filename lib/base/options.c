@@ -64,6 +64,8 @@ static _Noreturn void bad(
     const struct option_def *d, const char *where, const char *text);
 static _Noreturn void help(const struct options_prog *prog);
 static void help_line(const struct option_def *d);
+static _Noreturn void version(const struct options_prog *prog);
+static void say_off(const struct sandbox *wanted);
 static _Noreturn void finish(void);
 
 int
@@ -91,10 +93,8 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 			    prog, longs[name].name, argv[optind - 1 - apart]);
 		if (c == 'h')
 			help(prog);
-		if (c == 'V') {
-			printf("%s %s\n", prog->name, INCR_VERSION);
-			finish();
-		}
+		if (c == 'V')
+			version(prog);
 		if (d == NULL)
 			wrong(prog, c, argv[optind - 1]);
 		if (d->kind == OPTIONS_LIST && !seen[d - prog->defs])
@@ -371,6 +371,13 @@ options_refresh(const char *text)
 			(void)read_line(kept[i].path, kept[i].line);
 }
 
+void
+options_allow(struct sandbox *s)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		sandbox_file(s, kept[i].path, SANDBOX_READ);
+}
+
 static void
 bad(const struct option_def *d, const char *where, const char *text)
 {
@@ -423,6 +430,30 @@ help_line(const struct option_def *d)
 	if (d->env != NULL)
 		printf(" [%s]", d->env);
 	putchar('\n');
+}
+
+static void
+version(const struct options_prog *prog)
+{
+	printf("%s %s\n", prog->name, INCR_VERSION);
+	if (prog->sandbox != NULL)
+		say_off(prog->sandbox);
+	finish();
+}
+
+/* Only what is tried is known. */
+static void
+say_off(const struct sandbox *wanted)
+{
+	struct sandbox s = {.off = wanted->off};
+	struct sandbox_off off = sandbox_enter(&s);
+
+	if (s.off)
+		printf("sandbox: off (--no-sandbox)\n");
+	if (off.landlock != 0)
+		printf("sandbox: no landlock: %s\n", strerror(off.landlock));
+	if (off.seccomp != 0)
+		printf("sandbox: no seccomp: %s\n", strerror(off.seccomp));
 }
 
 /* Standard output may be full or closed: then this was no success. */

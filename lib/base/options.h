@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sandbox.h"
 #include "base/url.h"
 
 enum options_kind {
@@ -97,12 +98,20 @@ struct option_def {
 		.given = (given_) \
 	}
 
+#define OPTIONS_SANDBOX(sandbox_) \
+	{ \
+		.name = "no-sandbox", .env = "INCR_NO_SANDBOX", \
+		.help = "keep all rights, for debuggers", \
+		.kind = OPTIONS_FLAG, .dest = &(sandbox_)->off \
+	}
+
 struct options_prog {
 	const char *name;     /* "incr-validate" */
 	const char *operands; /* what follows the options, or NULL: nothing */
 	const char *purpose;  /* one sentence for --help */
 	const struct option_def *defs;
 	size_t n_defs;
+	const struct sandbox *sandbox; /* of OPTIONS_SANDBOX, or NULL */
 };
 
 /* -h and -V are every program's and are added by the module. */
@@ -111,9 +120,9 @@ struct options_prog {
  * Parses the defaults, then the environment, then the arguments, into the
  * destinations.  A long option is a whole name: a script that abbreviates one
  * would break when another is added.  Prints --help or --version on standard
- * output and exits 0; on a wrong option, value or operand says so and exits
- * EXIT_CONFIG.  Texts stored are valid for ever.  Returns the index of the
- * first operand.
+ * output and exits 0; the version with what is off of the sandbox.  On a wrong
+ * option, value or operand says so and exits EXIT_CONFIG.  Texts stored are
+ * valid for ever.  Returns the index of the first operand.
  */
 int options_parse(const struct options_prog *prog, int argc, char **argv);
 
@@ -121,5 +130,8 @@ int options_parse(const struct options_prog *prog, int argc, char **argv);
  * into the same place; one that can't be read, or is no regular file, changes
  * nothing. */
 void options_refresh(const char *text);
+
+/* Allows the folders of the files that options_refresh() reads. */
+void options_allow(struct sandbox *s);
 
 #endif

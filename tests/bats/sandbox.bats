@@ -1,0 +1,251 @@
+#!/usr/bin/env bats
+# What the programs give up once they have started: tried from inside.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	DIR=$BATS_TEST_TMPDIR
+	cd "$DIR" || return
+	unset INCR_NO_SANDBOX
+	echo secret >secret
+}
+
+teardown() { end_background; }
+
+# build_tries: inside.so tries on SIGUSR1 what an intruder would, and notes in
+# the file INSIDE how each try ended.
+build_tries() {
+	not sanitized incr-validate || skip "what is preloaded must be first"
+	cat >inside.c <<-'END'
+		#include <errno.h>
+		#include <fcntl.h>
+		#include <signal.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <sys/ptrace.h>
+		#include <sys/socket.h>
+		#include <sys/syscall.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+
+		static int to;
+
+		static void
+		note(const char *what, long result)
+		{
+			dprintf(to, "%s %s\n", what, result < 0 ?
+			    strerrorname_np(errno) : "works");
+		}
+
+		static void
+		try(int sig)
+		{
+			char *argv[] = {"such", NULL}, name[64];
+			void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			long pid;
+
+			(void)sig;
+			snprintf(name, sizeof name, "/proc/%d/environ", getppid());
+			note("passwd", open("/etc/passwd", O_RDONLY));
+			note("read", open("./secret", O_RDONLY));
+			note("write", open("./new", O_WRONLY | O_CREAT, 0600));
+			note("environ", open(name, O_RDONLY));
+			note("socket", socket(AF_INET, SOCK_STREAM, 0));
+			note("packet", socket(AF_PACKET, SOCK_RAW, 0));
+			note("code", p == MAP_FAILED ? -1 : 0);
+			note("trace", ptrace(PTRACE_CONT, getppid(), NULL, NULL));
+			pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+			if (pid == 0)
+				_exit(0);
+			note("fork", pid);
+			note("exec", syscall(SYS_execve, "/no/such", argv, argv));
+			dprintf(to, "end\n");
+		}
+
+		__attribute__((constructor)) static void
+		begin(void)
+		{
+			const char *path = getenv("INSIDE");
+			struct sigaction act = {.sa_handler = try,
+			    .sa_flags = SA_RESTART};
+			int fd = path == NULL ? -1 : open(path, O_WRONLY |
+			    O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+			if (fd < 0)
+				return;
+			to = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+			close(fd);
+			sigaction(SIGUSR1, &act, NULL);
+		}
+	END
+	"${CC:-cc}" -D_GNU_SOURCE -Wall -Werror -shared -fPIC -o inside.so inside.c
+}
+
+# A machine without a part of it proves nothing about it.
+all_of_it() {
+	incr-validate -V | sed 1d >missing
+	quiet missing || skip "not run: $(paste -sd ' ' missing)"
+}
+
+# tried PID: what was tried in it, on one line
+tried() {
+	rm -f "$DIR/new"
+	: >tries
+	kill -USR1 "$1"
+	wait_for 5 grep -qx end tries
+	grep -vx end tries | paste -sd ' '
+}
+
+# field NAME PID: of /proc/PID/status
+field() {
+	sed -n "s/^$1:	//p" "/proc/$2/status"
+}
+
+confined() { [ "$(field Seccomp "$1")" = 2 ] && [ "$(field NoNewPrivs "$1")" = 1 ]; }
+
+refused='passwd EACCES read EACCES write EACCES environ EACCES socket EPERM packet EPERM code EPERM trace EPERM fork EPERM exec EPERM'
+
+@test "incr-validate: no file, no program, no socket, once it has started" {
+	build_tries
+	all_of_it
+	mkfifo in
+	exec 7<>in
+	INSIDE=$DIR/tries LD_PRELOAD=$DIR/inside.so background incr-validate <in >out 7>&-
+	wait_for 5 confined $!
+	run tried $!
+	[ "$output" = "$refused" ]
+	increment 3 >&7
+	wait_for 5 grep -q '"value":3' out # and it goes on
+	exec 7>&-
+	wait $!
+}
+
+@test "incr-serve: the same; it accepts connections, and reads its tokens again" {
+	build_tries
+	all_of_it
+	mkdir tokens metrics sockets
+	incr-token --tokens tokens/file new first >first
+	export INCR_METRICS_DIR=$DIR/metrics
+	mkfifo ring # each line is its own verdict
+	exec 7<>ring
+	INSIDE=$DIR/tries LD_PRELOAD=$DIR/inside.so background incr-serve \
+		-l ./sockets/s -l 127.0.0.1:0 --port-file "$DIR/port" \
+		--metrics ./sockets/m --tokens tokens/file --linger 0 <ring >ring 7>&-
+	server=$!
+	wait_for 5 confined "$server"
+	run tried "$server"
+	[ "$output" = "$refused" ]
+
+	# A file in the place of another, not the same one.
+	incr-token --tokens tokens/file new second >second
+	kill -HUP "$server"
+	wait_for 5 knows second
+	before=$(stat -c %i metrics/incr-serve-*)
+	wait_for 10 replaced
+	curl -sf --unix-socket sockets/m http://h/metrics | grep -q '^incr_http'
+	exec 7>&-
+	kill "$server"
+	wait "$server"
+	[ "$(ls sockets)" = '' ]
+}
+
+# knows NAME: it takes an increment with the token of that file
+knows() {
+	increment 1 | curl -sf -d @- -H "Authorization: Bearer $(cat "$1")" \
+		"http://127.0.0.1:$(cat port)/increment"
+}
+
+replaced() { [ "$(stat -c %i metrics/incr-serve-*.prom)" != "$before" ]; }
+
+@test "incr-serve --rate-shared: connections to Redis, and no more" {
+	build_tries
+	all_of_it
+	use_redis
+	mkfifo ring
+	exec 7<>ring
+	INSIDE=$DIR/tries LD_PRELOAD=$DIR/inside.so background incr-serve \
+		-l ./s --rate 5/s --rate-shared <ring >ring 7>&-
+	wait_for 5 confined $!
+	run tried $!
+	[ "$output" = "$(sed -e 's/passwd EACCES/passwd works/' \
+		-e 's/socket EPERM/socket works/' -e 's/code EPERM/code works/' \
+		<<<"$refused")" ]
+	exec 7>&-
+	kill $!
+}
+
+@test "--no-sandbox, INCR_NO_SANDBOX: all of it works, and --version says so" {
+	build_tries
+	mkfifo in
+	exec 7<>in
+	for option in --no-sandbox --; do
+		[ "$option" = --no-sandbox ] || export INCR_NO_SANDBOX=1
+		INSIDE=$DIR/tries LD_PRELOAD=$DIR/inside.so \
+			background incr-validate "$option" <in >out 7>&-
+		increment 3 >&7
+		wait_for 5 grep -q '"value":3' out
+		[ "$(field Seccomp $!)" = "$(field Seccomp $$)" ]
+		run tried $!
+		[[ "$output" =~ ^'passwd works read works write works environ works socket works '.*' code works trace ESRCH fork works exec ENOENT'$ ]]
+		kill -9 $!
+	done
+	[ "$(incr-validate -V | sed 1d)" = 'sandbox: off (--no-sandbox)' ]
+	INCR_NO_SANDBOX=0 incr-validate -V >version
+	not grep -q no-sandbox version
+}
+
+# build_lacking: lacking ERRNO COMMAND... is a kernel, or a container, without
+# landlock and seccomp: both fail with ERRNO
+build_lacking() {
+	cat >lacking.c <<-'END'
+		#include <linux/filter.h>
+		#include <linux/seccomp.h>
+		#include <stdlib.h>
+		#include <sys/prctl.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+
+		int
+		main(int argc, char **argv)
+		{
+			unsigned error = (unsigned)atoi(argv[1]);
+			struct sock_filter code[] = {
+			    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 1, 0),
+			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+			    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+			    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+			struct sock_fprog prog = {5, code};
+
+			(void)argc;
+			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+				return 1;
+			execvp(argv[2], argv + 2);
+			return 1;
+		}
+	END
+	"${CC:-cc}" -Wall -Werror -o lacking lacking.c
+}
+
+@test "a kernel without landlock and seccomp: it goes on, and --version says why" {
+	local error why
+	build_lacking
+	while read -r error why; do
+		run -0 ./lacking "$error" incr-validate -V
+		[[ "${lines[0]}" =~ ^'incr-validate '[0-9.]+$ ]]
+		[ "${lines[1]}" = "sandbox: no landlock: $why" ]
+		[ "${lines[2]}" = "sandbox: no seccomp: $why" ]
+		increment 3 | ./lacking "$error" incr-validate >out 2>err
+		grep -q '"value":3' out
+		quiet err
+	done <<-'END'
+		38 Function not implemented
+		95 Operation not supported
+		1 Operation not permitted
+	END
+}
