@@ -3,8 +3,8 @@
 #
 # A page says by a comment what a block is: run (it runs, exits 0 and says
 # nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
-# incr-up does), cron (as a crontab), sql, redis.  Every other command line of a
-# page runs, too, or commands.not says why it does not.
+# incr-up does), cron (as a crontab), client (clients.bats), sql, redis.  Every
+# other command line of a page runs, too, or commands.not says why it does not.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -254,7 +254,7 @@ marked() {
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
 	# Blocks of these kinds run in other tests, here or in clients.bats.
-	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis' &&
+	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis|client' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere

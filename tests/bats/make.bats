@@ -33,7 +33,7 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 			incr-up incr-drain incr-validate
 	done
 	for file in bin/incr-up bin/incr-validate share/incr/Caddyfile \
-		share/incr/openapi.yaml \
+		share/incr/openapi.yaml share/incr/clients.md \
 		share/incr/schema.sql share/man/man1/incr-up.1 \
 		share/man/man7/incr.7; do
 		[ -s "stage/opt/x/$file" ]
