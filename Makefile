@@ -33,7 +33,8 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
-	incr-send incr-metrics incr-rejected incr-audit incr-listen
+	incr-send incr-metrics incr-rejected incr-audit incr-listen \
+	incr-pgenv
 SCRIPTS = incr-ingest incr-drain incr-up incr-keep incr-db incr-token
 
 # A program needs those of these that it uses.

@@ -19,7 +19,7 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "inspect/audit.h"
-#include "postgres/pg_connect.h"
+#include "postgres/pg_url.h"
 #include "postgres/statements.h"
 #include "record/queue_name.h"
 
@@ -35,8 +35,7 @@ static const char *take_sum(void *dest, const char *text);
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
     OPTIONS_REDIS(&redis_url, "the Redis that has it"),
-    OPTIONS_DATABASE(
-	&database_url, pg_connect_judge, "the database of the tables"),
+    OPTIONS_DATABASE(&database_url, pg_url_judge, "the database of the tables"),
     OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
     {.letter = 'e',
 	.name = "expect",
@@ -94,12 +93,12 @@ begin(struct audit *a, int argc, char **argv)
 	const char *why;
 
 	if (argc - first > 1)
-		log_die(
-		    EXIT_CONFIG, "%s: only one KEY is taken", argv[first + 1]);
+		log_die(EXIT_CONFIG, "%s: only one KEY is taken",
+		    options_shown(argv[first + 1]));
 	if (first < argc &&
 	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
 		log_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
-		    argv[first]);
+		    options_shown(argv[first]));
 	*a = (struct audit){.queue = queue_name,
 	    .key = first < argc ? &key : NULL,
 	    .wait_ms = wait_ms};

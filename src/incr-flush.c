@@ -36,7 +36,7 @@
 #include "flush/flush_metrics.h"
 #include "flush/flusher.h"
 #include "flush/identity_change.h"
-#include "postgres/pg_connect.h"
+#include "postgres/pg_url.h"
 #include "postgres/postgres.h"
 #include "postgres/statements.h"
 #include "record/fault.h"
@@ -63,7 +63,7 @@ static const char *take_adopt(void *dest, const char *text);
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue of the batches"),
     OPTIONS_REDIS(&redis_url, "acknowledge there"),
-    OPTIONS_DATABASE(&database_url, pg_connect_judge, "count there"),
+    OPTIONS_DATABASE(&database_url, pg_url_judge, "count there"),
     {.letter = 'i',
 	.name = "interval",
 	.arg = "SECONDS",

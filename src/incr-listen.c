@@ -23,7 +23,6 @@ static const struct options_prog prog = {.name = "incr-listen",
     .purpose =
 	"Listens at addresses, then becomes a command with the sockets."};
 
-static int find_command(int argc, char **argv);
 static int open_all(char **addrs, int n, struct listener *ret);
 static _Noreturn void give_up(
     struct listener *l, int n, int status, const char *what);
@@ -33,7 +32,7 @@ int
 main(int argc, char **argv)
 {
 	struct listener l[LISTEN_MAX];
-	int command = find_command(argc, argv), first, n;
+	int command = options_command(argc, argv), first, n;
 
 	log_name(prog.name);
 	first = options_parse(&prog, command, argv);
@@ -45,17 +44,7 @@ main(int argc, char **argv)
 		give_up(l, n, EXIT_TEMPFAIL, "LISTEN_FDS");
 	execvp(argv[command + 1], argv + command + 1);
 	give_up(l, n, errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE,
-	    argv[command + 1]);
-}
-
-/* The index of the first --, or argc: what follows is none of our options. */
-static int
-find_command(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--") == 0)
-			return i;
-	return argc;
+	    options_shown(argv[command + 1]));
 }
 
 /* How many sockets that makes. */
@@ -70,7 +59,8 @@ open_all(char **addrs, int n, struct listener *ret)
 		    addrs[i], ret + opened, LISTEN_MAX - opened, &why);
 		if (more < 0) {
 			close_all(ret, opened);
-			log_die(log_status(why), "%s: %s", addrs[i], why);
+			log_die(log_status(why), "%s: %s",
+			    options_shown(addrs[i]), why);
 		}
 		opened += more;
 	}

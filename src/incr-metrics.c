@@ -51,7 +51,7 @@ find_folder(int argc, char **argv)
 
 	if (first + 1 < argc)
 		log_die(EXIT_CONFIG, "%s: takes one folder; see %s --help",
-		    argv[first + 1], prog.name);
+		    options_shown(argv[first + 1]), prog.name);
 	if (first < argc)
 		folder = argv[first];
 	if (folder == NULL || *folder == '\0')
@@ -70,9 +70,11 @@ read_all(const char *folder, struct buf *ret)
 	DIR *d = opendir(folder);
 
 	if (d == NULL)
-		log_die(EXIT_CONFIG, "%s: %s", folder, strerror(errno));
+		log_die(EXIT_CONFIG, "%s: %s", options_shown(folder),
+		    strerror(errno));
 	if (metrics_merge(d, ret, &unread) < 0)
-		log_die(EXIT_TEMPFAIL, "%s: %s", folder, strerror(errno));
+		log_die(EXIT_TEMPFAIL, "%s: %s", options_shown(folder),
+		    strerror(errno));
 	closedir(d);
 	if (unread.n == 0)
 		return EXIT_DELIVERED;

@@ -161,7 +161,7 @@ begin(struct job *j, int argc, char **argv)
 		log_die(EXIT_CONFIG,
 		    "%s: not a message id: %d hexadecimal digits, as printed "
 		    "by list",
-		    why, MESSAGE_ID_TEXT);
+		    options_shown(why), MESSAGE_ID_TEXT);
 	}
 	j->cursor = (struct list_cursor){.q = queue_open(url, queue_name, &why),
 	    .wait_ms = wait_ms,
@@ -191,7 +191,7 @@ find_command(const char *word)
 			return (enum command)i;
 	log_die(EXIT_CONFIG,
 	    "%s: no such command; expected list, count, republish or drop",
-	    word);
+	    options_shown(word));
 }
 
 static void

@@ -107,8 +107,17 @@ options_parse(const struct options_prog *prog, int argc, char **argv)
 	}
 	if (optind < argc && prog->operands == NULL)
 		log_die(EXIT_CONFIG, "%s: takes no operands; see %s --help",
-		    argv[optind], prog->name);
+		    options_shown(argv[optind]), prog->name);
 	return optind;
+}
+
+int
+options_command(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return i;
+	return argc;
 }
 
 static void
@@ -319,6 +328,12 @@ store_secret(const struct option_def *d, const char *text, const char *where,
 			log_die(EXIT_CONFIG,
 			    "%s: not one word of visible ASCII", where);
 	*(const char **)d->dest = text;
+}
+
+const char *
+options_shown(const char *word)
+{
+	return url_has_password(word) ? "operand with a password" : word;
 }
 
 static const char *

@@ -126,6 +126,14 @@ struct options_prog {
  */
 int options_parse(const struct options_prog *prog, int argc, char **argv);
 
+/* The index of the first "--", or argc: for a program that becomes a command,
+ * whose words are no options of ours; it is the argc of options_parse then. */
+int options_command(int argc, char **argv);
+
+/* word, for a message about an operand; other words if it is a URL with a
+ * password, which somebody has put into the wrong place. */
+const char *options_shown(const char *word);
+
 /* If text, as options_parse stored it, came from @FILE, reads the file again,
  * into the same place; one that can't be read, or is no regular file, changes
  * nothing. */

@@ -11,8 +11,8 @@
 enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DB_MAX = 65535 };
 
 static bool names_password(const char *text);
-static bool has_userinfo_password(const char *authority);
-static bool is_port(const char *from);
+static bool has_userinfo_password(const char *authority, const char *ends);
+static bool is_port(const char *from, const char *ends);
 static int parse_user(
     const char *from, size_t len, struct url_redis *ret, const char **ret_why);
 static int parse_unix(
@@ -34,9 +34,11 @@ bool
 url_has_password(const char *text)
 {
 	const char *authority = strstr(text, "://");
+	bool libpq = strncmp(text, "postgres", 8) == 0;
 
 	return names_password(text) ||
-	       (authority != NULL && has_userinfo_password(authority + 3));
+	       (authority != NULL &&
+		   has_userinfo_password(authority + 3, libpq ? ",/" : ",/?"));
 }
 
 const char *
@@ -81,11 +83,13 @@ names_password(const char *text)
  *	user:password@host:port,[::1]:port/path?user=a@b
  *
  * A colon before an @ begins a password; if the @ is in the query, only
- * unless a port comes behind it.  Who writes a / or ? into a password without
- * encoding it has put it into argv all the same.
+ * unless a port comes behind it, and one of ends behind that: to libpq all in
+ * front of an @ is a user with a password if there is no / before it.  Who
+ * writes a / or ? into a password without encoding it has put it into argv all
+ * the same.
  */
 static bool
-has_userinfo_password(const char *authority)
+has_userinfo_password(const char *authority, const char *ends)
 {
 	const char *at = strrchr(authority, '@'), *p = authority;
 	const char *query = authority + strcspn(authority, "?");
@@ -98,20 +102,20 @@ has_userinfo_password(const char *authority)
 		len = decode_char(p, &c);
 		if (at > query && *p == '[' && strchr(p, ']') != NULL)
 			len = (size_t)(strchr(p, ']') - p);
-		else if (c == ':' && (at < query || !is_port(p + len)))
+		else if (c == ':' && (at < query || !is_port(p + len, ends)))
 			return true;
 	}
 	return false;
 }
 
-/* Only digits up to the next host, the path or the query? */
+/* Only digits up to one of ends? */
 static bool
-is_port(const char *from)
+is_port(const char *from, const char *ends)
 {
 	size_t n = strspn(from, "0123456789");
 
 	return n > 0 && n <= 5 && from[n] != '\0' &&
-	       strchr(",/?", from[n]) != NULL;
+	       strchr(ends, from[n]) != NULL;
 }
 
 int

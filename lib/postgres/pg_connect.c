@@ -12,11 +12,8 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
+#include "postgres/pg_url.h"
 #include "postgres/postgres.h"
-
-/* libpq's own words about a bad string may show parts of it. */
-static const char BAD_URL[] =
-    "not a URL or connection string that libpq understands";
 
 struct pg_connect {
 	const char *url; /* as the options keep it, where it may change */
@@ -26,7 +23,6 @@ struct pg_connect {
 	struct once once;
 };
 
-static bool has_parts(const char *url);
 static void read_login(struct pg_connect *c);
 static int name_place(struct pg_connect *c, struct pg_conn *conn);
 static const char *part(const struct pg_connect *c, const char *keyword);
@@ -35,16 +31,11 @@ static void note_warning(void *arg, const PGresult *notice);
 struct pg_connect *
 pg_connect_open(const char *url, const char *name, const char **ret_why)
 {
-	PQconninfoOption *parsed;
 	struct pg_connect *c;
 
-	*ret_why = BAD_URL;
-	if (url != NULL && has_parts(url)) {
-		parsed = PQconninfoParse(url, NULL);
-		if (parsed == NULL)
-			return NULL;
-		PQconninfoFree(parsed);
-	}
+	*ret_why = url == NULL ? NULL : pg_url_judge(NULL, url);
+	if (*ret_why != NULL)
+		return NULL;
 	*ret_why = LOG_NO_MEMORY;
 	c = calloc(1, sizeof *c);
 	if (c == NULL)
@@ -57,30 +48,6 @@ pg_connect_open(const char *url, const char *name, const char **ret_why)
 		return NULL;
 	}
 	return c;
-}
-
-/* libpq would take any other word for the name of a database. */
-const char *
-pg_connect_judge(void *dest, const char *text)
-{
-	PQconninfoOption *parsed;
-
-	(void)dest;
-	if (!has_parts(text))
-		return "not a URL or connection string; a database alone is "
-		       "dbname=NAME";
-	parsed = PQconninfoParse(text, NULL);
-	if (parsed == NULL)
-		return BAD_URL;
-	PQconninfoFree(parsed);
-	return NULL;
-}
-
-/* Anything else is the name of a database to libpq. */
-static bool
-has_parts(const char *url)
-{
-	return strstr(url, "://") != NULL || strchr(url, '=') != NULL;
 }
 
 void
@@ -163,7 +130,9 @@ read_login(struct pg_connect *c)
 		c->login = NULL;
 		return;
 	}
-	parsed = has_parts(c->url) ? PQconninfoParse(c->url, NULL) : NULL;
+	if (pg_url_judge(NULL, c->url) != NULL)
+		return;
+	parsed = PQconninfoParse(c->url, NULL);
 	if (parsed == NULL)
 		return;
 	PQconninfoFree(c->login);

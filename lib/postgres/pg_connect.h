@@ -20,10 +20,6 @@ struct pg_connect *pg_connect_open(
     const char *url, const char *name, const char **ret_why);
 void pg_connect_close(struct pg_connect *c); /* NULL is allowed */
 
-/* For options.h: NULL, or why text is no URL or connection string; never with
- * parts of it. */
-const char *pg_connect_judge(void *dest, const char *text);
-
 /* What PQconnectStartParams returns; caller finishes.  A file that can't be
  * read, or has no URL now, changes nothing.  As long as the connection lives,
  * a warning of the server is written to ret_warning if that is empty. */

@@ -132,6 +132,33 @@ differs() {
 	sum_is 3
 }
 
+@test "create needs no right to create where the tables are right" {
+	local role=plain_$BATS_SUITE_TEST_NUMBER owner=$DATABASE_URL
+	sql "drop role if exists $role"
+	sql "create role $role login"
+	DATABASE_URL=${owner/user=postgres/user=$role}
+	run incr-db create
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	# Others in the way, or missing, are told.
+	DATABASE_URL=$owner sql 'alter table increments drop updated_at'
+	run -100 incr-db create
+	[[ $output == 'incr-db: increments: column updated_at is missing'* ]]
+	DATABASE_URL=$owner sql 'drop table increments'
+	run -100 incr-db create
+	[ "$output" = 'incr-db: postgres: permission denied for schema public; the owner of the schema runs incr-db create' ]
+	# A schema of another's before that of the tables.
+	DATABASE_URL=$owner incr-db create
+	DATABASE_URL=$owner sql "create schema $role; grant usage on schema $role to $role"
+	run incr-db create
+	[ "$status" -eq 0 ]
+	# Who may create there gets tables there.
+	DATABASE_URL=$owner sql "grant create on schema $role to $role"
+	incr-db create
+	[ "$(sql "select count(*) from pg_tables where schemaname = '$role'")" = 3 ]
+	DATABASE_URL=$owner sql "drop schema $role cascade; drop owned by $role; drop role $role"
+}
+
 # -- clear -----------------------------------------------------------------------
 
 @test "clear --yes deletes all counts and leaves the ledger" {
@@ -271,34 +298,74 @@ refused() {
 	done
 }
 
-# psql_seen: puts a psql in front that notes its arguments and PGPASSWORD
+# psql_seen: puts a psql in front that notes its arguments and variables
 psql_seen() {
 	mkdir "$DIR/bin"
 	{
 		echo '#!/bin/sh'
 		echo "echo \"\$PGPASSWORD\" >'$DIR/password'"
 		echo "echo \"\$*\" >'$DIR/arguments'"
+		echo "cat \"\${PGSERVICEFILE:-/dev/null}\" >'$DIR/service'"
 		echo "exec '$(command -v psql)' \"\$@\""
 	} >"$DIR/bin/psql"
 	chmod +x "$DIR/bin/psql"
 	PATH=$DIR/bin:$PATH
 }
 
+# psql_gets PASSWORD URL: nowhere else than in the environment
+psql_gets() {
+	DATABASE_URL=$2 run incr-db -p show "$KEY"
+	[[ "$status" -eq 0 && "$output" == "$KEY	3	"* &&
+		"$(cat "$DIR/password")" = "$1" &&
+		"$(cat "$DIR/arguments")" != *s3*cret* ]] || {
+		echo "$2: $output, $(cat "$DIR/password" "$DIR/arguments")"
+		return 1
+	}
+}
+
 @test "psql gets the password in its environment, decoded, wherever it stands" {
-	local db socket=$INCR_SUITE/pg
+	local db socket=$INCR_SUITE/pg at
+	db=$(sql 'select current_database()')
+	at="/$db?host=$socket&user=postgres"
+	counts
+	psql_seen
+	psql_gets 's3/cret@' "postgresql://postgres:s3%2Fcret%40@/$db?host=$socket"
+	psql_gets 's3?cret' "postgresql://postgres:s3?cret@/$db?host=$socket"
+	psql_gets 's3:cret&=' "postgresql://postgres:s3:cret%26=@/$db?host=$socket"
+	psql_gets 's3/cret@' "postgresql://$at&password=s3%2Fcret%40"
+	psql_gets 's3/cret@' "postgres://$at&%70asswor%64=s3%2Fcret%40"
+	psql_gets 's3 & cret' "postgresql:///?password=s3 %26 cret&dbname=$db&host=$socket&user=postgres"
+	at="dbname=$db host=$socket user=postgres"
+	psql_gets 's3/cret@' "$at password='s3/cret@'"
+	psql_gets "s3 'cret\\" "password = 's3 \\'cret\\\\' $at"
+	psql_gets "s3'cret x" "password=s3\\'cret\\ x $at"
+	psql_gets 's3=cret' "password=s3=cret $at"
+	# Another keyword of that name, and none at all.
+	PGPASSWORD=mine psql_gets mine "$at"
+	PGPASSWORD=mine psql_gets mine "$at application_name='password = s3cret'"
+	# What has no variable is in a file without a name.
+	psql_gets '' "$at sslpassword='s3 cret'"
+	[ "$(cat "$DIR/service")" = $'[incr-pgenv]\nsslpassword=s3 cret' ]
+	DATABASE_URL="$at sslpassword='s3cret '" run -100 incr-db show
+	[ "$output" = 'incr-db: postgres: sslpassword: has a newline, or white space at its end' ]
+}
+
+@test "a service: what the URL says comes first, then the service, then PG*" {
+	local db
 	db=$(sql 'select current_database()')
 	counts
 	psql_seen
-	for url in "postgresql://postgres:s3%2Fcret%40@/$db?host=$socket" \
-		"postgresql:///$db?host=$socket&user=postgres&password=s3%2Fcret%40" \
-		"postgresql:///$db?password=s3%2Fcret%40&host=$socket&user=postgres" \
-		"dbname=$db password='s3/cret@' host=$socket user=postgres" \
-		"password=s3/cret@ dbname=$db host=$socket user=postgres"; do
-		DATABASE_URL=$url run incr-db -p show "$KEY"
-		[ "$status" -eq 0 ]
-		[[ "$output" == "$KEY	3	"* ]]
-		[ "$(cat "$DIR/password")" = 's3/cret@' ]
-		[[ "$(cat "$DIR/arguments")" != *s3*cret* ]]
+	printf '%s\n' '[incr-test]' "host=$INCR_SUITE/pg" user=postgres dbname=none \
+		password=s3cret keepalives_idle=7 >"$DIR/services"
+	export PGSERVICEFILE=$DIR/services PGUSER=nobody PGPASSWORD=mine
+	psql_gets s3cret "service=incr-test dbname=$db"
+	grep -qx keepalives_idle=7 "$DIR/service"
+	psql_gets other3 "postgresql:///$db?service=incr-test&password=other3"
+	PGSERVICE=incr-test psql_gets s3cret "dbname=$db"
+	for command in 'incr-db show' 'incr-flush -w 0.1'; do
+		# shellcheck disable=SC2086 # its words
+		DATABASE_URL=service=none run timeout 20 $command < <(increment 1)
+		[[ "$output" == "${command%% *}: postgres: definition of service \"none\" not found"* ]]
 	done
 }
 
@@ -337,6 +404,38 @@ psql_seen() {
 		database nope?user=postgres
 		role postgres?user=nope
 	END
+}
+
+# debian_psql: the wrapper of Debian in front, and a cluster of this machine at
+# a port where nobody is
+debian_psql() {
+	[ -x /usr/share/postgresql-common/pg_wrapper ] ||
+		skip 'no pg_wrapper here'
+	export PG_CLUSTER_CONF_ROOT=$DIR/clusters
+	mkdir -p "$DIR/clusters/15/other" "$DIR/clusters/data" "$DIR/wrapper"
+	printf '%s\n' port=5999 "data_directory='$DIR/clusters/data'" \
+		"unix_socket_directories='$DIR'" \
+		>"$DIR/clusters/15/other/postgresql.conf"
+	ln -s /usr/share/postgresql-common/pg_wrapper "$DIR/wrapper/psql"
+	PATH=$DIR/wrapper:$PATH
+	psql -X -d "$DATABASE_URL" -c '' >out 2>&1 || :
+	grep -q 'PGSQL.5999' out
+}
+
+@test "a URL without a port is the same server to incr-db and incr-flush" {
+	cd "$DIR" || return
+	debian_psql
+	increment 7 | incr-flush
+	[ "$(incr-db -p show | cut -f 2)" = 7 ]
+	PGCLUSTER=15/other run incr-db -p show
+	[[ $output == "$KEY	7	"* ]]
+	incr-pgenv -- psql -XAtc 'select 1'
+	# A port is one for both.
+	for command in 'incr-db show' 'incr-flush -w 0.1'; do
+		# shellcheck disable=SC2086 # its words
+		PGPORT=5999 run -111 timeout 20 $command < <(increment 1)
+		[[ $output == *"$INCR_SUITE/pg/.s.PGSQL.5999"* ]]
+	done
 }
 
 @test "a database that is away is 111, said in one line" {

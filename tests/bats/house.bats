@@ -96,6 +96,7 @@ named() {
 			lib/base/sha256.c openssl
 			lib/postgres/pg_answer.c libpq
 			lib/postgres/pg_connect.c libpq
+			lib/postgres/pg_url.c libpq
 			lib/postgres/postgres.c libpq
 			lib/record/json.c jansson
 			lib/redis/redis.c hiredis
@@ -112,7 +113,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 	local program
 	if sanitized incr-validate; then skip 'a build with libraries of its own'; fi
 	for program in validate publish consume flush serve send metrics \
-		rejected audit listen; do
+		rejected audit listen pgenv; do
 		echo "$program: $(needed "incr-$program" | sort | paste -sd ' ')"
 	done | diff - <(
 		cat <<-'END'
@@ -126,6 +127,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 			rejected: c crypto hiredis jansson ssl
 			audit: c crypto hiredis jansson pq ssl
 			listen: c
+			pgenv: c pq
 		END
 	)
 }
