@@ -206,8 +206,9 @@ snapshot_missing(const struct snapshot *s, const struct snapshot_rows *ledger)
 			missing += s->last.list[i].seq - row;
 	}
 	for (size_t i = 0; i < s->n_batches; i++)
-		if (s->batches[i].seq >
-		    snapshot_seq(ledger, &s->batches[i].consumer))
+		if (missing > 0 &&
+		    s->batches[i].seq >
+			snapshot_seq(ledger, &s->batches[i].consumer))
 			missing--;
 	return missing;
 }

@@ -12,7 +12,10 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 
-enum { PIECES_MS = 100 }; /* then other calls get their turn */
+enum {
+	PIECES_MS = 100, /* then other calls get their turn */
+	PIECES_BYTES_MAX = REDIS_LARGE_BYTES /* of a batch, read or in pieces */
+};
 
 static enum queue_state digest(
     struct queue *q, const struct redis_reply *reply);
@@ -193,8 +196,11 @@ queue_call_digest_piece(struct queue *q, const struct redis_reply *reply)
 		const char *payload =
 		    redis_reply_text(redis_reply_at(reply, i), &len);
 
-		if (batch_pieces_add(p, payload, len) < 0)
+		if (batch_pieces_add(p, payload, len) < 0 ||
+		    p->text.len > PIECES_BYTES_MAX) {
+			batch_pieces_clear(p);
 			return QUEUE_LOST;
+		}
 	}
 	if (p->n == length) {
 		b->n = p->n;
@@ -263,7 +269,8 @@ queue_call_digest_acknowledge(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t deleted, last;
 
-	if (queue_call_number(reply, 0, 0, (int64_t)q->asked, &deleted) < 0 ||
+	if (redis_reply_count(reply) != 2 ||
+	    queue_call_number(reply, 0, 0, (int64_t)q->asked, &deleted) < 0 ||
 	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0)
 		return QUEUE_LOST;
 	q->result.acknowledged = (struct queue_acknowledged){

@@ -247,7 +247,7 @@ digest_totals(const struct redis_reply *reply, struct queue_totals *ret)
 		if (queue_call_number(reply, i, -QUEUE_CALL_NUMBER_MAX,
 			QUEUE_CALL_NUMBER_MAX, &n[i]) < 0)
 			return -1;
-	if (n[3] < 0 || id == NULL)
+	if (redis_reply_count(reply) != 5 || n[3] < 0 || id == NULL)
 		return -1;
 	if (id_parse(id, len, &database) < 0)
 		database = (struct id){0};
@@ -259,9 +259,10 @@ digest_totals(const struct redis_reply *reply, struct queue_totals *ret)
 	return 0;
 }
 
-/* A text, a number, and two numbers for each batch. */
+/* A text, a number, and two numbers for each batch.  *left bounds the sum of
+ * the first and of the lengths, and is less by them then. */
 static bool
-is_held(const struct redis_reply *one)
+is_held(const struct redis_reply *one, int64_t *left)
 {
 	size_t count = redis_reply_count(one), len;
 	int64_t n;
@@ -270,8 +271,11 @@ is_held(const struct redis_reply *one)
 	    redis_reply_text(redis_reply_at(one, 0), &len) == NULL)
 		return false;
 	for (size_t i = 1; i < count; i++)
-		if (queue_call_number(one, i, 0, QUEUE_CALL_NUMBER_MAX, &n) < 0)
+		if (queue_call_number(one, i, 0,
+			i % 2 == 0 ? QUEUE_CALL_NUMBER_MAX : *left, &n) < 0)
 			return false;
+		else if (i % 2 != 0)
+			*left -= n;
 	return true;
 }
 
@@ -279,7 +283,7 @@ enum queue_state
 queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 {
 	struct queue_totals totals;
-	int64_t n[2];
+	int64_t n[2], left = QUEUE_CALL_NUMBER_MAX;
 
 	if (redis_reply_count(reply) < SURVEYED_HEAD ||
 	    digest_totals(redis_reply_at(reply, 2), &totals) < 0)
@@ -292,7 +296,7 @@ queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 		    !queue_call_are_texts(redis_reply_at(reply, 3 + i), 0))
 			return QUEUE_LOST;
 	for (size_t i = SURVEYED_HEAD; i < redis_reply_count(reply); i++)
-		if (!is_held(redis_reply_at(reply, i)))
+		if (!is_held(redis_reply_at(reply, i), &left))
 			return QUEUE_LOST;
 	q->result.surveyed = (struct queue_surveyed){.ready = (uint64_t)n[0],
 	    .rejected = (uint64_t)n[1],

@@ -99,7 +99,8 @@ queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t done, at_ms, lacks;
 
-	if (queue_call_number(reply, 0, 0, 1, &done) < 0 ||
+	if (redis_reply_count(reply) != 3 ||
+	    queue_call_number(reply, 0, 0, 1, &done) < 0 ||
 	    queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
 	    queue_call_number(reply, 2, 0, (int64_t)q->asked, &lacks) < 0)
 		return QUEUE_LOST;

@@ -35,7 +35,8 @@ queue_call_digest_register(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t at_ms, last;
 
-	if (queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
+	if (redis_reply_count(reply) != 2 ||
+	    queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
 	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0)
 		return QUEUE_LOST;
 	q->result.registered = (struct queue_registered){.at_ms = at_ms,

@@ -13,6 +13,8 @@
 
 static int add_auth(struct buf *out, const struct url_redis *u);
 static int add_get(struct buf *out, const char *key);
+static enum server_fitness check_ok(const struct redis_reply *reply,
+    const char *request, char ret_why[REASON_MAX]);
 static enum server_fitness check_info(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 static enum server_fitness check_key(struct handshake *h,
@@ -78,14 +80,15 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 		return server_info_handshake_error(error);
 	}
 	switch (h->steps[h->n_answered++]) {
-	case HANDSHAKE_AUTH:
-	case HANDSHAKE_SELECT: return FIT;
+	case HANDSHAKE_AUTH: return check_ok(reply, "AUTH", ret_why);
+	case HANDSHAKE_SELECT: return check_ok(reply, "SELECT", ret_why);
 	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
 	case HANDSHAKE_GET: return check_key(h, reply, ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
 	sha = redis_reply_text(reply, &len);
-	if (sha == NULL || len != HANDSHAKE_SHA) {
+	if (sha == NULL || len != HANDSHAKE_SHA ||
+	    strspn(sha, "0123456789abcdef") != len) {
 		reason_set(ret_why, "SCRIPT LOAD: no digest");
 		return UNFIT_NOW;
 	}
@@ -94,14 +97,30 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 }
 
 static enum server_fitness
+check_ok(const struct redis_reply *reply, const char *request,
+    char ret_why[REASON_MAX])
+{
+	size_t len;
+	const char *text = redis_reply_text(reply, &len);
+
+	if (text != NULL && strcmp(text, "OK") == 0)
+		return FIT;
+	reason_set(ret_why, "%s: not OK", request);
+	return UNFIT_NOW;
+}
+
+static enum server_fitness
 check_key(struct handshake *h, const struct redis_reply *reply,
     char ret_why[REASON_MAX])
 {
 	const struct handshake_key *key = &h->keys[h->n_got++];
 	size_t len;
+	const char *text = redis_reply_text(reply, &len);
 
-	return key->judge(
-	    key->ctx, redis_reply_text(reply, &len), h->replicas, ret_why);
+	if (text != NULL || redis_reply_is_nil(reply))
+		return key->judge(key->ctx, text, h->replicas, ret_why);
+	reason_set(ret_why, "GET %s: no text", key->name);
+	return UNFIT_NOW;
 }
 
 static enum server_fitness

@@ -23,11 +23,7 @@
 #include "base/reason.h"
 
 enum {
-	READS_MAX = 64, /* of 16 KiB each, before others get their turn */
-	/* Of one reply: a payload has at most 512 MiB, a batch else 16; a
-	 * consumer at most a thousand batches. */
-	REPLY_BYTES_MAX = 640 << 20,
-	REPLY_PARTS_MAX = 1 << 22
+	READS_MAX = 64 /* of 16 KiB each, before others get their turn */
 };
 
 #define TOO_LARGE "the reply is larger than any can be"
@@ -37,7 +33,7 @@ static void *(*create_any)(const redisReadTask *task, int n);
 
 /* How large the reply is that is being read. */
 struct extent {
-	size_t bytes, parts;
+	size_t bytes, parts, bytes_max, parts_max;
 	bool refused; /* it had more parts */
 };
 
@@ -113,6 +109,7 @@ checked(redisContext *c, char ret_why[REASON_MAX])
 	if (r != NULL) {
 		r->context = c;
 		bound_parts(c->reader, &r->extent);
+		redis_bound(r, false);
 		return r;
 	}
 	reason_set(ret_why, "connect: %s",
@@ -270,10 +267,10 @@ redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 			    r->extent.refused ? TOO_LARGE : c->errstr);
 		*ret = reply;
 		if (reply != NULL)
-			r->extent = (struct extent){0};
+			r->extent.bytes = r->extent.parts = 0;
 		if (reply != NULL || reads == READS_MAX)
 			return 0;
-		if (r->extent.bytes > REPLY_BYTES_MAX)
+		if (r->extent.bytes > r->extent.bytes_max)
 			return reason_set(ret_why, "receive: " TOO_LARGE);
 		n = r->tls == NULL ? read_plain(c, ret_why)
 				   : read_record(r, ret_why);
@@ -282,6 +279,19 @@ redis_receive(struct redis *r, struct redis_reply **ret, bool *ret_moved,
 		r->extent.bytes += (size_t)n;
 		*ret_moved = true;
 	}
+}
+
+void
+redis_bound(struct redis *r, bool large)
+{
+	r->extent.bytes_max = large ? REDIS_LARGE_BYTES : REDIS_SMALL_BYTES;
+	r->extent.parts_max = large ? REDIS_LARGE_PARTS : REDIS_SMALL_PARTS;
+}
+
+size_t
+redis_received(const struct redis *r)
+{
+	return r->extent.bytes;
 }
 
 /* hiredis makes room for an array as soon as its length is there. */
@@ -306,7 +316,8 @@ create_array(const redisReadTask *task, int n)
 
 	if (task->parent == NULL)
 		extent->parts = 0;
-	extent->refused = n < 0 || (size_t)n > REPLY_PARTS_MAX - extent->parts;
+	extent->refused =
+	    n < 0 || (size_t)n > extent->parts_max - extent->parts;
 	if (extent->refused)
 		return NULL;
 	extent->parts += (size_t)n;
@@ -350,7 +361,7 @@ struct redis_reply *
 redis_reply_parse(const char *bytes, size_t len)
 {
 	redisReader *reader = redisReaderCreate();
-	struct extent extent = {0};
+	struct extent extent = {.parts_max = REDIS_LARGE_PARTS};
 	void *reply = NULL;
 
 	if (reader == NULL)
@@ -394,6 +405,14 @@ redis_reply_is_list(const struct redis_reply *p)
 	const redisReply *reply = unwrap(p);
 
 	return reply != NULL && reply->type == REDIS_REPLY_ARRAY;
+}
+
+bool
+redis_reply_is_nil(const struct redis_reply *p)
+{
+	const redisReply *reply = unwrap(p);
+
+	return reply != NULL && reply->type == REDIS_REPLY_NIL;
 }
 
 const struct redis_reply *

@@ -61,6 +61,21 @@ short redis_events(const struct redis *r);
 int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
     size_t *handed, char ret_why[REASON_MAX]);
 
+/* How large a reply may be from now on: REDIS_SMALL, unless large is asked for.
+ * hiredis keeps all of it in memory. */
+enum {
+	REDIS_SMALL_BYTES = 16 << 20, /* numbers of each line of a batch */
+	REDIS_SMALL_PARTS = 1 << 20,  /* numbers of all batches of a day */
+	/* A payload has at most 512 MiB, a batch else 16; a consumer holds at
+	 * most a thousand batches. */
+	REDIS_LARGE_BYTES = 640 << 20,
+	REDIS_LARGE_PARTS = 1 << 22
+};
+void redis_bound(struct redis *r, bool large);
+
+/* Bytes that have come of the reply that is being read. */
+size_t redis_received(const struct redis *r);
+
 /*
  * Reads what is there, until one reply is complete: *ret, caller frees, or
  * NULL if it is not all there yet.  *ret_moved: did any byte come?
@@ -81,6 +96,7 @@ const char *redis_reply_error(const struct redis_reply *p);
 /* 0 if it is no array. */
 size_t redis_reply_count(const struct redis_reply *p);
 bool redis_reply_is_list(const struct redis_reply *p);
+bool redis_reply_is_nil(const struct redis_reply *p);
 /* NULL if out of range; lives as long as p. */
 const struct redis_reply *redis_reply_at(const struct redis_reply *p, size_t i);
 /* NULL if it is no string; ends with a NUL that is not counted. */

@@ -58,16 +58,18 @@ sentinel_check(const struct redis_reply *reply, struct url_host *ret,
 
 	if (error != NULL)
 		return refused(error, ret_why);
-	if (redis_reply_text(reply, &len) != NULL)
+	name = redis_reply_text(reply, &len);
+	if (name != NULL && strcmp(name, "OK") == 0)
 		return SENTINEL_MORE;
-	if (redis_reply_count(reply) == 0) {
+	if (name == NULL && redis_reply_count(reply) == 0) {
 		reason_set(ret_why, "knows no primary of this name");
 		return SENTINEL_UNFIT_LONG;
 	}
 	name = redis_reply_text(redis_reply_at(reply, 0), &len);
 	port = redis_reply_int(redis_reply_at(reply, 1), 0);
-	if (name == NULL || len == 0 || len >= sizeof ret->name ||
-	    strlen(name) != len || port < 1 || port > 65535) {
+	if (redis_reply_count(reply) != 2 || name == NULL || len == 0 ||
+	    len >= sizeof ret->name || strlen(name) != len || port < 1 ||
+	    port > 65535) {
 		reason_set(ret_why, "gave no address of the primary");
 		return SENTINEL_UNFIT_NOW;
 	}

@@ -107,6 +107,9 @@ void session_move_on(struct session *s);
 
 /* -- calls --------------------------------------------------------------- */
 
+/* May the replies to calls from now on have more than REDIS_SMALL_BYTES? */
+void session_expect(struct session *s, bool large);
+
 /*
  * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args
  * are copied; more (may be NULL), the rest of the last one, is borrowed

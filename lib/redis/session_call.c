@@ -2,6 +2,7 @@
 #include "redis/session_call.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 
 void
 session_call_enter(struct session *s, enum phase phase, int64_t due_ms)
@@ -9,6 +10,8 @@ session_call_enter(struct session *s, enum phase phase, int64_t due_ms)
 	s->phase = phase;
 	s->due_ms = due_ms;
 	s->status.idle = phase == READY;
+	if (s->redis != NULL)
+		redis_bound(s->redis, phase == CALLING && s->large);
 }
 
 int
@@ -27,14 +30,20 @@ session_call_step(struct session *s)
 void
 session_call_moved(struct session *s)
 {
-	if (s->phase == CALLING)
-		s->due_ms = clock_ms() + s->options.reply_ms;
+	int64_t bytes;
+
+	if (s->phase != CALLING)
+		return;
+	bytes = (int64_t)(s->sending.done + redis_received(s->redis));
+	s->due_ms = num_min(clock_ms(), s->begun_ms + bytes / SESSION_SLOWEST) +
+		    s->options.reply_ms;
 }
 
 void
 session_call_send(struct session *s)
 {
-	session_call_enter(s, CALLING, clock_ms() + s->options.reply_ms);
+	s->begun_ms = clock_ms();
+	session_call_enter(s, CALLING, s->begun_ms + s->options.reply_ms);
 	if (s->looks)
 		handshake_begin_look(&s->handshake);
 	sending_start(&s->sending, &s->call, s->more);
@@ -86,6 +95,12 @@ session_command(struct session *s, const struct resp_args *args)
 	    resp_encode_command(&s->call, args) < 0)
 		return -1;
 	return begin(s, NULL);
+}
+
+void
+session_expect(struct session *s, bool large)
+{
+	s->large = large;
 }
 
 /* The reply stays; the call was sent, and will not be again. */

@@ -19,12 +19,16 @@
 #include "redis/sending.h"
 #include "redis/session.h"
 
+/* Bytes of a call per millisecond: who is slower hangs on to the connection. */
+enum { SESSION_SLOWEST = 4 };
+
 enum phase {
 	WAITING,    /* no connection before due_ms */
 	DIALING,    /* a connection is being made; dial.c has the time limit */
 	HANDSHAKE,  /* the handshake was sent; due_ms is that of the dialing */
 	READY,      /* no call under way */
-	CALLING,    /* a call was begun: due_ms without a byte moved */
+	CALLING,    /* a call was begun: due_ms without a byte moved, or with
+		     * fewer bytes than SESSION_SLOWEST */
 	CONFIRMING, /* WAIT was sent behind it */
 	RELOADING,  /* the call once more, but the scripts are loaded first */
 	FAULTY      /* for ever */
@@ -47,7 +51,9 @@ struct session {
 	struct sending sending;
 
 	struct handshake handshake;
-	bool looks; /* a look stands in front of the call */
+	bool looks;       /* a look stands in front of the call */
+	bool large;       /* the reply to the call may be */
+	int64_t begun_ms; /* when it was sent */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;
 	struct once once; /* the handshake; a call without an error */
@@ -64,7 +70,7 @@ void session_call_send(struct session *s);
 /* Sends what goes.  0, or -1 with why. */
 int session_call_step(struct session *s);
 
-/* Bytes of a call moved: its time-out begins again. */
+/* Bytes of a call moved: its time-out begins again, unless they are few. */
 void session_call_moved(struct session *s);
 
 #endif

@@ -252,6 +252,17 @@ add_key(struct resp_args *args, const struct ratelimit_key *key)
 	resp_arg(args, text, (size_t)(to - text));
 }
 
+bool
+ratelimit_shared_is_answer(const struct redis_reply *reply, size_t n)
+{
+	if (redis_reply_count(reply) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (redis_reply_int(redis_reply_at(reply, i), -1) < 0)
+			return false;
+	return true;
+}
+
 /* What the clients owe for everything, and for what was let in meanwhile. */
 static void
 learn(struct ratelimit_shared *s)
@@ -259,7 +270,13 @@ learn(struct ratelimit_shared *s)
 	const struct redis_reply *reply = session_reply(s->session);
 	int64_t now_ns = clock_us() * 1000;
 
-	s->noted = s->noted && redis_reply_count(reply) != s->sent->n;
+	if (!ratelimit_shared_is_answer(reply, s->sent->n)) {
+		session_hang_up(s->session);
+		forget(s->sent);
+		note_trouble(s, "reply that is not one to this call");
+		return;
+	}
+	s->noted = false;
 	for (size_t i = 0; i < s->sent->n; i++) {
 		const struct ratelimit_key *key = &s->sent->all[i].key;
 		uint16_t here = *place(s, s->here, key);

@@ -53,6 +53,9 @@ void ratelimit_shared_spent(struct ratelimit_shared *s,
 /* Once per turn of the loop; when it is due again. */
 int64_t ratelimit_shared_tick(struct ratelimit_shared *s, int64_t now_ms);
 
+/* Is reply one to a call about n clients: n numbers, none of them negative? */
+bool ratelimit_shared_is_answer(const struct redis_reply *reply, size_t n);
+
 /* Why limits are not shared now, once each time that begins, else NULL;
  * borrowed until the next tick. */
 const char *ratelimit_shared_trouble(struct ratelimit_shared *s);

@@ -21,7 +21,7 @@ teardown() {
 
 # liar CALL: its URL is LIAR, and the queue is its own.
 liar() {
-	background perl "$ROOT/tests/bats/liar.pl" "$sockets/$1" "$SERVER" "$1"
+	background setsid perl "$ROOT/tests/bats/liar.pl" "$sockets/$1" "$SERVER" "$1"
 	LIAR=unix://$sockets/$1
 	wait_for 10 test -S "$sockets/$1"
 	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$-$1
@@ -62,6 +62,9 @@ ended() {
 		renew timeout --preserve-status 3 incr-consume -r "$LIAR" -w 1
 		holders incr-consume >/dev/null -n 1 -o; incr-consume -o -r "$LIAR" -w 1
 		adopt incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 1
+		get incr-consume -o -r "$LIAR" -w 1
+		select incr-consume -o -r "$LIAR" -w 1
+		wait incr-consume -o -r "$LIAR" -w 1 --replicas 1
 		read incr-consume -n 2 -o >/dev/null; incr-consume -o -r "$LIAR" -w 1
 		measure timeout --preserve-status 3 incr-consume -r "$LIAR" -w 1
 		sismember incr-consume -o | incr-flush -r "$LIAR" -w 1
@@ -92,8 +95,8 @@ ended() {
 		wait "$drain"
 	done
 	# Each of the nine lines of a publisher is counted once, or not at all.
-	[ "$(total)" -ge $((21 * 15)) ]
-	[ "$(total)" -le $((21 * 15 + 2 * 45)) ]
+	[ "$(total)" -ge $((24 * 15)) ]
+	[ "$(total)" -le $((24 * 15 + 2 * 45)) ]
 }
 
 @test "incr-rejected does not take more messages than it asked for" {
@@ -105,38 +108,38 @@ ended() {
 	[ "$(rejected)" = 3 ]
 }
 
-# What the shape of the rows or the size of an answer must be.
-PG_LIES='none bare one null short long huge text two nobody flood notices settings alien'
+@test "no program believes a Postgres whose greeting is none, or is harmed by it" {
+	postgres_lies 'greeting: not one row of what was asked' none bare one null
+	postgres_lies '' alien
+}
 
-@test "no program believes a Postgres that lies, or is harmed by it" {
-	local lie what why
-	for lie in $PG_LIES; do
+@test "no program believes a Postgres with other rows, or is harmed by them" {
+	postgres_lies 'not the rows that were asked for' \
+		short long huge text two nobody
+}
+
+@test "no program takes an answer without end from a Postgres" {
+	postgres_lies 'the answer is larger than any can be' flood notices settings
+}
+
+# postgres_lies WHY LIE...: what those who meet the lie say
+postgres_lies() {
+	local why=$1 lie what
+	shift
+	for lie; do
 		mkdir "$sockets/$lie"
-		background perl "$ROOT/tests/bats/pgliar.pl" "$sockets/$lie" "$lie"
+		background setsid perl "$ROOT/tests/bats/pgliar.pl" "$sockets/$lie" "$lie"
 		wait_for 10 test -S "$sockets/$lie/.s.PGSQL.5432"
 		export DATABASE_URL="postgresql:///x?host=$sockets/$lie&user=x"
 		increments 1 5 | incr-publish
-		# Nobody needs so much memory for an answer.
-		background setsid bash -c "$(frugal)
-			incr-audit -w 1; echo \$? >audit-$lie.status" \
-			>/dev/null 2>"audit-$lie.err" </dev/null
-		background setsid bash -c "$(frugal)
-			incr-consume -o -w 5 | incr-flush -w 1; echo \$? >flush-$lie.status" \
-			2>"flush-$lie.err" </dev/null
 		increment 1 >line
-		background setsid bash -c "$(frugal)
-			incr-flush -w 1 <line; echo \$? >plain-$lie.status" \
-			2>"plain-$lie.err"
+		ends "audit-$lie" incr-audit -w 4 </dev/null
+		ends "flush-$lie" 'incr-consume -o -w 9 | incr-flush -w 4' </dev/null
+		ends "plain-$lie" incr-flush -w 4 <line
 	done
-	for lie in $PG_LIES; do
-		case $lie in
-		none | bare | one | null) why='greeting: not one row of what was asked' ;;
-		short | long | huge | text | two | nobody) why='not the rows that were asked for' ;;
-		flood | notices | settings) why='the answer is larger than any can be' ;;
-		*) why='' ;;
-		esac
+	for lie; do
 		for what in audit flush plain; do
-			wait_for 30 test -s "$what-$lie.status"
+			wait_for 40 test -s "$what-$lie.status"
 			# A sum with a fraction is one of the table, and told as such.
 			[ "$what-$lie" != audit-short ] || {
 				[ "$(cat audit-short.status)" = 100 ]
@@ -154,5 +157,120 @@ PG_LIES='none bare one null short long huge text two nobody flood notices settin
 		done
 	done
 }
-# frugal: of a shell: what it starts has 300 MB of addresses
-frugal() { sanitized incr-flush || echo 'ulimit -v 300000'; }
+
+# ends NAME COMMAND...: a shell with COMMAND in the background, its status in
+# NAME.status, what it says in NAME.err.  Nobody needs 300 MB for an answer.
+ends() {
+	local name=$1 limit='ulimit -v 300000'
+	shift
+	not sanitized incr-flush || limit=
+	background setsid bash -c "$limit
+		$*; echo \$? >$name.status" >/dev/null 2>"$name.err"
+}
+
+# What each program says of a Redis that does not come to an end: the reply to
+# CALL has no last byte, or one byte each tenth of a second.
+endless() {
+	local what=$1 why=$2 call command calls=''
+	while read -r call command; do
+		liar "$what:$call"
+		increments 1 5 | incr-publish
+		export LIAR
+		ends "$call" "$command" </dev/null
+		calls="$calls $call"
+	done <<-'END'
+		register incr-consume -o -r "$LIAR" -w 4
+		introduce incr-publish -r "$LIAR" -w 4 < <(increments 1 9)
+		publish incr-publish -r "$LIAR" -w 4 < <(increments 1 9)
+		take incr-consume -o -r "$LIAR" -w 4
+		identify incr-consume -o | incr-flush -r "$LIAR" -w 4
+		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 4
+		select incr-rejected list -r "$LIAR" -w 4
+		info incr-audit -r "$LIAR" -w 4
+	END
+	for call in $calls; do
+		wait_for 40 test -s "$call.status"
+		[ "$(cat "$call.status")" = 111 ] && has "$why" "$call.err" || {
+			echo "$call: $(cat "$call.status")"
+			cat "$call.err"
+			return 1
+		}
+	done
+}
+
+@test "no program takes a reply without end from a Redis" {
+	export -f increments
+	export KEY
+	endless flood 'the reply is larger than any can be'
+}
+
+@test "no program waits for ever for a Redis that sends a byte now and then" {
+	export -f increments
+	export KEY
+	endless drip 'no answer'
+}
+
+# sentinel NAME BYTES: one that answers each question with BYTES; its URL is LIAR.
+sentinel() {
+	local port
+	port=$(free_port)
+	printf '%b' "$2" >"$1.answer"
+	background perl "$ROOT/tests/bats/sentinel.pl" "$port" "$PWD/$1.answer"
+	listens() { [ -n "$(ss -Hltn "sport = :$port")" ]; }
+	wait_for 10 listens
+	export LIAR="redis-sentinel://127.0.0.1:$port/0?master=m"
+}
+
+@test "a sentinel that lies: no program believes it, or is harmed by it" {
+	local long name bytes why program
+	local -A says
+	long=$(head -c 5000 /dev/zero | tr '\0' x)
+	# shellcheck disable=SC2016 # $ as it is
+	while read -r name bytes why; do
+		sentinel "$name" "${bytes/LONG/$long}"
+		[ "$name" != flood ] || head -c 30000000 /dev/zero >>flood.answer
+		ends "consume-$name" 'incr-consume -o -w 4 -r "$LIAR"' </dev/null
+		ends "audit-$name" 'incr-audit -w 4 -r "$LIAR"' </dev/null
+		says[$name]=$why
+	done <<-'END'
+		ok +OK\r\n+OK\r\n+OK\r\n no address
+		word +CONTINUE\r\n no address
+		three *3\r\n$1\r\nh\r\n:1\r\n:2\r\n no address
+		nested *2\r\n*1\r\n$1\r\nh\r\n:6379\r\n no address
+		port *2\r\n$1\r\nh\r\n$20\r\n18446744073709551617\r\n no address
+		nul *2\r\n$3\r\nh\0h\r\n:6379\r\n no address
+		long *2\r\n$5000\r\nLONG\r\n:6379\r\n no address
+		alien HTTP/1.1\r\n\r\n receive: Protocol error
+		parts *2000000\r\n larger than any can be
+		flood $600000000\r\n larger than any can be
+		cut *2\r\n$9\r\n127.0 no answer in time
+	END
+	for name in "${!says[@]}"; do
+		for program in consume audit; do
+			wait_for 40 test -s "$program-$name.status"
+			[ "$(cat "$program-$name.status")" = 111 ] &&
+				has "sentinel: " "$program-$name.err" &&
+				has "${says[$name]}" "$program-$name.err" || {
+				echo "$program $name: $(cat "$program-$name.status")"
+				cat "$program-$name.err"
+				return 1
+			}
+		done
+	done
+}
+
+@test "incr-serve shares no rates with a Redis that lies, and serves" {
+	liar rate
+	background incr-ingest -r "$LIAR" -l "$sockets/s" \
+		--rate 1000/s:1000 --rate-shared 2>err
+	wait_for 10 healthy "$sockets/s"
+	send() { http_status --unix-socket "$sockets/s" -d "$(increment 1)" http://x/increment; }
+	# More than there are lies, each in a call of its own.
+	for i in $(seq 12); do
+		[ "$(send)" = 202 ]
+		wait_for 5 asked "$i"
+	done
+	has 'redis: reply that is not one to this call; rate limits are not shared' err
+}
+# asked N: the liar was asked at least so often
+asked() { [ "$(wc -c <"$sockets/rate.asked")" -ge "$1" ]; }

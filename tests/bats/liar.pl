@@ -1,16 +1,17 @@
 #!/usr/bin/perl
-# liar LISTEN SERVER CALL: a Unix socket in front of that of a Redis.  Each
-# reply to CALL, the name of one of our scripts or of a command, is a lie, each
-# time another one, for ever.
+# liar LISTEN SERVER [MODE:]CALL: a Unix socket in front of that of a Redis.
+# Each reply to CALL, the name of one of our scripts or of a command, is a lie,
+# each time another one, for ever.  With a MODE it does not come to an end:
+#
+#	flood  as fast as it is read    drip  a byte each tenth of a second
 use strict;
 use warnings;
 use IO::Socket::UNIX;
 
-my ($path, $server, $call) = @ARGV;
+my ($path, $server, $mode, $call) = (@ARGV[0, 1], $ARGV[2] =~ /^(?:(\w+):)?(\w+)$/);
 my $door = IO::Socket::UNIX->new(Local => $path, Listen => 8) or die "$path: $!";
 my (%name, @lies);
-my $turn = 0;
-$SIG{PIPE} = 'IGNORE';
+$SIG{PIPE} = $SIG{CHLD} = 'IGNORE';
 
 # Each makes of a reply, an array reference, a number or a text, another one.
 @lies = (
@@ -24,9 +25,15 @@ $SIG{PIPE} = 'IGNORE';
 	sub { \'4611686018427387904' },
 );
 
-# One client at a time, and what it says is answered in turn.
 while (my $client = $door->accept) {
-	my $to = IO::Socket::UNIX->new(Peer => $server) or next;
+	next if fork;
+	serve($client);
+	exit;
+}
+
+sub serve {
+	my ($client) = @_;
+	my $to = IO::Socket::UNIX->new(Peer => $server) or return;
 	while (my ($bytes, @words) = request($client)) {
 		syswrite $to, $bytes;
 		my ($raw, $reply) = reply($to) or last;
@@ -35,12 +42,37 @@ while (my $client = $door->accept) {
 			$name{$reply} = $1;
 		}
 		$what = $name{$words[1]} // '' if $what eq 'evalsha';
+		my $turn = $what eq $call ? note() : 0;
+		# Else nobody gets as far as to wait for one.
+		$raw =~ s/^connected_slaves:0/connected_slaves:1/m if $call eq 'wait';
+		if ($what eq $call && $mode) {
+			endless($client);
+			last;
+		}
 		if ($what eq $call && substr($raw, 0, 1) ne '-') {
-			my $n = $turn++ % (@lies + 1);
+			my $n = $turn % (@lies + 1);
 			$raw = $n < @lies ? text($lies[$n]->($reply)) :
 				"*200000000\r\n:1\r\n";
 		}
 		syswrite $client, $raw;
+	}
+}
+
+# A byte in LISTEN.asked for each call of all clients; how many there were.
+sub note {
+	open my $file, '>>', "$path.asked" or die;
+	my $before = -s $file;
+	syswrite $file, '.';
+	return $before;
+}
+
+# Until the other side has closed.
+sub endless {
+	my ($to) = @_;
+	my $text = $mode eq 'flood' ? 'x' x 100000 : 'x';
+	syswrite $to, "\$600000000\r\n";
+	while (syswrite $to, $text) {
+		select undef, undef, undef, 0.1 if $mode eq 'drip';
 	}
 }
 

@@ -10,9 +10,17 @@
 #include "fuzz.h"
 #include "inspect/snapshot.h"
 #include "queue/queue_call.h"
+#include "redis/replicas.h"
 #include "redis/sentinel.h"
+#include "serve/ratelimit_shared.h"
 
-enum { HANDSHAKE_CALL = QUEUE_CALL_NONE, SENTINEL_CALL, CALLS };
+enum {
+	HANDSHAKE_CALL = QUEUE_CALL_NONE,
+	SENTINEL_CALL,
+	WAIT_CALL,
+	RATE_CALL,
+	CALLS
+};
 
 static const struct id some = {{1}};
 
@@ -68,9 +76,11 @@ static void
 read_surveyed(const struct queue *q)
 {
 	const struct queue_surveyed *s = queue_surveyed(q);
+	static const struct snapshot_rows none;
 	struct snapshot shot = {0};
 	const char *text;
 	size_t len;
+	int64_t sum = 0;
 
 	promise(s->newer_ready <= q->asked && s->newer_rejected <= q->asked);
 	for (size_t i = 0; i < s->newer_ready; i++) {
@@ -83,6 +93,12 @@ read_surveyed(const struct queue *q)
 	}
 	promise(snapshot_take(&shot, q) == 0);
 	promise(shot.last.n <= s->consumers);
+	for (size_t i = 0; i < shot.n_batches; i++)
+		sum += (int64_t)shot.batches[i].length;
+	for (size_t i = 0; i < shot.last.n; i++)
+		sum += (int64_t)shot.last.list[i].seq;
+	promise(sum <= QUEUE_CALL_NUMBER_MAX);
+	promise(snapshot_missing(&shot, &none) <= (uint64_t)sum);
 	snapshot_free(&shot);
 }
 
@@ -192,18 +208,41 @@ check_call(enum queue_call call, size_t asked, const struct redis_reply *reply)
 	queue_close(q);
 }
 
+/* Any text, or none, but no other reply. */
+static enum server_fitness
+judge(void *ctx, const char *value, uint64_t replicas, char why[REASON_MAX])
+{
+	(void)replicas;
+	(void)why;
+	if (value != NULL)
+		read_text(value, strlen(value));
+	*(bool *)ctx = true;
+	return FIT;
+}
+
 static void
 check_handshake(const struct redis_reply *reply)
 {
-	static const enum handshake_step steps[] = {
-	    HANDSHAKE_SELECT, HANDSHAKE_INFO, HANDSHAKE_LOAD};
+	static const enum handshake_step steps[] = {HANDSHAKE_AUTH,
+	    HANDSHAKE_SELECT, HANDSHAKE_INFO, HANDSHAKE_GET, HANDSHAKE_LOAD};
+	bool judged;
+	const struct handshake_key key = {"key", judge, &judged};
 	char why[REASON_MAX];
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		struct handshake h = {.n = 1};
+		struct handshake h = {.n = 1, .keys = &key, .n_keys = 1};
+		enum server_fitness f;
 
+		judged = false;
 		h.steps[0] = steps[i];
-		(void)handshake_check(&h, reply, why);
+		f = handshake_check(&h, reply, why);
+		promise(steps[i] != HANDSHAKE_GET || judged == (f == FIT));
+		if (steps[i] <= HANDSHAKE_SELECT)
+			promise(f != FIT || redis_reply_count(reply) == 0);
+		handshake_begin_look(&h);
+		handshake_look(&h, reply, why);
+		handshake_look(&h, reply, why);
+		promise(h.n_looks == 0);
 		promise(redis_reply_error(reply) != NULL || handshake_done(&h));
 		promise(h.n_loaded <= 1);
 	}
@@ -220,6 +259,27 @@ check_sentinel(const struct redis_reply *reply)
 		    host.port > 0 && host.port < 65536 && host.name[0] != '\0');
 }
 
+static void
+check_wait(const struct redis_reply *reply, size_t n)
+{
+	struct replicas r = {.n = n};
+	char why[REASON_MAX];
+	int64_t have = redis_reply_int(reply, -1);
+
+	if (replicas_judge(&r, redis_reply_error(reply), have, 5000, why) ==
+	    REPLICAS_HAVE_IT)
+		promise(have >= (int64_t)n);
+}
+
+static void
+check_rate(const struct redis_reply *reply, size_t n)
+{
+	if (!ratelimit_shared_is_answer(reply, n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		promise(redis_reply_int(redis_reply_at(reply, i), -1) >= 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -233,6 +293,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_handshake(reply);
 	else if (data[0] % CALLS == SENTINEL_CALL)
 		check_sentinel(reply);
+	else if (data[0] % CALLS == WAIT_CALL)
+		check_wait(reply, data[1]);
+	else if (data[0] % CALLS == RATE_CALL)
+		check_rate(reply, data[1]);
 	else if (redis_reply_error(reply) == NULL)
 		check_call((enum queue_call)(data[0] % CALLS), data[1], reply);
 	redis_reply_free(reply);
