@@ -226,6 +226,9 @@ begin(struct conn_input *in, const struct conn_input_env *env)
 
 	if (x == NULL)
 		move(in, CONN_INPUT_CUT);
+	else
+		x->more =
+		    env->handler->fields(env->handler->service, env->from);
 	return x;
 }
 

@@ -34,6 +34,7 @@ static const struct {
     [ROUTE_METRICS] = {"/metrics", ROUTES_METRICS, false, false},
 };
 
+static const char *cross_origin(void *service, const struct origin *from);
 static enum decision take_head(void *service, struct exchange *x,
     const struct request_head *h, struct response *ret_answer);
 static enum route find(const struct request_head *h);
@@ -76,6 +77,7 @@ routes_handler(struct routes *r)
 	return (struct handler){.service = r,
 	    .ctx_size = sizeof(struct request),
 	    .ctx_end = request_end,
+	    .fields = cross_origin,
 	    .head = take_head,
 	    .data = take_data,
 	    .end = take_end,
@@ -86,6 +88,15 @@ routes_handler(struct routes *r)
 
 /* -- the head ------------------------------------------------------------ */
 
+/* A page that may send may read why it was refused, whatever it was. */
+static const char *
+cross_origin(void *service, const struct origin *from)
+{
+	struct routes *r = service;
+
+	return from->role == ROUTES_FRONT ? cors_fields(r->cors) : NULL;
+}
+
 static enum decision
 take_head(void *service, struct exchange *x, const struct request_head *h,
     struct response *ret_answer)
@@ -93,8 +104,6 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 	struct routes *r = service;
 	enum route route;
 
-	if (h->from->role == ROUTES_FRONT)
-		x->more = cors_fields(r->cors);
 	if (h->from->surplus)
 		return turn_away(x, ret_answer);
 	x->close |= h->from->brief;

@@ -260,15 +260,81 @@ preflight() {
 }
 
 @test "--cors is off by default, * is for all, what is no origin is 100" {
-	local origin
+	local origin body
 	ring judge
 	[ "$(preflight /increment)" = 405 ]
 	[ "$(field Allow)" = POST ]
-	[ "$(post "$BODY" -D "$DIR/head" -H 'Origin: https://shop.example')" = 202 ]
 	not grep -qi '^access-control' "$DIR/head"
+	for body in "$BODY" x; do
+		: >"$DIR/head"
+		post "$body" -D "$DIR/head" -H 'Origin: https://shop.example'
+		grep -qi '^date: ' "$DIR/head"
+		not grep -qi '^access-control' "$DIR/head"
+	done
+	raw 'zz\r\n\r\n' >"$DIR/faulty"
+	grep -q '^HTTP/1.1 400 ' "$DIR/faulty"
+	not grep -qi '^access-control' "$DIR/faulty"
 	for origin in x https:// https://x/ 'https://x y' https://X ftp://x \
 		https://x: https://x:123456 https://u@x null '' $'https://x\r\nA: b'; do
 		run -100 incr-serve -l "$DIR/t" --cors "$origin" </dev/null
+	done
+}
+
+@test "--cors: a page can read also why its request could not be read" {
+	local allow='Access-Control-Allow-Origin: https://shop.example' text at
+	ring judge --cors https://shop.example --metrics "$DIR/m" \
+		--head-timeout 0.2 --body-timeout 0.2
+	# What the parser, a time limit and a full server refuse.
+	local -A faults=(
+		[400]='POST /increment HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n'
+		[417]="$POST"'Expect: x\r\n\r\n'
+		[431]="$POST"'A: '"$(printf %9000s x)"'\r\n\r\n'
+		[505]='POST /increment HTTP/2.0\r\nHost: x\r\n\r\n'
+		[408]="$POST"'Content-Length: 5\r\n\r\nx'
+		[408.]='POST /incr'
+		[413]="$POST"'Content-Length: 3000000\r\n\r\n'
+	)
+	for text in "${!faults[@]}"; do
+		raw "${faults[$text]}" | tr -d '\r' >"$DIR/answer"
+		grep -q "^HTTP/1.1 ${text%.} " "$DIR/answer"
+		[ "$(grep -ic '^access-control-allow-origin' "$DIR/answer")" = 1 ]
+		grep -qx "$allow" "$DIR/answer"
+	done
+	# Pages have no business with the metrics.
+	for at in metrics no; do
+		curl -si -m 5 --unix-socket "$DIR/m" "http://x/$at" >"$DIR/answer"
+		grep -q '^HTTP/1.1 ' "$DIR/answer"
+		not grep -qi '^access-control' "$DIR/answer"
+	done
+}
+
+@test "--cors through Caddy: preflight, answer, refusal, as the server gives them" {
+	echo "shop $(printf %s secret | sha256sum | cut -c1-64)" >"$DIR/tokens"
+	ring judge --tokens "$DIR/tokens" --cors https://shop.example
+	caddy_front
+	# page METHOD PATH [CURL ARGUMENT...]: what a page of the shop asks
+	page() {
+		: >"$DIR/head"
+		curl -s -m 10 -o "$DIR/body" -D "$DIR/head" -w '%{http_code}' -X "$1" \
+			-H 'Origin: https://shop.example' "${@:3}" \
+			"http://127.0.0.1:$caddy$2"
+	}
+	local path name
+	for path in /increment /increments; do
+		[ "$(page OPTIONS "$path" -H 'Access-Control-Request-Method: POST' \
+			-H 'Access-Control-Request-Headers: authorization,idempotency-key')" = 200 ]
+		[ "$(field Access-Control-Allow-Origin)" = https://shop.example ]
+		[ "$(field Access-Control-Allow-Methods)" = POST ]
+		for name in Authorization Idempotency-Key Incr-Line-Offset Content-Type; do
+			field Access-Control-Allow-Headers | grep -qw "$name"
+		done
+		[ "$(page POST "$path" -d "$BODY" -H 'Authorization: Bearer secret')" = 202 ]
+		[ "$(field Access-Control-Allow-Origin)" = https://shop.example ]
+		[ "$(page POST "$path" -d "$BODY")" = 401 ]
+		[ "$(field Access-Control-Allow-Origin)" = https://shop.example ]
+		for name in Retry-After RateLimit RateLimit-Policy; do
+			field Access-Control-Expose-Headers | grep -qw "$name"
+		done
 	done
 }
 

@@ -65,7 +65,8 @@ hand() {
 lines_are() { [ "$(wc -l <"$LINES_OUT")" = "$1" ]; }
 
 ask() { curl -s -m 10 -o "$DIR/body" -w '%{http_code}' --unix-socket "$SOCK" "$@"; }
-post() { ask http://x/increment -d "${1-$BODY}"; }
+# post [BODY [CURL ARGUMENT...]]
+post() { ask http://x/increment -d "${1-$BODY}" "${@:2}"; }
 ready_is() { [ "$(ask http://x/health/ready)" = "$1" ]; }
 exited() { test -s "$DIR/status"; }
 status_is() { wait_for 8 exited && [ "$(cat "$DIR/status")" = "$1" ]; }

@@ -22,6 +22,7 @@ static struct {
 	char data[256]; /* of the pieces */
 	enum decision on_data, on_cut;
 	enum http_status cut_status;
+	const char *fields;
 } service;
 
 static struct loop loop;
@@ -33,6 +34,13 @@ answer_ok(struct response *ret)
 {
 	*ret = (struct response){.status = HTTP_200};
 	return DECISION_ANSWER;
+}
+
+static const char *
+fields(void *ctx, const struct origin *from)
+{
+	check(ctx == &service && from->role == 1, "where from");
+	return service.fields;
 }
 
 static enum decision
@@ -112,6 +120,7 @@ end(void *ctx)
 static const struct handler handler = {.service = &service,
     .ctx_size = 8,
     .ctx_end = end,
+    .fields = fields,
     .head = take_head,
     .data = take_data,
     .end = take_end,
@@ -458,6 +467,24 @@ test_too_long_for_ever(void)
 	finish();
 }
 
+/* What no head was read of is answered with the service's fields, too. */
+static void
+test_fields(void)
+{
+	static const char *const texts[] = {
+	    POST("/early", "1") "a", "zz\r\n\r\n", POST("/", "10001") "abc"};
+
+	for (size_t i = 0; i < check_n(texts); i++) {
+		begin(NULL);
+		service.fields = "A: b\r\n";
+		send_text(texts[i]);
+		shutdown(client, SHUT_WR);
+		turn();
+		check(times(received(), "\r\nA: b\r\n") == 1, "%s", texts[i]);
+		finish();
+	}
+}
+
 static void
 test_too_long(void)
 {
@@ -776,6 +803,7 @@ main(void)
 	test_cut();
 	test_cut_from_outside();
 	test_faulty();
+	test_fields();
 	test_too_long();
 	test_continue();
 	test_left();
