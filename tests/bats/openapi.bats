@@ -11,14 +11,14 @@ LINE=$(increment 3)
 openapi() { "$ROOT/tests/http/openapi" "$@"; }
 
 # A server whose queue can be told what to say, by the value it is given.
-serve() {
+serve() { # [OPTION...]
 	{
 		token shop
 		token barred -
 		token slow 1/s:1
 	} >"$DIR/tokens"
 	ring told_by_value --tagged --tokens "$DIR/tokens" \
-		--metrics 127.0.0.1:0 --head-timeout 0.3 --body-timeout 0.3
+		--metrics 127.0.0.1:0 --head-timeout 0.3 --body-timeout 0.3 "$@"
 	METRICS=$(sed -n 2p "$PORTS")
 	mkdir "$DIR/answers"
 }
@@ -110,17 +110,18 @@ head_of() {
 		at=$PORT
 		[ "$path" != /metrics ] || at=$METRICS
 		allow=$(openapi operations "$API" | sed -n "s:^\([A-Z]*\) $path\$:\1:p" |
-			paste -sd , | sed 's/,/, /')
+			grep -vx OPTIONS | paste -sd ,) # which needs --cors
 		for method in GET HEAD POST PUT PATCH DELETE OPTIONS TRACE BREW; do
 			as=(-X "$method")
 			[ "$method" != HEAD ] || as=(-I)
 			curl -s -m 5 "${as[@]}" -D "$DIR/head" -o "$DIR/body" \
 				"http://127.0.0.1:$at$path"
-			if [[ ", $allow," == *", $method,"* ]]; then
+			if [[ ",$allow," == *",$method,"* ]]; then
 				not grep -qE '^HTTP/1.1 40[45]' "$DIR/head"
 			else
 				grep -q '^HTTP/1.1 405 ' "$DIR/head"
-				grep -qx "Allow: $allow." "$DIR/head"
+				[ "$(sed -n 's/^Allow: \(.*\).$/\1/p' "$DIR/head" | tr -d ' ' |
+					tr , '\n' | sort | paste -sd ,)" = "$allow" ]
 			fi
 		done
 		for other in "$path/" "/$path" "$path;a" "${path^^}" "$path%20" \
@@ -207,8 +208,103 @@ head_of() {
 	bytes 'GET /metrics' 'Expect: x\r\n\r\n'
 	bytes 'HEAD /metrics' 'Expect: x\r\n\r\n'
 
+	line_offsets
+	answers_with_cors
+	answers_of_caddy
 	openapi seen "$API" "$DIR"/answers/* >"$DIR/seen"
 	openapi promised "$API" | diff - "$DIR/seen"
+}
+
+# Of answers to requests that have one.
+line_offsets() {
+	local path body offset=(-H 'Idempotency-Key: "o"' -H 'Incr-Line-Offset: 7')
+	for path in /increment /increments; do
+		for body in "$LINE" x "$(increment 422)" "$(increment 503)" \
+			"$(increment 504)" "$LINE"$'\n{}'; do
+			as shop "POST $path" --data-binary "$body" "${offset[@]}"
+		done
+		for token in none barred slow slow; do
+			as $token "POST $path" -d "$LINE" "${offset[@]}"
+		done
+		as shop "POST $path" -d "$LINE" -H 'Content-Encoding: gzip' "${offset[@]}"
+		as shop "POST $path" -d "$LINE" -H 'Expect: x' "${offset[@]}"
+		as shop "POST $path" -H 'Content-Length: 1048577' -m 2 "${offset[@]}"
+		as shop "POST $path" -H 'Content-Length: 9' -m 2 "${offset[@]}"
+	done
+}
+
+# Of a second server; the first one has answered OPTIONS, too.
+answers_with_cors() {
+	local path method
+	for path in /increment /increments; do
+		as shop "OPTIONS $path"
+		bytes "OPTIONS $path" 'Expect: x\r\n\r\n'
+	done
+	second --cors https://shop.example
+	for path in /increment /increments; do
+		as shop "OPTIONS $path" -H 'Origin: https://shop.example' \
+			-H 'Access-Control-Request-Method: POST'
+		last_is 200
+		as shop "POST $path" -d "$LINE"
+	done
+	kept MethodNotAllowed < <(curl -si --unix-socket "$SOCK" \
+		http://x/increment)
+	for path in no increment; do
+		method=NotFound
+		[ $path = no ] || method=MethodNotAllowed
+		kept "$method HEAD" < <(curl -sI --unix-socket "$SOCK" "http://x/$path")
+	done
+	# It has no place for more connections.
+	second --max-connections 1 --cors '*'
+	exec {idle}<>"/dev/tcp/127.0.0.1/$PORT"
+	until [ "$(ss -Htn state established "sport = :$PORT" | wc -l)" = 1 ]; do :; done
+	as shop 'POST /increment' -d "$LINE"
+	last_is 503
+	exec {idle}>&-
+}
+
+# second OPTION...: another server, of which are SOCK, PORT and METRICS now
+second() {
+	seconds=$((${seconds:-0} + 1))
+	local DIR=$DIR/$seconds
+	mkdir "$DIR"
+	mkfifo "$DIR/l" "$DIR/v"
+	SOCK=$DIR/s PORTS=$DIR/ports
+	serve "$@"
+}
+
+# Of a Caddy whose server cuts one connection, and then is gone.
+answers_of_caddy() {
+	local path port upstream tries=0
+	second
+	perl "$BATS_TEST_DIRNAME/faulty.pl" "$DIR/faulty" "$SOCK" x cut cut \
+		>"$DIR/met" 3>&- &
+	upstream=$!
+	remember "$upstream"
+	wait_for 5 test -s "$DIR/faulty"
+	port=$(free_port)
+	XDG_DATA_HOME=$DIR XDG_CONFIG_HOME=$DIR INCR_SITE=http://:$port \
+		INCR_UPSTREAMS=127.0.0.1:$(cat "$DIR/faulty") background \
+		caddy run --config "$ROOT/Caddyfile" --adapter caddyfile \
+		>"$DIR/caddy.log" 2>&1
+	through() { # LABEL PATH CURL'S ARGUMENT...
+		kept "$1" < <(curl -si -m 10 -H 'Authorization: Bearer shop' \
+			"http://127.0.0.1:$port$2" "${@:3}")
+	}
+	wait_for 10 curl -sf "http://127.0.0.1:$port/health/ready"
+	for path in /increment /increments; do
+		through "POST $path" $path -d "$LINE"
+		last_is 502
+	done
+	through 'POST /increments' /increments -d "$LINE"
+	last_is 202
+	kept ProxyUnknown < <(tail -n +2 "$DIR/answers/$((answers - 1))")
+	kill "$upstream"
+	until [ "$tries" -gt 0 ] && last_is 503; do
+		[ $((tries += 1)) -le 50 ]
+		answers=$((answers - (tries > 1)))
+		through ProxyUnavailable /increment -d "$LINE"
+	done
 }
 
 @test "its codes and statuses are those of the sources" {
@@ -223,7 +319,8 @@ head_of() {
 	grep -oE '\bX\([2-5][0-9]{2},' http/http_status.h |
 		grep -oE '[0-9]+' | sort -u >"$DIR/statuses"
 	{
-		openapi promised "$API" | grep -oE ' [2-5][0-9]{2}$' | tr -d ' '
+		openapi promised "$API" | grep -oE ' [2-5][0-9]{2}$' |
+			tr -d ' ' | grep -vx 502 # which is Caddy's
 		printf '404\n405\n'
 	} | sort -u | diff "$DIR/statuses" -
 }
