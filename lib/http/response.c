@@ -142,11 +142,16 @@ format_problem(const struct response *a, char *ret_text, size_t size)
 	static const char quota[] =
 	    "https://iana.org/assignments/http-problem-types#quota-exceeded";
 	bool limited = a->policy != NULL, named = a->trace != NULL;
-	int n = snprintf(ret_text, size,
+	char most[16] = "";
+	int n;
+
+	if (a->most > 0)
+		snprintf(most, sizeof most, " %ju", (uintmax_t)a->most);
+	n = snprintf(ret_text, size,
 	    "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%u,"
-	    "\"code\":\"%s\",\"detail\":\"%s\"%s%s%s%s%.*s%s}\n",
+	    "\"code\":\"%s\",\"detail\":\"%s%s\"%s%s%s%s%.*s%s}\n",
 	    limited ? quota : "about:blank", http_status_phrase(a->status),
-	    (unsigned)a->status, a->code, a->detail,
+	    (unsigned)a->status, a->code, a->detail, most,
 	    limited ? ",\"violated-policies\":[\"" : "",
 	    limited ? a->policy : "", limited ? "\"]" : "",
 	    named ? ",\"trace_id\":\"" : "", TRACEPARENT_ID,

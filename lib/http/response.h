@@ -30,6 +30,7 @@ struct response {
 	const char *policy;    /* the rate limit that refuses, or NULL */
 	const char *challenge; /* WWW-Authenticate, or NULL */
 	const char *code, *detail;
+	uint32_t most;       /* the last word of detail, or 0 */
 	uint64_t first_line; /* Incr-Line-Offset plus 1, or 0 */
 	const char *why;     /* of 503: more for the log, constant, or NULL */
 	const struct traceparent *trace; /* borrowed, or NULL */

@@ -18,6 +18,8 @@ static struct ratelimit_key key_of_address(
 static const char *find_bearer(const struct request_head *h, size_t *ret_len);
 static enum decision refuse(struct response *ret, enum http_status status,
     const char *code, const char *detail, const char *challenge);
+static struct response used_up(
+    const struct client *c, const struct ratelimit_left *left);
 
 int
 access_open(struct access *a, const struct access_options *o,
@@ -175,15 +177,69 @@ access_take(struct access *a, const struct client *c, uint32_t n,
 		    &a->shared, &c->key, &c->limit, n, now_ns);
 		return DECISION_READ;
 	}
-	*ret_answer = (struct response){.status = HTTP_429,
+	*ret_answer = used_up(c, &left);
+	return DECISION_ANSWER;
+}
+
+static struct response
+used_up(const struct client *c, const struct ratelimit_left *left)
+{
+	int64_t wait_s = (left->wait_ns + 999999999) / 1000000000;
+
+	return (struct response){.status = HTTP_429,
 	    .code = "quota-exceeded",
 	    .detail = "the rate of this client is used up for now, nothing was "
 		      "counted",
-	    .retry_s = (uint32_t)((left.wait_ns + 999999999) / 1000000000),
+	    .retry_s = wait_s > 1 ? (uint32_t)wait_s : 1,
 	    .policy = c->own_limit ? "token" : "default",
 	    .quota = c->limit.per_s,
-	    .left = left.units};
-	return DECISION_ANSWER;
+	    .left = left->units};
+}
+
+enum decision
+access_take_more(struct access *a, const struct client *c, uint32_t n,
+    struct response *ret_answer)
+{
+	struct ratelimit_left left;
+	int64_t now_ns;
+
+	if (!access_limits(c) || n == 0)
+		return DECISION_READ;
+	if (n >= ratelimit_most(&c->limit)) {
+		*ret_answer = access_refusal(a, c);
+		ret_answer->detail =
+		    "the rate of this client allows fewer lines in one "
+		    "request, nothing was counted: at most";
+		ret_answer->most = ratelimit_most(&c->limit);
+		return DECISION_ANSWER;
+	}
+	now_ns = clock_us() * 1000;
+	if (!ratelimit_take_more(
+		&a->rates, &c->key, &c->limit, n, now_ns, &left)) {
+		*ret_answer = used_up(c, &left);
+		return DECISION_ANSWER;
+	}
+	ratelimit_shared_spent(&a->shared, &c->key, &c->limit, n, now_ns);
+	return DECISION_READ;
+}
+
+uint32_t
+access_left(struct access *a, const struct client *c, int64_t *ret_wait_ms)
+{
+	struct ratelimit_left left =
+	    ratelimit_look(&a->rates, &c->key, &c->limit, clock_us() * 1000);
+
+	*ret_wait_ms = (left.wait_ns + 999999) / 1000000;
+	return left.units;
+}
+
+struct response
+access_refusal(struct access *a, const struct client *c)
+{
+	struct ratelimit_left left =
+	    ratelimit_look(&a->rates, &c->key, &c->limit, clock_us() * 1000);
+
+	return used_up(c, &left);
 }
 
 void

@@ -7,6 +7,7 @@
 #ifndef INCR_ACCESS_H
 #define INCR_ACCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,27 @@ void access_identify(
  * increments, all or none.  READ, or ANSWER: 429. */
 enum decision access_take(struct access *a, const struct client *c, uint32_t n,
     struct response *ret_answer);
+
+/* Is there a limit? */
+static inline bool
+access_limits(const struct client *c)
+{
+	return c->limit.per_s > 0;
+}
+
+/* Takes n units for the further lines of a request that access_take() let in,
+ * see ratelimit_take_more().  READ, or ANSWER: 429, which says how many lines
+ * it may have, if these are never let in. */
+enum decision access_take_more(struct access *a, const struct client *c,
+    uint32_t n, struct response *ret_answer);
+
+/* How many units a client with a limit could take now; if none, *ret_wait_ms
+ * until one could be. */
+uint32_t access_left(
+    struct access *a, const struct client *c, int64_t *ret_wait_ms);
+
+/* The answer 429 to a client with a limit. */
+struct response access_refusal(struct access *a, const struct client *c);
 
 /* Takes n units, whether there are any or not: for increments that were not
  * known when access_take() was called. */

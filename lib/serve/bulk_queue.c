@@ -1,33 +1,45 @@
 /* The requests of many lines take turns to send their lines. */
 #include "serve/bulk_queue.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "serve/bulk_request.h"
 #include "serve/request.h"
 
+enum { PACE_MS = 50 }; /* between two looks at a rate that is used up */
+
 enum pumped {
-	PUMPED_ALL,  /* no line is left for now */
-	PUMPED_SOME, /* there are more, which have to wait */
-	PUMPED_STOP  /* no more is taken of it */
+	PUMPED_ALL,    /* no line is left for now */
+	PUMPED_SOME,   /* there are more, which have to wait */
+	PUMPED_UNPAID, /* the same, for the rate */
+	PUMPED_STOP    /* no more is taken of it */
 };
 
 static bool has_place(
     struct bulk_queue *q, struct bulk_request *b, struct response *ret_why);
+static enum decision count(struct bulk_queue *q, struct exchange *x,
+    const char *p, size_t len, struct response *ret_answer);
+static bool pay_all(
+    struct bulk_queue *q, struct exchange *x, struct response *ret_why);
 static enum decision advance(struct bulk_queue *q, struct exchange *x,
     size_t turn, struct response *ret_answer);
+static enum pumped pump_paid(struct bulk_queue *q, struct exchange *x,
+    size_t turn, struct response *ret_why);
 static enum pumped pump(struct bulk_queue *q, struct exchange *x, size_t turn,
     struct response *ret_why);
 static bool has_room(const struct bulk_queue *q);
 static bool may_add(const struct bulk_queue *q, const struct exchange *x);
 static int add(struct bulk_queue *q, struct exchange *x, const char *line,
     size_t len, struct response *ret_why);
-static void pay(struct bulk_queue *q, const struct exchange *x, uint32_t from);
-static void hold(struct bulk_queue *q, struct bulk_request *b);
-static void release(struct bulk_queue *q, struct bulk_request *b);
+static void hold(struct bulk_request *b, struct timerlist *in, int64_t ms);
+static void release(struct bulk_request *b);
 static enum decision finish(
     const struct exchange *x, struct response *ret_answer);
-static struct bulk_request *first_waiting(const struct bulk_queue *q);
+static struct bulk_request *first_of(const struct timerlist *l);
+static struct exchange *next_paced(struct bulk_queue *q);
 
 int
 bulk_queue_open(struct bulk_queue *q, const struct bulk_queue_options *o,
@@ -45,12 +57,18 @@ bulk_queue_close(struct bulk_queue *q)
 }
 
 int
-bulk_queue_begin(struct bulk_queue *q, struct exchange *x)
+bulk_queue_begin(struct bulk_queue *q, struct exchange *x, bool chunked)
 {
-	request_of(x)->bulk =
-	    bulk_request_new(x, &q->places, &request_of(x)->client.who);
-	x->in_pieces = request_of(x)->bulk != NULL;
-	return x->in_pieces ? 0 : -1;
+	struct client *client = &request_of(x)->client;
+	struct bulk_request *b = bulk_request_new(x, &q->places, &client->who);
+
+	if (b == NULL)
+		return -1;
+	if (access_limits(client))
+		b->rate = chunked ? BULK_RATE_PACED : BULK_RATE_COUNTED;
+	request_of(x)->bulk = b;
+	x->in_pieces = true;
+	return 0;
 }
 
 enum decision
@@ -65,6 +83,8 @@ bulk_queue_data(struct bulk_queue *q, struct exchange *x, const char *p,
 	}
 	if (!has_place(q, b, ret_answer))
 		return DECISION_CUT;
+	if (b->rate == BULK_RATE_COUNTED)
+		return count(q, x, p, len, ret_answer);
 	return advance(
 	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
 }
@@ -74,8 +94,9 @@ bulk_queue_end(
     struct bulk_queue *q, struct exchange *x, struct response *ret_answer)
 {
 	bulk_request_end(request_of(x)->bulk);
-	if (!has_place(q, request_of(x)->bulk, ret_answer))
-		return bulk_queue_cut(q, x, ret_answer);
+	if (!has_place(q, request_of(x)->bulk, ret_answer) ||
+	    !pay_all(q, x, ret_answer))
+		return bulk_queue_cut(x, ret_answer);
 	return advance(
 	    q, x, q->waiting.n == 0 ? SIZE_MAX : BULK_QUEUE_TURN, ret_answer);
 }
@@ -104,22 +125,62 @@ has_place(
 	return false;
 }
 
+/* More lines than the client may send are refused before all are there. */
+static enum decision
+count(struct bulk_queue *q, struct exchange *x, const char *p, size_t len,
+    struct response *ret_answer)
+{
+	struct bulk_request *b = request_of(x)->bulk;
+	const struct client *client = &request_of(x)->client;
+	const char *end = p + len;
+
+	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		b->newlines++;
+		p++;
+	}
+	if (b->newlines <= ratelimit_most(&client->limit))
+		return DECISION_READ;
+	(void)access_take_more(q->access, client, b->newlines, ret_answer);
+	return DECISION_CUT;
+}
+
+/* For the lines behind the first one, that of the head.  False: none of them
+ * may be sent. */
+static bool
+pay_all(struct bulk_queue *q, struct exchange *x, struct response *ret_why)
+{
+	struct bulk_request *b = request_of(x)->bulk;
+	const struct buf *in = &b->in.in;
+	uint32_t n = b->newlines;
+
+	if (b->rate != BULK_RATE_COUNTED)
+		return true;
+	if (in->len > 0 && buf_ptr(in)[in->len - 1] != '\n')
+		n++;
+	/* The line behind the last that is taken ends the request. */
+	n = (uint32_t)num_min(n, BULK_REQUEST_LINES);
+	if (n > 1 && access_take_more(q->access, &request_of(x)->client, n - 1,
+			 ret_why) == DECISION_ANSWER)
+		return false;
+	b->rate = BULK_RATE_PAID;
+	return true;
+}
+
 enum decision
-bulk_queue_cut(
-    struct bulk_queue *q, struct exchange *x, struct response *answer)
+bulk_queue_cut(struct exchange *x, struct response *answer)
 {
 	bulk_request_cut(request_of(x)->bulk, answer);
-	release(q, request_of(x)->bulk);
+	release(request_of(x)->bulk);
 	return finish(x, answer);
 }
 
 /* What is in flight is still waited for. */
 void
-bulk_queue_leave(struct bulk_queue *q, struct exchange *x)
+bulk_queue_leave(struct exchange *x)
 {
 	bulk_request_cut(
 	    request_of(x)->bulk, &(struct response){.status = HTTP_504});
-	release(q, request_of(x)->bulk);
+	release(request_of(x)->bulk);
 }
 
 enum decision
@@ -133,7 +194,7 @@ bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,
 	/* The queue is away, and each line would wait for it as long. */
 	if (v->fault == FAULT_UNAVAILABLE || v->fault == FAULT_UNKNOWN)
 		b->failed = true;
-	if (b->failed && b->waits)
+	if (b->failed && b->waits != NULL)
 		return advance(q, x, SIZE_MAX, ret_answer);
 	return finish(x, ret_answer);
 }
@@ -145,18 +206,21 @@ bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,
 struct exchange *
 bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
 {
+	if (q->paced.n > 0 &&
+	    (timerlist_next(&q->paced) <= now_ms || backend_closed(q->backend)))
+		return next_paced(q);
 	if (q->waiting.n == 0) {
 		q->in_round = false;
 		return NULL;
 	}
 	if (timerlist_next(&q->waiting) <= now_ms ||
 	    backend_closed(q->backend)) {
-		first_waiting(q)->failed = true;
-		first_waiting(q)->why =
+		first_of(&q->waiting)->failed = true;
+		first_of(&q->waiting)->why =
 		    backend_full(q->backend)
 			? backend_why_full(q->backend)
 			: "no turn to send lines in --verdict-timeout";
-		return first_waiting(q)->owner;
+		return first_of(&q->waiting)->owner;
 	}
 	if (!q->in_round || (q->turns == 0 && q->added > 0)) {
 		q->in_round = true;
@@ -168,7 +232,19 @@ bulk_queue_next(struct bulk_queue *q, int64_t now_ms)
 		return NULL;
 	}
 	q->turns--;
-	return first_waiting(q)->owner;
+	return first_of(&q->waiting)->owner;
+}
+
+static struct exchange *
+next_paced(struct bulk_queue *q)
+{
+	struct bulk_request *b = first_of(&q->paced);
+
+	if (backend_closed(q->backend)) {
+		b->failed = true;
+		b->why = backend_why_full(q->backend);
+	}
+	return b->owner;
 }
 
 enum decision
@@ -183,13 +259,13 @@ bulk_queue_advance(
 int64_t
 bulk_queue_due(const struct bulk_queue *q)
 {
-	return timerlist_next(&q->waiting);
+	return num_min(timerlist_next(&q->waiting), timerlist_next(&q->paced));
 }
 
 static struct bulk_request *
-first_waiting(const struct bulk_queue *q)
+first_of(const struct timerlist *l)
 {
-	return (struct bulk_request *)((char *)q->waiting.first -
+	return (struct bulk_request *)((char *)l->first -
 				       offsetof(struct bulk_request, due));
 }
 
@@ -200,18 +276,46 @@ advance(struct bulk_queue *q, struct exchange *x, size_t turn,
     struct response *ret_answer)
 {
 	struct bulk_request *b = request_of(x)->bulk;
-	uint32_t before = bulk_request_lines(b);
-	enum pumped pumped = pump(q, x, turn, ret_answer);
+	enum pumped pumped = b->rate == BULK_RATE_PACED && !b->failed
+				 ? pump_paid(q, x, turn, ret_answer)
+				 : pump(q, x, turn, ret_answer);
 
-	pay(q, x, before);
 	switch (pumped) {
-	case PUMPED_ALL: release(q, b); break;
-	case PUMPED_SOME: hold(q, b); break;
+	case PUMPED_ALL: release(b); break;
+	case PUMPED_SOME: hold(b, &q->waiting, q->set.wait_ms); break;
+	case PUMPED_UNPAID: hold(b, &q->paced, PACE_MS); break;
 	case PUMPED_STOP:
-		return x->whole ? bulk_queue_cut(q, x, ret_answer)
-				: DECISION_CUT;
+		return x->whole ? bulk_queue_cut(x, ret_answer) : DECISION_CUT;
 	}
 	return finish(x, ret_answer);
+}
+
+/* As many lines as the rate allows; each is paid for, the first one with the
+ * head. */
+static enum pumped
+pump_paid(struct bulk_queue *q, struct exchange *x, size_t turn,
+    struct response *ret_why)
+{
+	struct bulk_request *b = request_of(x)->bulk;
+	const struct client *client = &request_of(x)->client;
+	uint32_t before = bulk_request_lines(b), sent;
+	int64_t now_ms = clock_ms(), wait_ms;
+	size_t most = access_left(q->access, client, &wait_ms);
+	enum pumped pumped;
+
+	most += before == 0;
+	pumped = pump(q, x, turn < most ? turn : most, ret_why);
+	sent = bulk_request_lines(b) - before;
+	access_owe(q->access, client, sent - (before == 0 && sent > 0));
+	if (pumped != PUMPED_SOME || sent < most)
+		return pumped;
+	if (b->held_to_ms == 0)
+		b->held_to_ms = now_ms + q->set.pace_ms;
+	(void)access_left(q->access, client, &wait_ms);
+	if (now_ms + wait_ms <= b->held_to_ms)
+		return PUMPED_UNPAID;
+	*ret_why = access_refusal(q->access, client);
+	return PUMPED_STOP;
 }
 
 static enum pumped
@@ -286,34 +390,22 @@ add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
 	return 0;
 }
 
-/* For the lines behind the first `from`; that of the head is paid for. */
-static void
-pay(struct bulk_queue *q, const struct exchange *x, uint32_t from)
-{
-	uint32_t now = bulk_request_lines(request_of(x)->bulk);
-
-	if (now > 1)
-		access_owe(q->access, &request_of(x)->client,
-		    now - (from > 0 ? from : 1));
-}
-
 /* Behind the others. */
 static void
-hold(struct bulk_queue *q, struct bulk_request *b)
+hold(struct bulk_request *b, struct timerlist *in, int64_t ms)
 {
-	if (b->waits)
-		timerlist_remove(&q->waiting, &b->due);
-	timerlist_add(&q->waiting, &b->due, clock_ms() + q->set.wait_ms);
-	b->waits = true;
+	release(b);
+	timerlist_add(in, &b->due, clock_ms() + ms);
+	b->waits = in;
 }
 
 static void
-release(struct bulk_queue *q, struct bulk_request *b)
+release(struct bulk_request *b)
 {
-	if (!b->waits)
+	if (b->waits == NULL)
 		return;
-	timerlist_remove(&q->waiting, &b->due);
-	b->waits = false;
+	timerlist_remove(b->waits, &b->due);
+	b->waits = NULL;
 }
 
 /* ANSWER if all is known, else whether it is read on. */
@@ -326,5 +418,5 @@ finish(const struct exchange *x, struct response *ret_answer)
 		*ret_answer = bulk_request_answer(b);
 		return DECISION_ANSWER;
 	}
-	return b->waits ? DECISION_HOLD : DECISION_READ;
+	return b->waits != NULL ? DECISION_HOLD : DECISION_READ;
 }

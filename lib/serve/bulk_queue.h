@@ -7,6 +7,11 @@
  * single increments meet a short queue, and one of them at most
  * BULK_QUEUE_WINDOW.  A request that has to wait is not read from
  * (DECISION_HOLD).
+ *
+ * The lines of a client with a rate: those of a body with a length are sent
+ * when the whole body is there and all of them are paid for, or none is.  A
+ * body without (chunked) can be without end: each of its lines is paid for when
+ * it is sent, and waits until it can be.
  */
 #ifndef INCR_BULK_QUEUE_H
 #define INCR_BULK_QUEUE_H
@@ -31,6 +36,7 @@ struct bulk_queue_options {
 	uint64_t max;       /* places */
 	uint64_t max_lines; /* of the backend */
 	int64_t wait_ms;    /* for room, then the rest is unavailable */
+	int64_t pace_ms;    /* for its rate, then it is cut */
 };
 
 /* Set up by bulk_queue_open(). */
@@ -40,6 +46,7 @@ struct bulk_queue {
 	struct access *access;
 	struct bulk_places places;
 	struct timerlist waiting; /* for room; the next turn first */
+	struct timerlist paced;   /* for their rates */
 	uint64_t in_flight;       /* lines */
 	bool in_round;            /* of bulk_queue_next(): */
 	size_t turns;             /* left in it */
@@ -52,17 +59,17 @@ int bulk_queue_open(struct bulk_queue *q, const struct bulk_queue_options *o,
 void bulk_queue_close(struct bulk_queue *q);
 
 /* x, whose head was read, becomes one: it takes a place with its first
- * complete line.  0, or -1 if there is no memory. */
-int bulk_queue_begin(struct bulk_queue *q, struct exchange *x);
+ * complete line.  One unit of the rate is taken.  0, or -1 if there is no
+ * memory. */
+int bulk_queue_begin(struct bulk_queue *q, struct exchange *x, bool chunked);
 
 /* The calls of struct handler, for an x of bulk_queue_begin(). */
 enum decision bulk_queue_data(struct bulk_queue *q, struct exchange *x,
     const char *p, size_t len, struct response *ret_answer);
 enum decision bulk_queue_end(
     struct bulk_queue *q, struct exchange *x, struct response *ret_answer);
-enum decision bulk_queue_cut(
-    struct bulk_queue *q, struct exchange *x, struct response *answer);
-void bulk_queue_leave(struct bulk_queue *q, struct exchange *x);
+enum decision bulk_queue_cut(struct exchange *x, struct response *answer);
+void bulk_queue_leave(struct exchange *x);
 
 /* The verdict on one of its lines.  The decision is for conn_decide(). */
 enum decision bulk_queue_verdict(struct bulk_queue *q, struct exchange *x,

@@ -1,6 +1,7 @@
 /* The lines of one POST /increments and the answer made of their verdicts. */
 #include "serve/bulk_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static struct response one_problem(
     const struct bulk_request *b, enum fault fault);
 static bool have_one_fault(const struct bulk_request *b, enum fault *ret);
 static int write_lines(struct bulk_request *b, struct buf *out);
+static int write_cut(const struct bulk_request *b, struct buf *out);
 static const char *hint(
     const struct bulk_request *b, enum fault fault, size_t number);
 static int write_error(
@@ -139,6 +141,12 @@ bulk_request_answer(struct bulk_request *b)
 
 	if (a.why == NULL)
 		a.why = b->why;
+	if (b->cut.policy != NULL) {
+		a.retry_s = b->cut.retry_s;
+		a.policy = b->cut.policy;
+		a.quota = b->cut.quota;
+		a.left = b->cut.left;
+	}
 	free_text(b);
 	return a;
 }
@@ -220,12 +228,25 @@ write_lines(struct bulk_request *b, struct buf *out)
 			return -1;
 		text = newline + 1;
 	}
+	return b->cut.status == 0 ? 0 : write_cut(b, out);
+}
+
+/* Of the first line that was not read. */
+static int
+write_cut(const struct bulk_request *b, struct buf *out)
+{
+	uint64_t number = b->verdicts.len + 1;
+	char detail[80];
+
 	if (b->cut.status == HTTP_413)
-		return write_error(out, FAULT_TOO_LONG, b->verdicts.len + 1,
-		    BULK_REQUEST_TOO_LONG);
-	return b->cut.status == 0 ? 0
-				  : write_error(out, FAULT_UNAVAILABLE,
-					b->verdicts.len + 1, NULL);
+		return write_error(
+		    out, FAULT_TOO_LONG, number, BULK_REQUEST_TOO_LONG);
+	if (b->cut.status != HTTP_429)
+		return write_error(out, FAULT_UNAVAILABLE, number, NULL);
+	snprintf(detail, sizeof detail,
+	    "the rate of this client is used up after %ju lines",
+	    (uintmax_t)b->verdicts.len);
+	return write_error(out, FAULT_UNAVAILABLE, number, detail);
 }
 
 /* More about a line than its fault, or NULL. */

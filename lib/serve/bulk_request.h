@@ -26,6 +26,13 @@
 enum { BULK_REQUEST_LINES = 10000, BULK_REQUEST_BYTES = 1 << 20 };
 #define BULK_REQUEST_TOO_LONG "the body must not exceed 1 MiB and 10000 lines"
 
+/* How the lines count against the rate of their client. */
+enum bulk_rate {
+	BULK_RATE_PAID,    /* they do no more, or there is none */
+	BULK_RATE_COUNTED, /* all at once, when all are there */
+	BULK_RATE_PACED    /* each when it is sent */
+};
+
 struct bulk_request {
 	struct lines in;     /* not sent yet */
 	struct buf verdicts; /* an enum fault for each line, a byte each */
@@ -37,11 +44,14 @@ struct bulk_request {
 	struct ratelimit_key client; /* whose place it has */
 	bool placed;
 	/* bulk_queue's: */
-	void *owner;      /* the exchange */
-	struct timer due; /* if it waits for room */
-	bool waits;
-	bool failed;     /* no line is sent any more */
-	const char *why; /* for the log, constant; NULL: the queue's doing */
+	void *owner;             /* the exchange */
+	struct timerlist *waits; /* for room or for its rate, or NULL */
+	struct timer due;        /* in that list */
+	enum bulk_rate rate;
+	uint32_t newlines;  /* of BULK_RATE_COUNTED */
+	int64_t held_to_ms; /* of BULK_RATE_PACED: for its rate; 0: not yet */
+	bool failed;        /* no line is sent any more */
+	const char *why;    /* for the log, constant; NULL: the queue's doing */
 };
 
 /* Without a place; borrows places.  NULL if there is no memory. */

@@ -76,6 +76,51 @@ ratelimit_take(struct ratelimit *r, const struct ratelimit_key *key,
 	return false;
 }
 
+struct ratelimit_left
+ratelimit_look(struct ratelimit *r, const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, int64_t now_ns)
+{
+	struct ratelimit_slot *s = find(r, key, now_ns);
+	int64_t unit_ns = SECOND / limit->per_s;
+	int64_t owed_ns = s->tat_ns > now_ns ? s->tat_ns - now_ns : 0;
+	int64_t free_ns = unit_ns * limit->burst - owed_ns;
+	struct ratelimit_left left = {0};
+
+	if (free_ns >= unit_ns)
+		left.units = (uint32_t)(free_ns / unit_ns);
+	else
+		left.wait_ns = unit_ns - free_ns;
+	return left;
+}
+
+uint32_t
+ratelimit_most(const struct ratelimit_quota *limit)
+{
+	return limit->burst + RATELIMIT_DEBT_S * limit->per_s;
+}
+
+bool
+ratelimit_take_more(struct ratelimit *r, const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns,
+    struct ratelimit_left *ret)
+{
+	struct ratelimit_slot *s = find(r, key, now_ns);
+	int64_t owed_ns = s->tat_ns > now_ns ? s->tat_ns - now_ns : 0;
+	int64_t most_ns = ratelimit_worth(limit, ratelimit_most(limit));
+	int64_t more_ns = ratelimit_worth(limit, n), wait_ns;
+
+	if (owed_ns + more_ns <= most_ns) {
+		s->tat_ns = now_ns + owed_ns + more_ns;
+		return true;
+	}
+	*ret = ratelimit_look(r, key, limit, now_ns);
+	/* The same request begins with one unit again. */
+	wait_ns = owed_ns + more_ns + ratelimit_worth(limit, 1) - most_ns;
+	if (ret->wait_ns < wait_ns)
+		ret->wait_ns = wait_ns;
+	return false;
+}
+
 void
 ratelimit_owe(struct ratelimit *r, const struct ratelimit_key *key,
     const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns)

@@ -18,6 +18,7 @@
 enum {
 	RATELIMIT_MAX = 1000000,
 	RATELIMIT_UNITS_MAX = 1 << 24,
+	RATELIMIT_DEBT_S = 60, /* of a request of many units */
 	RATELIMIT_KEY = HASH_BYTES
 };
 
@@ -69,6 +70,24 @@ struct ratelimit_left {
  * be.  False: refused, *ret says until when.  now_ns must be after 0.
  */
 bool ratelimit_take(struct ratelimit *r, const struct ratelimit_key *key,
+    const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns,
+    struct ratelimit_left *ret);
+
+/* What could be taken now, and how long until one unit could be. */
+struct ratelimit_left ratelimit_look(struct ratelimit *r,
+    const struct ratelimit_key *key, const struct ratelimit_quota *limit,
+    int64_t now_ns);
+
+/* Units of one request at most: the burst, and what RATELIMIT_DEBT_S pay for
+ * afterwards. */
+uint32_t ratelimit_most(const struct ratelimit_quota *limit);
+
+/*
+ * Takes n more units (less than ratelimit_most()) for a request that has
+ * taken one, all or none: as many as the burst allows and RATELIMIT_DEBT_S pay
+ * for, with all that is owed.  False: refused, *ret says until when.
+ */
+bool ratelimit_take_more(struct ratelimit *r, const struct ratelimit_key *key,
     const struct ratelimit_quota *limit, uint32_t n, int64_t now_ns,
     struct ratelimit_left *ret);
 

@@ -218,7 +218,7 @@ admit(struct routes *r, struct exchange *x, const struct request_head *h,
 		return DECISION_READ;
 	x->limit = BULK_REQUEST_BYTES;
 	access_identify(r->access, h, client);
-	return bulk_queue_begin(r->bulk, x) == 0
+	return bulk_queue_begin(r->bulk, x, h->fields->chunked) == 0
 		   ? DECISION_READ
 		   : refuse(ret_answer, LOG_NO_MEMORY);
 }
@@ -406,21 +406,19 @@ routes_verdict(struct routes *r, struct exchange *x,
 static enum decision
 cut(void *service, struct exchange *x, struct response *answer)
 {
-	struct routes *r = service;
-
+	(void)service;
 	if (request_of(x)->bulk == NULL)
 		return DECISION_ANSWER;
 	if (answer->status == HTTP_413)
 		answer->detail = BULK_REQUEST_TOO_LONG;
-	return bulk_queue_cut(r->bulk, x, answer);
+	return bulk_queue_cut(x, answer);
 }
 
 static void
 leave(void *service, struct exchange *x)
 {
-	struct routes *r = service;
-
-	bulk_queue_leave(r->bulk, x);
+	(void)service;
+	bulk_queue_leave(x);
 }
 
 /* -- after the answer ---------------------------------------------------- */

@@ -36,7 +36,8 @@ server_open(
 	if (bulk_queue_open(&s->bulk,
 		&(struct bulk_queue_options){.max = o->max_bulk_requests,
 		    .max_lines = backend.max_lines,
-		    .wait_ms = backend.verdict_ms},
+		    .wait_ms = backend.verdict_ms,
+		    .pace_ms = o->limit_ms[CONN_BODY]},
 		&s->backend, &s->access) < 0) {
 		reason_set(ret_why, "%s", LOG_NO_MEMORY);
 		return EXIT_TEMPFAIL;

@@ -278,12 +278,85 @@ read_slowly() {
 }
 
 @test "each line of a batch counts against the rate" {
-	ring judge --rate 1/s:100
-	[ "$(increments 1 300 | batch)" = 202 ] # let in, and paid for afterwards
+	ring keep --rate 1/s:100
+	[ "$(increments 1 150 | batch)" = 202 ] # let in, and paid for afterwards
 	[ "$(increments 1 2 | batch -D "$DIR/head")" = 429 ]
 	[ "$(post)" = 429 ]
-	wait_s=$(sed -n 's/^Retry-After: \([0-9]*\).$/\1/pI' "$DIR/head")
-	((wait_s > 190 && wait_s <= 201))
+	wait_s=$(retry_after)
+	((wait_s > 40 && wait_s <= 51))
+	lines_are 150
+}
+retry_after() { sed -n 's/^Retry-After: \([0-9]*\).$/\1/pI' "$DIR/head"; }
+
+@test "more lines than burst and a minute's rate: 429 at once, with their number" {
+	ring keep --rate 10/s:10
+	increments 1 10000 >"$DIR/asked"
+	# Many at once, as one client that is in a hurry.
+	for n in $(seq 10); do
+		curl -s -m 20 -o "$DIR/body.$n" -w '%{http_code}\n' -D "$DIR/head" \
+			--unix-socket "$SOCK" --data-binary @"$DIR/asked" \
+			http://x/increments >"$DIR/code.$n" 3>&- &
+		askers[n]=$!
+	done
+	for n in $(seq 10); do
+		wait "${askers[n]}"
+		[ "$(cat "$DIR/code.$n")" = 429 ]
+		grep -q '"code":"quota-exceeded",.*' "$DIR/body.$n"
+	done
+	grep -q 'in one request, nothing was counted: at most 610","violated-policies":\["default"\]' \
+		"$DIR"/body.*
+	grep -qi '^RateLimit: "default";r=[0-9]*;t=1' "$DIR/head"
+	lines_are 0
+	# A second or two, and not hours, later.
+	let_in() { [ "$(head -n 590 "$DIR/asked" | batch -D "$DIR/head")" = 202 ]; }
+	wait_for 8 let_in
+	lines_are 590
+	[ "$(head -n 590 "$DIR/asked" | batch -D "$DIR/head")" = 429 ]
+	(($(retry_after) > 50 && $(retry_after) <= 60))
+	lines_are 590
+}
+
+@test "a body without a length is taken as the rate allows, then cut" {
+	ring keep --rate 1/s:20 --body-timeout 0.5
+	increments 1 3000 >"$DIR/asked"
+	[ "$(chunked -D "$DIR/head" <"$DIR/asked")" = 207 ]
+	n=$(wc -l <"$LINES_OUT")
+	((n >= 20 && n <= 25))
+	answer_lines_are $((n + 1))
+	head -n "$n" "$DIR/body" | cmp - <(head -n "$n" "$DIR/asked")
+	has_error unavailable $((n + 1))
+	grep -q "used up after $n lines" "$DIR/body"
+	(($(retry_after) >= 1 && $(retry_after) <= 2))
+	grep -qi '^RateLimit: "default";r=0;t=' "$DIR/head"
+	# It owes nothing.
+	let_in() { [ "$(post)" = 202 ]; }
+	wait_for 5 let_in
+}
+
+@test "a body without a length waits for its rate, and is whole then" {
+	ring keep --rate 100/s:10
+	increments 1 60 >"$DIR/asked"
+	since=${EPOCHREALTIME/./}
+	[ "$(chunked <"$DIR/asked")" = 202 ]
+	((${EPOCHREALTIME/./} - since > 450000))
+	cmp "$DIR/asked" "$DIR/body"
+	cmp "$DIR/asked" "$LINES_OUT"
+}
+
+@test "a body that waits for its rate ends with the server" {
+	ring keep --rate 1/s:10
+	increments 1 100 >"$DIR/asked"
+	chunked <"$DIR/asked" >"$DIR/code" 3>&- &
+	remember $!
+	local asker=$!
+	wait_for 5 lines_are 10
+	[ "$(post)" = 429 ]
+	kill "$SERVE"
+	wait "$asker"
+	[ "$(cat "$DIR/code")" = 207 ]
+	n=$(wc -l <"$LINES_OUT")
+	has_error unavailable $((n + 1))
+	status_is 0
 }
 
 # -- in the middle ----------------------------------------------------------------

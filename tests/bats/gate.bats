@@ -499,6 +499,25 @@ start_at() {
 	[ ! -s a/err ] && [ ! -s b/err ]
 }
 
+@test "--rate-shared: the lines of a batch count at the other, however it comes" {
+	acl_redis
+	start_at a --rate 1/s:1000 --rate-shared
+	start_at b --rate 1/s:1000 --rate-shared --body-timeout 0.5
+	many() { # WHERE LINES [ARG...]
+		increments 1 "$2" | at "$1" curl -s -m 10 -o body -w '%{http_code}' \
+			--unix-socket s "${@:3}" --data-binary @- \
+			http://x/increments
+	}
+	[ "$(many a 900)" = 202 ]
+	[ "$(at b taken 50)" -eq 50 ] # b learns by them
+	both_told() { told && [ "$(ttl)" -gt 910000 ]; }
+	wait_for 5 both_told
+	[ "$(many b 500)" = 429 ]
+	[ "$(many b 500 -H 'Transfer-Encoding: chunked')" = 207 ]
+	[ "$(wc -l <b/body)" -lt 200 ]
+	grep -q 'used up after' b/body
+}
+
 @test "INCR_RATE_SHARED: 1 is --rate-shared, 0 is without" {
 	acl_redis
 	INCR_RATE_SHARED=1 start_at a --rate 1/s:20

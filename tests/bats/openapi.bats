@@ -163,6 +163,20 @@ head_of() {
 		as shop "$label" -d "$(increment 504)"
 		VERSION=HTTP/2.0 bytes "$label" '\r\n'
 	done
+	# More lines than its rate allows, of a body with a length and without.
+	increments 1 99 >"$DIR/many"
+	too_many() {
+		as slow 'POST /increments' --data-binary "@$DIR/many"
+		grep -q 'at most 61' "$DIR/answers/$answers"
+	}
+	wait_for 8 too_many
+	cut_off() {
+		as slow 'POST /increments' -H 'Transfer-Encoding: chunked' \
+			--data-binary "@$DIR/many"
+		last_is 207
+	}
+	wait_for 8 cut_off
+	grep -q '^Retry-After: ' "$DIR/answers/$answers"
 	# The examples of requests.
 	sed -n '/^              {"key/,/^      resp/p' "$API" |
 		sed -n 's/^              {/{/p' | head -n 2 >"$DIR/asked"

@@ -41,6 +41,8 @@ static struct parts {
 	size_t n_got;
 } parts;
 
+static struct access_options parts_access; /* of the next parts_open() */
+
 static void
 parts_take(void *service, struct exchange *x, const struct backend_verdict *v)
 {
@@ -54,7 +56,6 @@ parts_take(void *service, struct exchange *x, const struct backend_verdict *v)
 static inline void
 parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 {
-	static const struct access_options open;
 	struct backend_options o = {.max_lines = max_lines,
 	    .verdict_ms = 60000,
 	    .verdict = parts_take,
@@ -72,14 +73,15 @@ parts_open(uint64_t max_lines, uint64_t max_requests, bool tagged)
 	parts.lines = out[0];
 	parts.verdicts = in[1];
 	check(loop_open(&parts.loop) == 0, "loop");
-	check(access_open(&parts.access, &open, &parts.loop, why) == 0, "%s",
-	    why);
+	check(access_open(&parts.access, &parts_access, &parts.loop, why) == 0,
+	    "%s", why);
 	check(backend_open(&parts.backend, &o, &parts.loop, &reason) == 0, "%s",
 	    reason);
 	check(bulk_queue_open(&parts.bulk,
 		  &(struct bulk_queue_options){.max = max_requests,
 		      .max_lines = max_lines,
-		      .wait_ms = 60000},
+		      .wait_ms = 60000,
+		      .pace_ms = 60000},
 		  &parts.backend, &parts.access) == 0,
 	    "bulk queue");
 	parts.routes = (struct routes){.access = &parts.access,

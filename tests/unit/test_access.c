@@ -213,6 +213,71 @@ test_rate(void)
 	access_close(&a);
 }
 
+/* The other lines of a request: all or none. */
+static void
+test_lines(void)
+{
+	struct access_options o = {.rate = {1, 3}};
+	struct access a = {0};
+	struct client c;
+	struct response r;
+	int64_t wait_ms;
+
+	open_access(&a, &o);
+	check(enter(&a, "", "unix", &c, &r) == DECISION_READ, "may");
+	check(access_limits(&c) && access_left(&a, &c, &wait_ms) == 3 &&
+		  wait_ms == 0,
+	    "3 left");
+	check(access_take(&a, &c, 1, &r) == DECISION_READ, "the first");
+	check(access_take_more(&a, &c, 63, &r) == DECISION_ANSWER &&
+		  r.status == HTTP_429 && r.most == 63 && r.left == 2 &&
+		  r.retry_s == 1,
+	    "never: %u, %u s", r.most, r.retry_s);
+	check(access_take_more(&a, &c, 62, &r) == DECISION_READ, "63 in all");
+	check(access_left(&a, &c, &wait_ms) == 0 && wait_ms > 60000 &&
+		  wait_ms <= 61000,
+	    "%jd ms", (intmax_t)wait_ms);
+	check(access_take_more(&a, &c, 9, &r) == DECISION_ANSWER &&
+		  r.most == 0 && r.retry_s > 9,
+	    "later: %u s", r.retry_s);
+	r = access_refusal(&a, &c);
+	check(r.status == HTTP_429 && r.retry_s == 61, "%u s", r.retry_s);
+	access_close(&a);
+}
+
+/* Who takes a place. */
+static void
+test_identity(void)
+{
+	static const char *const other = "X-Forwarded-For: 192.0.2.9\r\n";
+	struct access_options o = {0};
+	struct access a = {0};
+	struct client c[3];
+	struct http_parser h = {0};
+	struct origin from = {0};
+	char text[128];
+	size_t eaten;
+	int n;
+
+	open_access(&a, &o);
+	for (size_t i = 0; i < 3; i++) {
+		memset(&from.peer, i == 2 ? 1 : 0xff, sizeof from.peer);
+		n = snprintf(text, sizeof text,
+		    "POST /increments HTTP/1.1\r\nHost: x\r\n%s\r\n",
+		    i == 0 ? "" : other);
+		h = (struct http_parser){0};
+		check(
+		    http_parser_step(&h, text, (size_t)n, &eaten) == HTTP_HEAD,
+		    "%s", text);
+		access_identify(
+		    &a, &(struct request_head){&h.request, text, &from}, &c[i]);
+	}
+	check(memcmp(&c[0].who, &c[1].who, sizeof c[0].who) != 0 &&
+		  memcmp(&c[1].who, &c[2].who, sizeof c[0].who) != 0,
+	    "a Unix socket is believed, another peer is not");
+	access_close(&a);
+}
+
 int
 main(void)
 {
@@ -224,6 +289,8 @@ main(void)
 	test_tokens();
 	test_addresses();
 	test_rate();
+	test_lines();
+	test_identity();
 	unlink(path);
 	return check_end();
 }

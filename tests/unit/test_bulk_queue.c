@@ -235,7 +235,7 @@ test_clients(void)
 	x[n] = begin_of(4);
 	check(take_place(x[n], "a\n") == HTTP_503, "all are taken");
 	for (size_t i = 0; i <= n; i++)
-		bulk_queue_leave(&parts.bulk, x[i]);
+		bulk_queue_leave(x[i]);
 	for (size_t i = 0; i <= n; i++)
 		exchange_free(x[i]);
 	check(parts.bulk.places.taken == 0, "given back");
@@ -282,7 +282,7 @@ test_window(void)
 	check(feed_lines(x, 1100) == DECISION_HOLD, "a window full");
 	check(count(parts_lines()) == BULK_QUEUE_WINDOW, "of lines");
 	x->pending = 0;
-	bulk_queue_leave(&parts.bulk, x);
+	bulk_queue_leave(x);
 	(void)a;
 	exchange_free(x);
 	parts_close();
@@ -319,7 +319,7 @@ test_turns(void)
 		  pending[0] >= 64,
 	    "%u and %u", pending[0], pending[1]);
 	for (int i = 0; i < 2; i++) {
-		bulk_queue_leave(&parts.bulk, x[i]);
+		bulk_queue_leave(x[i]);
 		exchange_free(x[i]);
 	}
 	check(bulk_queue_due(&parts.bulk) == IO_FOREVER, "nothing waits");
@@ -399,7 +399,7 @@ test_cut(void)
 	check(feed(x, "a\nb") == DECISION_READ, "read on");
 	(void)parts_lines();
 	x->whole = true;
-	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_READ, "awaited");
+	check(bulk_queue_cut(x, &a) == DECISION_READ, "awaited");
 	verdicts(1, "a\n");
 	a = parts_last()->answer;
 	check(parts_last()->decision == DECISION_ANSWER &&
@@ -410,8 +410,7 @@ test_cut(void)
 	x = begin();
 	a = too_long;
 	check(feed(x, "a") == DECISION_READ, "read on");
-	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_ANSWER &&
-		  a.status == HTTP_413,
+	check(bulk_queue_cut(x, &a) == DECISION_ANSWER && a.status == HTTP_413,
 	    "no line: as it is");
 	drop(x, &a);
 	parts_close();
@@ -441,8 +440,7 @@ test_too_many(void)
 	check(d == DECISION_CUT && sent == BULK_REQUEST_LINES + 1, "behind %u",
 	    sent);
 	a = (struct response){.status = HTTP_413, .code = "too-long"};
-	check(bulk_queue_cut(&parts.bulk, x, &a) == DECISION_ANSWER &&
-		  a.status == HTTP_207,
+	check(bulk_queue_cut(x, &a) == DECISION_ANSWER && a.status == HTTP_207,
 	    "%u", (unsigned)a.status);
 	drop(x, &a);
 	parts_close();
@@ -460,7 +458,7 @@ test_left(void)
 	x = begin();
 	check(feed(x, "a\nb\nc\n") == DECISION_HOLD, "one waits");
 	(void)parts_lines();
-	bulk_queue_leave(&parts.bulk, x);
+	bulk_queue_leave(x);
 	check(x->pending == 2 && advance(clock_ms(), &d, &a) == 0,
 	    "it waits no more");
 	verdicts(1, "a\n");
@@ -470,6 +468,182 @@ test_left(void)
 	a = parts_last()->answer;
 	check(*parts_lines() == '\0', "the third was not sent");
 	drop(x, &a);
+	parts_close();
+}
+
+/* -- rates ----------------------------------------------------------------- */
+
+/* One with a rate of 1/s, whose body has a length or none. */
+static struct exchange *
+begin_limited(uint32_t burst, bool chunked)
+{
+	static const char *const fields[] = {
+	    "Content-Length: 1048576", "Transfer-Encoding: chunked"};
+	char text[128];
+	struct response a;
+	enum decision d;
+	struct exchange *x;
+
+	parts_access.rate = (struct ratelimit_quota){1, burst};
+	parts_open(4096, 4, false);
+	snprintf(text, sizeof text,
+	    "POST /increments HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n",
+	    fields[chunked]);
+	x = parts_begin(text, NULL, &d, &a);
+	check(d == DECISION_READ, "let in");
+	return x;
+}
+
+/* All lines or none, once all are there. */
+static void
+test_counted(void)
+{
+	static const struct {
+		size_t lines;
+		enum http_status status;
+		bool early;
+		uint32_t most;
+	} cases[] = {{1, HTTP_202, false, 0}, {7, HTTP_202, false, 0},
+	    {64, HTTP_202, false, 0}, {65, HTTP_429, false, 64},
+	    {66, HTTP_429, true, 64}, {9999, HTTP_429, true, 64}};
+
+	for (size_t i = 0; i < check_n(cases); i++) {
+		struct exchange *x = begin_limited(4, false);
+		size_t lines = cases[i].lines;
+		struct response a = {0};
+		enum decision d = DECISION_READ;
+
+		if (lines > 1)
+			d = feed_lines(x, lines - 1);
+		check((d == DECISION_CUT) == cases[i].early, "%zu", lines);
+		if (cases[i].early) {
+			exchange_free(x);
+			parts_close();
+			continue;
+		}
+		check(d == DECISION_READ && feed(x, "a") == DECISION_READ &&
+			  *parts_lines() == '\0',
+		    "%zu: nothing is sent before", lines);
+		d = end(x, &a);
+		if (cases[i].status == HTTP_202) {
+			check(
+			    d == DECISION_READ && count(parts_lines()) == lines,
+			    "%zu: all are sent", lines);
+			verdicts(lines, "a\n");
+			check(parts_last()->decision == DECISION_ANSWER,
+			    "answered");
+			a = parts_last()->answer;
+		}
+		check(a.status == cases[i].status && a.most == cases[i].most,
+		    "%zu: %u", lines, (unsigned)a.status);
+		drop(x, &a);
+		parts_close();
+	}
+}
+
+/* One of many lines is let in, the next one has to wait; none is sent. */
+static void
+test_counted_later(void)
+{
+	struct exchange *x = begin_limited(4, false), *y;
+	struct response a;
+	enum decision d;
+
+	y = parts_begin("POST /increments HTTP/1.1\r\nHost: x\r\n"
+			"Content-Length: 90\r\n\r\n",
+	    NULL, &d, &a);
+	check(feed_lines(x, 60) == DECISION_READ, "read on");
+	check(end(x, &a) == DECISION_READ, "let in");
+	check(count(parts_lines()) == 60, "all are sent");
+	check(feed_lines(y, 9) == DECISION_READ, "read on");
+	check(end(y, &a) == DECISION_ANSWER && a.status == HTTP_429 &&
+		  a.most == 0 && a.retry_s > 1,
+	    "%u", (unsigned)a.status);
+	check(*parts_lines() == '\0', "none is sent");
+	drop(y, &a);
+	bulk_queue_leave(x);
+	exchange_free(x);
+	parts_close();
+}
+
+/* Its rate is looked at again. */
+static enum decision
+look(struct exchange *x, struct response *ret)
+{
+	check(bulk_queue_next(&parts.bulk, bulk_queue_due(&parts.bulk)) == x,
+	    "its time has come");
+	return bulk_queue_advance(&parts.bulk, x, ret);
+}
+
+/* As many as the burst, then it is not read, and looked at again. */
+static void
+test_paced(void)
+{
+	struct exchange *x = begin_limited(10, true);
+	struct response a;
+	enum decision d = DECISION_CUT;
+	int64_t due_ms;
+
+	check(feed_lines(x, 100) == DECISION_HOLD, "used up");
+	check(count(parts_lines()) == 10, "the burst");
+	due_ms = bulk_queue_due(&parts.bulk);
+	check(due_ms < clock_ms() + 1000, "soon");
+	check(advance(due_ms - 1, &d, &a) == 0, "not yet");
+	check(look(x, &a) == DECISION_HOLD, "still");
+	/* As if time had passed. */
+	for (size_t i = 0; i < (parts.access.rates.mask + 1) * RATELIMIT_WAYS;
+	     i++)
+		parts.access.rates.slots[i].tat_ns = 0;
+	check(look(x, &a) == DECISION_HOLD && count(parts_lines()) == 10,
+	    "ten more");
+	/* The queue is away: nothing waits, nor costs anything. */
+	parts_answer("{\"error\":{\"code\":\"unavailable\",\"detail\":\"\","
+		     "\"line\":1}}\n");
+	check(parts_last()->decision == DECISION_READ &&
+		  bulk_queue_due(&parts.bulk) == IO_FOREVER &&
+		  bulk_request_lines(request_of(x)->bulk) == 100,
+	    "the others are not tried");
+	bulk_queue_leave(x);
+	exchange_free(x);
+	parts_close();
+}
+
+/* It waits for so long, then what was taken is answered. */
+static void
+test_paced_end(void)
+{
+	static const char last[] = "used up after 3 lines\",\"line\":4}}\n";
+	struct exchange *x = begin_limited(3, true);
+	struct response a = {0};
+
+	parts.bulk.set.pace_ms = 1;
+	check(feed(x, "a\n") == DECISION_READ, "the first");
+	check(bulk_queue_data(&parts.bulk, x, "a\na\na\na\n", 8, &a) ==
+		  DECISION_CUT,
+	    "no unit within that time");
+	check(count(parts_lines()) == 3, "three were sent");
+	verdicts(3, "a\n");
+	x->whole = true;
+	check(bulk_queue_cut(x, &a) == DECISION_ANSWER &&
+		  a.status == HTTP_207 && a.retry_s == 1 && a.quota == 1 &&
+		  strcmp(a.policy, "default") == 0,
+	    "%u", (unsigned)a.status);
+	check(memmem(a.text, a.text_len, last, sizeof last - 1) != NULL, "%.*s",
+	    (int)a.text_len, a.text);
+	drop(x, &a);
+	parts_close();
+
+	/* The same while it is held. */
+	x = begin_limited(3, true);
+	check(feed_lines(x, 9) == DECISION_HOLD, "held");
+	(void)parts_lines();
+	request_of(x)->bulk->held_to_ms = 1;
+	check(look(x, &a) == DECISION_CUT && a.status == HTTP_429, "cut");
+	check(bulk_queue_cut(x, &a) == DECISION_READ &&
+		  bulk_queue_due(&parts.bulk) == IO_FOREVER,
+	    "it waits no more");
+	bulk_queue_leave(x);
+	exchange_free(x);
 	parts_close();
 }
 
@@ -488,5 +662,9 @@ main(void)
 	test_cut();
 	test_too_many();
 	test_left();
+	test_counted();
+	test_counted_later();
+	test_paced();
+	test_paced_end();
 	return check_end();
 }

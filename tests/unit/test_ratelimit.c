@@ -117,6 +117,43 @@ refusals(void)
 	ratelimit_close(&r);
 }
 
+/* A request that has taken one unit takes the others: within the burst and a
+ * minute's rate, with all that is owed. */
+static void
+requests(void)
+{
+	struct ratelimit_quota l = {10, 20};
+	struct ratelimit_key a = key(1);
+	struct ratelimit_left left = {0};
+	struct ratelimit r;
+	int64_t now = start_ns;
+
+	check(ratelimit_open(&r, 64, &seed) == 0, "open");
+	check(ratelimit_most(&l) == 620, "%u", ratelimit_most(&l));
+	left = ratelimit_look(&r, &a, &l, now);
+	check(left.units == 20 && left.wait_ns == 0, "all: %u", left.units);
+	check(ratelimit_take(&r, &a, &l, 1, now, &left), "its first");
+	check(
+	    !ratelimit_take_more(&r, &a, &l, 620, now, &left), "one too many");
+	check(left.units == 19 && left.wait_ns > 0, "%u left", left.units);
+	check(ratelimit_take_more(&r, &a, &l, 299, now, &left), "300 in all");
+	left = ratelimit_look(&r, &a, &l, now);
+	check(left.units == 0 && left.wait_ns == 28 * SECOND + SECOND / 10,
+	    "%jd", (intmax_t)left.wait_ns);
+	/* Once one may be sent again, what fits into the rest of a minute. */
+	now += left.wait_ns;
+	check(ratelimit_take(&r, &a, &l, 1, now, &left), "one");
+	check(!ratelimit_take_more(&r, &a, &l, 610, now, &left), "too many");
+	check(left.wait_ns == SECOND + SECOND / 10, "%jd",
+	    (intmax_t)left.wait_ns);
+	check(ratelimit_take_more(&r, &a, &l, 600, now, &left), "what fits");
+	check(!ratelimit_take(&r, &a, &l, 1, now + 60 * SECOND, &left) &&
+		  ratelimit_take(
+		      &r, &a, &l, 1, now + 60 * SECOND + SECOND / 10, &left),
+	    "a minute, then one");
+	ratelimit_close(&r);
+}
+
 /* The largest of everything, for as long as it can be asked for. */
 static void
 edges(void)
@@ -188,6 +225,7 @@ main(void)
 	long_run(100, 100);
 	long_run(1000, 5);
 	refusals();
+	requests();
 	edges();
 	full();
 	return check_end();
