@@ -30,6 +30,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/outage.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "consume/consumer.h"
 #include "queue/queue.h"
@@ -53,6 +54,7 @@ enum {
 };
 
 static const char *url, *queue_name;
+static struct sandbox sandbox;
 static uint64_t batch_max;
 static bool once, replicas_told;
 static uint64_t replicas;
@@ -79,13 +81,15 @@ static const struct option_def defs[] = {
 	.dest = &once},
     OPTIONS_WAIT(
 	&wait_ms, "(for ever, 30 with -o)", 0, "wait this long for Redis"),
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-consume",
     .purpose = "Takes increments from the queue in Redis and writes them, with "
 	       "checkpoints,\nto standard output.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &sandbox};
 
 static struct metric series[M_COUNT] = {
     [M_CONSUMED] = {METRIC_CONSUMED},
@@ -138,6 +142,8 @@ begin(struct consumer *c, int argc, char **argv)
 	if (once && wait_ms == IO_FOREVER)
 		wait_ms = ONCE_WAIT_MS;
 	io_output(STDOUT_FILENO);
+	options_allow(&sandbox, url);
+	(void)sandbox_enter(&sandbox);
 	c->queue = queue_open(url, queue_name, &why);
 	if (c->queue == NULL)
 		log_die(log_status(why), "redis: %s", why);

@@ -31,6 +31,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/outage.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "base/url.h"
 #include "flush/flush_metrics.h"
@@ -57,6 +58,7 @@ static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
 static uint64_t max_keys, high_water;
 static enum queue_identity adopt;
 static bool adopts;
+static struct sandbox sandbox = {.needs = SANDBOX_SIGNAL | SANDBOX_KEYRING};
 
 static const char *take_adopt(void *dest, const char *text);
 
@@ -101,12 +103,14 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &adopt,
 	.call = take_adopt},
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-flush",
     .purpose = "Adds increments up by key and counts them in Postgres.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &sandbox};
 
 static struct lines input;
 static int exit_status;              /* at the end: 0, 1 or 111 */
@@ -159,6 +163,9 @@ begin(struct flusher *f, int argc, char **argv)
 	options_parse(&prog, argc, argv);
 	if (!adopts)
 		once_open(prog.name);
+	sandbox_names(&sandbox);
+	sandbox_folder(&sandbox, "/", SANDBOX_READ); /* libpq has many files */
+	(void)sandbox_enter(&sandbox);
 	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0 ||
 	    (why = dial_check(&parts)) != NULL)

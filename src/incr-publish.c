@@ -28,6 +28,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "publish/publisher.h"
 #include "record/control.h"
@@ -65,6 +66,7 @@ static int64_t grace_ms;
 static uint64_t replicas;
 static bool replicas_told;
 static struct publisher_settings settings;
+static struct sandbox sandbox;
 
 static const struct option_def options[] = {
     QUEUE_NAME_OPTION(&settings.queue, "the queue"),
@@ -93,12 +95,14 @@ static const struct option_def options[] = {
     OPTIONS_WAIT(&settings.wait_ms, "(5 with --echo, else for ever)", 100,
 	"how long to wait for Redis"),
     OPTIONS_GRACE(&grace_ms, "how long to go on after a signal"),
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-publish",
     .purpose = "Puts increments on the queue in Redis, each exactly once.",
     .defs = options,
-    .n_defs = sizeof options / sizeof *options};
+    .n_defs = sizeof options / sizeof *options,
+    .sandbox = &sandbox};
 
 enum {
 	PUBLISHED,
@@ -171,6 +175,8 @@ open_all(struct publish *p)
 	if (p->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	open_metrics();
+	options_allow(&sandbox, settings.url);
+	(void)sandbox_enter(&sandbox);
 	settings.replicas = replicas_told ? &replicas : NULL;
 	if (publisher_open(&p->publisher, &settings, &why) < 0)
 		log_die(log_status(why), "redis: %s", why);

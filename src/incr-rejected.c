@@ -43,6 +43,7 @@ static const char *const commands[COMMANDS] = {
     "list", "count", "republish", "drop"};
 
 static const char *url, *queue_name;
+static struct sandbox sandbox;
 static int64_t wait_ms;
 static uint64_t number = UINT64_MAX;
 static bool all, raw, yes;
@@ -83,6 +84,7 @@ static const struct option_def defs[] = {
 	.help = "drop: do not ask",
 	.kind = OPTIONS_FLAG,
 	.dest = &yes},
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-rejected",
@@ -90,7 +92,8 @@ static const struct options_prog prog = {.name = "incr-rejected",
     .purpose =
 	"Lists, counts, republishes or drops the dead letters of a queue.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &sandbox};
 
 /* What a command is to do with the list, and what it has done. */
 struct job {
@@ -163,6 +166,8 @@ begin(struct job *j, int argc, char **argv)
 		    "by list",
 		    options_shown(why), MESSAGE_ID_TEXT);
 	}
+	options_allow(&sandbox, url);
+	(void)sandbox_enter(&sandbox);
 	j->cursor = (struct list_cursor){.q = queue_open(url, queue_name, &why),
 	    .wait_ms = wait_ms,
 	    .list = {.kind = QUEUE_REJECTED},

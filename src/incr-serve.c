@@ -390,11 +390,8 @@ enter_sandbox(void)
 			sandbox_file(b, opt.listen[i], SANDBOX_REMOVE);
 	if (opt.metrics != NULL && strchr(opt.metrics, '/') != NULL)
 		sandbox_file(b, opt.metrics, SANDBOX_REMOVE);
-	if (s.server.access.shared.session != NULL) {
-		b->needs |= SANDBOX_CONNECT;
-		options_allow(b);
-		sandbox_redis(b, opt.redis);
-	}
+	if (s.server.access.shared.session != NULL)
+		options_allow(b, opt.redis);
 	(void)sandbox_enter(b);
 }
 

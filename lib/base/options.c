@@ -387,8 +387,9 @@ options_refresh(const char *text)
 }
 
 void
-options_allow(struct sandbox *s)
+options_allow(struct sandbox *s, const char *url)
 {
+	sandbox_redis(s, url);
 	for (size_t i = 0; i < KEPT; i++)
 		sandbox_file(s, kept[i].path, SANDBOX_READ);
 }

@@ -139,7 +139,8 @@ const char *options_shown(const char *word);
  * nothing. */
 void options_refresh(const char *text);
 
-/* Allows the folders of the files that options_refresh() reads. */
-void options_allow(struct sandbox *s);
+/* Allows the folders of the files that options_refresh() reads, and what
+ * connections to the Redis of url need. */
+void options_allow(struct sandbox *s, const char *url);
 
 #endif

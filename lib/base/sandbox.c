@@ -1,6 +1,7 @@
 /* Gives up files and system calls, with landlock and seccomp. */
 #include "base/sandbox.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -59,6 +60,7 @@ static const uint64_t rights[SANDBOX_USES] = {
 	READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE,
     [SANDBOX_REMOVE] = REMOVE_FILE};
 
+static bool hosts_are_numbers(const struct url_redis *u);
 static void allow_own(struct sandbox *s);
 static void drop_capabilities(unsigned needs);
 static int restrict_files(const struct sandbox *s);
@@ -110,11 +112,25 @@ sandbox_names(struct sandbox *s)
 	    "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
 	    "/run/nscd", "/var/lib/sss"};
 
+	s->needs |= SANDBOX_CONNECT | SANDBOX_LIBRARY;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		sandbox_folder(s, folders[i], SANDBOX_READ);
 	sandbox_file(s, "/etc/resolv.conf", SANDBOX_READ);
 	sandbox_file(s, getenv("SSL_CERT_FILE"), SANDBOX_READ);
 	sandbox_folder(s, getenv("SSL_CERT_DIR"), SANDBOX_READ);
+}
+
+/* Such as libc takes for an address without looking anything up. */
+static bool
+hosts_are_numbers(const struct url_redis *u)
+{
+	struct in6_addr ip;
+
+	for (size_t i = 0; i < u->n_hosts; i++)
+		if (inet_pton(AF_INET, u->hosts[i].name, &ip) != 1 &&
+		    inet_pton(AF_INET6, u->hosts[i].name, &ip) != 1)
+			return false;
+	return true;
 }
 
 void
@@ -125,7 +141,9 @@ sandbox_redis(struct sandbox *s, const char *url)
 
 	if (s->off || url_parse_redis(url, &u, &why) < 0)
 		return;
-	sandbox_names(s);
+	s->needs |= SANDBOX_CONNECT;
+	if (u.tls || u.sentinel || !hosts_are_numbers(&u))
+		sandbox_names(s);
 	sandbox_file(s, u.cacert, SANDBOX_READ);
 	sandbox_file(s, u.cert, SANDBOX_READ);
 	sandbox_file(s, u.key, SANDBOX_READ);
@@ -160,7 +178,7 @@ allow_own(struct sandbox *s)
 	char *first;
 
 	sandbox_folder(s, metrics, SANDBOX_REPLACE);
-	if (connects || metrics != NULL || SANDBOX_SANITIZED)
+	if (connects || metrics != NULL)
 		sandbox_folder(s, "/proc", SANDBOX_READ);
 	if (!connects || runtime == NULL)
 		return;
@@ -204,6 +222,10 @@ restrict_files(const struct sandbox *s)
 	int ruleset, saved;
 	long result;
 
+	if (SANDBOX_SANITIZED && abi >= 0) {
+		errno = ENOTSUP;
+		return -1;
+	}
 	if (abi < 0)
 		return -1;
 	ruleset = (int)syscall(CREATE_RULESET, &attr, size, 0);

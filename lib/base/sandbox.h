@@ -42,14 +42,15 @@ void sandbox_folder(struct sandbox *s, const char *path, enum sandbox_use use);
 /* The folder of a file, and the one to which its links lead. */
 void sandbox_file(struct sandbox *s, const char *path, enum sandbox_use use);
 
-/* The files that looking up names and TLS need. */
+/* Looks names up, and speaks TLS: needs libraries, and files of the system. */
 void sandbox_names(struct sandbox *s);
 
-/* These, and the files that a URL of Redis names, url.h. */
+/* Connects to the Redis of a URL, url.h: with the files that it names, and with
+ * sandbox_names() if it has TLS, sentinels or a name of a host. */
 void sandbox_redis(struct sandbox *s, const char *url);
 
-/* What is not on: 0, or the errno that says why.  ENOTSUP of seccomp: there is
- * no filter for this kind of machine. */
+/* What is not on: 0, or the errno that says why.  ENOTSUP also means: no filter
+ * for this kind of machine, no landlock in a build with sanitizers. */
 struct sandbox_off {
 	int landlock, seccomp;
 };

@@ -75,29 +75,29 @@ static const struct rule rules[] = {
 #endif
     UNLESS(pidfd_send_signal, SANDBOX_SIGNAL),
 
-    /* Sockets.  To look up names, libc binds one of AF_NETLINK. */
+    /* Sockets.  To look names up, libc binds one of AF_NETLINK. */
     UNLESS(socket, SANDBOX_CONNECT),
     {.number = SYS_socket, .test = IF_GREATER, .value = 16 /* AF_NETLINK */},
     REFUSED(socketpair),
     REFUSED(listen),
-    UNLESS(bind, SANDBOX_CONNECT),
+    UNLESS(bind, SANDBOX_LIBRARY),
     UNLESS(connect, SANDBOX_CONNECT),
     UNLESS(accept, SANDBOX_ACCEPT),
     UNLESS(accept4, SANDBOX_ACCEPT),
 
-    /* New code.  To look up names, libc may load a library. */
+    /* New code. */
     {.number = SYS_mmap,
-	.unless = SANDBOX_CONNECT,
+	.unless = SANDBOX_LIBRARY,
 	.test = IF_SET,
 	.arg = 2,
 	.value = PROT_EXEC},
     {.number = SYS_mprotect,
-	.unless = SANDBOX_CONNECT,
+	.unless = SANDBOX_LIBRARY,
 	.test = IF_SET,
 	.arg = 2,
 	.value = PROT_EXEC},
     {.number = SYS_pkey_mprotect,
-	.unless = SANDBOX_CONNECT,
+	.unless = SANDBOX_LIBRARY,
 	.test = IF_SET,
 	.arg = 2,
 	.value = PROT_EXEC},
@@ -136,9 +136,9 @@ static const struct rule rules[] = {
     REFUSED(bpf),
     REFUSED(perf_event_open),
     REFUSED(userfaultfd),
-    REFUSED(keyctl),
-    REFUSED(add_key),
-    REFUSED(request_key),
+    UNLESS(keyctl, SANDBOX_KEYRING),
+    UNLESS(add_key, SANDBOX_KEYRING),
+    UNLESS(request_key, SANDBOX_KEYRING),
     REFUSED(init_module),
     REFUSED(finit_module),
     REFUSED(delete_module),

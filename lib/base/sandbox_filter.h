@@ -14,12 +14,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* At its end the leak checker reads /proc, and traces this process from
- * another one. */
-#if defined __SANITIZE_ADDRESS__
+/* A sanitizer writes its reports to files of its own, and at the end the leak
+ * checker traces this process from another one: without landlock then. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANDBOX_SANITIZED true
 #elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
+    __has_feature(thread_sanitizer)
 #define SANDBOX_SANITIZED true
 #endif
 #endif
@@ -30,8 +31,10 @@
 /* What a program goes on doing. */
 enum sandbox_need {
 	SANDBOX_ACCEPT = 1 << 0,  /* accepts connections */
-	SANDBOX_CONNECT = 1 << 1, /* makes connections, looks names up */
-	SANDBOX_SIGNAL = 1 << 2   /* sends signals to other processes */
+	SANDBOX_CONNECT = 1 << 1, /* makes connections */
+	SANDBOX_LIBRARY = 1 << 2, /* loads libraries: libc, to look names up */
+	SANDBOX_SIGNAL = 1 << 3,  /* sends signals to other processes */
+	SANDBOX_KEYRING = 1 << 4  /* logs in with what the kernel keeps */
 };
 
 enum { SANDBOX_FILTER_MAX = 512 };

@@ -177,21 +177,27 @@ written_by() {
 build_clock() {
 	cat >clock.c <<-'END'
 		#define _GNU_SOURCE
-		#include <stdio.h>
+		#include <fcntl.h>
+		#include <stdlib.h>
 		#include <sys/syscall.h>
 		#include <time.h>
 		#include <unistd.h>
+		static int fd = -1;
+		__attribute__((constructor)) static void
+		begin(void) /* before the sandbox */
+		{
+			int low = open(AHEAD, O_RDONLY | O_CREAT, 0600);
+			fd = fcntl(low, F_DUPFD_CLOEXEC, 100);
+			close(low);
+		}
 		int
 		clock_gettime(clockid_t id, struct timespec *ts)
 		{
 			int r = (int)syscall(SYS_clock_gettime, id, ts);
-			FILE *f = id == CLOCK_BOOTTIME ? fopen(AHEAD, "r") : NULL;
-			long ahead = 0;
-			if (f != NULL) {
-				if (fscanf(f, "%ld", &ahead) == 1)
-					ts->tv_sec += ahead;
-				fclose(f);
-			}
+			char text[32] = "";
+			if (id == CLOCK_BOOTTIME &&
+			    pread(fd, text, sizeof text - 1, 0) > 0)
+				ts->tv_sec += atol(text);
 			return r;
 		}
 	END

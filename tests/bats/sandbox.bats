@@ -171,11 +171,43 @@ replaced() { [ "$(stat -c %i metrics/incr-serve-*.prom)" != "$before" ]; }
 		-l ./s --rate 5/s --rate-shared <ring >ring 7>&-
 	wait_for 5 confined $!
 	run tried $!
-	[ "$output" = "$(sed -e 's/passwd EACCES/passwd works/' \
-		-e 's/socket EPERM/socket works/' -e 's/code EPERM/code works/' \
-		<<<"$refused")" ]
+	[ "$output" = "$(of_clients)" ]
 	exec 7>&-
 	kill $!
+}
+
+# of_clients: what those are refused that make connections
+of_clients() { sed 's/socket EPERM/socket works/' <<<"$refused"; }
+
+# of_names: and also look names up
+of_names() {
+	of_clients | sed 's/passwd EACCES/passwd works/; s/code EPERM/code works/'
+}
+
+@test "incr-publish, incr-consume, incr-flush: they write no file, run no program" {
+	build_tries
+	all_of_it
+	use_redis
+	use_postgres
+	mkdir metrics
+	export INCR_METRICS_DIR=$DIR/metrics INSIDE=$DIR/tries
+	mkfifo in stream
+	exec 7<>in 8<>stream
+	for command in 'incr-publish <in' 'incr-consume >stream 8>&-' \
+		'incr-flush -i 0.1 <stream 8>&-'; do
+		background env LD_PRELOAD="$DIR/inside.so" \
+			sh -c "exec $command" 7>&-
+		wait_for 5 confined $!
+		run tried $!
+		case $command in
+		*flush*) [ "$output" = "$(of_names | sed 's/read EACCES/read works/')" ] ;;
+		*) [ "$output" = "$(of_clients)" ] ;;
+		esac
+	done
+	# And they go on, over connections that they make now.
+	increment 3 >&7
+	wait_for 10 sum_is 3
+	exec 7>&- 8>&-
 }
 
 @test "--no-sandbox, INCR_NO_SANDBOX: all of it works, and --version says so" {

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-enum { ALL = SANDBOX_ACCEPT | SANDBOX_CONNECT | SANDBOX_SIGNAL, BROKEN = -1 };
+enum { ALL = (SANDBOX_KEYRING << 1) - 1, BROKEN = -1 };
 
 static struct sock_filter code[SANDBOX_FILTER_MAX];
 static size_t n;
@@ -76,7 +76,7 @@ always(void)
 	static const long refused[] = {SYS_execve, SYS_execveat,
 	    SYS_process_vm_readv, SYS_process_vm_writev, SYS_listen,
 	    SYS_socketpair, SYS_bpf, SYS_io_uring_setup, SYS_userfaultfd,
-	    SYS_keyctl, SYS_mount, SYS_unshare, SYS_perf_event_open};
+	    SYS_mount, SYS_unshare, SYS_perf_event_open};
 	static const long passes[] = {SYS_read, SYS_write, SYS_openat,
 	    SYS_close, SYS_ppoll, SYS_epoll_pwait, SYS_getrandom, SYS_futex,
 	    SYS_brk, SYS_munmap, SYS_mremap, SYS_exit_group, SYS_exit,
@@ -120,10 +120,11 @@ needs(void)
 		unsigned need;
 	} cases[] = {{SYS_accept, 0, SANDBOX_ACCEPT},
 	    {SYS_accept4, 0, SANDBOX_ACCEPT}, {SYS_socket, 0, SANDBOX_CONNECT},
-	    {SYS_bind, 0, SANDBOX_CONNECT}, {SYS_connect, 0, SANDBOX_CONNECT},
-	    {SYS_mmap, PROT_READ | PROT_EXEC, SANDBOX_CONNECT},
-	    {SYS_mprotect, PROT_EXEC, SANDBOX_CONNECT},
-	    {SYS_pkey_mprotect, PROT_EXEC, SANDBOX_CONNECT},
+	    {SYS_bind, 0, SANDBOX_LIBRARY}, {SYS_connect, 0, SANDBOX_CONNECT},
+	    {SYS_mmap, PROT_READ | PROT_EXEC, SANDBOX_LIBRARY},
+	    {SYS_mprotect, PROT_EXEC, SANDBOX_LIBRARY},
+	    {SYS_pkey_mprotect, PROT_EXEC, SANDBOX_LIBRARY},
+	    {SYS_keyctl, 0, SANDBOX_KEYRING},
 	    {SYS_pidfd_send_signal, 0, SANDBOX_SIGNAL}};
 
 	for (unsigned given = 0; given <= ALL; given++) {
