@@ -3,8 +3,9 @@
 #
 # A page says by a comment what a block is: run (it runs, exits 0 and says
 # nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
-# incr-up does), cron (as a crontab), client (clients.bats), sql, redis.  Every
-# other command line of a page runs, too, or commands.not says why it does not.
+# incr-up does), cron (as a crontab), client (clients.bats), fresh (fresh.bats),
+# redis.  Every other command line of a page runs, too, or commands.not says why
+# it does not.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -253,8 +254,8 @@ marked() {
 	place
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
-	# Blocks of these kinds run in other tests, here or in clients.bats.
-	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis|client' &&
+	# Blocks of these kinds run in other tests, here, in clients.bats or in fresh.bats.
+	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis|client|fresh' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere
@@ -471,8 +472,10 @@ takes() {
 @test "the role of incr(7) is enough for incr-flush, in SQL and no more" {
 	use_redis
 	use_postgres
-	blocks sql "$MAN/incr.7"
-	sed -i 's/incr_flush/'"flush_$BATS_SUITE_TEST_NUMBER"'/g' sql.1
+	blocks fresh "$MAN/incr.7"
+	sed -n "/<<'END'$/,/^END$/p" fresh.1 | sed '1d;$d' >sql.1
+	[ "$(wc -l <sql.1)" = 4 ]
+	sed -i "s/\"incr-drain\"/flush_$BATS_SUITE_TEST_NUMBER/g" sql.1
 	psql -Xq -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -f sql.1
 	owner=$DATABASE_URL
 	DATABASE_URL=${owner/user=postgres/user=flush_$BATS_SUITE_TEST_NUMBER}
