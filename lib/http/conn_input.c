@@ -71,12 +71,13 @@ take_head(
 	conn_input_decide(in, env, x, d, &answer);
 	if (x->answered)
 		x->limit = DISCARD_MAX;
-	answer = response_fault(FAULT_TOO_LONG);
-	if (r->length > CONN_INPUT_READ_ON ||
-	    (r->expects && (x->answered || r->length > x->limit)))
-		conn_input_cut(in, env, &answer);
-	else if (r->length > x->limit)
-		refuse(in, env, x, &answer);
+	if (r->length > x->limit || (r->expects && x->answered)) {
+		answer = response_fault(FAULT_TOO_LONG);
+		if (r->expects || r->length > CONN_INPUT_READ_ON)
+			conn_input_cut(in, env, &answer);
+		else
+			refuse(in, env, x, &answer);
+	}
 	x->awaits_continue = r->expects && !x->whole;
 }
 
@@ -155,10 +156,6 @@ refuse(struct conn_input *in, const struct conn_input_env *env,
 {
 	struct response answer = *why;
 
-	if (x->awaits_continue) { /* it sends nothing before an answer */
-		conn_input_cut(in, env, why);
-		return;
-	}
 	x->unannounced |= !x->close;
 	x->close = x->refused = true;
 	x->limit = CONN_INPUT_READ_ON;

@@ -31,7 +31,7 @@ enum conn_input_state {
 	CONN_INPUT_ENDED /* the client has ended its output */
 };
 
-enum { CONN_INPUT_READ_ON = 2 << 20 /* bytes of a body, at most */ };
+enum { CONN_INPUT_READ_ON = 16 << 20 /* bytes of a body, at most */ };
 
 /* All zero is the beginning. */
 struct conn_input {

@@ -130,9 +130,11 @@ sends='
 
 @test "a client on a Unix socket that sends all before it reads gets its answer" {
 	ring judge --body-timeout 100 --write-timeout 100
-	local chunk i
+	local chunk i long
 	increments 1 17000 >"$DIR/17000"
-	increments 1 80000 >"$DIR/80000" # more than is read before the answer
+	increments 1 80000 >"$DIR/80000"
+	increments 1 320000 >"$DIR/320000" # more than is read before the answer
+	[ "$(wc -c <"$DIR/320000")" -gt 16777216 ]
 	[ "$(wc -c <"$DIR/17000")" -lt 1048576 ]
 	for i in 1 2 3; do
 		for chunk in 0 100000; do
@@ -140,9 +142,13 @@ sends='
 			grep -q '^HTTP/1.1 207 ' "$DIR/answer"
 			tail -n 1 "$DIR/answer" | grep -q '"too-long".*"line":10001'
 		done
-		perl -MIO::Socket::UNIX -e "$sends" "$SOCK" "$DIR/80000" 100000 >"$DIR/answer"
-		grep -q '^HTTP/1.1 207 ' "$DIR/answer"
-		tail -n 1 "$DIR/answer" | grep -q '"too-long".*"line":10001'
+		for long in 80000 320000; do
+			perl -MIO::Socket::UNIX -e "$sends" "$SOCK" "$DIR/$long" 100000 >"$DIR/answer"
+			grep -q '^HTTP/1.1 207 ' "$DIR/answer"
+			tail -n 1 "$DIR/answer" | grep -q '"too-long".*"line":10001'
+			perl -MIO::Socket::UNIX -e "$sends" "$SOCK" "$DIR/$long" 0 >"$DIR/answer"
+			grep -q '^HTTP/1.1 413 ' "$DIR/answer"
+		done
 	done
 }
 
@@ -187,6 +193,21 @@ for i in range(int(n)):
     except Exception as e:
         print(repr(e))
 '
+urllib='
+import sys, urllib.request, urllib.error
+url, file, chunked, n = sys.argv[1:]
+body = open(file, "rb").read()
+def parts():
+    for i in range(0, len(body), 16384):
+        yield body[i:i + 16384]
+for i in range(int(n)):
+    try:
+        print(urllib.request.urlopen(url, parts() if chunked == "1" else body).status)
+    except urllib.error.HTTPError as e:
+        print(e.code)
+    except Exception as e:
+        print(repr(e))
+'
 
 @test "clients that a limit cuts off get their answer, past and through Caddy" {
 	ring judge
@@ -210,6 +231,27 @@ for i in range(int(n)):
 	cat "$DIR/sums"
 	# With a length it is 413 before a line is taken, else 207.
 	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '32207 32404 64413' ]
+}
+
+@test "so do those that send far too much through Caddy, up to 16 MiB" {
+	ring judge
+	caddy_front
+	local size chunked
+	increments 1 300000 >"$DIR/all"
+	for size in 2500000 16000000; do
+		head -c "$size" "$DIR/all" >"$DIR/long"
+		for chunked in 0 1; do
+			perl -e "$tiny" "http://127.0.0.1:$caddy/increments" \
+				"$DIR/long" $chunked 3
+			/usr/bin/python3 -c "$requests" \
+				"http://127.0.0.1:$caddy/increments" "$DIR/long" $chunked 3
+			/usr/bin/python3 -c "$urllib" \
+				"http://127.0.0.1:$caddy/increments" "$DIR/long" $chunked 3
+		done
+	done >"$DIR/statuses"
+	sort "$DIR/statuses" | uniq -c >"$DIR/sums"
+	cat "$DIR/sums"
+	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '18207 18413' ]
 }
 
 # -- browsers ---------------------------------------------------------------------

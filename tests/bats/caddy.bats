@@ -335,7 +335,7 @@ ups_are() { [ "$(grep -c '"host is up"' caddy.log)" = "$1" ]; }
 
 @test "a body that is too large: 413, problem+json" {
 	stand_in sink
-	head -c 2200000 /dev/zero >large
+	head -c 18000000 /dev/zero >large
 	run curl -s -w ' %{http_code} %{content_type}' --data-binary @large \
 		"http://127.0.0.1:$port/increments"
 	[[ "$output" == *'"code":"too-long"'*' 413 application/problem+json' ]]
