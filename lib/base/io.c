@@ -161,7 +161,7 @@ static int64_t
 write_escaped(int fd, const unsigned char *p, size_t n)
 {
 	static size_t begun; /* bytes of the escape of p[0] */
-	char text[SHOWN_MAX];
+	char text[SHOWN_MAX] = "";
 	size_t size[SHOWN_MAX / ESCAPE_MAX], len = 0, i;
 	int64_t done;
 
