@@ -317,7 +317,7 @@ called() (
 	command -v dpkg-query >/dev/null || skip "no dpkg"
 	cd "$BATS_TEST_TMPDIR"
 	# Words that are something else in our shell.
-	words='file|look|write|sql|watch|as|free|apt-get'
+	words='file|look|write|sql|watch|as|free|apt-get|opt|passwd'
 	called | grep -vxE "$words" |
 		PATH=/usr/bin:/bin:/usr/sbin:/sbin xargs bash -c 'type -P "$@"' _ |
 		xargs dpkg -S 2>/dev/null | cut -d: -f1 | sort -u |
