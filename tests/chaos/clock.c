@@ -1,7 +1,8 @@
 /*
  * clock: a shared object for LD_PRELOAD.  Adds to what a process takes for
- * the time of day as many seconds as the file CHAOS_CLOCK says: an int64_t,
- * read at every call, so that the clock steps when the file is written.
+ * the time of day as many seconds as the file INCR_CHAOS_CLOCK says: an
+ * int64_t, read at every call, so that the clock steps when the file is
+ * written.
  * Other clocks (CLOCK_MONOTONIC, CLOCK_BOOTTIME) go on as they are.
  */
 #include <dlfcn.h>
@@ -19,7 +20,7 @@ static int (*clock_gettime_of_libc)(clockid_t, struct timespec *);
 __attribute__((constructor)) static void
 find_file(void)
 {
-	const char *path = getenv("CHAOS_CLOCK");
+	const char *path = getenv("INCR_CHAOS_CLOCK");
 	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	void *there;
 

@@ -33,7 +33,7 @@ reach() {
 redis_up() {
 	local node=${1:-redis}
 	[ $# = 0 ] || shift
-	LD_PRELOAD=$ROOT/build/chaos/clock.so CHAOS_CLOCK=$D/clock.redis \
+	LD_PRELOAD=$ROOT/build/chaos/clock.so INCR_CHAOS_CLOCK=$D/clock.redis \
 		redis_start "$D/$node" --appendfsync always \
 		--maxmemory-policy noeviction --logfile "$D/$node.log" \
 		--repl-diskless-load swapdb --repl-diskless-sync-delay 0 \

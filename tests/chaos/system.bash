@@ -51,7 +51,7 @@ make_bin() {
 		*' -- '*) ;;
 		*) set -- "\$@" -- ;;
 		esac
-		exec '$BIN/incr-drain' \$CHAOS_CONSUME "\$@" \$CHAOS_FLUSH
+		exec '$BIN/incr-drain' \$INCR_CHAOS_CONSUME "\$@" \$INCR_CHAOS_FLUSH
 	END
 	cat >"$D/bin/incr-ingest" <<-END
 		#!/bin/sh
@@ -140,8 +140,8 @@ supervise() {
 	trap - EXIT
 	while [ -e "$D/run" ]; do
 		LD_PRELOAD=$ROOT/build/chaos/clock.so \
-			CHAOS_CLOCK=$D/clock.programs \
-			CHAOS_CONSUME=$3 CHAOS_FLUSH=$4 \
+			INCR_CHAOS_CLOCK=$D/clock.programs \
+			INCR_CHAOS_CONSUME=$3 INCR_CHAOS_FLUSH=$4 \
 			setsid "${through[@]}" "$D/bin/incr-up" \
 			--state "$D/$1" --port "$2" \
 			>>"$D/$1.out" 2>>"$D/$1.err" </dev/null &
@@ -160,7 +160,7 @@ sockets() { cat "$D/$1/run/sockets"; }
 # Those of this run; not the servers, nor this shell and its likes.
 processes() {
 	local environ pid name
-	for environ in $(grep -lsF "CHAOS_DIR=$D" /proc/[0-9]*/environ); do
+	for environ in $(grep -lsF "INCR_CHAOS_DIR=$D" /proc/[0-9]*/environ); do
 		pid=${environ//[!0-9]/}
 		name=
 		{ read -r name <"/proc/$pid/comm"; } 2>/dev/null
