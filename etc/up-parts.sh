@@ -23,63 +23,44 @@ half_memory() {
 }
 
 up_redis() {
-	mkdir -p "$state/redis"
-	chmod 700 "$state/redis"
-	REDIS_URL=unix://$sockets/redis.sock
-	start redis redis-server --port 0 --unixsocket "$sockets/redis.sock" \
-		--unixsocketperm 600 --dir "$state/redis" --save '' \
+	own redis "$state/redis" || return
+	socket=$sockets/queue/redis/redis.sock
+	REDIS_URL=unix://$socket
+	start redis redis-server --port 0 --unixsocket "$socket" \
+		--unixsocketperm 666 --dir "$state/redis" --save '' \
 		--appendonly yes --appendfsync always \
 		--maxmemory "${maxmemory:-$(half_memory)}" \
-		--maxmemory-policy noeviction --daemonize no
+		--maxmemory-policy noeviction --daemonize no || return
 	ready redis redis_answers || return
 	line redis "$REDIS_URL"
 }
 
 redis_answers() {
-	[ "$(redis-cli -s "$sockets/redis.sock" ping)" = PONG ]
+	[ "$(redis-cli -s "$socket" ping)" = PONG ]
 }
 
 up_postgres() {
-	mkdir -p "$sockets/postgres" "$state/postgres"
-	chmod 700 "$sockets/postgres" "$state/postgres"
-	set -- "$pg_bin/postgres" -D "$state/postgres/data" \
-		-c listen_addresses= \
-		-c "unix_socket_directories=$sockets/postgres"
-	if [ "$(id -u)" = 0 ]; then
-		chown postgres "$sockets/postgres" "$state/postgres"
-		set -- setpriv --reuid postgres --regid postgres \
-			--clear-groups "$@"
-	fi
-	as_postgres test -x "$state/postgres" || {
-		say "$state: the user postgres can not enter it"
-		return 100
-	}
+	own postgres "$state/postgres" || return
 	make_cluster || return
-	start postgres "$@"
+	start postgres "$pg_bin/postgres" -D "$state/postgres/data" \
+		-c listen_addresses= \
+		-c "unix_socket_directories=$sockets/postgres" || return
 	ready postgres "$pg_bin/pg_isready" -h "$sockets/postgres" || return
 	make_database || return
 	line postgres "$DATABASE_URL"
 }
 
-# It refuses to run as root, and to start in a folder it can't enter.
-as_postgres() {
-	if [ "$(id -u)" = 0 ]; then
-		set -- setpriv --reuid postgres --regid postgres \
-			--clear-groups "$@"
-	fi
-	(cd / && exec "$@" 9>&-)
-}
-
 # Half a cluster is never taken for one: it gets its name at the end.
 make_cluster() {
 	[ ! -e "$state/postgres/data" ] || return 0
-	as_postgres rm -rf "$state/postgres/new"
-	as_postgres "$pg_bin/initdb" -D "$state/postgres/new" -U postgres \
+	as postgres rm -rf "$state/postgres/new"
+	(umask 027 && : >"$state/log/initdb.log") || return 111
+	as postgres "$pg_bin/initdb" -D "$state/postgres/new" -U postgres \
 		-A trust -E UTF8 --locale=C >"$state/log/initdb.log" 2>&1 || {
 		say "initdb: failed, see $state/log/initdb.log"
 		return 111
 	}
-	as_postgres mv "$state/postgres/new" "$state/postgres/data"
+	as postgres mv "$state/postgres/new" "$state/postgres/data"
 }
 
 make_database() {
@@ -94,7 +75,7 @@ up_drains() {
 	n=0
 	while [ "$n" -lt "$drains" ]; do
 		n=$((n + 1))
-		start "drain-$n" incr-drain
+		start "drain-$n" incr-drain || return
 		line "drain-$n" "queue ${INCR_QUEUE:-increments}" || return
 	done
 }
@@ -104,7 +85,7 @@ up_ingests() {
 	upstreams=
 	while [ "$n" -lt "$ingests" ]; do
 		n=$((n + 1))
-		start "ingest-$n" env -u INCR_LISTEN incr-ingest
+		start "ingest-$n" env -u INCR_LISTEN incr-ingest || return
 		upstreams="$upstreams${upstreams:+ }unix/$sockets/ingest-$n.sock"
 	done
 	n=0
@@ -138,12 +119,11 @@ find_site() {
 }
 
 up_caddy() {
-	mkdir -p "$state/caddy"
-	chmod 700 "$state/caddy"
+	own caddy "$state/caddy" || return
 	start caddy env GOGC=400 INCR_SITE="$site" INCR_BIND="$bind" \
 		INCR_UPSTREAMS="$upstreams" \
 		XDG_DATA_HOME="$state" XDG_CONFIG_HOME="$state" \
-		"${parts%/*}/run-caddy" "$caddyfile"
+		"$run_caddy" "$caddyfile" || return
 	if [ -n "${INCR_SITE:-}" ]; then
 		ready caddy caddy_listens || return
 	else

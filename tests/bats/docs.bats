@@ -13,6 +13,7 @@ load helper
 setup() {
 	MAN=$ROOT/man
 	cd "$BATS_TEST_TMPDIR" || return
+	open_folder
 	PROGRAMS=$(sed -e ':a' -e '/\\$/{ N; s/\\\n//; ba' -e '}' \
 		"$ROOT/Makefile" | sed -nE 's/^(PROGRAMS|SCRIPTS) = //p' | xargs)
 }

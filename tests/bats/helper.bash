@@ -222,7 +222,9 @@ redis_start() {
 	local dir=$1
 	shift
 	mkdir -p "$dir"
-	alone redis-server --port 0 --unixsocket "$dir/redis.sock" --dir "$dir" \
+	# incr-up has its parts connect as other users.
+	alone redis-server --port 0 --unixsocket "$dir/redis.sock" \
+		--unixsocketperm 777 --dir "$dir" \
 		--appendonly yes --appendfsync everysec --save '' \
 		--daemonize yes --pidfile "$dir/redis.pid" \
 		--logfile "$dir/redis.log" "$@" >/dev/null
@@ -335,6 +337,14 @@ pg_standby() {
 pg_promote() {
 	psql -XAtq -h "$1" -U postgres -d postgres \
 		-c 'select pg_promote(true, 30)' >/dev/null
+}
+
+# open_folder: other users get into the test's folder; as root incr-up has its
+# parts run as such.
+open_folder() {
+	[ "$(id -u)" = 0 ] || return 0
+	chmod 711 "$BATS_RUN_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
+	chmod 755 "$BATS_TEST_TMPDIR"
 }
 
 # pooler [SETTING...]: DATABASE_URL is that of a PgBouncer with one connection

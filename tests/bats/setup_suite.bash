@@ -42,7 +42,7 @@ teardown_suite() {
 # a folder: nobody sees the output or the status of every program.
 collect_reports() {
 	export INCR_REPORTS=$INCR_SUITE/reports
-	mkdir "$INCR_REPORTS"
+	mkdir -m 1777 "$INCR_REPORTS"
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$INCR_REPORTS/asan
 	UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1
 	UBSAN_OPTIONS+=:log_path=$INCR_REPORTS/ubsan
