@@ -354,6 +354,9 @@ answer(struct sender *s, const struct http_client_result *got)
 	if (left < 0)
 		log_no_memory();
 	s->understood |= got->same_line;
+	if (got->verdict.limited && left > 0 &&
+	    request_pool_shorten(&s->pool, r, &s->window) < 0)
+		log_no_memory();
 	if (got->verdict.kind == HTTP_VERDICT_DEAF && left > 0)
 		request_pool_give_up(&s->pool, r, &s->window);
 	if (got->verdict.kind == HTTP_VERDICT_WRONG ||

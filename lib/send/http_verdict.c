@@ -81,6 +81,7 @@ judge(const struct http_answer *a)
 		v.kind = HTTP_VERDICT_RETRY;
 		v.fault = FAULT_UNAVAILABLE;
 		v.retry_after_ms = retry_after_s * 1000;
+		v.limited = a->status == 429;
 	} else if (a->status >= 300 && a->status < 400) {
 		v.kind = HTTP_VERDICT_WRONG;
 		v.fault = FAULT_UNAVAILABLE;

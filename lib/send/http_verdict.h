@@ -51,6 +51,7 @@ struct http_verdict {
 	const char *text; /* of HTTP_VERDICT_LINES, that of the answer */
 	size_t len;
 	int64_t retry_after_ms; /* what the server asks for, 0: nothing */
+	bool limited;           /* for it is the rate of this client */
 	/* Of FAULT_UNAVAILABLE, constant, or NULL: why, for error lines in
 	 * place of fault_detail(), and what the user can do, for a message. */
 	const char *detail, *remedy;

@@ -64,8 +64,23 @@ request_pool_learn(struct request_pool *p, struct send_request *r,
 	int64_t left = send_request_learn(r, w, v);
 
 	p->asked--;
+	if (left == 0 && send_request_go_on(r, w, &p->keys) < 0)
+		return -1;
 	p->repeats += r->state == SEND_REQUEST_REPEAT;
 	return left;
+}
+
+int
+request_pool_shorten(
+    struct request_pool *p, struct send_request *r, struct line_window *w)
+{
+	size_t half = r->n / 2;
+
+	if (half < REQUEST_POOL_LEAST)
+		half = REQUEST_POOL_LEAST;
+	if (half < p->batch)
+		p->batch = half;
+	return send_request_shorten(r, w, half, &p->keys);
 }
 
 void

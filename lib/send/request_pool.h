@@ -13,6 +13,10 @@
 
 #include "send/send_request.h"
 
+/* An incr-serve lets in 61 lines of a client that has the lowest rate; so many
+ * it pays for while an incr-send waits. */
+enum { REQUEST_POOL_LEAST = 20 };
+
 struct request_pool {
 	struct send_request *requests;
 	size_t size;    /* of them */
@@ -41,6 +45,12 @@ void request_pool_sent(
 int64_t request_pool_learn(struct request_pool *p, struct send_request *r,
     struct line_window *w, const struct http_verdict *v);
 void request_pool_give_up(
+    struct request_pool *p, struct send_request *r, struct line_window *w);
+
+/* The server took none of r, whose lines are too many for the rate of this
+ * client: it is sent in pieces, and requests have half as many lines from now
+ * on, at least REQUEST_POOL_LEAST.  0, or -1 with errno ENOMEM. */
+int request_pool_shorten(
     struct request_pool *p, struct send_request *r, struct line_window *w);
 
 /* Gives up all requests that are to be repeated. */

@@ -43,7 +43,7 @@ send_request_fill(struct send_request *r, struct line_window *w, size_t max,
 		(void)line_window_next(w);
 		r->left++;
 	}
-	r->to = w->next;
+	r->to = r->end = w->next;
 	make_key(r, keys);
 	r->state = SEND_REQUEST_READY;
 	return write_body(r, w);
@@ -201,6 +201,43 @@ settle(struct send_request *r, struct line_window *w,
 	r->left--;
 }
 
+int
+send_request_shorten(struct send_request *r, struct line_window *w, size_t max,
+    const struct send_request_keys *keys)
+{
+	if (r->state != SEND_REQUEST_REPEAT || r->left != r->n || r->n <= max ||
+	    is_doubtful(r, w))
+		return 0;
+	r->max = max;
+	r->to = r->from;
+	return send_request_go_on(r, w, keys);
+}
+
+int
+send_request_go_on(struct send_request *r, struct line_window *w,
+    const struct send_request_keys *keys)
+{
+	uint64_t at = r->to;
+	struct line_window_line *l;
+
+	if (r->to == r->end)
+		return 0;
+	r->from = r->to;
+	r->to = r->end;
+	r->left = 0;
+	while (r->left < r->max && (l = next_open(r, w, &at)) != NULL) {
+		if (r->left++ == 0)
+			r->first_number = l->number;
+	}
+	if (r->left == r->max)
+		r->to = at;
+	r->until_ms = 0;
+	r->detail = NULL;
+	r->state = r->left > 0 ? SEND_REQUEST_REPEAT : SEND_REQUEST_FREE;
+	make_key(r, keys);
+	return write_body(r, w);
+}
+
 bool
 send_request_may_repeat(struct send_request *r, const struct line_window *w,
     int64_t now_ms, int64_t limit_ms)
@@ -230,7 +267,9 @@ send_request_give_up(struct send_request *r, struct line_window *w)
 	uint64_t at = 0;
 	struct line_window_line *l;
 
+	r->to = r->end;
 	while ((l = next_open(r, w, &at)) != NULL)
 		settle(r, w, l, line_window_doubt(l));
+	r->left = 0;
 	r->state = SEND_REQUEST_FREE;
 }

@@ -40,6 +40,8 @@ struct send_request {
 	uint64_t first_number; /* of its first line */
 	uint64_t from, to;     /* its lines are those of the window that were
 				* waiting here */
+	uint64_t end;          /* and from `to` on those that go afterwards */
+	size_t max;            /* of these at a time */
 	size_t n;              /* lines of the body */
 	size_t left;           /* lines without a verdict */
 	struct buf body;       /* n lines, each with its newline */
@@ -74,6 +76,19 @@ void send_request_sent(struct send_request *r, int64_t now_us);
  */
 int64_t send_request_learn(struct send_request *r, struct line_window *w,
     const struct http_verdict *v);
+
+/*
+ * Of a request that the server had too many lines of, none of which was
+ * answered or is in doubt: the first max are sent again under another key, the
+ * others afterwards.  0, or -1 with errno ENOMEM.
+ */
+int send_request_shorten(struct send_request *r, struct line_window *w,
+    size_t max, const struct send_request_keys *keys);
+
+/* Of a free one the lines that go afterwards, if any, become a request to be
+ * sent (REPEAT).  0, or -1 with errno ENOMEM. */
+int send_request_go_on(struct send_request *r, struct line_window *w,
+    const struct send_request_keys *keys);
 
 /*
  * May it be sent again at now_ms, a clock_ms()?  Not once a line of it has

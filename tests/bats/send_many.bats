@@ -76,6 +76,22 @@ payloads() { rcli --raw lrange "rmq::queue::[$INCR_QUEUE]::ready" 0 -1; }
 	requests_are 503 0
 }
 
+@test "what a rate never lets in at once goes in smaller requests" {
+	server --rate 1/s:40
+	increments 1 150 >in
+	run -111 --separate-stderr incr-send --key again -w 1 <in
+	[ "$(ready)" = 75 ]
+	[ "${#lines[@]}" = 150 ]
+	printf '%s\n' "${lines[@]:0:75}" | cmp - <(head -n 75 in)
+	[ "$(printf '%s\n' "${lines[@]:75}" | grep -c '"unavailable"')" = 75 ]
+	kill -TERM "$SERVER"
+	wait_for 10 session_gone "$SERVER"
+	# Sent again under the same key, each line is counted once.
+	server --rate 100/s:40
+	incr-send --key again <in | cmp - in
+	[ "$(ready)" = 150 ]
+}
+
 @test "one line goes alone, as do all with --single" {
 	server
 	increment 1 | incr-send >out

@@ -162,6 +162,7 @@ main(void)
 		    fault_code(is->fault));
 		check(is->retry_after_ms == due->retry_after_ms, "%s",
 		    cases[i].what);
+		check(is->limited == (a.status == 429), "%s", cases[i].what);
 		check(is->len == due->len &&
 			  (due->text == NULL || is->text == a.text),
 		    "%s", cases[i].what);

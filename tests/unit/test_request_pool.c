@@ -94,10 +94,45 @@ test_give_up(void)
 	close_all(&p, &w);
 }
 
+static void
+test_shorten(void)
+{
+	struct send_request *r;
+	struct request_pool p;
+	struct line_window w;
+
+	check(request_pool_open(&p, 2) == 0 && line_window_open(&w, 200) == 0,
+	    "memory");
+	p.batch = 100;
+	for (uint64_t i = 1; i <= 200; i++)
+		check(line_window_add(&w, line, strlen(line), true, i) == 0,
+		    "memory");
+	r = next(&p, &w, 2);
+	check(request_pool_learn(&p, r, &w, &away) == 100, "away");
+	check(request_pool_shorten(&p, r, &w) == 0 && p.batch == 50, "half");
+	check(next(&p, &w, 2) == r && r->n == 50 && p.repeats == 0, "a piece");
+	check(next(&p, &w, 2)->n == 50, "the next ones are as short");
+	check(request_pool_learn(&p, r, &w, &taken) == 0 && p.repeats == 1,
+	    "and the rest");
+	check(next(&p, &w, 2) == r && r->n == 50, "of it");
+	for (int i = 0; i < 4; i++) {
+		check(request_pool_learn(&p, r, &w, &away) > 0, "away");
+		check(request_pool_shorten(&p, r, &w) == 0, "memory");
+		check(next(&p, &w, 2) == r, "again");
+	}
+	check(p.batch == REQUEST_POOL_LEAST && r->n == REQUEST_POOL_LEAST,
+	    "no shorter");
+	request_pool_learn(&p, r, &w, &away);
+	request_pool_give_up_all(&p, &w);
+	check(w.unavailable == 50 && p.repeats == 0, "the rest, too");
+	close_all(&p, &w);
+}
+
 int
 main(void)
 {
 	test_next();
 	test_give_up();
+	test_shorten();
 	return check_end();
 }

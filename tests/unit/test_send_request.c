@@ -317,6 +317,78 @@ test_repeats(void)
 	buf_free(&r.body);
 }
 
+/* Too many lines for the server: in pieces, under keys of their own. */
+static void
+test_shorten(void)
+{
+	static const struct send_request_keys input = {
+	    .keyed = true, .input = "name"};
+	static const struct http_verdict away = {
+	    .kind = HTTP_VERDICT_RETRY, .fault = FAULT_UNAVAILABLE};
+	static const struct http_verdict taken = {0},
+					 doubt = {.fault = FAULT_UNKNOWN};
+	const struct send_request_keys *keys[] = {&keyed, &plain, &input};
+
+	for (size_t i = 0; i < check_n(keys); i++) {
+		struct send_request r = {0};
+		struct line_window w;
+		char key[ID_TEXT + 1];
+		size_t from = 0;
+
+		fill_window(&w);
+		check(send_request_fill(&r, &w, 10, keys[i]) == 0, "memory");
+		memcpy(key, r.id, sizeof key);
+		check(send_request_learn(&r, &w, &away) == 4, "away");
+		check(send_request_shorten(&r, &w, 3, keys[i]) == 0, "memory");
+		for (size_t n; from < 4; from += n) {
+			check(r.state == SEND_REQUEST_REPEAT &&
+				  r.n == (from == 0 ? 3 : 1) && r.left == r.n &&
+				  count_lines(&r.body) == r.n,
+			    "%zu: a piece of %zu", i, r.n);
+			check(memcmp(buf_ptr(&r.body), text[from],
+				  strlen(text[from])) == 0 &&
+				  r.first_number == from + 1,
+			    "from line %ju", (uintmax_t)r.first_number);
+			check(i > 0 || strcmp(key, r.key) != 0, "another key");
+			n = r.n;
+			memcpy(key, r.id, sizeof key);
+			check(send_request_learn(&r, &w, &taken) == 0, "taken");
+			check(
+			    send_request_go_on(&r, &w, keys[i]) == 0, "memory");
+		}
+		check(r.state == SEND_REQUEST_FREE && from == 4, "all");
+		line_window_close(&w);
+
+		/* What is in doubt keeps its key. */
+		fill_window(&w);
+		check(send_request_fill(&r, &w, 10, keys[i]) == 0, "memory");
+		if (keys[i]->keyed) {
+			check(send_request_learn(&r, &w, &doubt) == 4 &&
+				  send_request_learn(&r, &w, &away) == 4,
+			    "doubt");
+			memcpy(key, r.id, sizeof key);
+			check(send_request_shorten(&r, &w, 3, keys[i]) == 0 &&
+				  r.n == 4 && strcmp(key, r.id) == 0,
+			    "as it was");
+			check(send_request_learn(&r, &w, &taken) == 0, "taken");
+		}
+		line_window_close(&w);
+
+		/* The others are given up with it. */
+		fill_window(&w);
+		check(send_request_fill(&r, &w, 10, keys[i]) == 0, "memory");
+		check(send_request_learn(&r, &w, &away) == 4, "away");
+		check(send_request_shorten(&r, &w, 3, keys[i]) == 0, "memory");
+		send_request_give_up(&r, &w);
+		check(w.unavailable == 4 &&
+			  send_request_go_on(&r, &w, keys[i]) == 0 &&
+			  r.state == SEND_REQUEST_FREE,
+		    "all");
+		buf_free(&r.body);
+		line_window_close(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -326,6 +398,7 @@ main(void)
 		    "\"value\":%d}",
 		    i + 1);
 	test_cases();
+	test_shorten();
 	test_key_of_input();
 	test_places_used_again();
 	test_answered_here();
