@@ -83,6 +83,21 @@ teardown() { up_teardown; }
 	[[ "$output" != *INCR_SITE* ]]
 }
 
+@test "a given database needs the rights of incr-flush, none to create" {
+	use_given
+	local role=up_$BATS_SUITE_TEST_NUMBER owner=$DATABASE_URL
+	sql "drop role if exists $role"
+	sql "create role $role login;
+		grant select, insert, update on increments to $role;
+		grant select, insert, update, delete on incr_ledger to $role"
+	DATABASE_URL=${owner/user=postgres/user=$role}
+	up_start --ingests 1 --drains 1
+	take 1
+	up_stop
+	[ "$(sum_of)" = 1 ]
+	DATABASE_URL=$owner sql "drop owned by $role; drop role $role"
+}
+
 @test "HTTPS, tokens and rates: who has a token is counted, no secret is told" {
 	use_given
 	rcli acl setuser up on '>told-redis' '~*' '&*' +@all >/dev/null
