@@ -127,14 +127,14 @@ refused='passwd EACCES read EACCES write EACCES environ EACCES socket EPERM pack
 @test "incr-serve: the same; it accepts connections, and reads its tokens again" {
 	build_tries
 	all_of_it
-	mkdir tokens metrics sockets
+	mkdir tokens metrics front back
 	incr-token --tokens tokens/file new first >first
 	export INCR_METRICS_DIR=$DIR/metrics
 	mkfifo ring # each line is its own verdict
 	exec 7<>ring
 	INSIDE=$DIR/tries LD_PRELOAD=$DIR/inside.so background incr-serve \
-		-l ./sockets/s -l 127.0.0.1:0 --port-file "$DIR/port" \
-		--metrics ./sockets/m --tokens tokens/file --linger 0 <ring >ring 7>&-
+		-l ./front/s -l 127.0.0.1:0 --port-file "$DIR/port" \
+		--metrics ./back/m --tokens tokens/file --linger 0 <ring >ring 7>&-
 	server=$!
 	wait_for 5 confined "$server"
 	run tried "$server"
@@ -146,11 +146,11 @@ refused='passwd EACCES read EACCES write EACCES environ EACCES socket EPERM pack
 	wait_for 5 knows second
 	before=$(stat -c %i metrics/incr-serve-*)
 	wait_for 10 replaced
-	curl -sf --unix-socket sockets/m http://h/metrics | grep -q '^incr_http'
+	curl -sf --unix-socket back/m http://h/metrics | grep -q '^incr_http'
 	exec 7>&-
 	kill "$server"
 	wait "$server"
-	[ "$(ls sockets)" = '' ]
+	[ -z "$(find front back -type s)" ] # they are removed
 }
 
 # knows NAME: it takes an increment with the token of that file
@@ -208,6 +208,43 @@ of_names() {
 	increment 3 >&7
 	wait_for 10 sum_is 3
 	exec 7>&- 8>&-
+}
+
+@test "a name is looked up, and a file of a URL read again, from inside" {
+	all_of_it
+	use_redis
+	increment 3 >in
+	run -111 incr-publish -r redis://localhost:1/ -w 0.1 <in
+	[[ "$output" == *'connect: Connection refused'* ]]
+
+	# The password comes later, in a file that takes the place of another.
+	redis_start "$DIR/r" --requirepass right
+	remember "$(cat r/redis.pid)"
+	mkdir urls
+	echo "unix://:right@$DIR/r/redis.sock" >urls/url
+	mkfifo lines
+	exec 7<>lines
+	background incr-publish -r @urls/url <lines 2>err 7>&-
+	increment 3 >&7
+	password=right
+	wait_for 5 pushed 1
+	with_password config set requirepass other >/dev/null
+	password=other
+	echo "unix://:other@$DIR/r/redis.sock" >urls/new
+	mv urls/new urls/url
+	with_password client kill type normal >/dev/null
+	increment 4 >&7
+	wait_for 10 pushed 2
+	exec 7>&-
+}
+
+# pushed N: so many messages are ready at the Redis of r
+pushed() {
+	[ "$(with_password llen "rmq::queue::[$INCR_QUEUE]::ready")" = "$1" ]
+}
+
+with_password() {
+	redis-cli -s r/redis.sock --no-auth-warning -a "$password" "$@"
 }
 
 @test "--no-sandbox, INCR_NO_SANDBOX: all of it works, and --version says so" {
