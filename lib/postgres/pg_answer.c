@@ -5,12 +5,13 @@
 #include <sys/ioctl.h>
 
 #include "base/bigendian.h"
+#include "base/num.h"
 
 enum {
 	/* Of an answer without rows: notices, of a trigger for each key. */
 	ANSWER_BYTES = 16 << 20,
-	ROW_BYTES = 40,   /* of a row beside its value, and more */
-	READ_BYTES = 8192 /* libpq reads at least as many, if they are there */
+	ROW_BYTES = 16,   /* of a row beside its value */
+	READ_BYTES = 8192 /* libpq reads as many, if they are there */
 };
 
 void
@@ -18,7 +19,7 @@ pg_answer_begin(struct pg_answer *a, const struct pg_shape *shape)
 {
 	PQclear(a->rows);
 	a->rows = NULL;
-	a->bytes = 0;
+	a->bytes = a->unread = 0;
 	a->shape = shape == NULL ? (struct pg_shape){0} : *shape;
 }
 
@@ -30,15 +31,21 @@ pg_answer_free(struct pg_answer *a)
 	*a = (struct pg_answer){0};
 }
 
-/* Of one message libpq may read more at once; it has a gigabyte at most. */
+/* What is gone of those that were there is read, and some in any case: others
+ * may have come.  Of one message libpq may read more at once; it has a gigabyte
+ * at most. */
 bool
 pg_answer_overruns(struct pg_answer *a, int fd)
 {
 	const struct pg_shape *s = &a->shape;
+	size_t least = num_min_size(a->unread, READ_BYTES);
 	int n = 0;
 
-	if (ioctl(fd, FIONREAD, &n) == 0 && n > 0)
-		a->bytes += n < READ_BYTES ? (size_t)n : READ_BYTES;
+	if (ioctl(fd, FIONREAD, &n) < 0 || n < 0)
+		n = 0;
+	a->bytes +=
+	    a->unread > least + (size_t)n ? a->unread - (size_t)n : least;
+	a->unread = (size_t)n;
 	return a->bytes > ANSWER_BYTES + s->most * (s->len + ROW_BYTES);
 }
 

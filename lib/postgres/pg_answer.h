@@ -26,7 +26,8 @@ struct pg_answer {
 	struct pg_shape shape;
 	struct pg_result *rows;    /* NULL: none (yet) */
 	struct pg_result *greeted; /* the answer to the greeting */
-	size_t bytes;              /* that were read, and more */
+	size_t bytes;              /* that were read of it */
+	size_t unread;             /* that were there at the last look */
 };
 
 /* A statement whose rows have this shape (NULL: any) is sent. */

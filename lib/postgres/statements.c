@@ -14,7 +14,7 @@
 
 enum {
 	AUDIT_TEXT = 200000, /* a numeric has at most 147455 digits */
-	AUDIT_ROWS = 2 << 20 /* of the ledger: 100 MB here */
+	AUDIT_ROWS = 1 << 20 /* of the ledger */
 };
 
 #define TABLE(name) \

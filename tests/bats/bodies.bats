@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Bodies that incr-serve does not take, and how their clients learn of it.
 
+# bats file_tags=hostile
 bats_require_minimum_version 1.5.0
 load helper
 load ring

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The Caddyfile: where it listens, what it forwards, that it never repeats.
 
+# bats file_tags=hostile
 bats_require_minimum_version 1.5.0
 load helper
 

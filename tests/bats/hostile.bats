@@ -2,6 +2,7 @@
 # Clients that are slow, deaf, greedy or many, past and through Caddy: each is
 # answered or cut off in time, and the others are served.
 
+# bats file_tags=hostile
 load helper
 
 BUILT=${INCR_BUILD:-$ROOT/build}
@@ -204,6 +205,62 @@ endless='
 		$c->shutdown(1);
 		print rest();' >answer
 	[ ! -s answer ]
+}
+
+# flood PORT N: connections one after the other, each with one of these requests,
+# cut at any byte, and then reset, closed, or left until 50 others have come.
+flood() {
+	perl -MIO::Socket::INET -MSocket -e '
+		my ($port, $n, $body) = @ARGV;
+		my $head = "POST /increment HTTP/1.1\r\nHost: x\r\n";
+		my $length = "Content-Length: " . length($body) . "\r\n";
+		my $chunked = "Transfer-Encoding: chunked\r\n";
+		my @requests = (
+			"$head$length\r\n$body" x 3,
+			"$head$length$chunked\r\n0\r\n\r\n$head",
+			"$head${chunked}X: y\r\n\r\n5\r\n{\"key\r\nzz\r\n",
+			"$head$chunked\r\nffffffffffffffff\r\n$body",
+			"${head}Content-Length: 5, 6\r\n\r\n$body",
+			"${head}X: " . "y" x 9000,
+			"POST /increments HTTP/1.1\r\nHost: x\r\n$chunked\r\n" .
+				(sprintf("%x\r\n%s\n\r\n", 1 + length $body, $body) x 20) .
+				"0\r\n\r\n",
+			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . "\0" x 100,
+			"\x16\x03\x01\x02\0\x01" . "\xff" x 500);
+		srand $port;
+		my @open;
+		for my $i (1 .. $n) {
+			my $c = IO::Socket::INET->new("127.0.0.1:$port") or next;
+			my $text = $requests[$i % @requests];
+			syswrite $c, substr $text, 0, 1 + rand length $text;
+			setsockopt $c, SOL_SOCKET, SO_LINGER, pack "II", 1, 0 if $i % 3;
+			push @open, $c if $i % 3 == 0;
+			shift @open if @open > 50;
+		}' "$1" "$2" "$BODY"
+}
+
+@test "a flood of connections that end at any byte: the others are served" {
+	local pid pids=() answers=0
+	serve --head-timeout 0.5 --body-timeout 0.5
+	front
+	flood "$direct" 1500 &
+	pids+=($!)
+	flood "$caddy" 500 &
+	pids+=($!)
+	for pid in "${pids[@]}"; do
+		until gone "$pid"; do
+			[ "$(post "$direct")" = 202 ]
+			[ "$(post "$caddy")" = 202 ]
+			answers=$((answers + 2))
+		done
+		wait "$pid"
+	done
+	[ "$(post "$direct")" = 202 ]
+	[ "$(ready)" -ge "$((answers + 1))" ]
+	not gone "$SERVE"
+	# None of them holds a place.
+	open() { [ "$(find "/proc/$SERVE/fd" -lname 'socket:*' | wc -l)" -le "$1" ]; }
+	wait_for 10 open 20
 }
 
 # -- many ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 # HTTP/1.1, strictly: the requests of tests/http/table to the whole ring, past
 # and through Caddy.  However it is read, what is counted is what got a 202.
 
+# bats file_tags=hostile
 load helper
 
 DRIVE=${INCR_BUILD:-$ROOT/build}/unit/http_drive

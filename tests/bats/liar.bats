@@ -1,8 +1,11 @@
 #!/usr/bin/env bats
-# A Redis whose replies are none to what was asked: longer, shorter, with
-# numbers that overflow.  No program reads or writes where it must not, nobody
-# takes a lie for a result, and all that is on the queue is counted once.
+# Servers that lie: a Redis whose replies are none to what was asked, longer,
+# shorter, with numbers that overflow, without end; a sentinel, a Postgres, an
+# HTTP server of the kind.  No program reads or writes where it must not, takes
+# a lie for a result, or waits for ever, and all that is on the queue is counted
+# once.
 
+# bats file_tags=hostile
 bats_require_minimum_version 1.5.0
 load helper
 
@@ -118,8 +121,16 @@ ended() {
 		short long huge text two nobody
 }
 
-@test "no program takes an answer without end from a Postgres" {
-	postgres_lies 'the answer is larger than any can be' flood notices settings
+@test "no program takes rows without end from a Postgres" {
+	postgres_lies 'the answer is larger than any can be' flood
+}
+
+@test "no program takes notices without end from a Postgres" {
+	postgres_lies 'the answer is larger than any can be' notices
+}
+
+@test "no program takes settings without end from a Postgres" {
+	postgres_lies 'the answer is larger than any can be' settings
 }
 
 # postgres_lies WHY LIE...: what those who meet the lie say
@@ -170,27 +181,47 @@ ends() {
 
 # What each program says of a Redis that does not come to an end: the reply to
 # CALL has no last byte, or one byte each tenth of a second.
-endless() {
-	local what=$1 why=$2 call command calls=''
+endless() { # WHAT WAIT
+	local call command
+	calls=''
 	while read -r call command; do
-		liar "$what:$call"
+		liar "$1:$call"
 		increments 1 5 | incr-publish
-		export LIAR
+		export LIAR WAIT=$2
 		ends "$call" "$command" </dev/null
 		calls="$calls $call"
 	done <<-'END'
-		register incr-consume -o -r "$LIAR" -w 4
-		introduce incr-publish -r "$LIAR" -w 4 < <(increments 1 9)
-		publish incr-publish -r "$LIAR" -w 4 < <(increments 1 9)
-		take incr-consume -o -r "$LIAR" -w 4
-		identify incr-consume -o | incr-flush -r "$LIAR" -w 4
-		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w 4
-		select incr-rejected list -r "$LIAR" -w 4
-		info incr-audit -r "$LIAR" -w 4
+		register incr-consume -o -r "$LIAR" -w $WAIT
+		introduce incr-publish -r "$LIAR" -w $WAIT < <(increments 1 9)
+		publish incr-publish -r "$LIAR" -w $WAIT < <(increments 1 9)
+		take incr-consume -o -r "$LIAR" -w $WAIT
+		identify incr-consume -o | incr-flush -r "$LIAR" -w $WAIT
+		acknowledge incr-consume -o | incr-flush -r "$LIAR" -w $WAIT
 	END
+}
+
+@test "no program takes a reply without end from a Redis" {
+	export -f increments
+	export KEY
+	endless flood 60
 	for call in $calls; do
+		# How much was read before the connection ended, with what was under way.
+		wait_for 40 test -s "$sockets/flood:$call.cut"
+		[ "$(head -n 1 "$sockets/flood:$call.cut")" -le 20000000 ]
+	done
+}
+
+@test "no program waits for ever for a Redis that sends a byte now and then" {
+	export -f increments
+	export KEY
+	endless drip 4
+	liar drip:select
+	export LIAR
+	ends list 'incr-rejected list -r "$LIAR" -w 4' </dev/null
+	ends audit 'incr-audit -r "$LIAR" -w 4' </dev/null
+	for call in $calls list audit; do
 		wait_for 40 test -s "$call.status"
-		[ "$(cat "$call.status")" = 111 ] && has "$why" "$call.err" || {
+		[ "$(cat "$call.status")" = 111 ] && has 'no answer' "$call.err" || {
 			echo "$call: $(cat "$call.status")"
 			cat "$call.err"
 			return 1
@@ -198,16 +229,49 @@ endless() {
 	done
 }
 
-@test "no program takes a reply without end from a Redis" {
-	export -f increments
-	export KEY
-	endless flood 'the reply is larger than any can be'
+# What an HTTP server does to incr-send: LIE COUNTED, how many of its three
+# lines are taken.  A status counts with its line, whatever comes behind it.
+http_lies() {
+	cat <<-'END'
+		fields 3
+		field 3
+		nul 3
+		short 1
+		long 1
+	END
+	printf '%s 0\n' status interim early body lines chunks extension trailer \
+		problem slow_head slow_body negative lengths size other two wait \
+		date number old redirect
 }
 
-@test "no program waits for ever for a Redis that sends a byte now and then" {
-	export -f increments
-	export KEY
-	endless drip 'no answer'
+@test "an HTTP server that lies: incr-send ends, and says what it has" {
+	local lie taken
+	increments 1 3 >three
+	while read -r lie taken; do
+		background setsid perl "$ROOT/tests/bats/httpliar.pl" "$lie.port" "$lie"
+		wait_for 10 test -s "$lie.port"
+		ends "send-$lie" "incr-send -u http://127.0.0.1:$(cat "$lie.port")/increment \
+			--wait 2 --timeout 2 >$lie.out" <three
+	done < <(http_lies)
+	while read -r lie taken; do
+		wait_for 40 test -s "send-$lie.status"
+		[ "$(cat "send-$lie.status")" = "$(http_status_of "$lie" "$taken")" ] &&
+			[ "$(wc -l <"$lie.out")" = 3 ] &&
+			[ "$(grep -c '"value"' "$lie.out")" = "$taken" ] || {
+			echo "$lie: $(cat "send-$lie.status")"
+			cat "$lie.out" "send-$lie.err"
+			return 1
+		}
+		[ "$taken" = 3 ] || grep -q '^incr-send: http://127' "send-$lie.err"
+		not grep -q $'\e' "$lie.out" "send-$lie.err"
+	done < <(http_lies)
+}
+http_status_of() {
+	case $1:$2 in
+	*:3) echo 0 ;;
+	redirect:*) echo 100 ;;
+	*) echo 111 ;;
+	esac
 }
 
 # sentinel NAME BYTES: one that answers each question with BYTES; its URL is LIAR.

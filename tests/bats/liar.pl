@@ -4,6 +4,8 @@
 # each time another one, for ever.  With a MODE it does not come to an end:
 #
 #	flood  as fast as it is read    drip  a byte each tenth of a second
+#
+# A line in LISTEN.cut has how many bytes were taken.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -70,10 +72,14 @@ sub note {
 sub endless {
 	my ($to) = @_;
 	my $text = $mode eq 'flood' ? 'x' x 100000 : 'x';
+	my $all = 0;
 	syswrite $to, "\$600000000\r\n";
-	while (syswrite $to, $text) {
+	while (my $n = syswrite $to, $text) {
+		$all += $n;
 		select undef, undef, undef, 0.1 if $mode eq 'drip';
 	}
+	open my $file, '>>', "$path.cut" or die;
+	print $file "$all\n";
 }
 
 # The bytes of a request and its words, as array or on one line.
