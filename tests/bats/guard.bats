@@ -64,6 +64,19 @@ ends() {
 	wait_for 20 idle 0
 }
 
+@test "a child of a child is told to end, not only killed" {
+	cat >child <<-'END'
+		trap 'touch told; exit' TERM
+		touch up
+		while :; do sleep 0.05; done
+	END
+	background "$GUARD" sh -c 'sh child & wait'
+	wait_for 10 test -e up
+	kill $!
+	wait_for 20 gone $!
+	[ -e told ]
+}
+
 # tree: the scripts of the tests, with a bats and a long test that go on
 tree() {
 	mkdir -p t/tests/ci t/tests/long t/build t/path

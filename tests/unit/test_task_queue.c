@@ -145,6 +145,13 @@ held(void)
 	task_queue_remove(&q, SECOND);
 	q.held = false;
 	check(task_queue_next(&q, T) == FIRST, "no longer");
+
+	task_queue_init(&q, T);
+	q.held = true;
+	task_queue_add(&q, FIRST);
+	task_queue_pause(&q, FIRST, T);
+	task_queue_step(&q, TASK_QUEUE_IDLE, false, T);
+	check(q.outage.since_ms == 0, "a pause of what is held is none");
 }
 
 /* A sequence of steps, one per millisecond, and the outage after each. */
