@@ -180,9 +180,6 @@ allow_own(struct sandbox *s)
 	sandbox_folder(s, metrics, SANDBOX_REPLACE);
 	if (connects || metrics != NULL)
 		sandbox_folder(s, "/proc", SANDBOX_READ);
-	/* Where the tests look for what a sanitizer has found. */
-	if (SANDBOX_SANITIZED)
-		sandbox_folder(s, getenv("INCR_REPORTS"), SANDBOX_REPLACE);
 	if (!connects || runtime == NULL)
 		return;
 	first = strndup(runtime, strcspn(runtime, ":"));
