@@ -172,9 +172,12 @@ write_file(void)
 {
 	int fd, failed;
 
-	fd = openat(m.dir, m.aside,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0644);
+	/* Other users may write in the folder: a name that is there already may
+	 * be one of another file. */
+	if (unlinkat(m.dir, m.aside, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(
+	    m.dir, m.aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -1;
 	(void)fchmod(fd, 0644); /* whatever the umask: others collect them */

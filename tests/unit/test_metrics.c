@@ -168,6 +168,32 @@ check_sweep(void)
 	}
 }
 
+/* What others put where the file is written aside is not written through. */
+static void
+check_planted(void)
+{
+	char victim[512], aside[512], text[3] = "";
+	const char *name = strrchr(own_file(), '/') + 1;
+	int fd;
+
+	snprintf(aside, sizeof aside, "%s/.%s.new", dir, name);
+	snprintf(victim, sizeof victim, "%s/victim", dir);
+	fd = open(victim, O_RDWR | O_CREAT, 0600);
+	check(fd >= 0 && write(fd, "is", 2) == 2, "%s", victim);
+	for (int turn = 0; turn < 2; turn++) {
+		check((turn == 0 ? link(victim, aside)
+				 : symlink(victim, aside)) == 0,
+		    "%s", aside);
+		check(metrics_open("incr-x", series, check_n(series)) == 0,
+		    "planted");
+		metrics_close();
+		check(access(own_file(), F_OK) == 0, "not written");
+		check(pread(fd, text, sizeof text, 0) == 2, "written through");
+	}
+	close(fd);
+	unlink(victim);
+}
+
 int
 main(void)
 {
@@ -182,6 +208,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	setenv("INCR_METRICS_DIR", dir, 1);
+	check_planted();
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
 	check_text();
 	check_rewriting();
