@@ -318,11 +318,12 @@ each_command() {
 	done
 	# A server that is away is told, by a run that ends.
 	sed -i "s|^REDIS_URL=.*|REDIS_URL='unix:///nowhere'|" env
-	sed -i 's/-w 20/-w 0/g' jobs
+	sed -i 's/-w 20/-w 1/g' jobs
 	# shellcheck disable=SC2046 # one word per variable
 	env -i HOME=/ SHELL=/bin/sh PATH=/usr/bin:/bin $(cat variables) \
 		/bin/sh -c "$(cat jobs)" >mail 2>&1 </dev/null || :
-	has 'redis: connect: No such file or directory' mail
+	# Whichever half gives up first, and the other may not come to its word.
+	grep -qE '^incr-(consume|flush): ' mail
 }
 
 @test "every example that stays runs until SIGTERM" {
