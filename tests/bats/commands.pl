@@ -4,7 +4,7 @@
 #	PAGE TAB KIND TAB COMMAND
 #
 # KIND is the mark of the block that has the command (run, serve, redis, cron,
-# up, fresh), or none.  In a page of man a block is .Bd -literal, marked by a
+# up, fresh, systemd), or none.  In a page of man a block is .Bd -literal, marked by a
 # comment before it; in a page in Markdown it is fenced and marked by <!-- run
 # -->.  Each line of a marked block, and of a fence that says sh, is a command;
 # elsewhere (blocks without a mark, .Ql, .Dl, .Ic and .Li, text in backquotes)
@@ -89,7 +89,7 @@ sub of_man {
 				push @lines, man_text($_);
 			}
 		} elsif (/^\.Bd .*-literal/) {
-			$in = $last =~ /^\.\\" (run|serve|fresh|redis|cron|up)$/ ? $1 : 'none';
+			$in = $last =~ /^\.\\" (run|serve|fresh|redis|cron|up|systemd)$/ ? $1 : 'none';
 			@lines = ();
 		} elsif (/^\.(?:.* )?(Ql|Dl|Ic|Li) (.*)/) {
 			my $text = man_text($2);

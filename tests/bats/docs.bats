@@ -255,8 +255,10 @@ marked() {
 	place
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
-	# Blocks of these kinds run in other tests, here, in clients.bats or in fresh.bats.
-	cut -f 2 all | sort -u | grep -vxE 'none|run|serve|up|cron|redis|client|fresh' &&
+	# Blocks of these kinds run in other tests, here, in clients.bats or in
+	# fresh.bats; of systemd in tests/long/systemd.
+	cut -f 2 all | sort -u |
+		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|systemd' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere
@@ -299,7 +301,7 @@ each_command() {
 	# Quoted, as sh and systemd read it.
 	printf "%s='%s'\n" REDIS_URL "$REDIS_URL" DATABASE_URL "$DATABASE_URL" \
 		INCR_QUEUE "$INCR_QUEUE" >env
-	sed -i "s:/etc/incr/env:$PWD/env:; s:/usr/local/bin:$BIN:" cron.1
+	sed -i "s:/etc/incr/drain:$PWD/env:; s:/usr/local/bin:$BIN:" cron.1
 	grep -v '^[A-Z]*=' cron.1 | sed -E 's/^([^ ]+ ){5}//' >jobs
 	grep '^[A-Z]*=' cron.1 >variables
 	[ "$(wc -l <jobs)" = 1 ]

@@ -48,7 +48,12 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 @test "install says where systemd does not look for units" {
 	local at=/opt/incr/lib/systemd/system
 	PREFIX=/opt/incr DESTDIR=$PWD/d run -0 "$ROOT/etc/install" incr-up
-	[ "$output" = "install: $at: systemd does not look there; run: systemctl link $at/*" ]
+	[ "${lines[0]}" = "install: $at: systemd does not look there; run: systemctl link $at/*" ]
+	[ "${lines[1]}" = "install: nor in /opt/incr/lib/sysusers.d; run: ln -s /opt/incr/lib/sysusers.d/incr.conf /etc/sysusers.d/" ]
+	[ "${lines[2]}" = "install: nor in /opt/incr/lib/tmpfiles.d; run: ln -s /opt/incr/lib/tmpfiles.d/incr.conf /etc/tmpfiles.d/" ]
+	[ "${#lines[@]}" = 3 ]
+	[ -e d/opt/incr/lib/sysusers.d/incr.conf ]
+	[ -e d/opt/incr/lib/tmpfiles.d/incr.conf ]
 	[ -e "d$at/incr.target" ]
 	for prefix in '' /usr /usr/local; do
 		PREFIX=$prefix DESTDIR=$PWD/d run -0 "$ROOT/etc/install" incr-up

@@ -38,13 +38,13 @@ with_user() {
 	INCR_TOKENS=/etc/opt/tokens
 	with_user incr-token new shop 2>said >token
 	[ ! -s said ]
-	[ "$(stat -c '%u %g %a' opt/tokens)" = '0 64991 640' ]
+	[ "$(stat -c '%u %g %a' ./opt/tokens)" = '0 64991 640' ]
 	# One that was made by hand, and what is in no folder of theirs.
 	chgrp 0 opt/tokens
 	chmod 600 opt/tokens
 	with_user incr-token new other 2>said >token
 	[ "$(cat said)" = "incr-token: /etc/opt/tokens: user incr-ingest, who runs incr-serve, can't read it; see incr-token(1)" ]
-	[ "$(stat -c '%u %g %a' opt/tokens)" = '0 0 600' ]
+	[ "$(stat -c '%u %g %a' ./opt/tokens)" = '0 0 600' ]
 	chgrp 64991 opt/tokens
 	chmod 640 opt/tokens
 	with_user incr-token revoke other 2>said
