@@ -20,7 +20,9 @@ pg_answer_begin(struct pg_answer *a, const struct pg_shape *shape)
 	PQclear(a->rows);
 	a->rows = NULL;
 	a->bytes = a->unread = 0;
-	a->shape = shape == NULL ? (struct pg_shape){0} : *shape;
+	a->shape = (struct pg_shape){0};
+	if (shape != NULL)
+		a->shape = *shape;
 }
 
 void
