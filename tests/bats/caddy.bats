@@ -391,6 +391,9 @@ some_answered() { [ "$(wc -l <answers)" -gt "$1" ]; }
 	background curl -s -Z --parallel-max 100 -K requests >answers
 	curl=$!
 	wait_for 10 some_answered 300
+	# It has requests in hand for sure: the other one answers meanwhile.
+	kill -STOP -- "-$ingest"
+	wait_for 10 some_answered 1000
 	kill -9 -- "-$ingest"
 	wait "$curl" || :
 
