@@ -174,13 +174,15 @@ make_sockets() {
 	[ -z "$is_root" ] || give_sockets || return 111
 }
 
+# What is in a folder of somebody else's is given first: later its owner could
+# put a link in its place.
 give_sockets() (
 	cd "$sockets" &&
-		chown incr-ingest once/ingest && chown incr-drain once/drain &&
-		chown incr-drain:incr-ingest queue && chmod 710 queue || exit
+		chown incr-ingest once/ingest && chown incr-drain once/drain || exit
 	[ -z "$own_redis" ] || {
 		chown "$redis_user:" queue/redis && chmod 711 queue/redis
 	} || exit
+	chown incr-drain:incr-ingest queue && chmod 710 queue || exit
 	[ -z "$own_postgres" ] || {
 		chown postgres:incr-drain postgres && chmod 710 postgres
 	} || exit

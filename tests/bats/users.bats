@@ -147,6 +147,34 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	quiet err
 }
 
+@test "what is still to be given stands in no folder that is given already" {
+	mkdir shim victim
+	# Root's command, and an incr-drain that is quicker than the next one.
+	cat >shim/chown <<-'END'
+	#!/bin/sh
+	/usr/bin/chown "$@" || exit
+	case "$*" in
+	*' queue')
+		setpriv --reuid incr-drain --regid incr-drain --clear-groups \
+			sh -c 'mv queue/redis queue/old &&
+				ln -s "$1" queue/redis' - "$VICTIM"
+		;;
+	esac
+	END
+	chmod +x shim/chown
+	# shellcheck disable=SC2016 # that shell's
+	VICTIM=$PWD/victim PATH=$PWD/shim:$PATH run -0 sh -euc '
+		. "$1/etc/up-users.sh"
+		line() { :; }
+		short_folder() { pwd; }
+		run=. is_root=yes own_redis=yes own_postgres= redis_user=incr-drain
+		make_users
+		make_sockets
+		readlink "$sockets/queue/redis"' - "$ROOT"
+	[ "$output" = "$PWD/victim" ] # it was quick
+	[ "$(stat -c '%U %a' victim)" = 'root 755' ]
+}
+
 @test "a part has the variables that it needs, and no one else's secrets" {
 	token=$(incr-token --tokens tokens new shop)
 	export INCR_TOKEN=$token SECRET_OF_ANOTHER=x PGPASSWORD=x TMPDIR=$PWD
