@@ -33,6 +33,7 @@ make_folders() {
 	done
 	# Others may write there, but not put another one in its place.
 	is_ours "$state/metrics" || die "$reason"
+	chmod 700 "$run" || die "$run: not closed to others"
 }
 
 # What incr-up and its keepers write to was made by them, and has one name.
@@ -128,9 +129,11 @@ was_ours() {
 		grep -qxF "export $1=$(quote "$2") # its own" "$state/env"
 }
 
-# Descriptor 9 is the lock.  It is closed in everything that may outlive us.
+# Descriptor 9 is the lock.  It is closed in everything that may outlive us.  Who
+# may read a file can lock it, too.
 lock_state() {
-	(: >>"$state/lock") 2>/dev/null || die "$state/lock: not writable"
+	(umask 077 && : >>"$state/lock" && chmod 600 "$state/lock") 2>/dev/null ||
+		die "$state/lock: not writable"
 	exec 9>>"$state/lock"
 	flock -w 1 9 || {
 		read -r holder <"$state/lock" || :
@@ -166,10 +169,13 @@ stop_signal() {
 	esac
 }
 
+# After a restart of the machine the name may be somebody else's.
 remove_sockets() {
 	[ -e "$run/sockets" ] || return 0
 	read -r old <"$run/sockets" || :
 	case $old in
-	/run/incr-?????? | /tmp/incr-??????) rm -rf "$old" ;;
+	/run/incr-?????? | /tmp/incr-??????) ;;
+	*) return 0 ;;
 	esac
+	[ "$(stat -c %u -- "$old" 2>/dev/null)" != "$me" ] || rm -rf "$old"
 }

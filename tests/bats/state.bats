@@ -117,7 +117,8 @@ refuses() {
 	ln -s ours link
 	(umask 000 && refuses_only_port link/new/state)
 	[ "$(stat -c '%U %a' ours/new ours/new/state | sort -u)" = 'root 755' ]
-	[ "$(stat -c '%U %a' ours/new/state/{run,log} | sort -u)" = 'root 755' ]
+	[ "$(stat -c '%U %a' ours/new/state/log)" = 'root 755' ]
+	[ "$(stat -c '%U %a' ours/new/state/run)" = 'root 700' ]
 	refuses_only_port "./link/.././link/new//state/"
 	# Where each user has a group, that group may write.
 	chmod 775 ours/new
@@ -137,4 +138,31 @@ refuses_only_port() {
 	run -100 incr-up --state "$1"
 	echo "$output"
 	[[ "$output" == *"port $INCR_PORT: in use by another program" ]]
+}
+
+@test "nobody else can hold the lock of the folder, or of a keeper" {
+	mkdir -p ours/run
+	touch ours/lock # as release 0.1.0 made it
+	chmod 644 ours/lock
+	refuses_only_port ours
+	not as_nobody flock -n ours/lock true
+	[ "$(stat -c %a ours/run)" = 700 ]
+	touch part.keeper
+	background incr-keep -p part.pid part -- sleep 60
+	keeper=$!
+	wait_for 5 test -s part.pid
+	[ "$(stat -c '%U %a' part.keeper)" = 'root 600' ]
+	kill "$keeper"
+	wait "$keeper"
+}
+
+@test "a folder of sockets that has become somebody else's is left alone" {
+	theirs=$(as_nobody mktemp -d /tmp/incr-XXXXXX)
+	as_nobody touch "$theirs/file"
+	mkdir -p ours/run
+	echo "$theirs" >ours/run/sockets
+	refuses_only_port ours
+	[ -e "$theirs/file" ]
+	[ ! -e ours/run/sockets ]
+	rm -r "$theirs"
 }
