@@ -45,6 +45,11 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 	PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/uninstall"
 }
 
+@test "what is installed others can read, whatever the umask is" {
+	(umask 077 && PREFIX=/opt/x DESTDIR=$PWD/stage "$ROOT/etc/install" incr-up)
+	[ -z "$(find stage ! -perm -o=r -o -type d ! -perm -o=x)" ]
+}
+
 @test "install says where systemd does not look for units" {
 	local at=/opt/incr/lib/systemd/system
 	PREFIX=/opt/incr DESTDIR=$PWD/d run -0 "$ROOT/etc/install" incr-up
