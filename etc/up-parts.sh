@@ -160,7 +160,8 @@ tell_curl() {
 }
 
 # An authority of Caddy's that is not that of this site is left from another
-# one.  A certificate comes a moment after the port is open (35).
+# one.  A certificate comes a moment after the port is open (35).  The file is
+# Caddy's: it is read as Caddy, and may be one that never ends.
 own_authority() {
 	authority=$state/caddy/pki/authorities/local/root.crt
 	[ -n "${INCR_SITE:-}" ] && [ -r "$authority" ] || return
@@ -168,11 +169,12 @@ own_authority() {
 	while [ "$turn" -lt 40 ]; do
 		turn=$((turn + 1))
 		status=0
-		curl -s --noproxy '*' -o /dev/null --max-time 1 --cacert "$authority" \
-			--connect-to ::127.0.0.1: "$INCR_URL" 9>&- || status=$?
+		as caddy timeout 3 curl -s --noproxy '*' -o /dev/null --max-time 1 \
+			--cacert "$authority" --connect-to ::127.0.0.1: "$INCR_URL" ||
+			status=$?
 		case $status in
 		0 | 56) return ;; # 56: it wants a certificate of the client
-		60) return 1 ;;
+		60 | 124) return 1 ;;
 		esac
 		sleep 0.05
 	done

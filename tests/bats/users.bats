@@ -175,6 +175,27 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	[ "$(stat -c '%U %a' victim)" = 'root 755' ]
 }
 
+@test "a certificate of Caddy's that never ends holds nobody up" {
+	mkdir -p caddy/pki/authorities/local
+	mkfifo caddy/pki/authorities/local/root.crt
+	chmod -R go+rX caddy
+	background perl -MIO::Socket::INET -e '
+		my $l = IO::Socket::INET->new(Listen => 9, ReuseAddr => 1,
+			LocalPort => $ARGV[0], LocalAddr => "127.0.0.1");
+		open my $f, ">", "listens"; while (my $c = $l->accept) { }' \
+		"$INCR_PORT"
+	wait_for 5 test -e listens
+	# shellcheck disable=SC2016 # that shell's
+	run -1 timeout 20 sh -euc '
+		. "$1/etc/up-users.sh"
+		. "$1/etc/up-parts.sh"
+		line() { :; }
+		is_root=yes programs=/ state=$PWD INCR_SITE=localhost
+		INCR_URL=https://localhost:$INCR_PORT/increment
+		make_users
+		own_authority' - "$ROOT"
+}
+
 @test "a part has the variables that it needs, and no one else's secrets" {
 	token=$(incr-token --tokens tokens new shop)
 	export INCR_TOKEN=$token SECRET_OF_ANOTHER=x PGPASSWORD=x TMPDIR=$PWD
