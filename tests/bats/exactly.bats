@@ -375,16 +375,19 @@ used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 refusals() { rcli info errorstats | grep -o 'WRONGTYPE:count=[0-9]*' | cut -d= -f2; }
 
 @test "Redis refuses the acknowledgement: tried with back-off, then done" {
-	local list="rmq::queue::[$INCR_QUEUE]::rejected" before
+	local list="rmq::queue::[$INCR_QUEUE]::rejected" before since
 	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" nonsense
 	incr-consume -o >"$DIR/s"
 	rcli set "$list" x
 	rcli config resetstat
+	since=$(date +%s%3N)
 	background incr-flush <"$DIR/s" 2>"$DIR/err"
 	flush=$!
 	wait_for 5 grep -q 'redis: WRONGTYPE .*; waiting$' "$DIR/err"
 	before=$(used "$flush")
 	wait_for 10 at_least 7 refusals
+	# Six pauses that double, of at least 37, 75, 150, 300, 600 and 750 ms.
+	[ $(($(date +%s%3N) - since)) -ge 1800 ]
 	[ $(($(used "$flush") - before)) -lt 20 ]
 	rcli del "$list"
 	wait_for 5 gone "$flush"
