@@ -208,6 +208,24 @@ hold() {
 	[ -z "$stderr" ]
 }
 
+@test "the totals begin where the ledger was: what it lacks since then is seen" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	mapfile -t keys < <(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::*")
+	rcli del "${keys[@]}" >/dev/null
+	background setsid incr-drain -- -i 0.1
+	# Without a batch all ten lines are counted for certain.
+	wait_for 10 begun_at 10
+	increments 11 13 | incr-publish
+	wait_for 10 drained
+	run -0 --separate-stderr incr-audit
+	[ -z "$stderr" ]
+	sql 'update incr_ledger set lines = 2 where lines = 3'
+	run -1 --separate-stderr incr-audit
+	[[ "$stderr" == 'incr-audit: queue: 1 message acknowledged and not in the table: '* ]]
+}
+begun_at() { [ "$(rcli hget "${P}totals" base)" = "$1" ]; }
+
 # -- while it moves ----------------------------------------------------------------
 
 @test "exact at every look, while increments come, move and are rejected" {
