@@ -35,5 +35,8 @@ main(void)
 	check(ms == 460000, "a minute at most, got %jd", (intmax_t)ms);
 	check(!mark_watch_look(&w, true, 71, 500000), "a mark");
 	check(miss(&w, 71, 500250, 900000) == 505250, "from the beginning");
+	/* The connection is still the one of the try: it was not closed yet. */
+	ms = miss(&w, 71, 505500, 900000);
+	check(ms == 515500, "one try, got %jd", (intmax_t)ms);
 	return check_end();
 }
