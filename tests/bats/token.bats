@@ -268,15 +268,48 @@ rotate() {
 @test "who can't keep the owner of the file changes nothing" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	shared=$(mktemp -d /tmp/incr-token.XXXXXX) # bats' folder is root's
-	chmod 777 "$shared"
 	cp "$BIN/incr-token" "$shared/"
 	incr-token --tokens "$shared/tokens" new a >/dev/null
+	chmod 777 "$shared"
 	chmod 644 "$shared/tokens"
 	cp "$shared/tokens" before
 	run -111 as_postgres "$shared/incr-token" --tokens "$shared/tokens" new b
 	[[ "$output" == "incr-token: $shared/tokens: not changed, "* ]]
 	cmp before "$shared/tokens"
 	[ "$(ls "$shared" | wc -l)" = 2 ]
+}
+
+@test "root changes no file where others can put a link in its place" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	mkdir -p ours/deep
+	incr-token --tokens ours/deep/tokens new a >/dev/null
+	cp ours/deep/tokens before
+	is_refused() { # REASON
+		for command in 'new b' 'add a' 'drop a' 'revoke a'; do
+			# shellcheck disable=SC2086
+			run -100 incr-token --tokens ours/deep/tokens $command
+			[ "$output" = "incr-token: $1" ]
+			cmp before ours/deep/tokens
+			[ "$(ls ours/deep)" = tokens ]
+		done
+	}
+	for at in "$PWD/ours" "$PWD/ours/deep"; do
+		chown nobody "$at"
+		is_refused "$at: belongs to nobody, not to root"
+		chown root "$at"
+		for mode in 757 1777 2775; do
+			[ "$at$mode" != "$PWD/ours1777" ] || continue
+			chgrp nogroup "$at"
+			chmod "$mode" "$at"
+			is_refused "$at: others may write it; run: chmod go-w $at"
+			chgrp root "$at"
+			chmod 0755 "$at"
+			chmod g-s "$at"
+		done
+	done
+	chmod 1777 ours
+	chmod 775 ours/deep
+	incr-token --tokens ours/deep/tokens add a >/dev/null
 }
 
 @test "a file that others may write is refused, by incr-serve, too" {
