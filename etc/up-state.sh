@@ -45,6 +45,8 @@ find_strangers() {
 	found=$(find "$@" \( ! -type f ! -type d -o ! -user "$me" -o \
 		-type f -links +1 \) -print -quit)
 	[ -z "$found" ] || die "$found: not a file of incr-up's own"
+	# Those of release 0.1.0 everybody could read.
+	find "$state/log" -type f -perm /o=rwx -exec chmod o-rwx {} +
 }
 
 # walk PATH: to a folder, which is made if need be: its physical path into

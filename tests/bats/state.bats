@@ -140,11 +140,14 @@ refuses_only_port() {
 	[[ "$output" == *"port $INCR_PORT: in use by another program" ]]
 }
 
-@test "nobody else can hold the lock of the folder, or of a keeper" {
+@test "nobody else can read a log, or hold the lock of the folder or a keeper" {
 	mkdir -p ours/run
 	touch ours/lock # as release 0.1.0 made it
-	chmod 644 ours/lock
+	mkdir -m 755 ours/log
+	touch ours/log/redis.log
+	chmod 644 ours/lock ours/log/redis.log
 	refuses_only_port ours
+	[ "$(stat -c %a ours/log/redis.log)" = 640 ]
 	not as_nobody flock -n ours/lock true
 	[ "$(stat -c %a ours/run)" = 700 ]
 	touch part.keeper
