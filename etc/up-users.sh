@@ -259,9 +259,13 @@ check_files() {
 # one in its place, becomes readable by the ingests.
 give_tokens() {
 	file=$(readlink -f -- "$tokens")
+	as ingest test -x "${file%/*}/" || {
+		can_not ingest "$(named tokens): $tokens" "enter its folder;" \
+			"move it to one that all may enter, as /etc/incr"
+		return 100
+	}
 	if [ "$(stat -c '%u %h %F' "$file")" = '0 1 regular file' ] &&
 		(walk "${file%/*}") 2>/dev/null &&
-		as ingest test -x "${file%/*}/" &&
 		chgrp incr-ingest "$file" && chmod g+r "$file" &&
 		as ingest test -r "$tokens"; then
 		line tokens "$tokens: the group incr-ingest may read it now"

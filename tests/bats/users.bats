@@ -232,13 +232,13 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	cp tokens closed/tokens
 	chmod 600 closed/tokens
 	run -100 incr-up --tokens closed/tokens
-	[ "$output" = "incr-up: --tokens: closed/tokens: the user incr-ingest can not read it; run: chgrp incr-ingest closed/tokens; chmod g+r closed/tokens" ]
+	[ "$output" = "incr-up: --tokens: closed/tokens: the user incr-ingest can not enter its folder; move it to one that all may enter, as /etc/incr" ]
 	[ "$(stat -c '%G %a' closed/tokens)" = 'root 600' ]
 	mkdir -m 777 open
 	cp tokens open/tokens
 	chmod 600 open/tokens
 	run -100 incr-up --tokens open/tokens
-	[[ "$output" == *'open/tokens: the user incr-ingest can not read it'* ]]
+	[[ "$output" == *'open/tokens: the user incr-ingest can not read it; run: chgrp incr-ingest open/tokens; chmod g+r open/tokens' ]]
 	[ "$(stat -c %a open/tokens)" = 600 ]
 }
 
