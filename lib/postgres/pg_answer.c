@@ -8,18 +8,22 @@
 #include "base/num.h"
 
 enum {
-	/* Of an answer without rows: notices, of a trigger for each key. */
+	/* Of an answer without rows to a statement without keys. */
 	ANSWER_BYTES = 16 << 20,
+	/* Notices of a trigger for each key, of which 32 bytes are sent: 1 KiB
+	 * each.  libpq does not keep them. */
+	SENT_TIMES = 32,
 	ROW_BYTES = 16,   /* of a row beside its value */
 	READ_BYTES = 8192 /* libpq reads as many, if they are there */
 };
 
 void
-pg_answer_begin(struct pg_answer *a, const struct pg_shape *shape)
+pg_answer_begin(struct pg_answer *a, const struct pg_shape *shape, size_t sent)
 {
 	PQclear(a->rows);
 	a->rows = NULL;
 	a->bytes = a->unread = 0;
+	a->sent = sent;
 	a->shape = (struct pg_shape){0};
 	if (shape != NULL)
 		a->shape = *shape;
@@ -48,7 +52,8 @@ pg_answer_overruns(struct pg_answer *a, int fd)
 	a->bytes +=
 	    a->unread > least + (size_t)n ? a->unread - (size_t)n : least;
 	a->unread = (size_t)n;
-	return a->bytes > ANSWER_BYTES + s->most * (s->len + ROW_BYTES);
+	return a->bytes > ANSWER_BYTES + s->most * (s->len + ROW_BYTES) +
+			      SENT_TIMES * a->sent;
 }
 
 void

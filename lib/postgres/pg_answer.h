@@ -28,10 +28,13 @@ struct pg_answer {
 	struct pg_result *greeted; /* the answer to the greeting */
 	size_t bytes;              /* that were read of it */
 	size_t unread;             /* that were there at the last look */
+	size_t sent;               /* bytes of parameters of the statement */
 };
 
-/* A statement whose rows have this shape (NULL: any) is sent. */
-void pg_answer_begin(struct pg_answer *a, const struct pg_shape *shape);
+/* A statement with parameters of so many bytes, whose rows have this shape
+ * (NULL: any), is sent. */
+void pg_answer_begin(
+    struct pg_answer *a, const struct pg_shape *shape, size_t sent);
 void pg_answer_free(struct pg_answer *a);
 
 /* Before libpq reads from fd: would the answer be larger than any can be?

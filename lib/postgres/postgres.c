@@ -194,7 +194,7 @@ greet(struct postgres *pg)
 		fail(pg, PQerrorMessage(pg->conn));
 		return;
 	}
-	pg_answer_begin(&pg->answer, NULL);
+	pg_answer_begin(&pg->answer, NULL, 0);
 	pg->call = "greeting";
 	pg->flushing = true;
 	move(pg, LINK_GREETING);
@@ -430,10 +430,13 @@ postgres_call(struct postgres *pg, const char *name, const char *statement,
 {
 	static const int binary[POSTGRES_PARAMS_MAX] = {
 	    1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	size_t sent = 0;
 
 	if (!pg->status.idle)
 		return -1;
-	pg_answer_begin(&pg->answer, &p->shape);
+	for (int i = 0; i < p->n; i++)
+		sent += (size_t)p->lengths[i];
+	pg_answer_begin(&pg->answer, &p->shape, sent);
 	pg->call = name;
 	if (PQsendQueryParams(pg->conn, statement, p->n, p->types, p->values,
 		p->lengths, binary, 1) == 0) {

@@ -121,3 +121,15 @@ as_owner() { DATABASE_URL=$OWNER sql "$1"; }
 	run -111 incr-flush -w 5 <"$DIR/stream"
 	[[ "$output" == *'does not move; is there a policy or a trigger on incr_ledger?' ]]
 }
+
+@test "a trigger that says something of each row: all is counted" {
+	sql 'create function tell() returns trigger language plpgsql as
+		$$begin raise notice '"'key %: now %'"', new.key, new.value;
+		return null; end$$'
+	sql 'create trigger t after insert or update on increments for each row
+		execute function tell()'
+	# 170 bytes each
+	seq -f '{"key":"00000000-0000-4000-8000-%012.0f","value":1}' 150000 |
+		incr-flush -w 5
+	[ "$(total)" = 150000 ]
+}
