@@ -85,7 +85,7 @@ user() { setting "$1" User; }
 	# What both had in one file is taken away before its own is read.
 	[ "$(grep -E '^(EnvironmentFile|UnsetEnvironment)' \
 		"$UNITS/incr-ingest@.service" | sed 's/.*=-*//' | xargs)" = \
-		'/etc/incr/env INCR_LISTEN DATABASE_URL /etc/incr/ingest /etc/incr/edge' ]
+		'/etc/incr/env INCR_LISTEN DATABASE_URL PGPASSWORD /etc/incr/ingest /etc/incr/edge' ]
 	# The folder of metrics is for all three, and made by nobody of them.
 	[ "$(cat p/lib/tmpfiles.d/incr.conf | grep -v '^#')" = \
 		$'d /run/incr 0755 root root -\nd /run/incr/metrics 2775 root incr -' ]
