@@ -188,7 +188,7 @@ nonsense_for() {
 			refuses "$option" "$value" "$p" "${more[@]}" "$option" "$value"
 			n=$((n + 1))
 		done < <("$p" --help | sed -nE 's/^ .*(--[a-z-]+) ([A-Z]+) .*/\1 \2/p')
-		while read -r arg variable; do
+		while read -r variable arg; do
 			value=$(nonsense_for "$arg")
 			[ "$arg" != NAME ] || value='a[b'
 			[ "$variable" != INCR_TOKEN ] || value='two words'
@@ -196,7 +196,7 @@ nonsense_for() {
 				"${more[@]}"
 			n=$((n + 1))
 		done < <("$p" --help |
-			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+) .*\[([A-Z_]+)\]$/\1 \2/p')
+			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+ )?.*\[([A-Z_]+)\]$/\2 \1/p')
 	done
 	[ "$n" -ge 70 ]
 }
@@ -218,14 +218,14 @@ nonsense_for() {
 		case $p in
 		incr-send | incr-metrics | incr-rejected | incr-audit) continue ;;
 		esac
-		while read -r arg variable; do
+		while read -r variable arg; do
 			value=$(nonsense_for "$arg")
 			[ "$arg" != NAME ] || value='a[b'
 			wrong "$variable" "$value" env "$variable=$value" \
 				incr-up --state state
 			n=$((n + 1))
 		done < <("$p" --help |
-			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+) .*\[([A-Z_]+)\]$/\1 \2/p')
+			sed -nE 's/^ .*--[a-z-]+ ([A-Z]+ )?.*\[([A-Z_]+)\]$/\2 \1/p')
 	done
 	[ "$n" -ge 15 ]
 	for option in port ingests drains maxmemory tokens; do
