@@ -14,6 +14,7 @@ find_users() {
 	[ -z "$own_redis" ] || kinds="$kinds redis"
 	[ -z "$own_postgres" ] || kinds="$kinds postgres"
 	[ -n "$is_root" ] || return 0
+	write_only
 	redis_user=incr-drain
 	! id redis >/dev/null 2>&1 || redis_user=redis
 	make_users || return
@@ -25,6 +26,14 @@ find_users() {
 			return 100
 		}
 	done
+}
+
+# What is open at a terminal can read what root types there; the parts get what
+# can be written only.
+write_only() {
+	mine=/proc/$$/fd
+	[ ! -t 1 ] || ! (: >>$mine/1) 2>/dev/null || exec >>$mine/1
+	[ ! -t 2 ] || ! (: >>$mine/2) 2>/dev/null || exec 2>>$mine/2
 }
 
 # As etc/incr.sysusers, also where there is no systemd.

@@ -196,6 +196,27 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 		own_authority' - "$ROOT"
 }
 
+@test "no part can read what is typed at the terminal of root" {
+	background setsid script -qec 'incr-up --ingests 1 --drains 1' /dev/null \
+		</dev/null >out 2>err
+	up=$!
+	wait_for 30 is_up
+	local n=0
+	only_writes() { # KIND PID
+		local fd
+		for fd in "/proc/$2"/fd/*; do
+			[[ $(readlink "$fd") == /dev/pts/* ]] || continue
+			n=$((n + 1))
+			grep -qE '^flags:.*1$' "/proc/$2/fdinfo/${fd##*/}" || return
+		done
+	}
+	each_of_parts only_writes
+	[ "$n" -ge 5 ] # of them are open there
+	kill "$(cat "$INCR_STATE/lock")"
+	wait "$up"
+	up=
+}
+
 @test "a part has the variables that it needs, and no one else's secrets" {
 	token=$(incr-token --tokens tokens new shop)
 	export INCR_TOKEN=$token SECRET_OF_ANOTHER=x PGPASSWORD=x TMPDIR=$PWD
