@@ -312,6 +312,18 @@ rotate() {
 	incr-token --tokens ours/deep/tokens add a >/dev/null
 }
 
+@test "nobody else can lock root out, and so keep a token valid" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	open_folder
+	incr-token new a >/dev/null
+	background setpriv --reuid nobody --regid nogroup --clear-groups \
+		flock . sh -c 'echo held; exec sleep 60' >holds
+	wait_for 5 grep -q held holds
+	timeout 8 incr-token revoke a
+	[ -z "$(incr-token list)" ]
+	[ "$(stat -c '%U %a' .incr-token.lock)" = 'root 600' ]
+}
+
 @test "a file that others may write is refused, by incr-serve, too" {
 	incr-token new a >/dev/null
 	chmod 606 tokens
