@@ -5,7 +5,7 @@
  * A request holds a place from its first complete line until its client has
  * read the answer.  As long as less than half of the places are taken, whoever
  * comes gets one; then a client that has its share, a quarter, gets no more.
- * So one client alone can take half of them, and never the last one.
+ * So one client alone can take half of them, and of several never the last one.
  */
 #ifndef INCR_BULK_PLACES_H
 #define INCR_BULK_PLACES_H
