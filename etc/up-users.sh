@@ -208,6 +208,11 @@ own() {
 	if [ "$was" = "$(id -u "$user")" ]; then
 		[ "$1" != postgres ] || return 0 # which was never root
 		[ -n "$(find "$2" -xdev -user 0 -print -quit)" ] || return 0
+		linked=$(find "$2" -xdev -user 0 -type f -links +1 -print -quit)
+		[ -z "$linked" ] || {
+			say "$linked: another name of a file of root's; remove it"
+			return 100
+		}
 		say "$2: has files of root; run: chown -hR $user: $2"
 		return 100
 	fi

@@ -307,6 +307,11 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	run -100 incr-up
 	[ "${lines[-1]}" = "incr-up: $INCR_STATE/redis: has files of root; run: chown -hR redis: $INCR_STATE/redis" ]
 	[ "$(stat -c %U "$INCR_STATE/redis/link")" = root ]
+	# A name of a file elsewhere is none to be given away, by nobody.
+	touch "$INCR_STATE/elsewhere"
+	ln "$INCR_STATE/elsewhere" "$INCR_STATE/redis/name"
+	run -100 incr-up
+	[ "${lines[-1]}" = "incr-up: $INCR_STATE/redis/name: another name of a file of root's; remove it" ]
 }
 
 @test "users that are not there are made, and that is said" {
