@@ -508,7 +508,8 @@ start_at() {
 			--unix-socket s "${@:3}" --data-binary @- \
 			http://x/increments
 	}
-	[ "$(many a 900)" = 202 ]
+	[ "$(many a 450)" = 202 ]
+	[ "$(many a 450 -H 'Transfer-Encoding: chunked')" = 202 ]
 	[ "$(at b taken 50)" -eq 50 ] # b learns by them
 	both_told() { told && [ "$(ttl)" -gt 910000 ]; }
 	wait_for 5 both_told
