@@ -42,9 +42,14 @@ redis_answers() {
 up_postgres() {
 	own postgres "$state/postgres" || return
 	make_cluster || return
-	start postgres "$pg_bin/postgres" -D "$state/postgres/data" \
-		-c listen_addresses= \
-		-c "unix_socket_directories=$sockets/postgres" || return
+	set -- -D "$state/postgres/data" -c listen_addresses= \
+		-c "unix_socket_directories=$sockets/postgres"
+	[ -z "$is_root" ] || {
+		write_roles || return
+		set -- "$@" -c "hba_file=$sockets/pg_hba" \
+			-c "ident_file=$sockets/pg_ident"
+	}
+	start postgres "$pg_bin/postgres" "$@" || return
 	ready postgres "$pg_bin/pg_isready" -h "$sockets/postgres" || return
 	make_database || return
 	line postgres "$DATABASE_URL"
@@ -63,11 +68,47 @@ make_cluster() {
 	as postgres mv "$state/postgres/new" "$state/postgres/data"
 }
 
+# A superuser of the cluster runs programs as the user postgres, who may be that
+# of other clusters, too.  So the drains have a role of their own.
+write_roles() {
+	(
+		umask 022
+		printf 'local all postgres peer map=up\nlocal incr incr peer map=up\n' \
+			>"$sockets/pg_hba"
+		printf 'up %s %s\n' root postgres root incr incr-drain incr \
+			>"$sockets/pg_ident"
+	) && return
+	say "$sockets/pg_hba: not written"
+	return 111
+}
+
 make_database() {
-	DATABASE_URL="postgresql:///incr?host=$sockets/postgres&user=postgres"
-	set -- psql -XAtq -h "$sockets/postgres" -U postgres -d postgres
-	[ "$("$@" -c "select 1 from pg_database where datname = 'incr'")" = 1 ] ||
-		"$@" -c 'create database incr' || return 111
+	role=postgres
+	[ -z "$is_root" ] || role=incr
+	DATABASE_URL="postgresql:///incr?host=$sockets/postgres&user=$role"
+	set -- psql -XAtq -h "$sockets/postgres" -U postgres -v ON_ERROR_STOP=1 -d
+	[ "$("$@" postgres -c \
+		"select 1 from pg_database where datname = 'incr'")" = 1 ] ||
+		"$@" postgres -c 'create database incr' || return 111
+	[ -z "$is_root" ] || "$@" incr <<-'EOF' || return 111
+		set search_path = pg_catalog; -- nothing of the owner's is called
+		do $$ declare
+		    name text;
+		begin
+		    if not exists (select from pg_roles where rolname = 'incr') then
+		        create role incr login;
+		    end if;
+		    alter database incr owner to incr;
+		    -- Of an earlier run as root all was the superuser's.
+		    for name in select relname from pg_class
+		        where relname in ('increments', 'incr_ledger', 'incr_database')
+		            and relkind = 'r'
+		            and relnamespace = to_regnamespace('public')
+		            and relowner <> 'incr'::regrole loop
+		        execute format('alter table public.%I owner to incr', name);
+		    end loop;
+		end $$;
+	EOF
 }
 
 up_drains() {

@@ -124,6 +124,15 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	for user in incr-drain root; do
 		at "$user" psql -XAtq -d "$DATABASE_URL" -c 'select 1'
 	done
+	# A superuser runs programs as the user postgres.
+	[ "$(psql -XAtq -d "$DATABASE_URL" -c \
+		'select rolsuper from pg_roles where rolname = current_user')" = f ]
+	for name in postgres root; do
+		not at incr-drain psql -XAtq -h "$sockets/postgres" -U "$name" \
+			-d incr -c 'select 1'
+	done
+	not at incr-drain psql -XAtq -d "$DATABASE_URL" -c \
+		"copy increments from program 'id'"
 	at incr-edge curl -fs --unix-socket "$ingest" http://h/health/ready
 	for user in incr-edge nobody; do
 		not at "$user" redis-cli -s "$redis" ping
@@ -143,6 +152,35 @@ at() { setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups "${@:2}"; }
 	for kind in caddy redis postgres; do
 		[ "$(stat -c '%U %a' "$INCR_STATE/$kind")" = "$(user_of "$kind") 700" ]
 	done
+	up_stop
+	quiet err
+}
+
+@test "tables that an earlier run made as the superuser go on as the drains'" {
+	local table
+	unset REDIS_URL DATABASE_URL
+	use_cluster "$INCR_STATE"
+	up_start --ingests 1 --drains 1
+	take 3
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	wait_for 10 sum_is 3
+	{
+		for table in increments incr_ledger incr_database; do
+			echo "alter table $table owner to postgres;"
+		done
+		echo 'alter database incr owner to postgres;'
+		echo 'reassign owned by incr to postgres; drop role incr;'
+	} | psql -Xq -v ON_ERROR_STOP=1 -h "$(cat "$INCR_STATE/run/sockets")/postgres" \
+		-U postgres -d incr
+	up_stop
+	unset REDIS_URL DATABASE_URL
+	up_start --ingests 1 --drains 1
+	take 4
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	wait_for 10 sum_is 7
+	incr-db create
 	up_stop
 	quiet err
 }
