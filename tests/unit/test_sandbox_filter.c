@@ -70,13 +70,79 @@ call(long number, uint64_t first, uint64_t second, uint64_t third)
 	    .nr = (int)number, .arch = ARCH, .args = {first, second, third}});
 }
 
+/* Whatever a program needs. */
+static const long refused[] = {
+    SYS_execve,
+    SYS_execveat,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_listen,
+    SYS_socketpair,
+    SYS_memfd_create,
+    SYS_personality,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_mount,
+    SYS_umount2,
+    SYS_unshare,
+    SYS_setns,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_name_to_handle_at,
+    SYS_open_by_handle_at,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_quotactl,
+    SYS_acct,
+    SYS_syslog,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+    SYS_adjtimex,
+#ifdef SYS_pidfd_getfd
+    SYS_pidfd_getfd,
+#endif
+#ifdef SYS_process_madvise
+    SYS_process_madvise,
+#endif
+#ifdef SYS_move_mount
+    SYS_move_mount,
+    SYS_open_tree,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+#endif
+#ifdef SYS_mount_setattr
+    SYS_mount_setattr,
+#endif
+#ifdef SYS_io_uring_setup
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+#endif
+#ifdef SYS_kexec_file_load
+    SYS_kexec_file_load,
+#endif
+#ifdef SYS_ioperm
+    SYS_ioperm,
+    SYS_iopl,
+    SYS_modify_ldt,
+#endif
+};
+
 static void
 always(void)
 {
-	static const long refused[] = {SYS_execve, SYS_execveat,
-	    SYS_process_vm_readv, SYS_process_vm_writev, SYS_listen,
-	    SYS_socketpair, SYS_bpf, SYS_io_uring_setup, SYS_userfaultfd,
-	    SYS_mount, SYS_unshare, SYS_perf_event_open};
 	static const long passes[] = {SYS_read, SYS_write, SYS_openat,
 	    SYS_close, SYS_ppoll, SYS_epoll_pwait, SYS_getrandom, SYS_futex,
 	    SYS_brk, SYS_munmap, SYS_mremap, SYS_exit_group, SYS_exit,
@@ -95,12 +161,17 @@ always(void)
 			check(call(passes[i], 0, 0, 0) == 0, "%ld", passes[i]);
 		check(call(SYS_ptrace, 0, 0, 0) == leak_check, "ptrace");
 		check(call(SYS_clone, SIGCHLD, 0, 0) == leak_check, "clone");
+#ifdef SYS_fork
+		check(call(SYS_fork, 0, 0, 0) == leak_check, "fork");
+		check(call(SYS_vfork, 0, 0, 0) == leak_check, "vfork");
+#endif
 		check(call(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0) == 0,
 		    "a thread");
 		check(call(SYS_clone3, 0, 0, 0) ==
 			  (SANDBOX_SANITIZED ? 0 : ENOSYS),
 		    "clone3");
 		check(call(SYS_ioctl, 0, TIOCSTI, 0) == EPERM, "TIOCSTI");
+		check(call(SYS_ioctl, 0, TIOCLINUX, 0) == EPERM, "TIOCLINUX");
 		/* The kernel looks at the low half, too. */
 		check(
 		    call(SYS_ioctl, 0, TIOCSTI | UINT64_C(1) << 32, 0) == EPERM,
@@ -124,7 +195,8 @@ needs(void)
 	    {SYS_mmap, PROT_READ | PROT_EXEC, SANDBOX_LIBRARY},
 	    {SYS_mprotect, PROT_EXEC, SANDBOX_LIBRARY},
 	    {SYS_pkey_mprotect, PROT_EXEC, SANDBOX_LIBRARY},
-	    {SYS_keyctl, 0, SANDBOX_KEYRING},
+	    {SYS_keyctl, 0, SANDBOX_KEYRING}, {SYS_add_key, 0, SANDBOX_KEYRING},
+	    {SYS_request_key, 0, SANDBOX_KEYRING},
 	    {SYS_pidfd_send_signal, 0, SANDBOX_SIGNAL}};
 
 	for (unsigned given = 0; given <= ALL; given++) {
