@@ -68,7 +68,8 @@ void conn_init(struct conns *all, const struct loop *loop,
     const struct handler *handler, const int64_t limit_ms[CONN_STATES]);
 
 /* Takes an accepted, non-blocking socket, also on failure.  A surplus or
- * brief one has no longer than the time for a head.  0, or -1 with errno. */
+ * brief one ends if its head is not there in the time for one; it has only one
+ * request.  0, or -1 with errno. */
 int conn_open(struct conns *all, int fd, const struct origin *from);
 
 /*

@@ -82,7 +82,7 @@ user() { setting "$1" User; }
 	[ "$(setting incr-caddy.service EnvironmentFile)" = -/etc/incr/edge ]
 	[ "$(setting incr-drain@.service EnvironmentFile | xargs)" = \
 		'-/etc/incr/env -/etc/incr/drain' ]
-	# What both had in one file is taken away before its own is read.
+	# What both had in one file is taken away, wherever it comes from.
 	[ "$(grep -E '^(EnvironmentFile|UnsetEnvironment)' \
 		"$UNITS/incr-ingest@.service" | sed 's/.*=-*//' | xargs)" = \
 		'/etc/incr/env INCR_LISTEN DATABASE_URL PGPASSWORD /etc/incr/ingest /etc/incr/edge' ]
