@@ -181,29 +181,29 @@ tiny='
 			} : $body });
 		print $r->{status} == 599 ? $r->{content} : $r->{status}, "\n";
 	}'
-requests='
-import sys, requests
+# What both clients in Python send, and to where.
+sent='
+import sys
 url, file, chunked, n = sys.argv[1:]
 body = open(file, "rb").read()
 def parts():
     for i in range(0, len(body), 16384):
         yield body[i:i + 16384]
+data = parts if chunked == "1" else lambda: body
+'
+requests="$sent"'
+import requests
 for i in range(int(n)):
     try:
-        print(requests.post(url, data=parts() if chunked == "1" else body).status_code)
+        print(requests.post(url, data=data()).status_code)
     except Exception as e:
         print(repr(e))
 '
-urllib='
-import sys, urllib.request, urllib.error
-url, file, chunked, n = sys.argv[1:]
-body = open(file, "rb").read()
-def parts():
-    for i in range(0, len(body), 16384):
-        yield body[i:i + 16384]
+urllib="$sent"'
+import urllib.request, urllib.error
 for i in range(int(n)):
     try:
-        print(urllib.request.urlopen(url, parts() if chunked == "1" else body).status)
+        print(urllib.request.urlopen(url, data()).status)
     except urllib.error.HTTPError as e:
         print(e.code)
     except Exception as e:

@@ -44,21 +44,11 @@ maps_code(void)
 }
 
 static bool
-has_landlock(const struct sandbox_off *off)
+is_on(const char *what, int error)
 {
-	if (off->landlock != 0)
-		fprintf(
-		    stderr, "landlock: not run: %s\n", strerror(off->landlock));
-	return off->landlock == 0;
-}
-
-static bool
-has_seccomp(const struct sandbox_off *off)
-{
-	if (off->seccomp != 0)
-		fprintf(
-		    stderr, "seccomp: not run: %s\n", strerror(off->seccomp));
-	return off->seccomp == 0;
+	if (error != 0)
+		fprintf(stderr, "%s: not run: %s\n", what, strerror(error));
+	return error == 0;
 }
 
 /* -- what children do ----------------------------------------------------- */
@@ -71,7 +61,7 @@ calls(const struct sandbox *wanted)
 	struct sandbox_off off = sandbox_enter(&s);
 
 	check(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1, "no new privileges");
-	if (!has_seccomp(&off))
+	if (!is_on("seccomp", off.seccomp))
 		return;
 	check(TRY(execve("/bin/true", argv, argv)) == EPERM, "execve");
 	check(TRY(socket(AF_INET, SOCK_STREAM, 0)) == EPERM, "socket");
@@ -99,7 +89,7 @@ connects(const struct sandbox *wanted)
 	pthread_t thread;
 	bool ran = false;
 
-	if (has_seccomp(&off)) {
+	if (is_on("seccomp", off.seccomp)) {
 		check(opens("/etc/passwd", O_RDONLY) != EPERM, "still EACCES");
 		check(TRY(socket(AF_INET, SOCK_STREAM, 0)) == 0, "socket");
 		check(TRY(socket(AF_PACKET, SOCK_RAW, 0)) == EPERM, "packet");
@@ -131,7 +121,7 @@ files(const struct sandbox *wanted)
 	sandbox_folder(&s, NULL, SANDBOX_REPLACE);
 	sandbox_file(&s, "", SANDBOX_REPLACE);
 	off = sandbox_enter(&s);
-	if (!has_landlock(&off))
+	if (!is_on("landlock", off.landlock))
 		return;
 	check(opens("/etc/passwd", O_RDONLY) == EACCES, "passwd");
 	check(opens("other/file", O_RDONLY) == EACCES, "other");
@@ -173,7 +163,7 @@ nothing(const struct sandbox *wanted)
 
 	unsetenv("INCR_METRICS_DIR");
 	off = sandbox_enter(&s);
-	if (!has_landlock(&off))
+	if (!is_on("landlock", off.landlock))
 		return;
 	check(opens("/proc/self/stat", O_RDONLY) == EACCES, "proc");
 	check(opens("metrics", O_RDONLY) == EACCES, "metrics");
