@@ -54,14 +54,17 @@ drains() {
 		echo "drain: $status" >&2; sleep 0.3
 	done' sh "$@" 2>err
 }
-# counted_and_moved: ten increments are counted; then who connects comes to the
-# new one
-counted_and_moved() {
+# counted: ten increments are, and acknowledged
+counted() {
 	pair
 	drains -- -i 0.3
 	increments 1 10 | incr-publish
 	wait_for 10 sum_is 55
 	wait_for 10 no_batches
+}
+# counted_and_moved: then who connects comes to the new one
+counted_and_moved() {
+	counted
 	part
 	move
 }
@@ -168,11 +171,7 @@ replayed() { grep -qhE '^incr_replayed_batches_total\{.*\} 1$' metrics/*.prom; }
 
 # Nothing is left to be acknowledged, so incr-flush can't tell.
 @test "a new primary that lacks what was counted: incr-consume tells, once" {
-	pair
-	drains -- -i 0.3
-	increments 1 10 | incr-publish
-	wait_for 10 sum_is 55
-	wait_for 10 no_batches
+	counted
 	part
 	increments 11 30 | incr-publish
 	wait_for 10 sum_is 465
