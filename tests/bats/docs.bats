@@ -4,8 +4,8 @@
 # A page says by a comment what a block is: run (it runs, exits 0 and says
 # nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
 # incr-up does), cron (as a crontab), client (clients.bats), fresh (fresh.bats),
-# redis.  Every other command line of a page runs, too, or commands.not says why
-# it does not.
+# alerts (alerts.bats, tests/long/alerts), redis.  Every other command line of a
+# page runs, too, or commands.not says why it does not.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -255,10 +255,10 @@ marked() {
 	place
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
-	# Blocks of these kinds run in other tests, here, in clients.bats or in
-	# fresh.bats; of systemd in tests/long/systemd.
+	# Blocks of these kinds run in other tests, here, in clients.bats, in
+	# fresh.bats or in alerts.bats; of systemd in tests/long/systemd.
 	cut -f 2 all | sort -u |
-		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|systemd' &&
+		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|systemd|alerts' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere

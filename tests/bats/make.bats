@@ -35,6 +35,8 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 	for file in bin/incr-up bin/incr-validate share/incr/Caddyfile \
 		share/incr/openapi.yaml share/incr/clients.md \
 		share/incr/schema.sql share/man/man1/incr-up.1 \
+		share/incr/prometheus/prometheus.yml \
+		share/incr/prometheus/incr.rules.yml \
 		share/man/man7/incr.7; do
 		[ -s "stage/opt/x/$file" ]
 	done

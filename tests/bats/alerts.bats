@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# The alert rules of etc/prometheus: each fires and stays silent when it should,
+# by promtool; what they read exists. tests/long/alerts has a Prometheus that
+# scrapes a system whose drains are stopped.
+
+# bats file_tags=scripts
+bats_require_minimum_version 1.5.0
+load helper
+
+RULES=$ROOT/etc/prometheus/incr.rules.yml
+CASES=$ROOT/etc/prometheus/incr.rules.test.yml
+
+setup() { cd "$BATS_TEST_TMPDIR" || return; }
+
+teardown() { end_background; }
+
+alerts() { python3 -B "$BATS_TEST_DIRNAME/alerts.py" "$@"; }
+
+# judge FOLDER: its cases, into FOLDER/out
+judge() {
+	promtool test rules "$1/cases.yml" >"$1/out" 2>&1
+}
+
+@test "each alert fires and is silent in the cases that say so" {
+	promtool check rules --lint=all --lint-fatal "$RULES"
+	alerts split "$RULES" "$CASES" all
+	[ "$(find all -mindepth 1 -maxdepth 1 ! -name '*.*' | wc -l)" -ge 18 ]
+	for alert in all/*; do
+		[[ "$alert" != *.* ]] || continue
+		judge "$alert" || { cat "$alert/out"; false; }
+	done
+	# No case is of an alert that is not there.
+	sed -n 's/^ *alertname: //p' "$CASES" | sort -u >named
+	sed -n 's/^ *- alert: //p' "$RULES" | sort | diff - named
+}
+
+# A rule that is evaluated once is not told from one that must hold for a time,
+# and a sum not from a max, unless a case does.
+@test "a case notices a rule without its for, and a sum in place of a max" {
+	alerts split "$RULES" "$CASES" all
+	[ "$(find all -name '*.for' | wc -l)" -ge 12 ]
+	[ "$(find all -name '*.max' | wc -l)" = 3 ]
+	for less in all/*.*; do
+		promtool check rules "$less/rules.yml" >/dev/null
+		not judge "$less" || { echo "not noticed: $less"; false; }
+	done
+}
+
+@test "an alert without a case is noticed" {
+	sed 's/- alert: IncrLate/- alert: IncrOther/' "$RULES" >rules.yml
+	run -1 alerts split rules.yml "$CASES" all
+	[[ "$output" == *'IncrOther: no case in which it fires'* ]]
+}
+
+@test "the example for a scrape is a configuration with these rules" {
+	run -0 promtool check config "$ROOT/etc/prometheus/prometheus.yml"
+	[[ "$output" == *'18 rules found'* ]]
+	grep -qE '^ *- job_name: incr$' "$ROOT/etc/prometheus/prometheus.yml"
+}
+
+# section: of incr(7)
+section() { sed -n '/^\.Sh ALERTS$/,/^\.Sh /p' "$ROOT/man/incr.7"; }
+
+# literal N: the Nth block of that section
+literal() {
+	section | awk -v n="$1" '/^\.Bd/ { inside = ++k == n; next }
+		/^\.Ed/ { inside = 0 }
+		inside { gsub(/\\e/, "\\"); print }'
+}
+
+@test "incr(7) tells of each alert, and its rules are among those of the file" {
+	section | sed -n 's/^\.It Li Incr/Incr/p' | sed 's/ , /\n/g' | sort |
+		diff - <(sed -n 's/^ *- alert: //p' "$RULES" | sort)
+	literal 4 >rules.yml
+	promtool check rules rules.yml
+	alerts same rules.yml "$RULES"
+	# The lines for a scrape are those of the example.
+	literal 1 | sed 's/^ *//' >scrape
+	[ "$(wc -l <scrape)" -ge 7 ]
+	sed 's/^ *//' "$ROOT/etc/prometheus/prometheus.yml" |
+		grep -cxFf - scrape | grep -x "$(wc -l <scrape)"
+}
+
+@test "the commands of incr(7) put the rules where Prometheus finds them" {
+	PREFIX=$PWD/p "$ROOT/etc/install" incr-up >/dev/null
+	mkdir etc
+	cp "$ROOT/etc/prometheus/prometheus.yml" etc/
+	literal 2 | sed "s:/usr/local:$PWD/p:; s:/etc/prometheus:$PWD/etc:" >commands
+	grep -q "^cd $PWD/p/" commands
+	run -0 sh -eu commands
+	[[ "$output" == *'18 rules found'* ]]
+	cmp "$RULES" etc/incr.rules.yml
+}
