@@ -44,9 +44,6 @@ enum {
 	M_CONSUMED,
 	M_BATCHES,
 	M_ADOPTED,
-	M_READY,
-	M_UNACKED,
-	M_DEAD,
 	M_REPLICA_WAIT,
 	M_STEPS_BACK,
 	M_REJECTED,
@@ -59,6 +56,7 @@ static uint64_t batch_max;
 static bool once, replicas_told;
 static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
+static struct queue_gauges gauges;
 static int exit_status; /* 0, or 111 if batches were left with --once */
 
 static const struct option_def defs[] = {
@@ -95,9 +93,6 @@ static struct metric series[M_COUNT] = {
     [M_CONSUMED] = {METRIC_CONSUMED},
     [M_BATCHES] = {METRIC_CONSUME_BATCHES},
     [M_ADOPTED] = {METRIC_ADOPTED_BATCHES},
-    [M_READY] = {METRIC_QUEUE_READY},
-    [M_UNACKED] = {METRIC_QUEUE_UNACKED},
-    [M_DEAD] = {METRIC_QUEUE_REJECTED},
     [M_REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
     [M_STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
 };
@@ -154,7 +149,7 @@ begin(struct consumer *c, int argc, char **argv)
 	c->queue_name = queue_name;
 	c->batch_max = batch_max;
 	c->once = once;
-	c->measure = metrics_tick(clock_ms()) != IO_FOREVER;
+	c->gauges = queue_gauges_open(&gauges, queue_name);
 }
 
 static void
@@ -278,9 +273,6 @@ count(const struct consumer *c)
 	series[M_CONSUMED].value = (double)s->lines;
 	series[M_BATCHES].value = (double)s->batches;
 	series[M_ADOPTED].value = (double)s->adopted;
-	series[M_READY].value = (double)c->lengths.ready;
-	series[M_UNACKED].value = (double)c->lengths.unacked;
-	series[M_DEAD].value = (double)c->lengths.rejected;
 	say_loss(s);
 	observe_wait(queue_status(c->queue));
 	for (int f = 1; f < FAULT_COUNT; f++)

@@ -67,6 +67,7 @@ static uint64_t replicas;
 static bool replicas_told;
 static struct publisher_settings settings;
 static struct sandbox sandbox;
+static struct queue_gauges gauges;
 
 static const struct option_def options[] = {
     QUEUE_NAME_OPTION(&settings.queue, "the queue"),
@@ -195,6 +196,7 @@ open_metrics(void)
 	settings.lacking = say_lacking;
 	if (metrics_open(prog.name, series, SERIES) < 0)
 		log_say("metrics: %s", strerror(errno));
+	settings.gauges = queue_gauges_open(&gauges, settings.queue);
 }
 
 static void

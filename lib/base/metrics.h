@@ -8,7 +8,8 @@
  * pid namespace, as containers may share the folder.  The file is always whole:
  * it is written as .PROGRAM-...-PID.prom.new and renamed.  After kill -9 it is
  * at most a second old, and is removed five minutes later by any program that
- * uses the folder.
+ * uses the folder.  What several programs know alike has a file of its own,
+ * metrics_shared.h.
  */
 #ifndef INCR_METRICS_H
 #define INCR_METRICS_H
@@ -55,13 +56,9 @@ int64_t metrics_tick(int64_t now_ms);
  * or -1 with errno ENOMEM. */
 int metrics_text(struct buf *out);
 
-/* Is `name`, in the open folder dir, the metrics file of a process that ended
- * five minutes ago or earlier? */
-bool metrics_stale(int dir, const char *name);
-
-/* Is it one that was not written for ten seconds?  Its gauges say nothing now,
- * whatever became of the process. */
-bool metrics_silent(int dir, const char *name);
+/* The open folder, -1 while metrics are off; what every series is labelled. */
+int metrics_dir(void);
+const char *metrics_labels(void);
 
 /* Writes the file a last time. */
 void metrics_close(void);

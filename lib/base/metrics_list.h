@@ -58,6 +58,19 @@
 	METRIC(HISTOGRAM, "incr_replica_wait_seconds", \
 	    "How long replicas were waited for, with --replicas.")
 
+/* Of a queue, by whoever measures it. */
+#define METRIC_QUEUE_READY \
+	METRIC(GAUGE, "incr_queue_ready", "Messages that wait to be taken.")
+#define METRIC_QUEUE_UNACKED \
+	METRIC(GAUGE, "incr_queue_unacked", \
+	    "Batches taken and not yet acknowledged.")
+#define METRIC_QUEUE_REJECTED \
+	METRIC(GAUGE, "incr_queue_rejected", "Dead letters.")
+#define METRIC_QUEUE_OLDEST \
+	METRIC(GAUGE, "incr_queue_oldest_seconds", \
+	    "Age at most of the oldest increment that waits, ready or in a " \
+	    "batch.")
+
 /* Of incr-consume. */
 #define METRIC_CONSUMED \
 	METRIC(COUNTER, "incr_consumed_total", \
@@ -67,13 +80,6 @@
 #define METRIC_ADOPTED_BATCHES \
 	METRIC(COUNTER, "incr_adopted_batches_total", \
 	    "Batches adopted from consumers that were gone.")
-#define METRIC_QUEUE_READY \
-	METRIC(GAUGE, "incr_queue_ready", "Messages that wait to be taken.")
-#define METRIC_QUEUE_UNACKED \
-	METRIC(GAUGE, "incr_queue_unacked", \
-	    "Batches taken and not yet acknowledged.")
-#define METRIC_QUEUE_REJECTED \
-	METRIC(GAUGE, "incr_queue_rejected", "Dead letters.")
 
 /* Of incr-flush. */
 #define METRIC_FLUSHED \

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/metrics.h"
+#include "base/metrics_folder.h"
 
 enum { READ_SIZE = 16384 };
 
@@ -59,7 +59,7 @@ metrics_merge(DIR *dir, struct buf *out, struct metrics_unread *ret)
 		files++;
 		if (result == 0)
 			result = merge_file(&f, buf_ptr(&text), text.len,
-			    metrics_silent(dirfd(dir), name));
+			    metrics_folder_is_silent(dirfd(dir), name));
 	}
 	if (result == 0 && files < METRICS_MERGE_FILES_MAX && errno != 0)
 		result = -1;
@@ -85,7 +85,7 @@ next_file(DIR *dir)
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 			0 &&
 		    S_ISREG(st.st_mode) &&
-		    !metrics_stale(dirfd(dir), e->d_name))
+		    !metrics_folder_is_stale(dirfd(dir), e->d_name))
 			return e->d_name;
 	}
 	return NULL;

@@ -26,11 +26,11 @@ struct metrics_unread {
 /*
  * Adds the series of all *.prom files in dir (borrowed): those of one name
  * together, behind its HELP and TYPE, once, if any file has them.  Left out
- * are files of processes that are gone (metrics_stale), the gauges of those
- * that are silent (metrics_silent), what is no regular file, what is over the
- * bounds above, and files that can't be read: *ret names them, and is always
- * set.  Never waits for a file.  0, or -1 with errno if the folder can't be
- * read or there is no memory.
+ * are files of processes that are gone (metrics_folder_is_stale), the gauges of
+ * those that are silent (metrics_folder_is_silent), what is no regular file,
+ * what is over the bounds above, and files that can't be read: *ret names them,
+ * and is always set.  Never waits for a file.  0, or -1 with errno if the
+ * folder can't be read or there is no memory.
  */
 int metrics_merge(DIR *dir, struct buf *out, struct metrics_unread *ret);
 

@@ -69,6 +69,8 @@ consumer_wait(const struct consumer *c, struct pollfd *ret_pfd)
 {
 	int64_t next_ms = queue_wait(c->queue, ret_pfd);
 
+	if (c->gauges != NULL)
+		next_ms = num_min(queue_gauges_due(c->gauges), next_ms);
 	if (!queue_status(c->queue)->idle)
 		return next_ms;
 	for (int call = 0; call < CONSUMER_NO_CALL; call++) {
@@ -91,6 +93,10 @@ consumer_step(struct consumer *c, short revents, enum queue_state *ret_state)
 		note_trouble(c, state);
 	}
 	*ret_state = state;
+	if (c->gauges != NULL && queue_gauges_want(c->gauges, clock_ms())) {
+		c->measure = true;
+		c->due_ms[CONSUMER_MEASURE] = 0;
+	}
 	if (leave(c, state) < 0)
 		return -1;
 	return queue_status(c->queue)->idle ? begin_call(c) : 0;
@@ -356,15 +362,18 @@ finish_batch(struct consumer *c, const struct queue_batch *b)
 static int
 finish_measure(struct consumer *c)
 {
-	uint64_t unacked = c->lengths.unacked;
+	const struct queue_lengths *l = queue_lengths(c->queue);
 
-	c->lengths = *queue_lengths(c->queue);
 	/* A take that is refused as full does not say that ready is empty; nor
 	 * is what was taken delivered. */
-	if (!c->measured || (c->lengths.ready == 0 && !c->unsettled))
-		c->left = c->lengths.ready;
-	if (c->full_ms != 0 && c->lengths.unacked != unacked)
+	if (!c->measured || (l->ready == 0 && !c->unsettled))
+		c->left = l->ready;
+	if (c->full_ms != 0 && l->unacked != c->unacked)
 		c->full_ms = clock_ms();
+	c->unacked = l->unacked;
+	if (c->measure)
+		queue_gauges_show(c->gauges, l);
+	c->measure = false;
 	c->measured = true;
 	c->due_ms[CONSUMER_MEASURE] = clock_ms() + MEASURE_MS;
 	return 0;

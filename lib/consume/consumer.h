@@ -24,6 +24,7 @@
 #include "consume/mark_watch.h"
 #include "consume/stream.h"
 #include "queue/queue.h"
+#include "queue/queue_gauges.h"
 #include "record/id.h"
 
 /* The calls, in the order of precedence.  What is rare comes first, or a
@@ -48,18 +49,17 @@ enum consumer_phase {
 
 struct consumer {
 	/* Set before the first step: */
-	struct queue *queue;    /* borrowed */
-	const char *queue_name; /* borrowed */
-	uint64_t batch_max;     /* payloads in one batch */
-	bool once;              /* adopt, take what is ready now, leave */
-	bool measure;           /* keep lengths up to date */
+	struct queue *queue;         /* borrowed */
+	const char *queue_name;      /* borrowed */
+	uint64_t batch_max;          /* payloads in one batch */
+	bool once;                   /* adopt, take what is ready now, leave */
+	struct queue_gauges *gauges; /* borrowed; NULL: nobody looks at them */
 	/* Set at any time: */
 	bool stop; /* take nothing more, leave */
 
 	/* To be read: */
 	enum consumer_phase phase;
 	struct stream stream;
-	struct queue_lengths lengths; /* about a second old */
 	int64_t trouble_ms; /* clock_ms() since when calls fail, of any
 			     * kind; 0: they do not */
 	int64_t held_ms;    /* clock_ms() since when each take is refused, as
@@ -81,13 +81,15 @@ struct consumer {
 	struct adopted orphans;
 	struct id renewed[1 + ADOPTED_MAX]; /* by the call; its own id first */
 	size_t n_renewed;
-	bool ended;     /* Redis knows that it leaves, or need not know */
-	uint64_t left;  /* with once: payloads still to be taken */
-	bool measured;  /* left is known */
-	bool unsettled; /* the last take may have a batch that is not in the
-			 * stream: it has no reply, or not all of one */
-	bool flushed;   /* there was a flush mark of one of its ids */
-	bool strict;    /* that was another id: this one needs a mark first */
+	bool ended;       /* Redis knows that it leaves, or need not know */
+	uint64_t left;    /* with once: payloads still to be taken */
+	bool measured;    /* left is known */
+	bool measure;     /* the gauges wait for the lengths */
+	uint64_t unacked; /* batches, when it was measured */
+	bool unsettled;   /* the last take may have a batch that is not in the
+			   * stream: it has no reply, or not all of one */
+	bool flushed;     /* there was a flush mark of one of its ids */
+	bool strict;      /* that was another id: this one needs a mark first */
 	struct mark_watch watch; /* of the flush mark */
 	size_t burst;    /* consumers that may still be adopted at this look */
 	bool look_again; /* with once: another look may adopt */

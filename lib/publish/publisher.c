@@ -18,6 +18,7 @@
 #include "base/outage.h"
 #include "base/reason.h"
 #include "publish/publisher_answers.h"
+#include "publish/publisher_measure.h"
 
 enum {
 	REPEAT_MS = QUEUE_PUBLISHER_S / 2 * 1000,
@@ -97,6 +98,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 	if (over_ms < answer_ms(c))
 		over_ms = answer_ms(c);
 	due_ms = num_min(due_ms, over_ms);
+	if (c->set.gauges != NULL)
+		due_ms = num_min(due_ms, queue_gauges_due(c->set.gauges));
 	if (c->down_ms != 0 && clock_ms() < c->down_ms + OUTAGE_SAY_MS)
 		due_ms = num_min(due_ms, c->down_ms + OUTAGE_SAY_MS);
 	if (is_to_retry(c) && queue_status(c->queue)->idle &&
@@ -110,7 +113,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 enum publisher_state
 publisher_step(struct publisher *c, short revents, int64_t now_ms)
 {
-	enum queue_state state = queue_step(c->queue, revents);
+	enum queue_state state =
+	    publisher_measure_step(c, queue_step(c->queue, revents));
 	enum publisher_state result;
 
 	note_outage(c, state, now_ms);
@@ -148,7 +152,7 @@ note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 static enum wait_limit_how
 how(const struct publisher *c, int64_t now_ms)
 {
-	bool idle = queue_status(c->queue)->idle;
+	bool idle = queue_status(c->queue)->idle || c->measuring;
 
 	if (batch_state_calling(c->state) || c->state == BATCH_UNCONFIRMED ||
 	    (idle && now_ms >= c->retry_ms))
@@ -332,7 +336,8 @@ publisher_send(struct publisher *c, int64_t now_ms)
 	if (c->set.echo && c->state == BATCH_NONE &&
 	    publisher_answers_expire(c, c->filling, INT64_MIN) < 0)
 		return PUBLISHER_NO_MEMORY;
-	if (!queue_status(c->queue)->idle || now_ms < c->retry_ms ||
+	if (publisher_measure_begin(c, now_ms) ||
+	    !queue_status(c->queue)->idle || now_ms < c->retry_ms ||
 	    !take_next(c))
 		return PUBLISHER_WELL;
 	if (c->state == BATCH_UNSENT) {

@@ -25,6 +25,7 @@
 #include "publish/redis_time.h"
 #include "publish/wait_limit.h"
 #include "queue/queue.h"
+#include "queue/queue_gauges.h"
 #include "record/id.h"
 
 struct publisher_settings {
@@ -37,7 +38,8 @@ struct publisher_settings {
 			      * since a repeat may come late */
 	uint64_t high_water; /* messages ready at most; 0: as many as take
 			      * three quarters of Redis's maxmemory */
-	const uint64_t *replicas; /* of queue_replicate */
+	const uint64_t *replicas;    /* of queue_replicate */
+	struct queue_gauges *gauges; /* borrowed; NULL: nobody looks at them */
 	/* Called for each batch that Redis has taken, with the microseconds
 	 * from its first sending to its outcome. */
 	void (*settled)(int64_t us);
@@ -84,6 +86,8 @@ struct publisher {
 	struct queue_before before;
 	uint64_t name; /* of the batch in flight */
 	struct redis_time redis_time;
+	bool measuring; /* that call is under way: none about a batch is */
+	bool measure;   /* the gauges wait for the lengths */
 	int64_t sent_ms, sent_us; /* the first sending of the batch in flight */
 	int64_t retry_ms;         /* no sending before */
 	int64_t limit_ms;         /* lines that arrived until then expire */

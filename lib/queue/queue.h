@@ -352,6 +352,12 @@ int queue_measure(struct queue *q);
 
 struct queue_lengths {
 	uint64_t ready, unacked /* batches */, rejected;
+	/* What queue_age.h asks for; Unix milliseconds by Redis's clock: */
+	int64_t at_ms;
+	uint64_t taken;     /* messages, since the queue began */
+	int64_t emptied_ms; /* ready was last known to be empty; 0: not known */
+	int64_t batch_ms; /* the oldest unacknowledged batch was taken; 0: there
+			   * is none */
 };
 const struct queue_lengths *queue_lengths(const struct queue *q);
 

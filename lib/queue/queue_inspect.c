@@ -57,23 +57,30 @@ queue_measure(struct queue *q)
 	queue_call_list_key(q, "ready");
 	queue_call_list_key(q, "rejected");
 	queue_call_own_key(q, "consumers");
+	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "emptied");
 	queue_call_own_key(q, "consumer::");
-	return queue_call_eval(q, QUEUE_CALL_MEASURE, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_MEASURE, 5, NULL);
 }
 
 enum queue_state
 queue_call_digest_measure(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t n[3];
+	int64_t n[7];
 
-	if (redis_reply_count(reply) != 3)
+	if (redis_reply_count(reply) != 7)
 		return QUEUE_LOST;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 7; i++)
 		if (queue_call_number(
 			reply, i, 0, QUEUE_CALL_NUMBER_MAX, &n[i]) < 0)
 			return QUEUE_LOST;
-	q->result.lengths = (struct queue_lengths){
-	    (uint64_t)n[0], (uint64_t)n[1], (uint64_t)n[2]};
+	q->result.lengths = (struct queue_lengths){.ready = (uint64_t)n[0],
+	    .unacked = (uint64_t)n[1],
+	    .rejected = (uint64_t)n[2],
+	    .at_ms = n[3],
+	    .taken = (uint64_t)n[4],
+	    .emptied_ms = n[5],
+	    .batch_ms = n[6]};
 	return QUEUE_DONE;
 }
 

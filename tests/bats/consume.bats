@@ -585,7 +585,7 @@ held() { echo "incr-consume: queue $INCR_QUEUE: nothing taken for 3 s, until inc
 	put a b c
 	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" x y
 	start out -n 2
-	shown() { grep -q "^$1{.*} $2\$" incr-consume-*.prom; }
+	shown() { cat ./*.prom | grep -q "^$1{.*} $2\$"; }
 	wait_for 5 shown incr_queue_unacked 2
 	wait_for 5 shown incr_queue_ready 0
 	wait_for 5 shown incr_queue_rejected 2

@@ -99,6 +99,25 @@ lacks() {
 # NAME: of the batch; LATE=1: it comes later than its not-after.
 terms() { echo "${HIGH:-0}" $(($(date +%s%3N) + (${LATE:-0} ? -1 : 60000))) "${NAME:-n}"; }
 
+# measure: its reply without the time, which is looked at; + for a time of
+# EMPTIED and TAKEN, - for none
+measure() {
+	local words now
+	read -ra words < <(script measure 5 "$READY" "$REJECTED" \
+		"${P}consumers" "${P}totals" "${P}emptied" "${P}consumer::")
+	now=$(date +%s%3N)
+	((words[3] <= now + 1000 && words[3] > now - 60000)) || words[0]="time?"
+	unset 'words[3]'
+	words=("${words[@]}")
+	for i in 4:"${EMPTIED-}" 5:"${TAKEN-}"; do
+		case ${words[${i%%:*}]} in
+		0) words[${i%%:*}]=- ;;
+		"${i#*:}") words[${i%%:*}]=+ ;;
+		esac
+	done
+	echo "${words[*]}"
+}
+
 publish() { # ID SEQ LINE...
 	local id=$1 seq=$2
 	shift 2
@@ -1448,14 +1467,32 @@ time_is_over() {
 	[ "$(survey)" = "0 1 $A 3 3 1" ]
 	acknowledge $A 1 3
 	[ "$(holders $B)" = "" ]
-	[ "$(script measure 3 "$READY" "$REJECTED" "${P}consumers" \
-		"${P}consumer::")" = "0 0 1" ]
+	[ "$(measure)" = "0 0 1 3 - -" ]
 	KEEP=1 acknowledge $A 1 1
 	time_is_over $A
 	publish $B 2 d
 	take $A 4
 	acknowledge $A 1 4
 	[ "$(kept_of $A)" = "" ]
+}
+
+@test "measure: lengths, what was taken, since when ready and batches wait" {
+	local emptied taken
+	[ "$(measure)" = "0 0 0 0 - -" ]
+	register $A
+	register $B
+	take $A 1
+	emptied=$(rcli get "${P}emptied")
+	publish $C 1 a b c
+	[ "$(EMPTIED=$emptied measure)" = "3 0 0 0 + -" ]
+	take $A 1 2
+	taken=$(rcli zscore "${P}consumer::$A::batches" 1)
+	[ "$(EMPTIED=$emptied TAKEN=$taken measure)" = "1 1 0 2 + +" ]
+	rcli zadd "${P}consumer::$B::batches" $((taken + 5)) 1 >/dev/null
+	rcli zadd "${P}consumer::$A::batches" $((taken - 9)) 2 >/dev/null
+	rcli lpush "$REJECTED" x >/dev/null
+	[ "$(EMPTIED=$emptied TAKEN=$((taken - 9)) measure)" = "1 3 1 2 + +" ]
+	unchanged measure
 }
 
 @test "adopt: a consumer that only keeps is neither adopted nor swept" {

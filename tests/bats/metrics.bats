@@ -33,6 +33,7 @@ teardown() {
 		incr_http_request_duration_seconds
 		incr_http_requests_total
 		incr_published_total
+		incr_queue_oldest_seconds
 		incr_queue_ready
 		incr_queue_rejected
 		incr_queue_unacked
@@ -51,6 +52,115 @@ teardown() {
 	grep -q '^incr_http_requests_total{code="400",program="incr-serve"' series
 	grep -q '^incr_rejected_total{code="not-json",program="incr-validate"' series
 }
+
+# -- the series of the queue ------------------------------------------------------
+
+# gauge NAME [PROGRAM]: the value of incr_queue_NAME, which nobody exports twice;
+# only if PROGRAM does.
+gauge() {
+	local all
+	all=$(incr-metrics | grep "^incr_queue_$1{queue=\"$INCR_QUEUE\",program=\"${2-}")
+	[ "$(wc -l <<<"$all")" = 1 ] && echo "${all##* }"
+}
+is() { [ "$(gauge "$1" "${3-}")" = "$2" ]; }
+# older SECONDS: what waits
+older() { awk -v is="$(gauge oldest_seconds)" -v s="$1" 'BEGIN { exit !(is > s) }'; }
+# publisher NAME: an incr-publish that reads the pipe NAME, of which the test
+# has the other end
+publisher() {
+	mkfifo "$1"
+	exec {fd}<>"$1"
+	background incr-publish <"$1" {fd}<&-
+}
+
+@test "a queue that grows while nothing drains it shows, with its age" {
+	use_redis
+	publisher in
+	wait_for 5 is ready 0
+	is oldest_seconds 0
+	increment 1 >&$fd
+	increment 2 >&$fd
+	wait_for 5 is ready 2 incr-publish
+	wait_for 5 older 1.5
+	older 30 && false
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" x
+	wait_for 5 is rejected 1
+	# A drain makes it less, and nothing waits in the end.
+	use_postgres
+	incr-consume -o | incr-flush
+	wait_for 5 is ready 0
+	wait_for 5 is oldest_seconds 0
+	is unacked 0
+	# There is one file for all of them, which whoever looks leaves alone.
+	[ "$(grep -l incr_queue_ready metrics/*)" = "metrics/incr-queue-$INCR_QUEUE.prom" ]
+}
+
+@test "taken and not counted is as old as it is, whoever holds it" {
+	use_redis
+	increment 1 | incr-publish
+	mkfifo out
+	exec {fd}<>out
+	background incr-consume >out {fd}<&-
+	wait_for 5 is unacked 1 incr-consume
+	is ready 0
+	wait_for 5 older 1.5
+}
+
+@test "one program exports the queue; when it stands still another one does" {
+	use_redis
+	publisher a
+	wait_for 5 is ready 0 incr-publish
+	first=$!
+	publisher b
+	second=$!
+	from() { incr-metrics | grep -q "^incr_queue_ready{.*pid=\"$1\"} $2\$"; }
+	from "$first" 0
+	background incr-consume >out
+	wait_for 5 grep -q checkpoint out
+	kill -STOP $!
+	increment 1 >&$fd
+	wait_for 5 from "$first" 1
+	kill -STOP "$first"
+	wait_for 10 from "$second" 1
+	increment 2 >&$fd
+	wait_for 5 from "$second" 2
+	# The first one finds that the other has taken over.
+	kill -CONT "$first"
+	increment 3 >&$fd
+	wait_for 5 is ready 3
+	from "$second" 3 || from "$first" 3
+}
+
+@test "gauges that nobody can know are left out, not kept" {
+	use_redis
+	publisher in
+	wait_for 5 is ready 0
+	touch -d '12 seconds ago' metrics/incr-queue-*.prom
+	kill -STOP $!
+	touch -d '12 seconds ago' metrics/incr-queue-*.prom
+	[ -z "$(incr-metrics | grep '^incr_queue_ready')" ]
+	kill -CONT $!
+	wait_for 5 is ready 0
+}
+
+@test "a Redis that refuses to be measured is published to all the same" {
+	own_redis
+	export INCR_QUEUE=q
+	rcli acl setuser user on '>secret' '~*' '&*' +@all -zcard -hget
+	REDIS_URL=unix://user:secret@$OWN_REDIS/redis.sock publisher in 2>log
+	increment 1 >&$fd
+	wait_for 5 has_ready 1
+	refused() { rcli acl log | grep -q hget; }
+	wait_for 5 refused
+	increment 2 >&$fd
+	wait_for 5 has_ready 2
+	[ -z "$(incr-metrics | grep '^incr_queue_ready')" ]
+	exec {fd}>&-
+	wait_for 5 gone $!
+	quiet log
+}
+
+# -- the files --------------------------------------------------------------------
 
 @test "others can read its file, whatever the umask" {
 	(umask 077 && increment 1 | incr-validate)

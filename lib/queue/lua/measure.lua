@@ -1,12 +1,31 @@
 #!lua flags=no-writes
--- measure: the lengths of a queue's lists, changing nothing.
+-- measure: the lengths of a queue's lists, and what tells how old the oldest
+-- increment is that waits, changing nothing.
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
+--        4 the totals of the queue
+--        5 when the ready list was last known to be empty
 -- ARGV   1 what a consumer's keys begin with
--- Reply  payloads ready, batches unacknowledged, payloads rejected
+-- Reply  payloads ready, batches unacknowledged, payloads rejected; the Unix
+--        millisecond, by Redis's clock; how many payloads were ever taken; when
+--        ready was last known to be empty, 0: not known; when the oldest
+--        unacknowledged batch was taken, 0: there is none
 
-local unacked = 0
+local time = redis.call('TIME')
+local unacked, oldest = 0, 0
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-    unacked = unacked + redis.call('ZCARD', ARGV[1] .. id .. '::batches')
+    local batches = ARGV[1] .. id .. '::batches'
+    local n = redis.call('ZCARD', batches)
+    if n > 0 then
+        local taken = tonumber(
+            redis.call('ZRANGE', batches, 0, 0, 'WITHSCORES')[2])
+        unacked = unacked + n
+        if oldest == 0 or taken < oldest then
+            oldest = taken
+        end
+    end
 end
-return {redis.call('LLEN', KEYS[1]), unacked, redis.call('LLEN', KEYS[2])}
+return {redis.call('LLEN', KEYS[1]), unacked, redis.call('LLEN', KEYS[2]),
+    time[1] * 1000 + math.floor(time[2] / 1000),
+    tonumber(redis.call('HGET', KEYS[4], 'taken') or 0) or 0,
+    tonumber(redis.call('GET', KEYS[5]) or 0) or 0, oldest}
