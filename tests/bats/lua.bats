@@ -1467,7 +1467,7 @@ time_is_over() {
 	[ "$(survey)" = "0 1 $A 3 3 1" ]
 	acknowledge $A 1 3
 	[ "$(holders $B)" = "" ]
-	[ "$(measure)" = "0 0 1 3 - -" ]
+	[ "$(EMPTIED=$(rcli get "${P}emptied") measure)" = "0 0 1 3 + -" ]
 	KEEP=1 acknowledge $A 1 1
 	time_is_over $A
 	publish $B 2 d
