@@ -212,8 +212,7 @@ differs() {
 	[ "$output" = "$KEY	3	2026-01-02 03:04:05+00" ]
 	run incr-db show --plain "$KEY" "$OTHER"
 	[ "${#lines[@]}" -eq 2 ]
-	run incr-db -p show 00000000-0000-0000-0000-000000000000
-	[ "$status" -eq 0 ]
+	run -1 --separate-stderr incr-db -p show 00000000-0000-0000-0000-000000000000
 	[ -z "$output" ]
 }
 
