@@ -13,6 +13,8 @@
  * adopts it and delivers it again under the same name, by which incr-flush
  * knows whether it was counted.  A call whose reply was lost is repeated
  * under the same name, except a registration, which has a new id each time.
+ *
+ * With --peek it shows what is ready, and takes nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,11 +35,12 @@
 #include "base/sandbox.h"
 #include "base/signals.h"
 #include "consume/consumer.h"
+#include "inspect/peek.h"
 #include "queue/queue.h"
 #include "record/fault.h"
 #include "record/queue_name.h"
 
-enum { ONCE_WAIT_MS = 30000, HELD_MS = 3000 };
+enum { ONCE_WAIT_MS = 30000, PEEK_WAIT_MS = 5000, HELD_MS = 3000 };
 
 /* The series of the metrics. */
 enum {
@@ -52,7 +55,7 @@ enum {
 
 static const char *url, *queue_name;
 static struct sandbox sandbox;
-static uint64_t batch_max;
+static uint64_t batch_max, peek_max;
 static bool once, replicas_told;
 static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
@@ -77,8 +80,15 @@ static const struct option_def defs[] = {
 	.help = "take what is there now, then leave",
 	.kind = OPTIONS_FLAG,
 	.dest = &once},
-    OPTIONS_WAIT(
-	&wait_ms, "(for ever, 30 with -o)", 0, "wait this long for Redis"),
+    {.name = "peek",
+	.arg = "N",
+	.help = "show the N oldest messages, and take none",
+	.kind = OPTIONS_NUMBER,
+	.dest = &peek_max,
+	.min = 1,
+	.max = PEEK_MAX},
+    OPTIONS_WAIT(&wait_ms, "(for ever, 30 with -o, 5 with --peek)", 0,
+	"wait this long for Redis"),
     OPTIONS_SANDBOX(&sandbox),
 };
 
@@ -98,6 +108,7 @@ static struct metric series[M_COUNT] = {
 };
 
 static void begin(struct consumer *c, int argc, char **argv);
+static int peek(void);
 static void consume(struct consumer *c, int signals);
 static void not_written(const struct consumer *c, int error)
     __attribute__((noreturn));
@@ -119,6 +130,8 @@ main(int argc, char **argv)
 
 	log_name(prog.name);
 	begin(&c, argc, argv);
+	if (peek_max > 0)
+		return peek();
 	signals = signals_open(NULL);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
@@ -133,6 +146,8 @@ begin(struct consumer *c, int argc, char **argv)
 
 	consumer_init(c);
 	options_parse(&prog, argc, argv);
+	if (peek_max > 0)
+		return;
 	once_open(prog.name);
 	if (once && wait_ms == IO_FOREVER)
 		wait_ms = ONCE_WAIT_MS;
@@ -150,6 +165,45 @@ begin(struct consumer *c, int argc, char **argv)
 	c->batch_max = batch_max;
 	c->once = once;
 	c->gauges = queue_gauges_open(&gauges, queue_name);
+}
+
+/* Takes nothing, registers nobody, writes no metrics. */
+static int
+peek(void)
+{
+	struct peek p = {.n = peek_max,
+	    .wait_ms = wait_ms == IO_FOREVER ? PEEK_WAIT_MS : wait_ms,
+	    .terminal = isatty(STDOUT_FILENO)};
+	enum queue_state state = QUEUE_IDLE;
+	const char *why;
+
+	if (once)
+		log_die(EXIT_CONFIG, "--peek: not with --once");
+	signals_default();
+	options_allow(&sandbox, url);
+	(void)sandbox_enter(&sandbox);
+	p.q = queue_open(url, queue_name, &why);
+	if (p.q == NULL)
+		log_die(log_status(why), "redis: %s", why);
+	switch (peek_run(&p, &state)) {
+	case LIST_CURSOR_PAGE:
+	case LIST_CURSOR_END: break;
+	case LIST_CURSOR_SHIFTED:
+		log_die(EXIT_TEMPFAIL,
+		    "queue %s: taken from in each of %d rounds; run it again",
+		    queue_name, PEEK_ROUNDS);
+	case LIST_CURSOR_FAILED:
+		log_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL,
+		    "redis: %s", queue_status(p.q)->why);
+	case LIST_CURSOR_MEMORY: log_no_memory();
+	}
+	if (io_write_all(
+		STDOUT_FILENO, buf_ptr(&p.out), p.out.len, IO_FOREVER) < 0 ||
+	    io_finish(STDOUT_FILENO) < 0)
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
+	queue_close(p.q);
+	peek_free(&p);
+	return EXIT_DELIVERED;
 }
 
 static void

@@ -109,6 +109,7 @@ ranges() {
 		incr-publish --replicas 0 16 -1 17
 		incr-consume --replicas 0 16 -1 17
 		incr-consume --batch 1 100000 0 100001
+		incr-consume --peek 1 1000 0 1001
 		incr-consume --wait 0 86400 -1 86400.001
 		incr-flush --interval 0.1 20 0.099 20.001
 		incr-flush --max-keys 1 10000000 0 10000001
