@@ -16,11 +16,12 @@
 #	         CHAOS_OPTIONS for what tests/chaos/run -h says
 #	db-clear empty the table of the running system
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
+#	completions  write etc/completions again, after a change of options
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
 .PHONY: all run dev deps check quick test test-long bench staleness chaos db-clear install \
-	uninstall format lint
+	uninstall format lint completions
 
 CHAOS_SECONDS = 60
 CHAOS_OPTIONS =
@@ -78,6 +79,12 @@ db-clear: build
 
 format:
 	clang-format -i $(wildcard src/*.c lib/*/*.[ch] tests/*/*.[ch])
+
+completions: build
+	@cd bin && PATH="$$PWD:$$PATH"; for pair in bash:incr.bash zsh:_incr \
+		fish:incr.fish; do ../etc/completions/generate $${pair%:*} \
+		$(sort $(PROGRAMS) $(SCRIPTS)) >../etc/completions/$${pair#*:} || \
+		exit; done
 
 install: build
 	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/install \
