@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/findings.h"
 #include "base/io.h"
 #include "base/lines.h"
 #include "base/log.h"
@@ -35,6 +36,7 @@
 #include "base/sandbox.h"
 #include "base/signals.h"
 #include "consume/consumer.h"
+#include "inspect/dryrun_redis.h"
 #include "inspect/peek.h"
 #include "queue/queue.h"
 #include "record/fault.h"
@@ -56,7 +58,7 @@ enum {
 static const char *url, *queue_name;
 static struct sandbox sandbox;
 static uint64_t batch_max, peek_max;
-static bool once, replicas_told;
+static bool once, replicas_told, check;
 static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
 static struct queue_gauges gauges;
@@ -89,6 +91,7 @@ static const struct option_def defs[] = {
 	.max = PEEK_MAX},
     OPTIONS_WAIT(&wait_ms, "(for ever, 30 with -o, 5 with --peek)", 0,
 	"wait this long for Redis"),
+    OPTIONS_CHECK(&check),
     OPTIONS_SANDBOX(&sandbox),
 };
 
@@ -107,7 +110,8 @@ static struct metric series[M_COUNT] = {
     [M_STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
 };
 
-static void begin(struct consumer *c, int argc, char **argv);
+static int dry_run(void);
+static void begin(struct consumer *c);
 static int peek(void);
 static void consume(struct consumer *c, int signals);
 static void not_written(const struct consumer *c, int error)
@@ -129,9 +133,13 @@ main(int argc, char **argv)
 	int signals;
 
 	log_name(prog.name);
-	begin(&c, argc, argv);
+	consumer_init(&c);
+	options_parse(&prog, argc, argv);
+	if (check)
+		return dry_run();
 	if (peek_max > 0)
 		return peek();
+	begin(&c);
 	signals = signals_open(NULL);
 	if (signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
@@ -139,15 +147,30 @@ main(int argc, char **argv)
 	return finish(&c);
 }
 
+static int
+dry_run(void)
+{
+	struct findings f = {0};
+	struct id database;
+
+	options_allow(&sandbox, url);
+	(void)sandbox_enter(&sandbox);
+	dryrun_redis(&f,
+	    &(struct dryrun_redis){.url = url,
+		.queue = queue_name,
+		.user = QUEUE_CONSUMES,
+		.replicas = replicas_told ? &replicas : NULL,
+		.replicates = true,
+		.wait_ms = wait_ms == IO_FOREVER ? DRYRUN_WAIT_MS : wait_ms},
+	    &database);
+	return findings_end(&f);
+}
+
 static void
-begin(struct consumer *c, int argc, char **argv)
+begin(struct consumer *c)
 {
 	const char *why;
 
-	consumer_init(c);
-	options_parse(&prog, argc, argv);
-	if (peek_max > 0)
-		return;
 	once_open(prog.name);
 	if (once && wait_ms == IO_FOREVER)
 		wait_ms = ONCE_WAIT_MS;

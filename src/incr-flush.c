@@ -23,6 +23,7 @@
 
 #include "base/children.h"
 #include "base/clock.h"
+#include "base/findings.h"
 #include "base/io.h"
 #include "base/lines.h"
 #include "base/log.h"
@@ -37,6 +38,9 @@
 #include "flush/flush_metrics.h"
 #include "flush/flusher.h"
 #include "flush/identity_change.h"
+#include "flush/promise.h"
+#include "inspect/dryrun_postgres.h"
+#include "inspect/dryrun_redis.h"
 #include "postgres/pg_url.h"
 #include "postgres/postgres.h"
 #include "postgres/statements.h"
@@ -57,7 +61,7 @@ static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
 static uint64_t max_keys, high_water;
 static enum queue_identity adopt;
-static bool adopts;
+static bool adopts, checks;
 static struct sandbox sandbox = {.needs = SANDBOX_SIGNAL | SANDBOX_KEYRING};
 
 static const char *take_adopt(void *dest, const char *text);
@@ -103,6 +107,7 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &adopt,
 	.call = take_adopt},
+    OPTIONS_CHECK(&checks),
     OPTIONS_SANDBOX(&sandbox),
 };
 
@@ -116,7 +121,9 @@ static struct lines input;
 static int exit_status;              /* at the end: 0, 1 or 111 */
 static struct invalid_lines invalid; /* of plain input */
 
-static void begin(struct flusher *f, int argc, char **argv);
+static int dry_run(void);
+static void enter_sandbox(void);
+static void begin(struct flusher *f);
 static int adopt_queue(struct postgres *pg);
 static void run(struct flusher *f, int signals);
 static void read_signals(int signals, int64_t *signal_ms);
@@ -129,8 +136,6 @@ static void stop_reading(struct flusher *f, int64_t signal_ms);
 static int64_t next_event(const struct flusher *f, int64_t signal_ms);
 static int64_t last_ms(int64_t signal_ms);
 static void check(struct flusher *f);
-static void check_promise(const struct flusher *f);
-static void check_risk(const struct flusher *f);
 static void check_outage(const char *object, const char *why, struct outage *o);
 static int finish(struct flusher *f);
 
@@ -142,7 +147,10 @@ main(int argc, char **argv)
 	int signals;
 
 	log_name(prog.name);
-	begin(&f, argc, argv);
+	options_parse(&prog, argc, argv);
+	if (checks)
+		return dry_run();
+	begin(&f);
 	if (adopts)
 		return adopt_queue(f.committer.pg);
 	signals = signals_open(more);
@@ -152,20 +160,46 @@ main(int argc, char **argv)
 	return finish(&f);
 }
 
+static int
+dry_run(void)
+{
+	int64_t ms = wait_ms == IO_FOREVER ? DRYRUN_WAIT_MS : wait_ms;
+	struct findings f = {0};
+	struct dryrun_postgres d = {.url = database_url,
+	    .queue = queue_name,
+	    .keeps = keep_ms > 0,
+	    .wait_ms = ms};
+
+	enter_sandbox();
+	dryrun_redis(&f,
+	    &(struct dryrun_redis){.url = redis_url,
+		.queue = queue_name,
+		.user = QUEUE_FLUSHES,
+		.wait_ms = ms},
+	    &d.counted);
+	dryrun_postgres(&f, &d);
+	return findings_end(&f);
+}
+
 static void
-begin(struct flusher *f, int argc, char **argv)
+enter_sandbox(void)
+{
+	sandbox_names(&sandbox);
+	sandbox_folder(&sandbox, "/", SANDBOX_READ); /* libpq has many files */
+	(void)sandbox_enter(&sandbox);
+}
+
+static void
+begin(struct flusher *f)
 {
 	struct flusher_options options;
 	struct url_redis parts;
 	struct postgres *pg, *adopted_pg;
 	const char *why;
 
-	options_parse(&prog, argc, argv);
 	if (!adopts)
 		once_open(prog.name);
-	sandbox_names(&sandbox);
-	sandbox_folder(&sandbox, "/", SANDBOX_READ); /* libpq has many files */
-	(void)sandbox_enter(&sandbox);
+	enter_sandbox();
 	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0 ||
 	    (why = dial_check(&parts)) != NULL)
@@ -387,7 +421,7 @@ last_ms(int64_t signal_ms)
 
 /* -- messages and metrics ------------------------------------------------- */
 
-static bool said_late; /* that the promise is not kept */
+static struct promise promise; /* what was said of it */
 
 /* The clock_ms() at which a message, the metrics or the end are due. */
 static int64_t
@@ -397,10 +431,7 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t metrics_ms = metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 
-	if (f->schedule.promises && !said_late &&
-	    flusher_oldest(f) != IO_FOREVER)
-		next_ms = num_min(
-		    flusher_oldest(f) + SCHEDULE_PROMISE_MS + 1, next_ms);
+	next_ms = num_min(promise_due(&promise, f), next_ms);
 	next_ms =
 	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
 	if (flusher_adopter_outage(f) != NULL)
@@ -422,6 +453,7 @@ static void
 check(struct flusher *f)
 {
 	const char *why = postgres_status(f->committer.pg)->why;
+	char text[REASON_MAX];
 
 	if (f->status != 0) {
 		flush_metrics_count(f);
@@ -436,44 +468,8 @@ check(struct flusher *f)
 	if (f->from_consumer)
 		check_outage("redis", queue_status(f->acknowledger.q)->why,
 		    &f->acknowledger.tasks.outage);
-	if (f->schedule.promises)
-		check_promise(f);
-	check_risk(f);
-}
-
-/* Says once that increments are late, until a window is in time again. */
-static void
-check_promise(const struct flusher *f)
-{
-	static uint64_t commits;
-	bool committed = f->tally.commits != commits;
-
-	commits = f->tally.commits;
-	if (clock_ms() - flusher_oldest(f) > SCHEDULE_PROMISE_MS ||
-	    (committed && f->tally.staleness_ms > SCHEDULE_PROMISE_MS)) {
-		if (!said_late)
-			log_say("window: increments wait for more than %d s",
-			    SCHEDULE_PROMISE_MS / 1000);
-		said_late = true;
-	} else if (committed) {
-		said_late = false;
-	}
-}
-
-/* Says once that a kill would make increments late, until a statement is quick
- * again. */
-static void
-check_risk(const struct flusher *f)
-{
-	static bool said;
-	bool at_risk = schedule_at_risk(&f->schedule, &f->committer.cost);
-
-	if (at_risk && !said)
-		log_say("postgres: statements take more than %.1f s; after "
-			"a kill increments may be later than %d s",
-		    (double)SCHEDULE_STATEMENT_MS / 1000,
-		    SCHEDULE_PROMISE_MS / 1000);
-	said = at_risk;
+	while (promise_news(&promise, f, text))
+		log_say("%s", text);
 }
 
 static void

@@ -19,17 +19,19 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/findings.h"
 #include "base/io.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
 #include "base/sandbox.h"
 #include "base/signals.h"
+#include "inspect/dryrun_redis.h"
+#include "publish/publish_metrics.h"
 #include "publish/publisher.h"
 #include "record/control.h"
 #include "record/fault.h"
@@ -64,7 +66,7 @@ static struct invalid_lines invalid; /* without --echo */
 
 static int64_t grace_ms;
 static uint64_t replicas;
-static bool replicas_told;
+static bool replicas_told, check;
 static struct publisher_settings settings;
 static struct sandbox sandbox;
 static struct queue_gauges gauges;
@@ -96,6 +98,7 @@ static const struct option_def options[] = {
     OPTIONS_WAIT(&settings.wait_ms, "(5 with --echo, else for ever)", 100,
 	"how long to wait for Redis"),
     OPTIONS_GRACE(&grace_ms, "how long to go on after a signal"),
+    OPTIONS_CHECK(&check),
     OPTIONS_SANDBOX(&sandbox),
 };
 
@@ -105,30 +108,10 @@ static const struct options_prog prog = {.name = "incr-publish",
     .n_defs = sizeof options / sizeof *options,
     .sandbox = &sandbox};
 
-enum {
-	PUBLISHED,
-	BATCHES,
-	DURATION,
-	REPLICA_WAIT,
-	STEPS_BACK,
-	REJECTED,
-	SERIES = REJECTED + FAULT_COUNT - 1
-};
-
-static struct metric series[SERIES] = {
-    [PUBLISHED] = {METRIC_PUBLISHED},
-    [BATCHES] = {METRIC_PUBLISH_BATCHES},
-    [DURATION] = {METRIC_PUBLISH_SECONDS},
-    [REPLICA_WAIT] = {METRIC_REPLICA_WAIT},
-    [STEPS_BACK] = {METRIC_QUEUE_STEPS_BACK},
-};
-
+static int dry_run(void);
 static void open_all(struct publish *p);
 static void open_metrics(void);
-static void observe(int64_t us);
 static void say_lacking(uint64_t n);
-static void observe_wait(const struct session_status *redis);
-static void count(const struct publish *p);
 static void run(struct publish *p);
 static void wait_for_work(struct publish *p);
 static bool has_room(const struct publish *p);
@@ -156,12 +139,34 @@ main(int argc, char **argv)
 
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
+	if (check)
+		return dry_run();
 	once_open(prog.name);
 	if (settings.echo && settings.wait_ms == 0)
 		settings.wait_ms = ECHO_WAIT_MS;
 	open_all(&p);
 	run(&p);
 	return finish(&p);
+}
+
+static int
+dry_run(void)
+{
+	struct findings f = {0};
+	struct id database;
+
+	options_allow(&sandbox, settings.url);
+	(void)sandbox_enter(&sandbox);
+	dryrun_redis(&f,
+	    &(struct dryrun_redis){.url = settings.url,
+		.queue = settings.queue,
+		.user = QUEUE_PUBLISHES,
+		.replicas = replicas_told ? &replicas : NULL,
+		.replicates = true,
+		.wait_ms =
+		    settings.wait_ms == 0 ? DRYRUN_WAIT_MS : settings.wait_ms},
+	    &database);
+	return findings_end(&f);
 }
 
 static void
@@ -190,41 +195,22 @@ open_all(struct publish *p)
 static void
 open_metrics(void)
 {
-	fault_series(&series[REJECTED]);
-	settings.settled = observe;
+	settings.settled = publish_metrics_observe;
 	settings.reused = reject_reused;
 	settings.lacking = say_lacking;
-	if (metrics_open(prog.name, series, SERIES) < 0)
+	if (publish_metrics_open(prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
 	settings.gauges = queue_gauges_open(&gauges, settings.queue);
 }
 
 static void
-observe(int64_t us)
-{
-	metrics_observe(&series[DURATION], (double)us / 1e6);
-}
-
-static void
 say_lacking(uint64_t n)
 {
-	series[STEPS_BACK].value++;
+	publish_metrics_lacking();
 	log_say("queue %s: Redis lacks %ju message%s published to it: another "
 		"one, or one that went back; lost, but for what was counted "
 		"before",
 	    settings.queue, (uintmax_t)n, n == 1 ? "" : "s");
-}
-
-/* Of replicas; at most one has ended since the last time. */
-static void
-observe_wait(const struct session_status *redis)
-{
-	static uint64_t seen;
-
-	if (redis->waits != seen)
-		metrics_observe(
-		    &series[REPLICA_WAIT], (double)redis->waited_us / 1e6);
-	seen = redis->waits;
 }
 
 static void
@@ -284,26 +270,12 @@ next_due(const struct publish *p, int64_t due_ms)
 {
 	int64_t now_ms = clock_ms(), metrics_ms;
 
-	count(p);
+	publish_metrics_count(&p->publisher, p->rejected);
 	metrics_ms = metrics_tick(now_ms);
 	if (!p->in_dry && !p->ended && has_room(p))
 		return now_ms;
 	due_ms = num_min(metrics_ms, due_ms);
 	return num_min(p->grace_end_ms, due_ms);
-}
-
-/* What the metrics show. */
-static void
-count(const struct publish *p)
-{
-	const struct publisher_counts *c = &p->publisher.counts;
-
-	observe_wait(queue_status(p->publisher.queue));
-	series[PUBLISHED].value = (double)c->published;
-	series[BATCHES].value = (double)c->batches;
-	for (int f = 1; f < FAULT_COUNT; f++)
-		series[REJECTED + f - 1].value =
-		    (double)(p->rejected[f] + c->rejected[f]);
 }
 
 /* What ends this program is the end of its input; a signal only sets a
@@ -488,7 +460,7 @@ finish(struct publish *p)
 	bool failed = p->failed || p->publisher.failed;
 
 	invalid_lines_end(&invalid, p->in.number);
-	count(p);
+	publish_metrics_count(&p->publisher, p->rejected);
 	metrics_close();
 	publisher_close(&p->publisher);
 	lines_close(&p->in);

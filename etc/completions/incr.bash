@@ -12,23 +12,23 @@ _incr_of() {
 		with_value='-q --queue -r --redis -d --database -w --wait -e --expect'
 		;;
 	'incr-consume')
-		words='-q --queue -r --redis -R --replicas -n --batch -o --once -w --wait --no-sandbox -h --help -V --version'
-		with_value='-q --queue -r --redis -R --replicas -n --batch -w --wait'
+		words='-q --queue -r --redis -R --replicas -n --batch -o --once --peek -w --wait --check --no-sandbox -h --help -V --version'
+		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-db')
-		words='create clear show adopt -d --database -q --queue -r --redis -p --plain -y --yes -h --help -V --version'
-		with_value='-d --database -q --queue -r --redis'
+		words='create clear show adopt -d --database -q --queue -r --redis -p --plain --json --top --follow -y --yes -h --help -V --version'
+		with_value='-d --database -q --queue -r --redis --top'
 		;;
 	'incr-drain')
-		words='-q --queue -r --redis -h --help -V --version -R --replicas -n --batch -o --once -w --wait --no-sandbox'
-		with_value='-q --queue -r --redis -R --replicas -n --batch -w --wait'
+		words='-q --queue -r --redis -h --help -V --version -R --replicas -n --batch -o --once --peek -w --wait --check --no-sandbox'
+		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-drain --')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt'
 		;;
 	'incr-flush')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt'
 		;;
 	'incr-ingest')
@@ -56,7 +56,7 @@ _incr_of() {
 		runs='yes'
 		;;
 	'incr-publish')
-		words='-q --queue -r --redis -R --replicas -e --echo -t --tagged --idempotency-window --high-water -w --wait -g --grace --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -R --replicas -e --echo -t --tagged --idempotency-window --high-water -w --wait -g --grace --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -R --replicas --idempotency-window --high-water -w --wait -g --grace'
 		;;
 	'incr-rejected')

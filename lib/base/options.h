@@ -98,6 +98,12 @@ struct option_def {
 		.given = (given_) \
 	}
 
+#define OPTIONS_CHECK(dest_) \
+	{ \
+		.name = "check", .help = "say what is wrong, change nothing", \
+		.kind = OPTIONS_FLAG, .dest = (dest_) \
+	}
+
 #define OPTIONS_SANDBOX(sandbox_) \
 	{ \
 		.name = "no-sandbox", .env = "INCR_NO_SANDBOX", \

@@ -13,6 +13,7 @@
 #define LINES_MAX ((uint64_t)1 << 61)
 
 enum {
+	PLAN_TEXT = 1 << 20,
 	AUDIT_TEXT = 200000, /* a numeric has at most 147455 digits */
 	AUDIT_ROWS = 1 << 20 /* of the ledger */
 };
@@ -118,6 +119,25 @@ static const char sum_lines[] =
 #define AUDIT_SORTED(where) \
 	"select row from (" AUDIT(where) ") as parts order by part"
 
+/* What the statements are planned with: types of nulls. */
+static const struct {
+	const char *text;
+	unsigned types[POSTGRES_PARAMS_MAX];
+} plans[STATEMENTS_PLANS] = {
+#define APPLY_TYPES(sums) \
+	{ \
+		PG_BINARY_UUID, PG_BINARY_TEXT, PG_BINARY_INT8, \
+		    PG_BINARY_INT8, PG_BINARY_UUID_ARRAY, sums, \
+		    PG_BINARY_INT8, PG_BINARY_UUID \
+	}
+    {APPLY(FIRST, "int8"), APPLY_TYPES(PG_BINARY_INT8_ARRAY)},
+    {APPLY(NEXT, "numeric"), APPLY_TYPES(PG_BINARY_NUMERIC_ARRAY)},
+    {read_row, {PG_BINARY_UUID, PG_BINARY_TEXT, PG_BINARY_UUID}},
+    {find_old,
+	{PG_BINARY_TEXT, PG_BINARY_UUID, PG_BINARY_INT8, PG_BINARY_INT8}},
+    {forget_old, {PG_BINARY_UUID_ARRAY, PG_BINARY_INT8}},
+};
+
 static uint64_t get_int8(const struct postgres *pg);
 
 /* A row of the ledger, after its consumer or alone. */
@@ -171,6 +191,22 @@ statements_apply(struct postgres *pg, const struct id *consumer,
 	}
 	buf_free(&keys);
 	buf_free(&sums);
+	return result;
+}
+
+int
+statements_plan(struct postgres *pg, size_t i)
+{
+	struct postgres_params p = {.shape = {.least = 1, .most = 1}};
+	struct buf text = {0};
+	int result = -1;
+
+	p.shape.text = PLAN_TEXT;
+	for (size_t k = 0; plans[i].types[k] != 0; k++)
+		statement_put(&p, plans[i].types[k], NULL, 0);
+	if (buf_addf(&text, "explain (format json) %s", plans[i].text) == 0)
+		result = statement_call(pg, "plan", buf_ptr(&text), &p);
+	buf_free(&text);
 	return result;
 }
 

@@ -32,6 +32,11 @@ enum {
  * of the database. */
 extern const char statements_greeting[];
 
+/* Has the server plan statement i of those that write, with nulls, and not
+ * execute it: an error is one that the statement would meet, too. */
+enum { STATEMENTS_PLANS = 5 };
+int statements_plan(struct postgres *pg, size_t i);
+
 /* The id of the database that the connection (idle) leads to.  0, or -1 if
  * the table incr_database has no row. */
 int statements_database(const struct postgres *pg, struct id *ret);

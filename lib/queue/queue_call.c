@@ -13,6 +13,7 @@
 #include "queue/lua/holders.h"
 #include "queue/lua/identify.h"
 #include "queue/lua/introduce.h"
+#include "queue/lua/look.h"
 #include "queue/lua/mark.h"
 #include "queue/lua/measure.h"
 #include "queue/lua/numbers.h"
@@ -59,6 +60,12 @@ static const struct {
 } calls[QUEUE_CALL_NONE] = {QUEUE_CALLS(SCRIPT_CALL, COMMAND_CALL)};
 
 static void drop(struct queue *q);
+
+const char *
+queue_call_script(enum queue_call call)
+{
+	return scripts[calls[call].script];
+}
 
 enum queue_state
 queue_call_digest(struct queue *q)

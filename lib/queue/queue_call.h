@@ -15,6 +15,7 @@
 #include "queue/batch_pieces.h"
 #include "queue/liveness.h"
 #include "queue/queue.h"
+#include "queue/queue_look.h"
 #include "queue/reply_limit.h"
 #include "record/id.h"
 #include "record/queue_name.h"
@@ -45,7 +46,10 @@
 	SCRIPT(PEEK, peek) \
 	SCRIPT(WITHDRAW, withdraw) \
 	SCRIPT(SURVEY, survey) \
-	SCRIPT(TRIM, trim)
+	SCRIPT(TRIM, trim) \
+	SCRIPT(LOOK, look) \
+	COMMAND(INFO, info) \
+	COMMAND(SETTINGS, settings)
 
 #define QUEUE_CALL_VALUE(CALL, name) QUEUE_CALL_##CALL,
 #define QUEUE_CALL_DIGEST(CALL, name) \
@@ -117,6 +121,9 @@ struct queue {
 		struct queue_peeked peeked;
 		struct queue_withdrawn withdrawn;
 		struct queue_surveyed surveyed;
+		struct queue_looked looked;
+		const char *informed;
+		const struct redis_reply *settings;
 	} result;
 	struct id batch_of; /* consumer and number of a take or read, */
 	uint64_t batch_seq;
@@ -165,6 +172,9 @@ bool queue_call_ascend(
  * min to QUEUE_CALL_NUMBER_MAX? */
 bool queue_call_are_rows(
     const struct redis_reply *reply, size_t width, size_t max, int64_t min);
+
+/* The text of a call that is a script. */
+const char *queue_call_script(enum queue_call call);
 
 /* Begins to write a call.  False if none may begin now. */
 bool queue_call_start(struct queue *q);

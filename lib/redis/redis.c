@@ -167,6 +167,12 @@ redis_refused(const struct redis *r)
 	return r->tls != NULL && tls_refused(r->tls);
 }
 
+int64_t
+redis_expiry(const struct redis *r, bool own)
+{
+	return r->tls == NULL ? 0 : tls_expiry(r->tls, own);
+}
+
 short
 redis_events(const struct redis *r)
 {

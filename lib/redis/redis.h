@@ -48,6 +48,8 @@ int redis_secure(struct redis *r, const struct tls_files *files,
 int redis_secured(struct redis *r, char ret_why[REASON_MAX]);
 /* Was TLS refused, by either side, for a reason that will stay? */
 bool redis_refused(const struct redis *r);
+/* tls_expiry; 0 without TLS. */
+int64_t redis_expiry(const struct redis *r, bool own);
 
 /* What to poll for, if there is nothing to send. */
 short redis_events(const struct redis *r);

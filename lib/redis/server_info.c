@@ -64,21 +64,29 @@ server_info_run_id(const char *info, char *ret, size_t size)
 uint64_t
 server_info_maxmemory(const char *info)
 {
-	char value[VALUE_MAX];
-
-	if (field(info, "maxmemory", value, sizeof value) < 0)
-		return 0;
-	return strtoull(value, NULL, 10);
+	return server_info_number(info, "maxmemory");
 }
 
 uint64_t
 server_info_replicas(const char *info)
 {
+	return server_info_number(info, "connected_slaves");
+}
+
+uint64_t
+server_info_number(const char *info, const char *name)
+{
 	char value[VALUE_MAX];
 
-	if (field(info, "connected_slaves", value, sizeof value) < 0)
+	if (field(info, name, value, sizeof value) < 0)
 		return 0;
 	return strtoull(value, NULL, 10);
+}
+
+int
+server_info_text(const char *info, const char *name, char *ret, size_t size)
+{
+	return field(info, name, ret, size);
 }
 
 enum server_fitness

@@ -34,6 +34,13 @@ uint64_t server_info_maxmemory(const char *info);
 /* How many replicas are connected. */
 uint64_t server_info_replicas(const char *info);
 
+/* The number of a field, 0 without one. */
+uint64_t server_info_number(const char *info, const char *name);
+
+/* Copies the text of a field.  0, or -1 if there is none, or none that fits. */
+int server_info_text(
+    const char *info, const char *name, char *ret, size_t size);
+
 /* What an error reply in the handshake means: UNFIT_FOR_EVER unless it is
  * known to pass. */
 enum server_fitness server_info_handshake_error(const char *error);

@@ -282,6 +282,8 @@ finish_handshake(struct session *s)
 			s->status.run++;
 		memcpy(s->run_id, s->handshake.run_id, sizeof s->run_id);
 		s->status.maxmemory = s->handshake.maxmemory;
+		s->status.server_expires = redis_expiry(s->redis, false);
+		s->status.own_expires = redis_expiry(s->redis, true);
 		dial_fit(s->dial);
 		s->ready_ms = clock_ms();
 		return;

@@ -84,8 +84,11 @@ struct session_status {
 			     * for a while; 0 before the first */
 	uint64_t maxmemory; /* of Redis, in bytes, when the connection
 			     * was made; 0: none, or none made yet */
-	uint64_t waits;     /* of session_confirm that were answered */
-	int64_t waited_us;  /* the last of them */
+	int64_t server_expires,
+	    own_expires;      /* certificates, when the
+			       * connection was made: Unix seconds; 0: none */
+	uint64_t waits;       /* of session_confirm that were answered */
+	int64_t waited_us;    /* the last of them */
 	char why[REASON_MAX]; /* why it is down, refused, lost or faulty:
 			       * one line, which may contain bytes from
 			       * Redis, never the URL */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/log.h"
 
@@ -306,4 +307,17 @@ bool
 tls_refused(const struct tls *t)
 {
 	return t->refused;
+}
+
+int64_t
+tls_expiry(const struct tls *t, bool own)
+{
+	const X509 *certificate = own ? SSL_get_certificate(t->ssl)
+				      : SSL_get0_peer_certificate(t->ssl);
+	struct tm ends;
+
+	if (certificate == NULL ||
+	    ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends) != 1)
+		return 0;
+	return timegm(&ends);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/reason.h"
@@ -57,5 +58,9 @@ short tls_events(const struct tls *t);
 /* Did a call fail for a reason that will stay: the server's certificate was
  * refused, or the server refused ours? */
 bool tls_refused(const struct tls *t);
+
+/* When a certificate ends, the server's or our own: Unix seconds; 0: there is
+ * none. */
+int64_t tls_expiry(const struct tls *t, bool own);
 
 #endif

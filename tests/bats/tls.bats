@@ -138,6 +138,25 @@ refused() {
 	[ "$output" = 'incr-flush: redis: no certificates in the file of cacert' ]
 }
 
+@test "--check says when certificates end, and what is wrong with them" {
+	certificate here ca DNS:localhost 90
+	certificate client ca DNS:client 3
+	tls_redis here --tls-auth-clients optional
+	url="rediss://localhost:$P?cacert=ca.pem"
+	run -1 incr-consume --check -r "$url"
+	[[ "$output" == *'ok: redis: its certificate is valid for '@(89|90)' days more'* ]]
+	[[ "$output" != *'certificate shown'* ]]
+	run -1 incr-consume --check -r "$url&cert=client.pem&key=client.key"
+	[[ "$output" == *'warning: redis: the certificate shown to it is valid for '[23]' days more'* ]]
+	run -100 incr-consume --check -r "rediss://127.0.0.1:$P?cacert=ca.pem"
+	[[ "$output" == 'error: redis: TLS: IP address mismatch'* ]]
+	kill_redis
+	certificate here ca DNS:localhost 13
+	tls_redis here
+	run -1 incr-consume --check -r "$url"
+	[[ "$output" == *'warning: redis: its certificate is valid for 1'[23]' days more'* ]]
+}
+
 @test "a certificate that is replaced is read at the next connection" {
 	certificate here ca DNS:localhost
 	authority next

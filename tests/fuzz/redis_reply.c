@@ -8,6 +8,7 @@
 #include "consume/holders.h"
 #include "consume/stream.h"
 #include "fuzz.h"
+#include "inspect/redis_findings.h"
 #include "inspect/snapshot.h"
 #include "queue/queue_call.h"
 #include "redis/replicas.h"
@@ -138,6 +139,33 @@ read_published(const struct queue *q)
 }
 
 static void
+read_looked(const struct queue *q)
+{
+	const struct queue_looked *l = queue_looked(q);
+
+	promise(l->alive <= l->consumers);
+	promise(l->n_refused <= q->asked);
+	for (size_t i = 0; i < l->n_refused; i++)
+		read_text(queue_looked_refused(l, i),
+		    strlen(queue_looked_refused(l, i)));
+}
+
+/* INFO is judged as it comes. */
+static void
+read_informed(const struct queue *q)
+{
+	const struct redis_facts facts = {.info = queue_informed(q),
+	    .appendfsync = "always",
+	    .save = "",
+	    .now_us = 1};
+	struct findings found = {0};
+
+	redis_findings(&found, &facts);
+	promise(found.lines.len > 0);
+	buf_free(&found.lines);
+}
+
+static void
 read_result(const struct queue *q)
 {
 	struct id id;
@@ -178,6 +206,9 @@ read_result(const struct queue *q)
 	case QUEUE_CALL_REGISTER:
 		promise(queue_registered(q)->at_ms >= 0);
 		break;
+	case QUEUE_CALL_LOOK: read_looked(q); break;
+	case QUEUE_CALL_INFO: read_informed(q); break;
+	case QUEUE_CALL_SETTINGS: (void)queue_setting(q, "appendfsync"); break;
 	case QUEUE_CALL_MARK:
 	case QUEUE_CALL_ACKNOWLEDGE:
 	case QUEUE_CALL_RESTORE:

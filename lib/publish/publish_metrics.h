@@ -1,0 +1,26 @@
+/*
+ * The metrics of incr-publish; incr(7) explains them.  One of each for the
+ * process.
+ */
+#ifndef INCR_PUBLISH_METRICS_H
+#define INCR_PUBLISH_METRICS_H
+
+#include <stdint.h>
+
+#include "publish/publisher.h"
+#include "record/fault.h"
+
+/* 0, or -1 with errno: nothing is kept. */
+int publish_metrics_open(const char *prog);
+
+/* A batch took so long from its sending to its outcome. */
+void publish_metrics_observe(int64_t us);
+
+/* Redis lacks what was published to it. */
+void publish_metrics_lacking(void);
+
+/* Takes what p has counted, and lines that Redis never saw. */
+void publish_metrics_count(
+    const struct publisher *p, const uint64_t rejected[FAULT_COUNT]);
+
+#endif

@@ -1,0 +1,351 @@
+#!/usr/bin/env bats
+# --check, the dry run: each finding is provoked, none is there on a healthy
+# system, and nothing is changed.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$
+}
+teardown() {
+	end_background
+	[ ! -e pg.pid ] || pg_stop "$PWD/pg"
+}
+
+# A Redis that costs nothing in any event.
+healthy_redis() {
+	own_redis --appendfsync always --maxmemory 100mb \
+		--maxmemory-policy noeviction
+}
+
+# A Postgres of the test's own that costs nothing; its log has all statements.
+healthy_postgres() {
+	chmod 711 "$BATS_RUN_TMPDIR" "${PWD%/*}" .
+	pg_start "$PWD/pg" fsync=on log_statement=all 'log_line_prefix=%a '
+	export DATABASE_URL="postgresql:///postgres?host=$PWD/pg&user=postgres"
+	incr-db create
+}
+
+# finds STATUS LINE PROGRAM...: it ends so, one line of it begins with LINE
+finds() {
+	local want=$1 line=$2
+	shift 2
+	run --separate-stderr "$@" --check
+	[ "$status" = "$want" ] && [ -z "$stderr" ] || {
+		echo "status $status, $stderr:"
+		echo "$output"
+		return 1
+	}
+	grep -qF -e "
+$line" <<<"
+$output" || [[ $'\n'"$output" == *$'\n'"$line"* ]] || {
+		echo "no line $line in:"
+		echo "$output"
+		return 1
+	}
+}
+
+# fine PROGRAM...: nothing is wrong
+fine() {
+	finds 0 'ok: ' "$@"
+	not grep -v '^ok: [a-z_]*[^:]*: ' <<<"$output"
+}
+
+# setting NAME VALUE: of Redis, from now on
+setting() { [ "$(rcli config set "$1" "$2")" = OK ]; }
+
+@test "a healthy system: all is ok, and nothing is changed" {
+	healthy_redis
+	healthy_postgres
+	finds 1 "warning: queue $INCR_QUEUE: nothing drains it: 0 ready" incr-publish
+	mkdir metrics once
+	export INCR_METRICS_DIR=$PWD/metrics RUNTIME_DIRECTORY=$PWD/once
+	background redis-cli -s "$OWN_REDIS/redis.sock" monitor >monitor
+	wait_for 5 grep -q OK monitor
+	rcli config resetstat >/dev/null
+	changes=$(rcli info persistence | grep changes_since)
+	: >pg.log
+	fine incr-consume
+	grep -q "^ok: queue $INCR_QUEUE: 0 ready, 0 batches taken, 0 consumers alive$" \
+		<<<"$output"
+	fine incr-flush
+	fine incr-flush --keep 60
+	grep -q '^ok: postgres: its tables and grants let incr-flush count$' \
+		<<<"$output"
+	finds 1 warning: incr-publish
+	[ "$(rcli info persistence | grep changes_since)" = "$changes" ]
+	# What Redis has executed reads, and loads the scripts of the programs.
+	rcli info commandstats | sed -n 's/^cmdstat_\([^:]*\):.*/\1/p' |
+		grep -vxE 'script\|load|evalsha|info|get|select|time|smembers|llen|zcard|pttl|config\|get|config\|resetstat' >wrote || :
+	quiet wrote
+	[ "$(grep -c '"EVALSHA"' monitor)" = 4 ]
+	# The statements of Postgres read or plan.
+	grep '^incr-flush .*\(statement\|execute [^:]*\): ' pg.log >statements
+	[ "$(wc -l <statements)" -ge 12 ]
+	not grep -viE ': (begin read only; set local|with tables as|explain \(format json\)) ' \
+		statements
+	# No file.
+	[ -z "$(find metrics once -type f)" ]
+	# What follows a server may lag.
+	mkdir wal
+	background "$PG_BIN/pg_receivewal" -h "$PWD/pg" -U postgres -D wal
+	wait_for 5 streams
+	finds 1 'warning: postgres: asynchronous standby: failover: lost: its lag; nothing with --keep' \
+		incr-flush
+	fine incr-flush --keep 60
+	background setsid incr-drain </dev/null
+	wait_for 10 fine incr-publish
+	grep -q "^ok: queue $INCR_QUEUE: 0 ready, 0 batches taken, 1 consumer alive$" \
+		<<<"$output"
+}
+streams() { [ "$(sql 'select count(*) from pg_stat_replication')" = 1 ]; }
+
+@test "what a setting costs stands in incr(7), and nowhere else" {
+	tr -d '\n' <"$ROOT/lib/inspect/setting_costs.c" |
+		grep -oE '\{"[^}]*"\}' | sed -E 's/^\{"//; s/"\}$//; s/",[[:space:]]*"/\t/g' |
+		sort >program
+	[ "$(wc -l <program)" -ge 20 ]
+	sed -n '/each setting of a server/,/^\.Pp$/p' "$ROOT/man/incr.7" |
+		sed -n 's/^\.It //p' | grep -v '^Em' |
+		awk -F ' ?Ta ?' -v OFS='\t' '$1 { setting = $1 }
+			{ print setting, $2, $3 }' | sort >page
+	[ -z "$(comm -23 program page)" ]
+	# What is no setting that a server shows.
+	comm -13 program page | cut -f 1 | sort -u | diff - <(
+		cat <<-'END'
+			AOF cut, then loaded
+			FLUSHALL
+			both tables older
+			ledger lost
+			maxmemory, other policy
+			only increments older
+			only ledger older
+			restored copy
+		END
+	)
+}
+
+@test "Redis: what each setting costs, memory, policy, clients, version of keys" {
+	healthy_redis
+	fine incr-consume
+	setting appendfsync everysec
+	finds 1 'warning: redis: appendfsync everysec: killed: nothing; slow disk: lost, up to 2 s; power lost: ' \
+		incr-consume
+	setting appendfsync no
+	finds 1 'warning: redis: appendfsync no: power lost: ' incr-consume
+	setting appendonly no
+	finds 1 'warning: redis: appendonly no, no save: any crash: lost: ' incr-consume
+	setting save '3600 1'
+	finds 1 'warning: redis: appendonly no, save: any crash: ' incr-consume
+	setting appendonly yes
+	setting appendfsync always
+	setting maxmemory 0
+	finds 1 'warning: redis: maxmemory 0: ' incr-consume
+	setting maxmemory "$(($(rcli info memory |
+		sed -n 's/^used_memory:\([0-9]*\).*/\1/p') * 11 / 10))"
+	finds 1 'warning: redis: 9' incr-consume
+	grep -q ' % of maxmemory used; full: requests are answered 503' <<<"$output"
+	setting maxmemory 100mb
+	setting maxmemory-policy allkeys-lru
+	finds 100 'error: redis: maxmemory-policy allkeys-lru, must be noeviction' \
+		incr-consume
+	setting maxmemory-policy noeviction
+	rcli set "incr::queue::[$INCR_QUEUE]::version" 9
+	finds 100 'error: redis: the keys of the queue are of version 9' incr-publish
+	rcli del "incr::queue::[$INCR_QUEUE]::version"
+	fine incr-consume
+}
+
+@test "Redis: replicas, and --replicas against them" {
+	local r=$BATS_TEST_TMPDIR/replica
+	healthy_redis
+	finds 111 'error: redis: 0 of 1 replicas connected (--replicas)' \
+		incr-publish --replicas 1 -w 0.5
+	redis_start "$r" --replicaof "$OWN_REDIS" 0 --port 0
+	redis-cli -s "$r/redis.sock" replicaof no one
+	remember "$(cat "$r/redis.pid")"
+	P=$(free_port)
+	setting port "$P"
+	redis-cli -s "$r/redis.sock" replicaof 127.0.0.1 "$P"
+	wait_for 10 follows
+	finds 1 'warning: redis: replicas, --replicas 0: failover: lost and twice: ' \
+		incr-consume
+	grep -q '^warning: redis: neither --replicas nor min-replicas-to-write: two ' \
+		<<<"$output"
+	setting min-replicas-to-write 1
+	finds 1 'warning: redis: min-replicas-to-write, --replicas 0: two primaries: ' \
+		incr-consume
+	fine incr-consume --replicas 1
+	grep -q '^ok: redis: 1 replica, --replicas 1: failover: nothing, ' <<<"$output"
+	REDIS_URL=unix://$r/redis.sock
+	finds 111 'error: redis: replica, not the primary' incr-consume -w 0.5
+}
+follows() { rcli info replication | grep -q 'slave0:.*state=online'; }
+
+# acl: the words of incr(7) for its user
+acl() {
+	sed -n '/^redis-cli ACL/,/^\.Ed/p' "$ROOT/man/incr.7" | grep -v '^\.Ed' |
+		sed 's/\\e$//; s/^redis-cli//; s/\\e/\\/g' | tr -d '\n'
+}
+
+@test "Redis: the user of incr(7) is enough, and each command that it lacks is named" {
+	local words
+	healthy_redis
+	export INCR_QUEUE=increments
+	eval "rcli $(acl)" | grep -qx OK
+	REDIS_URL=${REDIS_URL/unix:\/\//unix://incr:SECRET@}
+	for program in incr-publish incr-consume incr-flush; do
+		"$program" --check -w 2 >"$program" || :
+		not grep '^error: redis' "$program"
+		# CONFIG GET is refused.
+		[ "$(grep -c '^warning: redis: settings of persistence not known (CONFIG GET: NOPERM ' \
+			"$program")" = 1 ]
+	done
+	words=$(acl | grep -o '+[a-z]*' | tr -d + |
+		grep -vxE 'select|info|script|evalsha|time|memory|wait|smembers|llen|zcard|get')
+	[ "$(wc -w <<<"$words")" -ge 25 ]
+	words="$words memory|usage"
+	# shellcheck disable=SC2086 # a word each
+	printf -- '-%s\n' $words |
+		xargs redis-cli -s "$OWN_REDIS/redis.sock" acl setuser incr
+	for program in incr-publish incr-consume incr-flush; do
+		"$program" --check -w 2 || [ $? = 100 ]
+	done | sed -n 's/^error: redis: this user may not say \(.*\); incr(7) has the user that may$/\L\1/p' |
+		sort -u >named
+	# The rest is for incr-rejected and incr-audit.
+	tr ' ' '\n' <<<"$words" | sort | comm -3 - named |
+		diff - <(printf '%s\n' hmget lrem lset)
+	finds 100 'error: redis: this user may not say LPUSH; ' incr-publish
+	not grep ZADD <<<"$output"
+	finds 100 'error: redis: this user may not say ZADD; ' incr-consume
+	finds 100 'error: redis: this user may not say ZREMRANGEBYSCORE; ' incr-flush
+	redis-cli -s "$OWN_REDIS/redis.sock" acl setuser incr -evalsha
+	finds 100 'error: redis: NOPERM ' incr-consume
+	REDIS_URL=${REDIS_URL/SECRET/wrong}
+	finds 100 'error: redis: WRONGPASS ' incr-consume
+}
+
+@test "the queue: dead letters, and that nothing drains what waits" {
+	healthy_redis
+	fine incr-consume
+	increment 1 | incr-publish
+	finds 1 "warning: queue $INCR_QUEUE: nothing drains it: 1 ready, 0 batches taken, 0 " \
+		incr-consume
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" x
+	rcli del "rmq::queue::[$INCR_QUEUE]::ready"
+	finds 1 "warning: queue $INCR_QUEUE: 1 dead letter, see incr-rejected(1)" \
+		incr-consume
+}
+
+@test "Postgres: what each setting costs, time limits, identity" {
+	healthy_redis
+	use_postgres
+	role=check_$BATS_SUITE_TEST_NUMBER
+	sql "create role $role superuser login" >/dev/null
+	DATABASE_URL=${DATABASE_URL/user=postgres/user=$role}
+	finds 1 'warning: postgres: fsync off: killed: nothing; power lost: anything' \
+		incr-flush
+	[ "$(grep -c ^warning <<<"$output")" = 1 ]
+	sql "alter role $role set synchronous_commit = off"
+	finds 1 'warning: postgres: synchronous_commit off: any crash: lost: last 0.6 s' \
+		incr-flush
+	sql "alter role $role reset all; alter role $role set statement_timeout = '30s'"
+	finds 1 'warning: postgres: statement_timeout 30000 ms: ' incr-flush
+	sql "alter role $role reset all"
+	sql "alter table increments set unlogged"
+	finds 1 'warning: increments: an unlogged table: any crash: lost: everything' \
+		incr-flush
+	sql "alter table increments set logged"
+	rcli set "incr::queue::[$INCR_QUEUE]::database" $KEY >/dev/null
+	finds 100 "error: queue $INCR_QUEUE: is counted in database $KEY; this is " \
+		incr-flush
+	rcli set "incr::queue::[$INCR_QUEUE]::database" \
+		"$(sql 'select id from incr_database')" >/dev/null
+	finds 1 'ok: postgres: its tables and grants' incr-flush
+	sql 'delete from incr_database'
+	finds 100 'error: incr_database: no row; run incr-db create' incr-flush
+	sql 'drop table incr_database'
+	finds 100 'error: postgres: greeting: relation "incr_database" does not exist' \
+		incr-flush
+	sql "drop owned by $role; drop role $role" || :
+}
+
+@test "Postgres: grants, shape of the tables, triggers, policies" {
+	healthy_redis
+	use_postgres
+	all=$DATABASE_URL
+	role=check_$BATS_SUITE_TEST_NUMBER
+	as_owner() { DATABASE_URL=$all sql "$1"; }
+	sql "create role $role login" >/dev/null
+	sql "grant select, insert on increments to $role;
+		grant select, insert, update, delete on incr_ledger to $role"
+	DATABASE_URL=${DATABASE_URL/user=postgres/user=$role}
+	finds 100 'error: increments: UPDATE not granted to this role' incr-flush
+	as_owner "grant update on increments to $role"
+	finds 1 'ok: postgres: its tables and grants let incr-flush count' incr-flush
+	as_owner "revoke delete on incr_ledger from $role"
+	finds 100 'error: incr_ledger: DELETE not granted to this role' incr-flush
+	as_owner "grant delete on incr_ledger to $role;
+		alter table increments enable row level security"
+	finds 1 'warning: increments: row security is on for this role' incr-flush
+	as_owner "alter table increments disable row level security;
+		alter table increments add more int not null"
+	finds 100 'error: increments: column more must have a default' incr-flush
+	as_owner "alter table increments alter more set default 0"
+	finds 1 'ok: postgres: its tables and grants let incr-flush count' incr-flush
+	as_owner "create function f() returns trigger language plpgsql
+		as 'begin return null; end';
+		create trigger keeper before insert on increments
+		for each row execute function f()"
+	finds 1 'warning: increments: a trigger or a rule, keeper: ' incr-flush
+	as_owner "drop trigger keeper on increments;
+		alter table incr_ledger drop lines"
+	finds 100 'error: incr_ledger: column lines is missing; run incr-db create' \
+		incr-flush
+	# What no catalog is asked about, the planning of the statements shows.
+	as_owner "alter table incr_ledger add lines bigint
+		generated always as (seq) stored"
+	finds 100 'error: postgres: plan: ' incr-flush
+	as_owner "alter table incr_ledger drop lines, drop constraint incr_ledger_pkey,
+		add lines bigint not null default 0"
+	finds 100 'error: incr_ledger: column consumer is no primary key' incr-flush
+	as_owner "drop table increments"
+	finds 100 'error: increments: no such table; run incr-db create' incr-flush
+	as_owner "drop owned by $role; drop role $role"
+}
+
+# A server that takes connections and says nothing.
+silent='umask 0; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 9);
+	my @all; push @all, $s->accept while 1'
+
+@test "servers that are away or silent: status 111, within --wait" {
+	mkdir away
+	for name in redis.sock .s.PGSQL.5432; do
+		background perl -MIO::Socket::UNIX -e "$silent" "$PWD/away/$name"
+	done
+	wait_for 5 test -S away/redis.sock
+	wait_for 5 test -S away/.s.PGSQL.5432
+	use_redis
+	begun=${EPOCHREALTIME/./}
+	DATABASE_URL="postgresql:///x?host=$PWD/away" \
+		finds 111 'error: postgres: no answer in time' incr-flush -w 0.5
+	REDIS_URL=unix://$PWD/away/redis.sock \
+		finds 111 'error: redis: ' incr-consume -w 0.5
+	not elapsed "$begun" 8000000
+	REDIS_URL=unix://$PWD/none \
+		finds 111 'error: redis: connect: No such file or directory' \
+		incr-publish -w 0.1
+	# What another try is of no use for counts for more.
+	use_postgres
+	sql 'drop table increments'
+	REDIS_URL=unix://$PWD/none \
+		finds 100 'error: increments: no such table' incr-flush -w 0.1
+}
+
+@test "output that can't be written is no success" {
+	healthy_redis
+	run -111 sh -c 'incr-consume --check >/dev/full'
+	[ "$output" = 'incr-consume: stdout: No space left on device' ]
+}
