@@ -91,3 +91,28 @@ literal() {
 	[[ "$output" == *'18 rules found'* ]]
 	cmp "$RULES" etc/incr.rules.yml
 }
+
+# -- the dashboard ------------------------------------------------------------------
+
+DASHBOARD=$ROOT/etc/dashboard/grafana.json
+
+@test "Prometheus can read each expression of rules and dashboard" {
+	alerts expressions "$RULES" "$DASHBOARD" >parsed.yml
+	run -0 promtool check rules parsed.yml
+	[[ "$output" =~ ([0-9]+)' rules found' ]]
+	[ "${BASH_REMATCH[1]}" -ge 65 ]
+	# It would be noticed.
+	sed 's/sum by (code) (/sum by (code) /' "$DASHBOARD" >dashboard.json
+	alerts expressions dashboard.json >parsed.yml
+	not promtool check rules parsed.yml
+}
+
+@test "the dashboard can be imported: one data source, to be chosen" {
+	alerts imports "$DASHBOARD"
+	local wrong
+	for wrong in 's/\${datasource}/P1/' 's/\$host/$hosts/' 's/"id": 9,/"id": 8,/' \
+		's/"x": 8,/"x": 7,/'; do
+		sed "$wrong" "$DASHBOARD" >dashboard.json
+		run -1 alerts imports dashboard.json
+	done
+}

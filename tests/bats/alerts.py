@@ -12,9 +12,14 @@ alerts.py expressions FILE...: every expression of rules or of a dashboard of
 Grafana as a rule, for promtool, with the dashboard's variables as Grafana would
 put them in.
 
+alerts.py lines FILE...: the same as lines, WHERE TAB EXPRESSION.
+
 alerts.py names METRICS FILE...: 1 if an expression of these files names a metric
-that the text METRICS lacks, or asks for labels or values which none of its
-series has.
+that the text METRICS lacks, asks for labels or values which none of its series
+has, or takes another value of a queue's gauge than the max; or if a legend of a
+dashboard has a label that its expression does not leave.
+
+alerts.py imports DASHBOARD: 1 if Grafana could not show it as it is.
 """
 import json
 import os
@@ -52,28 +57,24 @@ def rules_of(name):
 
 
 def expressions_of(name):
-    """(where, expression) of rules, or of the panels and variables of a
-    dashboard."""
+    """(where, expression, legend) of rules, or of the panels, annotations and
+    variables of a dashboard."""
     data = load(name)
     if 'groups' in data:
-        return [(r['alert'], r['expr']) for r in rules_of(name)]
-    found = []
+        return [(r['alert'], r['expr'], '') for r in rules_of(name)]
+    found = [(v['name'], re.sub(r'label_values\((.*), *(\w+)\)',
+                                r'group by (\2) (\1)', v['definition']),
+              '{{%s}}' % v['name'])
+             for v in data['templating']['list'] if v['type'] == 'query']
+    found += [(a['name'], a['expr'], a['titleFormat'])
+              for a in data['annotations']['list']]
+    found += [(p['title'], q['expr'], q['legendFormat'])
+              for p in panels_of(data) for q in p['targets']]
+    return [(w, put_in_variables(e), legend) for w, e, legend in found]
 
-    def walk(x, title):
-        if isinstance(x, dict):
-            title = x.get('title', title)
-            if 'expr' in x:
-                found.append((title, x['expr']))
-            if x.get('type') == 'query':  # a variable
-                query = x['query']
-                found.append((x['name'], query if isinstance(query, str)
-                              else query['query']))
-            x = list(x.values())
-        if isinstance(x, list):
-            for y in x:
-                walk(y, title)
-    walk(data, name)
-    return [(t, put_in_variables(e)) for t, e in found]
+
+def panels_of(dashboard):
+    return [p for p in dashboard['panels'] if p['type'] != 'row']
 
 
 def put_in_variables(text):
@@ -82,9 +83,6 @@ def put_in_variables(text):
         if name not in VARIABLES:
             sys.exit(f'no such variable: ${name} in {text}')
         return VARIABLES[name]
-    # label_values() and its like are Grafana's own.
-    values = re.fullmatch(r'label_values\((.*), *\w+\)', text)
-    text = values[1] if values else text
     return re.sub(r'\$(?:\{(\w+)(?::\w+)?\}|(\w+))', value, text)
 
 
@@ -126,9 +124,15 @@ def same(rules_file, all_file):
 
 
 def expressions(files):
-    rules = [{'record': f'expression:{n}', 'expr': e} for n, (_, e) in
+    rules = [{'record': f'expression:{n}', 'expr': e} for n, (_, e, _) in
              enumerate(x for name in files for x in expressions_of(name))]
     yaml.safe_dump({'groups': [{'name': 'all', 'rules': rules}]}, sys.stdout)
+
+
+def lines(files):
+    for name in files:
+        for where, expr, _ in expressions_of(name):
+            print(where, ' '.join(expr.split()), sep='\t')
 
 
 # -- names ---------------------------------------------------------------------
@@ -143,7 +147,9 @@ WORDS = {'and', 'or', 'unless', 'offset', 'bool'}
 
 def series_of(metrics):
     """The labels of every series of a Prometheus text, by its name."""
-    series = {'up': [dict(TARGET)]}
+    series = {'up': [dict(TARGET)],
+              'ALERTS': [{'alertname': 'IncrLate', 'alertstate': 'firing',
+                          'severity': 'critical'}]}
     with open(metrics, encoding='utf-8') as f:
         for line in f:
             match = re.match(r'(\w+)(?:\{(.*)\})? \S+$', line)
@@ -186,7 +192,11 @@ def take_apart(expr):
     return selectors, labels
 
 
-def faults(expr, series):
+# What several programs tell of one thing.
+SHARED = r'(?<!max by \(queue\) \()(?<!max\()\bincr_queue_(?!\w*_total)\w+'
+
+
+def faults(expr, legend, series):
     selectors, groupings = take_apart(expr)
     known = set()
     for metric, matchers in selectors:
@@ -205,13 +215,58 @@ def faults(expr, series):
     for name in groupings:
         if known and name not in known:
             yield f'no metric of it has the label {name}'
+    if 'group by' not in expr:
+        for name in re.findall(SHARED, expr):
+            yield f'not the max: {name}'
+    for name in re.findall(r'\{\{(\w+)\}\}', legend):
+        if name not in (groupings or known):
+            yield f'the legend has a label that is not there: {name}'
 
 
 def names(metrics, files):
     series = series_of(metrics)
     complaints = [f'{name}: {where}: {fault}' for name in files
-                  for where, expr in expressions_of(name)
-                  for fault in faults(expr, series)]
+                  for where, expr, legend in expressions_of(name)
+                  for fault in faults(expr, legend, series)]
+    sys.exit('\n'.join(complaints) or 0)
+
+
+# -- a dashboard ----------------------------------------------------------------
+
+def sources(x):
+    """Every data source that is named in it."""
+    if isinstance(x, dict):
+        if 'datasource' in x:
+            yield x['datasource']
+        x = list(x.values())
+    if isinstance(x, list):
+        for y in x:
+            yield from sources(y)
+
+
+def imports(name):
+    board = load(name)
+    complaints = [f'data source: {s}' for s in sources(board)
+                  if s != {'type': 'prometheus', 'uid': '${datasource}'}]
+    defined = {v['name'] for v in board['templating']['list']}
+    for used in set(re.findall(r'\$\{?(\w+)', json.dumps(board))):
+        if used not in defined and not used.startswith('__'):
+            complaints.append(f'no such variable: {used}')
+    ids = [p['id'] for p in board['panels']]
+    if len(ids) != len(set(ids)):
+        complaints.append('an id comes twice')
+    cells = set()
+    for panel in board['panels']:
+        pos = panel['gridPos']
+        own = {(x, y) for x in range(pos['x'], pos['x'] + pos['w'])
+               for y in range(pos['y'], pos['y'] + pos['h'])}
+        if cells & own or pos['x'] + pos['w'] > 24:
+            complaints.append(f"no place for {panel['title']}")
+        cells |= own
+    for panel in panels_of(board):
+        refs = [q['refId'] for q in panel['targets']]
+        if len(refs) != len(set(refs)) or not panel['description']:
+            complaints.append(f"{panel['title']}: names or description")
     sys.exit('\n'.join(complaints) or 0)
 
 
@@ -222,7 +277,11 @@ if __name__ == '__main__':
         same(*sys.argv[2:])
     elif sys.argv[1] == 'expressions':
         expressions(sys.argv[2:])
+    elif sys.argv[1] == 'lines':
+        lines(sys.argv[2:])
     elif sys.argv[1] == 'names':
         names(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1] == 'imports':
+        imports(sys.argv[2])
     else:
         sys.exit(__doc__)

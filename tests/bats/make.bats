@@ -37,6 +37,7 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 		share/incr/schema.sql share/man/man1/incr-up.1 \
 		share/incr/prometheus/prometheus.yml \
 		share/incr/prometheus/incr.rules.yml \
+		share/incr/dashboard/grafana.json \
 		share/man/man7/incr.7; do
 		[ -s "stage/opt/x/$file" ]
 	done
