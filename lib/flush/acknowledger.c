@@ -204,6 +204,7 @@ acknowledged(struct acknowledger *a)
 	FAILPOINT("flush-acknowledged");
 	if (!r->known || r->last < seq)
 		return back(a, a->part.consumer, seq, r->known, r->last);
+	a->rejected += a->part.n_rejects;
 	ack_queue_done(&a->acks, &a->part);
 	if (a->keep_ms > 0)
 		keeping_add(&a->keeping);

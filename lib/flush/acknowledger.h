@@ -111,7 +111,8 @@ struct acknowledger {
 	bool known_here;     /* Redis knows it, or swept it within a day */
 	struct batch_history_loss back; /* of ACKNOWLEDGER_BACK */
 	uint64_t steps_back;            /* how often */
-	bool claimed; /* batches were renewed since that one has left */
+	uint64_t rejected; /* messages that are dead letters by it */
+	bool claimed;      /* batches were renewed since that one has left */
 	struct id asked;
 	bool registered; /* the last answer */
 

@@ -28,6 +28,7 @@
 #include "flush/acknowledger.h"
 #include "flush/adopter.h"
 #include "flush/committer.h"
+#include "flush/dead_letters.h"
 #include "flush/flush_input.h"
 #include "flush/flush_tally.h"
 #include "flush/going_back.h"
@@ -84,6 +85,7 @@ struct flusher {
 	struct placement_row row; /* of the last one that was not */
 
 	struct flush_tally tally; /* for the metrics */
+	struct dead_letters dead; /* what was said of them */
 
 	int status;           /* 0, or the exit status of the first failure */
 	char why[REASON_MAX]; /* its message, "object: reason" */
@@ -115,9 +117,9 @@ void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
 /* Is there a complete batch that was not placed yet? */
 bool flusher_has_batch(const struct flusher *f);
 
-/* Says what was found out about what is kept, and whether Postgres went back,
- * "object: reason"; false: nothing, or nothing more.  To be called after each
- * flusher_step. */
+/* Says what was found out about what is kept, whether Postgres went back, and
+ * what was rejected, "object: reason"; false: nothing, or nothing more.  To be
+ * called after each flusher_step. */
 bool flusher_news(struct flusher *f, char ret_why[REASON_MAX]);
 
 /* The outage of the connection for adopted batches, NULL: none, or one that

@@ -70,5 +70,7 @@ flusher_news(struct flusher *f, char ret_why[REASON_MAX])
 {
 	return going_back_news(&f->back, &f->committer, ret_why) ||
 	       keeping_news(
-		   &f->acknowledger.keeping, f->options.queue, ret_why);
+		   &f->acknowledger.keeping, f->options.queue, ret_why) ||
+	       dead_letters_news(&f->dead, f->acknowledger.rejected,
+		   flusher_done(f), f->options.queue, clock_ms(), ret_why);
 }

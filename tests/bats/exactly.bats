@@ -276,6 +276,20 @@ looked() { [ "$(statements 'skip locked), seen as')" -ge "$1" ]; }
 	sum_is 7
 }
 
+@test "dead letters are said when they are there, without a byte of them" {
+	printf 'evil\n%s\nevil too\n' "$(increment 1)" |
+		while IFS= read -r line; do rcli lpush \
+			"rmq::queue::[$INCR_QUEUE]::ready" "$line"; done >/dev/null
+	run -1 --separate-stderr bash -c 'set -o pipefail; incr-consume -o | incr-flush'
+	[ "$(rejected)" = 2 ]
+	[ "$(grep -v '; waiting$' <<<"$stderr")" = \
+		"incr-flush: queue $INCR_QUEUE: 2 new dead letters; see incr-rejected list" ]
+	# Without any, nothing is said.
+	increment 2 | incr-publish
+	run -0 --separate-stderr bash -c 'set -o pipefail; incr-consume -o | incr-flush'
+	[[ $stderr != *dead* ]]
+}
+
 @test "dead letters go to the rejected list byte for byte, status 1" {
 	increment 1 | incr-publish
 	printf 'no\tjson\377\nx' | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready"
@@ -366,7 +380,9 @@ at_least() { [ "$("$2" "${@:3}")" -ge "$1" ]; }
 	wait_for 5 gone "$flush"
 	no_batches
 	[ "$(rejected)" -eq 1 ]
-	[ "$(wc -l <"$DIR/err")" -eq 1 ]
+	[ "$(said "$DIR/err")" = \
+		"incr-flush: queue $INCR_QUEUE: 1 new dead letter; see incr-rejected list" ]
+	[ "$(wc -l <"$DIR/err")" -eq 2 ]
 	sum_is 6
 }
 

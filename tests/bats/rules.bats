@@ -121,7 +121,8 @@ in_session() { pgrep -s "$main" -x "$1"; }
 	for i in 1 2 3 4; do put_stdin <p$i; done
 	increment 2 | incr-publish
 	run -1 pipe
-	[ -z "$(said - <<<"$output")" ]
+	[ "$(said - <<<"$output")" = \
+		"incr-flush: queue $INCR_QUEUE: 4 new dead letters; see incr-rejected list" ]
 	sum_is 3
 	no_batches
 	[ "$(rejected)" -eq 4 ]

@@ -124,6 +124,21 @@ gone_or_zombie() {
 	[ ! -s err ]
 }
 
+@test "incr-validate(1): the refused lines, each with its text" {
+	cd "$BATS_TEST_TMPDIR" || return
+	printf '%s\n' "$(increment 1)" 'no	json' "$(increment 2)" '' \
+		'{"error":{"code":"x"}}' "$(increment 3)" >increments.ndjson
+	printf 'torn' >>increments.ndjson
+	awk '/^incr-validate -e .*paste/ { on = 1 } /^\.Ed/ { on = 0 } on' \
+		"$ROOT/man/incr-validate.1" >example
+	[ "$(wc -l <example)" = 3 ]
+	sh -eu example
+	printf '%s\n' 'no	json' '' '{"error":{"code":"x"}}' torn |
+		diff - to-correct.ndjson
+	[ "$(grep -oE '"line":[0-9]+' refused | tr '\n' ' ')" = \
+		'"line":2 "line":4 "line":5 "line":7 ' ]
+}
+
 @test "a million blank lines are a million error lines" {
 	yes '' | head -n 1000000 | incr-validate -e >out
 	lines_are out 1000000
