@@ -16,7 +16,6 @@
  * client: 504 for all lines in flight, and the end (101).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,9 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/children.h"
 #include "base/clock.h"
+#include "base/findings.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -35,6 +34,8 @@
 #include "base/reason.h"
 #include "base/sandbox.h"
 #include "base/signals.h"
+#include "serve/port_file.h"
+#include "serve/serve_findings.h"
 #include "serve/server.h"
 #include "serve/shutdown.h"
 
@@ -54,6 +55,7 @@ static struct {
 	const char *redis;
 	bool rate_shared;
 	bool open; /* no tokens needed, whatever the address */
+	bool check;
 } opt = {.server = {.access = &opt.access,
 	     .backend = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO},
 	     .limit_ms = {[CONN_LINGERING] = SHUTDOWN_LINGER_MS}}};
@@ -71,11 +73,11 @@ static const char *set_rate(void *dest, const char *text);
 static const char *add_trust(void *dest, const char *text);
 static const char *set_cors(void *dest, const char *text);
 static void drop_listens(void);
+static int dry_run(void);
 static void open_server(void);
 static void open_sockets(void);
 static void open_socket(struct acceptor *a, const char *addr, uint8_t role);
 static void refuse_exposure(const struct acceptor *a, const char *where);
-static void write_ports(void);
 static void enter_sandbox(void);
 static void run(void);
 static void log_failure(int64_t now_ms);
@@ -190,6 +192,7 @@ static const struct option_def defs[] = {
 	"time for a client to read on"),
     SECONDS("idle-timeout", "150", &opt.server.limit_ms[CONN_IDLE], 10,
 	"time between requests"),
+    OPTIONS_CHECK(&opt.check),
     OPTIONS_SANDBOX(&s.sandbox),
 };
 
@@ -204,6 +207,8 @@ main(int argc, char **argv)
 {
 	log_name(prog.name);
 	options_parse(&prog, argc, argv);
+	if (opt.check)
+		return dry_run();
 	once_open(prog.name);
 	open_server();
 	open_sockets();
@@ -278,6 +283,24 @@ set_cors(void *dest, const char *text)
 		   : "*, or http[s]://host[:port] in lower case";
 }
 
+static int
+dry_run(void)
+{
+	struct findings f = {0};
+	bool exposed = opt.open || opt.access.tokens != NULL;
+
+	for (size_t i = 0; i < opt.n_listen; i++)
+		serve_findings_address(&f, opt.listen[i], exposed);
+	if (opt.metrics != NULL)
+		serve_findings_address(&f, opt.metrics, exposed);
+	serve_findings_tokens(&f, opt.access.tokens);
+	serve_findings_limit(&f, opt.server.max_connections);
+	if (opt.rate_shared &&
+	    (opt.access.tokens != NULL || opt.access.rate.per_s > 0))
+		serve_findings_redis(&f, opt.redis);
+	return findings_end(&f);
+}
+
 static void
 open_server(void)
 {
@@ -324,8 +347,12 @@ open_sockets(void)
 		open_socket(front, opt.listen[i], ROUTES_FRONT);
 	if (opt.metrics != NULL)
 		open_socket(metrics, opt.metrics, ROUTES_METRICS);
-	if (opt.port_file != NULL)
-		write_ports();
+	if (opt.port_file == NULL ||
+	    port_file_write(opt.port_file, front, metrics) == 0)
+		return;
+	server_stop_accepting(&s.server);
+	log_die(
+	    EXIT_CONFIG, "--port-file: %s: %s", opt.port_file, strerror(errno));
 }
 
 static void
@@ -352,29 +379,6 @@ refuse_exposure(const struct acceptor *a, const char *where)
 	log_die(EXIT_CONFIG,
 	    "%s: reachable from other hosts: needs --tokens FILE or --open",
 	    where);
-}
-
-/* Written to another file, which is renamed: a reader finds either no file or
- * all of it, and the sockets listen by then. */
-static void
-write_ports(void)
-{
-	struct buf ports = {0};
-	char aside[4096];
-	int n = snprintf(aside, sizeof aside, "%s.new", opt.port_file), fd = -1;
-
-	if (n > 0 && (size_t)n < sizeof aside)
-		fd =
-		    open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || acceptor_ports(&s.server.acceptor, &ports) < 0 ||
-	    acceptor_ports(&s.server.metrics_acceptor, &ports) < 0 ||
-	    io_write_all(fd, buf_ptr(&ports), ports.len, IO_FOREVER) < 0 ||
-	    close(fd) < 0 || rename(aside, opt.port_file) < 0) {
-		server_stop_accepting(&s.server);
-		log_die(EXIT_CONFIG, "--port-file: %s: %s", opt.port_file,
-		    strerror(errno));
-	}
-	buf_free(&ports);
 }
 
 /* What is still read: the tokens at SIGHUP, for --rate-shared what a connection

@@ -20,7 +20,7 @@ _incr_of() {
 		with_value='-d --database -q --queue -r --redis --top'
 		;;
 	'incr-drain')
-		words='-q --queue -r --redis -h --help -V --version -R --replicas -n --batch -o --once --peek -w --wait --check --no-sandbox'
+		words='-q --queue -r --redis --check -h --help -V --version -R --replicas -n --batch -o --once --peek -w --wait --no-sandbox'
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-drain --')
@@ -32,7 +32,7 @@ _incr_of() {
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt'
 		;;
 	'incr-ingest')
-		words='-q --queue -r --redis -w --wait -g --grace --idempotency-window -h --help -V --version -l --listen -t --tagged --tokens --open --rate --rate-shared --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox'
+		words='-q --queue -r --redis -w --wait -g --grace --idempotency-window --check -h --help -V --version -l --listen -t --tagged --tokens --open --rate --rate-shared --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox'
 		with_value='-q --queue -r --redis -w --wait -g --grace --idempotency-window -l --listen --rate --trust --cors --metrics --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout'
 		files='--tokens --port-file'
 		;;
@@ -69,7 +69,7 @@ _incr_of() {
 		files='--cacert --token'
 		;;
 	'incr-serve')
-		words='-l --listen -t --tagged -g --grace --tokens --open --rate --rate-shared -r --redis --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox -h --help -V --version'
+		words='-l --listen -t --tagged -g --grace --tokens --open --rate --rate-shared -r --redis --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --check --no-sandbox -h --help -V --version'
 		with_value='-l --listen -g --grace --rate -r --redis --trust --cors --metrics --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout'
 		files='--tokens --port-file'
 		;;

@@ -22,6 +22,7 @@
 
 enum { BACKLOG = 4096, INHERITED_FD = 3, HOST_MAX = 256 };
 
+#define PATH_LONG "the path of a socket has more than 107 bytes"
 #define ADDR_FORM "host:port, [v6]:port, :port or a path with /"
 
 static int open_unix(
@@ -29,10 +30,13 @@ static int open_unix(
 static int lock_folder(const char *path);
 static int bind_path(int fd, const char *path, const char **ret_why);
 static bool is_stale(const struct sockaddr_un *at, const char **ret_why);
+static enum listen_probe probe_unix(const char *path, const char **ret_why);
+static int bind_tcp(
+    const char *addr, struct listener *ret, int n, const char **ret_why);
 static int open_tcp(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 static int split(const char *addr, char *ret_host, const char **ret_port);
-static int open_one(const struct addrinfo *a, bool dual);
+static int bind_one(const struct addrinfo *a, bool dual);
 static int inherit_one(int fd, const char **ret_why);
 
 int
@@ -57,7 +61,7 @@ open_unix(const char *path, struct listener *ret, const char **ret_why)
 	int folder, bound;
 
 	if (strlen(path) >= sizeof l.path) {
-		*ret_why = "the path of a socket has more than 107 bytes";
+		*ret_why = PATH_LONG;
 		return -1;
 	}
 	memcpy(l.path, path, strlen(path));
@@ -143,6 +147,46 @@ is_stale(const struct sockaddr_un *at, const char **ret_why)
 	return refused;
 }
 
+enum listen_probe
+listen_probe(const char *addr, bool *ret_local, const char **ret_why)
+{
+	struct listener l[LISTEN_MAX];
+	int n;
+
+	*ret_local = true;
+	if (strchr(addr, '/') != NULL)
+		return probe_unix(addr, ret_why);
+	n = bind_tcp(addr, l, LISTEN_MAX, ret_why);
+	if (n < 0)
+		return LISTEN_TAKEN;
+	while (n > 0) {
+		*ret_local &= listen_is_local(&l[--n]);
+		listen_close(&l[n]);
+	}
+	return LISTEN_FREE;
+}
+
+static enum listen_probe
+probe_unix(const char *path, const char **ret_why)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char copy[LISTEN_ADDR];
+	struct stat st;
+
+	*ret_why = PATH_LONG;
+	if (strlen(path) >= sizeof at.sun_path)
+		return LISTEN_TAKEN;
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	memcpy(copy, path, strlen(path) + 1);
+	if (access(dirname(copy), W_OK | X_OK) < 0) {
+		*ret_why = strerror(errno);
+		return LISTEN_TAKEN;
+	}
+	if (lstat(path, &st) < 0)
+		return LISTEN_FREE;
+	return is_stale(&at, ret_why) ? LISTEN_STALE : LISTEN_TAKEN;
+}
+
 const char *
 listen_judge(const char *addr)
 {
@@ -158,6 +202,21 @@ listen_judge(const char *addr)
 
 static int
 open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
+{
+	int made = bind_tcp(addr, ret, n, ret_why);
+
+	for (int i = 0; i < made; i++)
+		if (listen(ret[i].fd, BACKLOG) < 0) {
+			*ret_why = strerror(errno);
+			while (made > 0)
+				listen_close(&ret[--made]);
+			return -1;
+		}
+	return made;
+}
+
+static int
+bind_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE,
 	    .ai_family = AF_UNSPEC,
@@ -178,7 +237,7 @@ open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 		    .ai_addrlen = sizeof any};
 
 		any.sin6_port = htons((uint16_t)strtoul(port, NULL, 10));
-		*ret = (struct listener){.fd = open_one(&one, true)};
+		*ret = (struct listener){.fd = bind_one(&one, true)};
 		if (ret->fd >= 0)
 			return 1;
 		hints.ai_family = AF_INET;
@@ -189,7 +248,7 @@ open_tcp(const char *addr, struct listener *ret, int n, const char **ret_why)
 		return -1;
 	}
 	for (a = all; a != NULL && made < n; a = a->ai_next) {
-		ret[made] = (struct listener){.fd = open_one(a, false)};
+		ret[made] = (struct listener){.fd = bind_one(a, false)};
 		if (ret[made].fd < 0 && errno != EAFNOSUPPORT &&
 		    errno != EADDRNOTAVAIL)
 			break;
@@ -228,7 +287,7 @@ split(const char *addr, char *ret_host, const char **ret_port)
 
 /* dual: IPv6 with IPv4 in it. */
 static int
-open_one(const struct addrinfo *a, bool dual)
+bind_one(const struct addrinfo *a, bool dual)
 {
 	int fd =
 	    socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -242,8 +301,7 @@ open_one(const struct addrinfo *a, bool dual)
 	    (a->ai_family != AF_INET6 ||
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only,
 		    sizeof v6_only) == 0) &&
-	    bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
-	    listen(fd, BACKLOG) == 0)
+	    bind(fd, a->ai_addr, a->ai_addrlen) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

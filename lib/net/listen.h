@@ -32,6 +32,17 @@ struct listener {
 int listen_open(
     const char *addr, struct listener *ret, int n, const char **ret_why);
 
+/* Could listen_open open addr?  Nothing is left behind, and a server that
+ * listens there is not disturbed. */
+enum listen_probe {
+	LISTEN_FREE,
+	LISTEN_STALE, /* a socket that nobody listens on would be replaced */
+	LISTEN_TAKEN  /* no: *ret_why, one line */
+};
+/* *ret_local: as listen_is_local of all that it is, unless LISTEN_TAKEN. */
+enum listen_probe listen_probe(
+    const char *addr, bool *ret_local, const char **ret_why);
+
 /* NULL, or the form that addr should have. */
 const char *listen_judge(const char *addr);
 

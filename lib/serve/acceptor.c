@@ -43,6 +43,16 @@ acceptor_init(struct acceptor *a, struct conns *conns,
 		    num_min_size(a->set.max_conns, r.rlim_cur - RESERVED_FDS);
 }
 
+size_t
+acceptor_room(size_t max_conns)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_max <= RESERVED_FDS)
+		return max_conns;
+	return num_min_size(max_conns, r.rlim_max - RESERVED_FDS);
+}
+
 static bool
 is_full(const struct acceptor *a)
 {

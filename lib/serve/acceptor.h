@@ -50,6 +50,9 @@ struct acceptor {
 void acceptor_init(struct acceptor *a, struct conns *conns,
     const struct acceptor_limits *limits);
 
+/* As many of max_conns connections as acceptor_init would allow. */
+size_t acceptor_room(size_t max_conns);
+
 /* Opens addr (listen.h) and accepts on it from now on; role is that of the
  * connections.  0, or -1 with *ret_why. */
 int acceptor_open(
