@@ -34,11 +34,11 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 
 PROGRAMS = incr-validate incr-publish incr-consume incr-flush incr-serve \
 	incr-send incr-metrics incr-rejected incr-audit incr-listen \
-	incr-pgenv
+	incr-pgenv incr-top
 SCRIPTS = incr-ingest incr-drain incr-up incr-keep incr-db incr-token
 
 # A program needs those of these that it uses.
-LIBS = -ljansson -lhiredis -lpq -lcurl -lssl -lcrypto
+LIBS = -ljansson -lhiredis -lpq -lcurl -lssl -lcrypto -lm
 
 include build.mk
 include goals.mk

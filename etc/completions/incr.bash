@@ -78,6 +78,11 @@ _incr_of() {
 		with_value='--rate'
 		files='--tokens'
 		;;
+	'incr-top')
+		words='-o --once --every -w --wait --ascii --no-color --cacert -h --help -V --version'
+		with_value='--every -w --wait'
+		files='--cacert'
+		;;
 	'incr-up')
 		words='--ingests --drains --port --state --maxmemory --tokens --open -h --help -V --version'
 		with_value='--ingests --drains --port --maxmemory'
@@ -145,5 +150,6 @@ complete -o filenames -F _incr \
 	incr-send \
 	incr-serve \
 	incr-token \
+	incr-top \
 	incr-up \
 	incr-validate

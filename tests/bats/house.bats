@@ -12,7 +12,7 @@ setup() { cd "$ROOT" || return; }
 	grep -H '^#include "' lib/*/*.[ch] | awk -F '[/"]' '
 		BEGIN {
 			n = split("base net record redis,postgres,http queue " \
-				"serve,publish,consume,flush,send,inspect", rank, " ")
+				"serve,publish,consume,flush,send,inspect,top", rank, " ")
 			for (i = 1; i <= n; i++)
 				for (j = split(rank[i], names, ","); j > 0; j--)
 					at[names[j]] = i
@@ -102,6 +102,7 @@ named() {
 			lib/redis/redis.c hiredis
 			lib/redis/tls.c openssl
 			lib/send/http_client.c curl
+			lib/top/http_get.c curl
 		END
 	)
 }
@@ -113,7 +114,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 	local program
 	if sanitized incr-validate; then skip 'a build with libraries of its own'; fi
 	for program in validate publish consume flush serve send metrics \
-		rejected audit listen pgenv; do
+		rejected audit listen pgenv top; do
 		echo "$program: $(needed "incr-$program" | sort | paste -sd ' ')"
 	done | diff - <(
 		cat <<-'END'
@@ -128,6 +129,7 @@ needed() { readelf -d "$BIN/$1" | sed -n 's/.*NEEDED.*\[lib\(.*\)\.so.*/\1/p'; }
 			audit: c crypto hiredis jansson pq ssl
 			listen: c
 			pgenv: c pq
+			top: c curl m
 		END
 	)
 }

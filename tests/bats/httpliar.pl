@@ -44,6 +44,10 @@ my %lies = (
 	number => ["HTTP/1.1 99999 x\r\n\r\n"],
 	old => ["hello\n"],
 	nul => ["HTTP/1.1 202\0\r\n\0\r\n\r\n"],
+	endless => ["HTTP/1.1 200 OK\r\n\r\n", "incr_published_total 1\n" x 1000],
+	trickle => ["HTTP/1.1 200 OK\r\n\r\n", "x 1\n", 0.1],
+	page => ["HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n<html>\x1b[2J</html>\n\n"],
+	half => ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nincr_published_total 1\n"],
 	redirect => ["HTTP/1.1 302 x\r\nLocation: http://a\x1b[2Jb/\r\nContent-Length: 0\r\n\r\n"],
 );
 while (my $c = $door->accept) {

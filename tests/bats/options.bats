@@ -9,7 +9,7 @@ teardown() { end_background; }
 programs() {
 	local p
 	for p in incr-validate incr-publish incr-consume incr-flush incr-serve \
-		incr-send incr-metrics incr-rejected incr-audit; do
+		incr-send incr-metrics incr-rejected incr-audit incr-top; do
 		[ ! -x "$BIN/$p" ] || echo "$p"
 	done
 }
@@ -130,6 +130,8 @@ ranges() {
 		incr-send --concurrency 1 512 0 513
 		incr-send --wait 0 86400 -1 86400.001
 		incr-send --timeout 0.1 600 0.099 600.001
+		incr-top --every 0.2 60 0.199 60.001
+		incr-top --wait 0.1 86400 0.099 86400.001
 		incr-rejected --wait 0 86400 -1 86400.001
 		incr-audit --wait 0 86400 -1 86400.001
 		incr-rejected --number 1 1000000000 0 1000000001
@@ -217,7 +219,7 @@ nonsense_for() {
 	n=0
 	for p in $(programs); do
 		case $p in
-		incr-send | incr-metrics | incr-rejected | incr-audit) continue ;;
+		incr-send | incr-metrics | incr-rejected | incr-audit | incr-top) continue ;;
 		esac
 		while read -r variable arg; do
 			value=$(nonsense_for "$arg")
