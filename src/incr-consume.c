@@ -322,7 +322,7 @@ say_held(const struct consumer *c)
 				: "until incr-flush acknowledges batches");
 		said = true;
 	} else if (said && c->held_ms == 0) {
-		log_say("queue %s: taking again", queue_name);
+		log_note("queue %s: taking again", queue_name);
 		said = false;
 	}
 }
@@ -367,7 +367,7 @@ say_loss(const struct stream *s)
 		return;
 	series[M_STEPS_BACK].value = (double)s->losses;
 	batch_history_explain(&s->loss, queue_name, why);
-	log_say("%s", why);
+	log_loss("%s", why);
 }
 
 /* For replicas; at most one has ended since the last time. */

@@ -282,6 +282,8 @@ run(struct flusher *f, int signals)
 		int64_t due_ms;
 
 		fds[INPUT].fd = read_lines(f) ? STDIN_FILENO : -1;
+		while (flusher_losses(f, why))
+			log_loss("%s", why);
 		while (flusher_news(f, why))
 			log_say("%s", why);
 		check(f);

@@ -207,9 +207,9 @@ static void
 say_lacking(uint64_t n)
 {
 	publish_metrics_lacking();
-	log_say("queue %s: Redis lacks %ju message%s published to it: another "
-		"one, or one that went back; lost, but for what was counted "
-		"before",
+	log_loss("queue %s: Redis lacks %ju message%s published to it: another "
+		 "one, or one that went back; lost, but for what was counted "
+		 "before",
 	    settings.queue, (uintmax_t)n, n == 1 ? "" : "s");
 }
 
@@ -335,7 +335,7 @@ say_waiting(struct publish *p, bool waiting)
 	if (waiting && !p->said_waiting)
 		log_say("%s; waiting", publisher_why(&p->publisher, why));
 	if (!waiting && p->said_waiting)
-		log_say("queue %s: publishing again", settings.queue);
+		log_note("queue %s: publishing again", settings.queue);
 	p->said_waiting = waiting;
 }
 

@@ -484,6 +484,6 @@ reload(void)
 		return;
 	}
 	n = access_tokens(&s.server.access);
-	log_say("%s: read again: %zu token%s", opt.access.tokens, n,
+	log_note("%s: read again: %zu token%s", opt.access.tokens, n,
 	    n == 1 ? "" : "s");
 }

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -14,9 +16,17 @@
 static const char *prog_name = "incr";
 static const char erase[] = "\r\033[K";
 
-static bool shown;
+/* Those of syslog(3), as text for the journal. */
+#define ERROR "<3>"
+#define WARNING "<4>"
+#define INFO "<6>"
 
-static void say(const char *end, const char *fmt, va_list ap);
+static bool shown;
+static bool in_journal;
+
+static bool is_journal(const char *stream);
+static void say(
+    const char *priority, const char *end, const char *fmt, va_list ap);
 static size_t append(char *line, size_t len, const char *text);
 static void put(const char *line, size_t len);
 
@@ -24,6 +34,22 @@ void
 log_name(const char *prog)
 {
 	prog_name = prog;
+	in_journal = is_journal(getenv("JOURNAL_STREAM"));
+}
+
+/* DEVICE:INODE of what systemd gave as standard error; it may be something else
+ * by now. */
+static bool
+is_journal(const char *stream)
+{
+	char is[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	snprintf(is, sizeof is, "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(stream, is) == 0;
 }
 
 void
@@ -32,7 +58,27 @@ log_say(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("\n", fmt, ap);
+	say(WARNING, "\n", fmt, ap);
+	va_end(ap);
+}
+
+void
+log_loss(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(ERROR, "\n", fmt, ap);
+	va_end(ap);
+}
+
+void
+log_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(INFO, "\n", fmt, ap);
 	va_end(ap);
 }
 
@@ -45,7 +91,7 @@ log_show(const char *fmt, ...)
 	if (fmt == NULL && shown)
 		put(erase, sizeof erase - 1);
 	else if (fmt != NULL)
-		say("", fmt, ap);
+		say(INFO, "", fmt, ap);
 	shown = fmt != NULL;
 	va_end(ap);
 }
@@ -67,7 +113,7 @@ log_die(int status, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("\n", fmt, ap);
+	say(ERROR, "\n", fmt, ap);
 	va_end(ap);
 	exit(status);
 }
@@ -79,7 +125,7 @@ log_no_memory(void)
 }
 
 static void
-say(const char *end, const char *fmt, va_list ap)
+say(const char *priority, const char *end, const char *fmt, va_list ap)
 {
 	char text[LOG_MAX], line[sizeof erase + LOG_MAX];
 	size_t erased = shown ? sizeof erase - 1 : 0, len;
@@ -90,7 +136,8 @@ say(const char *end, const char *fmt, va_list ap)
 	shown = false;
 	if (vsnprintf(text, sizeof text, fmt, ap) < 0)
 		text[0] = '\0';
-	len = append(at, 0, prog_name);
+	len = append(at, 0, in_journal ? priority : "");
+	len = append(at, len, prog_name);
 	len = append(at, len, ": ");
 	len = append(at, len, text);
 	if (*end != '\0')

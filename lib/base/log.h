@@ -5,6 +5,9 @@
  * A message is `prog: object: reason`, one line, one write(2), at most
  * LOG_MAX bytes; bytes outside printable ASCII are shown as \xHH, so that
  * input can be named without being let loose on a terminal.
+ *
+ * Where standard error is the journal of systemd (JOURNAL_STREAM), each begins
+ * with its priority as sd-daemon(3) wants it, which the journal takes off.
  */
 #ifndef INCR_LOG_H
 #define INCR_LOG_H
@@ -20,11 +23,19 @@ enum {
 
 enum { LOG_MAX = 1024 };
 
-/* Names the program in every later message; prog is borrowed for ever. */
+/* Names the program in every later message; prog is borrowed for ever.  Looks
+ * whether standard error is the journal. */
 void log_name(const char *prog);
 
-/* Prints one message.  errno is kept. */
+/* Prints one message, a warning.  errno is kept by all of these. */
 void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same of what was lost or may be counted twice: an error. */
+void log_loss(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same of what is well again, or was asked for: no more than information.
+ */
+void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Shows one line on a terminal, in place of the one shown before; the next
  * message, or NULL, erases it. */
@@ -40,7 +51,7 @@ void log_no_memory(void) __attribute__((noreturn));
  * EXIT_TEMPFAIL if why ends with LOG_NO_MEMORY, which may pass. */
 int log_status(const char *why);
 
-/* Prints one message and ends the process with status. */
+/* Prints one message, an error, and ends the process with status. */
 void log_die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 

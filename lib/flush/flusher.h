@@ -117,9 +117,11 @@ void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
 /* Is there a complete batch that was not placed yet? */
 bool flusher_has_batch(const struct flusher *f);
 
-/* Says what was found out about what is kept, whether Postgres went back, and
- * what was rejected, "object: reason"; false: nothing, or nothing more.  To be
- * called after each flusher_step. */
+/* Says whether Postgres went back, "object: reason"; false: it did not, or
+ * there is nothing more.  To be called after each flusher_step. */
+bool flusher_losses(struct flusher *f, char ret_why[REASON_MAX]);
+
+/* The same of what was found out about what is kept, and what was rejected. */
 bool flusher_news(struct flusher *f, char ret_why[REASON_MAX]);
 
 /* The outage of the connection for adopted batches, NULL: none, or one that

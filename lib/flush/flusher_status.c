@@ -66,10 +66,15 @@ flusher_adopter_outage(const struct flusher *f)
 }
 
 bool
+flusher_losses(struct flusher *f, char ret_why[REASON_MAX])
+{
+	return going_back_news(&f->back, &f->committer, ret_why);
+}
+
+bool
 flusher_news(struct flusher *f, char ret_why[REASON_MAX])
 {
-	return going_back_news(&f->back, &f->committer, ret_why) ||
-	       keeping_news(
+	return keeping_news(
 		   &f->acknowledger.keeping, f->options.queue, ret_why) ||
 	       dead_letters_news(&f->dead, f->acknowledger.rejected,
 		   flusher_done(f), f->options.queue, clock_ms(), ret_why);
