@@ -198,7 +198,8 @@ open_metrics(void)
 	settings.settled = publish_metrics_observe;
 	settings.reused = reject_reused;
 	settings.lacking = say_lacking;
-	if (publish_metrics_open(prog.name) < 0)
+	if (publish_metrics_open(prog.name,
+		publish_batch_faults(settings.echo, settings.tagged)) < 0)
 		log_say("metrics: %s", strerror(errno));
 	settings.gauges = queue_gauges_open(&gauges, settings.queue);
 }
@@ -268,13 +269,12 @@ has_room(const struct publish *p)
 static int64_t
 next_due(const struct publish *p, int64_t due_ms)
 {
-	int64_t now_ms = clock_ms(), metrics_ms;
+	int64_t now_ms = clock_ms();
 
 	publish_metrics_count(&p->publisher, p->rejected);
-	metrics_ms = metrics_tick(now_ms);
+	due_ms = num_min(metrics_tick(now_ms), due_ms);
 	if (!p->in_dry && !p->ended && has_room(p))
 		return now_ms;
-	due_ms = num_min(metrics_ms, due_ms);
 	return num_min(p->grace_end_ms, due_ms);
 }
 

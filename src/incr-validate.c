@@ -120,7 +120,8 @@ open_filter(struct filter *f)
 static void
 open_metrics(void)
 {
-	fault_series(&series[REJECTED]);
+	fault_series(&series[REJECTED],
+	    FAULTS_OF_INCREMENTS | (tagged ? FAULT_BIT(NOT_TAGGED) : 0));
 	if (metrics_open(prog.name, series, SERIES) < 0)
 		log_say("metrics: %s", strerror(errno));
 }

@@ -16,6 +16,7 @@
 #include "base/metrics_folder.h"
 #include "base/metrics_format.h"
 #include "base/metrics_list.h"
+#include "base/metrics_process.h"
 
 enum {
 	WRITE_MS = 1000,
@@ -25,10 +26,12 @@ enum {
 };
 
 static struct {
-	int dir; /* -1: off */
+	const char *path; /* of the folder; NULL: off */
+	int dir;          /* -1: not open */
 	struct metric *table;
 	size_t n;
 	struct buf text;
+	const char *last;   /* name in text */
 	size_t same;        /* bytes of text before what changes by itself */
 	struct buf written; /* so many bytes of the text of the file */
 	char name[NAME_MAX + 1], aside[NAME_MAX + 1];
@@ -38,39 +41,32 @@ static struct {
 
 static int write_file(void);
 static bool has_changed(void);
+static void close_folder(void);
 static int format(void);
+static int format_rest(void);
 
 int
 metrics_open(const char *prog, struct metric *table, size_t n)
 {
-	const char *dir = getenv("INCR_METRICS_DIR");
 	const struct metrics_place *p = metrics_folder_here();
 	uintmax_t pid = (uintmax_t)getpid();
 
+	m.path = getenv("INCR_METRICS_DIR");
 	m.table = table;
 	m.n = n;
 	snprintf(m.labels, sizeof m.labels,
 	    "program=\"%s\",host=\"%s\",pidns=\"%s\",pid=\"%ju\"", prog,
 	    p->host, p->pidns, pid);
-	if (dir == NULL || *dir == '\0')
-		return 0;
-	m.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m.dir < 0)
-		return -1;
 	snprintf(m.name, sizeof m.name, "%s-%s-%s-%ju.prom", prog, p->host,
 	    p->pidns, pid);
 	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
-	if (format() < 0 || write_file() < 0) {
-		int saved = errno;
-
-		close(m.dir);
-		m.dir = -1;
-		errno = saved;
-		return -1;
-	}
+	if (m.path != NULL && *m.path == '\0')
+		m.path = NULL;
+	if (m.path == NULL)
+		return 0;
 	m.next_ms = clock_ms() + WRITE_MS;
 	m.rewrite_ms = clock_ms() + REWRITE_MS;
-	return 0;
+	return format() < 0 ? -1 : write_file();
 }
 
 void
@@ -87,14 +83,14 @@ metrics_observe(struct metric *s, double seconds)
 int64_t
 metrics_tick(int64_t now_ms)
 {
-	if (m.dir < 0)
+	if (m.path == NULL)
 		return IO_FOREVER;
 	if (now_ms < m.next_ms)
 		return m.next_ms;
 	if (format() == 0 && (has_changed() || now_ms >= m.rewrite_ms) &&
 	    write_file() == 0)
 		m.rewrite_ms = now_ms + REWRITE_MS;
-	if (now_ms >= m.sweep_ms) {
+	if (m.dir >= 0 && now_ms >= m.sweep_ms) {
 		metrics_folder_sweep(m.dir);
 		m.sweep_ms = now_ms + SWEEP_MS;
 	}
@@ -104,12 +100,12 @@ metrics_tick(int64_t now_ms)
 void
 metrics_close(void)
 {
-	if (m.dir < 0)
+	if (m.path == NULL)
 		return;
 	if (format() == 0)
 		(void)write_file();
-	close(m.dir);
-	m.dir = -1;
+	close_folder();
+	m.path = NULL;
 	buf_free(&m.text);
 	buf_free(&m.written);
 }
@@ -129,20 +125,41 @@ metrics_labels(void)
 int
 metrics_text(struct buf *out)
 {
-	return format() < 0 ? -1 : buf_add(out, buf_ptr(&m.text), m.text.len);
+	if (format() < 0 || format_rest() < 0)
+		return -1;
+	return buf_add(out, buf_ptr(&m.text), m.text.len);
 }
 
+/* A folder that was missing, or was replaced, is there the next time. */
 static int
 write_file(void)
 {
 	struct stat st;
+	int saved;
 
-	if (metrics_folder_write(m.dir, m.aside, m.name, &m.text, &st) < 0)
+	if (m.dir < 0)
+		m.dir = open(m.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m.dir < 0)
 		return -1;
+	if (format_rest() < 0 ||
+	    metrics_folder_write(m.dir, m.aside, m.name, &m.text, &st) < 0) {
+		saved = errno;
+		close_folder();
+		errno = saved;
+		return -1;
+	}
 	buf_clear(&m.written);
 	/* Without memory it is written once more. */
 	(void)buf_add(&m.written, buf_ptr(&m.text), m.same);
 	return 0;
+}
+
+static void
+close_folder(void)
+{
+	if (m.dir >= 0)
+		close(m.dir);
+	m.dir = -1;
 }
 
 /* Is the text another one than the file's? */
@@ -153,19 +170,31 @@ has_changed(void)
 	       memcmp(buf_ptr(&m.written), buf_ptr(&m.text), m.same) != 0;
 }
 
+/* What a change is to be seen in. */
 static int
 format(void)
 {
 	static const struct metric build = {METRIC_BUILD_INFO,
 	    .labels = "version=\"" INCR_VERSION "\"", .value = 1};
-	struct metric updated = {
-	    METRIC_UPDATED, .value = (double)clock_unix_ms() / 1000};
-	const char *last = "";
 
+	m.last = "";
 	buf_clear(&m.text);
-	if (metrics_format(&m.text, m.table, m.n, m.labels, &last) < 0 ||
-	    metrics_format(&m.text, &build, 1, m.labels, &last) < 0)
+	if (metrics_format(&m.text, m.table, m.n, m.labels, &m.last) < 0 ||
+	    metrics_format(&m.text, &build, 1, m.labels, &m.last) < 0)
 		return -1;
 	m.same = m.text.len;
-	return metrics_format(&m.text, &updated, 1, m.labels, &last);
+	return 0;
+}
+
+/* And what changes by itself, behind it. */
+static int
+format_rest(void)
+{
+	struct metric process[METRICS_PROCESS],
+	    updated = {METRIC_UPDATED, .value = (double)clock_unix_ms() / 1000};
+	size_t n = metrics_process(process);
+
+	if (metrics_format(&m.text, process, n, m.labels, &m.last) < 0)
+		return -1;
+	return metrics_format(&m.text, &updated, 1, m.labels, &m.last);
 }

@@ -33,6 +33,7 @@ struct metric {
 	const char *help;   /* one sentence */
 	const char *labels; /* code="400", or NULL; never a key */
 	enum metrics_kind kind;
+	bool rare;                             /* left out while it is 0 */
 	double value;                          /* of a histogram: the sum */
 	uint64_t buckets[METRICS_BUCKETS + 1]; /* of a histogram only */
 };
@@ -41,14 +42,15 @@ struct metric {
 extern const double metrics_bounds[METRICS_BUCKETS];
 
 /* Borrows prog and the table for ever, and writes the file.  0, or -1 with
- * errno if that fails: metrics stay off. */
+ * errno if that fails: metrics_tick tries again. */
 int metrics_open(const char *prog, struct metric *table, size_t n);
 
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 
 /* Writes the file if a second has passed and a value has changed, or after four
- * seconds; a failure is tried again the next time.  Returns the clock_ms() of
+ * seconds; a failure, also of the folder, is tried again the next time.  What
+ * the process takes of the machine is no change.  Returns the clock_ms() of
  * the next call, IO_FOREVER if off. */
 int64_t metrics_tick(int64_t now_ms);
 
@@ -56,7 +58,8 @@ int64_t metrics_tick(int64_t now_ms);
  * or -1 with errno ENOMEM. */
 int metrics_text(struct buf *out);
 
-/* The open folder, -1 while metrics are off; what every series is labelled. */
+/* The open folder, -1 while metrics are off or there is none; what every series
+ * is labelled. */
 int metrics_dir(void);
 const char *metrics_labels(void);
 

@@ -55,6 +55,8 @@ metrics_format(struct buf *out, const struct metric *table, size_t n,
     const char *labels, const char **last)
 {
 	for (const struct metric *s = table; s < table + n; s++) {
+		if (s->rare && s->value == 0)
+			continue;
 		if (strcmp(s->name, *last) != 0 && put_comments(out, s) < 0)
 			return -1;
 		*last = s->name;

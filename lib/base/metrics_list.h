@@ -17,6 +17,19 @@
 	METRIC(GAUGE, "incr_updated_timestamp_seconds", \
 	    "When the program wrote its series.")
 
+/* Of every program. */
+#define METRIC_PROCESS_CPU \
+	METRIC(COUNTER, "process_cpu_seconds_total", \
+	    "CPU time, of the user and of the system.")
+#define METRIC_PROCESS_MEMORY \
+	METRIC(GAUGE, "process_resident_memory_bytes", "Memory in use.")
+#define METRIC_PROCESS_OPEN_FDS \
+	METRIC(GAUGE, "process_open_fds", "Open descriptors.")
+#define METRIC_PROCESS_MAX_FDS \
+	METRIC(GAUGE, "process_max_fds", "How many may be open.")
+#define METRIC_PROCESS_START \
+	METRIC(GAUGE, "process_start_time_seconds", "When the process began.")
+
 /* Of incr-serve. */
 #define METRIC_HTTP_REQUESTS \
 	METRIC(COUNTER, "incr_http_requests_total", "HTTP requests answered.")
@@ -94,8 +107,8 @@
 	METRIC(GAUGE, "incr_flush_keys", "Keys of the last statement.")
 #define METRIC_FLUSH_STALENESS \
 	METRIC(GAUGE, "incr_flush_staleness_seconds", \
-	    "Age of the oldest increment when it was last committed, or of " \
-	    "one that waits, if that is older.")
+	    "Age of the oldest increment when it was committed in the last " \
+	    "ten seconds, or of one that waits, if that is older.")
 #define METRIC_LEDGER_STEPS_BACK \
 	METRIC(COUNTER, "incr_ledger_steps_back_total", \
 	    "Times that ledger rows were found lower than before.")

@@ -167,6 +167,23 @@ sandbox_enter(struct sandbox *s)
 	return off;
 }
 
+/* It is tried again if it is not there: then the folder above it. */
+static void
+allow_metrics(struct sandbox *s, const char *path)
+{
+	size_t before = s->n;
+
+	sandbox_folder(s, path, SANDBOX_REPLACE);
+	if (s->n == before && path != NULL && *path != '\0' &&
+	    errno == ENOENT) {
+		char *copy = strdup(path);
+
+		if (copy != NULL)
+			sandbox_folder(s, dirname(copy), SANDBOX_REPLACE);
+		free(copy);
+	}
+}
+
 /* What base/metrics.h and base/once.h have, whose marks are in the first folder
  * of several; the end of a process is seen in /proc. */
 static void
@@ -177,7 +194,7 @@ allow_own(struct sandbox *s)
 	bool connects = (s->needs & SANDBOX_CONNECT) != 0;
 	char *first;
 
-	sandbox_folder(s, metrics, SANDBOX_REPLACE);
+	allow_metrics(s, metrics);
 	if (connects || metrics != NULL)
 		sandbox_folder(s, "/proc", SANDBOX_READ);
 	if (!connects || runtime == NULL)

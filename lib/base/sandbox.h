@@ -57,8 +57,9 @@ struct sandbox_off {
 
 /*
  * Gives up the rest, for ever.  Files in the folder of INCR_METRICS_DIR may be
- * replaced, with SANDBOX_CONNECT also in that of RUNTIME_DIRECTORY; with either
- * /proc may be read.  Before any thread is started.
+ * replaced, or in that above it if it is missing; with SANDBOX_CONNECT also in
+ * that of RUNTIME_DIRECTORY; with either /proc may be read.  Before any thread
+ * is started.
  */
 struct sandbox_off sandbox_enter(struct sandbox *s);
 

@@ -5,6 +5,8 @@
 #include "base/metrics.h"
 #include "base/metrics_list.h"
 
+enum { COMMIT_SHOWN_MS = 10000 };
+
 enum {
 	FLUSHED,
 	REPLAYED,
@@ -40,7 +42,8 @@ static struct metric series[COUNT] = {
 int
 flush_metrics_open(const char *prog)
 {
-	fault_series(&series[REJECTED]);
+	fault_series(
+	    &series[REJECTED], FAULTS_OF_INCREMENTS | FAULTS_OF_PAYLOADS);
 	return metrics_open(prog, series, COUNT);
 }
 
@@ -58,16 +61,30 @@ count_kept(const struct keeping *k)
 	series[GAVE_WAY].value = (double)k->batches;
 }
 
+/* Of what waits, if anything does; that of the last commit stays for a moment,
+ * so that it is seen. */
+static void
+show_staleness(const struct flusher *f)
+{
+	static uint64_t commits;
+	static int64_t shown_ms;
+	int64_t now_ms = clock_ms(), staleness_ms = now_ms - flusher_oldest(f);
+
+	if (commits != f->tally.commits)
+		shown_ms = now_ms + COMMIT_SHOWN_MS;
+	commits = f->tally.commits;
+	if (now_ms < shown_ms && staleness_ms < f->tally.staleness_ms)
+		staleness_ms = f->tally.staleness_ms;
+	series[STALENESS].value =
+	    staleness_ms > 0 ? (double)staleness_ms / 1000 : 0;
+}
+
 void
 flush_metrics_count(const struct flusher *f)
 {
 	static uint64_t commits;
-	int64_t staleness_ms = clock_ms() - flusher_oldest(f);
 
-	if (staleness_ms < f->tally.staleness_ms)
-		staleness_ms = f->tally.staleness_ms;
-	if (staleness_ms >= 0)
-		series[STALENESS].value = (double)staleness_ms / 1000;
+	show_staleness(f);
 	series[REPLAYED].value = (double)f->tally.replayed;
 	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
 	series[LEDGER_BACK].value = (double)f->back.steps;

@@ -29,6 +29,15 @@ static int put_error(const struct publish_batch *b, const char *tag,
     size_t tag_len, const struct control_error *error, struct buf *out);
 static void empty(struct publish_batch *b);
 
+unsigned
+publish_batch_faults(bool echo, bool tagged)
+{
+	unsigned set = echo ? FAULT_BIT(UNAVAILABLE) | FAULT_BIT(UNKNOWN)
+			    : FAULTS_OF_INCREMENTS;
+
+	return tagged ? set | FAULT_BIT(IDEMPOTENCY_KEY_REUSED) : set;
+}
+
 int
 publish_batch_open(struct publish_batch *b, bool echo, bool tagged)
 {

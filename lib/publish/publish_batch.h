@@ -41,6 +41,10 @@ struct publish_batch {
 	struct buf text; /* the answers, as if all went well */
 };
 
+/* The set of faults that answers have in the place of increments (fault.h).
+ * With echo incr-validate judges lines before they come here. */
+unsigned publish_batch_faults(bool echo, bool tagged);
+
 /* 0, or -1 if memory is gone. */
 int publish_batch_open(struct publish_batch *b, bool echo, bool tagged);
 void publish_batch_close(struct publish_batch *b);

@@ -23,9 +23,9 @@ static struct metric series[SERIES] = {
 };
 
 int
-publish_metrics_open(const char *prog)
+publish_metrics_open(const char *prog, unsigned faults)
 {
-	fault_series(&series[REJECTED]);
+	fault_series(&series[REJECTED], faults);
 	return metrics_open(prog, series, SERIES);
 }
 

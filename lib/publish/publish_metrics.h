@@ -10,8 +10,8 @@
 #include "publish/publisher.h"
 #include "record/fault.h"
 
-/* 0, or -1 with errno: nothing is kept. */
-int publish_metrics_open(const char *prog);
+/* As metrics_open; faults are the usual ones of fault_series. */
+int publish_metrics_open(const char *prog, unsigned faults);
 
 /* A batch took so long from its sending to its outcome. */
 void publish_metrics_observe(int64_t us);

@@ -48,9 +48,9 @@ fault_find(const char *code, size_t len)
 }
 
 void
-fault_series(struct metric *ret)
+fault_series(struct metric *ret, unsigned usual)
 {
 	for (int f = 1; f < FAULT_COUNT; f++)
-		ret[f - 1] =
-		    (struct metric){METRIC_REJECTED, .labels = faults[f].label};
+		ret[f - 1] = (struct metric){METRIC_REJECTED,
+		    .labels = faults[f].label, .rare = (usual & 1U << f) == 0};
 }

@@ -66,8 +66,24 @@ const char *fault_hint(enum fault f, const char *line, size_t len);
 /* The fault of a code (len bytes), FAULT_NONE if there is none. */
 enum fault fault_find(const char *code, size_t len);
 
+/* Sets of faults. */
+#define FAULT_BIT(name) (1U << FAULT_##name)
+/* What increment_parse says. */
+#define FAULTS_OF_INCREMENTS \
+	(FAULT_BIT(NOT_JSON) | FAULT_BIT(NOT_AN_OBJECT) | \
+	    FAULT_BIT(MISSING_KEY) | FAULT_BIT(MISSING_VALUE) | \
+	    FAULT_BIT(UNKNOWN_MEMBER) | FAULT_BIT(REPEATED_MEMBER) | \
+	    FAULT_BIT(KEY_NOT_A_UUID) | FAULT_BIT(VALUE_NOT_AN_INTEGER) | \
+	    FAULT_BIT(VALUE_OUT_OF_RANGE) | FAULT_BIT(TOO_LONG) | \
+	    FAULT_BIT(CONTROL_LINE))
+/* What becomes an error line in the place of a payload. */
+#define FAULTS_OF_PAYLOADS \
+	(FAULT_BIT(FAULTY_HEADER) | FAULT_BIT(TOO_LONG) | \
+	    FAULT_BIT(CONTROL_LINE))
+
 /* Fills FAULT_COUNT - 1 series of incr_rejected_total, one for each fault but
- * FAULT_NONE: that of f is ret[f - 1]. */
-void fault_series(struct metric *ret);
+ * FAULT_NONE: that of f is ret[f - 1].  Those not in the set `usual`, which the
+ * program does not say by itself, are shown once they are not 0. */
+void fault_series(struct metric *ret, unsigned usual);
 
 #endif

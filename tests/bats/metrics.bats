@@ -167,6 +167,93 @@ publisher() {
 	[ "$(stat -c %a metrics/incr-validate-*.prom)" = 644 ]
 }
 
+# waiting COMMAND...: in the background, with an input that does not end
+waiting() {
+	[ -p wait ] || mkfifo wait
+	exec {fd}<>wait
+	background "$@" <wait >out 2>>log {fd}<&-
+}
+in_file() { grep -qs "$1" "$2"/*.prom; }
+
+@test "a folder that is missing when a program starts is used once it is there" {
+	local dir
+	for dir in later ./later/ "$PWD/later"; do
+		rm -rf later log
+		INCR_METRICS_DIR=$dir waiting incr-validate
+		wait_for 5 has 'metrics: No such file' log
+		mkdir later
+		wait_for 5 in_file incr_validated_total later
+		[ "$(grep -c '^incr-validate: ' log)" = 1 ]
+		kill -9 $!
+	done
+}
+
+@test "so is one that is full" {
+	# shellcheck disable=SC2016 # of that shell
+	unshare -m sh -c 'mount -t tmpfs -o size=4k,nr_inodes=4 none metrics' ||
+		skip 'mounts nothing here'
+	mkfifo wait
+	exec {fd}<>wait
+	# shellcheck disable=SC2016 # of that shell
+	background unshare -m sh -c 'mount -t tmpfs -o size=4k none metrics &&
+		cat /dev/zero >metrics/all 2>/dev/null
+		incr-validate <wait >out 2>log &
+		until grep -q metrics: log; do sleep 0.1; done
+		rm metrics/all
+		until cat metrics/*.prom >seen; do sleep 0.1; done
+		wait' {fd}<&-
+	wait_for 10 grep -q incr_validated_total seen
+	[ "$(cat log)" = 'incr-validate: metrics: No space left on device' ]
+	echo x >&$fd
+	exec {fd}>&-
+}
+
+@test "no program has series of codes that it can't say" {
+	use_redis
+	use_postgres
+	background incr-ingest -l ./s
+	wait_for 10 healthy ./s
+	background setsid sh -c 'incr-consume | incr-flush'
+	codes() {
+		sed -n 's/^incr_rejected_total{code="\([a-z-]*\)",program="'"$1"'".*/\1/p' \
+			metrics/"$1"-*.prom | sort | paste -s -d ' '
+	}
+	said() { [ "$(codes incr-flush)" ] && [ "$(codes incr-publish)" ]; }
+	wait_for 10 said
+	[ "$(codes incr-publish)" = 'idempotency-key-reused unavailable unknown' ]
+	[ "$(codes incr-consume)" = 'control-line faulty-header too-long' ]
+	[[ " $(codes incr-validate) " == *' not-tagged '* ]]
+	not grep -qE 'code="(unknown|unavailable|faulty-header)"' metrics/incr-validate-*
+	not grep -qE 'code="(unknown|unavailable|not-tagged)"' metrics/incr-flush-*
+	# Of the 128 that there were.
+	[ "$(cat metrics/*.prom | grep -c ^incr_rejected_total)" = 30 ]
+}
+
+@test "each process says what it takes of its machine" {
+	use_redis
+	use_postgres
+	background incr-ingest -l ./s --metrics 127.0.0.1:0 --port-file ports
+	background setsid sh -c 'incr-consume | incr-flush'
+	ended() {
+		incr-metrics >all
+		[ "$(grep -c "^process_start_time_seconds{" all)" = 5 ]
+	}
+	wait_for 10 ended
+	local name pid
+	for name in cpu_seconds_total resident_memory_bytes open_fds max_fds; do
+		[ "$(grep -c "^process_$name{program=\"incr-[a-z]*\",host=" all)" = 5 ]
+	done
+	pid=$(sed -n 's/^process_start.*"incr-serve".*pid="\([0-9]*\)".*/\1/p' all)
+	value() { sed -n "s/^process_$1{.*pid=\"$pid\"} //p" all; }
+	[ "$(value max_fds)" = "$(awk '/^Max open files/ { print $4 }' "/proc/$pid/limits")" ]
+	within() { awk -v a="$1" -v b="$2" -v s="$3" 'BEGIN { exit !(a - b < s && b - a < s) }'; }
+	within "$(value start_time_seconds)" "$(stat -c %Y "/proc/$pid")" 3
+	within "$(value open_fds)" "$(ls "/proc/$pid/fd" | wc -l)" 3
+	within "$(value resident_memory_bytes)" \
+		"$(awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$pid/status")" 1e6
+	within "$(value cpu_seconds_total)" "$(($(ticks "$pid") / 100))" 1.5
+}
+
 counted() {
 	incr-metrics >all
 	grep -q '^incr_published_total{.*} 1$' all &&

@@ -120,6 +120,9 @@ exceeds() { awk -v v="$(metric "$1")" -v w="$2" 'BEGIN { exit !(v > w) }'; }
 	[ "$(grep -cxF 'incr-flush: window: increments wait for more than 10 s' \
 		"$DIR/err")" = 2 ]
 	[ "$(wc -l <"$DIR/err")" = 2 ]
+	# It does not stay once nothing waits.
+	fell() { grep -q '^incr_flush_staleness_seconds{.*} 0$' "$DIR"/incr-flush-*-"$flush".prom; }
+	wait_for 15 fell
 }
 
 @test "an interval beyond ten seconds is a promise given up by choice" {

@@ -15,12 +15,16 @@ series(void)
 	struct metric all[FAULT_COUNT - 1];
 	char label[64];
 
-	fault_series(all);
+	fault_series(all, FAULTS_OF_PAYLOADS);
 	for (enum fault f = FAULT_NOT_JSON; f < FAULT_COUNT; f++) {
 		snprintf(label, sizeof label, "code=\"%s\"", codes[f]);
 		check(strcmp(all[f - 1].labels, label) == 0, "%s", label);
 		check(strcmp(all[f - 1].name, "incr_rejected_total") == 0, "%s",
 		    all[f - 1].name);
+		check(all[f - 1].rare ==
+			  (f != FAULT_FAULTY_HEADER && f != FAULT_TOO_LONG &&
+			      f != FAULT_CONTROL_LINE),
+		    "%s", label);
 		check(
 		    all[f - 1].value == 0 && all[f - 1].kind == METRICS_COUNTER,
 		    "%s", label);

@@ -17,6 +17,12 @@
 static struct metric series[] = {
     {.name = "incr_a_total", .help = "An a.", .labels = "code=\"400\""},
     {.name = "incr_a_total", .help = "An a.", .labels = "code=\"404\""},
+    {.name = "incr_c_total", .help = "A c.", .labels = "of=\"0\"", .rare = 1},
+    {.name = "incr_c_total",
+	.help = "A c.",
+	.labels = "of=\"1\"",
+	.rare = 1,
+	.value = 1},
     {.name = "incr_b_seconds", .help = "A b.", .kind = METRICS_HISTOGRAM},
 };
 
@@ -58,6 +64,37 @@ check_line(const char *text, const char *series_labels, const char *value)
 	check(strstr(text, line) != NULL, "%s", line);
 }
 
+/* The value of a series of the process. */
+static double
+process(const char *text, const char *name)
+{
+	char start[128];
+	const char *at, *value;
+
+	snprintf(start, sizeof start, "\n%s{program=\"incr-x\"", name);
+	at = strstr(text, start);
+	value = at == NULL ? NULL : strstr(at, "} ");
+	check(value != NULL, "%s", name);
+	return value == NULL ? -1 : strtod(value + 2, NULL);
+}
+
+static void
+check_process(const char *text)
+{
+	double now = (double)time(NULL), fds = 3 + 1; /* and the folder's */
+
+	check(process(text, "process_cpu_seconds_total") > 0, "CPU");
+	check(process(text, "process_cpu_seconds_total") < 60, "CPU");
+	check(
+	    process(text, "process_resident_memory_bytes") > 100000, "memory");
+	check(process(text, "process_resident_memory_bytes") < 1e9, "memory");
+	check(process(text, "process_open_fds") >= fds, "descriptors");
+	check(process(text, "process_open_fds") < fds + 20, "descriptors");
+	check(process(text, "process_max_fds") >= 20, "descriptors");
+	check(process(text, "process_start_time_seconds") > now - 600, "start");
+	check(process(text, "process_start_time_seconds") < now + 2, "start");
+}
+
 static void
 check_text(void)
 {
@@ -66,9 +103,9 @@ check_text(void)
 	size_t len;
 
 	series[0].value = 9007199254740991; /* 2^53 - 1 */
-	metrics_observe(&series[2], 0.0005);
-	metrics_observe(&series[2], 0.003);
-	metrics_observe(&series[2], 99);
+	metrics_observe(&series[4], 0.0005);
+	metrics_observe(&series[4], 0.003);
+	metrics_observe(&series[4], 99);
 	metrics_tick(INT64_MAX / 2);
 	f = fopen(own_file(), "r");
 	check(f != NULL, "%s", own_file());
@@ -91,7 +128,10 @@ check_text(void)
 	check_line(text, "incr_b_seconds_bucket{le=\"10\",", "2");
 	check_line(text, "incr_b_seconds_bucket{le=\"+Inf\",", "3");
 	check_line(text, "incr_b_seconds_sum{", "99.0035");
+	check(strstr(text, "of=\"0\"") == NULL, "rare");
+	check_line(text, "incr_c_total{of=\"1\",", "1");
 	HAS("incr_build_info{version=\"");
+	check_process(text);
 	HAS("# TYPE incr_updated_timestamp_seconds gauge\n");
 	updated = strstr(text, "\nincr_updated_timestamp_seconds{");
 	check(updated != NULL && strstr(updated, "} ") != NULL, "updated");
@@ -126,7 +166,7 @@ check_rewriting(void)
 	series[1].value = 1;
 	check(!is_written(500), "changed, too soon");
 	check(is_written(500), "changed");
-	metrics_observe(&series[2], 0.1);
+	metrics_observe(&series[4], 0.1);
 	check(is_written(1000), "observed");
 	check(!is_written(3000), "unchanged");
 	check(is_written(1000), "unchanged, 4 s");
@@ -168,6 +208,33 @@ check_sweep(void)
 	}
 }
 
+/* A folder that was missing when the program started, and then was replaced. */
+static void
+check_missing(void)
+{
+	char sub[sizeof dir + 8], file[512];
+	const char *name = strrchr(own_file(), '/') + 1;
+	int64_t now_ms = INT64_MAX / 4;
+
+	snprintf(sub, sizeof sub, "%s/later", dir);
+	snprintf(file, sizeof file, "%s/%s", sub, name);
+	setenv("INCR_METRICS_DIR", sub, 1);
+	check(metrics_open("incr-x", series, check_n(series)) < 0, "missing");
+	for (int turn = 0; turn < 2; turn++) {
+		series[0].value++; /* a change, which can't be written */
+		now_ms += 1000;
+		check(metrics_tick(now_ms) == now_ms + 1000, "again");
+		check(metrics_dir() < 0, "missing");
+		check(mkdir(sub, 0700) == 0, "%s", sub);
+		metrics_tick(now_ms += 1000);
+		check(metrics_dir() >= 0, "there");
+		check(unlink(file) == 0, "%s", file);
+		check(rmdir(sub) == 0, "%s", sub);
+	}
+	metrics_close();
+	setenv("INCR_METRICS_DIR", dir, 1);
+}
+
 /* What others put where the file is written aside is not written through. */
 static void
 check_planted(void)
@@ -204,9 +271,11 @@ main(void)
 	check(metrics_tick(0) == IO_FOREVER, "off");
 	setenv("INCR_METRICS_DIR", "/dev/null/none", 1);
 	check(metrics_open("incr-x", series, check_n(series)) < 0, "missing");
-	check(metrics_tick(0) == IO_FOREVER, "missing");
+	check(metrics_tick(0) < IO_FOREVER, "missing");
+	metrics_close();
 	if (mkdtemp(dir) == NULL)
 		return 1;
+	check_missing();
 	setenv("INCR_METRICS_DIR", dir, 1);
 	check_planted();
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
