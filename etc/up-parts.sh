@@ -139,8 +139,17 @@ up_ingests() {
 	done
 }
 
-# Without a site name: plain HTTP, loopback only.
 find_site() {
+	name_site
+	[ -z "${INCR_SITE:-}" ] || return 0
+	if caddy_listens; then
+		say "port $port: in use by another program"
+		return 100
+	fi
+}
+
+# Without a site name: plain HTTP, loopback only.
+name_site() {
 	if [ -n "${INCR_SITE:-}" ]; then
 		site=$INCR_SITE
 		bind=${INCR_BIND-}
@@ -153,10 +162,6 @@ find_site() {
 	! grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null ||
 		bind="$bind ::1"
 	INCR_URL=http://localhost:$port/increment
-	if caddy_listens; then
-		say "port $port: in use by another program"
-		return 100
-	fi
 }
 
 up_caddy() {

@@ -9,6 +9,10 @@
 links_max=40 # on the way, as in the kernel
 
 find_state() {
+	[ -z "$dry" ] || {
+		look_state
+		return
+	}
 	if [ -z "$state" ]; then
 		state=$PWD/var
 		[ "$me" != 0 ] || state=/var/lib/incr
@@ -17,12 +21,16 @@ find_state() {
 	(cd "$folder") 2>/dev/null || die "$state: Permission denied"
 	state=$folder
 	run=$state/run
+	find_links
+	make_folders
+	find_strangers
+}
+
+find_links() {
 	for name in run log metrics redis postgres caddy programs env env.new \
 		lock; do
 		[ ! -L "$state/$name" ] || die "$state/$name: a symbolic link"
 	done
-	make_folders
-	find_strangers
 }
 
 make_folders() {
@@ -53,6 +61,12 @@ find_strangers() {
 # folder.  Each step is judged before it is taken, and can't be changed by
 # others afterwards.
 walk() {
+	walk_to "$1"
+	is_safe "$folder" last || die "$reason"
+}
+
+# The same, where folder may be one in which others make theirs.
+walk_to() {
 	rest=$1/
 	at=
 	links=0
@@ -67,7 +81,6 @@ walk() {
 		step "$1" "$at/$name"
 	done
 	folder=${at:-/}
-	is_safe "$folder" last || die "$reason"
 }
 
 step() {

@@ -84,7 +84,7 @@ _incr_of() {
 		files='--cacert'
 		;;
 	'incr-up')
-		words='--ingests --drains --port --state --maxmemory --tokens --open -h --help -V --version'
+		words='--ingests --drains --port --state --maxmemory --tokens --open --check -h --help -V --version'
 		with_value='--ingests --drains --port --maxmemory'
 		files='--tokens'
 		folders='--state'

@@ -224,6 +224,7 @@ complete -c incr-up -l state -xa '(__fish_complete_directories)' -d 'default ./v
 complete -c incr-up -l maxmemory -x -d 'of Redis'
 complete -c incr-up -l tokens -rF -d 'who may send, see incr-token(1)'
 complete -c incr-up -l open -d 'no tokens, though INCR_SITE lets others in'
+complete -c incr-up -l check -d 'say what is wrong, change nothing'
 complete -c incr-up -s h -l help -d 'show this and leave'
 complete -c incr-up -s V -l version -d 'show the version and leave'
 complete -c incr-validate -f

@@ -413,3 +413,60 @@ listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 	run -100 incr-drain --check -n x
 	[[ "$output" == 'incr-consume: '* ]]
 }
+
+# snapshot DIR: every file below it, with its time
+snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
+
+@test "incr-up: folder, programs, Caddyfile, ports, parts; nothing is made" {
+	local port
+	open_folder
+	port=$(free_port)
+	up=(env -u REDIS_URL -u DATABASE_URL HOME="$PWD/home" incr-up
+		--state "$PWD/state" --port "$port")
+	mkdir home
+	snapshot . >before
+	fine "${up[@]}"
+	for line in "$PWD/state: would be made" 'programs: all are there' \
+		"Caddyfile: valid for http://:$port" \
+		"127.0.0.1:$port: can be listened on" \
+		'redis, postgres: private ones would be started'; do
+		grep -qx "ok: $line" <<<"$output"
+	done
+	snapshot . >after
+	# Bats has files of its own.
+	mine='^\./home\|^\./state'
+	[ "$(grep -c "$mine" before)" = 1 ]
+	diff <(grep "$mine" before) <(grep "$mine" after)
+	finds 100 "error: $PWD/before: Not a directory" \
+		incr-up --port "$port" --state "$PWD/before/x"
+	mkdir -m 777 others
+	finds 100 "error: $PWD/others: others may write it; run: chmod go-w" \
+		incr-up --port "$port" --state "$PWD/others"
+	mkdir linked
+	ln -s /tmp linked/log
+	finds 100 "error: $PWD/linked/log: a symbolic link" \
+		incr-up --port "$port" --state "$PWD/linked"
+	[ "$(ls linked)" = log ]
+	background incr-listen "127.0.0.1:$port" -- sleep 60
+	wait_for 5 listens "$port"
+	finds 100 "error: 127.0.0.1:$port: Address already in use" "${up[@]}"
+	INCR_SITE='a{b' finds 100 'error: Caddyfile: ' "${up[@]}" --open
+	PG_BIN=/nowhere finds 100 \
+		'error: programs: not found: /nowhere/postgres /nowhere/initdb' "${up[@]}"
+}
+
+@test "incr-up: what the parts say of given servers" {
+	open_folder
+	healthy_redis
+	use_postgres
+	export INCR_PORT
+	INCR_PORT=$(free_port)
+	finds 1 'warning: postgres: fsync off: ' incr-up --state "$PWD/state"
+	[ "$(grep -c '^ok: redis: version' <<<"$output")" = 1 ]
+	grep -q "^warning: queue $INCR_QUEUE: nothing drains it: 0 ready" <<<"$output"
+	sql 'drop table incr_ledger'
+	finds 100 'error: incr_ledger: no such table; ' incr-up --state "$PWD/state"
+	REDIS_URL=unix:///nowhere finds 100 'error: redis: connect: No such file' \
+		incr-up --state "$PWD/state"
+	[ ! -e state ]
+}
