@@ -62,6 +62,7 @@ static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
 static uint64_t max_keys, high_water;
 static enum queue_identity adopt;
 static bool adopts, checks;
+static struct load_file load;
 static struct sandbox sandbox = {.needs = SANDBOX_SIGNAL | SANDBOX_KEYRING};
 
 static const char *take_adopt(void *dest, const char *text);
@@ -107,6 +108,7 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &adopt,
 	.call = take_adopt},
+    LOAD_FILE_OPTION(&load),
     OPTIONS_CHECK(&checks),
     OPTIONS_SANDBOX(&sandbox),
 };
@@ -212,7 +214,9 @@ begin(struct flusher *f)
 	    database_url, "incr-flush", statements_greeting, &why);
 	if (pg == NULL || adopted_pg == NULL)
 		log_die(log_status(why), "postgres: %s", why);
-	options = (struct flusher_options){.queue = queue_name,
+	options = (struct flusher_options){
+	    .queue = load.given ? LOAD_FILE_QUEUE : queue_name,
+	    .load = load,
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys,

@@ -133,7 +133,7 @@ finish_read_row(struct committer *c)
 		c->replayed = true;
 		return COMMITTER_COMMITTED;
 	case WINDOW_LOST:
-		if (!w->plain)
+		if (!w->plain || w->of_file)
 			return COMMITTER_LOST;
 		c->lost += w->base - c->row;
 		w->base = c->row;

@@ -12,7 +12,7 @@
  *	                     lost
  *
  * A plain window, of which nobody else can have a part, is counted from
- * wherever a row stands that is lower than it was.
+ * wherever a row stands that is lower than it was; one of a file is not.
  *
  * From committer_commit to committer_take the committer has the window; its
  * batches are Redis's until they are acknowledged, after COMMITTED.

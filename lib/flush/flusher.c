@@ -35,49 +35,22 @@ static void out_of_memory(struct flusher *f);
 static void fail(struct flusher *f, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-void
-flusher_open(struct flusher *f, struct postgres *pg,
-    struct postgres *adopted_pg, const struct flusher_options *options)
-{
-	struct hash_seed seed;
-
-	*f = (struct flusher){.options = *options,
-	    .input = {.queue = options->queue},
-	    .schedule = {.interval_ms = options->interval_ms,
-		.max_keys = options->max_keys},
-	    .tally = {.staleness_ms = -1}};
-	f->filling = &f->windows[0];
-	hash_seed_make(&seed);
-	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
-		keysums_open(&f->windows[i].keysums, &seed);
-	window_numbering_init(&f->numbering);
-	committer_open(&f->committer, pg, options->queue);
-	adopter_open(&f->adopter, adopted_pg, options->queue, &f->committer,
-	    &f->windows[2]);
-}
-
-void
-flusher_close(struct flusher *f)
-{
-	committer_close(&f->committer);
-	adopter_close(&f->adopter);
-	if (f->from_consumer)
-		acknowledger_close(&f->acknowledger);
-	known_stream_close(&f->stream_known);
-	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
-		window_free(&f->windows[i]);
-	batch_free(&f->input.batch);
-}
-
 /* -- lines ---------------------------------------------------------------- */
 
 enum flush_input_event
 flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 {
 	int64_t now_ms = clock_ms();
-	enum flush_input_event event =
-	    flush_input_line(&f->input, line, len, too_long, now_ms);
+	enum flush_input_event event;
 
+	if (f->load.given) {
+		bool skips = load_file_skips(&f->load);
+
+		f->ended = f->load.at == f->load.lines;
+		if (skips)
+			return FLUSH_INPUT_LINE;
+	}
+	event = flush_input_line(&f->input, line, len, too_long, now_ms);
 	switch (event) {
 	case FLUSH_INPUT_LINE: break;
 	case FLUSH_INPUT_ADD:
@@ -116,6 +89,10 @@ begin_consumer(struct flusher *f)
 	f->close_now = f->filling->open;
 	if (f->from_consumer)
 		return;
+	if (f->load.given) {
+		fail(f, EXIT_CONFIG, "stdin: comes from incr-consume");
+		return;
+	}
 	q = queue_open(f->options.redis, f->options.queue, &why);
 	if (q == NULL) {
 		fail(f, log_status(why), "redis: %s", why);
@@ -151,6 +128,7 @@ move(struct flusher *f, enum flusher_state to)
 	f->state = to;
 	switch (to) {
 	case FLUSHER_READ: batch_clear(&f->input.batch); break;
+	case FLUSHER_LOAD: break;
 	case FLUSHER_ASK_STREAM: ask(f, &f->input.consumer); break;
 	case FLUSHER_PLACE: break;
 	case FLUSHER_ASK_BATCH: ask(f, &p->consumer); break;
@@ -302,7 +280,9 @@ freeze(struct flusher *f)
 		window_clear(w);
 		return;
 	}
-	if (w->plain)
+	if (f->load.given)
+		load_file_number(&f->load, w);
+	else if (w->plain)
 		window_number(w, &f->numbering, clock_ms());
 	committer_commit(&f->committer, w);
 	f->filling = &f->windows[w == &f->windows[0]];
@@ -358,7 +338,7 @@ handle_committer(struct flusher *f, enum committer_news news)
 {
 	char why[REASON_MAX] = "";
 
-	if (news == COMMITTER_LOST) {
+	if (news == COMMITTER_LOST && !f->load.given) {
 		going_back_window(
 		    &f->acknowledger, f->committer.window, f->committer.row);
 		return;
@@ -418,6 +398,11 @@ row_read(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
 
+	if (f->load.given) {
+		f->load.row = f->committer.row;
+		move(f, FLUSHER_READ);
+		return;
+	}
 	f->row = (struct placement_row){
 	    .known = true, .consumer = p->consumer, .row = f->committer.row};
 	f->connection = postgres_status(f->committer.pg)->connections;

@@ -33,6 +33,7 @@
 #include "flush/flush_tally.h"
 #include "flush/going_back.h"
 #include "flush/ledger_gc.h"
+#include "flush/load_file.h"
 #include "flush/placement.h"
 #include "flush/schedule.h"
 #include "flush/window.h"
@@ -40,6 +41,8 @@
 /* What must happen before the next line is taken. */
 enum flusher_state {
 	FLUSHER_READ,       /* nothing: there is no complete batch */
+	FLUSHER_LOAD,       /* Postgres answers how many lines of the file were
+			     * counted before; there is no batch */
 	FLUSHER_ASK_STREAM, /* Redis answers whether the stream's consumer is
 			     * registered; there is no complete batch */
 	FLUSHER_PLACE,      /* the complete batch is placed (placement.h) */
@@ -57,7 +60,8 @@ struct flusher_options {
 	int64_t interval_ms;
 	uint64_t max_keys;
 	int64_t keep_ms; /* acknowledged batches are kept so long in Redis */
-	uint64_t high_water; /* half as many messages; 0: by its maxmemory */
+	uint64_t high_water;   /* half as many messages; 0: by its maxmemory */
+	struct load_file load; /* given, id and lines, or all zero */
 };
 
 struct flusher {
@@ -69,6 +73,7 @@ struct flusher {
 
 	struct window windows[FLUSHER_WINDOWS], *filling;
 	struct window_numbering numbering; /* of plain windows */
+	struct load_file load;             /* of those of a file */
 	struct schedule schedule;          /* of filling */
 	bool close_now;                    /* filling closes without it */
 

@@ -23,6 +23,7 @@ flusher_has_batch(const struct flusher *f)
 {
 	switch (f->state) {
 	case FLUSHER_READ:
+	case FLUSHER_LOAD:
 	case FLUSHER_ASK_STREAM: return false;
 	case FLUSHER_PLACE:
 	case FLUSHER_ASK_BATCH:

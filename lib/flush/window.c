@@ -72,6 +72,7 @@ static void
 open_window(struct window *w, int64_t now_ms)
 {
 	w->open = true;
+	w->of_file = false;
 	w->from = w->first = w->last = w->base = 0;
 	w->lines = 0;
 	w->opened_ms = now_ms;

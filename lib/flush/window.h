@@ -47,6 +47,8 @@ void batch_free(struct batch *b);
 struct window {
 	bool open;    /* else all below is empty */
 	bool plain;   /* of input without checkpoints */
+	bool of_file; /* plain, and its batches are lines of a file that others
+		       * may load, too: load_file.h */
 	bool adopted; /* batches that self took over from another consumer */
 	struct id consumer;
 	struct id self; /* the owner of consumer: itself or its adopter */
