@@ -82,6 +82,7 @@ _incr_of() {
 		words='-o --once --every -w --wait --ascii --no-color --cacert -h --help -V --version'
 		with_value='--every -w --wait'
 		files='--cacert'
+		operand='folder'
 		;;
 	'incr-up')
 		words='--ingests --drains --port --state --maxmemory --tokens --open --check -h --help -V --version'

@@ -208,6 +208,7 @@ complete -c incr-token -l rate -x -d 'new: N/s[:BURST] of its own, or -: may not
 complete -c incr-token -s h -l help -d 'show this and leave'
 complete -c incr-token -s V -l version -d 'show the version and leave'
 complete -c incr-top -f
+complete -c incr-top -xa '(__fish_complete_directories)'
 complete -c incr-top -s o -l once -d 'write one table, for scripts, and leave'
 complete -c incr-top -l every -x -d 'between two readings'
 complete -c incr-top -s w -l wait -x -d 'how long to wait for a URL'
