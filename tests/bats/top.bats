@@ -219,13 +219,27 @@ is_sane() {
 	key Enter
 	wait_for 10 shows 'q quit'
 	is alternate_on 1
+	# In the background it runs, and leaves the terminal alone.
+	key C-z
+	wait_for 10 is alternate_on 0
+	key bg
+	key Enter
+	pid=$(top_of_shell)
+	goes_on() { [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -c 1)" != T ]; }
+	wait_for 10 goes_on
+	reads=$(bytes_read "$pid")
+	wait_for 10 has_read "$pid" $((reads + 3000))
+	goes_on
+	is alternate_on 0
+	key fg
+	key Enter
+	wait_for 10 is alternate_on 1
 	key q
 	wait_for 10 is alternate_on 0
 	# A signal to end reaches one that is stopped.
 	key 'incr-top'
 	key Enter
 	wait_for 10 is alternate_on 1
-	wait_for 10 top_of_shell
 	pid=$(top_of_shell)
 	key C-z
 	wait_for 10 is alternate_on 0
