@@ -53,6 +53,8 @@ exposed() {
 	exposed incr-caddy.service 13
 	exposed incr-ingest@.service 11
 	exposed incr-drain@.service 11
+	exposed incr-rest.service 11
+	exposed incr-once.service 11
 	for unit in "$UNITS"/*.service; do
 		unit=${unit##*/}
 		[ "$(setting "$unit" LimitCORE)" = 0 ]
@@ -135,6 +137,63 @@ user() { setting "$1" User; }
 	done
 }
 
+# order UNIT: what it is started after, and stopped before
+order() { setting "$1" After | xargs -n 1; }
+
+@test "a stop goes against the flow, waits for the end, and leaves no rest" {
+	local unit
+	for unit in incr-caddy.service incr-ingest@.service \
+		incr-drain@.service incr-rest.service; do
+		order "$unit" | grep -qx incr.target
+	done
+	setting incr-ingest@.service Before | grep -qw incr-caddy.service
+	order incr-ingest@.service | grep -qx incr-ingests.target
+	for unit in incr-drain@.service incr-rest.service; do
+		[ "$(setting $unit Before)" = incr-ingests.target ]
+		order $unit | grep -qx incr-drains.target
+	done
+	order incr-drain@.service | grep -qx incr-rest.service
+	[ "$(setting incr-drain@.service Wants)" = incr-rest.service ]
+	# What stops with what: the rest with everything, not with the drains.
+	[ "$(setting incr-rest.service PartOf)" = incr.target ]
+	[ "$(setting incr-drain@.service PartOf)" = incr-drains.target ]
+	[ "$(setting incr-ingest@.service PartOf)" = incr-ingests.target ]
+	for unit in incr-drains.target incr-ingests.target incr-caddy.service; do
+		[ "$(setting $unit PartOf)" = incr.target ]
+	done
+	# Servers on this machine, and its network, stop later.
+	for unit in incr-drain@.service incr-rest.service incr-once.service; do
+		order $unit | grep -qx network.target
+		order $unit | grep -qx redis-server.service
+		order $unit | grep -qx postgresql.service
+	done
+}
+
+@test "each has its name in the journal" {
+	local unit name
+	for unit in "$UNITS"/*.service; do
+		name=${unit##*/}
+		name=${name%.service}
+		[ "$(setting "${unit##*/}" SyslogIdentifier)" = "${name/@/@%i}" ]
+	done
+}
+
+@test "drains that rest leave the rest, else it is counted, or nobody knows" {
+	local stop status
+	mkdir bin
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$*" = "is-active --quiet incr-drains.target" ] || exit\nexit "$STATUS"\n' \
+		>bin/systemctl
+	printf '#!/bin/sh\necho "$@" >>counted\n' >p/bin/incr-drain
+	chmod +x bin/systemctl
+	stop=$(setting incr-rest.service ExecStop | sed "s/^[^']*'//; s/'\$//")
+	for status in 0 1 3; do
+		STATUS=$status PATH=$PWD/bin:$PATH sh -c "$stop" >>said
+	done
+	printf '%s\n' '-o -w 10 -- -w 10' '-o -w 10 -- -w 10' | cmp - counted
+	[ "$(cat said)" = 'the drains rest; increments wait in the queue' ]
+}
+
 @test "the servers share the rates of clients" {
 	setting incr-ingest@.service Environment | grep -qw INCR_RATE_SHARED=1
 }
@@ -197,9 +256,11 @@ reload() {
 	[ ! -e hung-up ]
 }
 
-# front ARG...: what incr-caddy.service starts, with these in the environment
+# front: what incr-caddy.service starts, with these in the environment
 front() {
-	sh -c "$(setting incr-caddy.service ExecStart | sed "s/^[^']*'//; s/'\$//")"
+	local command
+	command=$(setting incr-caddy.service ExecStart)
+	$command
 }
 
 @test "Caddy's unit: a site name needs tokens or a word" {
@@ -226,6 +287,46 @@ front() {
 	[[ "$(setting incr-caddy.service Environment)" == *"unix/$(setting \
 		incr-ingest@.socket ListenStream | sed s/%i/1/) unix/$(setting \
 		incr-ingest@.socket ListenStream | sed s/%i/2/)\""* ]]
+}
+
+# site PORT...: sets INCR_SITE; answers PORT: does Caddy, without a server?
+site() { printf -v INCR_SITE ', http://:%s' "$@" && INCR_SITE=${INCR_SITE#, }; }
+answers() { [ "$(http_status "http://127.0.0.1:$1/")" = 503 ]; }
+
+@test "Caddy takes another configuration while it runs, or says why not" {
+	local first other reload main
+	first=$(free_port)
+	other=$(free_port)
+	reload=$(setting incr-caddy.service ExecReload)
+	# In the unit a folder of its own, which nobody else enters.
+	setting incr-caddy.service Environment | grep -qx \
+		"INCR_ADMIN=unix//run/$(setting incr-caddy.service RuntimeDirectory)/admin.sock"
+	[ "$(setting incr-caddy.service RuntimeDirectoryMode)" = 0700 ]
+	export INCR_ADMIN=unix/$sockets/admin INCR_BIND=127.0.0.1 INCR_OPEN=yes
+	export XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD HOME=$PWD INCR_SITE
+	export INCR_UPSTREAMS=unix/$sockets/none
+	site "$first"
+	# shellcheck disable=SC2046 # its words
+	background $(setting incr-caddy.service ExecStart) 2>err
+	main=$!
+	wait_for 10 answers "$first"
+	site "$first" "$other"
+	$reload
+	answers "$first"
+	answers "$other"
+	# Nothing that the start would refuse, nor what Caddy does.
+	site "$first"
+	INCR_OPEN='' run -100 $reload
+	[ "$output" = 'INCR_SITE: serves everybody; needs INCR_TOKENS or INCR_OPEN=yes' ]
+	INCR_SITE=a,b run ! $reload
+	answers "$other"
+	$reload
+	not answers "$other"
+	answers "$first"
+	# What the health checks say goes where it went.
+	kill "$main"
+	wait_for 20 gone "$main"
+	grep -q 'no such file or directory' err
 }
 
 @test "Caddy whose port another program has stays down, and says who" {
