@@ -36,6 +36,7 @@
 #include "base/signals.h"
 #include "base/url.h"
 #include "flush/flush_metrics.h"
+#include "flush/flush_notify.h"
 #include "flush/flusher.h"
 #include "flush/identity_change.h"
 #include "flush/promise.h"
@@ -53,7 +54,6 @@ enum {
 	COMMIT_MS = 1000,     /* to commit after --grace, at least */
 	CHILDREN_MS = 1000,   /* for child processes to exit */
 	ADOPT_MS = 5000,      /* for both services, without --wait */
-	REPORT_MAX = 512,     /* bytes */
 	LARGE_BYTES = 1 << 17 /* memory that goes back to the system */
 };
 
@@ -201,6 +201,8 @@ begin(struct flusher *f)
 
 	if (!adopts)
 		once_open(prog.name);
+	if (flush_notify_open() < 0)
+		log_say("NOTIFY_SOCKET: %s", strerror(errno));
 	enter_sandbox();
 	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0 ||
@@ -244,12 +246,11 @@ take_adopt(void *dest, const char *text)
 static int
 adopt_queue(struct postgres *pg)
 {
-	char why[REASON_MAX], report[REPORT_MAX];
+	char why[REASON_MAX], report[IDENTITY_REPORT_MAX];
 	const char *reason;
-	char before[ID_TEXT + 1] = "none", ours[ID_TEXT + 1];
 	struct queue *q = queue_open(redis_url, queue_name, &reason);
 	struct identity_change change;
-	int status, len;
+	int status;
 
 	if (q == NULL)
 		log_die(log_status(reason), "redis: %s", reason);
@@ -257,15 +258,10 @@ adopt_queue(struct postgres *pg)
 	    wait_ms == IO_FOREVER ? ADOPT_MS : wait_ms, &change, why);
 	if (status != 0)
 		log_die(status, "%s", why);
-	if (change.before.noted)
-		id_format(&change.before.database, before);
-	id_format(&change.ours, ours);
-	len = snprintf(report, sizeof report,
-	    adopt == QUEUE_ADOPT
-		? "queue %s: was counted in database %s, now in %s\n"
-		: "queue %s: is counted in database %s; this is %s\n",
-	    queue_name, before, ours);
-	if (io_write_all(STDOUT_FILENO, report, (size_t)len, IO_FOREVER) < 0 ||
+	identity_change_report(
+	    &change, queue_name, adopt == QUEUE_ADOPT, report);
+	if (io_write_all(STDOUT_FILENO, report, strlen(report), IO_FOREVER) <
+		0 ||
 	    io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	queue_close(q);
@@ -295,6 +291,8 @@ run(struct flusher *f, int signals)
 			return;
 		due_ms = flusher_wait(f, fds);
 		due_ms = num_min(due_ms, next_event(f, signal_ms));
+		due_ms = num_min(
+		    due_ms, flush_notify_tick(f, signal_ms != IO_FOREVER));
 		if (io_poll(fds, N, due_ms) < 0)
 			log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 		if (clock_paused(&round_ms) && f->from_consumer)

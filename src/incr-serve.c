@@ -28,6 +28,7 @@
 #include "base/findings.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/num.h"
 #include "base/once.h"
 #include "base/options.h"
@@ -36,6 +37,7 @@
 #include "base/signals.h"
 #include "serve/port_file.h"
 #include "serve/serve_findings.h"
+#include "serve/serve_notify.h"
 #include "serve/server.h"
 #include "serve/shutdown.h"
 
@@ -210,6 +212,8 @@ main(int argc, char **argv)
 	if (opt.check)
 		return dry_run();
 	once_open(prog.name);
+	if (notify_open() < 0)
+		log_say("NOTIFY_SOCKET: %s", strerror(errno));
 	open_server();
 	open_sockets();
 	enter_sandbox();
@@ -451,6 +455,7 @@ next_deadline(void)
 
 	if (why != NULL)
 		log_say("redis: %s; rate limits are not shared", why);
+	due_ms = num_min(due_ms, serve_notify_tick(&s.shutdown, time->now_ms));
 	return judged_time_due(
 	    time, num_min(due_ms, shutdown_due(&s.shutdown)));
 }
@@ -479,6 +484,7 @@ reload(void)
 	char why[REASON_MAX];
 	size_t n;
 
+	serve_notify_reload(s.server.loop.time.now_ms);
 	if (access_reload(&s.server.access, why) < 0) {
 		log_say("%s; keeping the tokens read before", why);
 		return;

@@ -18,17 +18,28 @@ static int worst; /* status of a child that was reaped, 0: none that counts */
 
 static int graver(int status, int wait_status);
 
-void
-children_stop(void)
+pid_t
+children_named(void)
 {
 	const char *text = getenv("INCR_CHILD");
 	siginfo_t info;
 	uint64_t pid;
 
 	/* A number that is no child of ours is left over from somebody else. */
-	if (text != NULL && num_u64(text, 1, INT32_MAX, &pid) == 0 &&
-	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		kill((pid_t)pid, SIGTERM);
+	return text != NULL && num_u64(text, 1, INT32_MAX, &pid) == 0 &&
+		       waitid(P_PID, (id_t)pid, &info,
+			   WEXITED | WNOHANG | WNOWAIT) == 0
+		   ? (pid_t)pid
+		   : 0;
+}
+
+void
+children_stop(void)
+{
+	pid_t pid = children_named();
+
+	if (pid != 0)
+		kill(pid, SIGTERM);
 }
 
 bool

@@ -8,9 +8,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-/* Sends SIGTERM to the child that the wiring names in INCR_CHILD, if that is
- * a child of this process. */
+/* The child that the wiring names in INCR_CHILD, 0 if that is none of this
+ * process. */
+pid_t children_named(void);
+
+/* Sends SIGTERM to the child that children_named() is. */
 void children_stop(void);
 
 /* Reaps the children that have ended.  True if others are left.  Statuses are

@@ -2,6 +2,7 @@
 #include "flush/identity_change.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -93,4 +94,19 @@ fail(char ret_why[REASON_MAX], int status, const char *object, const char *why)
 	reason_set(ret_why, "%s: %s", object,
 	    *why == '\0' ? "no answer in time" : why);
 	return status;
+}
+
+void
+identity_change_report(const struct identity_change *c, const char *queue,
+    bool adopted, char ret[IDENTITY_REPORT_MAX])
+{
+	char before[ID_TEXT + 1] = "none", ours[ID_TEXT + 1];
+
+	if (c->before.noted)
+		id_format(&c->before.database, before);
+	id_format(&c->ours, ours);
+	snprintf(ret, IDENTITY_REPORT_MAX,
+	    adopted ? "queue %s: was counted in database %s, now in %s\n"
+		    : "queue %s: is counted in database %s; this is %s\n",
+	    queue, before, ours);
 }

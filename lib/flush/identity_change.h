@@ -5,6 +5,7 @@
 #ifndef INCR_IDENTITY_CHANGE_H
 #define INCR_IDENTITY_CHANGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/reason.h"
@@ -26,5 +27,11 @@ struct identity_change {
 int identity_change(struct postgres *pg, struct queue *q,
     enum queue_identity how, int64_t wait_ms, struct identity_change *ret,
     char ret_why[REASON_MAX]);
+
+enum { IDENTITY_REPORT_MAX = 512 };
+
+/* The line that tells the user; adopted: it was changed. */
+void identity_change_report(const struct identity_change *c, const char *queue,
+    bool adopted, char ret[IDENTITY_REPORT_MAX]);
 
 #endif

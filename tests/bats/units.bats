@@ -169,6 +169,18 @@ order() { setting "$1" After | xargs -n 1; }
 	done
 }
 
+@test "ingests, drains and Caddy say when they are ready; two are watched" {
+	local unit
+	for unit in incr-ingest@.service incr-drain@.service incr-caddy.service; do
+		[ "$(setting $unit Type)" = notify ]
+	done
+	for unit in incr-ingest@.service incr-drain@.service; do
+		[ "$(setting $unit NotifyAccess)" = main ]
+		# A name may be looked up for 20 seconds.
+		[ "$(setting $unit WatchdogSec)" -ge 30 ]
+	done
+}
+
 @test "each has its name in the journal" {
 	local unit name
 	for unit in "$UNITS"/*.service; do
