@@ -28,7 +28,7 @@ enum { REPORT_MAX = 4096 }; /* bytes */
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
 static u128 expected;
-static bool expecting, settling;
+static bool expecting, settling, json;
 
 static const char *take_sum(void *dest, const char *text);
 
@@ -44,6 +44,10 @@ static const struct option_def defs[] = {
 	.kind = OPTIONS_CALL,
 	.dest = &expected,
 	.call = take_sum},
+    {.name = "json",
+	.help = "print one object of JSON",
+	.kind = OPTIONS_FLAG,
+	.dest = &json},
     {.name = "settle",
 	.help = "take the difference as known from now on",
 	.kind = OPTIONS_FLAG,
@@ -61,6 +65,12 @@ static void audit(struct audit *a, enum audit_state run(struct audit *));
 static void report(const struct audit *a);
 static void add_row(struct buf *out, const char *place,
     const struct deadletter_tally *t, const uint64_t *keys);
+static void add_table(
+    struct buf *out, const struct audit *a, const struct deadletter_tally *all);
+static void add_json(
+    struct buf *out, const struct audit *a, const struct deadletter_tally *all);
+static void add_member(
+    struct buf *out, const char *place, const struct deadletter_tally *t);
 static int judge(const struct audit *a);
 static void compare(const struct audit *a);
 static u128 total(const struct audit *a);
@@ -159,7 +169,6 @@ audit(struct audit *a, enum audit_state run(struct audit *))
 static void
 report(const struct audit *a)
 {
-	const struct deadletter_tally table = {.sum = a->table};
 	struct deadletter_tally all = {0};
 	struct buf out = {0};
 
@@ -170,19 +179,75 @@ report(const struct audit *a)
 	/* Then no row can fail. */
 	if (buf_room(&out, REPORT_MAX) == NULL)
 		log_no_memory();
-	buf_addf(&out, "%-8s %12s %12s %12s %20s\n", "place", "keys",
-	    "messages", "invalid", "sum");
-	add_row(&out, "table", &table, &a->keys);
-	add_row(&out, "taken", &a->taken, NULL);
-	add_row(&out, "ready", &a->ready, NULL);
-	add_row(&out, "rejected", &a->rejected, NULL);
-	add_row(&out, "total", &all, NULL);
-	add_row(&out, "counted", &a->counted, NULL);
+	(json ? add_json : add_table)(&out, a, &all);
 	if (io_write_all(STDOUT_FILENO, buf_ptr(&out), out.len, IO_FOREVER) <
 		0 ||
 	    io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	buf_free(&out);
+}
+
+static void
+add_table(
+    struct buf *out, const struct audit *a, const struct deadletter_tally *all)
+{
+	const struct deadletter_tally table = {.sum = a->table};
+
+	buf_addf(out, "%-8s %12s %12s %12s %20s\n", "place", "keys", "messages",
+	    "invalid", "sum");
+	add_row(out, "table", &table, &a->keys);
+	add_row(out, "taken", &a->taken, NULL);
+	add_row(out, "ready", &a->ready, NULL);
+	add_row(out, "rejected", &a->rejected, NULL);
+	add_row(out, "total", all, NULL);
+	add_row(out, "counted", &a->counted, NULL);
+}
+
+/* The name of a queue needs no escapes. */
+static void
+add_json(
+    struct buf *out, const struct audit *a, const struct deadletter_tally *all)
+{
+	char text[U128_TEXT], key[ID_TEXT + 1];
+
+	u128_format(a->table, text);
+	buf_addf(out, "{\"queue\":\"%s\"", queue_name);
+	if (a->key != NULL) {
+		id_format(a->key, key);
+		buf_addf(out, ",\"key\":\"%s\"", key);
+	}
+	buf_addf(
+	    out, ",\"table\":{\"keys\":%" PRIu64 ",\"sum\":%s}", a->keys, text);
+	add_member(out, "taken", &a->taken);
+	add_member(out, "ready", &a->ready);
+	add_member(out, "rejected", &a->rejected);
+	add_member(out, "total", all);
+	add_member(out, "counted", &a->counted);
+	buf_addf(out,
+	    ",\"missing_batches\":%" PRIu64 ",\"unknown_batches\":%" PRIu64
+	    ",\"missed_messages\":%" PRIu64,
+	    a->missing, a->unknown, a->missed);
+	if (a->compared)
+		buf_addf(out, ",\"surplus_messages\":%" PRId64, a->surplus);
+	else
+		buf_addf(out, ",\"surplus_messages\":null");
+	if (expecting) {
+		u128_format(expected, text);
+		buf_addf(out, ",\"expected\":%s", text);
+	}
+	buf_addf(out, "}\n");
+}
+
+static void
+add_member(struct buf *out, const char *place, const struct deadletter_tally *t)
+{
+	char sum[U128_TEXT];
+
+	u128_format(t->sum, sum);
+	buf_addf(out,
+	    ",\"%s\":{\"messages\":%" PRIu64 ",\"invalid\":%" PRIu64
+	    ",\"sum\":%s}",
+	    place, t->messages, t->invalid, sum);
 }
 
 /* Of the table the keys are known, of every other place the messages. */

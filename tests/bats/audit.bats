@@ -106,6 +106,23 @@ hold() {
 	incr-audit -e 55340232221128654842000 >/dev/null
 }
 
+@test "--json: one object with all numbers, exact; the same status" {
+	increments 1 10 | incr-publish
+	incr-consume -o | incr-flush
+	increments 1 3 | incr-publish
+	rcli lpush "$REJECTED" nonsense "$(increment 100000000000000001)" >/dev/null
+	run -0 --separate-stderr incr-audit --json
+	[ "$output" = '{"queue":"'"$INCR_QUEUE"'","table":{"keys":1,"sum":55},"taken":{"messages":0,"invalid":0,"sum":0},"ready":{"messages":3,"invalid":0,"sum":6},"rejected":{"messages":2,"invalid":1,"sum":100000000000000001},"total":{"messages":5,"invalid":1,"sum":100000000000000062},"counted":{"messages":0,"invalid":0,"sum":0},"missing_batches":0,"unknown_batches":0,"missed_messages":0,"surplus_messages":0}' ]
+	perl -MJSON::PP -e 'decode_json(<STDIN>)' <<<"$output"
+	run -1 --separate-stderr incr-audit --json -e 7 "$KEY"
+	[[ $output == '{"queue":"'"$INCR_QUEUE"'","key":"'"$KEY"'",'*',"expected":7}' ]]
+	[[ $stderr == 'incr-audit: total: '*', expected 7' ]]
+	# A Postgres that went back.
+	sql "delete from incr_ledger" >/dev/null
+	run -1 --separate-stderr incr-audit --json
+	[[ $output == *'"surplus_messages":-10}' ]]
+}
+
 @test "--expect: 1 and both numbers if it is another sum" {
 	increments 1 10 | incr-publish
 	incr-audit --expect 55 >/dev/null
