@@ -8,7 +8,7 @@ _incr_of() {
 	words='' with_value='' files='' folders='' signals='' runs='' operand=''
 	case $1 in
 	'incr-audit')
-		words='-q --queue -r --redis -d --database -w --wait -e --expect --settle -h --help -V --version'
+		words='-q --queue -r --redis -d --database -w --wait -e --expect --json --settle -h --help -V --version'
 		with_value='-q --queue -r --redis -d --database -w --wait -e --expect'
 		;;
 	'incr-consume')
@@ -16,7 +16,7 @@ _incr_of() {
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-db')
-		words='create clear show adopt -d --database -q --queue -r --redis -p --plain --json --top --follow -y --yes -h --help -V --version'
+		words='create clear show load adopt -d --database -q --queue -r --redis -p --plain --json --top --follow -y --yes -h --help -V --version'
 		with_value='-d --database -q --queue -r --redis --top'
 		;;
 	'incr-drain')
@@ -24,12 +24,12 @@ _incr_of() {
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-drain --')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --check --no-sandbox -h --help -V --version'
-		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --check --no-sandbox -h --help -V --version'
+		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load'
 		;;
 	'incr-flush')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --check --no-sandbox -h --help -V --version'
-		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --check --no-sandbox -h --help -V --version'
+		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load'
 		;;
 	'incr-ingest')
 		words='-q --queue -r --redis -w --wait -g --grace --idempotency-window --check -h --help -V --version -l --listen -t --tagged --tokens --open --rate --rate-shared --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox'

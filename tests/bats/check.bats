@@ -401,6 +401,14 @@ listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 	finds 1 'warning: postgres: fsync off: ' incr-drain -n 5 -- -i 1
 	[ "$(grep -c '^ok: redis: version' <<<"$output")" = 1 ]
 	[ "$(grep -c '^ok: postgres: its tables' <<<"$output")" = 1 ]
+	# With the variables of a unit, and no other.
+	mkdir once metrics
+	unit=(env -i PATH="$PATH" REDIS_URL="$REDIS_URL" DATABASE_URL="$DATABASE_URL"
+		INCR_QUEUE="$INCR_QUEUE" RUNTIME_DIRECTORY="$PWD/once"
+		INCR_METRICS_DIR="$PWD/metrics" ${ASAN_OPTIONS+"ASAN_OPTIONS=$ASAN_OPTIONS"})
+	finds 1 'ok: postgres: its tables and grants let' "${unit[@]}" incr-drain
+	finds 1 'ok: ./s: can be listened on' "${unit[@]}" incr-ingest -l ./s
+	[ -z "$(find once metrics -type f)" ]
 	# That which counts for most.
 	finds 111 'error: postgres: ' incr-drain -- -d "host=$PWD" -w 0.1
 	sql 'drop table increments'
