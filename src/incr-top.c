@@ -258,10 +258,7 @@ add_reading(struct top *t)
 	bool any = false;
 
 	for (int i = 0; i < t->sources.n; i++)
-		any |= t->sources.all[i].read_ms > 0 &&
-		       t->sources.all[i].why[0] == '\0';
-	for (int i = 0; i < t->sources.n && !any; i++)
-		any = t->sources.all[i].folder != NULL;
+		any |= t->sources.all[i].renewed;
 	if (!any)
 		return false;
 	figures_begin(t->figures, (double)clock_ms() / 1000,

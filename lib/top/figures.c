@@ -8,17 +8,6 @@
 #include "base/metrics_list.h"
 #include "top/prom_text.h"
 
-#ifndef METRIC_QUEUE_OLDEST
-#define METRIC_QUEUE_OLDEST METRIC(GAUGE, "incr_queue_oldest_seconds", "")
-#endif
-#ifndef METRIC_PROCESS_CPU
-#define METRIC_PROCESS_CPU METRIC(COUNTER, "process_cpu_seconds_total", "")
-#define METRIC_PROCESS_MEMORY METRIC(GAUGE, "process_resident_memory_bytes", "")
-#define METRIC_PROCESS_OPEN_FDS METRIC(GAUGE, "process_open_fds", "")
-#define METRIC_PROCESS_MAX_FDS METRIC(GAUGE, "process_max_fds", "")
-#define METRIC_PROCESS_START METRIC(GAUGE, "process_start_time_seconds", "")
-#endif
-
 /* More than any of ours; a text may say what it likes. */
 #define VALUE_MAX 1e18
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/metrics_merge.h"
@@ -56,11 +55,12 @@ read_folder(struct metrics_source *s)
 	DIR *d = opendir(s->folder);
 
 	s->why[0] = '\0';
-	buf_clear(&s->text);
+	if (d != NULL)
+		buf_clear(&s->text);
 	if (d == NULL || metrics_merge(d, &s->text, &unread) < 0) {
 		reason_set(s->why, "%s", strerror(errno));
 	} else {
-		s->read_ms = clock_ms();
+		s->renewed = true;
 		if (unread.n > 0)
 			reason_set(s->why, "%s: %s", unread.name,
 			    strerror(unread.error));
@@ -75,6 +75,7 @@ metrics_sources_start(struct metrics_sources *s)
 	for (int i = 0; i < s->n; i++) {
 		struct metrics_source *at = &s->all[i];
 
+		at->renewed = false;
 		if (at->folder != NULL)
 			read_folder(at);
 		else if (http_get_start(s->http, at->url) < 0)
@@ -99,7 +100,7 @@ take_answer(struct metrics_sources *s, struct metrics_source *at)
 		if (buf_add(&at->text, buf_ptr(text), text->len) < 0)
 			reason_set(at->why, "%s", LOG_NO_MEMORY);
 		else
-			at->read_ms = clock_ms();
+			at->renewed = true;
 		break;
 	}
 	at->waits = false;

@@ -19,9 +19,9 @@ struct metrics_source {
 	const char *folder;   /* or NULL: */
 	int url;              /* its number */
 	struct buf text;      /* the last that was read whole */
-	int64_t read_ms;      /* when; 0: never */
 	char why[REASON_MAX]; /* why it could not be read now, or empty */
 	bool waits;           /* for an answer */
+	bool renewed;         /* text is of the last start */
 };
 
 /* All zero is none. */

@@ -88,6 +88,7 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 	use_redis
 	use_postgres
 	background incr-ingest -l ./s
+	serve=$! # which it becomes
 	wait_for 10 healthy ./s
 	for value in 1 2 3 x; do
 		http_status -m 10 --unix-socket ./s -d "$(increment "$value")" \
@@ -107,6 +108,15 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 	[ "$(value answers_total 400 <table)" = 1 ]
 	[ "$(value statement_keys all <table)" = 1 ]
 	[ "$(value processes all <table)" -ge 3 ]
+	# What the kernel says of the process.
+	of=$(cut -f 2 table | grep -m 1 "^incr-serve@.*/$serve\$")
+	rss=$(awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$serve/status")
+	[ "$(value memory_bytes "$of" <table)" -gt $((rss / 2)) ]
+	[ "$(value memory_bytes "$of" <table)" -lt $((rss * 2)) ]
+	[ "$(value files "$of" <table)" -gt 3 ]
+	[ "$(value files_max "$of" <table)" = "$(awk '/^Max open files/ { print $4 }' "/proc/$serve/limits")" ]
+	measured() { incr-top --once | value cpu "$of" | grep -q '^[0-9]'; }
+	wait_for 10 measured
 	terminal 24 80 incr-top
 	wait_for 10 shows '202 0/s  '
 	wait_for 10 shows 'incr-validate '
@@ -418,6 +428,20 @@ lies() {
 	key q
 	wait_for 10 is_sane
 	shows 'status 0'
+}
+
+@test "a folder that is gone is named, and its processes are not" {
+	a_system
+	terminal 24 80 incr-top
+	wait_for 10 shows 'incr-flush '
+	mv metrics elsewhere
+	wait_for 10 shows "metrics: No such file or directory"
+	shows 'incr-flush '
+	lacks gone
+	mv elsewhere metrics
+	wait_for 10 lacks 'No such file'
+	shows 'incr-flush '
+	lacks gone
 }
 
 @test "wrong places and outputs are said before anything is drawn" {
