@@ -138,7 +138,7 @@ head_of() {
 }
 
 @test "every status, code and example of it is answered so, and no other" {
-	local path label text tries
+	local path label text tries method
 	serve
 	for path in /increment /increments; do
 		label="POST $path"
@@ -201,8 +201,10 @@ head_of() {
 	for path in live ready; do
 		as shop "GET /health/$path"
 		head_of "HEAD /health/$path" "$PORT"
-		bytes "GET /health/$path" 'Expect: x\r\n\r\n'
-		bytes "HEAD /health/$path" 'Expect: x\r\n\r\n'
+		for method in GET HEAD; do
+			bytes "$method /health/$path" 'Expect: x\r\n\r\n'
+			VERSION=HTTP/2.0 bytes "$method /health/$path" '\r\n'
+		done
 	done
 	for method in GET HEAD; do
 		tries=0
@@ -219,8 +221,10 @@ head_of() {
 	PORT=$METRICS
 	kept 'GET /metrics' < <(curl -si "http://127.0.0.1:$METRICS/metrics")
 	head_of 'HEAD /metrics' "$METRICS"
-	bytes 'GET /metrics' 'Expect: x\r\n\r\n'
-	bytes 'HEAD /metrics' 'Expect: x\r\n\r\n'
+	for method in GET HEAD; do
+		bytes "$method /metrics" 'Expect: x\r\n\r\n'
+		VERSION=HTTP/2.0 bytes "$method /metrics" '\r\n'
+	done
 
 	line_offsets
 	answers_with_cors
