@@ -162,7 +162,7 @@ streams() { [ "$(sql 'select count(*) from pg_stat_replication')" = 1 ]; }
 	local r=$BATS_TEST_TMPDIR/replica
 	healthy_redis
 	finds 111 'error: redis: 0 of 1 replicas connected (--replicas)' \
-		incr-publish --replicas 1 -w 0.5
+		incr-publish --replicas 1 -w 2
 	redis_start "$r" --replicaof "$OWN_REDIS" 0 --port 0
 	redis-cli -s "$r/redis.sock" replicaof no one
 	remember "$(cat "$r/redis.pid")"
@@ -180,7 +180,7 @@ streams() { [ "$(sql 'select count(*) from pg_stat_replication')" = 1 ]; }
 	fine incr-consume --replicas 1
 	grep -q '^ok: redis: 1 replica, --replicas 1: failover: nothing, ' <<<"$output"
 	REDIS_URL=unix://$r/redis.sock
-	finds 111 'error: redis: replica, not the primary' incr-consume -w 0.5
+	finds 111 'error: redis: replica, not the primary' incr-consume -w 2
 }
 follows() { rcli info replication | grep -q 'slave0:.*state=online'; }
 
@@ -197,7 +197,7 @@ acl() {
 	eval "rcli $(acl)" | grep -qx OK
 	REDIS_URL=${REDIS_URL/unix:\/\//unix://incr:SECRET@}
 	for program in incr-publish incr-consume incr-flush; do
-		"$program" --check -w 2 >"$program" || :
+		"$program" --check >"$program" || :
 		not grep '^error: redis' "$program"
 		# CONFIG GET is refused.
 		[ "$(grep -c '^warning: redis: settings of persistence not known (CONFIG GET: NOPERM ' \
@@ -211,7 +211,7 @@ acl() {
 	printf -- '-%s\n' $words |
 		xargs redis-cli -s "$OWN_REDIS/redis.sock" acl setuser incr
 	for program in incr-publish incr-consume incr-flush; do
-		"$program" --check -w 2 || [ $? = 100 ]
+		"$program" --check || [ $? = 100 ]
 	done | sed -n 's/^error: redis: this user may not say \(.*\); incr(7) has the user that may$/\L\1/p' |
 		sort -u >named
 	# The rest is for incr-rejected and incr-audit.
@@ -341,7 +341,7 @@ silent='umask 0; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 9);
 	use_postgres
 	sql 'drop table increments'
 	REDIS_URL=unix://$PWD/none \
-		finds 100 'error: increments: no such table' incr-flush -w 0.1
+		finds 100 'error: increments: no such table' incr-flush -w 2
 }
 
 @test "output that can't be written is no success" {
