@@ -17,18 +17,22 @@
 	METRIC(GAUGE, "incr_updated_timestamp_seconds", \
 	    "When the program wrote its series.")
 
-/* Of every program. */
+/* Of every program, in the words of Prometheus's client libraries:
+ * node_exporter leaves out a series of the same name with another help. */
 #define METRIC_PROCESS_CPU \
 	METRIC(COUNTER, "process_cpu_seconds_total", \
-	    "CPU time, of the user and of the system.")
+	    "Total user and system CPU time spent in seconds.")
 #define METRIC_PROCESS_MEMORY \
-	METRIC(GAUGE, "process_resident_memory_bytes", "Memory in use.")
+	METRIC(GAUGE, "process_resident_memory_bytes", \
+	    "Resident memory size in bytes.")
 #define METRIC_PROCESS_OPEN_FDS \
-	METRIC(GAUGE, "process_open_fds", "Open descriptors.")
+	METRIC(GAUGE, "process_open_fds", "Number of open file descriptors.")
 #define METRIC_PROCESS_MAX_FDS \
-	METRIC(GAUGE, "process_max_fds", "How many may be open.")
+	METRIC(GAUGE, "process_max_fds", \
+	    "Maximum number of open file descriptors.")
 #define METRIC_PROCESS_START \
-	METRIC(GAUGE, "process_start_time_seconds", "When the process began.")
+	METRIC(GAUGE, "process_start_time_seconds", \
+	    "Start time of the process since unix epoch in seconds.")
 
 /* Of incr-serve. */
 #define METRIC_HTTP_REQUESTS \

@@ -107,6 +107,55 @@ DASHBOARD=$ROOT/etc/dashboard/grafana.json
 	not promtool check rules parsed.yml
 }
 
+# metrics: of a system in which each program has had something to do
+metrics() {
+	use_redis
+	use_postgres
+	mkdir metrics
+	export INCR_METRICS_DIR=$PWD/metrics
+	background incr-ingest -l 127.0.0.1:0 --port-file "$PWD/port" --linger 0
+	wait_for 10 test -s port
+	wait_for 10 curl -sf "http://127.0.0.1:$(cat port)/health/ready"
+	increments 1 3 | incr-send -u "http://127.0.0.1:$(cat port)/increment" >sent
+	echo nonsense | incr-validate -e >refused
+	incr-consume -o | incr-flush
+	wait_for 10 all_there
+}
+
+all_there() {
+	incr-metrics >all && grep -q '^incr_queue_ready{' all &&
+		grep -q '^incr_http_requests_total{code="202".* [1-9]' all
+}
+
+@test "each metric, label and value that is asked for is one that exists" {
+	metrics
+	promtool check metrics <all
+	run -0 alerts names all "$RULES" "$DASHBOARD"
+	# It would be noticed.
+	local wrong
+	for wrong in 's/incr_flush_keys/incr_flush_key/' 's/by (queue)/by (name)/' \
+		's/503|504/500/' 's/program=~/prog=~/' 's/{{verdict}}/{{status}}/' \
+		's/incr-publish/incr-publisher/' 's/max by (queue) (/sum by (queue) (/'; do
+		sed "$wrong" "$RULES" >rules.yml
+		sed "$wrong" "$DASHBOARD" >dashboard.json
+		run -1 alerts names all rules.yml dashboard.json
+	done
+}
+
+# node_exporter has series of these names, and leaves out those of its folder whose
+# HELP is another one.
+@test "what the names of Prometheus mean is said in its words" {
+	increment 1 | INCR_METRICS_DIR=$PWD incr-validate >valid
+	sed -n 's/^# HELP \(process_[a-z_]*\) /\1 /p' incr-validate-*.prom | sort >said
+	diff said - <<-'END'
+		process_cpu_seconds_total Total user and system CPU time spent in seconds.
+		process_max_fds Maximum number of open file descriptors.
+		process_open_fds Number of open file descriptors.
+		process_resident_memory_bytes Resident memory size in bytes.
+		process_start_time_seconds Start time of the process since unix epoch in seconds.
+	END
+}
+
 @test "the dashboard can be imported: one data source, to be chosen" {
 	alerts imports "$DASHBOARD"
 	local wrong

@@ -39,17 +39,19 @@ VARIABLES = {'__rate_interval': '20s', '__interval': '5s', '__range': '1h',
 
 def load(name):
     with open(name, encoding='utf-8') as f:
-        return json.load(f) if name.endswith('.json') else yaml.safe_load(f)
+        return (json.load(f) if name.endswith('.json')
+                else yaml.load(f, yaml.CSafeLoader))
 
 
 def save(folder, rules, cases):
     os.makedirs(folder)
     group = {'name': 'incr', 'interval': '5s', 'rules': rules}
     with open(f'{folder}/rules.yml', 'w', encoding='utf-8') as f:
-        yaml.safe_dump({'groups': [group]}, f)
+        yaml.dump({'groups': [group]}, f, yaml.CSafeDumper)
     with open(f'{folder}/cases.yml', 'w', encoding='utf-8') as f:
-        yaml.safe_dump({'rule_files': ['rules.yml'],
-                        'evaluation_interval': '5s', 'tests': cases}, f)
+        yaml.dump({'rule_files': ['rules.yml'],
+                   'evaluation_interval': '5s', 'tests': cases}, f,
+                  yaml.CSafeDumper)
 
 
 def rules_of(name):
@@ -126,7 +128,8 @@ def same(rules_file, all_file):
 def expressions(files):
     rules = [{'record': f'expression:{n}', 'expr': e} for n, (_, e, _) in
              enumerate(x for name in files for x in expressions_of(name))]
-    yaml.safe_dump({'groups': [{'name': 'all', 'rules': rules}]}, sys.stdout)
+    yaml.dump({'groups': [{'name': 'all', 'rules': rules}]}, sys.stdout,
+              yaml.CSafeDumper)
 
 
 def lines(files):
