@@ -17,7 +17,7 @@ dry_run() {
 	check_users
 	check_caddyfile
 	check_disk
-	[ "$drains" != 0 ] || finding warning "drains: 0: nothing drains the queue"
+	check_drains
 	check_services
 	# shellcheck disable=SC2086 # a word each
 	exit "$(worst $outcomes)"

@@ -111,16 +111,6 @@ make_database() {
 	EOF
 }
 
-up_drains() {
-	rest=yes
-	n=0
-	while [ "$n" -lt "$drains" ]; do
-		n=$((n + 1))
-		start "drain-$n" incr-drain || return
-		line "drain-$n" "queue ${INCR_QUEUE:-increments}" || return
-	done
-}
-
 up_ingests() {
 	n=0
 	upstreams=

@@ -8,15 +8,18 @@
 
 links_max=40 # on the way, as in the kernel
 
+name_state() {
+	[ -z "$state" ] || return 0
+	state=$PWD/var
+	[ "$me" != 0 ] || state=/var/lib/incr
+}
+
 find_state() {
 	[ -z "$dry" ] || {
 		look_state
 		return
 	}
-	if [ -z "$state" ]; then
-		state=$PWD/var
-		[ "$me" != 0 ] || state=/var/lib/incr
-	fi
+	name_state
 	walk "$state"
 	(cd "$folder") 2>/dev/null || die "$state: Permission denied"
 	state=$folder
@@ -28,7 +31,7 @@ find_state() {
 
 find_links() {
 	for name in run log metrics redis postgres caddy programs env env.new \
-		lock; do
+		lock rest rest.new; do
 		[ ! -L "$state/$name" ] || die "$state/$name: a symbolic link"
 	done
 }
@@ -47,7 +50,7 @@ make_folders() {
 # What incr-up and its keepers write to was made by them, and has one name.
 find_strangers() {
 	set -- "$run" "$state/log"
-	for name in env env.new lock; do
+	for name in env env.new lock rest rest.new; do
 		[ ! -e "$state/$name" ] || set -- "$@" "$state/$name"
 	done
 	found=$(find "$@" \( ! -type f ! -type d -o ! -user "$me" -o \

@@ -85,7 +85,7 @@ _incr_of() {
 		operand='folder'
 		;;
 	'incr-up')
-		words='--ingests --drains --port --state --maxmemory --tokens --open --check -h --help -V --version'
+		words='--ingests --drains --port --state --maxmemory --tokens --open --check --rest --resume -h --help -V --version'
 		with_value='--ingests --drains --port --maxmemory'
 		files='--tokens'
 		folders='--state'
