@@ -37,7 +37,8 @@ _incr_of() {
 		files='--tokens --port-file'
 		;;
 	'incr-keep')
-		words='-e --end -p --pidfile -s --signal -h --help -V --version'
+		words='-e --end --hold -p --pidfile -s --signal -h --help -V --version'
+		with_value='--hold'
 		files='-p --pidfile'
 		signals='-s --signal'
 		runs='yes'

@@ -124,6 +124,7 @@ complete -c incr-ingest -l no-sandbox -d 'keep all rights, for debuggers'
 complete -c incr-keep -f
 complete -c incr-keep -n __incr_after_dashes -xa '(__incr_command)'
 complete -c incr-keep -s e -l end -d 'end what PIDFILE names, start nothing'
+complete -c incr-keep -l hold -x -d 'wait before leaving with the status of a command'
 complete -c incr-keep -s p -l pidfile -rF -d 'names the command while it is kept'
 complete -c incr-keep -s s -l signal -xa 'TERM INT QUIT HUP USR1 USR2 KILL' -d 'ends the command'
 complete -c incr-keep -s h -l help -d 'show this and leave'

@@ -328,3 +328,33 @@ ignores() { # PID SIGNAL
 	wrong -p no/such/part.pid x -- ./part
 	[ ! -e runs ]
 }
+
+@test "--hold: a command that stays down is waited for, and said once" {
+	plan 'exit 100'
+	export INCR_HOLD=2
+	from=${EPOCHREALTIME/./}
+	run -100 incr-keep x -- ./part
+	elapsed "$from" 1900000
+	[ "$output" = 'incr-keep: x: exit status 100: stays down; leaving in 2 s' ]
+	[ "$(wc -l <runs)" = 1 ]
+	# A signal ends the wait; nothing was running.
+	for signal in TERM INT; do
+		rm runs
+		keep --hold 3600
+		wait_for 5 grep -q 'leaving in 3600 s$' err
+		kill -s "$signal" "$keeper"
+		ends_with 0
+	done
+	# What is started again is not waited for.
+	rm runs
+	plan '[ "$(wc -l <runs)" = 3 ] && exit 127; exit 111'
+	run -127 incr-keep --hold=0 x -- ./part
+	[ "$(wc -l <runs)" = 3 ]
+	[[ "$output" == *'stays down' ]]
+	for hold in '' x -1 3601 00000 1.5; do
+		run -100 incr-keep --hold "$hold" x -- true
+		[ "$output" = "incr-keep: --hold: $hold: not a number from 0 to 3600" ]
+	done
+	INCR_HOLD=y run -100 incr-keep x -- true
+	[ "$output" = 'incr-keep: INCR_HOLD: y: not a number from 0 to 3600' ]
+}
