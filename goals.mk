@@ -15,18 +15,23 @@
 #	         CHAOS_SECONDS=60, SEED="7 8" for these two runs again,
 #	         CHAOS_OPTIONS for what tests/chaos/run -h says
 #	db-clear empty the table of the running system
+#	images   the images of Containerfile, with Docker, Podman or Buildah;
+#	         IMAGE=NAME, IMAGES_OPTIONS for the engine: etc/images
+#	secrets  what compose.yaml needs beside them: etc/secrets
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
 #	completions  write etc/completions again, after a change of options
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
 .PHONY: all run dev deps check quick test test-long bench staleness chaos db-clear install \
-	uninstall format lint completions
+	uninstall format lint completions images secrets
 
 CHAOS_SECONDS = 60
 CHAOS_OPTIONS =
 SEED =
 SCENARIOS =
+IMAGE ?= incr
+IMAGES_OPTIONS ?=
 
 # By another name: a line with $(MAKE) in it is run by make -n, too.
 our_make = $(MAKE)
@@ -76,6 +81,12 @@ chaos: build
 
 db-clear: build
 	@etc/with-env bin/incr-db clear
+
+images:
+	@IMAGE='$(IMAGE)' VERSION='$(VERSION)' etc/images $(IMAGES_OPTIONS)
+
+secrets:
+	@etc/secrets
 
 format:
 	clang-format -i $(wildcard src/*.c lib/*/*.[ch] tests/*/*.[ch])

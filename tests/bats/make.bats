@@ -337,8 +337,8 @@ called() (
 		xargs dpkg-query -W -f '${Essential} ${Package}\n' |
 		sed -n 's/^ *no *//p' >packages
 	[ "$(wc -l <packages)" -ge 10 ]
-	# Required, or needed by what is named.
-	others='mawk|bsdutils|redis-tools|postgresql-client-common|groff-base|bsdextrautils'
+	# Required, needed by what is named, or an engine that etc/images finds.
+	others='mawk|bsdutils|redis-tools|postgresql-client-common|groff-base|bsdextrautils|python3-minimal|podman|buildah'
 	while read -r package; do
 		grep -qwF -e "$package" "$ROOT/etc/deps" || echo "$package"
 	done < <(grep -vxE "$others" packages) >missing
