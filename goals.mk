@@ -20,11 +20,12 @@
 #	secrets  what compose.yaml needs beside them: etc/secrets
 #	install, uninstall (PREFIX, DESTDIR), clean, format, lint
 #	completions  write etc/completions again, after a change of options
+#	deb      deps of that, then a package for Debian: incr_*.deb
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
 .PHONY: all run dev deps check quick test test-long bench staleness chaos db-clear install \
-	uninstall format lint completions images secrets
+	uninstall deb format lint completions images secrets
 
 CHAOS_SECONDS = 60
 CHAOS_OPTIONS =
@@ -100,6 +101,11 @@ completions: build
 install: build
 	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/install \
 		$(PROGRAMS) $(SCRIPTS)
+
+# Of a copy of the tree, with options of its own.
+deb:
+	@etc/deps deb
+	@etc/deb
 
 uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/uninstall

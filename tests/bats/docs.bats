@@ -256,10 +256,10 @@ marked() {
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
 	# Blocks of these kinds run in other tests, here, in clients.bats, in
-	# fresh.bats, rmq.bats or alerts.bats; of systemd in tests/long/systemd,
+	# fresh.bats, rmq.bats or alerts.bats; of systemd and debian in tests/long,
 	# those of compose need an engine of containers.
 	cut -f 2 all | sort -u |
-		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|alerts|compose' &&
+		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere
