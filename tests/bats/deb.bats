@@ -120,10 +120,9 @@ rules() { env -u MAKEFLAGS -u MAKELEVEL make -s -f debian/rules "$@"; }
 	sed -n '/^Build-Depends:/,/^[A-Z].*:/p' "$ROOT/debian/control" |
 		grep -oE 'lib[a-z0-9-]+-dev' | sort >of_debian
 	[ "$(wc -l <of_debian)" -ge 5 ]
-	for kind in run deb; do
-		sed -n "/^$kind='/,/'\$/p" "$ROOT/etc/deps" | grep -oE 'lib[a-z0-9-]+-dev' |
-			grep -vx libc6-dev | sort | diff of_debian -
-	done
+	sed -n "/^build='/,/'\$/p" "$ROOT/etc/deps" | grep -oE 'lib[a-z0-9-]+-dev' |
+		grep -vx libc6-dev | sort | diff of_debian -
+	grep -qF 'deb) packages="$packages $build $deb"' "$ROOT/etc/deps"
 	sed -n "/^deb='/,/'\$/p" "$ROOT/etc/deps" | grep -qw debhelper
 	make -n -C "$ROOT" deb | grep -qx 'etc/deps deb'
 	make -n -C "$ROOT" deb | grep -qx 'etc/deb'
