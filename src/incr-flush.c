@@ -61,7 +61,7 @@ static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms = IO_FOREVER, interval_ms, grace_ms, keep_ms;
 static uint64_t max_keys, high_water;
 static enum queue_identity adopt;
-static bool adopts, checks;
+static bool adopts, checks, sums;
 static struct load_file load;
 static struct sandbox sandbox = {.needs = SANDBOX_SIGNAL | SANDBOX_KEYRING};
 
@@ -71,24 +71,8 @@ static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue of the batches"),
     OPTIONS_REDIS(&redis_url, "acknowledge there"),
     OPTIONS_DATABASE(&database_url, pg_url_judge, "count there"),
-    {.letter = 'i',
-	.name = "interval",
-	.arg = "SECONDS",
-	.def = "9",
-	.help = "one statement at least that often",
-	.kind = OPTIONS_SECONDS,
-	.dest = &interval_ms,
-	.min = 100,
-	.max = 20000},
-    {.letter = 'm',
-	.name = "max-keys",
-	.arg = "N",
-	.def = "1000000",
-	.help = "hold at most about N keys",
-	.kind = OPTIONS_NUMBER,
-	.dest = &max_keys,
-	.min = 1,
-	.max = 10000000},
+    INTERVAL_OPTION(&interval_ms),
+    MAX_KEYS_OPTION(&max_keys),
     {.letter = 'k',
 	.name = "keep",
 	.arg = "SECONDS",
@@ -109,6 +93,7 @@ static const struct option_def defs[] = {
 	.dest = &adopt,
 	.call = take_adopt},
     LOAD_FILE_OPTION(&load),
+    SUMS_OPTION(&sums),
     OPTIONS_CHECK(&checks),
     OPTIONS_SANDBOX(&sandbox),
 };
@@ -126,6 +111,7 @@ static struct invalid_lines invalid; /* of plain input */
 static int dry_run(void);
 static void enter_sandbox(void);
 static void begin(struct flusher *f);
+static struct postgres *open_postgres(void);
 static int adopt_queue(struct postgres *pg);
 static void run(struct flusher *f, int signals);
 static void read_signals(int signals, int64_t *signal_ms);
@@ -203,6 +189,8 @@ begin(struct flusher *f)
 		once_open(prog.name);
 	if (flush_notify_open() < 0)
 		log_say("NOTIFY_SOCKET: %s", strerror(errno));
+	if (sums)
+		io_output(STDOUT_FILENO);
 	enter_sandbox();
 	/* Redis is needed from the first checkpoint on, which may be late. */
 	if (url_parse_redis(redis_url, &parts, &why) < 0 ||
@@ -210,12 +198,8 @@ begin(struct flusher *f)
 		log_die(log_status(why), "redis: %s", why);
 	/* The memory of a large window goes back to the system after it. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	pg = postgres_open(
-	    database_url, "incr-flush", statements_greeting, &why);
-	adopted_pg = postgres_open(
-	    database_url, "incr-flush", statements_greeting, &why);
-	if (pg == NULL || adopted_pg == NULL)
-		log_die(log_status(why), "postgres: %s", why);
+	pg = open_postgres();
+	adopted_pg = open_postgres();
 	options = (struct flusher_options){
 	    .queue = load.given ? LOAD_FILE_QUEUE : queue_name,
 	    .load = load,
@@ -223,12 +207,25 @@ begin(struct flusher *f)
 	    .interval_ms = interval_ms,
 	    .max_keys = max_keys,
 	    .keep_ms = keep_ms,
+	    .sums = sums ? open_postgres() : NULL,
 	    .high_water = high_water};
 	if (lines_open(&input, STDIN_FILENO, LINES_JSON_MAX) < 0)
 		log_no_memory();
 	flusher_open(f, pg, adopted_pg, &options);
 	if (flush_metrics_open(prog.name) < 0)
 		log_say("metrics: %s", strerror(errno));
+}
+
+static struct postgres *
+open_postgres(void)
+{
+	const char *why;
+	struct postgres *pg = postgres_open(
+	    database_url, "incr-flush", statements_greeting, &why);
+
+	if (pg == NULL)
+		log_die(log_status(why), "postgres: %s", why);
+	return pg;
 }
 
 static const char *
@@ -408,6 +405,8 @@ stop_reading(struct flusher *f, int64_t signal_ms)
 		exit_status = EXIT_TEMPFAIL;
 		flusher_end(f);
 	}
+	if (now_ms >= last_ms(signal_ms))
+		sums_leave(&f->sums, NULL);
 	if (now_ms >= last_ms(signal_ms) && !flusher_done(f))
 		log_die(EXIT_TEMPFAIL,
 		    "window: not committed within %g s of a signal (--grace)",
@@ -436,15 +435,7 @@ next_event(const struct flusher *f, int64_t signal_ms)
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 
 	next_ms = num_min(promise_due(&promise, f), next_ms);
-	next_ms =
-	    num_min(outage_due(&f->committer.tasks.outage, wait_ms), next_ms);
-	if (flusher_adopter_outage(f) != NULL)
-		next_ms = num_min(
-		    outage_due(flusher_adopter_outage(f), wait_ms), next_ms);
-	if (f->from_consumer)
-		next_ms =
-		    num_min(outage_due(&f->acknowledger.tasks.outage, wait_ms),
-			next_ms);
+	next_ms = num_min(flusher_outage_due(f, wait_ms), next_ms);
 	if (signal_ms == IO_FOREVER)
 		return next_ms;
 	if (!f->ended)
@@ -491,7 +482,13 @@ check_outage(const char *object, const char *why, struct outage *o)
 static int
 finish(struct flusher *f)
 {
+	char why[REASON_MAX];
+
 	invalid_lines_end(&invalid, input.number);
+	if (sums_finish(&f->sums, why) < 0) {
+		log_say("%s", why);
+		exit_status = EXIT_TEMPFAIL;
+	}
 	flush_metrics_count(f);
 	metrics_close();
 	flusher_close(f);

@@ -24,11 +24,11 @@ _incr_of() {
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-drain --')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --check --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --sums --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load'
 		;;
 	'incr-flush')
-		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --check --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load --sums --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load'
 		;;
 	'incr-ingest')

@@ -75,6 +75,7 @@ static const struct {
     {"flush-adopted-closed", CUT_NONE},    /* adopted batches, nothing sent */
     {"flush-adopted-sent", CUT_NONE},      /* their statement */
     {"flush-adopted-committed", CUT_NONE}, /* the answer is read */
+    {"flush-sums-read", CUT_NONE},         /* counts, no line written */
     {"flush-acknowledge-sent", CUT_NONE},
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
     {"flush-mark-sent", CUT_NONE},    /* this half lives */

@@ -4,7 +4,7 @@
 static struct ack *append(struct ack_queue *q);
 
 void
-ack_queue_add(struct ack_queue *q, struct window *w)
+ack_queue_add(struct ack_queue *q, struct window *w, int64_t now_ms)
 {
 	struct ack *to = append(q);
 
@@ -13,13 +13,14 @@ ack_queue_add(struct ack_queue *q, struct window *w)
 	    .next = w->from,
 	    .last = w->last,
 	    .rejects = w->rejects,
-	    .opened_ms = w->opened_ms};
+	    .opened_ms = w->opened_ms,
+	    .added_ms = now_ms};
 	w->rejects = (struct buf){0};
 }
 
 int
 ack_queue_add_batch(struct ack_queue *q, const struct id *consumer,
-    const struct id *self, uint64_t seq, const struct batch *b)
+    const struct id *self, uint64_t seq, const struct batch *b, int64_t now_ms)
 {
 	const uint64_t *bad = (const void *)buf_ptr(&b->bad);
 	struct buf rejects = {0};
@@ -37,7 +38,8 @@ ack_queue_add_batch(struct ack_queue *q, const struct id *consumer,
 	    .next = seq,
 	    .last = seq,
 	    .rejects = rejects,
-	    .opened_ms = b->opened_ms};
+	    .opened_ms = b->opened_ms,
+	    .added_ms = now_ms};
 	return 0;
 }
 

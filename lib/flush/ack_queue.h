@@ -24,6 +24,7 @@ struct ack {
 	uint64_t next, last;      /* batches still to be acknowledged */
 	struct buf rejects;       /* struct queue_reject, of these batches */
 	int64_t opened_ms;        /* of their window */
+	int64_t added_ms;
 };
 
 /* All zero: empty. */
@@ -32,13 +33,14 @@ struct ack_queue {
 	size_t first, n;
 };
 
-/* Adds the batches of w and takes its rejects; q->n is below ACK_QUEUE_MAX. */
-void ack_queue_add(struct ack_queue *q, struct window *w);
+/* Adds the batches of w, now, and takes its rejects; q->n is below
+ * ACK_QUEUE_MAX. */
+void ack_queue_add(struct ack_queue *q, struct window *w, int64_t now_ms);
 
-/* Adds b, batch seq of consumer, which was in the table before; q->n is below
- * ACK_QUEUE_MAX.  0, or -1 with errno ENOMEM: q is unchanged. */
+/* Adds b, now, batch seq of consumer, which was in the table before; q->n is
+ * below ACK_QUEUE_MAX.  0, or -1 with errno ENOMEM: q is unchanged. */
 int ack_queue_add_batch(struct ack_queue *q, const struct id *consumer,
-    const struct id *self, uint64_t seq, const struct batch *b);
+    const struct id *self, uint64_t seq, const struct batch *b, int64_t now_ms);
 
 /* What one acknowledgement takes from the oldest range: all points into the
  * queue until ack_queue_done. */

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/num.h"
 
+static int64_t next_acknowledge(const struct acknowledger *a);
 static int64_t next_mark(const struct acknowledger *a);
 static int64_t next_round(const struct acknowledger *a);
 static bool holds_any(const struct acknowledger *a);
@@ -40,7 +41,8 @@ acknowledger_open(struct acknowledger *a, struct queue *q,
 	    .input = input,
 	    .windows = windows,
 	    .n_windows = n_windows,
-	    .max_age_ms = max_age_ms};
+	    .max_age_ms = max_age_ms,
+	    .sums_since_ms = IO_FOREVER};
 	task_queue_init(&a->tasks, clock_ms());
 }
 
@@ -60,11 +62,27 @@ acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 
 	due_ms = task_queue_due(&a->tasks, idle, due_ms, now_ms);
 	if (idle) {
+		due_ms = num_min(due_ms, next_acknowledge(a));
 		due_ms = num_min(due_ms, next_mark(a));
 		due_ms = num_min(due_ms, next_round(a));
 		due_ms = num_min(due_ms, a->keeping.due_ms);
 	}
 	return due_ms;
+}
+
+/* A batch whose sums are not written waits for them, but for ever for nobody,
+ * and not where room ends: Redis has it, and whoever adopts it has the sums. */
+static int64_t
+next_acknowledge(const struct acknowledger *a)
+{
+	int64_t added_ms;
+
+	if (a->acks.n == 0 || a->tasks.held)
+		return IO_FOREVER;
+	added_ms = ack_queue_at(&a->acks, 0)->added_ms;
+	return added_ms < a->sums_since_ms || a->acks.n >= ACK_QUEUE_MAX / 2
+		   ? added_ms
+		   : added_ms + ACKNOWLEDGER_SUMS_MS;
 }
 
 static int64_t
@@ -306,6 +324,10 @@ begin(struct acknowledger *a)
 		a->keeping.due_ms = IO_FOREVER;
 		task_queue_add(&a->tasks, ACKNOWLEDGER_TRIM);
 	}
+	if (a->acks.n > 0 && now_ms < next_acknowledge(a))
+		task_queue_remove(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
+	else if (a->acks.n > 0)
+		task_queue_add(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 	task = task_queue_next(&a->tasks, now_ms);
 	/* A lack of memory may pass. */
 	if (call(a, task) < 0)

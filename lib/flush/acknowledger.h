@@ -39,6 +39,7 @@ enum {
 	/* So long the stream may be of a consumer that Redis does not know:
 	 * incr-consume may be about to go on under another name. */
 	ACKNOWLEDGER_STRANGER_MS = 5000,
+	ACKNOWLEDGER_SUMS_MS = 5000, /* sums_since holds a batch for so long */
 	/* Consumers of acknowledger_drop: of adopted ranges, an own window, a
 	 * check. */
 	ACKNOWLEDGER_DROPS_MAX = 32
@@ -102,6 +103,9 @@ struct acknowledger {
 	/* Set by the caller at any time: */
 	bool stalled; /* what is committed takes too long: no renewals, others
 		       * may take over */
+	int64_t sums_since_ms; /* clock_ms(): since then there are keys whose
+				* sums are not written, and what was added
+				* since then waits; IO_FOREVER: none */
 
 	const struct flush_input *input; /* borrowed: whose stream it is, and
 					  * whether that one has left */

@@ -3,12 +3,13 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 void
 acknowledger_add(struct acknowledger *a, struct window *w)
 {
-	ack_queue_add(&a->acks, w);
+	ack_queue_add(&a->acks, w, clock_ms());
 	task_queue_add(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 }
 
@@ -16,7 +17,8 @@ int
 acknowledger_add_batch(struct acknowledger *a, const struct id *consumer,
     const struct id *self, uint64_t seq, const struct batch *b)
 {
-	if (ack_queue_add_batch(&a->acks, consumer, self, seq, b) < 0)
+	if (ack_queue_add_batch(&a->acks, consumer, self, seq, b, clock_ms()) <
+	    0)
 		return -1;
 	task_queue_add(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE);
 	return 0;

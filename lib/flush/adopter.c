@@ -302,8 +302,8 @@ database(const struct adopter *a)
 }
 
 void
-adopter_settle(
-    struct adopter *a, struct acknowledger *to, struct flush_tally *tally)
+adopter_settle(struct adopter *a, struct acknowledger *to, struct sums *sums,
+    struct flush_tally *tally)
 {
 	struct adopted_range *r;
 
@@ -313,6 +313,7 @@ adopter_settle(
 		FAILPOINT("flush-adopted-committed");
 		flush_tally_commit(tally, r->window, r->replayed, a->took_us,
 		    a->keys, clock_ms());
+		sums_add_window(sums, r->window);
 		acknowledger_add(to, r->window);
 		adopted_ranges_free(&a->ranges, r);
 	}

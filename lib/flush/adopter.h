@@ -25,6 +25,7 @@
 #include "flush/adopted_ranges.h"
 #include "flush/committer.h"
 #include "flush/flush_tally.h"
+#include "flush/sums.h"
 #include "flush/task_queue.h"
 #include "flush/window.h"
 #include "postgres/postgres.h"
@@ -75,9 +76,10 @@ int64_t adopter_wait(const struct adopter *a, struct pollfd *ret_pfd);
 /* COMMITTER_COMMITTED: adopter_settle.  Other news: as of a committer. */
 enum committer_news adopter_step(struct adopter *a, short revents);
 
-/* Hands what is in the table to the acknowledger, which has room. */
-void adopter_settle(
-    struct adopter *a, struct acknowledger *to, struct flush_tally *tally);
+/* Hands what is in the table to the acknowledger, which has room, and before
+ * that its keys to sums. */
+void adopter_settle(struct adopter *a, struct acknowledger *to,
+    struct sums *sums, struct flush_tally *tally);
 
 /* The next range whose row went back, to restore what is below it (then there
  * is adopter_restored); NULL: none, or the last one waits. */

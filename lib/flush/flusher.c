@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -239,6 +240,7 @@ acknowledge(struct flusher *f)
 	const struct control_checkpoint *p = &f->input.point;
 
 	f->tally.replayed++;
+	sums_add_batch(&f->sums, &f->input.batch);
 	if (!f->unregistered &&
 	    acknowledger_add_batch(&f->acknowledger, &p->consumer,
 		&f->input.consumer, p->seq, &f->input.batch) < 0)
@@ -284,6 +286,8 @@ freeze(struct flusher *f)
 		load_file_number(&f->load, w);
 	else if (w->plain)
 		window_number(w, &f->numbering, clock_ms());
+	if (w->plain)
+		FAILPOINT("flush-plain");
 	committer_commit(&f->committer, w);
 	f->filling = &f->windows[w == &f->windows[0]];
 }
@@ -298,6 +302,8 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 
 	next_ms = num_min(at_ms, next_ms);
 	at_ms = adopter_wait(&f->adopter, &ret_pfds[2]);
+	next_ms = num_min(at_ms, next_ms);
+	at_ms = sums_wait(&f->sums, &ret_pfds[3]);
 	next_ms = num_min(at_ms, next_ms);
 	ret_pfds[1] = (struct pollfd){.fd = -1};
 	if (!f->from_consumer)
@@ -315,6 +321,8 @@ flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 	if (f->connection != postgres_status(f->committer.pg)->connections)
 		f->row.known = false;
 	step_adopter(f, pfds[2].revents);
+	sums_step(&f->sums, &pfds[3]);
+	f->acknowledger.sums_since_ms = sums_since(&f->sums);
 	if (f->status == 0)
 		going_back_adopt(&f->adopter, &f->acknowledger);
 	f->acknowledger.stalled =
@@ -375,7 +383,7 @@ step_adopter(struct flusher *f, short revents)
 		fail(f, committer_status(news), "%s", why);
 	}
 	if (f->status == 0)
-		adopter_settle(a, &f->acknowledger, &f->tally);
+		adopter_settle(a, &f->acknowledger, &f->sums, &f->tally);
 }
 
 static void
@@ -385,6 +393,7 @@ committed(struct flusher *f)
 
 	flush_tally_commit(&f->tally, w, f->committer.replayed,
 	    f->committer.took_us, w->keysums.n, clock_ms());
+	sums_add_window(&f->sums, w);
 	if (w->plain)
 		f->numbering.committed_ms = clock_ms();
 	else

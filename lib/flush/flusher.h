@@ -36,6 +36,7 @@
 #include "flush/load_file.h"
 #include "flush/placement.h"
 #include "flush/schedule.h"
+#include "flush/sums.h"
 #include "flush/window.h"
 
 /* What must happen before the next line is taken. */
@@ -53,7 +54,7 @@ enum flusher_state {
 };
 
 /* Two for the stream's own consumer, the rest are the adopter's. */
-enum { FLUSHER_WINDOWS = 2 + ADOPTED_RANGES_MAX, FLUSHER_PFDS = 3 };
+enum { FLUSHER_WINDOWS = 2 + ADOPTED_RANGES_MAX, FLUSHER_PFDS = 3 + SUMS_PFDS };
 
 struct flusher_options {
 	const char *queue, *redis;
@@ -62,6 +63,7 @@ struct flusher_options {
 	int64_t keep_ms; /* acknowledged batches are kept so long in Redis */
 	uint64_t high_water;   /* half as many messages; 0: by its maxmemory */
 	struct load_file load; /* given, id and lines, or all zero */
+	struct postgres *sums; /* taken; NULL: without --sums */
 };
 
 struct flusher {
@@ -80,6 +82,7 @@ struct flusher {
 	struct committer committer;
 	struct adopter adopter;
 	struct acknowledger acknowledger; /* open if from_consumer */
+	struct sums sums;
 	struct ledger_gc gc;
 	struct going_back back;
 	uint64_t connection; /* of Postgres: the one that row was read on */
@@ -113,8 +116,8 @@ enum flush_input_event flusher_line(
 /* No line will follow; an incomplete batch is dropped (Redis has it). */
 void flusher_end(struct flusher *f);
 
-/* What to poll for: Postgres, Redis, Postgres for adopted batches (fd -1:
- * nothing), and the clock_ms() at which flusher_step is due. */
+/* What to poll for: Postgres, Redis, Postgres for adopted batches, that of sums
+ * (fd -1: nothing), and the clock_ms() at which flusher_step is due. */
 int64_t flusher_wait(
     const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
@@ -137,8 +140,11 @@ struct outage *flusher_adopter_outage(const struct flusher *f);
  * IO_FOREVER if there is none whose age is known. */
 int64_t flusher_oldest(const struct flusher *f);
 
+/* The clock_ms() at which an outage is to be said, or too long. */
+int64_t flusher_outage_due(const struct flusher *f, int64_t wait_ms);
+
 /* The input has ended, and every complete batch is committed and
- * acknowledged. */
+ * acknowledged, and its sums are written, unless their reader takes none. */
 bool flusher_done(const struct flusher *f);
 
 #endif

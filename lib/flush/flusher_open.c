@@ -21,6 +21,8 @@ flusher_open(struct flusher *f, struct postgres *pg,
 	committer_open(&f->committer, pg, options->queue);
 	adopter_open(&f->adopter, adopted_pg, options->queue, &f->committer,
 	    &f->windows[2]);
+	sums_open(
+	    &f->sums, options->sums, &f->committer, &seed, options->max_keys);
 	if (!options->load.given)
 		return;
 	f->load = options->load;
@@ -35,6 +37,7 @@ flusher_close(struct flusher *f)
 	adopter_close(&f->adopter);
 	if (f->from_consumer)
 		acknowledger_close(&f->acknowledger);
+	sums_close(&f->sums);
 	known_stream_close(&f->stream_known);
 	for (size_t i = 0; i < FLUSHER_WINDOWS; i++)
 		window_free(&f->windows[i]);

@@ -54,7 +54,22 @@ flusher_done(const struct flusher *f)
 {
 	return f->ended && !flusher_has_batch(f) && !f->filling->open &&
 	       committer_idle(&f->committer) && f->adopter.ranges.n == 0 &&
-	       f->acknowledger.acks.n == 0;
+	       f->acknowledger.acks.n == 0 && sums_done(&f->sums, clock_ms());
+}
+
+int64_t
+flusher_outage_due(const struct flusher *f, int64_t wait_ms)
+{
+	const struct outage *adopter = flusher_adopter_outage(f);
+	int64_t next_ms = outage_due(&f->committer.tasks.outage, wait_ms);
+
+	if (adopter != NULL)
+		next_ms = num_min(outage_due(adopter, wait_ms), next_ms);
+	if (f->from_consumer)
+		next_ms =
+		    num_min(outage_due(&f->acknowledger.tasks.outage, wait_ms),
+			next_ms);
+	return next_ms;
 }
 
 struct outage *
@@ -75,7 +90,8 @@ flusher_losses(struct flusher *f, char ret_why[REASON_MAX])
 bool
 flusher_news(struct flusher *f, char ret_why[REASON_MAX])
 {
-	return keeping_news(
+	return sums_news(&f->sums, ret_why) ||
+	       keeping_news(
 		   &f->acknowledger.keeping, f->options.queue, ret_why) ||
 	       dead_letters_news(&f->dead, f->acknowledger.rejected,
 		   flusher_done(f), f->options.queue, clock_ms(), ret_why);

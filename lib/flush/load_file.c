@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/failpoint.h"
 #include "base/num.h"
 #include "postgres/statements.h"
 
@@ -40,5 +39,4 @@ load_file_number(struct load_file *l, struct window *w)
 	w->base = l->done;
 	w->from = w->first = l->done + 1;
 	w->last = l->done = l->at;
-	FAILPOINT("flush-plain");
 }

@@ -31,6 +31,22 @@ enum {
 	SCHEDULE_LINGER_MS = 400
 };
 
+/* Options of incr-flush. */
+#define INTERVAL_OPTION(dest_) \
+	{ \
+		.letter = 'i', .name = "interval", .arg = "SECONDS", \
+		.def = "9", .help = "one statement at least that often", \
+		.kind = OPTIONS_SECONDS, .dest = (dest_), .min = 100, \
+		.max = 20000 \
+	}
+#define MAX_KEYS_OPTION(dest_) \
+	{ \
+		.letter = 'm', .name = "max-keys", .arg = "N", \
+		.def = "1000000", .help = "hold at most about N keys", \
+		.kind = OPTIONS_NUMBER, .dest = (dest_), .min = 1, \
+		.max = 10000000 \
+	}
+
 struct schedule {
 	int64_t interval_ms;
 	uint64_t max_keys; /* keys and bad lines of a window */

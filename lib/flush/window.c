@@ -1,7 +1,6 @@
 /* Adds batches up by key and keeps their bad lines, one window at a time. */
 #include "flush/window.h"
 
-#include "base/failpoint.h"
 #include "queue/queue.h"
 
 enum {
@@ -142,7 +141,6 @@ window_number(struct window *w, struct window_numbering *n, int64_t now_ms)
 	w->consumer = w->self = n->consumer;
 	w->base = n->next - 1;
 	w->from = w->first = w->last = n->next++;
-	FAILPOINT("flush-plain");
 }
 
 size_t

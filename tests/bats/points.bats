@@ -420,6 +420,30 @@ replayed() {
 	END
 }
 
+# unwritten FAILPOINT GIVEN: killed when the sum is in the table and was not
+# written, whoever adopts the batch writes it.
+unwritten() {
+	given "$2"
+	incr-consume -o >stream
+	INCR_POINT=$1 background incr-flush --sums <stream >early
+	status_of $! 137
+	sum_is $SUM
+	[ ! -s early ]
+	not no_batches
+	incr-consume -o | incr-flush --sums >sums || [ $? -eq 1 ]
+	increment $SUM | cmp - sums
+	settled $SUM
+}
+
+@test "kill -9 of incr-flush --sums: every sum is written by the next" {
+	rows unwritten <<-END
+		flush-committed:kill ready
+		flush-adopted-committed:kill orphan
+		flush-sums-read:kill ready
+		flush-sums-read:kill orphan
+	END
+}
+
 # plain FAILPOINT:ACTION STATUS SUM
 plain() {
 	increments 1 20 >in

@@ -83,7 +83,7 @@ parts(void)
 		    window_of(&A, 5, 4 + cases[i].batches, cases[i].bad);
 		size_t n;
 
-		ack_queue_add(&q, &w);
+		ack_queue_add(&q, &w, 0);
 		check(w.rejects.len == 0 && w.rejects.cap == 0,
 		    "case %zu: the rejects are taken", i);
 		n = drain(&q, &A, 5, cases[i].bad, cases[i].batches);
@@ -102,7 +102,7 @@ dropped(void)
 	    window_of(&B, 1, 1, 0), window_of(&A, 7, 9, 3)};
 
 	for (size_t i = 0; i < check_n(w); i++)
-		ack_queue_add(&q, &w[i]);
+		ack_queue_add(&q, &w[i], 0);
 	ack_queue_drop(&q, &B, 1);
 	check(q.n == 4, "nothing is above the row");
 	ack_queue_drop(&q, &A, 4);
@@ -113,7 +113,7 @@ dropped(void)
 	drain(&q, &A, 1, 1, 2);
 	drain(&q, &A, 3, 8, 2);
 	ack_queue_add(
-	    &q, &(struct window){.consumer = A, .from = 5, .last = 6});
+	    &q, &(struct window){.consumer = A, .from = 5, .last = 6}, 0);
 	ack_queue_drop(&q, &B, 0);
 	check(q.n == 1 && ack_queue_at(&q, 0)->next == 5, "the oldest range");
 	ack_queue_drop(&q, &A, 0);
@@ -128,7 +128,7 @@ trimmed(void)
 	struct window w = window_of(&A, 3, 6, 0);
 
 	w.first = 5;
-	ack_queue_add(&q, &w);
+	ack_queue_add(&q, &w, 0);
 	drain(&q, &A, 3, 0, 4);
 	check(q.n == 0, "all of it");
 }
@@ -141,10 +141,10 @@ order(void)
 	struct batch b = {0};
 
 	check(batch_add_bad(&b, 9) == 0 && batch_add_bad(&b, 9) == 0, "memory");
-	ack_queue_add(&q, &w);
-	check(ack_queue_add_batch(&q, &B, &C, 8, &b) == 0, "memory");
+	ack_queue_add(&q, &w, 0);
+	check(ack_queue_add_batch(&q, &B, &C, 8, &b, 0) == 0, "memory");
 	w = window_of(&A, 3, 3, 0);
-	ack_queue_add(&q, &w);
+	ack_queue_add(&q, &w, 0);
 	check(q.n == 3 && id_equal(&ack_queue_at(&q, 0)->consumer, &A) &&
 		  id_equal(&ack_queue_at(&q, 1)->consumer, &B) &&
 		  ack_queue_at(&q, 2)->last == 3,
@@ -171,7 +171,7 @@ around(void)
 		while (q.n < ACK_QUEUE_MAX) {
 			struct window w = window_of(&A, in, in, 1);
 
-			ack_queue_add(&q, &w);
+			ack_queue_add(&q, &w, 0);
 			in++;
 		}
 		check(ack_queue_at(&q, ACK_QUEUE_MAX - 1)->last == in - 1,

@@ -61,7 +61,8 @@ give_key(void)
 static void
 step(void)
 {
-	struct pollfd pfds[FLUSHER_PFDS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+	struct pollfd pfds[FLUSHER_PFDS] = {
+	    {.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
 
 	flusher_step(&f, pfds);
 }
