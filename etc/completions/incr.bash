@@ -48,7 +48,9 @@ _incr_of() {
 		runs='yes'
 		;;
 	'incr-metrics')
-		words='-h --help -V --version'
+		words='-s --serve --open --port-file --no-sandbox -h --help -V --version'
+		with_value='-s --serve'
+		files='--port-file'
 		operand='folder'
 		;;
 	'incr-pgenv')

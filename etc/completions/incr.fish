@@ -137,6 +137,10 @@ complete -c incr-listen -s h -l help -d 'show this and leave'
 complete -c incr-listen -s V -l version -d 'show the version and leave'
 complete -c incr-metrics -f
 complete -c incr-metrics -xa '(__fish_complete_directories)'
+complete -c incr-metrics -s s -l serve -x -d 'serve GET /metrics at host:port or a Unix socket'
+complete -c incr-metrics -l open -d 'also where other hosts reach it'
+complete -c incr-metrics -l port-file -rF -d 'write the TCP port there'
+complete -c incr-metrics -l no-sandbox -d 'keep all rights, for debuggers'
 complete -c incr-metrics -s h -l help -d 'show this and leave'
 complete -c incr-metrics -s V -l version -d 'show the version and leave'
 complete -c incr-pgenv -f

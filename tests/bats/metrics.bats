@@ -515,6 +515,77 @@ crowd='
 	wait_for 5 scrape
 }
 
+# serve_folder ARG...: incr-metrics on a port, $port; its pid is $server
+serve_folder() {
+	background incr-metrics -s 127.0.0.1:0 --port-file ports "$@" 2>log
+	server=$!
+	wait_for 5 test -s ports
+	port=$(cat ports)
+}
+
+@test "incr-metrics serves the folder by itself" {
+	file incr-x-1.prom 1
+	serve_folder
+	wait_for 5 scrape
+	[ "$(scrape)" = "$(cat metrics/incr-x-1.prom)" ]
+	file incr-y-2.prom 2
+	has_both() { [ "$(scrape | grep -c '^incr_a{')" = 2 ]; }
+	wait_for 5 has_both
+	# Each answer ends its connection; there is nothing else; HEAD is taken.
+	exec {tcp}<>"/dev/tcp/127.0.0.1/$port"
+	printf 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n%.0s' 1 2 3 >&$tcp
+	timeout 10 cat <&$tcp >answer
+	exec {tcp}>&-
+	[ "$(grep -c '^HTTP/1.1 ' answer)" = 1 ]
+	[ "$(http_status -m 5 "http://127.0.0.1:$port/health/live")" = 404 ]
+	[ "$(http_status -m 5 -d x "http://127.0.0.1:$port/metrics")" = 405 ]
+	[ "$(http_status -m 5 -I "http://127.0.0.1:$port/metrics")" = 200 ]
+	# It can't write there, nor is it one of those that do.
+	[ "$(ls metrics | wc -l)" = 2 ]
+	kill "$server"
+	wait_for 5 gone "$server"
+	[ ! -s log ]
+}
+
+@test "a folder that goes is said once by its server, and is 503" {
+	serve_folder
+	wait_for 5 scrape
+	rmdir metrics
+	unavailable() { [ "$(http_status -m 5 "http://127.0.0.1:$port/metrics")" = 503 ]; }
+	wait_for 5 unavailable
+	unavailable
+	[ "$(cat log)" = "incr-metrics: $INCR_METRICS_DIR: No such file or directory" ]
+	run -111 incr-metrics -s 127.0.0.1:0
+	[ "$output" = "incr-metrics: $INCR_METRICS_DIR: No such file or directory" ]
+}
+
+@test "of a folder in the place of its own the server leaves for the next start" {
+	background incr-listen 127.0.0.1:0 -- incr-keep metrics -- \
+		incr-metrics --port-file ports 2>log
+	server=$!
+	wait_for 5 test -s ports
+	port=$(cat ports)
+	wait_for 5 scrape
+	mv metrics old
+	mkdir metrics
+	file incr-x-1.prom 1
+	has_new() { scrape | grep -q '^incr_a'; }
+	wait_for 15 has_new
+	grep -q "$INCR_METRICS_DIR: replaced since the start" log
+	kill "$server" # with what it keeps
+	wait_for 10 gone "$server"
+}
+
+@test "a server that incr-listen has opened the socket for" {
+	background incr-listen ./m -- incr-metrics
+	scraped() { curl -fs -m 2 --unix-socket ./m -o /dev/null http://x/metrics; }
+	wait_for 5 scraped
+	run -100 timeout 5 incr-metrics -s :0
+	[ "$output" = 'incr-metrics: :0: reachable from other hosts: needs --open' ]
+	serve_folder -s :0 --open
+	wait_for 5 scrape
+}
+
 @test "a text is made once a second, however often it is asked for" {
 	serve_metrics
 	local i since=${EPOCHREALTIME/./}

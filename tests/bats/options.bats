@@ -185,6 +185,7 @@ nonsense_for() {
 		more=()
 		[ "$p" != incr-rejected ] || more=(count)
 		[ "$p" != incr-serve ] || more=(-l ./s)
+		[ "$p" != incr-metrics ] || more=(-s ./m .)
 		while read -r option arg; do
 			value=$(nonsense_for "$arg")
 			[ "$p$option" != incr-send--key ] || continue # any text
