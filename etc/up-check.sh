@@ -164,7 +164,8 @@ check_caddyfile() {
 	[ -n "$running" ] || check_addresses
 }
 
-# Of Caddy; with HTTPS there is a second port, which redirects.
+# Of Caddy, and of the metrics if their port is told; with HTTPS there is a second
+# port, which redirects.
 check_addresses() {
 	set --
 	set -f
@@ -178,6 +179,7 @@ check_addresses() {
 		esac
 	done
 	set +f
+	[ "$metrics_port" = 0 ] || set -- "$@" -l "127.0.0.1:$metrics_port"
 	[ $# -gt 0 ] || return 0
 	# shellcheck disable=SC3045 # dash has it
 	(

@@ -111,6 +111,24 @@ make_database() {
 	EOF
 }
 
+# The metrics of all parts, also while these stand still.  Whoever serves them
+# reads nothing else.
+up_metrics() {
+	file=$sockets/once/metrics/port
+	start metrics incr-metrics --port-file "$file" "$INCR_METRICS_DIR" ||
+		return
+	ready metrics test -s "$file" || return
+	number=$(head -c 6 "$file")
+	case $number in
+	'' | *[!0-9]*)
+		say "metrics: $file: no port"
+		return 111
+		;;
+	esac
+	INCR_METRICS_URL=http://127.0.0.1:$number/metrics
+	line metrics "$INCR_METRICS_URL"
+}
+
 up_ingests() {
 	n=0
 	upstreams=

@@ -162,7 +162,7 @@ lock_state() {
 
 # Of an incr-up that was killed: its keepers and parts, in order.
 end_leftovers() {
-	for kind in caddy ingest drain redis postgres; do
+	for kind in caddy ingest drain metrics redis postgres; do
 		end_kind "$kind"
 	done
 	remove_sockets
@@ -196,4 +196,43 @@ remove_sockets() {
 	*) return 0 ;;
 	esac
 	[ "$(stat -c %u -- "$old" 2>/dev/null)" != "$me" ] || rm -rf "$old"
+}
+
+# -- what others read there ----------------------------------------------------
+
+# The mark at a URL's end: was_ours.
+write_env() {
+	(
+		umask 077
+		{
+			env_line REDIS_URL "$REDIS_URL" "$own_redis"
+			env_line DATABASE_URL "$DATABASE_URL" "$own_postgres"
+			env_line INCR_METRICS_DIR "$INCR_METRICS_DIR" ''
+			env_line INCR_METRICS_URL "$INCR_METRICS_URL" ''
+			env_line INCR_URL "$INCR_URL" ''
+			[ -z "${INCR_QUEUE:-}" ] ||
+				env_line INCR_QUEUE "$INCR_QUEUE" ''
+			[ -n "${INCR_SITE:-}" ] || no_proxy_line
+			# So that incr-db and its like are found.
+			echo "case :\$PATH: in *:$(quote "$here"):*) ;;" \
+				"*) PATH=$(quote "$here"):\$PATH ;; esac"
+		} >"$state/env.new"
+	) 2>/dev/null && mv "$state/env.new" "$state/env" && return
+	say "$state/env: not written"
+	return 111
+}
+
+# No proxy is asked for localhost.
+no_proxy_line() {
+	# shellcheck disable=SC2016 # of the shell that reads it
+	echo 'case ,${no_proxy-${NO_PROXY-}}, in *,localhost,*) ;;' \
+		'*) export no_proxy="localhost,${no_proxy-${NO_PROXY-}}" ;; esac'
+}
+
+env_line() {
+	echo "export $1=$(quote "$2")${3:+ # its own}"
+}
+
+quote() {
+	printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"
 }

@@ -10,7 +10,7 @@
 # shellcheck disable=SC2154 # set by incr-up
 
 find_users() {
-	kinds='ingest drain caddy'
+	kinds='ingest drain caddy metrics'
 	[ -z "$own_redis" ] || kinds="$kinds redis"
 	[ -z "$own_postgres" ] || kinds="$kinds postgres"
 	[ -n "$is_root" ] || return 0
@@ -81,7 +81,7 @@ capabilities() {
 
 user_of() {
 	case $1 in
-	caddy) echo incr-edge ;;
+	caddy | metrics) echo incr-edge ;;
 	ingest) echo incr-ingest ;;
 	drain) echo incr-drain ;;
 	redis) echo "$redis_user" ;;
@@ -171,14 +171,14 @@ set_variables() {
 #	ingest-N.sock   Caddy (group incr-edge, 0660)
 #	queue/redis/    drains (owner of queue), ingests and Redis (its group)
 #	postgres/       drains (group)
-#	once/KIND/      marks of RUNTIME_DIRECTORY: KIND
+#	once/KIND/      marks of RUNTIME_DIRECTORY: KIND; of metrics the port
 make_sockets() {
 	sockets=$(mktemp -d "$(short_folder)/incr-XXXXXX") || return 111
 	echo "$sockets" >"$run/sockets"
 	(
 		umask 077
 		cd "$sockets" && mkdir -p queue/redis postgres once/ingest \
-			once/drain && chmod 711 . once
+			once/drain once/metrics && chmod 711 . once
 	) || return 111
 	[ -z "$is_root" ] || give_sockets || return 111
 }
@@ -187,7 +187,8 @@ make_sockets() {
 # put a link in its place.
 give_sockets() (
 	cd "$sockets" &&
-		chown incr-ingest once/ingest && chown incr-drain once/drain || exit
+		chown incr-ingest once/ingest && chown incr-drain once/drain &&
+		chown incr-edge once/metrics || exit
 	[ -z "$own_redis" ] || {
 		chown "$redis_user:" queue/redis && chmod 711 queue/redis
 	} || exit

@@ -88,8 +88,8 @@ _incr_of() {
 		operand='folder'
 		;;
 	'incr-up')
-		words='--ingests --drains --port --state --maxmemory --tokens --open --check --rest --resume -h --help -V --version'
-		with_value='--ingests --drains --port --maxmemory'
+		words='--ingests --drains --port --state --metrics-port --maxmemory --tokens --open --check --rest --resume -h --help -V --version'
+		with_value='--ingests --drains --port --metrics-port --maxmemory'
 		files='--tokens'
 		folders='--state'
 		;;

@@ -458,6 +458,8 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 	background incr-listen "127.0.0.1:$port" -- sleep 60
 	wait_for 5 listens "$port"
 	finds 100 "error: 127.0.0.1:$port: Address already in use" "${up[@]}"
+	finds 100 "error: 127.0.0.1:$port: Address already in use" \
+		incr-up --port "$(free_port)" --metrics-port "$port" --state "$PWD/state"
 	INCR_SITE='a{b' finds 100 'error: Caddyfile: ' "${up[@]}" --open
 	PG_BIN=/nowhere finds 100 \
 		'error: programs: not found: /nowhere/postgres /nowhere/initdb' "${up[@]}"

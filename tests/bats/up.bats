@@ -60,7 +60,7 @@ teardown() { up_teardown; }
 
 @test "wrong options end it with 100, in one line" {
 	for wrong in --no-such-option '--port 0' '--port x' '--ingests 0' \
-		'--drains 65' '--maxmemory 2g5' '--maxmemory x' \
+		'--drains 65' '--metrics-port 65536' '--metrics-port x' '--maxmemory 2g5' '--maxmemory x' \
 		--port operand; do
 		# shellcheck disable=SC2086
 		run -100 incr-up $wrong
@@ -222,6 +222,60 @@ curl_finds() { [ "$(curl -s "http://localhost:$1" || echo $?)" != 7 ]; }
 	from 127.0.0.1 150 | grep -q 429
 	[ "$(from 127.0.0.2 1)" = 202 ]
 	tr '\0' '\n' <"/proc/$(part caddy)/environ" | grep -qx GOGC=400
+	up_stop
+}
+
+@test "the metrics of all parts have one address, which the system gives" {
+	use_given
+	INCR_RATE=1/s:20 up_start
+	# shellcheck source=/dev/null
+	. "$INCR_STATE/env"
+	[[ "$INCR_METRICS_URL" =~ ^http://127\.0\.0\.1:[0-9]+/metrics$ ]]
+	grep -qxE "metrics +$INCR_METRICS_URL" out
+	all_say() {
+		curl -fs -m 5 --noproxy '*' "$INCR_METRICS_URL" >all || return
+		[ "$(grep '^process_start_time_seconds{' all |
+			grep -oE 'program="[a-z-]*"' | sort | uniq -c | wc -l)" = 5 ] &&
+			[ "$(grep -c '^process_start_time_seconds{program="incr-serve"' all)" = 2 ] &&
+			grep -q "^incr_queue_ready{queue=\"$INCR_QUEUE\"" all
+	}
+	wait_for 10 all_say
+	# The user of a node_exporter can read the files, too.
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid 65534 --regid 65534 --clear-groups \
+			cat "$INCR_METRICS_DIR"/incr-*.prom >node
+		grep -q ^incr_queue_ready node
+	fi
+	# Others are there, and the port stays, while no ingest is.
+	kill -STOP $(pgrep -P "$(pgrep -d, -f "incr-keep -p $INCR_STATE/run/ingest-")")
+	kill -9 "$(part metrics)"
+	wait_for 10 curl -fs -m 2 -o all --noproxy '*' "$INCR_METRICS_URL"
+	grep -q '^incr_build_info{.*program="incr-serve"' all
+	kill -CONT $(pgrep -P "$(pgrep -d, -f "incr-keep -p $INCR_STATE/run/ingest-")")
+	# A second system beside it has another one.
+	mkdir second
+	local first=$up other
+	INCR_PORT=$(free_port) background incr-up --state "$PWD/second/state" \
+		--ingests 1 --drains 1 >second/out 2>second/err
+	other=$!
+	wait_for 30 grep -q '^Ctrl-C ends' second/out
+	[ "$(grep -c "^export INCR_METRICS_URL=" second/state/env)" = 1 ]
+	not grep -F "$INCR_METRICS_URL" second/state/env
+	kill "$other"
+	wait "$other"
+	up=$first
+	up_stop
+}
+
+@test "a port of the metrics that is told is the one; one that is taken ends it" {
+	local port
+	use_given
+	port=$(free_port)
+	up_start --ingests 1 --drains 1 --metrics-port "$port"
+	grep -qxF "export INCR_METRICS_URL='http://127.0.0.1:$port/metrics'" "$INCR_STATE/env"
+	INCR_METRICS_PORT=$port INCR_PORT=$(free_port) run -100 incr-up \
+		--state "$PWD/second" --ingests 1 --drains 1
+	[[ "$output" == *"127.0.0.1:$port: Address already in use"* ]]
 	up_stop
 }
 

@@ -37,7 +37,7 @@ each_of_parts() {
 
 user_of() { # KIND
 	case $1 in
-	caddy) echo incr-edge ;;
+	caddy | metrics) echo incr-edge ;;
 	ingest | drain) echo "incr-$1" ;;
 	*) echo "$1" ;;
 	esac
@@ -65,7 +65,7 @@ has_its_groups() { # KIND PID
 	groups=$(of "$2" Groups | xargs -rn 1 getent group | cut -d: -f1 | sort |
 		paste -sd' ')
 	case $1 in
-	caddy | ingest | drain) [ "$groups" = "incr $(user_of "$1")" ] ;;
+	caddy | metrics | ingest | drain) [ "$groups" = "incr $(user_of "$1")" ] ;;
 	redis) [ "$groups" = incr-ingest ] ;; # the folder of its socket
 	postgres) [ -z "$groups" ] ;;
 	esac
