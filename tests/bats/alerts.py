@@ -29,7 +29,7 @@ import sys
 import yaml
 
 # What Prometheus adds to each series, and what it makes itself.
-TARGET = {'job': 'incr', 'instance': '127.0.0.1:9187'}
+TARGET = {'job': 'incr', 'instance': '127.0.0.33:3334'}
 # As Grafana puts them in: all values of a variable.
 VARIABLES = {'__rate_interval': '20s', '__interval': '5s', '__range': '1h',
              'queue': '.*', 'host': '.*'}

@@ -10,7 +10,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	BIN=$BIN PREFIX=$PWD/p "$ROOT/etc/install" incr-serve incr-validate \
 		incr-publish incr-consume incr-flush incr-ingest incr-drain \
-		incr-token incr-listen
+		incr-token incr-listen incr-metrics
 	UNITS=$PWD/p/lib/systemd/system
 	sockets=$(mktemp -d /tmp/incr-units.XXXXXX)
 	# Those of a programs' build are not those of the test.
@@ -55,6 +55,7 @@ exposed() {
 	exposed incr-drain@.service 11
 	exposed incr-rest.service 11
 	exposed incr-once.service 11
+	exposed incr-metrics.service 11
 	for unit in "$UNITS"/*.service; do
 		unit=${unit##*/}
 		[ "$(setting "$unit" LimitCORE)" = 0 ]
@@ -78,6 +79,7 @@ user() { setting "$1" User; }
 	[ "$(user incr-caddy.service)" = incr-edge ]
 	[ "$(user incr-ingest@.service)" = incr-ingest ]
 	[ "$(user incr-drain@.service)" = incr-drain ]
+	[ "$(user incr-metrics.service)" = incr-edge ]
 	[ "$(setting incr-ingest@.socket SocketUser)" = incr-ingest ]
 	[ "$(setting incr-ingest@.socket SocketGroup)" = incr ]
 	[ "$(setting incr-ingest@.socket SocketMode)" = 0660 ]
@@ -124,15 +126,16 @@ user() { setting "$1" User; }
 		awk '/^\.It/ { $1 = ""; gsub(",", ""); status = $0 }
 			/stays down/ { print status }' | xargs)
 	[ "$(tr ' ' '\n' <<<"$down" | sort -n | xargs)" = '100 101 126 127' ]
-	for unit in incr-ingest@.service incr-drain@.service; do
+	for unit in incr-ingest@.service incr-drain@.service incr-metrics.service; do
 		[ "$(setting $unit RestartPreventExitStatus)" = \
 			"$(tr ' ' '\n' <<<"$down" | sort -n | xargs)" ]
 	done
-	for unit in incr-ingest@.service incr-drain@.service incr-caddy.service; do
+	for unit in incr-ingest@.service incr-drain@.service incr-caddy.service \
+		incr-metrics.service; do
 		[ "$(setting $unit Restart)" = always ]
 		[ "$(setting $unit StartLimitIntervalSec)" = 0 ]
 		# What ends in order is not killed before it has: twice --grace.
-		[ "$unit" = incr-caddy.service ] ||
+		[[ "$unit" = incr-@(caddy|metrics).service ]] ||
 			[ "$(setting $unit TimeoutStopSec)" -gt 20 ]
 	done
 }
@@ -204,6 +207,29 @@ order() { setting "$1" After | xargs -n 1; }
 	done
 	printf '%s\n' '-o -w 10 -- -w 10' '-o -w 10 -- -w 10' | cmp - counted
 	[ "$(cat said)" = 'the drains rest; increments wait in the queue' ]
+}
+
+@test "the metrics are served by default, at an address of their own" {
+	local at command
+	setting incr.target Wants | grep -qw incr-metrics.service
+	# All three write where it reads.
+	for unit in incr-ingest@.service incr-drain@.service incr-metrics.service; do
+		setting $unit Environment | tr ' ' '\n' |
+			grep -qx INCR_METRICS_DIR=/run/incr/metrics
+	done
+	at=$(setting incr-metrics.service Environment | grep -o 'INCR_METRICS_LISTEN=.*')
+	at=${at#*=}
+	[[ "$at" == 127.*:* && "$at" != 127.0.0.1:* ]]
+	command=$(setting incr-metrics.service ExecStart)
+	grep -q "^.Li http://$at/metrics" "$ROOT/man/incr.7"
+	# As it says, but for the port, which another test may have.
+	mkdir metrics
+	echo 'a_total 1' >metrics/a.prom
+	at=${at%:*}:$(free_port)
+	INCR_METRICS_LISTEN=$at INCR_METRICS_DIR=$PWD/metrics \
+		background sh -c "exec $command"
+	shown() { [ "$(curl -fs -m 2 "http://$at/metrics")" = 'a_total 1' ]; }
+	wait_for 5 shown
 }
 
 @test "the servers share the rates of clients" {
