@@ -299,6 +299,38 @@ through() { http_status "$@" "http://127.0.0.1:$outer/increment"; }
 }
 turned_away() { [ "$(through -d "$(increment 3)")" = 503 ]; }
 
+# A client of a balancer, which is 127.0.0.1 here, by its address: it spends what
+# it has for minutes; can it?
+spends() {
+	increments 1 1000 | http_status -H "X-Forwarded-For: $1" \
+		--data-binary @- "http://127.0.0.1:$port/increments"
+}
+
+# caddy_for TRUST: Caddy and a server
+caddy_for() {
+	export INCR_TRUST=$1
+	ingest 1 --rate 20/s:20
+	background "$ROOT/etc/run-caddy" "$ROOT/Caddyfile" >caddy.log 2>&1
+	caddy=$!
+	wait_for 10 in_service
+}
+
+@test "a balancer in front is believed if INCR_TRUST names it, and nobody else" {
+	caddy_for 'unix, 127.0.0.1'
+	[ "$(spends 192.0.2.1)" = 202 ]
+	[ "$(spends 192.0.2.1)" = 429 ]
+	[ "$(spends 192.0.2.2)" = 202 ]
+	# What a client wrote in front of its own address is not.
+	[ "$(spends '192.0.2.3, 192.0.2.2')" = 429 ]
+	kill "$caddy"
+	kill -- "-$ingest"
+	wait_for 20 gone "$caddy"
+	wait_for 20 gone "$ingest"
+	caddy_for 'unix 192.0.2.9'
+	[ "$(spends 192.0.2.1)" = 202 ]
+	[ "$(spends 192.0.2.2)" = 429 ]
+}
+
 end_ingests() { pkill -g "$(tr '\n' , <ingests | sed 's/,$//')"; }
 
 @test "Expect: 100-continue is answered once" {
