@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What bash, zsh and fish complete behind the names of the programs.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

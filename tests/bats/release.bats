@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # One version in all files, and a workflow that does what .ci/run does.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

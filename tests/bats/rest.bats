@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Drains of incr-up that rest, and what it says when nothing drains.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 load up

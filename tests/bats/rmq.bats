@@ -3,6 +3,7 @@
 # the way back, backups.  Its commands run in their order; a worker in Go is
 # what it does in Redis and Postgres.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 
