@@ -54,10 +54,7 @@ worst() {
 
 # The same place as find_state, which makes it; there is what is there of it.
 look_state() {
-	if [ -z "$state" ]; then
-		state=$PWD/var
-		[ -z "$is_root" ] || state=/var/lib/incr
-	fi
+	name_state
 	[ "${state#/}" != "$state" ] || state=$PWD/$state
 	there=$state
 	while [ ! -e "$there" ] && [ ! -L "$there" ]; do

@@ -17,6 +17,7 @@ order_limit=90 # seconds for a running incr-up to obey: --grace of a drain, twic
 
 # Returns when the drains have ended, or are started; never to its caller.
 give_order() {
+	[ -z "$dry" ] || die "--$order: not with --check"
 	name_state
 	[ -e "$state/lock" ] || die "$state: no system of incr-up"
 	find_state
@@ -26,18 +27,37 @@ give_order() {
 	esac
 	turn=0
 	while find_holder; do
-		! is_obeyed || exit 0
+		! is_obeyed || say_obeyed
 		[ "$turn" -lt $((order_limit * 10)) ] || {
 			say "drains: pid $holder does not obey, see its messages"
 			exit 111
 		}
 		# Again and again: what it was doing may have hidden one.
-		[ $((turn % 10)) != 0 ] || kill -s USR1 "$holder" 2>/dev/null || :
+		[ $((turn % 10)) != 0 ] || ask_holder
 		turn=$((turn + 1))
 		sleep 0.1
 	done
+	[ "$order" = resume ] || end_left_drains
 	say "$state: incr-up does not run; this holds from its next start on"
 	exit 0
+}
+
+# SIGUSR1 would end an incr-up of release 0.1.0, which has no such file, and one
+# that has not made it yet will look at STATE/rest.
+ask_holder() {
+	[ ! -e "$run/drains" ] || kill -s USR1 "$holder" 2>/dev/null || :
+}
+
+say_obeyed() {
+	[ "$order" = resume ] && [ -n "$why" ] || exit 0
+	say "drains: $why: nothing drains the queue"
+	exit 1
+}
+
+# Those of an incr-up that was killed go on without it.  None starts meanwhile.
+end_left_drains() {
+	lock_state
+	end_kind drain
 }
 
 note_rest() {
@@ -60,7 +80,7 @@ find_holder() {
 is_obeyed() {
 	why_nothing_drains
 	case $order:$why in
-	rest:'at rest since '*) ;;
+	rest:'at rest since '* | rest:'none ('*) ;;
 	resume:'at rest since '* | rest:*) return 1 ;;
 	esac
 	[ -e "$run/drains" ]
@@ -141,7 +161,7 @@ obey() {
 	if [ -e "$state/rest" ] && [ -z "$resting" ]; then
 		stop drain
 		forget_drains
-		[ "$stops" != 0 ] || begin_rest || return
+		begin_rest || return
 	elif [ ! -e "$state/rest" ] && [ -n "$resting" ]; then
 		say 'drains: going on'
 		up_drains || return
