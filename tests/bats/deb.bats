@@ -97,6 +97,73 @@ rules() { env -u MAKEFLAGS -u MAKELEVEL make -s -f debian/rules "$@"; }
 	done
 }
 
+# A stand-in for systemctl, which says what has FAILED and what is ACTIVE, and
+# for deb-systemd-invoke, which notes what it is asked.
+stand_ins() {
+	mkdir m
+	cat >m/systemctl <<-'EOF'
+	#!/bin/sh
+	case " $* " in
+	*' is-active '*) case " $ACTIVE " in *" ${3} "*) ;; *) exit 3 ;; esac ;;
+	*' list-units '*)
+		for last; do :; done
+		printf '%s loaded failed\n' $FAILED | grep "^${last%%[@.]*}[@.]" || :
+		;;
+	esac
+	EOF
+	printf '#!/bin/sh\necho "$@" >>asked\n' >m/deb-systemd-invoke
+	chmod +x m/*
+	PATH=$PWD/m:$PATH
+	: >asked
+}
+
+@test "an upgrade restarts what runs, or has failed, and no drain that rests" {
+	stand_ins
+	# systemd runs, for the script alone.
+	sed "s:/run/systemd/system:$PWD:" "$ROOT/debian/incr.postinst" >postinst
+	export FAILED='incr-ingest@2.service incr-drain@1.service incr-metrics.service'
+	export ACTIVE='incr-ingests.target incr-drains.target incr.target'
+	sh -e postinst configure ''
+	[ ! -s asked ]
+	sh -e postinst configure 0.1.0
+	printf '%s\n' "try-restart incr-ingest@*.service" \
+		"try-restart incr-drain@*.service" \
+		'try-restart incr-metrics.service' 'restart incr-ingest@2.service' \
+		'restart incr-drain@1.service' 'restart incr-metrics.service' |
+		diff - asked
+	: >asked
+	ACTIVE='incr-ingests.target' sh -e postinst configure 0.1.0
+	[ "$(grep '^restart' asked)" = 'restart incr-ingest@2.service' ]
+}
+
+@test "removed, all is stopped; purged are links and files of incr alone" {
+	local file
+	stand_ins
+	mkdir -p s/incr.target.wants s/incron.service.wants s/x.wants etc/incr lib/incr{,-caddy} run/incr
+	ln -s /dev/null s/incr.target.wants/incr-drain@7.service
+	ln -s /dev/null s/x.wants/incr.target
+	ln -s /dev/null s/incron.service
+	touch s/incr-drain@.service etc/incr/{tokens,env,mine} lib/incr/counts
+	for file in prerm postrm; do
+		sed -e "s:/run/systemd/system:$PWD:; s:/etc/systemd/system:$PWD/s:g" \
+			-e "s:/etc/incr:$PWD/etc/incr:g; s:/var/lib:$PWD/lib:g" \
+			-e "s:/run/incr:$PWD/run/incr:g" \
+			-e "s:#UNITS#:'incr-drain@*.service' 'incr.target':" \
+			"$ROOT/debian/incr.$file" >"$file"
+	done
+	sh -e prerm upgrade
+	[ ! -s asked ]
+	sh -e prerm remove
+	printf '%s\n' 'stop incr.target' 'stop incr-drain@*.service incr.target' |
+		diff - asked
+	sh -e postrm remove
+	[ -e etc/incr/tokens ] && [ -L s/x.wants/incr.target ]
+	run -0 sh -e postrm purge
+	[ "$output" = "incr: $PWD/lib/incr, the state of incr-up, is left; it has counts" ]
+	find s etc lib run | sort | xargs >left
+	[ "$(cat left)" = 'etc etc/incr etc/incr/mine lib lib/incr lib/incr/counts run s s/incr-drain@.service s/incron.service s/incron.service.wants s/x.wants' ]
+}
+
 @test "enabling incr.target enables what Caddy expects, and the drains" {
 	local also n
 	also=$(sed -n 's/^Also=//p' "$ROOT/etc/incr.target" | xargs)
@@ -151,9 +218,9 @@ rules() { env -u MAKEFLAGS -u MAKELEVEL make -s -f debian/rules "$@"; }
 
 # A tree with a stand-in for dpkg-buildpackage, which notes what it sees.
 small_tree() {
-	mkdir -p t/etc t/build/old t/var t/.git t/bin m
+	mkdir -p t/etc t/build/old t/var t/.git t/bin t/secrets m
 	cp "$ROOT/etc/deb" t/etc
-	touch t/incr_0.0.1_amd64.deb t/var/x t/.git/x t/bin/incr-up
+	touch t/incr_0.0.1_amd64.deb t/secrets/x t/var/x t/.git/x t/bin/incr-up
 	cat >m/dpkg-buildpackage <<-EOF
 	#!/bin/sh
 	echo told
