@@ -87,8 +87,8 @@ look() {
 	}
 }
 
-# Of the rows of each look, which ends with a dot (one that failed with nothing), those that are new, or of
-# the keys that were given all in the first look.
+# Of the rows of each look, those that are new; of the first look at keys that
+# were given, all.  A look ends with a dot, one that failed with an empty line.
 print_changes() {
 	at=1
 	terminal=

@@ -106,6 +106,27 @@ tree() {
 	[ "$(grep -c '^[<>]' differences)" = 1 ]
 }
 
+@test "initdb: role and password are those of the URL, in no argument" {
+	local end
+	mkdir path
+	cat >path/psql <<-'END'
+	#!/bin/sh
+	echo "$ROLE $PASSWORD" >variables
+	echo "$*" >arguments
+	cat >input
+	END
+	chmod +x path/psql
+	sed "s:/run/secrets:$PWD:" "$ROOT/etc/initdb" >initdb
+	for end in '' '\n'; do
+		rm -f variables
+		# shellcheck disable=SC2059
+		printf "postgresql://incr-drain:pa55@postgres:5432/incr$end" >database_url
+		PATH=$PWD/path:$PATH sh initdb
+		[ "$(cat variables)" = 'incr-drain pa55' ]
+		not grep -q pa55 arguments input
+	done
+}
+
 engine() {
 	for name; do
 		printf '#!/bin/sh\necho "${0##*/} $*"\n' >"path/$name"
