@@ -41,14 +41,14 @@ rules() { env -u MAKEFLAGS -u MAKELEVEL make -s -f debian/rules "$@"; }
 	grep -qx '3.0 (native)' "$ROOT/debian/source/format"
 }
 
-@test "all that make install installs is in the package, and three conffiles" {
+@test "all that make install installs is in the package, and four conffiles" {
 	stage
 	(cd debian/incr && find . ! -type d | sed 's/^\.//') | sort >files
 	while IFS= read -r name; do
 		[ -d "debian/incr$name" ] || echo "$name"
 	done <installed |
 		grep -vx -e /usr/share/incr/installed -e /usr/lib/systemd >wanted
-	printf '/etc/incr/%s\n' drain edge ingest >>wanted
+	printf '/etc/incr/%s\n' drain edge ingest metrics >>wanted
 	sort wanted | diff - files
 	[ "$(wc -l <files)" -gt 50 ]
 	[ -z "$(find debian/incr/usr/lib -path '*systemd*')" ]
