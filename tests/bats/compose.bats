@@ -173,6 +173,7 @@ compose() {
 	        print("rights", s["read_only"], s["cap_drop"], s["security_opt"])
 	        print("keep", *s["command"][:5])
 	        print("command", *s["command"][5:])
+	        print("may", name, s["user"], *s["networks"], *s.get("secrets", []))
 	    print("restart", s["restart"])
 	    print("grace", s["stop_grace_period"])
 	    for volume in s["volumes"]:
@@ -217,6 +218,18 @@ compose() {
 	done < <(grep ^service facts)
 	[ "$(sed -n 's/^volume //p' facts | sort -u | xargs)" = \
 		"$(sed -n 's/^volumes //p' facts)" ]
+}
+
+@test "compose.yaml: each part is its own user, and learns and reaches what it needs" {
+	compose | sed -n 's/^may //p' | sort >may
+	diff - may <<-'END'
+	caddy 10001 edge
+	drain-1 10003 back redis_url database_url
+	drain-2 10003 back redis_url database_url
+	ingest-1 10002 back redis_url
+	ingest-2 10002 back redis_url
+	END
+	grep -q 'edge:10001 ingest:10002 drain:10003' "$ROOT/Containerfile"
 }
 
 @test "compose.yaml: rights, restarts, the order of the end, loopback" {
