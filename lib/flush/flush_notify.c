@@ -33,7 +33,8 @@ flush_notify_tick(const struct flusher *f, bool stopping)
 
 	if (notify_off())
 		return IO_FOREVER;
-	stuck = !stopping && !f->ended && pulse_stands(&consumer, now_ms);
+	/* It is looked at to the end, since the next look is waited for. */
+	stuck = pulse_stands(&consumer, now_ms) && !stopping && !f->ended;
 	ready = ready || (greeted && f->from_consumer) ||
 		now_ms >= notify_ready_due();
 	if (stopping || f->ended)

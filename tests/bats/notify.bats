@@ -52,6 +52,33 @@ last_status() { [[ "$(grep ^STATUS= told | tail -n 1)" == STATUS=$1 ]]; }
 	[ ! -s err ]
 }
 
+# slept PID: how often it has waited for something
+slept() { awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$1/status"; }
+slept_since() { [ "$(slept "$1")" -gt "$2" ]; }
+
+@test "incr-drain: while it stops it sleeps between two signs of life" {
+	local main
+	use_redis
+	use_postgres
+	background "$BIN/incr-drain" -- -i 0.3
+	main=$!
+	wait_for 10 told READY=1
+	lock increments
+	increment 3 | put_stdin
+	wait_for 10 waits_for_lock
+	kill "$main"
+	wait_for 10 told STOPPING=1
+	# Longer than between two looks at incr-consume.
+	fed_again
+	fed_again
+	fed_again
+	fed_again
+	fed_again
+	wait_for 10 slept_since "$main" $(($(slept "$main") + 5))
+	unlock
+	wait_for 10 gone "$main"
+}
+
 @test "incr-drain: an outage is no failed start, and told in the status" {
 	local main
 	export REDIS_URL=unix://$PWD/none
