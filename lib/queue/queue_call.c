@@ -202,7 +202,8 @@ queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
 	q->done = QUEUE_CALL_NONE;
 	q->confirming = false;
 	q->n_keys = n_keys;
-	session_expect(q->session, queue_call_is_large(call));
+	session_expect(
+	    q->session, queue_call_is_large(call), call == QUEUE_CALL_MEASURE);
 	return session_eval(
 	    q->session, calls[call].script, n_keys, &q->args, more);
 }
@@ -213,7 +214,8 @@ queue_call_command(struct queue *q, enum queue_call call)
 	q->call = call;
 	q->done = QUEUE_CALL_NONE;
 	q->confirming = false;
-	session_expect(q->session, queue_call_is_large(call));
+	session_expect(
+	    q->session, queue_call_is_large(call), call == QUEUE_CALL_MEASURE);
 	return session_command(q->session, &q->args);
 }
 

@@ -299,7 +299,8 @@ replied(struct session *s, struct redis_reply *reply)
 	if (error == NULL) {
 		s->reply = reply;
 		s->served = true;
-		once_note(&s->once, ONCE_WORK);
+		if (!s->aside)
+			once_note(&s->once, ONCE_WORK);
 		session_call_enter(s, READY, IO_FOREVER);
 		s->status.maxmemory = s->handshake.maxmemory;
 		if (s->handshake.unfit)
@@ -323,7 +324,10 @@ replied(struct session *s, struct redis_reply *reply)
 	switch (server_info_call_error(s->status.why)) {
 	case FIT: break;
 	case UNFIT_NOW: lose(s); break;
-	case UNFIT_FOR_EVER: fault(s, s->once.was[ONCE_WORK]); break;
+	case UNFIT_FOR_EVER:
+		if (!s->aside)
+			fault(s, s->once.was[ONCE_WORK]);
+		break;
 	}
 	return SESSION_REFUSED;
 }

@@ -110,8 +110,10 @@ void session_move_on(struct session *s);
 
 /* -- calls --------------------------------------------------------------- */
 
-/* May the replies to calls from now on have more than REDIS_SMALL_BYTES? */
-void session_expect(struct session *s, bool large);
+/* Of the calls from now on: may their replies have more than REDIS_SMALL_BYTES?
+ * Are they aside of what we are there for?  Then neither their success nor
+ * their want of a permission says anything about the configuration. */
+void session_expect(struct session *s, bool large, bool aside);
 
 /*
  * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args

@@ -98,9 +98,10 @@ session_command(struct session *s, const struct resp_args *args)
 }
 
 void
-session_expect(struct session *s, bool large)
+session_expect(struct session *s, bool large, bool aside)
 {
 	s->large = large;
+	s->aside = aside;
 }
 
 /* The reply stays; the call was sent, and will not be again. */

@@ -53,6 +53,7 @@ struct session {
 	struct handshake handshake;
 	bool looks;       /* a look stands in front of the call */
 	bool large;       /* the reply to the call may be */
+	bool aside;       /* the call is not what we are there for */
 	int64_t begun_ms; /* when it was sent */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
 	struct redis_reply *reply;

@@ -160,6 +160,31 @@ publisher() {
 	quiet log
 }
 
+# What measuring shows is no proof that the rest is right, nor that it is wrong.
+@test "a Redis user who lacks the keys to be measured, or only has those" {
+	own_redis
+	export INCR_QUEUE=q
+	rcli acl setuser user on '>secret' '~rmq::queues' \
+		'~rmq::queue::\[q\]::ready' '~incr::queue::*' '&*' +@all
+	REDIS_URL=unix://user:secret@$OWN_REDIS/redis.sock publisher in 2>log
+	denied() { rcli acl log | grep -q '\[q\]::rejected'; }
+	wait_for 5 denied
+	increment 1 >&$fd
+	wait_for 5 has_ready 1
+	[ -z "$(incr-metrics | grep '^incr_queue_ready')" ]
+	exec {fd}>&-
+	wait_for 5 gone $!
+	quiet log
+	rcli acl setuser user resetkeys '~rmq::queue::*' '~incr::queue::\[q\]::consumer*' \
+		'~incr::queue::\[q\]::totals' '~incr::queue::\[q\]::emptied'
+	REDIS_URL=unix://user:secret@$OWN_REDIS/redis.sock run -100 incr-publish < <(
+		wait_for 5 grep -qs '^incr_queue_ready' "metrics/incr-queue-q.prom"
+		increment 1
+		wait_for 5 false
+	)
+	[[ $output == 'incr-publish: redis: NOPERM '* ]]
+}
+
 # -- the files --------------------------------------------------------------------
 
 @test "others can read its file, whatever the umask" {
