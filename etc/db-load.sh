@@ -23,9 +23,11 @@ load() {
 	failed=0
 	incr-flush --load "$id:$lines" --grace 0 --max-keys 50000 \
 		${url+-d "$url"} <"$file" || failed=$?
+	# Also where that failed: typed again, it would be another file.
+	now=$(sha256sum <"$file") || exit 111
+	[ "$now" = "$digest" ] ||
+		die 100 "$1: has changed while it was read; lines of what it was may be counted, as $id"
 	[ "$failed" -le 1 ] || exit "$failed"
-	[ "$(sha256sum <"$file")" = "$digest" ] ||
-		die 111 "$1: has changed while it was read; what it was is counted in part"
 	after=$(loaded_lines) || exit
 	printf '%s of %s lines loaded, %s of them before\n' "$after" "$lines" \
 		"$before" 2>/dev/null || die 111 "stdout: not written"
