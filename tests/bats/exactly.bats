@@ -290,6 +290,20 @@ looked() { [ "$(statements 'skip locked), seen as')" -ge "$1" ]; }
 	[[ $stderr != *dead* ]]
 }
 
+@test "dead letters of the minute after the first are said at the end" {
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" evil
+	background "$BIN/incr-drain" -- -i 0.1 2>"$DIR/err"
+	wait_for 10 grep -q ': 1 new dead letter; ' "$DIR/err"
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::ready" evil 'evil too'
+	wait_for 10 eval '[ "$(rejected)" = 3 ]'
+	no_news() { [ "$(grep -c 'dead letter' "$DIR/err")" = 1 ]; }
+	no_news
+	kill $!
+	wait_for 10 gone $!
+	[ "$(grep -o '[0-9]* new dead letters*' "$DIR/err" | xargs)" = \
+		'1 new dead letter 2 new dead letters' ]
+}
+
 @test "dead letters go to the rejected list byte for byte, status 1" {
 	increment 1 | incr-publish
 	printf 'no\tjson\377\nx' | rcli -x lpush "rmq::queue::[$INCR_QUEUE]::ready"

@@ -88,6 +88,13 @@ check_batches(void)
 	IS(25, 45, 39, 14, 20, 40.5);
 	/* The batch is acknowledged: what is in ready came later. */
 	IS(16, 46, 39, 15, 20, -1);
+	/* It is as old at each later look, though nothing else waits. */
+	forget();
+	IS(0, 10, 0, 0, 10, -1);
+	IS(1, 11, 0, 9, 10, -1);
+	IS(5, 15, 0, 9, 10, -1);
+	for (int at = 17; at <= 20; at++)
+		IS(at - 10, at, 9, 0, 16, 16);
 }
 
 static void
@@ -103,6 +110,13 @@ check_others(void)
 	IS(3, 13, 0, 3, 10, -1);
 	IS(0, 14, 0, 0, 10, -1);
 	IS(1, 15, 0, 1, 10, -1);
+	/* They took eight, five came, and they took two: with that, all that
+	 * was there at the first look. */
+	forget();
+	IS(0, 10, 0, 10, -1, -1);
+	IS(1, 11, 0, 2, -1, -1);
+	IS(2, 12, 0, 7, -1, -1);
+	IS(2, 13, 0, 5, -1, -1);
 }
 
 static void
