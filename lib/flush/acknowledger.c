@@ -62,7 +62,8 @@ acknowledger_wait(const struct acknowledger *a, struct pollfd *ret_pfd)
 
 	due_ms = task_queue_due(&a->tasks, idle, due_ms, now_ms);
 	if (idle) {
-		due_ms = num_min(due_ms, next_acknowledge(a));
+		if (!task_queue_has(&a->tasks, ACKNOWLEDGER_ACKNOWLEDGE))
+			due_ms = num_min(due_ms, next_acknowledge(a));
 		due_ms = num_min(due_ms, next_mark(a));
 		due_ms = num_min(due_ms, next_round(a));
 		due_ms = num_min(due_ms, a->keeping.due_ms);

@@ -27,6 +27,12 @@ task_queue_remove(struct task_queue *q, unsigned task)
 	q->failed &= ~(UINT32_C(1) << task);
 }
 
+bool
+task_queue_has(const struct task_queue *q, unsigned task)
+{
+	return (q->waiting >> task & 1) != 0;
+}
+
 unsigned
 task_queue_next(const struct task_queue *q, int64_t now_ms)
 {

@@ -57,6 +57,9 @@ void task_queue_init(struct task_queue *q, int64_t now_ms);
 void task_queue_add(struct task_queue *q, unsigned task);
 void task_queue_remove(struct task_queue *q, unsigned task);
 
+/* Does it wait, or is it under way?  Then task_queue_due has its time. */
+bool task_queue_has(const struct task_queue *q, unsigned task);
+
 /* The task that may begin at now_ms on an idle connection. */
 unsigned task_queue_next(const struct task_queue *q, int64_t now_ms);
 

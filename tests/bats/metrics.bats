@@ -160,8 +160,8 @@ publisher() {
 	quiet log
 }
 
-# What measuring shows is no proof that the rest is right, nor that it is wrong.
-@test "a Redis user who lacks the keys to be measured, or only has those" {
+# That it may not measure is no proof that the rest is wrong.
+@test "a Redis user who lacks a key to be measured publishes all the same" {
 	own_redis
 	export INCR_QUEUE=q
 	rcli acl setuser user on '>secret' '~rmq::queues' \
@@ -175,14 +175,6 @@ publisher() {
 	exec {fd}>&-
 	wait_for 5 gone $!
 	quiet log
-	rcli acl setuser user resetkeys '~rmq::queue::*' '~incr::queue::\[q\]::consumer*' \
-		'~incr::queue::\[q\]::totals' '~incr::queue::\[q\]::emptied'
-	REDIS_URL=unix://user:secret@$OWN_REDIS/redis.sock run -100 incr-publish < <(
-		wait_for 5 grep -qs '^incr_queue_ready' "metrics/incr-queue-q.prom"
-		increment 1
-		wait_for 5 false
-	)
-	[[ $output == 'incr-publish: redis: NOPERM '* ]]
 }
 
 # -- the files --------------------------------------------------------------------
