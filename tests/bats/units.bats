@@ -172,6 +172,17 @@ order() { setting "$1" After | xargs -n 1; }
 	done
 }
 
+@test "the Debian that tests/long/systemd boots gets packages, by name" {
+	cd "$ROOT"
+	eval "$(sed -n '/^packages() {$/,/^}$/p' tests/long/systemd)"
+	packages >"$BATS_TEST_TMPDIR/packages"
+	cd "$BATS_TEST_TMPDIR"
+	not grep -vxE '[a-z0-9][a-z0-9.+-]+' packages
+	for package in redis-server postgresql-15 caddy curl systemd-sysv; do
+		grep -qx "$package" packages
+	done
+}
+
 @test "ingests, drains and Caddy say when they are ready; two are watched" {
 	local unit
 	for unit in incr-ingest@.service incr-drain@.service incr-caddy.service; do
@@ -272,8 +283,11 @@ order() { setting "$1" After | xargs -n 1; }
 
 # reload: what `systemctl reload` does to $main
 reload() {
-	MAINPID=$main sh -c "$(setting incr-ingest@.service ExecReload |
-		sed "s/^[^']*'//; s/'\$//")"
+	local command
+	while IFS= read -r command; do
+		MAINPID=$main sh -c "$command" || return
+	done < <(setting incr-ingest@.service ExecReload |
+		sed "s/^[^']*'//; s/'\$//")
 }
 
 @test "a reload reads the tokens again; without any it does nothing" {
@@ -292,6 +306,13 @@ reload() {
 	[ -z "$output" ]
 	INCR_TOKENS=missing run -100 reload
 	[ ! -e hung-up ]
+	# Started without tokens, a server ends at SIGHUP: it gets none.
+	background sleep 600
+	main=$!
+	p/bin/incr-token --tokens others new shop >token
+	INCR_TOKENS=others run -1 reload
+	[ "$output" = 'INCR_TOKENS: not there when it was started; restart it' ]
+	kill -0 "$main"
 }
 
 # front: what incr-caddy.service starts, with these in the environment
