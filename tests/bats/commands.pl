@@ -4,10 +4,10 @@
 #	PAGE TAB KIND TAB COMMAND
 #
 # KIND is the mark of the block that has the command (run, serve, redis, cron,
-# up, fresh, systemd, debian, alerts), or none.  In a page of man a block is .Bd
-# -literal, marked by a comment before it; in a page in Markdown it is fenced and
-# marked by <!-- run -->.  Each line of a marked block, and of a fence that says
-# sh, is a command; elsewhere (blocks without a mark, .Ql, .Dl, .Ic and .Li, text
+# up, fresh, systemd, debian, alerts, hosts, restart), or none.  In a page of man
+# a block is .Bd -literal, marked by a comment before it; in a page in Markdown it
+# is fenced and marked by <!-- run -->.  Each line of a marked block, and of a
+# fence that says sh, is a command; elsewhere (blocks without a mark, .Ql, .Dl, .Ic and .Li, text
 # in backquotes) it is one if its first word is: a program, an executable file of
 # the tree, or a word of the list below.  A fence of another language has none.
 use strict;
@@ -89,7 +89,7 @@ sub of_man {
 				push @lines, man_text($_);
 			}
 		} elsif (/^\.Bd .*-literal/) {
-			$in = $last =~ /^\.\\" (run|serve|fresh|redis|cron|up|systemd|debian|alerts)$/ ? $1 : 'none';
+			$in = $last =~ /^\.\\" (run|serve|fresh|redis|cron|up|systemd|debian|alerts|hosts|restart)$/ ? $1 : 'none';
 			@lines = ();
 		} elsif (/^\.(?:.* )?(Ql|Dl|Ic|Li) (.*)/) {
 			my $text = man_text($2);
