@@ -115,7 +115,7 @@ notify_status(const char *text)
 {
 	size_t i = 0;
 
-	for (; text[i] != '\0' && i < STATUS_MAX - 1; i++)
+	for (; i < STATUS_MAX - 1 && text[i] != '\0'; i++)
 		n.status[i] =
 		    (unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~'
 			? '?'

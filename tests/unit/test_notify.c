@@ -72,8 +72,8 @@ nobody(void)
 {
 	static const char *const wrong[] = {"x", "/", "@", "/none/at/all",
 	    "@incr-test-nobody",
-	    "/a/name/of/more/than/108/bytes/a/name/of/more/than/108/bytes/"
-	    "a/name/of/more/than/108/bytes/a/name/of/more/than/108/bytes"};
+	    ("/a/name/of/more/than/108/bytes/a/name/of/more/than/108/bytes/"
+	     "a/name/of/more/than/108/bytes/a/name/of/more/than/108/bytes")};
 
 	unsetenv("NOTIFY_SOCKET");
 	check(notify_open() == 0, "none");
