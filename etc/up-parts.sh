@@ -172,9 +172,31 @@ name_site() {
 	INCR_URL=http://localhost:$port/increment
 }
 
+# The status page has a port of loopback that is free, or that was told.
+find_page() {
+	page_port=${INCR_PAGE_PORT:-0}
+	case $page_port in
+	*[!0-9]* | ??????*)
+		say "INCR_PAGE_PORT: $page_port: not a number from 0 to 65535"
+		return 100
+		;;
+	esac
+	# shellcheck disable=SC2016 # of the command that has the socket as 3
+	page_port=$(incr-listen "127.0.0.1:$page_port" -- sh -c '
+		exec awk -v "name=$(readlink "/proc/$$/fd/3")" \
+			"\"socket:[\" \$10 \"]\" == name { print \$2 }" \
+			/proc/net/tcp') || return 100
+	page_port=$((0x${page_port#*:}))
+	INCR_PAGE_URL=http://127.0.0.1:$page_port/
+}
+
 up_caddy() {
 	own caddy "$state/caddy" || return
+	find_page || return
+	page_from=${INCR_METRICS_URL#http://}
 	start caddy env GOGC=400 INCR_SITE="$site" INCR_BIND="$bind" \
+		INCR_PAGE_PORT="$page_port" INCR_PAGE_BIND=127.0.0.1 \
+		INCR_PAGE_FROM="${page_from%/metrics}" \
 		INCR_UPSTREAMS="$upstreams" \
 		XDG_DATA_HOME="$state" XDG_CONFIG_HOME="$state" \
 		"$run_caddy" "$caddyfile" || return
@@ -184,7 +206,8 @@ up_caddy() {
 		ready caddy curl -fs --noproxy '*' --max-time 1 \
 			"http://127.0.0.1:$port/health/ready" || return
 	fi
-	line caddy "${INCR_URL%/increment}"
+	ready caddy curl -fs --noproxy '*' --max-time 1 "$INCR_PAGE_URL" || return
+	line caddy "${INCR_URL%/increment}" && line page "$INCR_PAGE_URL"
 }
 
 # 7 is a refused connect; every other failure has found somebody.

@@ -209,6 +209,7 @@ write_env() {
 			env_line DATABASE_URL "$DATABASE_URL" "$own_postgres"
 			env_line INCR_METRICS_DIR "$INCR_METRICS_DIR" ''
 			env_line INCR_METRICS_URL "$INCR_METRICS_URL" ''
+			env_line INCR_PAGE_URL "$INCR_PAGE_URL" ''
 			env_line INCR_URL "$INCR_URL" ''
 			[ -z "${INCR_QUEUE:-}" ] ||
 				env_line INCR_QUEUE "$INCR_QUEUE" ''

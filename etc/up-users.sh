@@ -244,7 +244,8 @@ is_reachable() {
 		as "$kind" sh -c 'for file; do
 			[ -r "$file" ] || exit
 			[ "$file" = "$1" ] || [ -x "$file" ] || exit
-			done' - "$caddyfile" "$run_caddy" "$programs"/incr-* || return
+			done' - "$caddyfile" "$run_caddy" "${run_caddy%/*}/dashboard/page" \
+			"$programs"/incr-* || return
 	done
 }
 
@@ -252,7 +253,9 @@ copy_programs() {
 	programs=$state/programs/bin
 	share=$state/programs/share/incr
 	rm -rf "$state/programs"
-	(umask 022 && mkdir -p "$programs" "$share") &&
+	(umask 022 && mkdir -p "$programs" "$share/dashboard" &&
+		cp -R "$parts/dashboard/page" "$share/dashboard" &&
+		chmod -R go=rX "$share/dashboard") &&
 		install -m 755 "$here"/incr-* "$programs" &&
 		install -m 755 "$run_caddy" "$share" &&
 		install -m 644 "$caddyfile" "$schema" "$share" || return

@@ -38,6 +38,8 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 		share/incr/prometheus/prometheus.yml \
 		share/incr/prometheus/incr.rules.yml \
 		share/incr/dashboard/grafana.json \
+		share/incr/dashboard/page/index.html \
+		share/incr/dashboard/page/uplot-1.6.32/LICENSE \
 		share/man/man7/incr.7; do
 		[ -s "stage/opt/x/$file" ]
 	done
