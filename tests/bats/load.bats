@@ -73,8 +73,17 @@ until_done() {
 	done
 }
 
+# Each statement takes ten milliseconds at least.
+slow_statements() {
+	sql "create function slow() returns trigger language plpgsql as
+			'begin perform pg_sleep(0.01); return null; end';
+		create trigger slow after insert on increments
+			for each statement execute function slow()"
+}
+
 @test "killed at any time and typed again, each line is counted once" {
 	many 3000 >file
+	slow_statements
 	until_done incr-flush --load "$ID:3000"
 	[ "$kills" -ge 2 ]
 	[ "$(sum_of_all)" = $((3000 * 3001 / 2)) ]

@@ -129,6 +129,8 @@ def is_under_load():
     until('a fresh page', lambda: state().startswith('fresh: '))
     until('rates', lambda: (numbers()['in'] or 0) > 0 and (numbers()['out'] or 0) > 0)
     until('a statement', lambda: numbers()['statement'] and numbers()['keys'])
+    # What comes with a statement has its rate after some of them.
+    until('out as in', lambda: numbers()['out'] > 0.7 * numbers()['in'], 60)
     first, began, shown = sum(values('incr_published_total')), time.monotonic(), []
     while time.monotonic() < began + 20:
         shown.append(numbers())
