@@ -2,6 +2,7 @@
 # The clients of docs/clients.md: whatever happens to a request, its increment
 # is counted once, and what is refused is not repeated.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

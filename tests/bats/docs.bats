@@ -8,6 +8,7 @@
 # (up.bats).  Every other command line of a page runs, too, or commands.not says
 # why it does not.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

@@ -3,6 +3,7 @@
 # their order, in a cluster as Debian makes it: peer on the socket, passwords
 # over TCP.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

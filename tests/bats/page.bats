@@ -2,6 +2,7 @@
 # The status page: its arithmetic, its files, how Caddy serves them.  What a
 # browser makes of it: tests/long/page.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 load up

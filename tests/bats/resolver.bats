@@ -2,6 +2,7 @@
 # The name server fails for a while: every program that waits for a service asks
 # again, and says why if it has waited in vain.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 

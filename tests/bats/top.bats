@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # incr-top, on a terminal (tmux) and for scripts.
 
+# bats file_tags=scripts
 bats_require_minimum_version 1.5.0
 load helper
 
