@@ -1,6 +1,7 @@
 /* Judges a database: its settings, what is granted, the shape of its tables. */
 #include "inspect/postgres_findings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,14 +109,14 @@ static void
 see_grant(struct seen *s, size_t i, const struct survey_fact *fact)
 {
 	char *missing = s->table[i].missing;
+	size_t len = strlen(missing);
 
 	if (strstr(due[i].grants, fact->word[2]) == NULL ||
 	    strcmp(fact->word[3], "yes") == 0 ||
-	    strlen(missing) + strlen(fact->word[2]) + 3 > SURVEY_WORD_MAX)
+	    len + strlen(fact->word[2]) + 3 > SURVEY_WORD_MAX)
 		return;
-	if (*missing != '\0')
-		strcat(missing, ", ");
-	strcat(missing, fact->word[2]);
+	snprintf(missing + len, SURVEY_WORD_MAX - len, "%s%s",
+	    len == 0 ? "" : ", ", fact->word[2]);
 }
 
 static void
