@@ -161,8 +161,8 @@ check_caddyfile() {
 	[ -n "$running" ] || check_addresses
 }
 
-# Of Caddy, and of the metrics if their port is told; with HTTPS there is a second
-# port, which redirects.
+# Of Caddy, and of the metrics and the page if their ports are told; with HTTPS
+# there is a second port, which redirects.
 check_addresses() {
 	set --
 	set -f
@@ -176,7 +176,9 @@ check_addresses() {
 		esac
 	done
 	set +f
-	[ "$metrics_port" = 0 ] || set -- "$@" -l "127.0.0.1:$metrics_port"
+	for one in "$metrics_port" "$page_port"; do
+		[ "$one" = 0 ] || set -- "$@" -l "127.0.0.1:$one"
+	done
 	[ $# -gt 0 ] || return 0
 	# shellcheck disable=SC3045 # dash has it
 	(

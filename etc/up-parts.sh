@@ -174,13 +174,6 @@ name_site() {
 
 # The status page has a port of loopback that is free, or that was told.
 find_page() {
-	page_port=${INCR_PAGE_PORT:-0}
-	case $page_port in
-	*[!0-9]* | ??????*)
-		say "INCR_PAGE_PORT: $page_port: not a number from 0 to 65535"
-		return 100
-		;;
-	esac
 	# shellcheck disable=SC2016 # of the command that has the socket as 3
 	page_port=$(incr-listen "127.0.0.1:$page_port" -- sh -c '
 		exec awk -v "name=$(readlink "/proc/$$/fd/3")" \

@@ -460,6 +460,9 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 	finds 100 "error: 127.0.0.1:$port: Address already in use" "${up[@]}"
 	finds 100 "error: 127.0.0.1:$port: Address already in use" \
 		incr-up --port "$(free_port)" --metrics-port "$port" --state "$PWD/state"
+	INCR_PAGE_PORT=$port finds 100 \
+		"error: 127.0.0.1:$port: Address already in use" \
+		incr-up --port "$(free_port)" --state "$PWD/state"
 	INCR_SITE='a{b' finds 100 'error: Caddyfile: ' "${up[@]}" --open
 	PG_BIN=/nowhere finds 100 \
 		'error: programs: not found: /nowhere/postgres /nowhere/initdb' "${up[@]}"

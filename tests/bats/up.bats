@@ -66,6 +66,16 @@ teardown() { up_teardown; }
 		run -100 incr-up $wrong
 		[ "${#lines[@]}" -eq 1 ]
 	done
+	for wrong in x 65536; do
+		INCR_PAGE_PORT=$wrong run -100 incr-up --check
+		[ "$output" = "incr-up: INCR_PAGE_PORT: $wrong: not a number from 0 to 65535" ]
+	done
+	INCR_PORT=7 INCR_PAGE_PORT=7 run -100 incr-up --check
+	[ "$output" = 'incr-up: INCR_PAGE_PORT: 7: also INCR_PORT' ]
+	INCR_PAGE_PORT=7 run -100 incr-up --metrics-port 7 --check
+	[ "$output" = 'incr-up: INCR_PAGE_PORT: 7: also --metrics-port' ]
+	run -100 incr-up --metrics-port 7 --port 07 --check
+	[ "$output" = 'incr-up: --metrics-port: 7: also --port' ]
 }
 
 @test "a state folder that can't be made ends it with 100, in one line" {
