@@ -27,6 +27,7 @@
 #include "base/metrics_list.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "send/http_client.h"
 #include "send/key_field.h"
@@ -78,6 +79,7 @@ static struct http_client_settings settings;
 static int64_t wait_ms;
 static const char *input_key;
 static bool single, no_keys;
+static struct sandbox sandbox = {.needs = SANDBOX_PAIR};
 
 static const char *judge_url(void *dest, const char *text);
 static const char *set_key(void *dest, const char *text);
@@ -124,24 +126,21 @@ static const struct option_def options[] = {
 	.help = "no Idempotency-Key; send nothing again in doubt",
 	.kind = OPTIONS_FLAG,
 	.dest = &no_keys},
-    {.name = "cacert",
-	.arg = "FILE",
-	.env = "CURL_CA_BUNDLE",
-	.help = "certificate authorities for https, PEM",
-	.kind = OPTIONS_FILE,
-	.dest = &settings.cacert},
+    OPTIONS_CACERT(&settings.cacert),
     {.name = "token",
 	.arg = "FILE",
 	.env = "INCR_TOKEN",
 	.help = "the bearer token, as @FILE",
 	.kind = OPTIONS_SECRET,
 	.dest = &settings.token},
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-send",
     .purpose = "Sends increments over HTTP, writes one verdict per line.",
     .defs = options,
-    .n_defs = sizeof options / sizeof *options};
+    .n_defs = sizeof options / sizeof *options,
+    .sandbox = &sandbox};
 
 enum { DELIVERED, REJECTED, UNAVAILABLE, UNKNOWN, REPEATS, IN_HAND, DURATION };
 
@@ -158,6 +157,7 @@ static struct metric series[] = {
 };
 
 static void open_all(struct sender *s);
+static void enter_sandbox(void);
 static void open_window(struct sender *s);
 static void run(struct sender *s);
 static bool is_done(const struct sender *s);
@@ -236,6 +236,15 @@ open_all(struct sender *s)
 		log_die(log_status(why), "--url: %s", why);
 	open_window(s);
 	progress_open(&s->progress);
+	enter_sandbox();
+}
+
+static void
+enter_sandbox(void)
+{
+	sandbox_names(&sandbox);
+	sandbox_file(&sandbox, settings.cacert, SANDBOX_READ);
+	(void)sandbox_enter(&sandbox);
 }
 
 static void

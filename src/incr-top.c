@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/sandbox.h"
 #include "base/signals.h"
 #include "base/url.h"
 #include "top/figures.h"
@@ -48,6 +49,7 @@ struct top {
 static int64_t interval_ms;
 static struct http_get_settings settings;
 static bool once, no_color, ascii;
+static struct sandbox sandbox;
 
 static const struct option_def defs[] = {
     {.letter = 'o',
@@ -72,12 +74,8 @@ static const struct option_def defs[] = {
 	.help = "no colours",
 	.kind = OPTIONS_FLAG,
 	.dest = &no_color},
-    {.name = "cacert",
-	.arg = "FILE",
-	.env = "CURL_CA_BUNDLE",
-	.help = "certificate authorities for https, PEM",
-	.kind = OPTIONS_FILE,
-	.dest = &settings.cacert},
+    OPTIONS_CACERT(&settings.cacert),
+    OPTIONS_SANDBOX(&sandbox),
 };
 
 static const struct options_prog prog = {.name = "incr-top",
@@ -85,10 +83,12 @@ static const struct options_prog prog = {.name = "incr-top",
     .purpose = "Shows what the system does now, from the metrics of all "
 	       "programs.",
     .defs = defs,
-    .n_defs = sizeof defs / sizeof *defs};
+    .n_defs = sizeof defs / sizeof *defs,
+    .sandbox = &sandbox};
 
 static void open_sources(struct top *t, int argc, char **argv);
 static void add_source(struct top *t, const char *place, bool is_argument);
+static void enter_sandbox(const struct top *t);
 static int run_once(struct top *t);
 static void wait_for_reading(struct top *t);
 static int run(struct top *t);
@@ -161,6 +161,29 @@ add_source(struct top *t, const char *place, bool is_argument)
 		log_die(log_status(why), "%s: %s", options_shown(place), why);
 }
 
+/* What it shows was written by others. */
+static void
+enter_sandbox(const struct top *t)
+{
+	bool asks = false;
+
+	for (int i = 0; i < t->sources.n; i++) {
+		sandbox_folder(
+		    &sandbox, t->sources.all[i].folder, SANDBOX_READ);
+		asks |= t->sources.all[i].folder == NULL;
+	}
+	if (asks) {
+		sandbox.needs |= SANDBOX_PAIR;
+		sandbox_names(&sandbox);
+		sandbox_file(&sandbox, settings.cacert, SANDBOX_READ);
+	}
+	sandbox_folder(&sandbox, "/proc", SANDBOX_READ);
+	tzset();                       /* reads its file */
+	unsetenv("INCR_METRICS_DIR");  /* nothing is written there, */
+	unsetenv("RUNTIME_DIRECTORY"); /* nor there */
+	(void)sandbox_enter(&sandbox);
+}
+
 /* Two readings, so that there are rates; the first one may be late. */
 static int
 run_once(struct top *t)
@@ -168,6 +191,8 @@ run_once(struct top *t)
 	struct buf table = {0};
 
 	signals_default();
+	io_output(STDOUT_FILENO);
+	enter_sandbox(t);
 	for (int i = 0; i < 2; i++) {
 		t->next_ms = clock_ms() + interval_ms;
 		metrics_sources_start(&t->sources);
@@ -180,7 +205,6 @@ run_once(struct top *t)
 	}
 	if (figures_table(t->figures, &table) < 0)
 		log_no_memory();
-	io_output(STDOUT_FILENO);
 	if (io_write_all(
 		STDOUT_FILENO, buf_ptr(&table), table.len, IO_FOREVER) < 0 ||
 	    io_finish(STDOUT_FILENO) < 0)
@@ -224,6 +248,7 @@ open_terminal(struct top *t)
 	if (t->signals < 0)
 		log_die(EXIT_TEMPFAIL, "signals: %s", strerror(errno));
 	terminal_open(&t->terminal);
+	enter_sandbox(t);
 	t->frame.utf8 = t->terminal.utf8 && !ascii;
 	t->frame.color = t->terminal.color && !no_color;
 	terminal_enter(&t->terminal);

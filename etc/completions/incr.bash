@@ -67,7 +67,7 @@ _incr_of() {
 		with_value='-q --queue -r --redis -w --wait -c --code -n --number'
 		;;
 	'incr-send')
-		words='-u --url -c --concurrency -w --wait --timeout --single --key --no-keys --cacert --token -h --help -V --version'
+		words='-u --url -c --concurrency -w --wait --timeout --single --key --no-keys --cacert --token --no-sandbox -h --help -V --version'
 		with_value='-u --url -c --concurrency -w --wait --timeout --key'
 		files='--cacert --token'
 		;;
@@ -82,7 +82,7 @@ _incr_of() {
 		files='--tokens'
 		;;
 	'incr-top')
-		words='-o --once --every -w --wait --ascii --no-color --cacert -h --help -V --version'
+		words='-o --once --every -w --wait --ascii --no-color --cacert --no-sandbox -h --help -V --version'
 		with_value='--every -w --wait'
 		files='--cacert'
 		operand='folder'

@@ -98,6 +98,13 @@ struct option_def {
 		.given = (given_) \
 	}
 
+#define OPTIONS_CACERT(dest_) \
+	{ \
+		.name = "cacert", .arg = "FILE", .env = "CURL_CA_BUNDLE", \
+		.help = "certificate authorities for https, PEM", \
+		.kind = OPTIONS_FILE, .dest = (dest_) \
+	}
+
 #define OPTIONS_CHECK(dest_) \
 	{ \
 		.name = "check", .help = "say what is wrong, change nothing", \

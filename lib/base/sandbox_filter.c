@@ -78,7 +78,7 @@ static const struct rule rules[] = {
     /* Sockets.  To look names up, libc binds one of AF_NETLINK. */
     UNLESS(socket, SANDBOX_CONNECT),
     {.number = SYS_socket, .test = IF_GREATER, .value = 16 /* AF_NETLINK */},
-    REFUSED(socketpair),
+    UNLESS(socketpair, SANDBOX_PAIR),
     REFUSED(listen),
     UNLESS(bind, SANDBOX_LIBRARY),
     UNLESS(connect, SANDBOX_CONNECT),

@@ -34,7 +34,9 @@ enum sandbox_need {
 	SANDBOX_CONNECT = 1 << 1, /* makes connections */
 	SANDBOX_LIBRARY = 1 << 2, /* loads libraries: libc, to look names up */
 	SANDBOX_SIGNAL = 1 << 3,  /* sends signals to other processes */
-	SANDBOX_KEYRING = 1 << 4  /* logs in with what the kernel keeps */
+	SANDBOX_KEYRING = 1 << 4, /* logs in with what the kernel keeps */
+	SANDBOX_PAIR = 1 << 5     /* libcurl's threads, which look names up, use
+				   * socketpair(2) */
 };
 
 enum { SANDBOX_FILTER_MAX = 512 };

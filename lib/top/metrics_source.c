@@ -28,9 +28,10 @@ metrics_sources_add(struct metrics_sources *s, const char *place,
 			return -1;
 	} else {
 		d = opendir(place);
-		*ret_why = d == NULL ? strerror(errno) : NULL;
+		*ret_why = strerror(errno);
 		if (d == NULL)
 			return -1;
+		(void)fstat(dirfd(d), &at->at_first);
 		closedir(d);
 		at->folder = place;
 	}
@@ -47,6 +48,21 @@ metrics_sources_name(const struct metrics_sources *s, int i)
 				  : http_get_name(s->http, at->url);
 }
 
+/* Why it could not be read.  A sandbox allows the folder of the start, and none
+ * that is made in its place later. */
+static void
+note_unread(struct metrics_source *s)
+{
+	const char *why = strerror(errno);
+	struct stat now;
+
+	if (errno == EACCES && stat(s->folder, &now) == 0 &&
+	    (now.st_dev != s->at_first.st_dev ||
+		now.st_ino != s->at_first.st_ino))
+		why = "replaced since the start";
+	reason_set(s->why, "%s", why);
+}
+
 /* A file that can't be read is told, and the others are shown. */
 static void
 read_folder(struct metrics_source *s)
@@ -58,7 +74,7 @@ read_folder(struct metrics_source *s)
 	if (d != NULL)
 		buf_clear(&s->text);
 	if (d == NULL || metrics_merge(d, &s->text, &unread) < 0) {
-		reason_set(s->why, "%s", strerror(errno));
+		note_unread(s);
 	} else {
 		s->renewed = true;
 		if (unread.n > 0)

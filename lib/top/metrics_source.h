@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/reason.h"
@@ -18,6 +19,7 @@ enum { METRICS_SOURCES_MAX = HTTP_GET_MAX };
 struct metrics_source {
 	const char *folder;   /* or NULL: */
 	int url;              /* its number */
+	struct stat at_first; /* of the folder */
 	struct buf text;      /* the last that was read whole */
 	char why[REASON_MAX]; /* why it could not be read now, or empty */
 	bool waits;           /* for an answer */

@@ -210,6 +210,92 @@ of_names() {
 	exec 7>&- 8>&-
 }
 
+@test "incr-send: connections to the names of hosts, its metrics, no other file" {
+	build_tries
+	all_of_it
+	mkdir metrics
+	mkfifo ring in
+	exec 7<>ring 8<>in
+	background incr-serve -l 127.0.0.1:0 --port-file "$DIR/port" --linger 0 \
+		<ring >ring 7>&- 8>&-
+	wait_for 5 test -s port
+	for host in localhost "$(hostname)"; do
+		# libcurl knows localhost by itself.
+		getent ahosts "$host" >/dev/null || continue
+		INCR_METRICS_DIR=$DIR/metrics INSIDE=$DIR/tries \
+			LD_PRELOAD=$DIR/inside.so background incr-send \
+			-u "http://$host:$(cat port)/increment" -w 0 \
+			--no-keys <in >out 2>err 7>&- 8>&-
+		wait_for 5 confined $!
+		run tried $!
+		[ "$output" = "$(of_names)" ]
+		increment 3 >&8
+		# A name of this machine may be that of another address.
+		if [ "$host" = localhost ]; then
+			wait_for 10 grep -q '"value":3' out
+		else
+			wait_for 10 test -s out
+			not grep -i 'resolve\|getaddrinfo' err
+		fi
+		kill $!
+		wait $! || :
+	done
+	[ -n "$(find metrics -name 'incr-send-*.prom')" ]
+	exec 7>&- 8>&-
+}
+
+# on_terminal COMMAND...: in one of its own, into which it types what comes in
+on_terminal() { script -qefc "$*" /dev/null; }
+
+@test "incr-top: a folder is read and no socket made; a URL is asked" {
+	local place
+	build_tries
+	all_of_it
+	mkdir metrics
+	mkfifo ring keys
+	exec 7<>ring 8<>keys
+	INCR_METRICS_DIR=$DIR/metrics background incr-serve -l ./s \
+		--metrics 127.0.0.1:0 --port-file "$DIR/port" --linger 0 \
+		<ring >ring 7>&- 8>&-
+	wait_for 5 test -s port
+	for place in "$DIR/metrics" "http://127.0.0.1:$(head -n 1 port)/metrics" \
+		"http://localhost:$(head -n 1 port)/metrics"; do
+		: >picture
+		INSIDE=$DIR/tries TERM=xterm background on_terminal exec env \
+			LD_PRELOAD="$DIR/inside.so" incr-top --every 0.2 "$place" \
+			<keys >picture 7>&- 8>&-
+		wait_for 10 grep -q incr-serve picture
+		top=$(pgrep -P "$(pgrep -P $! -x script || echo $!)" -x incr-top)
+		confined "$top"
+		run tried "$top"
+		case $place in
+		http*) [ "$output" = "$(of_names)" ] ;;
+		*) [ "$output" = "$refused" ] ;;
+		esac
+		printf q >&8
+		wait $!
+	done
+	exec 7>&- 8>&-
+}
+
+@test "incr-top: a folder in the place of that of its start is named" {
+	all_of_it
+	mkdir metrics new
+	echo 'incr_queue_ready{queue="a",program="x",host="h",pid="1"} 3' >metrics/x.prom
+	cp metrics/x.prom new
+	mkfifo keys
+	exec 8<>keys
+	TERM=xterm background on_terminal exec incr-top --every 0.2 metrics \
+		<keys >picture 8>&-
+	wait_for 10 grep -q ready picture
+	mv metrics old
+	mv new metrics
+	wait_for 10 grep -q 'metrics: replaced since the start' picture
+	printf q >&8
+	wait $!
+	exec 8>&-
+}
+
 @test "a name is looked up, and a file of a URL read again, from inside" {
 	all_of_it
 	use_redis

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-enum { ALL = (SANDBOX_KEYRING << 1) - 1, BROKEN = -1 };
+enum { ALL = (SANDBOX_PAIR << 1) - 1, BROKEN = -1 };
 
 static struct sock_filter code[SANDBOX_FILTER_MAX];
 static size_t n;
@@ -78,7 +78,6 @@ static const long refused[] = {
     SYS_process_vm_writev,
     SYS_kcmp,
     SYS_listen,
-    SYS_socketpair,
     SYS_memfd_create,
     SYS_personality,
     SYS_bpf,
@@ -197,7 +196,8 @@ needs(void)
 	    {SYS_pkey_mprotect, PROT_EXEC, SANDBOX_LIBRARY},
 	    {SYS_keyctl, 0, SANDBOX_KEYRING}, {SYS_add_key, 0, SANDBOX_KEYRING},
 	    {SYS_request_key, 0, SANDBOX_KEYRING},
-	    {SYS_pidfd_send_signal, 0, SANDBOX_SIGNAL}};
+	    {SYS_pidfd_send_signal, 0, SANDBOX_SIGNAL},
+	    {SYS_socketpair, 0, SANDBOX_PAIR}};
 
 	for (unsigned given = 0; given <= ALL; given++) {
 		n = sandbox_filter_make(given, code);
