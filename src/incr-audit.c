@@ -4,9 +4,11 @@
  * In	the lists and batches of a queue in Redis, the table and the ledger
  *	in Postgres.  Nothing is changed.
  * Out	how many messages are where, and their sums: exact, as of one
- *	moment, or none at all.
+ *	moment, or none at all.  With --expect FILE, which keys have more or
+ *	less than the file says.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,18 +21,21 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "inspect/audit.h"
+#include "inspect/expectation_report.h"
 #include "postgres/pg_url.h"
 #include "postgres/statements.h"
 #include "record/queue_name.h"
 
-enum { REPORT_MAX = 4096 }; /* bytes */
+enum { REPORT_MAX = 4096 + EXPECTATION_REPORT_MAX }; /* bytes */
 
 static const char *queue_name, *redis_url, *database_url;
 static int64_t wait_ms;
 static u128 expected;
 static bool expecting, settling, json;
+static const char *expected_file; /* NULL: none */
+static struct expectation expectation;
 
-static const char *take_sum(void *dest, const char *text);
+static const char *take_expected(void *dest, const char *text);
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
@@ -39,11 +44,11 @@ static const struct option_def defs[] = {
     OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
     {.letter = 'e',
 	.name = "expect",
-	.arg = "SUM",
-	.help = "compare the total with this",
+	.arg = "FILE",
+	.help = "compare keys with its counts; a number: the total",
 	.kind = OPTIONS_CALL,
 	.dest = &expected,
-	.call = take_sum},
+	.call = take_expected},
     {.name = "json",
 	.help = "print one object of JSON",
 	.kind = OPTIONS_FLAG,
@@ -61,6 +66,10 @@ static const struct options_prog prog = {.name = "incr-audit",
     .n_defs = sizeof defs / sizeof *defs};
 
 static void begin(struct audit *a, int argc, char **argv);
+static void read_expected(const char *file);
+static bool add_lines(struct lines *in, const char *file);
+static void take_line(
+    enum expectation_line result, const char *file, uint64_t number);
 static void audit(struct audit *a, enum audit_state run(struct audit *));
 static void report(const struct audit *a);
 static void add_row(struct buf *out, const char *place,
@@ -92,6 +101,7 @@ main(int argc, char **argv)
 	queue_close(a.q);
 	postgres_close(a.pg);
 	audit_free(&a);
+	expectation_free(&expectation);
 	return status;
 }
 
@@ -109,7 +119,13 @@ begin(struct audit *a, int argc, char **argv)
 	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
 		log_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
 		    options_shown(argv[first]));
+	if (expected_file != NULL && first < argc)
+		log_die(EXIT_CONFIG, "%s: not with --expect FILE",
+		    options_shown(argv[first]));
+	if (expected_file != NULL)
+		read_expected(expected_file);
 	*a = (struct audit){.queue = queue_name,
+	    .expectation = expected_file != NULL ? &expectation : NULL,
 	    .key = first < argc ? &key : NULL,
 	    .wait_ms = wait_ms};
 	a->q = queue_open(redis_url, queue_name, &why);
@@ -121,13 +137,83 @@ begin(struct audit *a, int argc, char **argv)
 		log_die(log_status(why), "postgres: %s", why);
 }
 
+/* Digits are the sum of the total, all else is a file. */
 static const char *
-take_sum(void *dest, const char *text)
+take_expected(void *dest, const char *text)
 {
-	expecting = true;
-	return u128_parse(text, strlen(text), dest) < 0
-		   ? "a whole number of at most 38 digits"
-		   : NULL;
+	static const char good[] =
+	    "a file that can be read, or a whole number of at most 38 digits";
+
+	if (text[strspn(text, "0123456789")] == '\0') {
+		expecting = true;
+		return u128_parse(text, strlen(text), dest) < 0 ? good : NULL;
+	}
+	expected_file = text;
+	return strcmp(text, "-") == 0 || access(text, R_OK) == 0 ? NULL : good;
+}
+
+static void
+read_expected(const char *file)
+{
+	bool is_stdin = strcmp(file, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+	struct lines in;
+
+	if (is_stdin)
+		file = "stdin";
+	if (fd < 0)
+		log_die(EXIT_CONFIG, "%s: %s", file, strerror(errno));
+	if (lines_open(&in, fd, LINES_JSON_MAX) < 0)
+		log_no_memory();
+	while (add_lines(&in, file))
+		if (lines_fill(&in) < 0 && errno != EAGAIN)
+			log_die(errno == EISDIR ? EXIT_CONFIG : EXIT_TEMPFAIL,
+			    "%s: %s", file, strerror(errno));
+	take_line(expectation_end(&expectation), file, in.number);
+	/* Whatever was to write it has failed. */
+	if (expectation.n == 0)
+		log_die(EXIT_CONFIG, "%s: has no count", file);
+	lines_close(&in);
+	if (!is_stdin)
+		close(fd);
+}
+
+/* The lines that were read.  False: the input has ended. */
+static bool
+add_lines(struct lines *in, const char *file)
+{
+	const char *line;
+	size_t len;
+
+	for (;;)
+		switch (lines_next(in, &line, &len)) {
+		case LINES_MORE: return true;
+		case LINES_END: return false;
+		case LINES_TOO_LONG:
+			take_line(EXPECTATION_BAD, file, in->number);
+			break;
+		case LINES_LINE:
+			take_line(expectation_add_line(
+				      &expectation, in->number, line, len),
+			    file, in->number);
+		}
+}
+
+static void
+take_line(enum expectation_line result, const char *file, uint64_t number)
+{
+	switch (result) {
+	case EXPECTATION_TAKEN: return;
+	case EXPECTATION_BAD:
+		log_die(EXIT_CONFIG,
+		    "%s: line %" PRIu64 ": not a key and a count", file,
+		    number);
+	case EXPECTATION_LARGE:
+		log_die(EXIT_CONFIG,
+		    "%s: line %" PRIu64 ": a count of more than %d digits",
+		    file, number, U128_DIGITS);
+	case EXPECTATION_MEMORY: log_no_memory();
+	}
 }
 
 static void
@@ -160,8 +246,10 @@ audit(struct audit *a, enum audit_state run(struct audit *))
 		log_die(EXIT_CONFIG, "queue: is counted in another database; "
 				     "see incr-db adopt");
 	case AUDIT_NO_NUMBER:
-		log_die(EXIT_CONFIG, "increments: the sum is not a whole "
-				     "number of at most 38 digits");
+		log_die(EXIT_CONFIG,
+		    "increments: the sum is not a whole "
+		    "number of at most 38 digits%s",
+		    expected_file == NULL ? "" : ", or a count of 36");
 	case AUDIT_MEMORY: log_no_memory();
 	}
 }
@@ -201,6 +289,8 @@ add_table(
 	add_row(out, "rejected", &a->rejected, NULL);
 	add_row(out, "total", all, NULL);
 	add_row(out, "counted", &a->counted, NULL);
+	if (expected_file != NULL)
+		expectation_report_table(out, &expectation);
 }
 
 /* The name of a queue needs no escapes. */
@@ -235,6 +325,8 @@ add_json(
 		u128_format(expected, text);
 		buf_addf(out, ",\"expected\":%s", text);
 	}
+	if (expected_file != NULL)
+		expectation_report_json(out, &expectation);
 	buf_addf(out, "}\n");
 }
 
@@ -270,6 +362,7 @@ static int
 judge(const struct audit *a)
 {
 	char is[U128_TEXT], due[U128_TEXT];
+	size_t differing = expectation_differ(&expectation);
 
 	if (a->missing > 0)
 		log_say("queue: %" PRIu64
@@ -280,13 +373,20 @@ judge(const struct audit *a)
 			"known to Redis, which went back",
 		    a->unknown, a->unknown == 1 ? "" : "es");
 	compare(a);
+	if (differing > 0)
+		log_say("expected: %zu of %zu keys differ; %zu of them are not "
+			"shown",
+		    differing, expectation.n,
+		    differing > EXPECTATION_REPORT_KEYS
+			? differing - EXPECTATION_REPORT_KEYS
+			: 0);
 	if (expecting && total(a) != expected) {
 		u128_format(total(a), is);
 		u128_format(expected, due);
 		log_say("total: %s, expected %s", is, due);
 		return EXIT_REJECTED;
 	}
-	return a->missing > 0 || a->unknown > 0 ||
+	return differing > 0 || a->missing > 0 || a->unknown > 0 ||
 		       (!settling &&
 			   (a->missed > 0 || (a->compared && a->surplus != 0)))
 		   ? EXIT_REJECTED

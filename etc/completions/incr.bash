@@ -9,7 +9,8 @@ _incr_of() {
 	case $1 in
 	'incr-audit')
 		words='-q --queue -r --redis -d --database -w --wait -e --expect --json --settle -h --help -V --version'
-		with_value='-q --queue -r --redis -d --database -w --wait -e --expect'
+		with_value='-q --queue -r --redis -d --database -w --wait'
+		files='-e --expect'
 		;;
 	'incr-consume')
 		words='-q --queue -r --redis -R --replicas -n --batch -o --once --peek -w --wait --check --no-sandbox -h --help -V --version'

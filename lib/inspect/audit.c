@@ -4,10 +4,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/hash.h"
-#include "base/io.h"
+#include "inspect/audit_table.h"
 #include "inspect/list_cursor.h"
 #include "inspect/queue_sync.h"
 #include "postgres/statements.h"
@@ -19,6 +18,13 @@ struct part {
 	uint64_t n, hash;
 };
 
+/* Where payloads are added up. */
+struct place {
+	struct deadletter_tally *tally; /* NULL: nowhere */
+	bool rejected;
+	struct expectation_log *log; /* of a batch; NULL: of a list */
+};
+
 static enum audit_state run_once(struct audit *a);
 static enum audit_state read_queue(struct audit *a);
 static enum audit_state read_moment(struct audit *a);
@@ -26,7 +32,9 @@ static enum audit_state survey(
     struct audit *a, const struct part *ready, const struct part *rejected);
 static enum audit_state add_newer(struct audit *a,
     const char *payload(const struct queue_surveyed *, size_t, size_t *),
-    size_t i, struct deadletter_tally *t);
+    size_t i, const struct place *to);
+static int add_payload(
+    struct audit *a, const struct place *to, const char *payload, size_t len);
 static enum audit_state survey_again(struct audit *a);
 static enum audit_state take_snapshot(
     struct audit *a, uint64_t ready, uint64_t rejected, struct snapshot *s);
@@ -34,14 +42,11 @@ static enum audit_state read_batches(struct audit *a);
 static enum audit_state compare_list(
     struct audit *a, const struct queue_list *list, const struct part *was);
 static enum audit_state read_list(struct audit *a,
-    const struct queue_list *list, uint64_t length, struct deadletter_tally *t,
+    const struct queue_list *list, uint64_t length, const struct place *to,
     struct part *part);
 static enum audit_state add_page(struct audit *a, struct list_cursor *c,
-    struct deadletter_tally *t, struct part *part);
+    const struct place *to, struct part *part);
 static enum audit_state of_redis(enum queue_state state);
-static enum audit_state read_table(struct audit *a);
-static enum audit_state ask_postgres(struct audit *a);
-static enum audit_state copy_ledger(struct audit *a);
 static void divide_batches(struct audit *a);
 static void compare_totals(struct audit *a);
 static void merge_counted(struct audit *a, const struct deadletter_tally *t);
@@ -52,12 +57,12 @@ audit_run(struct audit *a)
 	enum audit_state state;
 
 	hash_seed_make(&a->seed);
-	state = read_table(a);
+	state = audit_table_read(a, NULL);
 	for (int i = 0; i < AUDIT_ROUNDS && state == AUDIT_DONE; i++) {
 		state = run_once(a);
 		if (state != AUDIT_MOVING)
 			return state;
-		state = read_table(a);
+		state = audit_table_read(a, NULL);
 	}
 	return state == AUDIT_DONE ? AUDIT_MOVING : state;
 }
@@ -81,7 +86,7 @@ run_once(struct audit *a)
 	if (state != AUDIT_DONE)
 		return state;
 	FAILPOINT("audit-read");
-	state = read_table(a);
+	state = audit_table_read(a, a->expectation);
 	if (state != AUDIT_DONE)
 		return state;
 	if (!snapshot_fits_ledger(&a->snapshot, &a->earlier, &a->ledger))
@@ -118,13 +123,17 @@ read_moment(struct audit *a)
 {
 	static const struct queue_list ready = {.kind = QUEUE_READY},
 				       rejected = {.kind = QUEUE_REJECTED};
+	struct place waiting = {.tally = &a->ready},
+		     dead = {.tally = &a->rejected, .rejected = true};
 	struct part r = {0}, d = {0};
 	enum audit_state state;
 
 	a->ready = a->rejected = (struct deadletter_tally){0};
-	state = read_list(a, &ready, UINT64_MAX, &a->ready, &r);
+	if (a->expectation != NULL)
+		expectation_forget_queue(a->expectation);
+	state = read_list(a, &ready, UINT64_MAX, &waiting, &r);
 	if (state == AUDIT_DONE)
-		state = read_list(a, &rejected, UINT64_MAX, &a->rejected, &d);
+		state = read_list(a, &rejected, UINT64_MAX, &dead, &d);
 	FAILPOINT("audit-listed");
 	if (state == AUDIT_DONE)
 		state = survey(a, &r, &d);
@@ -142,6 +151,8 @@ read_moment(struct audit *a)
 static enum audit_state
 survey(struct audit *a, const struct part *ready, const struct part *rejected)
 {
+	const struct place waiting = {.tally = &a->ready},
+			   dead = {.tally = &a->rejected, .rejected = true};
 	const struct queue_surveyed *s;
 	enum audit_state state =
 	    take_snapshot(a, ready->n, rejected->n, &a->snapshot);
@@ -153,23 +164,44 @@ survey(struct audit *a, const struct part *ready, const struct part *rejected)
 	    s->rejected != rejected->n + s->newer_rejected)
 		return AUDIT_MOVING;
 	for (size_t i = 0; i < s->newer_ready && state == AUDIT_DONE; i++)
-		state = add_newer(a, queue_surveyed_ready, i, &a->ready);
+		state = add_newer(a, queue_surveyed_ready, i, &waiting);
 	for (size_t i = 0; i < s->newer_rejected && state == AUDIT_DONE; i++)
-		state = add_newer(a, queue_surveyed_rejected, i, &a->rejected);
+		state = add_newer(a, queue_surveyed_rejected, i, &dead);
 	return state;
 }
 
 static enum audit_state
 add_newer(struct audit *a,
     const char *payload(const struct queue_surveyed *, size_t, size_t *),
-    size_t i, struct deadletter_tally *t)
+    size_t i, const struct place *to)
 {
 	size_t len = 0;
 	const char *text = payload(queue_surveyed(a->q), i, &len);
 
-	return deadletter_tally_add(t, a->key, &a->scratch, text, len) < 0
-		   ? AUDIT_MEMORY
-		   : AUDIT_DONE;
+	return add_payload(a, to, text, len) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
+}
+
+/* 0, or -1 with errno ENOMEM. */
+static int
+add_payload(
+    struct audit *a, const struct place *to, const char *payload, size_t len)
+{
+	struct increment inc;
+
+	if (to->tally == NULL)
+		return 0;
+	if (deadletter_tally_add(
+		to->tally, a->key, &a->scratch, payload, len, &inc) < 0)
+		return -1;
+	if (a->expectation == NULL || inc.value == 0)
+		return 0;
+	if (to->log != NULL)
+		return expectation_log_add(to->log, a->expectation, &inc);
+	if (to->rejected)
+		expectation_add_rejected(a->expectation, &inc);
+	else
+		expectation_add_waiting(a->expectation, &inc);
+	return 0;
 }
 
 static enum audit_state
@@ -210,15 +242,17 @@ read_batches(struct audit *a)
 		struct queue_list list = {.kind = QUEUE_BATCH,
 		    .consumer = b->consumer,
 		    .seq = b->seq};
+		struct place to = {.tally = &b->tally, .log = &b->log};
 		struct part part = {0};
 		enum audit_state state;
 
 		if (b->known)
 			continue;
 		b->tally = (struct deadletter_tally){0};
-		state = read_list(a, &list, b->length, &b->tally, &part);
+		state = read_list(a, &list, b->length, &to, &part);
 		if (state != AUDIT_DONE)
 			return state;
+		expectation_log_end(&b->log);
 		b->known = true;
 	}
 	return AUDIT_DONE;
@@ -229,19 +263,20 @@ static enum audit_state
 compare_list(
     struct audit *a, const struct queue_list *list, const struct part *was)
 {
+	static const struct place nowhere;
 	struct part is = {0};
-	enum audit_state state = read_list(a, list, was->n, NULL, &is);
+	enum audit_state state = read_list(a, list, was->n, &nowhere, &is);
 
 	return state == AUDIT_DONE && is.hash != was->hash ? AUDIT_MOVING
 							   : state;
 }
 
-/* Adds the `length` oldest payloads to t (NULL: to none) and to *part;
+/* Adds the `length` oldest payloads to the place and to *part;
  * AUDIT_MOVING if they are fewer.  UINT64_MAX: all, also those that come
  * meanwhile, unless they come as fast as they are read. */
 static enum audit_state
 read_list(struct audit *a, const struct queue_list *list, uint64_t length,
-    struct deadletter_tally *t, struct part *part)
+    const struct place *to, struct part *part)
 {
 	struct list_cursor c = {.q = a->q,
 	    .wait_ms = a->wait_ms,
@@ -255,7 +290,7 @@ read_list(struct audit *a, const struct queue_list *list, uint64_t length,
 	list_cursor_start(&c, length);
 	while (more && state == AUDIT_DONE) {
 		switch (list_cursor_step(&c, &why)) {
-		case LIST_CURSOR_PAGE: state = add_page(a, &c, t, part); break;
+		case LIST_CURSOR_PAGE: state = add_page(a, &c, to, part); break;
 		case LIST_CURSOR_END:
 			more = catch_up-- > 0 && c.end < c.length;
 			c.end = more ? c.length : c.end;
@@ -272,7 +307,7 @@ read_list(struct audit *a, const struct queue_list *list, uint64_t length,
 }
 
 static enum audit_state
-add_page(struct audit *a, struct list_cursor *c, struct deadletter_tally *t,
+add_page(struct audit *a, struct list_cursor *c, const struct place *to,
     struct part *part)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -281,8 +316,7 @@ add_page(struct audit *a, struct list_cursor *c, struct deadletter_tally *t,
 
 		part->n++;
 		part->hash = hash_add(&a->seed, part->hash, payload, len);
-		if (t != NULL && deadletter_tally_add(
-				     t, a->key, &a->scratch, payload, len) < 0)
+		if (add_payload(a, to, payload, len) < 0)
 			return AUDIT_MEMORY;
 	}
 	return list_cursor_advance(c, c->n, c->n - 1) < 0 ? AUDIT_MEMORY
@@ -295,74 +329,7 @@ of_redis(enum queue_state state)
 	return state == QUEUE_FAULT ? AUDIT_REDIS_FAULT : AUDIT_REDIS;
 }
 
-/* -- Postgres ------------------------------------------------------------- */
-
-static enum audit_state
-read_table(struct audit *a)
-{
-	struct statements_sums sums;
-	enum audit_state state = ask_postgres(a);
-
-	if (state != AUDIT_DONE)
-		return state;
-	if (statements_audited(a->pg, &sums) < 0)
-		return AUDIT_NO_NUMBER;
-	a->table = sums.sum;
-	a->keys = sums.keys;
-	a->lines = sums.lines;
-	return copy_ledger(a);
-}
-
-/* Repeats the statement until it is answered, for wait_ms. */
-static enum audit_state
-ask_postgres(struct audit *a)
-{
-	int64_t deadline_ms = clock_ms() + a->wait_ms, due_ms;
-	struct pollfd pfd;
-
-	for (;;) {
-		due_ms = postgres_wait(a->pg, &pfd);
-		if (postgres_status(a->pg)->idle) {
-			if (statements_audit(a->pg, a->queue, a->key) < 0)
-				return AUDIT_MEMORY;
-			due_ms = postgres_wait(a->pg, &pfd);
-		}
-		if (pfd.fd < 0 && deadline_ms < due_ms)
-			due_ms = deadline_ms;
-		if (io_poll(&pfd, 1, due_ms) < 0)
-			pfd.revents = 0;
-		switch (postgres_step(a->pg, pfd.revents)) {
-		case POSTGRES_DONE: return AUDIT_DONE;
-		case POSTGRES_FAULT: return AUDIT_POSTGRES_FAULT;
-		case POSTGRES_CALLING: continue;
-		case POSTGRES_DOWN:
-		case POSTGRES_FAILED:
-		case POSTGRES_IDLE: break;
-		}
-		if (clock_ms() >= deadline_ms)
-			return AUDIT_POSTGRES;
-	}
-}
-
-/* The ledger that was read last is the earlier one then. */
-static enum audit_state
-copy_ledger(struct audit *a)
-{
-	struct snapshot_row row;
-	size_t rows = postgres_rows(a->pg);
-
-	free(a->earlier.list);
-	a->earlier = a->ledger;
-	a->ledger = (struct snapshot_rows){
-	    .list = calloc(rows, sizeof *a->ledger.list)};
-	if (a->ledger.list == NULL)
-		return AUDIT_MEMORY;
-	while (statements_audited_row(
-		   a->pg, a->ledger.n, &row.consumer, &row.seq) == 0)
-		a->ledger.list[a->ledger.n++] = row;
-	snapshot_sort(&a->ledger);
-	return AUDIT_DONE;
-}
+/* -- both ----------------------------------------------------------------- */
 
 /* Batches up to the one in the ledger are in the table, but for the messages
  * that are no increments: these go to the rejected list later. */
@@ -373,10 +340,13 @@ divide_batches(struct audit *a)
 	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
 		const struct snapshot_batch *b = &a->snapshot.batches[i];
 
-		if (b->seq > snapshot_seq(&a->ledger, &b->consumer))
-			deadletter_tally_merge(&a->taken, &b->tally);
-		else
+		if (b->seq <= snapshot_seq(&a->ledger, &b->consumer)) {
 			merge_counted(a, &b->tally);
+			continue;
+		}
+		deadletter_tally_merge(&a->taken, &b->tally);
+		if (a->expectation != NULL)
+			expectation_add_log(a->expectation, &b->log);
 	}
 	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
 	a->unknown = snapshot_unknown(&a->snapshot, &a->ledger);

@@ -18,7 +18,12 @@
  * must have the same contents, by their hash.  If it has not, or if anything
  * was taken, or if another server answers, all is read again.
  *
- * Memory: a page of a list, and some bytes per batch and row of the ledger.
+ * With an expectation, the same is known of each of its keys: the counts of the
+ * table are read with the ledger, in one statement, and the increments of a
+ * batch are kept until the ledger says where they are.
+ *
+ * Memory: a page of a list, some bytes per batch and row of the ledger, and
+ * what expectation.h says: about 200 bytes a key while its count is read.
  */
 #ifndef INCR_AUDIT_H
 #define INCR_AUDIT_H
@@ -29,6 +34,7 @@
 #include "base/hash.h"
 #include "base/u128.h"
 #include "inspect/deadletter.h"
+#include "inspect/expectation.h"
 #include "inspect/snapshot.h"
 #include "postgres/postgres.h"
 #include "queue/queue.h"
@@ -41,8 +47,9 @@ struct audit {
 	struct queue *q;
 	struct postgres *pg;
 	const char *queue;
-	const struct id *key; /* count only this one; NULL: all */
-	int64_t wait_ms;      /* for a service, each time */
+	const struct id *key;            /* count only this one; NULL: all */
+	int64_t wait_ms;                 /* for a service, each time */
+	struct expectation *expectation; /* NULL: none; not with key */
 
 	/* The result, after AUDIT_DONE. */
 	u128 table;                      /* sum of the table */
@@ -77,7 +84,7 @@ enum audit_state {
 	AUDIT_POSTGRES,       /* postgres_status, empty why: no answer */
 	AUDIT_POSTGRES_FAULT, /* postgres_status, and it is configuration */
 	AUDIT_ELSEWHERE,      /* another database counts the queue */
-	AUDIT_NO_NUMBER,      /* the table's sum is no u128 */
+	AUDIT_NO_NUMBER,      /* the table's sum, or a count, is no u128 */
 	AUDIT_MEMORY          /* ENOMEM */
 };
 

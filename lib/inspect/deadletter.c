@@ -108,7 +108,7 @@ deadletter_add_line(struct buf *out, const char *raw, size_t len)
 
 int
 deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
-    struct buf *scratch, const char *raw, size_t len)
+    struct buf *scratch, const char *raw, size_t len, struct increment *ret)
 {
 	struct increment inc;
 	enum fault fault = deadletter_judge(scratch, raw, len, &inc);
@@ -116,13 +116,16 @@ deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
 
 	if (fault == FAULT_UNAVAILABLE)
 		return -1;
+	*ret = (struct increment){0};
 	if (key != NULL && (!counts || !id_equal(key, &inc.key)))
 		return 0;
 	t->messages++;
-	if (counts)
+	if (counts) {
 		t->sum += (uint64_t)inc.value;
-	else
+		*ret = inc;
+	} else {
 		t->invalid++;
+	}
 	return 0;
 }
 

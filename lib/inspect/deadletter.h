@@ -49,9 +49,10 @@ struct deadletter_tally {
 };
 
 /* Counts a payload; with a key only an increment of this key.  scratch as for
- * deadletter_judge.  0, or -1 with errno ENOMEM: t is unchanged. */
+ * deadletter_judge.  *ret is the increment that was added to the sum, its value
+ * 0 if there is none.  0, or -1 with errno ENOMEM: t is unchanged. */
 int deadletter_tally_add(struct deadletter_tally *t, const struct id *key,
-    struct buf *scratch, const char *raw, size_t len);
+    struct buf *scratch, const char *raw, size_t len, struct increment *ret);
 
 /* Adds all that `more` has counted. */
 void deadletter_tally_merge(

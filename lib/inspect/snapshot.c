@@ -7,7 +7,7 @@
 static int copy(struct snapshot *s, const struct queue *q);
 static size_t count_batches(const struct queue_surveyed *from);
 static void copy_consumer(struct snapshot *s, const struct queue_held *held);
-static void keep_tallies(struct snapshot *s, const struct snapshot *old);
+static void keep_tallies(struct snapshot *s, struct snapshot *old);
 static const struct snapshot_row *find(
     const struct snapshot_rows *rows, const struct id *consumer);
 static int compare_rows(const void *a, const void *b);
@@ -79,21 +79,25 @@ copy_consumer(struct snapshot *s, const struct queue_held *held)
 
 /* Batches never change, so a tally that is known stays known. */
 static void
-keep_tallies(struct snapshot *s, const struct snapshot *old)
+keep_tallies(struct snapshot *s, struct snapshot *old)
 {
 	for (size_t i = 0; i < s->n_batches && old->n_batches > 0; i++) {
-		const struct snapshot_batch *was =
+		struct snapshot_batch *was =
 		    bsearch(&s->batches[i], old->batches, old->n_batches,
 			sizeof *old->batches, compare_batches);
 
-		if (was != NULL && was->known)
-			s->batches[i] = *was;
+		if (was == NULL || !was->known)
+			continue;
+		s->batches[i] = *was;
+		was->log = (struct expectation_log){0};
 	}
 }
 
 void
 snapshot_free(struct snapshot *s)
 {
+	for (size_t i = 0; i < s->n_batches; i++)
+		expectation_log_free(&s->batches[i].log);
 	free(s->last.list);
 	free(s->batches);
 	*s = (struct snapshot){0};

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "inspect/deadletter.h"
+#include "inspect/expectation.h"
 #include "queue/queue.h"
 #include "record/id.h"
 
@@ -29,6 +30,7 @@ struct snapshot_batch {
 	uint64_t seq, length; /* length: payloads */
 	bool known;           /* tally has been read */
 	struct deadletter_tally tally;
+	struct expectation_log log;
 };
 
 /* All zero: empty. */
@@ -41,8 +43,8 @@ struct snapshot {
 };
 
 /* Replaces *s by what the last call of q, a queue_survey, has returned; batches
- * that *s had before keep their tallies.  0, or -1 with errno ENOMEM: *s is
- * empty then.  snapshot_free frees. */
+ * that *s had before keep their tallies and logs.  0, or -1 with errno ENOMEM:
+ * *s is empty then.  snapshot_free frees. */
 int snapshot_take(struct snapshot *s, const struct queue *q);
 void snapshot_free(struct snapshot *s);
 

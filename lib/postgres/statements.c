@@ -14,8 +14,9 @@
 
 enum {
 	PLAN_TEXT = 1 << 20,
-	AUDIT_TEXT = 200000, /* a numeric has at most 147455 digits */
-	AUDIT_ROWS = 1 << 20 /* of the ledger */
+	AUDIT_TEXT = 200000,  /* a numeric has at most 147455 digits */
+	AUDIT_ROWS = 1 << 20, /* of the ledger */
+	KEYED_ROW = ID_BYTES + 8 + 8
 };
 
 #define TABLE(name) \
@@ -109,15 +110,31 @@ static const char sum_lines[] =
 
 /* One row of text, "SUM KEYS LINES", and the ledger: 16 bytes of the consumer,
  * 8 of the number.  One statement, one snapshot. */
-#define AUDIT(where) \
+#define AUDIT(where, middle) \
 	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
 	"|| ' ' || count(*)::text || ' ' || (select lines from (" LINES \
 	") as l)::text, 'UTF8') as row from " STATEMENT_INCREMENTS " " where \
-	"union all select 1, uuid_send(consumer) || int8send(seq) " \
+	"union all select 1, uuid_send(consumer) || " middle "int8send(seq) " \
 	"from " STATEMENT_LEDGER " where queue = $1"
 
 #define AUDIT_SORTED(where) \
-	"select row from (" AUDIT(where) ") as parts order by part"
+	"select row from (" AUDIT(where, "") ") as parts order by part"
+
+/* With counts, each row is 8 bytes longer: the 16 of a key are followed by the
+ * digits of its count in front of the last eighteen, and these; a row of the
+ * ledger has LEDGER in the middle, a count that is no number -1. */
+#define HALF 1000000000000000000
+#define LEDGER (-2)
+
+static const char audit_keys[] = "select row from (" AUDIT(
+    "", "int8send(-2) || ") " union all select 2, uuid_send(i.key) || case "
+			    "when i.value < 1e36 and i.value = trunc(i.value) "
+			    "then int8send(div(i.value, 1e18)::int8) "
+			    "|| int8send((i.value % 1e18)::int8) "
+			    "else int8send(-1) || int8send(0) end "
+			    "from unnest($2::uuid[]) as k (key) "
+			    "join " STATEMENT_INCREMENTS
+			    " as i on i.key = k.key) as parts order by part";
 
 /* What the statements are planned with: types of nulls. */
 static const struct {
@@ -355,6 +372,30 @@ statements_audit(struct postgres *pg, const char *queue, const struct id *key)
 }
 
 int
+statements_audit_keys(struct postgres *pg, const char *queue,
+    const struct id *first, size_t stride, size_t n)
+{
+	struct buf keys = {0};
+	struct postgres_params p = {0};
+	int result = -1;
+
+	if (pg_binary_add_ids(&keys, first, stride, n) == 0) {
+		p.shape = (struct pg_shape){.least = 1,
+		    .most = 1 + AUDIT_ROWS + n,
+		    .len = KEYED_ROW,
+		    .text = AUDIT_TEXT,
+		    .numbers = true,
+		    .highest = HALF - 1};
+		statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
+		statement_put(
+		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
+		result = statement_call(pg, "audit", audit_keys, &p);
+	}
+	buf_free(&keys);
+	return result;
+}
+
+int
 statements_sum(struct postgres *pg, const char *queue)
 {
 	struct postgres_params p = {0};
@@ -409,5 +450,34 @@ int
 statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq)
 {
-	return statements_row_of(pg, 1 + i, ret_consumer, ret_seq);
+	const char *row = postgres_value(pg, 1 + i, KEYED_ROW);
+	uint64_t seq;
+
+	if (row == NULL)
+		return statements_row_of(pg, 1 + i, ret_consumer, ret_seq);
+	seq = bigendian_get64(row + ID_BYTES + 8);
+	if ((int64_t)bigendian_get64(row + ID_BYTES) != LEDGER ||
+	    seq > STATEMENTS_NUMBER_MAX)
+		return -1;
+	memcpy(ret_consumer->bytes, row, ID_BYTES);
+	*ret_seq = seq;
+	return 0;
+}
+
+enum statements_count
+statements_audited_count(
+    const struct postgres *pg, size_t i, struct id *ret_key, u128 *ret_count)
+{
+	const char *row = postgres_value(pg, 1 + i, KEYED_ROW);
+	uint64_t high, low;
+
+	if (row == NULL)
+		return STATEMENTS_NO_COUNT;
+	high = bigendian_get64(row + ID_BYTES);
+	low = bigendian_get64(row + ID_BYTES + 8);
+	if (high >= HALF || low >= HALF)
+		return STATEMENTS_NO_NUMBER;
+	memcpy(ret_key->bytes, row, ID_BYTES);
+	*ret_count = (u128)high * HALF + low;
+	return STATEMENTS_COUNT;
 }

@@ -112,6 +112,10 @@ int statements_summed(
  * and the ledger of queue. */
 int statements_audit(
     struct postgres *pg, const char *queue, const struct id *key);
+/* The same, of all keys, and the counts of n keys (at least one), which stand
+ * stride bytes apart. */
+int statements_audit_keys(struct postgres *pg, const char *queue,
+    const struct id *first, size_t stride, size_t n);
 /* Result: the sum and the number of keys, and the lines of the ledger's rows.
  * 0, or -1 if a sum is not a whole number that fits. */
 struct statements_sums {
@@ -122,5 +126,14 @@ int statements_audited(const struct postgres *pg, struct statements_sums *ret);
 /* Result: row i (from 0) of the ledger.  0, or -1 if there is no such row. */
 int statements_audited_row(const struct postgres *pg, size_t i,
     struct id *ret_consumer, uint64_t *ret_seq);
+/* Result of statements_audit_keys: row i, behind those of the ledger. */
+enum statements_count {
+	STATEMENTS_COUNT,
+	STATEMENTS_NO_COUNT, /* there is no such row */
+	STATEMENTS_NO_NUMBER /* no whole number of STATEMENTS_DIGITS digits */
+};
+enum { STATEMENTS_DIGITS = 36 };
+enum statements_count statements_audited_count(
+    const struct postgres *pg, size_t i, struct id *ret_key, u128 *ret_count);
 
 #endif

@@ -825,6 +825,24 @@ return_one() { incr-rejected republish >/dev/null; }
 	END
 }
 
+@test "incr-audit --expect: what a second look finds is neither lost nor doubled" {
+	local audit
+	increments 1 3 | incr-publish
+	incr-consume -o >stream
+	increments 10 12 | incr-publish
+	rcli lpush "rmq::queue::[$INCR_QUEUE]::rejected" "$(increment 100)" >/dev/null
+	echo "$KEY 139" >expected
+	INCR_POINT=audit-read:stop background incr-audit -e expected >out
+	audit=$!
+	wait_for 10 stopped "$audit"
+	# So that it looks again, at the same.
+	sql "insert into incr_ledger values (gen_random_uuid(), '$INCR_QUEUE', 1)"
+	kill -CONT "$audit"
+	status_of "$audit" 0
+	awk '$1 == "all" { print $2, $3, $4, $5 }' out >all
+	[ "$(cat all)" = '139 0 39 100' ]
+}
+
 @test "incr-audit: a batch of a Redis that was restarted is read again" {
 	local audit batch
 	own_redis

@@ -135,10 +135,16 @@ tally_of(const struct id *key)
 	struct deadletter_tally t = {0};
 	struct buf scratch = {0};
 
-	for (size_t i = 0; i < check_n(payloads); i++)
+	for (size_t i = 0; i < check_n(payloads); i++) {
+		struct increment inc = {.value = -1};
+		u128 before = t.sum;
+
 		check(deadletter_tally_add(&t, key, &scratch, payloads[i],
-			  strlen(payloads[i])) == 0,
+			  strlen(payloads[i]), &inc) == 0,
 		    "%zu", i);
+		check(t.sum - before == (uint64_t)inc.value, "%zu: %jd", i,
+		    (intmax_t)inc.value);
+	}
 	buf_free(&scratch);
 	return t;
 }
