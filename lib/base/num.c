@@ -1,10 +1,23 @@
-/* Parses numbers strictly. */
+/* Parses numbers strictly, and writes them. */
 #include "base/num.h"
 
 #include <stddef.h>
 #include <string.h>
 
 static int digits(const char *text, size_t len, uint64_t *ret);
+
+char *
+num_write(char *to, uint64_t n)
+{
+	char text[NUM_TEXT];
+	size_t at = NUM_TEXT;
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	memcpy(to, text + at, NUM_TEXT - at);
+	return to + NUM_TEXT - at;
+}
 
 int
 num_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/lines.h"
+#include "base/num.h"
 #include "record/json.h"
 
 static const char checkpoint_start[] = "{\"checkpoint\":{";
@@ -169,11 +170,39 @@ read_error(const struct json *from, struct control_error *ret)
 	return 0;
 }
 
+/* Error lines up to their detail and, with the usual one, up to the number. */
+#define BEFORE_DETAIL(code) "{\"error\":{\"code\":\"" code "\",\"detail\":\""
+#define BEFORE_NUMBER "\",\"line\":"
+
+static const struct {
+	const char *text;
+	size_t len;
+} usual[FAULT_COUNT] = {
+#define X(name, code, detail) \
+	[FAULT_##name] = {BEFORE_DETAIL(code) detail BEFORE_NUMBER, \
+	    sizeof BEFORE_DETAIL(code) detail BEFORE_NUMBER - 1},
+    FAULT_LIST(X)
+#undef X
+};
+
 int
 control_add_error(struct buf *out, const struct control_error *e)
 {
-	return buf_addf(out,
-	    "%s\"code\":\"%s\",\"detail\":\"%s\",\"line\":%" PRIu64 "}}\n",
-	    error_start, fault_code(e->fault),
-	    e->detail == NULL ? fault_detail(e->fault) : e->detail, e->line);
+	static const char end[] = "}}\n";
+	const char *start = usual[e->fault].text;
+	size_t len = usual[e->fault].len;
+	char *begin, *to;
+
+	if (e->detail != NULL)
+		return buf_addf(out,
+		    BEFORE_DETAIL("%s") "%s" BEFORE_NUMBER "%" PRIu64 "%s",
+		    fault_code(e->fault), e->detail, e->line, end);
+	begin = buf_room(out, len + NUM_TEXT + sizeof end);
+	if (begin == NULL)
+		return -1;
+	memcpy(begin, start, len);
+	to = num_write(begin + len, e->line);
+	memcpy(to, end, sizeof end - 1);
+	buf_grow(out, (size_t)(to - begin) + sizeof end - 1);
+	return 0;
 }

@@ -90,10 +90,15 @@ parse(const char *text, size_t len, unsigned want, struct id *ret)
 void
 id_format(const struct id *id, char ret[ID_TEXT + 1])
 {
-	memset(ret, '-', ID_TEXT);
-	for (size_t i = 0; i < ID_BYTES; i++)
-		hex_write(ret + place[i], &id->bytes[i], 1);
-	ret[ID_TEXT] = '\0';
+	static const struct {
+		size_t at, n;
+	} groups[] = {{0, 4}, {4, 2}, {6, 2}, {8, 2}, {10, 6}};
+
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+		ret = hex_write(ret, id->bytes + groups[i].at, groups[i].n);
+		*ret++ = '-';
+	}
+	ret[-1] = '\0';
 }
 
 int

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/lines.h"
+#include "base/num.h"
 #include "record/control.h"
 #include "record/json.h"
 
@@ -12,8 +13,7 @@ static const char before_value[] = "\",\"value\":";
 
 enum {
 	KEY_AT = sizeof before_key - 1,
-	VALUE_AT = KEY_AT + ID_TEXT + sizeof before_value - 1,
-	VALUE_DIGITS = 19 /* of INT64_MAX */
+	VALUE_AT = KEY_AT + ID_TEXT + sizeof before_value - 1
 };
 
 static int recognise_value(const char *text, size_t len, int64_t *ret);
@@ -122,19 +122,13 @@ check(const struct json_text *json, struct increment *ret)
 size_t
 increment_format(const struct increment *inc, char ret[INCREMENT_TEXT])
 {
-	char id[ID_TEXT + 1], number[VALUE_DIGITS];
-	uint64_t left = (uint64_t)inc->value;
-	size_t n = VALUE_DIGITS, len = VALUE_AT;
+	char id[ID_TEXT + 1], *end;
 
 	id_format(&inc->key, id);
 	memcpy(ret, before_key, KEY_AT);
 	memcpy(ret + KEY_AT, id, ID_TEXT);
 	memcpy(ret + KEY_AT + ID_TEXT, before_value, sizeof before_value - 1);
-	do
-		number[--n] = (char)('0' + left % 10);
-	while ((left /= 10) > 0);
-	memcpy(ret + len, number + n, VALUE_DIGITS - n);
-	len += VALUE_DIGITS - n;
-	ret[len++] = '}';
-	return len;
+	end = num_write(ret + VALUE_AT, (uint64_t)inc->value);
+	*end++ = '}';
+	return (size_t)(end - ret);
 }

@@ -132,6 +132,21 @@ checkpoints(void)
 	}
 }
 
+/* The detail of a fault is the same, given or not. */
+static void
+usual_detail(const struct control_error *e, const struct buf *line)
+{
+	struct control_error given = *e;
+	struct buf out = {0};
+
+	given.detail = fault_detail(e->fault);
+	check(control_add_error(&out, &given) == 0, "memory");
+	check(out.len == line->len &&
+		  memcmp(buf_ptr(&out), buf_ptr(line), out.len) == 0,
+	    "%.*s", (int)line->len, buf_ptr(line));
+	buf_free(&out);
+}
+
 static void
 errors(void)
 {
@@ -143,6 +158,7 @@ errors(void)
 
 		check(control_add_error(&out, &e) == 0, "memory");
 		check(buf_ptr(&out)[out.len - 1] == '\n', "a line");
+		usual_detail(&e, &out);
 		check(control_parse_error(buf_ptr(&out), out.len - 1, &again) ==
 			      0 &&
 			  again.fault == e.fault && again.line == e.line,

@@ -1,4 +1,5 @@
-/* Text to number: the whole text, and nothing but a number in range. */
+/* Text to number: the whole text, and nothing but a number in range; and number
+ * to text. */
 #include "base/num.h"
 #include "check.h"
 
@@ -48,9 +49,29 @@ static const struct {
     {"18446744073709552", 0, INT64_MAX, 0, -1},
 };
 
+static void
+writes(void)
+{
+	static const struct {
+		uint64_t n;
+		const char *text;
+	} cases[] = {{0, "0"}, {9, "9"}, {10, "10"}, {1234567890, "1234567890"},
+	    {UINT64_MAX, "18446744073709551615"}};
+
+	for (size_t i = 0; i < check_n(cases); i++) {
+		char text[NUM_TEXT + 1] = "";
+		char *end = num_write(text, cases[i].n);
+
+		check(strcmp(text, cases[i].text) == 0 &&
+			  end == text + strlen(text),
+		    "%s, not %s", text, cases[i].text);
+	}
+}
+
 int
 main(void)
 {
+	writes();
 	for (size_t i = 0; i < check_n(numbers); i++) {
 		uint64_t n = 42;
 		int result = num_u64(
