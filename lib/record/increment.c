@@ -6,6 +6,7 @@
 #include "base/lines.h"
 #include "base/num.h"
 #include "record/control.h"
+#include "record/increment_scan.h"
 #include "record/json.h"
 
 static const char before_key[] = "{\"key\":\"";
@@ -70,6 +71,16 @@ increment_parse(const char *text, size_t len, struct increment *ret)
 
 enum fault
 increment_judge(const char *text, size_t len, struct increment *ret)
+{
+	enum fault fault;
+
+	if (increment_scan(text, len, &fault, ret) == 0)
+		return fault;
+	return increment_load(text, len, ret);
+}
+
+enum fault
+increment_load(const char *text, size_t len, struct increment *ret)
 {
 	struct json_text json;
 	enum fault fault;

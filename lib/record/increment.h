@@ -30,7 +30,8 @@ enum { INCREMENT_TEXT = 8 + ID_TEXT + 10 + 19 + 1 };
 int increment_recognise(const char *text, size_t len, struct increment *ret);
 
 /*
- * Judges any bytes: increment_recognise first, jansson for everything else.
+ * Judges any bytes: increment_recognise first, then increment_scan, jansson for
+ * everything else.
  * FAULT_NONE, or the first of these that holds:
  *
  *	too-long		more than LINES_JSON_MAX bytes
@@ -51,6 +52,9 @@ enum fault increment_parse(const char *text, size_t len, struct increment *ret);
 
 /* The same without increment_recognise. */
 enum fault increment_judge(const char *text, size_t len, struct increment *ret);
+
+/* The same by jansson alone. */
+enum fault increment_load(const char *text, size_t len, struct increment *ret);
 
 /* Writes the canonical form, no newline and no NUL; its length. */
 size_t increment_format(const struct increment *inc, char ret[INCREMENT_TEXT]);

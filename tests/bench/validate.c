@@ -132,7 +132,7 @@ parse_us(const struct buf *b, uint64_t n, bool judge)
 		const char *end = strchr(line, '\n');
 		size_t len = (size_t)(end - line);
 
-		if (judge ? increment_judge(line, len, &inc) != FAULT_NONE
+		if (judge ? increment_load(line, len, &inc) != FAULT_NONE
 			  : increment_recognise(line, len, &inc) < 0)
 			log_die(EXIT_BUG, "line %ju: refused", (uintmax_t)i);
 		line = end + 1;

@@ -1,7 +1,8 @@
 /*
  * Any bytes as an increment: what the recogniser accepts, jansson accepts
- * with the same key and value; what is accepted has one canonical form,
- * which is recognised; an out-parameter is untouched on failure.
+ * with the same key and value, and whoever judges says the same; what is
+ * accepted has one canonical form, which is recognised; an out-parameter is
+ * untouched on failure.
  */
 #include "record/increment.h"
 #include "base/lines.h"
@@ -21,12 +22,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct increment seen = untouched, judged = untouched, again;
 	const char *text = (const char *)data;
 	int recognised = increment_recognise(text, len, &seen) == 0;
-	enum fault fault = increment_judge(text, len, &judged);
+	enum fault fault = increment_load(text, len, &judged);
 	char canonical[INCREMENT_TEXT];
 	size_t n;
 
 	promise(fault != FAULT_UNAVAILABLE && fault < FAULT_COUNT);
 	promise((fault == FAULT_TOO_LONG) == (len > LINES_JSON_MAX));
+	promise(increment_judge(text, len, &again) == fault);
 	promise(increment_parse(text, len, &again) == fault);
 	if (!recognised)
 		promise(same(&seen, &untouched));

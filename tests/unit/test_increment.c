@@ -168,11 +168,14 @@ judge(const char *text, size_t len, enum fault fault, int64_t value)
 	struct id key;
 	enum fault by_parse = increment_parse(text, len, &parsed);
 	enum fault by_judge = increment_judge(text, len, &judged);
+	enum fault by_load = increment_load(text, len, &judged);
 
 	check(by_parse == fault, "%s: %s instead of %s", text,
 	    fault_code(by_parse), fault_code(fault));
 	check(by_judge == fault, "%s: %s instead of %s", text,
 	    fault_code(by_judge), fault_code(fault));
+	check(by_load == fault, "%s: %s instead of %s", text,
+	    fault_code(by_load), fault_code(fault));
 	if (increment_recognise(text, len, &seen) == 0)
 		check(by_judge == FAULT_NONE && seen.value == judged.value &&
 			  id_equal(&seen.key, &judged.key),
@@ -230,7 +233,7 @@ mutates(void)
 			    0)
 				continue;
 			recognised++;
-			check(increment_judge(text, sizeof text - 1, &judged) ==
+			check(increment_load(text, sizeof text - 1, &judged) ==
 				      FAULT_NONE &&
 				  judged.value == seen.value &&
 				  id_equal(&judged.key, &seen.key),
@@ -279,7 +282,8 @@ static void
 memory_gone(void)
 {
 #ifndef SANITIZED
-	static const char text[] = "{\"value\":12345678,\"key\":\"" K "\"}";
+	static const char text[] =
+	    "{\"v\\u0061lue\":12345678,\"key\":\"" K "\"}";
 	struct rlimit was, none = {.rlim_cur = 0};
 	static void *held[1 << 16];
 	struct increment inc;
