@@ -838,6 +838,49 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	for i in 1 2 3; do rcli unlink "${P}consumer::$A::batch::$i"; done
 }
 
+# Copied at once these would be 19 MB, and the payloads looked at are small.
+@test "take: at most 16 MiB, also of payloads that seem small" {
+	register $A
+	head -c 20000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/payload"
+	rcli --raw eval 'local payload = ARGV[1]
+		for i = 0, 1000 do
+			redis.call("LPUSH", KEYS[1], i % 100 == 0 and i or i .. payload)
+		end' 1 "$READY" "$(cat "$BATS_TEST_TMPDIR/payload")"
+	QUIET=1 take $A 1 1000
+	n=$(rcli llen "${P}consumer::$A::batch::1")
+	# 838 large ones, of 20003 bytes, and 9 small ones
+	((846 <= n && n <= 848))
+	[ "$(rcli lindex "${P}consumer::$A::batch::1" -1)" = 0 ]
+	[ "$(rcli --raw lindex "${P}consumer::$A::batch::1" 0 | tr -d x)" = $((n - 1)) ]
+	[ "$(rcli --raw lindex "$READY" -1 | tr -d x)" = "$n" ]
+	[ "$(rcli llen "$READY")" = $((1001 - n)) ]
+	[ "$(totals taken)" = "$n" ]
+}
+
+@test "take: nothing goes into the batch that an earlier list of its name has" {
+	register $A
+	publish $B 1 a b c
+	rcli lpush "${P}consumer::$A::batch::1" x
+	[[ "$(take $A 1 1)" == *" a" ]]
+	rcli del "${P}consumer::$A::batch::2"
+	rcli set "${P}consumer::$A::batch::2" no-list
+	unchanged take $A 2 1
+	[[ "$reply" == *WRONGTYPE* ]]
+}
+
+@test "take: a part is moved by a command, not by its payloads" {
+	local size
+	own_redis --auto-aof-rewrite-percentage 0
+	introduce_all
+	register $A >/dev/null
+	publish $B 1 $(seq -f "%.0f-some-more-bytes-of-a-payload" 5000) >/dev/null
+	aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; }
+	size=$(aof)
+	[[ "$(QUIET=1 take $A 1 4000)" != *ERR* ]]
+	[ "$(rcli llen "${P}consumer::$A::batch::1")" = 4000 ]
+	(($(aof) - size < 4000))
+}
+
 @test "take: refuses with too many batches, or one that is too old" {
 	register $A
 	publish $B 1 a b c
@@ -877,14 +920,18 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 @test "take: who may not call a command is told before anything changes" {
 	own_redis
 	name_keys
-	for n in 1 2; do
-		for command in ltrim rename rpush zadd set hincrby; do
-			[ "$n" = 1 ] || [ $command != rpush ] || continue
+	# One of two; one of two that is large for its batch; both.
+	for n in 1 "2 1" 2; do
+		for command in ltrim rename sort lindex memory rpush zadd set hincrby; do
+			case $n$command in
+			1rpush | 2*sort | 2*lindex | 2rpush) continue ;;
+			esac
 			rcli flushall >/dev/null
 			introduce_all
 			register $A >/dev/null
 			publish $B 1 a b >/dev/null
 			rcli acl setuser default "-$command"
+			# shellcheck disable=SC2086 # words
 			unchanged take $A 1 $n
 			rcli acl setuser default "+$command"
 			[[ "$reply" == *"can't run this command"* ]] || {

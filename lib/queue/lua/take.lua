@@ -22,6 +22,12 @@
 -- oldest payload.  LRANGE reads it, at a quarter of what a script would cost
 -- that returned it.
 --
+-- All that waits becomes the batch by RENAME, a part by SORT BY nosort STORE,
+-- which copies within the server, in the list's own order, on replicas and from
+-- the AOF as well.  How large a part is is known only once it is copied, so
+-- some of its payloads are looked at before; one that has large payloads, or
+-- proves too large, is read and pushed chunk by chunk, at twice the cost.
+--
 -- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.
 --
@@ -40,6 +46,9 @@ local strict = ARGV[7] == '1'
 -- Payloads read at once: few enough that large ones don't fill the memory
 -- before they are counted, more while they are small.
 local CHUNK_MIN, CHUNK_MAX, CHUNK_BYTES = 4, 100, 1048576
+-- Of so many payloads one is looked at before they are copied at once, and it
+-- has that many bytes at most.
+local SAMPLE_EVERY, SAMPLE_MAX = 100, 65536
 -- An idle queue is noted as empty that often (milliseconds), and for that
 -- long (seconds).
 local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
@@ -127,19 +136,59 @@ local function oldest_payloads()
     return chunks, count
 end
 
--- May all that wait be one batch?  The memory they take is more than their
--- bytes, unless the server compresses lists.
-local function all_fit(waiting)
-    return waiting <= max and
-        redis.call('MEMORY', 'USAGE', ready, 'SAMPLES', 0) <= max_bytes
+-- Does a list have few enough bytes?  The memory it takes is more than those,
+-- unless the server compresses lists.
+local function fits(list)
+    return redis.call('MEMORY', 'USAGE', list, 'SAMPLES', 0) <= max_bytes
+end
+
+-- Copying at once is bounded by what every hundredth payload tells: one that is
+-- large, or too many bytes, and it is not tried.
+local function look_small()
+    local bytes = 0
+    for i = 1, max, SAMPLE_EVERY do
+        local len = #redis.call('LINDEX', ready, -i)
+        bytes = bytes + len
+        if len > SAMPLE_MAX or bytes * SAMPLE_EVERY > max_bytes then
+            return false
+        end
+    end
+    return true
+end
+
+-- Makes the oldest payloads the batch.  Returns how many, 0 if they are too
+-- large: then there is no batch.
+local function copy_oldest(waiting)
+    if not look_small() then
+        return 0
+    end
+    redis.call('SORT', ready, 'BY', 'nosort', 'LIMIT', waiting - max, max,
+        'STORE', batch)
+    if fits(batch) then
+        return max
+    end
+    redis.call('LTRIM', batch, 1, 0)
+    return 0
+end
+
+-- The same one chunk after the other, or nothing if that is all that waits.
+local function push_oldest(waiting)
+    local chunks, count = oldest_payloads()
+    for i = #chunks, 1, -1 do
+        if count < waiting then
+            redis.call('RPUSH', batch, unpack(chunks[i]))
+        end
+    end
+    return count
 end
 
 -- Commands that the caller may not use, each where it changes nothing; but
--- RPUSH comes first.
+-- SORT and RPUSH come first.
 local function check()
     redis.call('SET', last, 0, 'NX')
     redis.call('ZADD', batches, 'XX', 0, '')
     redis.call('LTRIM', batch, 0, -1)
+    redis.call('MEMORY', 'USAGE', batch, 'SAMPLES', 1)
     redis.call('RENAME', ready, ready)
     redis.call('HINCRBY', totals, 'published', 0)
 end
@@ -180,23 +229,24 @@ if waiting == 0 then
     return {'empty'}
 end
 
-local whole, chunks, count = all_fit(waiting), {}, 0
-if not whole then
-    chunks, count = oldest_payloads()
-end
-
 check()
-if whole or count == waiting then
+local count = waiting
+if waiting > max then
+    count = copy_oldest(waiting)
+elseif not fits(ready) then
+    count = 0
+end
+if count == 0 then
+    count = push_oldest(waiting)
+end
+if count == waiting then
     redis.call('RENAME', ready, batch)
     redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
 else
-    for i = #chunks, 1, -1 do
-        redis.call('RPUSH', batch, unpack(chunks[i]))
-    end
     redis.call('LTRIM', ready, 0, -count - 1)
 end
 mark_until(time, TAKEN_LIFE)
 redis.call('ZADD', batches, time, seq)
 redis.call('SET', last, seq)
-redis.call('HINCRBY', totals, 'taken', whole and waiting or count)
+redis.call('HINCRBY', totals, 'taken', count)
 return {'taken', time, math.min(since, time)}

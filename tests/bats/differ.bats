@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# Scripts that were made faster, beside those of before: the same random calls,
+# the same replies, and the same keys.
+load helper
+
+setup() {
+	own_redis --enable-debug-command yes
+}
+
+teardown() {
+	end_background
+}
+
+differ() { # SEED CALLS
+	"$ROOT/tests/bats/differ.pl" "$OWN_REDIS/redis.sock" \
+		"${BEFORE:-$ROOT/tests/bats/before}" "${AFTER:-$ROOT/lib/queue/lua}" "$@"
+}
+
+# made WHAT N: so often at least, in what was printed
+made() {
+	awk -F ': ' -v what="$1" -v n="$2" '
+		$1 == what { found = $2 } END { exit found < n }' <<<"$output"
+}
+
+@test "a script of before and its successor do the same; so does the AOF" {
+	local seed before
+	for seed in 1 $RANDOM; do
+		rcli flushall >/dev/null
+		run differ "$seed" 600
+		[ "$status" = 0 ]
+		made 'take taken' 20
+		made 'take ERROR WRONGTYPE' 1
+		made 'publish 1' 10
+	done
+	before=$(rcli debug digest)
+	rcli debug loadaof
+	[ "$(rcli debug digest)" = "$before" ]
+}
+
+@test "a script that does something else is found" {
+	local change
+	AFTER=$BATS_TEST_TMPDIR/after
+	for change in "s/return {'taken', time/return {'taken', time + 1/" \
+		"s/waiting - max, max,/waiting - max, max - 1,/" \
+		"s/'taken', count)/'taken', count + 1)/" \
+		"s/fits(batch)/true/"; do
+		rm -rf "$AFTER"
+		cp -r "$ROOT/lib/queue/lua" "$AFTER"
+		sed -i "$change" "$AFTER/take.lua"
+		not cmp -s "$AFTER/take.lua" "$ROOT/lib/queue/lua/take.lua"
+		rcli flushall >/dev/null
+		run differ 1 1000
+		[ "$status" = 1 ]
+		[[ "$output" == "seed 1: "* ]]
+	done
+}
