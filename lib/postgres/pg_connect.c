@@ -12,6 +12,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/reason.h"
+#include "postgres/pg_hosts.h"
 #include "postgres/pg_url.h"
 #include "postgres/postgres.h"
 
@@ -20,12 +21,18 @@ struct pg_connect {
 	const char *name;
 	char *text;              /* the URL as it was at first, NULL: none */
 	PQconninfoOption *login; /* has user and password, NULL: as in text */
+	struct pg_hosts *hosts;  /* NULL: not known yet */
+	struct pg_hosts_lists found; /* their addresses */
+	bool looking;
 	struct once once;
 };
 
+static int learn_hosts(struct pg_connect *c);
+static struct pg_conn *begin(const struct pg_connect *c);
+static PQconninfoOption *ask_libpq(const struct pg_connect *c);
 static void read_login(struct pg_connect *c);
-static int name_place(struct pg_connect *c, struct pg_conn *conn);
-static const char *part(const struct pg_connect *c, const char *keyword);
+static int name_place(struct pg_connect *c, const PQconninfoOption *all);
+static const char *part(const PQconninfoOption *all, const char *keyword);
 static void note_warning(void *arg, const PGresult *notice);
 
 struct pg_connect *
@@ -56,13 +63,79 @@ pg_connect_close(struct pg_connect *c)
 	if (c == NULL)
 		return;
 	PQconninfoFree(c->login);
+	pg_hosts_close(c->hosts);
 	buf_free(&c->once.place);
 	free(c->text);
 	free(c);
 }
 
-struct pg_conn *
-pg_connect_start(struct pg_connect *c, char ret_warning[REASON_MAX])
+int
+pg_connect_start(struct pg_connect *c, char ret_warning[REASON_MAX],
+    struct pg_conn **ret, char ret_why[REASON_MAX])
+{
+	const char *said;
+	int known;
+
+	*ret = NULL;
+	if (!c->looking && learn_hosts(c) < 0)
+		return reason_set(ret_why, LOG_NO_MEMORY);
+	known = pg_hosts_look(c->hosts, &c->found, ret_why);
+	c->looking = known == 0;
+	if (known <= 0)
+		return known;
+	read_login(c);
+	*ret = begin(c);
+	if (*ret == NULL)
+		return reason_set(ret_why, LOG_NO_MEMORY);
+	PQsetNoticeReceiver(*ret, note_warning, ret_warning);
+	/* The only way to the SQLSTATE of a refused connection. */
+	PQsetErrorVerbosity(*ret, PQERRORS_VERBOSE);
+	if (PQstatus(*ret) != CONNECTION_BAD)
+		return 1;
+	said = PQerrorMessage(*ret);
+	reason_set(ret_why, "%.*s", (int)strcspn(said, "\n"), said);
+	PQfinish(*ret);
+	*ret = NULL;
+	return -1;
+}
+
+/* 0, or -1 if memory is gone. */
+static int
+learn_hosts(struct pg_connect *c)
+{
+	PQconninfoOption *all = ask_libpq(c);
+	struct pg_hosts_lists told = {.host = part(all, "host"),
+	    .hostaddr = part(all, "hostaddr"),
+	    .port = part(all, "port")};
+
+	if (all == NULL)
+		return -1;
+	if (c->once.place.len == 0 && name_place(c, all) == 0)
+		once_look(&c->once);
+	if (c->hosts == NULL || !pg_hosts_are(c->hosts, &told)) {
+		pg_hosts_close(c->hosts);
+		c->hosts = pg_hosts_open(&told);
+	}
+	PQconninfoFree(all);
+	return c->hosts == NULL ? -1 : 0;
+}
+
+/* What it makes of the URL, its service and the variables.  An sslmode that is
+ * none ends the connection before anything is looked up. */
+static PQconninfoOption *
+ask_libpq(const struct pg_connect *c)
+{
+	const char *const names[] = {"dbname", "sslmode", NULL};
+	const char *const values[] = {c->text, "nowhere", NULL};
+	PGconn *conn = PQconnectStartParams(names, values, 1);
+	PQconninfoOption *all = conn == NULL ? NULL : PQconninfo(conn);
+
+	PQfinish(conn);
+	return all;
+}
+
+static struct pg_conn *
+begin(const struct pg_connect *c)
 {
 	char silence[16];
 	/* What stands before dbname is a default that the URL may override,
@@ -70,43 +143,32 @@ pg_connect_start(struct pg_connect *c, char ret_warning[REASON_MAX])
 	const char *const names[] = {"fallback_application_name",
 	    "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 	    "keepalives_count", "target_session_attrs", "dbname", "user",
-	    "password", NULL};
-	const char *values[] = {c->name, silence, "3", "1", "3",
+	    "password", "host", "hostaddr", "port", NULL};
+	const char *const values[] = {c->name, silence, "3", "1", "3",
 	    getenv("PGTARGETSESSIONATTRS") == NULL ? "read-write" : NULL,
-	    c->text, NULL, NULL, NULL};
-	enum { USER = 7, PASSWORD };
-	struct pg_conn *conn;
+	    c->text, part(c->login, "user"), part(c->login, "password"),
+	    c->found.host, c->found.hostaddr, c->found.port, NULL};
 
-	read_login(c);
-	values[USER] = part(c, "user");
-	values[PASSWORD] = part(c, "password");
 	snprintf(silence, sizeof silence, "%d", POSTGRES_SILENCE_MS);
-	conn = PQconnectStartParams(names, values, 1);
-	if (conn == NULL)
-		return NULL;
-	PQsetNoticeReceiver(conn, note_warning, ret_warning);
-	if (c->once.place.len == 0 && name_place(c, conn) == 0)
-		once_look(&c->once);
-	return conn;
+	return PQconnectStartParams(names, values, 1);
 }
 
 /* What libpq has made of the URL and its variables, without the login.  0, or
  * -1 if memory is gone. */
 static int
-name_place(struct pg_connect *c, struct pg_conn *conn)
+name_place(struct pg_connect *c, const PQconninfoOption *all)
 {
 	static const char *const words[] = {
 	    "host", "hostaddr", "port", "dbname"};
-	PQconninfoOption *all = PQconninfo(conn);
 	struct buf *place = &c->once.place;
-	int failed = all == NULL || buf_addf(place, "postgres") < 0;
+	int failed = buf_addf(place, "postgres") < 0;
 
-	for (PQconninfoOption *o = all; !failed && o->keyword != NULL; o++)
+	for (const PQconninfoOption *o = all; !failed && o->keyword != NULL;
+	     o++)
 		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 			if (strcmp(o->keyword, words[i]) == 0 && o->val != NULL)
 				failed |= buf_addf(
 				    place, " %s=%s", o->keyword, o->val);
-	PQconninfoFree(all);
 	if (failed)
 		buf_clear(place);
 	return failed ? -1 : 0;
@@ -139,11 +201,11 @@ read_login(struct pg_connect *c)
 	c->login = parsed;
 }
 
-/* NULL: as the URL said at first. */
+/* NULL: not told. */
 static const char *
-part(const struct pg_connect *c, const char *keyword)
+part(const PQconninfoOption *all, const char *keyword)
 {
-	const PQconninfoOption *o = c->login;
+	const PQconninfoOption *o = all;
 
 	for (; o != NULL && o->keyword != NULL; o++)
 		if (strcmp(o->keyword, keyword) == 0)

@@ -20,11 +20,16 @@ struct pg_connect *pg_connect_open(
     const char *url, const char *name, const char **ret_why);
 void pg_connect_close(struct pg_connect *c); /* NULL is allowed */
 
-/* What PQconnectStartParams returns; caller finishes.  A file that can't be
- * read, or has no URL now, changes nothing.  As long as the connection lives,
- * a warning of the server is written to ret_warning if that is empty. */
-struct pg_conn *pg_connect_start(
-    struct pg_connect *c, char ret_warning[REASON_MAX]);
+/*
+ * 1 with a connection that PQconnectPoll goes on with, which waits for no name
+ * server (what Kerberos looks up is not known here); caller finishes.  0: the
+ * hosts are being looked up, worth another call in RESOLVE_LOOK_MS.  -1 with
+ * the reason.  A file that can't be read, or has no URL now, changes nothing.
+ * As long as the connection lives, a warning of the server is written to
+ * ret_warning if that is empty.
+ */
+int pg_connect_start(struct pg_connect *c, char ret_warning[REASON_MAX],
+    struct pg_conn **ret, char ret_why[REASON_MAX]);
 
 /* What was right in this database; its marks are read by the first
  * pg_connect_start. */

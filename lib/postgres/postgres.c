@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "net/resolve.h"
 #include "postgres/pg_answer.h"
 #include "postgres/pg_connect.h"
 #include "postgres/pg_error.h"
@@ -141,16 +142,16 @@ postgres_step(struct postgres *pg, short revents)
 static void
 connect_now(struct postgres *pg)
 {
+	char why[REASON_MAX];
+	int result = pg_connect_start(pg->connect, pg->warning, &pg->conn, why);
+
 	pg->answer.bytes = 0;
-	pg->conn = pg_connect_start(pg->connect, pg->warning);
-	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
-		fail(pg, pg->conn == NULL ? LOG_NO_MEMORY
-					  : PQerrorMessage(pg->conn));
-		return;
-	}
-	/* The only way to the SQLSTATE of a refused connection. */
-	PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-	move(pg, LINK_CONNECTING);
+	if (result < 0)
+		fail(pg, why);
+	else if (result == 0)
+		pg->deadline_ms = clock_ms() + RESOLVE_LOOK_MS;
+	else
+		move(pg, LINK_CONNECTING);
 }
 
 static void

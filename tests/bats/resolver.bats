@@ -36,11 +36,14 @@ servers() {
 	own_redis --port "$REDIS" --bind 127.0.0.1
 }
 
+# shellcheck disable=SC2016
+mounts='mount --bind "$0" /etc/resolv.conf
+	exec "$@"'
+
 # named COMMAND...: with that name server, and servers by their names
 named() {
-	# shellcheck disable=SC2016
-	REDIS_URL=redis://redis.test:$REDIS DATABASE_URL=$URL unshare -m sh -euc 'mount --bind "$0" /etc/resolv.conf
-		exec "$@"' "$PWD/resolv.conf" "$@"
+	REDIS_URL=redis://redis.test:$REDIS DATABASE_URL=$URL \
+		unshare -m sh -euc "$mounts" "$PWD/resolv.conf" "$@"
 }
 
 # waits SECONDS: each program that waits for a service, for so long
@@ -88,4 +91,35 @@ asked() { [ "$(wc -l <names/asked)" -ge "$1" ]; }
 		echo "$one: $output"
 		[[ "$output" == *'Temporary failure in name resolution'* ]]
 	done
+}
+
+# rejected N: lines, it says
+rejected() { grep -qE "^incr_rejected_total\{code=\"not-json\".*\} $1$" metrics/*.prom; }
+
+@test "a name server that answers nothing: incr-flush reads and tells all the same" {
+	local one
+	# libc would wait for half a minute, and once more.
+	export RES_OPTIONS=timeout:30 INCR_METRICS_DIR=$PWD/metrics
+	mkdir metrics
+	servers
+	touch names/drop
+	increments 1 3 >lines
+	run -111 named timeout 25 incr-flush -w 1 <lines
+	mkfifo in
+	exec 7<>in
+	: >names/asked
+	REDIS_URL=redis://redis.test:$REDIS DATABASE_URL=$URL background \
+		unshare -m sh -euc "$mounts" "$PWD/resolv.conf" \
+		incr-flush -i 0.1 <in 2>err 7>&-
+	wait_for 20 asked 2
+	for one in 1 2; do
+		echo "no increment" >&7
+		wait_for 20 rejected "$one"
+	done
+	kill -9 $!
+	exec 7>&-
+	# Of two hosts the one that is known is taken.
+	URL=postgresql://postgres@postgres.test,127.0.0.1:$PORT/postgres
+	increments 5 6 | named timeout 25 incr-flush
+	total_is 11
 }
