@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "inspect/certificate_findings.h"
 #include "inspect/postgres_findings.h"
 #include "postgres/postgres.h"
 #include "postgres/statements.h"
@@ -81,10 +82,13 @@ tell_identity(struct run *r)
 static void
 ask(struct run *r)
 {
+	const struct postgres_status *status = postgres_status(r->pg);
 	unsigned before = findings_errors(r->f);
 	const char *facts;
 	size_t len;
 
+	certificate_findings(r->f, "postgres", status->expires.server,
+	    status->expires.own, clock_unix_ms() / 1000);
 	tell_identity(r);
 	if (!answers(r, survey_call(r->pg)))
 		return;

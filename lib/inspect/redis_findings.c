@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/certificate_findings.h"
 #include "inspect/setting_costs.h"
 #include "redis/server_info.h"
 
@@ -13,9 +14,7 @@ enum {
 	VALUE_MAX = 64,
 	NEAR = 75,         /* percent of maxmemory, where things give way */
 	CLIENTS_NEAR = 90, /* percent of maxclients */
-	SKEW_US = 1000000, /* between two clocks, and the time of INFO */
-	DAY_S = 86400,     /* of a certificate's life: */
-	EXPIRES_SOON = 14  /* days */
+	SKEW_US = 1000000  /* between two clocks, and the time of INFO */
 };
 
 static bool
@@ -169,28 +168,13 @@ void
 redis_findings(struct findings *f, const struct redis_facts *r)
 {
 	tell_server(f, r);
-	redis_findings_expiry(
-	    f, "its certificate", r->server_expires, r->now_us / 1000000);
-	redis_findings_expiry(f, "the certificate shown to it", r->own_expires,
-	    r->now_us / 1000000);
+	certificate_findings(
+	    f, "redis", r->server_expires, r->own_expires, r->now_us / 1000000);
 	tell_memory(f, r);
 	tell_failures(f, r);
 	tell_persistence(f, r);
 	tell_replicas(f, r);
 	tell_clock(f, r);
-}
-
-void
-redis_findings_expiry(
-    struct findings *f, const char *whose, int64_t expires, int64_t now_s)
-{
-	int64_t days = (expires - now_s) / DAY_S;
-
-	if (expires == 0)
-		return;
-	findings_add(f, days < EXPIRES_SOON ? FINDING_WARNING : FINDING_OK,
-	    "redis: %s is valid for %" PRId64 " day%s more", whose, days,
-	    days == 1 ? "" : "s");
 }
 
 void

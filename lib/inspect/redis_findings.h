@@ -32,8 +32,4 @@ struct queue_facts {
 
 void redis_findings_queue(struct findings *f, const struct queue_facts *q);
 
-/* A certificate that ends at a time, Unix seconds, 0: there is none. */
-void redis_findings_expiry(
-    struct findings *f, const char *whose, int64_t expires, int64_t now_s);
-
 #endif

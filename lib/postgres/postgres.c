@@ -215,6 +215,7 @@ step_greeting(struct postgres *pg, short revents)
 	} else {
 		once_note(pg->once, ONCE_GREETING);
 		pg->status.connections++;
+		pg->status.expires = certificate_expiry(PQgetssl(pg->conn));
 		move(pg, LINK_IDLE);
 	}
 }

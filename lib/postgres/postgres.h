@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/reason.h"
+#include "net/certificate.h"
 #include "postgres/pg_answer.h"
 
 enum {
@@ -72,7 +73,8 @@ enum postgres_state postgres_step(struct postgres *pg, short revents);
 /* The connection as it is now. */
 struct postgres_status {
 	bool idle; /* connected and no call under way: a call may begin */
-	uint64_t connections; /* that were made, up to this one */
+	uint64_t connections;              /* that were made, up to this one */
+	struct certificate_expiry expires; /* of its certificates */
 	char why[REASON_MAX]; /* why it is down, failed or faulty (then
 			       * with the remedy): one line, without URL
 			       * and password; empty if nothing failed

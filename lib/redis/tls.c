@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/log.h"
+#include "net/certificate.h"
 
 struct tls {
 	SSL *ssl;
@@ -312,12 +312,7 @@ tls_refused(const struct tls *t)
 int64_t
 tls_expiry(const struct tls *t, bool own)
 {
-	const X509 *certificate = own ? SSL_get_certificate(t->ssl)
-				      : SSL_get0_peer_certificate(t->ssl);
-	struct tm ends;
+	struct certificate_expiry e = certificate_expiry(t->ssl);
 
-	if (certificate == NULL ||
-	    ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends) != 1)
-		return 0;
-	return timegm(&ends);
+	return own ? e.own : e.server;
 }

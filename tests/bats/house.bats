@@ -94,6 +94,7 @@ named() {
 	} | sort | diff - <(
 		cat <<-'END'
 			lib/base/sha256.c openssl
+			lib/net/certificate.c openssl
 			lib/postgres/pg_answer.c libpq
 			lib/postgres/pg_connect.c libpq
 			lib/postgres/pg_url.c libpq

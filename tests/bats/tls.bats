@@ -157,6 +157,43 @@ refused() {
 	[[ "$output" == *'warning: redis: its certificate is valid for 1'[23]' days more'* ]]
 }
 
+@test "incr-flush --check says the same of a Postgres" {
+	local pg=$INCR_SUITE/p$BATS_SUITE_TEST_NUMBER
+	export PGPORT=$P
+	use_redis
+	mkdir -m 755 "$pg"
+	certificate here ca DNS:localhost 90
+	certificate client ca DNS:client 3
+	cp here.pem here.key ca.pem "$pg"
+	chmod 600 "$pg/here.key"
+	[ "$(id -u)" != 0 ] || chown postgres "$pg"/here.*
+	pg_start "$pg" listen_addresses=127.0.0.1 port="$P" ssl=on \
+		ssl_cert_file="$pg/here.pem" ssl_key_file="$pg/here.key" \
+		ssl_ca_file="$pg/ca.pem"
+	export DATABASE_URL="postgresql://postgres@localhost:$P/postgres?sslmode=verify-full&sslrootcert=ca.pem"
+	incr-db create
+	run incr-flush --check
+	[[ "$output" == *'ok: postgres: its certificate is valid for '@(89|90)' days more'* ]]
+	[[ "$output" != *'certificate shown'* ]]
+	DATABASE_URL="$DATABASE_URL&sslcert=client.pem&sslkey=client.key" \
+		run incr-flush --check
+	[[ "$output" == *'warning: postgres: the certificate shown to it is valid for '[23]' days more'* ]]
+	# Nobody judges what is not verified.
+	DATABASE_URL="postgresql://postgres@localhost:$P/postgres?sslmode=require" \
+		run incr-flush --check
+	[[ "$output" != *'certificate'* ]]
+	certificate here ca DNS:localhost 13
+	cat here.pem >"$pg/here.pem"
+	cat here.key >"$pg/here.key"
+	psql -qh "$pg" -p "$P" -U postgres -c 'select pg_reload_conf()' >/dev/null
+	expires_soon() {
+		run incr-flush --check
+		[[ "$output" == *'warning: postgres: its certificate is valid for 1'[23]' days more'* ]]
+	}
+	wait_for 10 expires_soon
+	pg_stop "$pg"
+}
+
 @test "a certificate that is replaced is read at the next connection" {
 	certificate here ca DNS:localhost
 	authority next

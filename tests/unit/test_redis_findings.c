@@ -139,6 +139,8 @@ check_times(void)
 	r.server_expires = 0;
 	r.own_expires = 1000 + 86400;
 	one(r, "the certificate shown to it is valid for 1 day more");
+	r.own_expires = 999;
+	one(r, "the certificate shown to it is not valid any more");
 }
 
 static unsigned
