@@ -132,12 +132,30 @@ check_users() {
 	if [ -z "$lacks" ]; then
 		users=yes
 		finding ok "users: incr-edge, incr-ingest, incr-drain"
+		check_ways
 		check_tokens_file
 	elif command -v useradd >/dev/null; then
 		finding ok "users: would be made:$lacks"
 	else
 		finding error "users: not there, and useradd is not:$lacks"
 	fi
+}
+
+# The state folder would be one that all may enter.  Programs that the users can't
+# run would be copied there.
+check_ways() {
+	name_kinds
+	above=$there
+	[ "$there" != "$state" ] || above=$(cd -P -- "$state/.." && pwd)
+	for kind in $kinds; do
+		as "$kind" test -x "$above" 2>/dev/null && continue
+		finding error \
+			"$state: the user $(user_of "$kind") can not enter it"
+		return 0
+	done
+	is_reachable 2>/dev/null || finding ok "$here: the user" \
+		"$(user_of "$kind") can not run the programs;" \
+		"those in $state/programs would be run"
 }
 
 check_tokens_file() {
@@ -203,6 +221,7 @@ check_services() {
 	fi
 	[ -z "${REDIS_URL:-}" ] || export REDIS_URL
 	[ -z "${DATABASE_URL:-}" ] || export DATABASE_URL
+	taken=0
 	drained=0
 	published=0
 	said=
@@ -212,23 +231,24 @@ check_services() {
 		return
 	elif [ -z "${DATABASE_URL:-}" ]; then
 		finding ok "postgres: a private one would be started"
-		said=$(as_part drain incr-consume --check) || drained=$?
 	else
-		said=$(as_part drain incr-drain --check) || drained=$?
+		said=$(as_part drain incr-flush) || drained=$?
 	fi
+	said="$(as_part drain incr-consume)
+$said" || taken=$?
 	said="$said
-$(as_part ingest incr-publish --check)" || published=$?
-	outcomes="$outcomes $drained $published"
+$(as_part ingest incr-publish)" || published=$?
+	outcomes="$outcomes $taken $drained $published"
 	printf '%s\n' "$said" | awk 'NF && !said[$0]++' 2>/dev/null ||
 		leave_unwritten
 }
 
-# as_part KIND COMMAND...: as its user, if there is one yet.
+# as_part KIND PROGRAM: its dry run, as its user, if there is one yet, who may be
+# one that can't enter the folder of the programs.
 as_part() {
 	if [ -n "$is_root" ] && [ -n "$users" ]; then
-		as "$@"
+		as "$1" "/proc/self/fd/8" --check 8<"$here/$2"
 	else
-		shift
-		"$@"
+		"$2" --check
 	fi
 }

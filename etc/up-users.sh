@@ -10,13 +10,9 @@
 # shellcheck disable=SC2154 # set by incr-up
 
 find_users() {
-	kinds='ingest drain caddy metrics'
-	[ -z "$own_redis" ] || kinds="$kinds redis"
-	[ -z "$own_postgres" ] || kinds="$kinds postgres"
 	[ -n "$is_root" ] || return 0
+	name_kinds
 	write_only
-	redis_user=incr-drain
-	! id redis >/dev/null 2>&1 || redis_user=redis
 	make_users || return
 	may_change_users || return
 	chmod go+x "$state" || return 111 # not to be read
@@ -26,6 +22,14 @@ find_users() {
 			return 100
 		}
 	done
+}
+
+name_kinds() {
+	kinds='ingest drain caddy metrics'
+	[ -z "$own_redis" ] || kinds="$kinds redis"
+	[ -z "$own_postgres" ] || kinds="$kinds postgres"
+	redis_user=incr-drain
+	! id redis >/dev/null 2>&1 || redis_user=redis
 }
 
 # What is open at a terminal can read what root types there; the parts get what

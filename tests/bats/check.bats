@@ -483,3 +483,36 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 		incr-up --state "$PWD/state"
 	[ ! -e state ]
 }
+
+@test "incr-up as root: folders that the users of its parts can't enter" {
+	local user
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	open_folder
+	groupadd -rf incr
+	for user in incr-edge incr-ingest incr-drain; do # as incr-up does
+		id "$user" >/dev/null 2>&1 ||
+			useradd -r -M -d / -s /usr/sbin/nologin -U -G incr "$user"
+	done
+	healthy_redis
+	use_postgres
+	export INCR_PORT
+	INCR_PORT=$(free_port)
+	mkdir -m 700 closed
+	mkdir closed/clone closed/state
+	cp -r "$ROOT/Caddyfile" "$ROOT/etc" "$ROOT/sql" closed/clone
+	cp -rL "$BIN" closed/clone/bin
+	finds 1 "ok: $PWD/closed/clone/bin: the user incr-ingest can not run the programs; those in $PWD/state/programs would be run" \
+		closed/clone/bin/incr-up --state "$PWD/state"
+	# Its parts were asked all the same.
+	grep -q '^warning: postgres: fsync off: ' <<<"$output"
+	grep -q "^warning: queue $INCR_QUEUE: nothing drains it" <<<"$output"
+	for user in state new; do
+		finds 100 "error: $PWD/closed/$user: the user incr-ingest can not enter it" \
+			incr-up --state "$PWD/closed/$user"
+	done
+	# An open folder in an open one is for all.
+	chmod 755 closed
+	chmod 700 closed/state
+	finds 1 "ok: $PWD/closed/state: free" incr-up --state "$PWD/closed/state"
+	not grep -q 'can not' <<<"$output"
+}
