@@ -594,6 +594,43 @@ ring_dropped() {
 	END
 }
 
+# calls: M for each that measures the queue, P for each that pushes the value 2
+calls() {
+	sed -n '/"EVALSHA"/ { /"value\\*":2/ s/.*/P/p; /::rejected"/ s/.*/M/p; }' \
+		monitor | tr -d '\n'
+}
+sent_twice() { [[ "$(calls)" =~ P.*P ]]; }
+has_come() { [ "$(date +%s)" -ge "$1" ]; }
+
+@test "a batch in doubt is sent again before the queue is measured" {
+	local file
+	own_redis
+	mkdir metrics
+	export INCR_METRICS_DIR=$PWD/metrics
+	file=metrics/incr-queue-$INCR_QUEUE.prom
+	mkfifo in
+	exec 8<>in
+	INCR_POINT=publish-sent:drop:2 background incr-publish <in 2>err 8>&-
+	increments 1 1 >&8
+	wait_for 10 has_ready 1
+	wait_for 10 test -s "$file"
+	background redis-cli -s "$OWN_REDIS/redis.sock" monitor >monitor
+	wait_for 5 grep -q OK monitor
+	# As if others measured: the publisher need not for two seconds.
+	cp "$file" others
+	touch -d "@$(($(date +%s) + 1))" others
+	mv others "$file"
+	kill -STOP "$(redis_pid)"
+	increments 2 2 >&8
+	wait_for 15 has_come $(($(date +%s) + 6)) # now it should
+	kill -CONT "$(redis_pid)"
+	wait_for 15 sent_twice
+	echo "$(calls)"
+	[[ "$(calls)" =~ ^M*PPM*$ ]]
+	exec 8>&-
+	wait_for 10 has_ready 2
+}
+
 @test "a publisher whose introduction had no answer goes under another id" {
 	INCR_POINT=publish-introduce-sent:drop incr-publish < <(increment 1)
 	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >keys

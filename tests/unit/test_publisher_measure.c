@@ -1,14 +1,17 @@
 /* What becomes of the measuring call says nothing about a batch. */
 #include "check.h"
 #include "publish/publisher_measure.h"
+#include "queue/queue_call.h"
 
 static struct queue_gauges gauges;
+static struct queue measured = {.done = QUEUE_CALL_MEASURE};
 
 /* The state that the publisher is told while this call is under way. */
 static enum queue_state
 told(enum queue_state state, bool *ret_measuring)
 {
-	struct publisher c = {.measuring = true, .set.gauges = &gauges};
+	struct publisher c = {
+	    .measuring = true, .set.gauges = &gauges, .queue = &measured};
 	enum queue_state result;
 
 	gauges = (struct queue_gauges){0};
@@ -31,6 +34,9 @@ measuring(void)
 	     * last one, and lines would expire at once. */
 	    {QUEUE_LOST, QUEUE_DOWN, false, true},
 	    {QUEUE_REFUSED, QUEUE_IDLE, false, true},
+	    /* As done it would end an outage in which Redis takes no batch,
+	     * and be looked at as the answer to one. */
+	    {QUEUE_DONE, QUEUE_IDLE, false, false},
 	};
 	bool is_measuring;
 
