@@ -106,6 +106,15 @@ figures() {
 		check("codes", [...f.codes.keys()], ["__proto__"]);'
 }
 
+@test "docs/status-page.png shows the headings of this page" {
+	sed -n 's,.*<h2>\(.*\)</h2>.*,\1,p' "$PAGE/index.html" | paste -sd ';' |
+		sed 's/;/; /g' >headings
+	grep -q '; ' headings
+	# See note_headings() of page.py; tests/long/page makes the picture.
+	perl -0777 -ne 'print "$1\n" if /tEXtHeadings\0(.*)....\0{4}IEND/s' \
+		"$ROOT/docs/status-page.png" | diff - headings
+}
+
 @test "its files: few, nothing of others, no text as HTML, uPlot as it came" {
 	run -1 grep -nE 'innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|https?:|//[a-z]+\.' \
 		"$PAGE"/*.{html,css,mjs}

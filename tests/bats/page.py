@@ -7,9 +7,11 @@ import glob
 import os
 import re
 import signal
+import struct
 import sys
 import time
 import urllib.request
+import zlib
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -309,6 +311,19 @@ def asks_nobody_else():
     driver.get_log('browser')
 
 
+def note_headings(path):
+    """In the picture stands of which headings it is, for page.bats."""
+    shown = js("[...document.querySelectorAll('h2')].map(h => h.textContent)")
+    data = b'tEXtHeadings\0' + '; '.join(shown).encode('latin-1')
+    with open(path, 'rb') as f:
+        png = f.read()
+    end = png.rindex(b'IEND') - 4
+    chunk = struct.pack('>I', len(data) - 4) + data + struct.pack(
+        '>I', zlib.crc32(data))
+    with open(path, 'wb') as f:
+        f.write(png[:end] + chunk + png[end:])
+
+
 driver = begin()
 try:
     driver.set_window_size(1280, 1100)
@@ -322,6 +337,7 @@ try:
         until('a past', lambda: time.sleep(45) or True)
         driver.execute_script('document.activeElement.blur()')
         driver.get_screenshot_as_file(PICTURE)
+        note_headings(PICTURE)
     asks_nobody_else()
     stands_still()
     is_at_rest()
