@@ -470,6 +470,8 @@ say_off(const struct sandbox *wanted)
 		printf("sandbox: no landlock: %s\n", strerror(off.landlock));
 	if (off.seccomp != 0)
 		printf("sandbox: no seccomp: %s\n", strerror(off.seccomp));
+	if (off.capset != 0)
+		printf("sandbox: no capset: %s\n", strerror(off.capset));
 }
 
 /* Standard output may be full or closed: then this was no success. */

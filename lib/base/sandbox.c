@@ -62,7 +62,7 @@ static const uint64_t rights[SANDBOX_USES] = {
 
 static bool hosts_are_numbers(const struct url_redis *u);
 static void allow_own(struct sandbox *s);
-static void drop_capabilities(unsigned needs);
+static int drop_capabilities(unsigned needs);
 static int restrict_files(const struct sandbox *s);
 static struct ruleset_attr handled(unsigned needs, long abi);
 static int add_rules(const struct sandbox *s, int ruleset, uint64_t fs);
@@ -157,7 +157,8 @@ sandbox_enter(struct sandbox *s)
 	if (s->off)
 		return off;
 	allow_own(s);
-	drop_capabilities(s->needs);
+	if (drop_capabilities(s->needs) < 0)
+		off.capset = errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || restrict_files(s) < 0)
 		off.landlock = errno;
 	if (restrict_calls(s->needs) < 0)
@@ -205,8 +206,9 @@ allow_own(struct sandbox *s)
 }
 
 /* Root goes on reading and writing the files of others, which landlock limits.
- * With CAP_PERFMON it could read the memory of every process through /proc. */
-static void
+ * With CAP_PERFMON it could read the memory of every process through /proc.  0,
+ * or -1 with errno. */
+static int
 drop_capabilities(unsigned needs)
 {
 	struct __user_cap_header_struct head = {
@@ -217,12 +219,12 @@ drop_capabilities(unsigned needs)
 	if ((needs & SANDBOX_SIGNAL) != 0)
 		kept |= 1U << CAP_KILL;
 	if (syscall(SYS_capget, &head, sets) < 0)
-		return;
+		return -1;
 	sets[0].effective &= kept;
 	sets[0].permitted &= kept;
 	sets[0].inheritable = 0;
 	memset(&sets[1], 0, sizeof sets[1]);
-	(void)syscall(SYS_capset, &head, sets);
+	return (int)syscall(SYS_capset, &head, sets);
 }
 
 /* -- landlock ------------------------------------------------------------ */

@@ -52,7 +52,7 @@ void sandbox_redis(struct sandbox *s, const char *url);
 /* What is not on: 0, or the errno that says why.  ENOTSUP also means: no filter
  * for this kind of machine, no landlock in a build with sanitizers. */
 struct sandbox_off {
-	int landlock, seccomp;
+	int landlock, seccomp, capset;
 };
 
 /*

@@ -354,7 +354,7 @@ with_password() {
 }
 
 # build_lacking: lacking ERRNO COMMAND... is a kernel, or a container, without
-# landlock and seccomp: both fail with ERRNO
+# landlock, seccomp and capset: all fail with ERRNO
 build_lacking() {
 	cat >lacking.c <<-'END'
 		#include <linux/filter.h>
@@ -370,11 +370,12 @@ build_lacking() {
 			unsigned error = (unsigned)atoi(argv[1]);
 			struct sock_filter code[] = {
 			    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 1, 0),
+			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 2, 0),
+			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_capset, 1, 0),
 			    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
 			    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 			    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-			struct sock_fprog prog = {5, code};
+			struct sock_fprog prog = {6, code};
 
 			(void)argc;
 			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
@@ -387,7 +388,7 @@ build_lacking() {
 	"${CC:-cc}" -Wall -Werror -o lacking lacking.c
 }
 
-@test "a kernel without landlock and seccomp: it goes on, and --version says why" {
+@test "a kernel without landlock, seccomp, capset: it goes on, and --version says why" {
 	local error why
 	build_lacking
 	while read -r error why; do
@@ -395,6 +396,7 @@ build_lacking() {
 		[[ "${lines[0]}" =~ ^'incr-validate '[0-9.]+$ ]]
 		[ "${lines[1]}" = "sandbox: no landlock: $why" ]
 		[ "${lines[2]}" = "sandbox: no seccomp: $why" ]
+		[ "${lines[3]}" = "sandbox: no capset: $why" ]
 		increment 3 | ./lacking "$error" incr-validate >out 2>err
 		grep -q '"value":3' out
 		quiet err
