@@ -114,6 +114,7 @@ void
 flusher_end(struct flusher *f)
 {
 	f->ended = true;
+	sums_end(&f->sums);
 	if (!flusher_has_batch(f))
 		move(f, FLUSHER_READ);
 }

@@ -292,6 +292,12 @@ is_elsewhere(const struct sums *s)
 
 /* -- time ----------------------------------------------------------------- */
 
+void
+sums_end(struct sums *s)
+{
+	s->progress_ms = clock_ms();
+}
+
 bool
 sums_done(const struct sums *s, int64_t now_ms)
 {

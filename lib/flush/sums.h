@@ -55,7 +55,8 @@ struct sums {
 	size_t next, asked;           /* asked: of the call under way */
 	struct task_queue tasks;
 	struct buf out;       /* lines that are read and not written */
-	int64_t progress_ms;  /* clock_ms(): something was read or written */
+	int64_t progress_ms;  /* clock_ms(): something was read or written, or
+				 sums_end */
 	bool over;            /* nothing more is written */
 	char why[REASON_MAX]; /* that is so, or late */
 	bool full;            /* a key had no room */
@@ -81,6 +82,10 @@ void sums_step(struct sums *s, const struct pollfd pfds[SUMS_PFDS]);
 /* The clock_ms() at which the first key was counted that is not written;
  * IO_FOREVER: there is none. */
 int64_t sums_since(const struct sums *s);
+
+/* No more input will come.  However late its reader was until now, it has
+ * ACKNOWLEDGER_SUMS_MS from here on. */
+void sums_end(struct sums *s);
 
 /* Is there nothing more to be written, or nothing taken for
  * ACKNOWLEDGER_SUMS_MS? */

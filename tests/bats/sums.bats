@@ -109,6 +109,24 @@ status_of() {
 	[ "$(grep -c 'is slow' err)" -eq 1 ]
 }
 
+@test "a reader that was slow until the end of input has five seconds from then" {
+	fed
+	keys $MANY >&9
+	wait_for 10 has 'stdout: its reader is slow' err
+	counted $MANY
+	reads=$(reads_of "$flush")
+	exec 9>&-
+	wait_for 10 more_reads # It knows of the end.
+	timeout 60 cat <out >sums 8>&- &
+	exec 8>&-
+	status_of "$flush" 0
+	wait $!
+	last sums | cmp - <(table)
+}
+# reads_of PID: how many calls of read(2) and its like it has made
+reads_of() { awk '/^syscr/ { print $2 }' "/proc/$1/io"; }
+more_reads() { [ "$(reads_of "$flush")" -gt "$reads" ]; }
+
 @test "a batch that was counted before is written again" {
 	local a=aaaaaaaa-0000-4000-8000-00000000000a b=bbbbbbbb-0000-4000-8000-00000000000b
 	use_redis
