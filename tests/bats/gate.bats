@@ -33,7 +33,8 @@ token_line() {
 serve() {
 	mkfifo l v
 	exec {l}<>l {v}<>v
-	background tee lines <&$l >&$v
+	# Kept before it is taken: tee writes to standard output first.
+	background tee /dev/fd/8 8>&$v <&$l >lines
 	background incr-serve -l ./s -l 127.0.0.1:0 --port-file ports \
 		--linger 0 -g 0.2 "$@" <&$v >&$l 2>err {l}<&- {v}<&-
 	serve=$!

@@ -276,7 +276,7 @@ load ring
 # Reads no line before it is told to, then takes each.
 later() {
 	wait_for 60 test -e "$DIR/go"
-	exec tee "$LINES_OUT"
+	keep
 }
 
 # wide NUMBER...: requests whose bodies have 4000 bytes and a number
