@@ -108,3 +108,38 @@ tree() {
 	chmod +x t/path/make
 	ends TERM t/.ci/run
 }
+
+# fails TIMES: a bats of which one test fails so often, and says why
+fails() {
+	cat >t/path/bats <<-END
+		#!/bin/sh
+		echo >>$PWD/tries
+		for last; do :; done
+		echo "\$last" >$PWD/filter
+		echo 1..2
+		echo ok 1 good
+		if [ "\$(wc -l <$PWD/tries)" -le $1 ]; then
+			echo 'not ok 2 late [it] is # timeout after 180s'
+			echo '# (in test file x, line 3)'
+			exit 1
+		fi
+		echo ok 2 late
+	END
+}
+
+@test "make check tells why a test needed a second try, and gives it no third" {
+	tree
+	fails 1
+	MAKE=true run -0 t/tests/ci/check bats
+	[ "$(cat filter)" = '^(late \[it\] is)$' ]
+	[ "${lines[1]}" = '    at first not ok 2 late [it] is # timeout after 180s' ]
+	[ "${lines[2]}" = '    (in test file x, line 3)' ]
+	[ "${lines[3]}" = '1 needed a second try' ]
+	[ "${lines[4]}" = '3 passed, 0 failed' ]
+	rm tries
+	fails 2
+	MAKE=true run -1 t/tests/ci/check bats
+	[ "$(wc -l <tries)" = 2 ]
+	[ "${lines[-2]}" = '1 needed a second try' ]
+	[ "${lines[-1]}" = '2 passed, 1 failed' ]
+}
