@@ -201,7 +201,7 @@ push() {
 		push 4500
 		wait_for 20 counted $((round * 5000))
 	done
-	gave_way
+	wait_for 10 gave_way
 	said=': Redis lacks room to keep batches for their time (--keep): the oldest give way'
 	[ "$(grep -c "$said" err)" = 1 ]
 	(($(kept_bytes) <= 16 * 1048576 * 3 / 8))
@@ -223,7 +223,7 @@ push() {
 		[ "$(grep -c error answers)" = 0 ]
 		wait_for 10 has_room
 	done
-	gave_way
+	wait_for 10 gave_way
 	unlock
 }
 

@@ -53,6 +53,7 @@ took_signal() { ! grep -q '^S[hi][dg]Pnd:.*[1-9a-f]' "/proc/$main/status"; }
 
 ends_with() { # STATUS
 	local status=0
+	wait_for 20 gone "$outside"
 	wait "$outside" || status=$?
 	[ "$status" -eq "$1" ]
 }
@@ -63,6 +64,7 @@ ends_with() { # STATUS
 		wait_for 10 has_child incr-consume
 		increments 1 10 | incr-publish
 		wait_for 10 has_batches
+		wait_for 10 ready_for_signals
 		begun=${EPOCHREALTIME/./}
 		kill -s "$signal" "$main"
 		ends_with 0
@@ -77,6 +79,8 @@ ends_with() { # STATUS
 @test "a SIGTERM that is passed on twice, or to no child, changes nothing" {
 	container incr-flush incr-drain
 	wait_for 10 has_child incr-consume
+	# Between exec and this the kernel spares process 1.
+	wait_for 10 ready_for_signals
 	kill "$main"
 	kill "$main" 2>/dev/null || :
 	ends_with 0
@@ -92,6 +96,7 @@ ends_with() { # STATUS
 	kill "$main"
 	wait_for 10 took_signal
 	exec 7>&-
+	wait_for 10 gone "$main"
 	wait "$main"
 	kill -0 "$stranger"
 }

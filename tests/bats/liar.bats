@@ -141,16 +141,18 @@ postgres_lies() {
 		mkdir "$sockets/$lie"
 		background setsid perl "$ROOT/tests/bats/pgliar.pl" "$sockets/$lie" "$lie"
 		wait_for 10 test -S "$sockets/$lie/.s.PGSQL.5432"
-		export DATABASE_URL="postgresql:///x?host=$sockets/$lie&user=x"
-		increments 1 5 | incr-publish
-		increment 1 >line
-		ends "audit-$lie" incr-audit -w 4 </dev/null
-		ends "flush-$lie" 'incr-consume -o -w 9 | incr-flush -w 4' </dev/null
-		ends "plain-$lie" incr-flush -w 4 <line
+		for what in audit flush plain; do
+			meets "$what" "$lie" 4
+		done
 	done
 	for lie; do
 		for what in audit flush plain; do
 			wait_for 40 test -s "$what-$lie.status"
+			# On a loaded machine four seconds are too few to hear it.
+			if heard_nothing "$what-$lie.err"; then
+				meets "$what" "$lie" 30
+				wait_for 60 test -s "$what-$lie.status"
+			fi
 			# A sum with a fraction is one of the table, and told as such.
 			[ "$what-$lie" != audit-short ] || {
 				[ "$(cat audit-short.status)" = 100 ]
@@ -167,6 +169,29 @@ postgres_lies() {
 			not grep -q 'went back\|counted' "$what-$lie.err"
 		done
 	done
+}
+
+# meets PROGRAM LIE SECONDS: in the background
+meets() {
+	export DATABASE_URL="postgresql:///x?host=$sockets/$2&user=x"
+	rm -f "$1-$2.status"
+	case $1 in
+	audit) ends "$1-$2" incr-audit -w "$3" </dev/null ;;
+	flush)
+		increments 1 5 | incr-publish
+		ends "$1-$2" "incr-consume -o -w 9 | incr-flush -w $3" </dev/null
+		;;
+	plain) ends "$1-$2" incr-flush -w "$3" <<<"$(increment 1)" ;;
+	esac
+}
+# heard_nothing FILE: all that was said of Postgres is that it is silent
+heard_nothing() {
+	awk '/postgres: (no connection yet|no answer within|timed out while connecting)/ {
+		silent = 1
+		next
+	}
+	/postgres: / { heard = 1 }
+	END { exit heard || !silent }' "$1"
 }
 
 # ends NAME COMMAND...: a shell with COMMAND in the background, its status in

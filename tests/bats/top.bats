@@ -328,8 +328,14 @@ is_sane() {
 
 @test "TERM=dumb: one picture below the other, and no code" {
 	a_system
-	script -qec 'TERM=dumb timeout --preserve-status -s INT 1.5 incr-top --every 0.2 --ascii' /dev/null </dev/null >out
-	[ "$(grep -c '^incr-top' out)" -ge 2 ]
+	background env --default-signal=INT script -qfec \
+		'TERM=dumb exec incr-top --every 0.2 --ascii' /dev/null </dev/null >out
+	script=$!
+	pictures() { [ "$(grep -c '^incr-top' out)" -ge 3 ]; }
+	wait_for 20 pictures
+	pkill -INT -P "$script" -x incr-top
+	wait_for 20 gone "$script"
+	wait "$script"
 	LC_ALL=C not grep -q $'[^ -~\r]' out
 }
 
