@@ -172,8 +172,11 @@ static void
 tell(const struct conn_input_env *env, struct exchange *x,
     struct response *answer)
 {
-	if (!x->answered && env->handler->cut(env->handler->service, x,
-				answer) == DECISION_ANSWER)
+	const struct handler *h = env->handler;
+
+	if (x->answered)
+		return;
+	if (h->cut == NULL || h->cut(h->service, x, answer) == DECISION_ANSWER)
 		exchange_answer(x, answer);
 }
 
@@ -223,7 +226,7 @@ begin(struct conn_input *in, const struct conn_input_env *env)
 
 	if (x == NULL)
 		move(in, CONN_INPUT_CUT);
-	else
+	else if (env->handler->fields != NULL)
 		x->more =
 		    env->handler->fields(env->handler->service, env->from);
 	return x;

@@ -47,7 +47,8 @@ exchange_answer(struct exchange *x, const struct response *a)
 		traceparent_adopt(&x->trace);
 		x->answer.trace = &x->trace;
 	}
-	x->handler->answered(x->handler->service, x);
+	if (x->handler->answered != NULL)
+		x->handler->answered(x->handler->service, x);
 }
 
 void
@@ -133,7 +134,8 @@ leave(struct exchange *x)
 void
 exchange_free(struct exchange *x)
 {
-	x->handler->ctx_end(x->ctx);
+	if (x->handler->ctx_end != NULL)
+		x->handler->ctx_end(x->ctx);
 	free(x->answer.text);
 	free(x);
 }

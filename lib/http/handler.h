@@ -43,6 +43,9 @@ enum decision {
 /*
  * *ret_answer is set with ANSWER and CUT only.  The text of an answer
  * belongs to the connection from then on.
+ *
+ * NULL may be ctx_end, fields, answered: nothing is to be done; cut: it is
+ * answered; data and left: no exchange is in_pieces.
  */
 struct handler {
 	void *service; /* the first argument of each */

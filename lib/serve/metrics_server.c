@@ -79,57 +79,6 @@ take_end(void *service, struct exchange *x, const char *body, size_t len,
 	return DECISION_ANSWER;
 }
 
-/* -- what nobody asks for ------------------------------------------------- */
-
-static const char *
-no_fields(void *service, const struct origin *from)
-{
-	(void)service;
-	(void)from;
-	return NULL;
-}
-
-static enum decision
-take_data(void *service, struct exchange *x, const char *p, size_t len,
-    struct response *ret_answer)
-{
-	(void)service;
-	(void)x;
-	(void)p;
-	(void)len;
-	(void)ret_answer;
-	return DECISION_READ;
-}
-
-static enum decision
-cut(void *service, struct exchange *x, struct response *answer)
-{
-	(void)service;
-	(void)x;
-	(void)answer;
-	return DECISION_ANSWER;
-}
-
-static void
-leave(void *service, struct exchange *x)
-{
-	(void)service;
-	(void)x;
-}
-
-static void
-count(void *service, const struct exchange *x)
-{
-	(void)service;
-	(void)x;
-}
-
-static void
-end_ctx(void *ctx)
-{
-	(void)ctx;
-}
-
 /* -- the server ------------------------------------------------------------ */
 
 int
@@ -142,15 +91,8 @@ metrics_server_open(struct metrics_server *s, int (*make)(struct buf *out))
 	for (int i = 0; i < CONN_LIMITED; i++)
 		limit_ms[i] = METRICS_SERVER_TIME_MS;
 	s->make = make;
-	s->handler = (struct handler){.service = s,
-	    .ctx_end = end_ctx,
-	    .fields = no_fields,
-	    .head = take_head,
-	    .data = take_data,
-	    .end = take_end,
-	    .cut = cut,
-	    .left = leave,
-	    .answered = count};
+	s->handler =
+	    (struct handler){.service = s, .head = take_head, .end = take_end};
 	conn_init(&s->conns, &s->loop, &s->handler, limit_ms);
 	acceptor_init(&s->acceptor, &s->conns,
 	    &(struct acceptor_limits){

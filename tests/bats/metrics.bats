@@ -558,6 +558,18 @@ serve_folder() {
 	[ "$(http_status -m 5 "http://127.0.0.1:$port/health/live")" = 404 ]
 	[ "$(http_status -m 5 -d x "http://127.0.0.1:$port/metrics")" = 405 ]
 	[ "$(http_status -m 5 -I "http://127.0.0.1:$port/metrics")" = 200 ]
+	# Whatever else is said there is refused, and it goes on.
+	says() {
+		exec {tcp}<>"/dev/tcp/127.0.0.1/$port"
+		printf "$1" >&$tcp
+		timeout 10 head -n 1 <&$tcp | cut -d ' ' -f 2
+		exec {tcp}>&-
+	}
+	[ "$(says 'x\r\n\r\n')" = 400 ]
+	head='GET /metrics HTTP/1.1\r\nHost: x\r\n'
+	[ "$(says "${head}Content-Length: 99999999\r\n\r\n")" = 413 ]
+	[ "$(says "${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n")" = 400 ]
+	[ "$(says "${head}Content-Length: 3\r\n\r\nabc")" = 200 ]
 	# It can't write there, nor is it one of those that do.
 	[ "$(ls metrics | wc -l)" = 2 ]
 	kill "$server"
