@@ -58,21 +58,93 @@ pgrep_child() {
 	pgrep -P "$1"
 }
 
-# -- etc/edge --------------------------------------------------------------------
+# container COMMAND: runs in a pid namespace, as process 2 there
+container() {
+	use_pid_namespaces
+	background unshare --pid --fork --kill-child --mount-proc \
+		sh -c "$1 & wait; exec sleep 600" 2>err
+	main=$(pgrep_child $!)
+}
+is_unhealthy() { ! health >said; }
 
-@test "edge: a site name needs tokens, or INCR_OPEN; what is empty is unset" {
-	cp "$ROOT/etc/edge" .
+@test "healthy: Caddy answers at each address that INCR_BIND has" {
+	local port
+	port=$(free_port)
+	export INCR_SITE="http://:$port" INCR_BIND='127.0.0.1 127.0.0.2'
+	export HOME=$PWD XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD
+	export INCR_UPSTREAMS=unix/$PWD/none
+	[ ! -e /proc/net/if_inet6 ] || INCR_BIND="$INCR_BIND ::1"
+	container "'$ROOT/etc/run-caddy' '$ROOT/Caddyfile'"
+	wait_for 20 health
+	INCR_BIND="$INCR_BIND 127.0.0.3" run -1 health
+	[ "$output" = "healthy: caddy: http://127.0.0.3:$port/ does not answer" ]
+	INCR_BIND="127.0.0.3 $INCR_BIND" run -1 health
+	[ "$output" = "healthy: caddy: http://127.0.0.3:$port/ does not answer" ]
+}
+
+@test "healthy: which port of Caddy is asked, at which address" {
+	local site bind url
+	mkdir path
+	printf '#!/bin/sh\necho "$@" >>%s/asked\n' "$PWD" >path/curl
+	chmod +x path/curl
+	ln -s "$(type -P sleep)" caddy
+	PATH=$PWD/path:$PATH
+	container './caddy 600'
+	wait_for 10 runs caddy 1
+	while read -r site bind url; do
+		rm -f asked
+		INCR_SITE=${site#-} INCR_BIND=$(tr , ' ' <<<"${bind#-}") health
+		sed 's/.* -m 2 //' asked | xargs | diff - <(echo "$url")
+	done <<-'END'
+	- - http://127.0.0.1:3333/
+	- ::1 http://[::1]:3333/
+	- [::1],10.0.0.1 http://[::1]:3333/ http://10.0.0.1:3333/
+	- unix//run/a.sock --unix-socket /run/a.sock http://localhost/
+	counts.example.org - http://127.0.0.1:80/
+	counts.example.org:8443 - http://127.0.0.1:80/
+	https://counts.example.org:8443 - http://127.0.0.1:80/
+	http://counts.example.org - http://127.0.0.1:80/
+	http://[::1] - http://127.0.0.1:80/
+	http://[::1]:81 - http://127.0.0.1:81/
+	http://:3334,counts.example.org 0.0.0.0 http://0.0.0.0:3334/
+	:3334 10.0.0.1,::1 http://10.0.0.1:3334/ http://[::1]:3334/
+	END
+	INCR_SITE=counts.example.org INCR_HTTP_PORT=8080 health
+	tail -n 1 asked | grep -q ' http://127.0.0.1:8080/$'
+}
+
+@test "healthy: incr-metrics shows what the programs say" {
+	local port stopped
+	port=$(free_port)
+	mkdir metrics
+	export INCR_METRICS_DIR=$PWD/metrics
+	increments 1 1 | incr-validate >valid
+	container "incr-metrics --serve 127.0.0.1:$port"
+	export INCR_METRICS_URL=http://127.0.0.1:$port/metrics
+	wait_for 10 health
+	stopped=$(inside pgrep -x incr-metrics)
+	inside kill -STOP "$stopped"
+	run -1 health
+	[[ "$output" == 'healthy: incr-metrics: incr-top: '* ]]
+	inside kill -CONT "$stopped"
+	wait_for 10 health
+}
+
+# -- etc/unit-caddy --------------------------------------------------------------
+
+@test "Caddy: a site name needs tokens, or INCR_OPEN; what is empty is unset" {
+	cp "$ROOT/etc/unit-caddy" .
 	printf '#!/bin/sh\necho "$1 ${INCR_SITE-unset} ${INCR_CLIENT_CA-unset}"\n' >run-caddy
 	chmod +x run-caddy
 	export INCR_SITE=counts.example.org INCR_CLIENT_CA=/ca.pem
-	run -100 ./edge
-	[ "$output" = 'edge: INCR_SITE: serves everybody; needs INCR_TOKENS or INCR_OPEN=yes' ]
+	run -100 ./unit-caddy run
+	[ "$output" = 'INCR_SITE: serves everybody; needs INCR_TOKENS or INCR_OPEN=yes' ]
 	for allowed in INCR_TOKENS=/tokens INCR_OPEN=yes; do
-		run -0 env $allowed ./edge
+		run -0 env $allowed ./unit-caddy run
 		[ "$output" = './Caddyfile counts.example.org /ca.pem' ]
 	done
 	export INCR_SITE='' INCR_CLIENT_CA=''
-	run -0 ./edge
+	run -0 ./unit-caddy run
 	[ "$output" = './Caddyfile unset unset' ]
 }
 
@@ -194,7 +266,7 @@ compose() {
 
 @test "compose.yaml names files, options and users that there are" {
 	compose >facts
-	[ "$(grep -c ^service facts)" = 7 ]
+	[ "$(grep -c ^service facts)" = 8 ]
 	tree
 	tree/etc/secrets
 	while read -r _ file; do
@@ -204,8 +276,11 @@ compose() {
 	while read -r _ command; do
 		case $command in
 		/usr/local/share/incr/*)
-			grep -qF "etc/${command##*/}" "$ROOT/Containerfile"
-			[ -x "$ROOT/etc/${command##*/}" ]
+			# With its arguments.
+			file=${command%% *}
+			grep -qF "put 755 etc/${file##*/} " "$ROOT/etc/install"
+			grep -qF "\"${command%% *}\", \"${command#* }\"" "$ROOT/Containerfile"
+			[ -x "$ROOT/etc/${file##*/}" ]
 			;;
 		*) # shellcheck disable=SC2086
 			$command --help >/dev/null
@@ -228,6 +303,7 @@ compose() {
 	drain-2 10003 back redis_url database_url
 	ingest-1 10002 back redis_url
 	ingest-2 10002 back redis_url
+	metrics 10001 edge
 	END
 	grep -q 'edge:10001 ingest:10002 drain:10003' "$ROOT/Containerfile"
 }
@@ -236,15 +312,20 @@ compose() {
 	compose >facts
 	[ "$(grep ^rights facts | uniq)" = \
 		"rights True ['ALL'] ['no-new-privileges:true']" ]
-	[ "$(grep -c ^rights facts)" = 5 ]
+	[ "$(grep -c ^rights facts)" = 6 ]
 	# A wrong setting does not go round.
 	[ "$(grep ^keep facts | cut -d ' ' -f -4 | uniq)" = 'keep incr-keep --hold 30' ]
 	[ "$(grep ^restart facts | uniq)" = 'restart always' ]
 	# 25 seconds are incr-keep's own.
 	[ "$(sed -n 's/^grace \([0-9]*\)s$/\1/p' facts | sort -n | head -n 1)" -gt 30 ]
-	for pair in 'caddy ingest-1' 'caddy ingest-2' 'ingest-1 drain-1' \
-		'ingest-2 drain-2' 'drain-1 redis' 'drain-1 postgres'; do
+	for pair in 'caddy ingest-1' 'caddy ingest-2' 'caddy metrics' \
+		'ingest-1 drain-1' 'ingest-2 drain-2' 'metrics drain-1' \
+		'drain-1 redis' 'drain-1 postgres'; do
 		grep -qx "depends $pair" facts
 	done
 	[ "$(grep ^port facts | grep -vc '127.0.0.1')" = 0 ]
+	# The page and the metrics are on loopback, whatever is set.
+	[ "$(grep -c '^port 127\.0\.0\.1:' facts)" = 2 ]
+	[ "$(sed -n 's/^port .*:-\?\([0-9]*\)}:[0-9]*$/\1/p' facts | sort | xargs)" = \
+		'3333 3334 3335' ]
 }
