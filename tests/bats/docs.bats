@@ -258,8 +258,8 @@ marked() {
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
 	# Blocks of these kinds run in other tests, here, in clients.bats, in
-	# fresh.bats, rmq.bats, up.bats or alerts.bats; of systemd, debian and hosts in tests/long,
-	# those of compose need an engine of containers.
+	# fresh.bats, rmq.bats, up.bats or alerts.bats; of systemd, debian and hosts in
+	# tests/long, of compose in tests/long/containers and containers-kill.
 	cut -f 2 all | sort -u |
 		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose|hosts|restart' &&
 		return 1
@@ -293,6 +293,37 @@ each_command() {
 		;;
 	*) sh -euc "$1" ;;
 	esac
+}
+
+# A scenario names a block by a text in it, and runs what the page has there.
+@test "the scenarios of containers run each command that is marked for them" {
+	local file text
+	marked "$ROOT/docs/containers.md" compose
+	sed -nE "s/^\t*(block|of_page) ('[^']*'|[a-z_-]+).*/\2/p" \
+		"$ROOT"/tests/containers/system.bash "$ROOT"/tests/long/containers* |
+		tr -d "'" | sort -u >texts
+	while IFS= read -r text; do
+		echo "text: $text"
+		[ "$(grep -lF -- "$text" compose.* | wc -l)" = 1 ]
+	done <texts
+	for file in compose.*; do
+		grep -qFf texts "$file" || {
+			echo "no scenario runs: $(cat "$file")"
+			return 1
+		}
+	done
+	# README and compose.yaml have no others.
+	commands | awk -F '\t' '$2 == "compose" { print $1 "\t" $3 }' >all
+	sed -n 's/^docs\/containers.md\t//p' all | sort -u >page
+	{
+		grep -v ^docs/containers.md all | cut -f 2
+		sed -nE '/^#\t+make/,/^#$/s/^#\t//p' "$ROOT/compose.yaml" |
+			sed -E '/\\$/{ N; s/ *\\\n */ /; }; s/ +# .*//'
+	} | sort -u >others
+	[ "$(wc -l <others)" -ge 3 ]
+	comm -23 others page >unknown
+	cat unknown
+	[ ! -s unknown ]
 }
 
 # What cron does with a crontab: a line sets a variable, or is run by sh.
