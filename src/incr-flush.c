@@ -114,7 +114,7 @@ static void begin(struct flusher *f);
 static struct postgres *open_postgres(void);
 static int adopt_queue(struct postgres *pg);
 static void run(struct flusher *f, int signals);
-static void read_signals(int signals, int64_t *signal_ms);
+static void read_signals(struct flusher *f, int signals, int64_t *signal_ms);
 static bool read_lines(struct flusher *f);
 static void reject(const struct flusher *f, const char *line, size_t len);
 static bool is_torn(const struct flusher *f, const char *line, size_t len);
@@ -295,7 +295,7 @@ run(struct flusher *f, int signals)
 		if (clock_paused(&round_ms) && f->from_consumer)
 			log_die(EXIT_TEMPFAIL, "window: paused for a week; "
 					       "not committed");
-		read_signals(signals, &signal_ms);
+		read_signals(f, signals, &signal_ms);
 		if (fds[INPUT].fd >= 0 && fds[INPUT].revents != 0)
 			fill_input(f);
 		flusher_step(f, fds);
@@ -307,7 +307,7 @@ run(struct flusher *f, int signals)
 /* The first signal is passed on to incr-consume, if the wiring has named it:
  * its end of output is what this program ends with. */
 static void
-read_signals(int signals, int64_t *signal_ms)
+read_signals(struct flusher *f, int signals, int64_t *signal_ms)
 {
 	int signal;
 
@@ -316,6 +316,7 @@ read_signals(int signals, int64_t *signal_ms)
 			children_reap();
 		} else if (*signal_ms == IO_FOREVER) {
 			*signal_ms = clock_ms();
+			flusher_leave(f);
 			children_stop();
 		}
 	}

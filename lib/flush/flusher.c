@@ -119,6 +119,12 @@ flusher_end(struct flusher *f)
 		move(f, FLUSHER_READ);
 }
 
+void
+flusher_leave(struct flusher *f)
+{
+	f->leaving = true;
+}
+
 /* -- states --------------------------------------------------------------- */
 
 /* Enters a state and begins what is waited for there. */

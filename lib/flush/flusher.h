@@ -70,6 +70,7 @@ struct flusher {
 	struct flusher_options options;
 	enum flusher_state state;
 	bool ended;         /* no line will follow */
+	bool leaving;       /* flusher_leave */
 	bool from_consumer; /* the input is a consumer's stream */
 	struct flush_input input;
 
@@ -116,6 +117,9 @@ enum flush_input_event flusher_line(
 /* No line will follow; an incomplete batch is dropped (Redis has it). */
 void flusher_end(struct flusher *f);
 
+/* The process was told to end: nothing is begun but what is in hand. */
+void flusher_leave(struct flusher *f);
+
 /* What to poll for: Postgres, Redis, Postgres for adopted batches, that of sums
  * (fd -1: nothing), and the clock_ms() at which flusher_step is due. */
 int64_t flusher_wait(
@@ -144,7 +148,9 @@ int64_t flusher_oldest(const struct flusher *f);
 int64_t flusher_outage_due(const struct flusher *f, int64_t wait_ms);
 
 /* The input has ended, and every complete batch is committed and
- * acknowledged, and its sums are written, unless their reader takes none. */
+ * acknowledged, and its sums are written, unless their reader takes none.  A
+ * consumer's stream that has ended in order, with batches that are kept, is
+ * done after a look at what is kept (going_back.h), but for flusher_leave. */
 bool flusher_done(const struct flusher *f);
 
 #endif

@@ -49,12 +49,21 @@ flusher_oldest(const struct flusher *f)
 	return oldest_ms;
 }
 
+/* A run that had nothing to count may be the only one for long. */
+static bool
+must_look(const struct flusher *f)
+{
+	return f->input.ended && f->options.keep_ms > 0 && !f->back.looked &&
+	       !f->leaving;
+}
+
 bool
 flusher_done(const struct flusher *f)
 {
-	return f->ended && !flusher_has_batch(f) && !f->filling->open &&
-	       committer_idle(&f->committer) && f->adopter.ranges.n == 0 &&
-	       f->acknowledger.acks.n == 0 && sums_done(&f->sums, clock_ms());
+	return f->ended && !must_look(f) && !flusher_has_batch(f) &&
+	       !f->filling->open && committer_idle(&f->committer) &&
+	       f->adopter.ranges.n == 0 && f->acknowledger.acks.n == 0 &&
+	       sums_done(&f->sums, clock_ms());
 }
 
 int64_t

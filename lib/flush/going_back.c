@@ -124,6 +124,7 @@ end(struct going_back *g, const struct acknowledger *a)
 		ms = a->keep_ms / 2;
 	if (ms < GOING_BACK_LEAST_MS / 2 || g->again)
 		ms = GOING_BACK_LEAST_MS / 2;
+	g->looked |= !g->again;
 	g->again = false;
 	g->state = GOING_BACK_WAIT;
 	g->due_ms = clock_ms() + ms;

@@ -49,7 +49,8 @@ struct going_back {
 	struct acknowledger_list list; /* a copy, since the next may be asked */
 	uint64_t rows[QUEUE_NUMBERS_MAX];
 	size_t at;
-	bool again; /* what was seen had changed: soon */
+	bool again;  /* what was seen had changed: soon */
+	bool looked; /* a check was done, and nothing had changed */
 
 	/* The last step back that was found, until going_back_news. */
 	bool found;

@@ -104,6 +104,60 @@ steps_back() {
 	wait_for 20 counted 11
 }
 
+# once ARG...: of incr-flush; as from a timer, with all input there at its start
+once() { incr-consume -o >stream && incr-flush "$@" <stream 2>>err; }
+
+@test "--keep: one that has nothing to count looks, too, and the next one counts" {
+	local all=1
+	increment 1 | incr-publish
+	once -k 60
+	for more in 10 20 30; do
+		remembered
+		increment $more | incr-publish
+		once -k 60
+		went_back
+		: >err
+		once -k 60
+		grep -Eq 'went back to batch 0: 0 lost, 1 restored \(--keep\)$' err
+		once -k 60
+		all=$((all + more))
+		sum_is $all
+		sql 'drop table i, l'
+	done
+	# Also behind what it has counted itself.
+	remembered
+	increment 100 | incr-publish
+	once -k 60
+	went_back
+	: >err
+	increment 1000 | incr-publish
+	once -k 60
+	grep -q '1 restored' err
+	once -k 60
+	sum_is $((all + 1100))
+	# Nothing is missing: nothing is said.
+	: >err
+	once -k 60
+	quiet err
+}
+
+@test "--keep: who is told to end, or has a torn input, does not wait for Postgres" {
+	export DATABASE_URL="postgresql:///x?host=$PWD/none"
+	drain -k 60
+	wait_for 10 grep -q 'postgres: .*; waiting' err
+	SECONDS=0
+	kill "$flush"
+	wait "$flush"
+	((SECONDS < 10))
+	incr-consume -o >stream
+	sed '$d' stream >torn
+	run -111 timeout 20 incr-flush -k 60 <torn
+	# Without --keep nothing is to be looked for.
+	run -0 timeout 20 incr-flush <stream
+	run -111 timeout 20 incr-flush -k 60 -w 0.5 <stream
+	[[ $output == *'(--wait)' ]]
+}
+
 @test "--keep: dead letters are rejected once" {
 	drain -k 60
 	publish_counted 1 1
