@@ -201,7 +201,7 @@ begin(struct flusher *f)
 	pg = open_postgres();
 	adopted_pg = open_postgres();
 	options = (struct flusher_options){
-	    .queue = load.given ? LOAD_FILE_QUEUE : queue_name,
+	    .queue = load.given ? load.queue : queue_name,
 	    .load = load,
 	    .redis = redis_url,
 	    .interval_ms = interval_ms,

@@ -1,6 +1,7 @@
 /*
  * A file of increments that is counted once: its lines are batches of an id
- * that is made of its contents.  So the row of that id in the ledger is the
+ * that is made of its contents, or of a name that users give them; the label
+ * says what the contents are then.  So the row of that id in the ledger is the
  * number of the last line that was counted, or refused, in the same
  * transaction as the sums; whoever loads the file again begins behind it.
  *
@@ -15,11 +16,14 @@
 #include "flush/window.h"
 #include "record/id.h"
 
-/* Of no queue, which would delete the rows after thirty days. */
+/* Of no queue, which would delete the rows after thirty days; a label follows,
+ * if there is one.  An id has one row: under another label it does not move. */
 #define LOAD_FILE_QUEUE "incr-db load"
+enum { LOAD_FILE_LABEL_MAX = 200 };
 
 struct load_file {
-	bool given;     /* the input is such a file */
+	bool given; /* the input is such a file */
+	char queue[sizeof LOAD_FILE_QUEUE + 1 + LOAD_FILE_LABEL_MAX];
 	struct id id;   /* of its contents */
 	uint64_t lines; /* that it has; what comes behind them is not read */
 

@@ -157,6 +157,95 @@ slow_statements() {
 	[ "$(row)" = 3 ]
 }
 
+named() { sql "select queue, seq from incr_ledger where queue like 'incr-db load %'"; }
+
+@test "--name: what a pipe says is counted once, however often it comes" {
+	name() { incr-db load --name "$@"; }
+	for n in 0 100; do
+		run -0 name day.1 < <(increments 1 100)
+		[ "$output" = "100 of 100 lines loaded, $n of them before" ]
+	done
+	increments 1 100 >a
+	run -0 incr-db --name=day.1 load a
+	[ "$output" = '100 of 100 lines loaded, 100 of them before' ]
+	[ "$(sum_of_all)" = 5050 ]
+	[ "$(named)" = "incr-db load day.1:$(sha256sum a | cut -c 1-64)|100" ]
+	# Another name is another one, and so is the file without.
+	run -0 name day.2 <a
+	run -0 incr-db load a
+	[ "$(sum_of_all)" = $((3 * 5050)) ]
+	# The file that the lines were in is not there any more.
+	mkdir tmp
+	TMPDIR=$PWD/tmp run -0 name day.3 <a
+	[ -z "$(ls tmp)" ]
+}
+
+@test "--name: other lines with a name that was loaded are 100, and not counted" {
+	increments 1 10 >a
+	run -0 incr-db --name x load <a
+	for other in "$(increments 1 9)" "$(increments 1 11)" "$(increments 2 11)"; do
+		run -100 incr-db --name x load <<<"$other"
+		[ "$output" = 'incr-db: x: other lines were loaded with this name; nothing counted' ]
+	done
+	increment 1 >b
+	run -100 incr-db --name x load b
+	[ "$(sum_of_all)" = 55 ]
+	[ "$(named | wc -l)" = 1 ]
+	run -0 incr-db --name x load <a
+	[ "$output" = '10 of 10 lines loaded, 10 of them before' ]
+}
+
+@test "--name: of two with other lines at the same time one is counted" {
+	increments 1 10 >a
+	increments 1 20 >b
+	lock increments
+	for file in a b; do
+		background sh -c "incr-db --name x load <$file; echo \$? >$file.status" 2>$file.err
+	done
+	# Both have looked: neither knows of the other one.
+	both_wait() { [ "$(sql "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'incr-flush' and wait_event_type = 'Lock'")" = 2 ]; }
+	wait_for 10 both_wait
+	unlock
+	wait_for 20 test -s a.status
+	wait_for 20 test -s b.status
+	[ "$(sort -n a.status b.status | xargs)" = '0 100' ]
+	grep -q 'x: other lines were loaded with this name; nothing counted' ./*.err
+	[[ $(sum_of_all) =~ ^(55|210)$ ]]
+}
+
+@test "--name: killed at any time and typed again, each line is counted once" {
+	many 2000 >file
+	slow_statements
+	until_done incr-flush --load "$ID:2000:x:y"
+	[ "$kills" -ge 2 ]
+	[ "$(sum_of_all)" = $((2000 * 2001 / 2)) ]
+	[ "$(named)" = 'incr-db load x:y|2000' ]
+}
+
+@test "--name: a wrong one, no lines, a pipe that broke, a full disk" {
+	wrong() {
+		run -100 incr-db "$@" </dev/null
+		[ "${#lines[@]}" -eq 1 ]
+	}
+	for bad in '' 'a b' "a'b" 'a/b' "$(printf 'x%.0s' {1..129})"; do
+		wrong --name "$bad" load
+	done
+	wrong load
+	wrong --name x load a b
+	wrong --name x load
+	[ "$output" = 'incr-db: stdin: does not end with a newline, perhaps not all is there' ]
+	run -100 incr-db --name x load < <(printf %s "$(increment 1)")
+	for bad in "$ID:1:" "$ID:1:a b" "$ID:1:$(printf 'x%.0s' {1..201})" "$ID:111111111111111111111:x"; do
+		run -100 incr-flush --load "$bad" </dev/null
+	done
+	run -111 sh -c 'incr-db --name x load <&-'
+	[ "$output" = 'incr-db: stdin: not all of it was read, nothing counted' ]
+	increments 1 5000 >large
+	run -111 sh -c 'ulimit -f 100; trap "" XFSZ; incr-db --name x load <large'
+	[[ ${lines[-1]} == 'incr-db: stdin: not all of it was read, nothing counted' ]]
+	[ "$(sum_of_all)" = 0 ]
+}
+
 @test "no file, a file without a newline at its end, one that changes: said" {
 	run -100 incr-db load none
 	[ "$output" = 'incr-db: none: no file' ]
