@@ -322,10 +322,12 @@ read_signals(struct flusher *f, int signals, int64_t *signal_ms)
 	}
 }
 
-/* Gives the flusher the lines that were read.  True if more may be read. */
+/* Gives the flusher the lines that were read.  True if more may be read.  The
+ * clock costs as much as a line: one look at it is for all of them. */
 static bool
 read_lines(struct flusher *f)
 {
+	int64_t now_ms = clock_ms();
 	const char *line;
 	size_t len;
 
@@ -338,8 +340,8 @@ read_lines(struct flusher *f)
 			end_input(f, false);
 		else if (result == LINES_END)
 			end_input(f, !f->from_consumer || f->input.ended);
-		else if (flusher_line(f, line, len, result == LINES_TOO_LONG) ==
-			 FLUSH_INPUT_BAD)
+		else if (flusher_line(f, line, len, result == LINES_TOO_LONG,
+			     now_ms) == FLUSH_INPUT_BAD)
 			reject(f, line, len);
 	}
 	return false;

@@ -32,16 +32,16 @@ static void step_adopter(struct flusher *f, short revents);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void restored(struct flusher *f);
 static void answered(struct flusher *f);
-static void out_of_memory(struct flusher *f);
+static void check_memory(struct flusher *f, int result);
 static void fail(struct flusher *f, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* -- lines ---------------------------------------------------------------- */
 
 enum flush_input_event
-flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
+flusher_line(struct flusher *f, const char *line, size_t len, bool too_long,
+    int64_t now_ms)
 {
-	int64_t now_ms = clock_ms();
 	enum flush_input_event event;
 
 	if (f->load.given) {
@@ -56,8 +56,8 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 	case FLUSH_INPUT_LINE: break;
 	case FLUSH_INPUT_ADD:
 		open_plain(f, now_ms);
-		if (window_add(f->filling, &f->input.inc) < 0)
-			out_of_memory(f);
+		check_memory(
+		    f, plain_lines_add(&f->plain, f->filling, &f->input.inc));
 		break;
 	case FLUSH_INPUT_BAD:
 		if (!f->from_consumer)
@@ -75,7 +75,7 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long)
 	case FLUSH_INPUT_BUG:
 		fail(f, EXIT_BUG, "stdin: %s", f->input.why);
 		break;
-	case FLUSH_INPUT_MEMORY: out_of_memory(f); break;
+	case FLUSH_INPUT_MEMORY: check_memory(f, -1); break;
 	}
 	return event;
 }
@@ -222,8 +222,7 @@ add(struct flusher *f)
 		    b->lines > 0 ? b->opened_ms : now_ms);
 		schedule_open(&f->schedule, arc4random());
 	}
-	if (window_add_batch(w, b, p->seq, age_ms, now_ms) < 0)
-		out_of_memory(f);
+	check_memory(f, window_add_batch(w, b, p->seq, age_ms, now_ms));
 	move(f, FLUSHER_READ);
 }
 
@@ -234,9 +233,8 @@ adopt(struct flusher *f)
 	int64_t age_ms =
 	    flush_input_age_ms(&f->input, clock_ms(), clock_unix_ms());
 
-	if (adopter_add(&f->adopter, &f->input.point, &f->input.consumer,
-		&f->input.batch, age_ms) < 0)
-		out_of_memory(f);
+	check_memory(f, adopter_add(&f->adopter, &f->input.point,
+			    &f->input.consumer, &f->input.batch, age_ms));
 	move(f, FLUSHER_READ);
 }
 
@@ -248,10 +246,10 @@ acknowledge(struct flusher *f)
 
 	f->tally.replayed++;
 	sums_add_batch(&f->sums, &f->input.batch);
-	if (!f->unregistered &&
-	    acknowledger_add_batch(&f->acknowledger, &p->consumer,
-		&f->input.consumer, p->seq, &f->input.batch) < 0)
-		out_of_memory(f);
+	if (!f->unregistered)
+		check_memory(
+		    f, acknowledger_add_batch(&f->acknowledger, &p->consumer,
+			   &f->input.consumer, p->seq, &f->input.batch));
 	move(f, FLUSHER_READ);
 }
 
@@ -302,11 +300,13 @@ freeze(struct flusher *f)
 /* -- services ------------------------------------------------------------- */
 
 int64_t
-flusher_wait(const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
+flusher_wait(struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 {
-	int64_t next_ms = due_ms(f),
-		at_ms = committer_wait(&f->committer, &ret_pfds[0]);
+	int64_t next_ms, at_ms;
 
+	check_memory(f, plain_lines_pour(&f->plain, f->filling));
+	next_ms = due_ms(f);
+	at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 	next_ms = num_min(at_ms, next_ms);
 	at_ms = adopter_wait(&f->adopter, &ret_pfds[2]);
 	next_ms = num_min(at_ms, next_ms);
@@ -323,6 +323,7 @@ flusher_wait(const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 void
 flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 {
+	check_memory(f, plain_lines_pour(&f->plain, f->filling));
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
 	/* Another server may have another row. */
 	if (f->connection != postgres_status(f->committer.pg)->connections)
@@ -480,9 +481,10 @@ answered(struct flusher *f)
 }
 
 static void
-out_of_memory(struct flusher *f)
+check_memory(struct flusher *f, int result)
 {
-	fail(f, EXIT_TEMPFAIL, LOG_NO_MEMORY);
+	if (result < 0)
+		fail(f, EXIT_TEMPFAIL, LOG_NO_MEMORY);
 }
 
 /* Keeps the first failure. */

@@ -35,6 +35,7 @@
 #include "flush/ledger_gc.h"
 #include "flush/load_file.h"
 #include "flush/placement.h"
+#include "flush/plain_lines.h"
 #include "flush/schedule.h"
 #include "flush/sums.h"
 #include "flush/window.h"
@@ -75,6 +76,7 @@ struct flusher {
 	struct flush_input input;
 
 	struct window windows[FLUSHER_WINDOWS], *filling;
+	struct plain_lines plain;          /* on their way into filling */
 	struct window_numbering numbering; /* of plain windows */
 	struct load_file load;             /* of those of a file */
 	struct schedule schedule;          /* of filling */
@@ -109,10 +111,10 @@ void flusher_close(struct flusher *f);
 /* May a line be given?  If not, flusher_step must be called first. */
 bool flusher_takes(const struct flusher *f);
 
-/* Gives one line of input and says what it was (input.fault says why it was
- * bad). */
-enum flush_input_event flusher_line(
-    struct flusher *f, const char *line, size_t len, bool too_long);
+/* Gives one line of input, which was there at now_ms, and says what it was
+ * (input.fault says why it was bad). */
+enum flush_input_event flusher_line(struct flusher *f, const char *line,
+    size_t len, bool too_long, int64_t now_ms);
 
 /* No line will follow; an incomplete batch is dropped (Redis has it). */
 void flusher_end(struct flusher *f);
@@ -122,8 +124,7 @@ void flusher_leave(struct flusher *f);
 
 /* What to poll for: Postgres, Redis, Postgres for adopted batches, that of sums
  * (fd -1: nothing), and the clock_ms() at which flusher_step is due. */
-int64_t flusher_wait(
-    const struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS]);
+int64_t flusher_wait(struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS]);
 void flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS]);
 
 /* Is there a complete batch that was not placed yet? */

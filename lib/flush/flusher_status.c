@@ -7,7 +7,8 @@
 bool
 flusher_takes(const struct flusher *f)
 {
-	size_t size = window_size(f->filling) + f->adopter.ranges.size;
+	size_t size =
+	    window_size(f->filling) + f->plain.n + f->adopter.ranges.size;
 
 	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
 		return false;

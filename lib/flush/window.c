@@ -9,7 +9,6 @@ enum {
 };
 
 static void open_window(struct window *w, int64_t now_ms);
-static int count(struct window *w, const struct increment *inc, size_t n);
 static void empty(struct buf *b);
 
 int
@@ -80,9 +79,12 @@ open_window(struct window *w, int64_t now_ms)
 }
 
 int
-window_add(struct window *w, const struct increment *inc)
+window_add(struct window *w, const struct increment *inc, size_t n)
 {
-	return count(w, inc, 1);
+	if (keysums_add_all(&w->keysums, inc, n) < 0)
+		return -1;
+	w->lines += n;
+	return 0;
 }
 
 int
@@ -112,17 +114,7 @@ window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
 		    buf_add(&w->ends, &end, sizeof end) < 0)
 			return -1;
 	}
-	return count(w, (const void *)buf_ptr(&b->increments), n);
-}
-
-static int
-count(struct window *w, const struct increment *inc, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (keysums_add(&w->keysums, &inc[i].key, inc[i].value) < 0)
-			return -1;
-	w->lines += n;
-	return 0;
+	return window_add(w, (const void *)buf_ptr(&b->increments), n);
 }
 
 void
@@ -194,7 +186,7 @@ window_trim(struct window *w, uint64_t row)
 	w->first = row + 1;
 	w->lines = 0;
 	keysums_clear(&w->keysums);
-	return from == to ? 0 : count(w, log + from, to - from);
+	return from == to ? 0 : window_add(w, log + from, to - from);
 }
 
 void

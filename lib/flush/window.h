@@ -75,8 +75,9 @@ void window_open(struct window *w, const struct id *consumer,
 
 /* Opens w (not open) for lines of an input without checkpoints. */
 void window_open_plain(struct window *w, int64_t now_ms);
-/* Adds inc to the sums.  0, or -1 with errno ENOMEM: w is unchanged. */
-int window_add(struct window *w, const struct increment *inc);
+/* Adds n increments to the sums.  0, or -1 with errno ENOMEM: some of them may
+ * be in w. */
+int window_add(struct window *w, const struct increment *inc, size_t n);
 
 /* The consumer id and the batch numbers of plain windows. */
 struct window_numbering {

@@ -1,5 +1,12 @@
 /*
- * Sums by key, in a hash table.  Pure.
+ * Sums by key: items in the order in which their keys came, and a hash table of
+ * their places.  Pure.
+ *
+ *	places	hash, item	8 bytes each, a third of them or more free
+ *	items	key, sum	32 bytes each
+ *
+ * The table alone is looked through for a key; it is small, and the items are
+ * never moved until they are sorted.
  *
  * Keys are chosen by clients; the hash is seeded, so that nobody can choose
  * keys that all fall into one place.
@@ -14,16 +21,21 @@
 #include "base/hash.h"
 #include "base/u128.h"
 #include "record/id.h"
+#include "record/increment.h"
 
 struct keysums_item {
 	struct id key;
-	u128 sum; /* 0: the place is free; no number of int64s that fits
-		   * a disk overflows it */
+	u128 sum; /* no number of int64s that fits a disk overflows it */
+};
+
+struct keysums_place {
+	uint32_t hash; /* its low bits, which are where it belongs */
+	uint32_t item; /* number, from 1; 0: the place is free */
 };
 
 struct keysums {
-	struct keysums_item
-	    *items; /* cap of them; after keysums_sort the first n */
+	struct keysums_item *items;   /* n of them */
+	struct keysums_place *places; /* cap of them */
 	size_t cap, n;
 	struct hash_seed seed;
 	bool sorted;
@@ -36,9 +48,17 @@ void keysums_open(struct keysums *s, const struct hash_seed *seed);
  * unchanged.  Not after keysums_sort. */
 int keysums_add(struct keysums *s, const struct id *key, int64_t value);
 
-/* Moves the n items to the front of s->items, in order of their keys (as
- * bytes, which is Postgres's order of uuids).  Needs no memory.  After it
- * only reading and keysums_clear are allowed. */
+/*
+ * The same for n increments.  -1: some of them may have been added.  Each is
+ * added once its place and its item are in the cache, which in a large table
+ * costs half as much as one at a time.
+ */
+int keysums_add_all(
+    struct keysums *s, const struct increment *increments, size_t n);
+
+/* Sorts the items by their keys (as bytes, which is Postgres's order of
+ * uuids).  Needs no memory, and gives that of a large table of places back.
+ * After it only reading and keysums_clear are allowed. */
 void keysums_sort(struct keysums *s);
 
 /* Empties s.  The memory of a table above 1 MiB is given back. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "check.h"
@@ -42,7 +43,7 @@ static enum flush_input_event
 give(const char *line)
 {
 	check(flusher_takes(&f), "%s", line);
-	return flusher_line(&f, line, strlen(line), false);
+	return flusher_line(&f, line, strlen(line), false, clock_ms());
 }
 
 /* A line of value 1, each of a new key. */

@@ -1,6 +1,6 @@
 /*
- * The aggregate beside a naive one: sums, order, 128 bits, growth, and the
- * memory of a large table given back.
+ * The aggregate beside a naive one: sums, order, 128 bits, growth, many at
+ * once, and the memory of a large table given back.
  */
 #include "check.h"
 #include "postgres/keysums.h"
@@ -145,10 +145,86 @@ many(void)
 	keysums_free(&s);
 }
 
+/* All at once is one after the other, in an empty table and in a full one. */
+static void
+all_at_once(void)
+{
+	static struct increment increments[MANY];
+	struct keysums one, all;
+
+	keysums_open(&one, &seed);
+	keysums_open(&all, &seed);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < MANY; i++) {
+			uint32_t k = (i * 2654435761u >> 8) % (MANY / 3);
+
+			increments[i] = (struct increment){
+			    key(k + round * 1000), 1 + i % 7};
+			check(keysums_add(&one, &increments[i].key,
+				  increments[i].value) == 0,
+			    "memory");
+		}
+		/* In pieces of every length. */
+		for (size_t from = 0, n = 0; from < MANY; from += n, n++) {
+			if (n > MANY - from)
+				n = MANY - from;
+			check(keysums_add_all(&all, increments + from, n) == 0,
+			    "memory");
+		}
+	}
+	keysums_sort(&one);
+	keysums_sort(&all);
+	check(one.n == all.n && one.n > MANY / 3, "%zu, %zu", one.n, all.n);
+	for (size_t i = 0; i < one.n && i < all.n; i++)
+		check(id_equal(&one.items[i].key, &all.items[i].key) &&
+			  one.items[i].sum == all.items[i].sum,
+		    "item %zu", i);
+	keysums_free(&one);
+	keysums_free(&all);
+}
+
+/* Keys that differ only in some of their bytes, of which some have few values:
+ * what clients can choose. */
+static void
+order(void)
+{
+	static const uint8_t bytes[][2] = {
+	    {0, 1}, {0, 15}, {14, 15}, {15, 14}, {7, 8}, {3, 3}};
+
+	for (size_t i = 0; i < check_n(bytes); i++)
+		for (uint32_t step = 1; step <= 128; step *= 2) {
+			size_t n = 0;
+			struct keysums s;
+
+			keysums_open(&s, &seed);
+			for (uint32_t a = 0; a < 256; a += step)
+				for (uint32_t b = 0; b < 256; b += 5) {
+					struct id id = {{0x7f}};
+
+					id.bytes[bytes[i][0]] =
+					    (uint8_t)(a ^ 0x55);
+					id.bytes[bytes[i][1]] =
+					    (uint8_t)(b * 7);
+					check(keysums_add(&s, &id, 1) == 0,
+					    "memory");
+					n++;
+				}
+			keysums_sort(&s);
+			check(ordered(&s), "bytes %u, %u", bytes[i][0],
+			    bytes[i][1]);
+			for (size_t k = 0; k < s.n; k++)
+				n -= (size_t)s.items[k].sum;
+			check(n == 0, "%zu missing", n);
+			keysums_free(&s);
+		}
+}
+
 int
 main(void)
 {
 	hash_seed_make(&seed);
+	all_at_once();
+	order();
 	small();
 	extreme_keys();
 	wide();

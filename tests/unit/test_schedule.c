@@ -95,7 +95,7 @@ add(size_t from, size_t to)
 		struct increment inc = {
 		    {{(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}}, 1};
 
-		check(window_add(&w, &inc) == 0, "memory");
+		check(window_add(&w, &inc, 1) == 0, "memory");
 	}
 }
 

@@ -43,7 +43,7 @@ sum(void)
 {
 	u128 total = 0;
 
-	for (size_t i = 0; i < w.keysums.cap; i++)
+	for (size_t i = 0; i < w.keysums.n; i++)
 		total += w.keysums.items[i].sum;
 	return total;
 }
@@ -96,8 +96,8 @@ adding(void)
 
 	window_open_plain(&w, T);
 	check(w.open && w.plain && !w.adopted, "plain");
-	check(window_add(&w, &(struct increment){A, 2}) == 0 &&
-		  window_add(&w, &(struct increment){A, 5}) == 0,
+	check(window_add(&w, &(struct increment){A, 2}, 1) == 0 &&
+		  window_add(&w, &(struct increment){A, 5}, 1) == 0,
 	    "memory");
 	check(sum() == 7 && w.lines == 2 && window_size(&w) == 1, "sums");
 	window_clear(&w);
