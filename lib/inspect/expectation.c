@@ -115,8 +115,8 @@ parse(const char *line, size_t len, struct id *ret_key, u128 *ret_count)
 	enum fault fault;
 	bool json = len > 0 && line[0] == '{';
 
-	if ((json ? parse_json : parse_columns)(
-		line, len, ret_key, &digits, &n) == 0) {
+	if ((json ? parse_json(line, len, ret_key, &digits, &n)
+		  : parse_columns(line, len, ret_key, &digits, &n)) == 0) {
 		if (n > 1 && *digits == '0')
 			return EXPECTATION_BAD;
 		return u128_parse(digits, n, ret_count) < 0 ? EXPECTATION_LARGE
