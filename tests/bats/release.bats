@@ -10,7 +10,7 @@ WORKFLOW=$ROOT/.github/workflows/ci.yml
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	mkdir -p tests/ci debian
-	cp "$ROOT/tests/ci/version" tests/ci
+	cp "$ROOT"/tests/ci/{version,notes} tests/ci
 	cp "$ROOT"/{Makefile,NEWS.md,openapi.yaml} .
 	cp "$ROOT/debian/changelog" debian
 	VERSION=$(sed -n 's/^VERSION ?= //p' Makefile)
@@ -57,6 +57,9 @@ setup() {
 		assert "refs/tags/v" in release["if"]
 		assert any(".ci/run" in s.get("run", "") for s in test["steps"])
 		assert flow["permissions"] == {"contents": "read"}
+		assert any("tests/ci/notes >notes.md" in s.get("run", "")
+		           and "--notes-file notes.md" in s["run"]
+		           for s in release["steps"])
 		for job in flow["jobs"].values():
 		    assert job["timeout-minutes"] <= 60
 		    for step in job["steps"]:
@@ -74,4 +77,64 @@ setup() {
 	while read -r _ goal; do
 		grep -q "^$goal:" "$ROOT/goals.mk"
 	done <goals
+}
+
+# Its parts end after the seconds that it gives them, and ten more: then it says
+# which of them was at work.  A job that ends before says nothing.
+@test "the job that runs .ci/run lasts longer than its parts may" {
+	local limit parts
+	limit=$(sed -n '/^  test:/,/^  release:/s/.*timeout-minutes: //p' "$WORKFLOW")
+	parts=$(awk '$1 == "part" && $2 > 0 { n++; sum += $2 + 10 }
+		END { if (n == 2) print sum }' "$ROOT/.ci/run")
+	# Ten minutes for git, the checkout and the logs.
+	[ $((limit * 60)) -ge $((parts + 600)) ]
+}
+
+@test "the notes of a release are the newest section of NEWS.md, and no other" {
+	cat >NEWS.md <<-'END'
+		# News
+
+		## 2.0.0, 2026-12-01
+
+		New.
+
+		### What to do
+
+		```sh
+		## a comment
+		true
+		```
+
+		## 1.0.0
+
+		Old.
+	END
+	tests/ci/notes >notes
+	sed -n '5,12p' NEWS.md | diff - notes
+	[ "$(wc -l <notes)" = 8 ]
+	sed -i '4,13d' NEWS.md
+	run -1 --separate-stderr tests/ci/notes
+	[ -z "$output" ]
+	[ "$stderr" = 'notes: NEWS.md: no entries in its newest section' ]
+	# Of the NEWS.md that there is: whole, and nothing of the release before.
+	cd "$ROOT"
+	tests/ci/notes >"$BATS_TEST_TMPDIR/notes"
+	[ -s "$BATS_TEST_TMPDIR/notes" ]
+	run ! grep -q '^## ' "$BATS_TEST_TMPDIR/notes"
+	[ "$(sed -n '/^## /,$p' NEWS.md | tail -n +2 | sed '/^## /,$d' |
+		grep -c .)" = "$(grep -c . "$BATS_TEST_TMPDIR/notes")" ]
+}
+
+# As CONTRIBUTING.md types it; git takes a line with # for a comment.
+@test "the message of the tag is the notes, headings and all" {
+	local typed
+	typed=$(grep -o 'tests/ci/notes | git tag .*vX\.Y\.Z' "$ROOT/CONTRIBUTING.md")
+	git -c init.defaultBranch=main init -q .
+	git config user.name x
+	git config user.email x@example.com
+	git commit -q --allow-empty -m x
+	eval "${typed//X.Y.Z/1.2.3}"
+	git for-each-ref --format='%(contents)' refs/tags/v1.2.3 | sed '/./,$!d' >tagged
+	tests/ci/notes | diff - <(sed '$d' tagged)
+	grep -q '^### ' tagged
 }
