@@ -27,8 +27,13 @@ CF_PROTECTION := $(if $(findstring x86_64,\
 FORTIFY = $(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),\
 	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 
+# A text as one word of a shell: the folder of the tree may have spaces in its
+# name, and so may others.
+quote = '$(subst ','\'',$(1))'
+FOLDER = $(call quote,$(CURDIR))
+
 STD = -std=c17 -D_GNU_SOURCE -DINCR_VERSION='"$(VERSION)"' -Ilib -I$(BUILD) \
-	-ffile-prefix-map=$(CURDIR)=.
+	-ffile-prefix-map=$(FOLDER)=.
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wswitch-enum
 

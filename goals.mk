@@ -99,7 +99,8 @@ completions: build
 		exit; done
 
 install: build
-	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/install \
+	@BIN=$(call quote,$(BIN)) PREFIX=$(call quote,$(PREFIX)) \
+		DESTDIR=$(call quote,$(DESTDIR)) etc/install \
 		$(PROGRAMS) $(SCRIPTS)
 
 # Of a copy of the tree, with options of its own.
@@ -108,4 +109,5 @@ deb:
 	@etc/deb
 
 uninstall:
-	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' etc/uninstall
+	@PREFIX=$(call quote,$(PREFIX)) DESTDIR=$(call quote,$(DESTDIR)) \
+		etc/uninstall

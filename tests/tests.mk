@@ -57,7 +57,7 @@ points:
 	@$(MAKE) --no-print-directory BUILD=build/points BIN=build/points/bin \
 		CPPFLAGS='$(CPPFLAGS) -DINCR_POINTS' \
 		LDFLAGS='$(LDFLAGS) -Wl,-u,failpoint_hit' build
-	@ln -sf $(SCRIPTS:%=$(CURDIR)/bin/%) build/points/bin
+	@ln -sf $(SCRIPTS:%=$(FOLDER)/bin/%) build/points/bin
 
 # The programs and the unit tests under sanitizers.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \

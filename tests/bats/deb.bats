@@ -251,6 +251,20 @@ small_tree() {
 	[ "$(echo t/*.deb)" = t/incr_0.2.0_all.deb ]
 	[ "$(echo t/build/deb/*)" = "$(echo t/build/deb/{incr-dbgsym_0.2.0_all.deb,incr_0.2.0_all.deb,log})" ]
 	[ -d t/build/old ]
+	# The copy is gone.
+	[ ! -e "$(sed -n 's/^PWD=//p' variables)" ]
+}
+
+# debhelper can't be in one; a dollar it hands to make.
+@test "make deb in a folder with a space and a quote builds in another one" {
+	small_tree
+	mkdir "a b"
+	mv t "a b/it's \$x"
+	TMPDIR="$PWD/a b" run -0 "a b/it's \$x/etc/deb"
+	[ "${lines[-1]}" = 'deb: incr_0.2.0_all.deb' ]
+	run ! grep "[ '\$]" <(sed -n 's/^PWD=//p' variables)
+	[ -e "a b/it's \$x/incr_0.2.0_all.deb" ]
+	[ -e "a b/it's \$x/build/deb/log" ]
 }
 
 @test "a build that fails is told, and the package of before is left" {

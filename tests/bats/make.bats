@@ -24,6 +24,37 @@ copy_tree() {
 
 listing() { (cd "$1" && find . | LC_ALL=C sort); }
 
+# A compiler, a linker, a link to a script, an installation and Caddy each read
+# the name of the folder.  What is built of the rest is taken over.
+@test "the tree may be in a folder with spaces and a quote in its name" {
+	local tree="a  b/it's" part skip=()
+	mkdir -p "$tree"
+	for part in asan points unit fuzz bench chaos check long deb; do
+		skip+=("--exclude=./build/$part")
+	done
+	tar -C "$ROOT" -cf - --exclude=./.git --exclude=./var "${skip[@]}" . |
+		tar -C "$tree" -xf -
+	touch "$tree"/{lib/base/num.c,src/incr-validate.c}
+	make -s -C "$tree" CFLAGS='-O0 -g' bin/incr-validate
+	[ "$tree/build/base/num.o" -nt "$tree/lib/base/num.c" ]
+	increments 1 1 >line
+	"$tree/bin/incr-validate" <line | diff line -
+	# The same bytes, whatever the folder is called.
+	run ! grep -qF "it's" "$tree/bin/incr-validate"
+	make -n -C "$tree" points | grep '^ln ' >links
+	mkdir -p "$tree/build/points/bin"
+	(cd "$tree" && sh -eu "$OLDPWD/links" && build/points/bin/incr-up --help) >help
+	[ -s help ]
+	make -s -C "$tree" -o build install PREFIX=/usr DESTDIR="$PWD/a  b/d's"
+	[ -x "a  b/d's/usr/bin/incr-up" ]
+	make -s -C "$tree" uninstall PREFIX=/usr DESTDIR="$PWD/a  b/d's"
+	[ -z "$(find "a  b/d's" -type f)" ]
+	(cd "$tree" && INCR_PAGE_PORT=1 INCR_PAGE_FROM=127.0.0.1:2 \
+		INCR_PAGE_FILES=$PWD/etc/dashboard/page \
+		caddy adapt --config Caddyfile --adapter caddyfile) >adapted
+	grep -qF "\"root\":\"$PWD/$tree/etc/dashboard/page\"" adapted
+}
+
 @test "install honours PREFIX and DESTDIR, uninstall leaves it as before" {
 	mkdir -p stage/opt/x/bin stage/opt/x/share/man
 	touch stage/opt/x/bin/other
