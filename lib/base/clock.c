@@ -18,6 +18,12 @@ clock_us(void)
 }
 
 int64_t
+clock_monotonic_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t
 clock_unix_ms(void)
 {
 	return read_us(CLOCK_REALTIME) / 1000;

@@ -18,6 +18,9 @@ int64_t clock_ms(void);
 /* Microseconds of the same clock: for durations. */
 int64_t clock_us(void);
 
+/* Microseconds of CLOCK_MONOTONIC, as sd_notify(3) wants them. */
+int64_t clock_monotonic_us(void);
+
 /*
  * Was the process paused for a week?  To be called every hour or more often;
  * *last_ms is 0 at first, then the time of the last call.  After such a pause

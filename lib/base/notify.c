@@ -2,6 +2,7 @@
 #include "base/notify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,10 +156,17 @@ tell_state(void)
 	    [NOTIFY_READY] = "READY=1",
 	    [NOTIFY_RELOADING] = "RELOADING=1",
 	    [NOTIFY_STOPPING] = "STOPPING=1"};
+	char text[64];
+	int len;
 
 	if (n.told == n.state)
 		return true;
-	if (!send_text(words[n.state]))
+	len = snprintf(text, sizeof text, "%s", words[n.state]);
+	/* By which Type=notify-reload knows of which SIGHUP it is. */
+	if (n.state == NOTIFY_RELOADING)
+		snprintf(text + len, sizeof text - (size_t)len,
+		    "\nMONOTONIC_USEC=%" PRId64, clock_monotonic_us());
+	if (!send_text(text))
 		return false;
 	n.told = n.state;
 	return true;

@@ -56,6 +56,22 @@ heard(void)
 		    expected); \
 	} while (0)
 
+/* A reload says when it began, by the clock of the manager. */
+static void
+hears_reload(void)
+{
+	static const char said[] = "RELOADING=1\nMONOTONIC_USEC=";
+	const char *got = heard();
+	int64_t now_us = clock_monotonic_us();
+	char *end;
+	long long us;
+
+	check(strncmp(got, said, sizeof said - 1) == 0, "%s", got);
+	us = strtoll(got + sizeof said - 1, &end, 10);
+	check(*end == '\0' && us > now_us - 60000000 && us <= now_us,
+	    "%lld at %lld", us, (long long)now_us);
+}
+
 static void
 watchdog(const char *usec, const char *pid)
 {
@@ -113,7 +129,7 @@ states(const char *at)
 	notify_tick(now_ms, false);
 	notify_state(NOTIFY_STOPPING);
 	notify_tick(now_ms, true);
-	HEARS("RELOADING=1");
+	hears_reload();
 	HEARS("READY=1");
 	HEARS("STOPPING=1");
 	HEARS("");
