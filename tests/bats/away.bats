@@ -39,6 +39,9 @@ crowd() {
 		"$DIR/answers" | sort | xargs | tee /dev/stderr
 	echo "slowest: $(slowest) ms" >&2
 }
+# at_once: none of a hundred waits, which would take --wait, 1.5 s.  On a loaded
+# machine all may be late for once.
+at_once() { [ "$(crowd 100)" = "503 100" ] && [ "$(slowest)" -lt 1000 ]; }
 # slowest: milliseconds
 slowest() { sort -nk 2 "$DIR/answers" | tail -n 1 | cut -d ' ' -f 2; }
 
@@ -48,8 +51,7 @@ slowest() { sort -nk 2 "$DIR/answers" | tail -n 1 | cut -d ' ' -f 2; }
 	kill -9 "$(redis_pid)"
 	wait_for 5 gone "$(redis_pid)"
 	[ "$(crowd 5000)" = "503 5000" ]
-	[ "$(crowd 100)" = "503 100" ]
-	[ "$(slowest)" -lt 1000 ]
+	wait_for 5 at_once
 	own_redis --appendfsync always
 	wait_for 10 taken
 	wait_for 5 has_ready 2
@@ -87,8 +89,7 @@ in_flight() { ss -Htn "dport = :$1" | awk '$3 > 0 { found = 1 } END { exit !foun
 	rcli config set min-replicas-to-write 1
 	[ "$(crowd $n)" = "503 $n" ]
 	# The outage is not over because nothing is left to be sent.
-	[ "$(crowd 100)" = "503 100" ]
-	[ "$(slowest)" -lt 1000 ]
+	wait_for 5 at_once
 	rcli config set min-replicas-to-write 0
 	wait_for 10 taken
 	wait_for 5 has_ready 2

@@ -46,8 +46,12 @@ no_zombie() { [ -z "$(pgrep -P "$main" -r Z)" ]; }
 lone() { [ -z "$(pgrep -P "$main" -x sh)" ]; }
 has_batches() { not no_batches; }
 counted() { psql -XAtq "$DATABASE_URL" -c 'select sum(value) from increments'; }
-# SIGINT is number 2.
-ready_for_signals() { grep -q '^SigBlk:.*[2367abef]$' "/proc/$main/status"; }
+# SIGINT is number 2.  A child of bash has it blocked, too, until it is another
+# program.
+ready_for_signals() {
+	grep -q '^Name:.*incr-' "/proc/$main/status" &&
+		grep -q '^SigBlk:.*[2367abef]$' "/proc/$main/status"
+}
 catches_signals() { grep -q '^SigCgt:.*[2367abef]$' "/proc/$main/status"; }
 took_signal() { ! grep -q '^S[hi][dg]Pnd:.*[1-9a-f]' "/proc/$main/status"; }
 

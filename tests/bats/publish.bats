@@ -384,7 +384,7 @@ queue_at_rest() {
 
 @test "a stopped Redis: unavailable after the wait, published after a restart" {
 	own_redis
-	open_publish -e -w 1.5 # longer than the longest back-off
+	open_publish -e -w 3 # longer than the longest back-off
 	increment 1 >&7
 	wait_for 5 answered 1
 	redis_stop "$dir/redis"
@@ -401,7 +401,7 @@ queue_at_rest() {
 	sent=${EPOCHREALTIME/./}
 	increment 4 >&7
 	wait_for 5 answered 5
-	not elapsed "$sent" 1000000
+	not elapsed "$sent" 2500000
 	own_redis
 	wait_for 10 taken_again
 	close_input
@@ -427,7 +427,7 @@ taken_again() {
 	sent=${EPOCHREALTIME/./}
 	increments 2 10000 >&7 # many more than two batches
 	wait_for 5 answered 10000
-	not elapsed "$sent" 3500000
+	not elapsed "$sent" 5500000
 	[ "$(grep -c '"unavailable"' "$dir/out")" = 9999 ]
 	close_input
 	leaves 111
