@@ -19,7 +19,8 @@
 #include "base/metrics_process.h"
 
 enum {
-	WRITE_MS = 1000,
+	WRITE_MS = 750, /* from one to the next, when the program turns then */
+	SLACK_MS = 250, /* later it is woken for that */
 	REWRITE_MS = 4000, /* also if nothing has changed: less than
 			    * metrics_folder_is_silent says */
 	SWEEP_MS = 60000
@@ -86,7 +87,7 @@ metrics_tick(int64_t now_ms)
 	if (m.path == NULL)
 		return IO_FOREVER;
 	if (now_ms < m.next_ms)
-		return m.next_ms;
+		return m.next_ms + SLACK_MS;
 	if (format() == 0 && (has_changed() || now_ms >= m.rewrite_ms) &&
 	    write_file() == 0)
 		m.rewrite_ms = now_ms + REWRITE_MS;
@@ -94,7 +95,8 @@ metrics_tick(int64_t now_ms)
 		metrics_folder_sweep(m.dir);
 		m.sweep_ms = now_ms + SWEEP_MS;
 	}
-	return m.next_ms = now_ms + WRITE_MS;
+	m.next_ms = now_ms + WRITE_MS;
+	return m.next_ms + SLACK_MS;
 }
 
 void

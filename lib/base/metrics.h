@@ -48,10 +48,11 @@ int metrics_open(const char *prog, struct metric *table, size_t n);
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 
-/* Writes the file if a second has passed and a value has changed, or after four
- * seconds; a failure, also of the folder, is tried again the next time.  What
- * the process takes of the machine is no change.  Returns the clock_ms() of
- * the next call, IO_FOREVER if off. */
+/* Writes the file if a second has almost passed and a value has changed, or
+ * after four seconds; a failure, also of the folder, is tried again the next
+ * time.  What the process takes of the machine is no change.  Returns the
+ * clock_ms() of the next call at the latest, a second later; IO_FOREVER if off.
+ */
 int64_t metrics_tick(int64_t now_ms);
 
 /* Adds the text of the file as it would be now, also if metrics are off.  0,

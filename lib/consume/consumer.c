@@ -22,6 +22,9 @@ enum {
 	LOOK_MS = 100,  /* from an empty look at ready to the next, at most */
 	JITTER_MS = 20, /* less than that by up to this */
 	ORPHANS_MS = LIVENESS_APART_MS, /* from the answer to a look */
+	IDLE_MS = 1000, /* then such a look stands for the calls that are due
+			 * before the next one: */
+	SPARED_MS = 2 * ORPHANS_MS,
 	MEASURE_MS = 1000,
 	HOLDERS_MS = 100,
 	DOUBTFUL_MS = 6000 /* so long at most is life, or an adoption,
@@ -33,8 +36,9 @@ static int finish_call(struct consumer *c);
 static void end_trouble(struct consumer *c, enum consumer_call answered);
 static int finish_register(struct consumer *c);
 static int finish_renew(struct consumer *c);
-static void renew_later(struct consumer *c);
+static void renew_later(struct consumer *c, int64_t ms);
 static int finish_adopt(struct consumer *c);
+static void spare(struct consumer *c, const struct queue_adopted *adopted);
 static int finish_holders(struct consumer *c);
 static int finish_read(struct consumer *c);
 static int finish_take(struct consumer *c);
@@ -158,7 +162,7 @@ finish_register(struct consumer *c)
 {
 	FAILPOINT("consume-registered");
 	c->phase = CONSUMER_TAKING;
-	renew_later(c);
+	renew_later(c, RENEW_MS);
 	c->due_ms[CONSUMER_TAKE] = c->due_ms[CONSUMER_ADOPT] = 0;
 	doubt_all(c);
 	if (c->moved)
@@ -174,7 +178,7 @@ finish_renew(struct consumer *c)
 	const struct queue_renewed *renewed = queue_renewed(c->queue);
 
 	FAILPOINT("consume-renewed");
-	renew_later(c);
+	renew_later(c, RENEW_MS);
 	if (c->phase == CONSUMER_ENDING)
 		c->ended = true;
 	if (c->phase == CONSUMER_TAKING &&
@@ -193,11 +197,11 @@ finish_renew(struct consumer *c)
 /* The life of an owner key began when the call was sent, not when replicas had
  * it.  With a slow Redis another call has its turn in between. */
 static void
-renew_later(struct consumer *c)
+renew_later(struct consumer *c, int64_t ms)
 {
 	int64_t now_ms = clock_ms();
 
-	c->due_ms[CONSUMER_RENEW] = c->sent_ms + RENEW_MS;
+	c->due_ms[CONSUMER_RENEW] = c->sent_ms + ms;
 	if (c->due_ms[CONSUMER_RENEW] <= now_ms)
 		c->due_ms[CONSUMER_RENEW] = now_ms + 1;
 }
@@ -232,6 +236,7 @@ finish_adopt(struct consumer *c)
 	c->look_again = adopted->n > 0 || adopted->more;
 	c->flushed |= adopted->flushed;
 	watch_mark(c, adopted->marked);
+	spare(c, adopted);
 	if (adopted->n > 0 && c->burst == 0)
 		c->burst = adopted_share(adopted->candidates, adopted->live);
 	c->burst -= num_min_size(c->burst, 1);
@@ -252,6 +257,31 @@ finish_adopt(struct consumer *c)
 	c->due_ms[CONSUMER_HOLDERS] = 0;
 	FAILPOINT("consume-adopted");
 	return 0;
+}
+
+/*
+ * A look renews the consumer, and tells whether there is something to take: one
+ * that is idle waits for that.  Calls are made all the same when no look comes,
+ * and when they had no answer: then they have to be repeated, for a batch may
+ * be theirs.
+ */
+static void
+spare(struct consumer *c, const struct queue_adopted *adopted)
+{
+	int64_t now_ms = clock_ms();
+
+	if (c->failed != 0)
+		return;
+	/* Replicas confirm no look, and adopted ones are renewed as well. */
+	if (adopted->renewed && c->orphans.n == 0 && !queue_confirms(c->queue))
+		renew_later(c, SPARED_MS);
+	if (c->empty_ms == 0 || now_ms - c->empty_ms < IDLE_MS || c->once ||
+	    c->unsettled || !adopted->marked)
+		return;
+	if (!adopted->idle)
+		c->due_ms[CONSUMER_TAKE] = c->empty_ms = 0;
+	else
+		c->due_ms[CONSUMER_TAKE] = now_ms + SPARED_MS;
 }
 
 static int
@@ -306,11 +336,15 @@ finish_take(struct consumer *c)
 	/* Not in step with other consumers. */
 	c->due_ms[CONSUMER_TAKE] =
 	    now_ms + LOOK_MS - (int64_t)arc4random_uniform(JITTER_MS);
+	if (b->outcome != QUEUE_EMPTY)
+		c->empty_ms = 0;
 	switch (b->outcome) {
 	case QUEUE_TAKEN: return finish_batch(c, b);
 	case QUEUE_MORE: c->due_ms[CONSUMER_TAKE] = now_ms; break;
 	case QUEUE_EMPTY:
 		c->left = 0;
+		if (c->empty_ms == 0)
+			c->empty_ms = now_ms;
 		c->full_ms = c->held_ms = 0;
 		stream_shrink(&c->stream);
 		break;
@@ -385,6 +419,7 @@ static void
 lose_id(struct consumer *c)
 {
 	c->phase = CONSUMER_UNREGISTERED;
+	c->empty_ms = 0;
 	c->strict = c->flushed;
 	c->due_ms[CONSUMER_REGISTER] = 0;
 	c->unsettled = false;

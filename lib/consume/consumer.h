@@ -90,6 +90,8 @@ struct consumer {
 			   * stream: it has no reply, or not all of one */
 	bool flushed;     /* there was a flush mark of one of its ids */
 	bool strict;      /* that was another id: this one needs a mark first */
+	int64_t empty_ms; /* clock_ms() since when each take finds nothing; 0:
+			   * the last one did not */
 	struct mark_watch watch; /* of the flush mark */
 	size_t burst;    /* consumers that may still be adopted at this look */
 	bool look_again; /* with once: another look may adopt */

@@ -119,6 +119,12 @@ queue_replicate(struct queue *q, const uint64_t *told)
 	q->replicas = told == NULL ? 0 : *told;
 }
 
+bool
+queue_confirms(const struct queue *q)
+{
+	return q->confirms && q->replicas > 0;
+}
+
 void
 queue_close(struct queue *q)
 {

@@ -91,6 +91,9 @@ void queue_close(struct queue *q);
  */
 void queue_replicate(struct queue *q, const uint64_t *told);
 
+/* Are calls waited for until replicas have them? */
+bool queue_confirms(const struct queue *q);
+
 /*
  * Fills *ret_pfd (fd -1: none) with what to wait for.  Returns the
  * clock_ms() at which queue_step is due even if nothing is ready.
@@ -250,6 +253,8 @@ struct queue_adopted {
 	size_t live;       /* that have an owner and a flush mark, self, too */
 	bool flushed;      /* there is or was a flush mark of self */
 	bool marked;       /* it lives */
+	bool renewed;      /* self owns itself, for another life */
+	bool idle;         /* nothing is ready */
 	const struct redis_reply *seqs; /* of queue_adopted_seq */
 };
 const struct queue_adopted *queue_adopted(const struct queue *q);

@@ -46,6 +46,8 @@ send_adopt(struct queue *q)
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
+	queue_call_list_key(q, "ready");
+	queue_call_own_key(q, "emptied");
 	queue_call_own_key(q, "consumer::");
 	queue_call_id(q, &q->adopter);
 	queue_call_record(q, &q->adopter);
@@ -61,7 +63,7 @@ send_adopt(struct queue *q)
 		resp_arg_text(&q->args, one->missing ? one->mark : "*");
 		n++;
 	}
-	return queue_call_eval(q, QUEUE_CALL_ADOPT, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ADOPT, 3, NULL);
 }
 
 /* A consumer that this very look showed to be a candidate is adopted by the
@@ -84,18 +86,23 @@ digest_look(struct queue *q, const struct redis_reply *reply)
 {
 	struct queue_adopted *a = &q->result.adopted;
 	const struct redis_reply *marks = redis_reply_at(reply, 5);
-	int64_t live, flushed;
+	int64_t live, flushed, renewed, ready;
 
 	if (redis_reply_count(reply) != 6 ||
 	    queue_call_number(marks, 0, -1, QUEUE_CALL_NUMBER_MAX, &live) < 0 ||
 	    queue_call_number(marks, 1, 0, 1, &flushed) < 0 ||
+	    queue_call_number(marks, 2, 0, 1, &renewed) < 0 ||
+	    queue_call_number(marks, 3, -1, QUEUE_CALL_NUMBER_MAX, &ready) <
+		0 ||
 	    !queue_call_ascend(
 		redis_reply_at(reply, 1), 0, 1, QUEUE_CALL_NUMBER_MAX) ||
 	    liveness_begin(&q->liveness) < 0)
 		return -1;
 	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1),
 	    .live = live > 0 ? (size_t)live : 0,
-	    .flushed = flushed == 1};
+	    .flushed = flushed == 1,
+	    .renewed = renewed == 1,
+	    .idle = ready == 0};
 	a->n = redis_reply_count(a->seqs);
 	if (live < 0) {
 		liveness_forget(&q->liveness);

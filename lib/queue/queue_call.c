@@ -167,7 +167,7 @@ queue_call_are_rows(
 int64_t
 queue_call_confirm_ms(const struct queue *q)
 {
-	if (!q->confirms || q->replicas == 0)
+	if (!queue_confirms(q))
 		return 0;
 	if (q->call == QUEUE_CALL_REGISTER)
 		return QUEUE_CONFIRM_MS;

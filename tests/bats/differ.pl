@@ -235,7 +235,8 @@ sub act_acknowledge {
 
 sub act_adopt {
 	my ($self, $id) = (pick(@ids), pick(@ids));
-	both('adopt', 'EVALSHA', 'adopt', 1, "${P}consumers", "${P}consumer::", $self,
+	both('adopt', 'EVALSHA', 'adopt', 3, "${P}consumers", $READY, "${P}emptied",
+		"${P}consumer::", $self,
 		"$self boot 1 100", 600000, 'boot', 1000, '', $id, '', '*');
 }
 

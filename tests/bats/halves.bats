@@ -382,10 +382,10 @@ counted_by_second() {
 # lose_take: what is published is taken, and $link keeps the answer
 lose_take() {
 	touch lose-take
-	wait_for 5 test -s held-out # that to a take of nothing
 	begun=${EPOCHREALTIME/./}
 	increments 1 10 | incr-publish
-	until taken; do
+	wait_for 5 test -s held-out
+	until taken; do # that was to a take of nothing
 		touch lose-take
 		rm held-out
 		wait_for 5 test -s held-out
@@ -421,6 +421,50 @@ lose_take() {
 	link=$(cat "$BATS_TEST_TMPDIR/pool/pid")
 	FLUSH_DATABASE=$through parted first
 	hole 15
+}
+
+# -- nothing comes -------------------------------------------------------------
+
+# calls: those of scripts since the monitor began, but for the flush's marks
+calls() { grep '"EVALSHA"' monitor | grep -v '"3" "[^"]*::consumers" "[^"]*::flush"'; }
+looks() { [ "$(calls | tail -n +"$1" | grep -c '"3" "[^"]*::consumers" "rmq:')" -ge 6 ]; }
+# rests: its last calls were looks
+rests() { [ "$(calls | tail -n 6 | grep -c '"3" "[^"]*::consumers" "rmq:')" = 6 ]; }
+
+@test "an idle drain makes one call a look, and leaves the AOF alone" {
+	local size n
+	own_redis --auto-aof-rewrite-percentage 0
+	drain first
+	background redis-cli -s "$OWN_REDIS/redis.sock" monitor >monitor
+	wait_for 20 rests
+	size=$(aof)
+	n=$(calls | wc -l)
+	wait_for 20 looks $((n + 1))
+	[ "$(aof)" = "$size" ]
+	# A look tells that there is something.
+	increments 1 10 | incr-publish
+	wait_for 5 taken
+	wait_for 20 sum_is 55
+}
+aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; }
+
+# What it takes has no answer; from then on its looks would stand for takes, if
+# they could: each finds nothing ready, and a mark.
+@test "a take whose answer was lost is repeated, whatever looks tell" {
+	link REDIS
+	begun=${EPOCHREALTIME/./}
+	REDIS_URL=$through background incr-consume >lines
+	wait_for 10 elapsed "$begun" 1500000
+	wait_for 10 has '"seq":0' lines
+	lose_take
+	touch cut
+	rm held-out
+	wait_for 20 taken_again
+}
+taken_again() {
+	rcli set "incr::queue::[$INCR_QUEUE]::consumer::$(consumers)::flush" \
+		"$(($(date +%s%3N) + 4000)) $(consumers)" >/dev/null
+	has '"seq":1' lines
 }
 
 # -- everybody is slow ---------------------------------------------------------

@@ -186,10 +186,16 @@ adopt() { # SELF [ID EXPECTED]...
 	adopt_look "$self" "${seen[@]}" | sed 's/ [0-9-]* [01]$//'
 }
 
+# The same without what it says of the adopter and of ready.
 adopt_look() { # SELF [ID EXPECTED MARK]...
+	adopt_all "$@" | sed -E 's/ [01] [0-9-]+$//'
+}
+
+adopt_all() { # SELF [ID EXPECTED MARK]...
 	local self=$1
 	shift
-	script adopt 1 "${P}consumers" "${P}consumer::" "$self" \
+	script adopt 3 "${P}consumers" "$READY" "${P}emptied" \
+		"${P}consumer::" "$self" \
 		"$(record "$self")" $LIFE boot 1000 "${STRICT-}" "$@" |
 		tr -s ' '
 }
@@ -297,12 +303,14 @@ state() {
 	return all' 0 "$INCR_QUEUE"
 }
 
-# unchanged COMMAND...: it must fail or say so, but change nothing.
+# unchanged COMMAND...: it must fail or say so, but change nothing; a look may
+# note that ready is empty.
 unchanged() {
-	local before
-	before=$(state)
+	local before left_out=none
+	[[ "$1" != adopt* ]] || left_out=::emptied=
+	before=$(state | grep -v $left_out)
 	reply=$("$@")
-	[ "$(state)" = "$before" ]
+	[ "$(state | grep -v $left_out)" = "$before" ]
 }
 
 # -- publish ----------------------------------------------------------------
@@ -689,7 +697,7 @@ about() {
 	disown_consumer $A
 	[[ "$(adopt $B)" == *"$A" ]]
 	adopt $B $A ''
-	[ "$(state)" = "$before" ]
+	[ "$(state | grep -v ::emptied=)" = "$(grep -v ::emptied= <<<"$before")" ]
 }
 
 # -- take ---------------------------------------------------------------------
@@ -874,7 +882,6 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	introduce_all
 	register $A >/dev/null
 	publish $B 1 $(seq -f "%.0f-some-more-bytes-of-a-payload" 5000) >/dev/null
-	aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; }
 	size=$(aof)
 	[[ "$(QUIET=1 take $A 1 4000)" != *ERR* ]]
 	[ "$(rcli llen "${P}consumer::$A::batch::1")" = 4000 ]
@@ -2231,6 +2238,99 @@ writes() {
 	# What is not there needs no proof, and neither does an empty look.
 	not writes read_batch $A 2
 	not writes publish $A 3 x
+}
+
+# aof: how many bytes it has
+aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; }
+
+@test "an idle system: renewals, marks and looks leave the AOF alone" {
+	local size ttl
+	own_redis --auto-aof-rewrite-percentage 0
+	introduce_all
+	register $A
+	register $B
+	take $A 1
+	mark $A
+	size=$(aof)
+	for call in "renew $A '' $A" "renew $A 1 $A" "mark $A" "mark $A 1000" \
+		"take $A 1" "adopt_all $A" "adopt_all $B" "numbers" "holders $B"; do
+		rcli set "${P}emptied" 1
+		((size = $(aof)))
+		eval "writes $call" >/dev/null || [[ "$call" == [nh]* ]]
+		[ "$(aof)" = "$size" ] || { echo "$call"; return 1; }
+	done
+	# The first mark, and one in half a day, go there: what is read back tells
+	# that there was one.
+	ttl=$(rcli pttl "$(mark_key $A)")
+	rcli pexpire "$(mark_key $A)" 43000000
+	((size = $(aof)))
+	mark $A
+	(($(aof) > size))
+	(($(rcli pttl "$(mark_key $A)") > 86000000 && ttl > 86000000))
+}
+
+@test "an idle system: who reads its AOF finds a mark that has run out, no owner" {
+	own_redis --auto-aof-rewrite-percentage 0 --enable-debug-command yes
+	introduce_all
+	register $A
+	mark $A 1
+	rcli pexpire "$(owner_key $A)" 1
+	wait_for 5 owner_is_gone $A
+	renew $A 1 $A
+	mark $A
+	rcli debug loadaof
+	[ "$(rcli exists "$(owner_key $A)" "$(mark_key $A)")" = 1 ]
+	[ "$(STRICT=1 adopt_look $A)" = "$A -1 1" ] ||
+		[ "$(STRICT=1 adopt_look $A)" = "-1 1" ]
+	# It lives on, as after an outage.
+	[ "$(renew $A '' $A)" = 2 ]
+	mark $A
+	[ "$(take $A 1)" = empty ]
+}
+owner_is_gone() { [ -z "$(owner "$1")" ]; }
+
+@test "adopt: a look renews who owns itself, nobody else, never for shorter" {
+	register $A
+	register $B
+	rcli pexpire "$(owner_key $A)" 5000
+	rcli pexpire "$(owner_key $B)" 5000
+	[[ "$(adopt_all $A)" == *" 1 0" ]]
+	(($(rcli pttl "$(owner_key $A)") > 5000))
+	(($(rcli pttl "$(owner_key $B)") <= 5000))
+	# Also one whose mark has run out: that is another half.
+	rcli pexpire "$(owner_key $A)" 5000
+	mark $A
+	age_mark $A $LIFE
+	[ "$(adopt_all $A)" = "-1 1 1 0" ]
+	(($(rcli pttl "$(owner_key $A)") > 5000))
+	rcli set "$(owner_key $A)" "$(record $B)" px 5000
+	[ "$(adopt_all $A)" = "-1 1 0 0" ]
+	[[ "$(adopt_all $B)" == *" 1 0" ]]
+	rcli del "$(owner_key $B)"
+	[[ "$(adopt_all $B)" == *" 0 0" ]]
+	[ "$(rcli exists "$(owner_key $B)")" = 0 ]
+	rcli set "$(owner_key $B)" "$(record $B) end" px $((2 * LIFE))
+	[[ "$(adopt_all $B)" == *" 1 0" ]]
+	[[ "$(owner $B)" == *" end" ]]
+}
+
+@test "adopt: a look tells what is ready, and notes that nothing is" {
+	local now
+	register $A
+	now=$(date +%s%3N)
+	[[ "$(adopt_all $A)" == *" 1 0" ]]
+	(($(rcli get "${P}emptied") >= now))
+	(($(rcli ttl "${P}emptied") > 86000))
+	rcli set "${P}emptied" 1
+	publish $B 1 a b
+	[[ "$(adopt_all $A)" == *" 1 2" ]]
+	[ "$(rcli get "${P}emptied")" = 1 ]
+	# Whatever is wrong with them, others are adopted.
+	for key in "$READY" "${P}emptied"; do
+		rcli del "$READY" "${P}emptied"
+		rcli hset "$key" no list
+		[[ "$(adopt_all $A)" =~ \ 1\ (0|-1)$ ]]
+	done
 }
 
 @test "introduce, register: replicas are noted, and raised, never lowered" {

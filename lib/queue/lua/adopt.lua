@@ -2,7 +2,8 @@
 -- adopt: makes the adopter the owner of the first candidate that is still as
 -- it was seen, and lists the consumers that may be candidates next.
 --
--- KEYS   1 the set of consumers
+-- KEYS   1 the set of consumers   2 the ready list
+--        3 when the ready list was last known to be empty
 -- ARGV   1 what a consumer's keys begin with   2 the adopter's id
 --        3 its owner record   4 life of an owner key, milliseconds
 --        5 the adopter's machine, as in owner records
@@ -20,11 +21,16 @@
 --          and the adopter has a mark itself; or restore.lua has left them:
 --          id, owner record, mark ...
 --        6 how many consumers own themselves and have a flush mark, -1:
---          nothing was done, for the adopter's own mark is missing; 1 if there
---          ever was a mark of the adopter, else 0
+--          no more was done, for the adopter's own mark is missing; 1 if there
+--          ever was a mark of the adopter, else 0; 1 if the adopter owns itself,
+--          else 0; payloads ready, -1: not known
 --
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
+--
+-- A look renews the adopter, and notes an empty ready list, as renew.lua and
+-- take.lua do: who is idle makes no other call.  They are one write for the AOF
+-- and replicas, or none: Redis writes two as a transaction into both.
 --
 -- The first candidate with unacknowledged batches is adopted.  Each before it
 -- that has neither unacknowledged nor kept batches is swept: all its keys are
@@ -36,13 +42,16 @@
 -- connection: the adopter may become an owner without knowing it, for one life
 -- of an owner key, unless element 4 of a later reply shows it before.
 
-local consumers = KEYS[1]
+local consumers, ready, emptied = unpack(KEYS)
 local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
 local FIRST, ID, UNMARKED_AGE, DAY = 8, 36, 5000, 86400
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
 local END_LIFE, MARK_LIFE, MARK_KEY = 5000, 5000, 86400
+
+-- As in take.lua.
+local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
 
 local function clock()
     local time = redis.call('TIME')
@@ -73,6 +82,33 @@ local function state(mark)
     end
     local untl = tonumber(string.match(mark, '^%d+')) or 0
     return untl > now and 'fresh' or 'stale'
+end
+
+-- One that has left in order lives longer.
+local function renew()
+    local owner = prefix .. adopter .. '::owner'
+    local was = redis.call('GET', owner)
+    if not was or string.sub(was, 1, ID) ~= adopter then
+        return 0
+    end
+    redis.set_repl(redis.REPL_REPLICA)
+    redis.call('PEXPIRE', owner, life, 'GT')
+    redis.set_repl(redis.REPL_ALL)
+    return 1
+end
+
+local function count_ready()
+    local waiting = redis.pcall('LLEN', ready)
+    if type(waiting) == 'table' then
+        return -1
+    end
+    local since = waiting == 0 and tonumber(redis.pcall('GET', emptied)) or now
+    if waiting == 0 and (since >= now or now - since >= EMPTY_EVERY) then
+        redis.set_repl(redis.REPL_NONE)
+        redis.call('SET', emptied, now, 'EX', EMPTY_LIFE)
+        redis.set_repl(redis.REPL_ALL)
+    end
+    return waiting
 end
 
 local own = state(shorten_mark(adopter,
@@ -221,8 +257,9 @@ local function look(ownerless, owned, stale)
 end
 
 local ever = own == 'never' and 0 or 1
+local renewed, waiting = renew(), count_ready()
 if own == 'stale' or own == 'never' and strict == '1' then
-    return {'', {}, {}, {}, {}, {-1, ever}}
+    return {'', {}, {}, {}, {}, {-1, ever, renewed, waiting}}
 end
 local adopted, seqs = '', {}
 for i = FIRST, #ARGV, 3 do
@@ -234,4 +271,4 @@ for i = FIRST, #ARGV, 3 do
 end
 local ownerless, owned, stale = {}, {}, {}
 local live = look(ownerless, owned, stale)
-return {adopted, seqs, ownerless, owned, stale, {live, ever}}
+return {adopted, seqs, ownerless, owned, stale, {live, ever, renewed, waiting}}

@@ -12,6 +12,10 @@
 -- milliseconds). The key stays for a day longer, so that one that has run
 -- out can be told from one that never was. Late, a mark counts for one life
 -- more.
+--
+-- The first one, and one in each half of a day, are for the AOF; in between marks
+-- go to replicas alone, and the key lives as long as the AOF says. Read back, a
+-- mark has run out, and the key tells that there was one.
 
 local consumers, flush, last = unpack(KEYS)
 local id, record, life = unpack(ARGV)
@@ -22,6 +26,11 @@ if redis.call('SISMEMBER', consumers, id) == 0 then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('SET', flush, string.format('%d %s', now + life, record),
-    'EX', DAY)
+local mark = string.format('%d %s', now + life, record)
+if redis.call('PTTL', flush) > DAY * 500 then
+    redis.set_repl(redis.REPL_REPLICA)
+    redis.call('SET', flush, mark, 'KEEPTTL')
+else
+    redis.call('SET', flush, mark, 'EX', DAY)
+end
 return 1

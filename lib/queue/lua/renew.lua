@@ -16,6 +16,10 @@
 -- batches since that the adopter does not know of.  One that is closed
 -- (restore.lua) is never its own again.  Repeated or late: at most
 -- an owner key lives one life longer.
+--
+-- Lives go to replicas, and not into the AOF, which an idle system leaves alone
+-- so.  Who reads one back finds no owner: as after any outage of a second, each
+-- consumer goes on under another id, and its incr-flush claims what it holds.
 
 local consumers = KEYS[1]
 local prefix, speaker, record, life, claim = unpack(ARGV, 1, 5)
@@ -38,11 +42,13 @@ local function renew(id)
     then
         return 0
     end
+    redis.set_repl(redis.REPL_REPLICA)
     if was and claim == '' then
         redis.call('PEXPIRE', owner, life)
     else
         redis.call('SET', owner, record, 'PX', life)
     end
+    redis.set_repl(redis.REPL_ALL)
     return redis.call('ZCARD', prefix .. id .. '::batches') > 0 and 1 or 2
 end
 

@@ -29,7 +29,9 @@
 -- proves too large, is read and pushed chunk by chunk, at twice the cost.
 --
 -- Payloads have no time of their own, whoever published them: what is ready
--- was published after the list was last empty, if that is known.
+-- was published after the list was last empty, if that is known.  What an idle
+-- queue notes of that is for this server alone, neither for the AOF nor for
+-- replicas: there it was empty earlier, which is true as well.
 --
 -- Repeated while the batch is unacknowledged: the same batch, with the time it
 -- was taken for both; the last number is written as it is, so that WAIT behind
@@ -224,6 +226,7 @@ local waiting = redis.call('LLEN', ready)
 if waiting == 0 then
     -- Also if it never was, or by a clock that was set back.
     if since >= time or time - since >= EMPTY_EVERY then
+        redis.set_repl(redis.REPL_NONE)
         redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
     end
     return {'empty'}
