@@ -78,7 +78,7 @@ backend_close(struct backend *b)
 
 int
 backend_add(struct backend *b, struct exchange *x, uint32_t number,
-    const char *body, size_t len)
+    const char *body, size_t len, int64_t now_ms)
 {
 	char tag[IDEMPOTENCY_TEXT];
 	struct inflight_text text = {.tag = tag, .body = body, .len = len};
@@ -88,7 +88,7 @@ backend_add(struct backend *b, struct exchange *x, uint32_t number,
 		text.tag_len =
 		    idempotency_format(&request_of(x)->tag, number, tag);
 	if (backend_full(b) ||
-	    inflight_add(&b->inflight, x, number, &text, clock_ms()) < 0)
+	    inflight_add(&b->inflight, x, number, &text, now_ms) < 0)
 		return -1;
 	x->pending++;
 	return 0;

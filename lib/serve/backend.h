@@ -73,10 +73,11 @@ void backend_close(struct backend *b);
  * Takes a body as line number (from 1) of x, behind its tag if tagged, and
  * counts it in x->pending until options.verdict is called for it: in the order
  * of the lines, but that lines taken back come before those that have no
- * verdict yet.  0, or -1: not taken, not a byte of it will be written.
+ * verdict yet.  It has its time for a verdict from now_ms on.  0, or -1: not
+ * taken, not a byte of it will be written.
  */
 int backend_add(struct backend *b, struct exchange *x, uint32_t number,
-    const char *body, size_t len);
+    const char *body, size_t len, int64_t now_ms);
 
 /* Does a line with a tag get it? */
 bool backend_tagged(const struct backend *b);

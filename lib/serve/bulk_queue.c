@@ -327,6 +327,7 @@ pump(struct bulk_queue *q, struct exchange *x, size_t turn,
 	size_t len;
 	int added = 0;
 
+	q->turn_ms = clock_ms(); /* once, for all lines of it */
 	for (; may_add(q, x) && turn > 0; turn--) {
 		switch (bulk_request_next(b, &line, &len)) {
 		case LINES_MORE:
@@ -379,7 +380,8 @@ add(struct bulk_queue *q, struct exchange *x, const char *line, size_t len,
 		bulk_request_settle(b, number, FAULT_TOO_LONG, NULL, 0);
 	else if (b->failed)
 		bulk_request_settle(b, number, FAULT_UNAVAILABLE, NULL, 0);
-	else if (backend_add(q->backend, x, number, line, len) < 0) {
+	else if (backend_add(q->backend, x, number, line, len, q->turn_ms) <
+		 0) {
 		b->failed = true;
 		b->why = backend_why_full(q->backend);
 		bulk_request_settle(b, number, FAULT_UNAVAILABLE, NULL, 0);

@@ -48,6 +48,7 @@ struct bulk_queue {
 	struct timerlist waiting; /* for room; the next turn first */
 	struct timerlist paced;   /* for their rates */
 	uint64_t in_flight;       /* lines */
+	int64_t turn_ms;          /* clock_ms() at the last turn */
 	bool in_round;            /* of bulk_queue_next(): */
 	size_t turns;             /* left in it */
 	uint64_t added;           /* lines sent in it */

@@ -302,7 +302,7 @@ send_line(struct routes *r, struct exchange *x, const char *body, size_t len,
     struct response *ret_answer)
 {
 	request_of(x)->hint = fault_hint(FAULT_NOT_JSON, body, len);
-	return backend_add(r->backend, x, 1, body, len) == 0
+	return backend_add(r->backend, x, 1, body, len, clock_ms()) == 0
 		   ? DECISION_READ
 		   : refuse(ret_answer, backend_why_full(r->backend));
 }

@@ -80,7 +80,8 @@ add_line(void)
 	struct exchanges q = {0};
 
 	waiting = exchange_begin(&q, NULL, &server.handler);
-	check(backend_add(&server.backend, waiting, 1, "a", 1) == 0, "add");
+	check(backend_add(&server.backend, waiting, 1, "a", 1, clock_ms()) == 0,
+	    "add");
 	server_send(&server);
 }
 
