@@ -9,7 +9,7 @@
 enum {
 	CAP_MIN = 1 << 10,
 	CAP_KEPT = 1 << 15, /* 1 MiB with its items */
-	FEW = 32,           /* items that are not worth a table of 256 */
+	FEW = 128,          /* items that are not worth a table of 256 */
 	AHEAD = 8,          /* increments from place to item, and to adding */
 	BYTE = 256
 };
