@@ -22,9 +22,7 @@ enum {
 	LOOK_MS = 100,  /* from an empty look at ready to the next, at most */
 	JITTER_MS = 20, /* less than that by up to this */
 	ORPHANS_MS = LIVENESS_APART_MS, /* from the answer to a look */
-	IDLE_MS = 1000, /* then such a look stands for the calls that are due
-			 * before the next one: */
-	SPARED_MS = 2 * ORPHANS_MS,
+	SPARED_MS = 2 * ORPHANS_MS,     /* a look stands for calls until then */
 	MEASURE_MS = 1000,
 	HOLDERS_MS = 100,
 	DOUBTFUL_MS = 6000 /* so long at most is life, or an adoption,
@@ -260,28 +258,20 @@ finish_adopt(struct consumer *c)
 }
 
 /*
- * A look renews the consumer, and tells whether there is something to take: one
- * that is idle waits for that.  Calls are made all the same when no look comes,
- * and when they had no answer: then they have to be repeated, for a batch may
- * be theirs.
+ * A look renews a consumer that is idle, and tells whether there is something
+ * to take: it waits for that.  Calls are made all the same when no look comes.
  */
 static void
 spare(struct consumer *c, const struct queue_adopted *adopted)
 {
-	int64_t now_ms = clock_ms();
-
-	if (c->failed != 0)
+	if (!adopted->renewed || !adopted->marked ||
+	    !consumer_call_is_spared(c))
 		return;
-	/* Replicas confirm no look, and adopted ones are renewed as well. */
-	if (adopted->renewed && c->orphans.n == 0 && !queue_confirms(c->queue))
-		renew_later(c, SPARED_MS);
-	if (c->empty_ms == 0 || now_ms - c->empty_ms < IDLE_MS || c->once ||
-	    c->unsettled || !adopted->marked)
-		return;
+	renew_later(c, SPARED_MS);
 	if (!adopted->idle)
 		c->due_ms[CONSUMER_TAKE] = c->empty_ms = 0;
 	else
-		c->due_ms[CONSUMER_TAKE] = now_ms + SPARED_MS;
+		c->due_ms[CONSUMER_TAKE] = clock_ms() + SPARED_MS;
 }
 
 static int

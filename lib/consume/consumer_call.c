@@ -5,7 +5,10 @@
 #include "base/failpoint.h"
 #include "base/io.h"
 
-enum { UNWRITTEN_MAX = 1 << 20 /* bytes; more: no next batch */ };
+enum {
+	UNWRITTEN_MAX = 1 << 20, /* bytes; more: no next batch */
+	IDLE_MS = 1000           /* of takes that find nothing */
+};
 
 static int send_renew(struct consumer *c);
 
@@ -41,6 +44,16 @@ consumer_call_is_of_use(const struct consumer *c, enum consumer_call call)
 	return false;
 }
 
+/* A call that had no answer has to be repeated: a batch may be its.  Replicas
+ * confirm no look, and adopted ones are renewed as well. */
+bool
+consumer_call_is_spared(const struct consumer *c)
+{
+	return c->empty_ms != 0 && clock_ms() - c->empty_ms >= IDLE_MS &&
+	       !c->once && !c->unsettled && c->failed == 0 &&
+	       c->orphans.n == 0 && !queue_confirms(c->queue);
+}
+
 int
 consumer_call_send(struct consumer *c)
 {
@@ -55,7 +68,9 @@ consumer_call_send(struct consumer *c)
 		return FAILPOINT_AFTER("consume-register-sent",
 		    queue_register(c->queue, &c->candidate, own));
 	case CONSUMER_RENEW: return send_renew(c);
-	case CONSUMER_ADOPT: return queue_adopt(c->queue, own, c->strict);
+	case CONSUMER_ADOPT:
+		return queue_adopt(
+		    c->queue, own, c->strict, consumer_call_is_spared(c));
 	case CONSUMER_HOLDERS: return queue_holders(c->queue, own);
 	case CONSUMER_READ:
 		if (!adopted_next(&c->orphans, &orphan, &seq))

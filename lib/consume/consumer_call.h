@@ -19,4 +19,7 @@ int64_t consumer_call_due(const struct consumer *c, enum consumer_call call);
 /* Sends c->call.  0, or -1: memory is gone, as the queue is idle. */
 int consumer_call_send(struct consumer *c);
 
+/* Is the consumer idle, so that looks stand for its takes and renewals? */
+bool consumer_call_is_spared(const struct consumer *c);
+
 #endif

@@ -240,9 +240,9 @@ const struct queue_marked *queue_marked(const struct queue *q);
  * is gone.  One without owner and without batches is swept instead.
  *
  * Self adopts nobody while its own flush mark is missing; with strict also
- * not before there ever was one.
+ * not before there ever was one.  With idle it is renewed, if it owns itself.
  */
-int queue_adopt(struct queue *q, const struct id *self, bool strict);
+int queue_adopt(struct queue *q, const struct id *self, bool strict, bool idle);
 
 struct queue_adopted {
 	struct id consumer; /* if n > 0 */
@@ -253,7 +253,7 @@ struct queue_adopted {
 	size_t live;       /* that have an owner and a flush mark, self, too */
 	bool flushed;      /* there is or was a flush mark of self */
 	bool marked;       /* it lives */
-	bool renewed;      /* self owns itself, for another life */
+	bool renewed;      /* self was, for another life */
 	bool idle;         /* nothing is ready */
 	const struct redis_reply *seqs; /* of queue_adopted_seq */
 };

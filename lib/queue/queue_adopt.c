@@ -22,7 +22,7 @@ static int note(
 static int reply_id(const struct redis_reply *p, struct id *ret);
 
 int
-queue_adopt(struct queue *q, const struct id *self, bool strict)
+queue_adopt(struct queue *q, const struct id *self, bool strict, bool idle)
 {
 	uint64_t connection = queue_status(q)->connections;
 
@@ -33,6 +33,7 @@ queue_adopt(struct queue *q, const struct id *self, bool strict)
 	q->liveness_connection = connection;
 	q->adopter = *self;
 	q->adopter_strict = strict;
+	q->adopter_idle = idle;
 	q->second_round = false;
 	return send_adopt(q);
 }
@@ -54,6 +55,7 @@ send_adopt(struct queue *q)
 	resp_arg_text(&q->args, owner_boot());
 	resp_arg_u64(&q->args, LIVENESS_MAX);
 	resp_arg_text(&q->args, q->adopter_strict ? "1" : "");
+	resp_arg_text(&q->args, q->adopter_idle ? "1" : "");
 	while (n < CANDIDATES_MAX && (one = liveness_candidate(&q->liveness, &i,
 					  &q->adopter, clock_ms())) != NULL) {
 		queue_call_id(q, &one->consumer);

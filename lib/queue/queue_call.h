@@ -145,6 +145,7 @@ struct queue {
 	uint64_t liveness_connection; /* at which the looks were made */
 	struct id adopter;
 	bool adopter_strict;
+	bool adopter_idle;
 	bool second_round; /* of an adoption */
 };
 

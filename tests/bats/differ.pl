@@ -237,7 +237,7 @@ sub act_adopt {
 	my ($self, $id) = (pick(@ids), pick(@ids));
 	both('adopt', 'EVALSHA', 'adopt', 3, "${P}consumers", $READY, "${P}emptied",
 		"${P}consumer::", $self,
-		"$self boot 1 100", 600000, 'boot', 1000, '', $id, '', '*');
+		"$self boot 1 100", 600000, 'boot', 1000, '', pick('', '1'), $id, '', '*');
 }
 
 sub act_wait { call('SET', 'clock', $clock += pick(1, 10, 300, 6000)) }

@@ -196,7 +196,7 @@ adopt_all() { # SELF [ID EXPECTED MARK]...
 	shift
 	script adopt 3 "${P}consumers" "$READY" "${P}emptied" \
 		"${P}consumer::" "$self" \
-		"$(record "$self")" $LIFE boot 1000 "${STRICT-}" "$@" |
+		"$(record "$self")" $LIFE boot 1000 "${STRICT-}" "${IDLE-1}" "$@" |
 		tr -s ' '
 }
 
@@ -2289,7 +2289,7 @@ aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; 
 }
 owner_is_gone() { [ -z "$(owner "$1")" ]; }
 
-@test "adopt: a look renews who owns itself, nobody else, never for shorter" {
+@test "adopt: a look renews who is idle and owns itself, nobody else, never for shorter" {
 	register $A
 	register $B
 	rcli pexpire "$(owner_key $A)" 5000
@@ -2309,6 +2309,9 @@ owner_is_gone() { [ -z "$(owner "$1")" ]; }
 	rcli del "$(owner_key $B)"
 	[[ "$(adopt_all $B)" == *" 0 0" ]]
 	[ "$(rcli exists "$(owner_key $B)")" = 0 ]
+	rcli set "$(owner_key $B)" "$(record $B)" px 5000
+	[[ "$(IDLE='' adopt_all $B)" == *" 0 0" ]]
+	(($(rcli pttl "$(owner_key $B)") <= 5000))
 	rcli set "$(owner_key $B)" "$(record $B) end" px $((2 * LIFE))
 	[[ "$(adopt_all $B)" == *" 1 0" ]]
 	[[ "$(owner $B)" == *" end" ]]

@@ -126,7 +126,7 @@ begin(struct queue *q)
 	if (strcmp(verb, "read") == 0)
 		return queue_read(q, &id, seq);
 	if (strcmp(verb, "adopt") == 0)
-		return queue_adopt(q, &id, false);
+		return queue_adopt(q, &id, false, false);
 	if (strcmp(verb, "mark") == 0)
 		return queue_mark(q, &id, (int64_t)seq);
 	if (strcmp(verb, "ask") == 0)

@@ -9,7 +9,8 @@
 --        5 the adopter's machine, as in owner records
 --        6 how many consumers to list at most, of each kind
 --        7 '1': the adopter must have a flush mark, '' also before the first
---        8 ... candidates: id, the owner record it was seen with ('' none),
+--        8 '1': the adopter is idle, and renewed, else ''
+--        9 ... candidates: id, the owner record it was seen with ('' none),
 --        the flush mark of that owner it was seen with ('*' any)
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
@@ -22,14 +23,14 @@
 --          id, owner record, mark ...
 --        6 how many consumers own themselves and have a flush mark, -1:
 --          no more was done, for the adopter's own mark is missing; 1 if there
---          ever was a mark of the adopter, else 0; 1 if the adopter owns itself,
+--          ever was a mark of the adopter, else 0; 1 if the adopter was renewed,
 --          else 0; payloads ready, -1: not known
 --
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A look renews the adopter, and notes an empty ready list, as renew.lua and
--- take.lua do: who is idle makes no other call.  They are one write for the AOF
+-- A look renews an idle adopter that owns itself, and notes an empty ready list,
+-- as renew.lua and take.lua do: who is idle makes no other call.  They are one write for the AOF
 -- and replicas, or none: Redis writes two as a transaction into both.
 --
 -- The first candidate with unacknowledged batches is adopted.  Each before it
@@ -43,8 +44,9 @@
 -- of an owner key, unless element 4 of a later reply shows it before.
 
 local consumers, ready, emptied = unpack(KEYS)
-local prefix, adopter, record, life, machine, max, strict = unpack(ARGV, 1, 7)
-local FIRST, ID, UNMARKED_AGE, DAY = 8, 36, 5000, 86400
+local prefix, adopter, record, life, machine, max, strict, idle =
+    unpack(ARGV, 1, 8)
+local FIRST, ID, UNMARKED_AGE, DAY = 9, 36, 5000, 86400
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
@@ -88,7 +90,7 @@ end
 local function renew()
     local owner = prefix .. adopter .. '::owner'
     local was = redis.call('GET', owner)
-    if not was or string.sub(was, 1, ID) ~= adopter then
+    if idle ~= '1' or not was or string.sub(was, 1, ID) ~= adopter then
         return 0
     end
     redis.set_repl(redis.REPL_REPLICA)
