@@ -112,7 +112,7 @@ encode(struct publish_batch *b, const char *tag, size_t tag_len,
 		len = increment_format(&inc, canonical);
 		json = canonical;
 	}
-	if (queue_lines_add(&b->encoded, tag, tag_len, json, len) < 0)
+	if (queue_lines_add(&b->encoded, tag, tag_len, json, len, &inc) < 0)
 		return FAULT_UNAVAILABLE;
 	return FAULT_NONE;
 }

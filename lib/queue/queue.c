@@ -68,7 +68,8 @@ judge_version(
 {
 	(void)ctx;
 	(void)replicas;
-	if (version == NULL || strcmp(version, QUEUE_CALL_VERSION) == 0)
+	if (version == NULL || strcmp(version, QUEUE_CALL_VERSION) == 0 ||
+	    strcmp(version, QUEUE_CALL_VERSION_BEFORE) == 0)
 		return FIT;
 	reason_set(ret_why,
 	    "the keys of the queue are of version %.20s, of another release; "
@@ -132,6 +133,7 @@ queue_close(struct queue *q)
 		return;
 	session_close(q->session);
 	resp_args_free(&q->args);
+	mark_groups_free(&q->groups);
 	liveness_free(&q->liveness);
 	batch_pieces_clear(&q->pieces);
 	free(q);

@@ -48,7 +48,11 @@ enum {
 	QUEUE_UNACKED_MAX = 1000,     /* batches of one consumer */
 	QUEUE_UNACKED_AGE_MS = 30000, /* of the oldest of them */
 	QUEUE_PUBLISHER_S = 86400,    /* life of a publisher key */
-	QUEUE_NOT_AFTER_S = 60,     /* a sending does nothing later than that */
+	QUEUE_NOT_AFTER_S = 60, /* a sending does nothing later than that */
+	/* How long after an upgrade marks are made and found as the release
+	 * before did it, too: its programs run beside the new ones for an hour
+	 * at most, a mark lives for a day and --wait, rounded up. */
+	QUEUE_BOTH_S = 26 * 3600,
 	QUEUE_LINES_MAX = 1000,     /* lines of one publish */
 	QUEUE_PEEK_MAX = 1000,      /* payloads of one peek */
 	QUEUE_PEEK_BYTES = 1 << 20, /* of them, if two are not more */

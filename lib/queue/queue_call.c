@@ -241,6 +241,14 @@ queue_call_queues_key(struct queue *q)
 }
 
 void
+queue_call_version(struct queue *q)
+{
+	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
+	resp_arg_u64(&q->args, QUEUE_BOTH_S);
+	resp_arg_text(&q->args, q->name);
+}
+
+void
 queue_call_told(struct queue *q)
 {
 	if (q->confirms && q->told)

@@ -14,6 +14,7 @@
 
 #include "queue/batch_pieces.h"
 #include "queue/liveness.h"
+#include "queue/mark_groups.h"
 #include "queue/queue.h"
 #include "queue/queue_look.h"
 #include "queue/reply_limit.h"
@@ -82,8 +83,9 @@ extern const struct session_options queue_call_session;
 int64_t queue_call_confirm_ms(const struct queue *q);
 
 /* Of the queue's keys.  Release 0.1.0 noted none: its keys are of version 1,
- * and can be read. */
-#define QUEUE_CALL_VERSION "2"
+ * and can be read, and so can those of 2, which had a key for each tag. */
+#define QUEUE_CALL_VERSION "3"
+#define QUEUE_CALL_VERSION_BEFORE "2"
 
 struct queue {
 	struct session *session;
@@ -91,16 +93,19 @@ struct queue {
 	char version_key[QUEUE_NAME_MAX + 40]; /* for the handshake */
 	char replicas_key[QUEUE_NAME_MAX + 40];
 	struct handshake_key keys[2];
-	bool confirms;        /* calls count only once replicas have them: */
-	bool told;            /* so many, not as the queue has noted */
-	uint64_t replicas;    /* so many */
-	bool confirming;      /* the call is done, and they are waited for */
-	int64_t confirmed_ms; /* when they were last asked */
-	enum queue_call call; /* the last one begun */
-	enum queue_call done; /* the one that result is of */
-	size_t n_keys;        /* of call, if it is a script */
-	size_t asked;         /* the most that its reply may list or count */
+	bool confirms;          /* calls count only once replicas have them: */
+	bool told;              /* so many, not as the queue has noted */
+	uint64_t replicas;      /* so many */
+	bool confirming;        /* the call is done, and they are waited for */
+	int64_t confirmed_ms;   /* when they were last asked */
+	enum queue_call call;   /* the last one begun */
+	enum queue_call done;   /* the one that result is of */
+	size_t n_keys;          /* of call, if it is a script */
+	size_t asked;           /* the most that its reply may list or count */
+	uint64_t both_until_ms; /* as the last introduce was told: marks are
+				 * made as a release before made them, too */
 	struct resp_args args;
+	struct mark_groups groups; /* of the last publish with tags */
 
 	union {
 		struct queue_introduced introduced;
@@ -211,6 +216,10 @@ void queue_call_own_key(struct queue *q, const char *rest);
 void queue_call_consumer_key(struct queue *q, const struct id *consumer,
     const char *rest, const uint64_t *seq);
 void queue_call_id(struct queue *q, const struct id *id);
+
+/* Three: the version of the keys, how long a queue of a release before has
+ * marks of both kinds, and its name. */
+void queue_call_version(struct queue *q);
 
 /* One: how many replicas this program was told of, empty if none. */
 void queue_call_told(struct queue *q);

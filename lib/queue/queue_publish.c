@@ -15,47 +15,6 @@ enum {
 static void publisher_key(struct queue *q, const struct id *publisher);
 static bool has_index(const struct redis_reply *reply, int64_t index);
 
-int
-queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
-    const char *line, size_t len)
-{
-	size_t before = l->packed.len;
-	char mark[1 + QUEUE_TAG_MAX] = "\t"; /* no increment begins so */
-
-	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX)
-		return -1;
-	if (tag_len > 0)
-		memcpy(mark + 1, tag, tag_len);
-	if (before > 0)
-		l->packed.len -= LINE_END;
-	if ((tag_len > 0 && msgpack_add(&l->packed, mark, 1 + tag_len) < 0) ||
-	    msgpack_add(&l->packed, line, len) < 0 ||
-	    buf_add(&l->packed, "\r\n", LINE_END) < 0) {
-		l->packed.len = before;
-		if (before > 0)
-			memcpy(buf_ptr(&l->packed) + before - LINE_END, "\r\n",
-			    LINE_END);
-		return -1;
-	}
-	l->n++;
-	l->tags += tag_len > 0;
-	return 0;
-}
-
-void
-queue_lines_clear(struct queue_lines *l)
-{
-	buf_clear(&l->packed);
-	l->n = l->tags = 0;
-}
-
-void
-queue_lines_free(struct queue_lines *l)
-{
-	buf_free(&l->packed);
-	l->n = l->tags = 0;
-}
-
 void
 queue_before_add(struct queue_before *b, const struct id *id, uint64_t from)
 {
@@ -78,10 +37,12 @@ queue_introduce(struct queue *q, const struct id *publisher,
 	queue_call_own_key(q, "version");
 	queue_call_own_key(q, "replicas");
 	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "upgraded");
+	queue_call_queues_key(q);
 	for (size_t i = 0; i < n; i++)
 		publisher_key(q, &before->ids[i].id);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
+	queue_call_version(q);
 	queue_call_told(q);
 	resp_arg_u64(&q->args, before->pushed);
 	for (size_t i = 0; i < n; i++) {
@@ -91,19 +52,21 @@ queue_introduce(struct queue *q, const struct id *publisher,
 		resp_arg_u64(&q->args, here ? before->pushed : b->from);
 	}
 	q->asked = before->pushed;
-	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 4 + n, NULL);
+	return queue_call_eval(q, QUEUE_CALL_INTRODUCE, 6 + n, NULL);
 }
 
 enum queue_state
 queue_call_digest_introduce(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t done, at_ms, lacks;
+	int64_t done, at_ms, lacks, both_ms;
 
-	if (redis_reply_count(reply) != 3 ||
+	if (redis_reply_count(reply) != 4 ||
 	    queue_call_number(reply, 0, 0, 1, &done) < 0 ||
 	    queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
-	    queue_call_number(reply, 2, 0, (int64_t)q->asked, &lacks) < 0)
+	    queue_call_number(reply, 2, 0, (int64_t)q->asked, &lacks) < 0 ||
+	    queue_call_number(reply, 3, 0, QUEUE_CALL_NUMBER_MAX, &both_ms) < 0)
 		return QUEUE_LOST;
+	q->both_until_ms = (uint64_t)both_ms;
 	q->result.introduced = (struct queue_introduced){
 	    .is_new = done == 1, .at_ms = at_ms, .lacks = (uint64_t)lacks};
 	return QUEUE_DONE;
@@ -121,6 +84,8 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, const struct queue_terms *terms)
 {
 	unsigned char head[MSGPACK_HEAD];
+	struct mark_groups *g = &q->groups;
+	size_t keys = 4;
 
 	if (lines->n == 0 || !queue_call_start(q))
 		return -1;
@@ -128,23 +93,35 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	queue_call_queues_key(q);
 	publisher_key(q, publisher);
 	queue_call_own_key(q, "totals");
+	if (lines->tags > 0) {
+		queue_call_own_key(q, "marks::"); /* nobody has that one */
+		queue_call_own_key(q, "marks::turn");
+		if (mark_groups_make(g, q, lines, q->both_until_ms > 0) < 0)
+			return -1;
+		keys += 2 + g->n_keys;
+	}
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	resp_arg_text(&q->args, q->name);
-	if (lines->tags > 0)
-		queue_call_own_key(q, "seen::");
-	else
-		resp_arg_text(&q->args, "");
 	/* A mark outlives every sending that could push its line again. */
 	resp_arg_u64(&q->args, terms->window_s + QUEUE_NOT_AFTER_S);
+	resp_arg_u64(&q->args, q->both_until_ms);
 	resp_arg_u64(&q->args, terms->high_water);
 	resp_arg_u64(&q->args, terms->not_after_ms);
 	resp_arg_u64(&q->args, terms->name);
-	msgpack_head((uint32_t)(lines->n + lines->tags), head);
+	if (lines->tags > 0) {
+		resp_arg(&q->args, buf_ptr(&g->text), g->text.len);
+		msgpack_head((uint32_t)(3 * lines->tags), head);
+		resp_arg_two(&q->args, head, MSGPACK_HEAD, &g->packed);
+	} else {
+		resp_arg_text(&q->args, "");
+		resp_arg_text(&q->args, "");
+	}
+	msgpack_head((uint32_t)lines->n, head);
 	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
 	q->asked = lines->n;
-	return queue_call_eval(q, QUEUE_CALL_PUBLISH, 4, &lines->packed);
+	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &lines->packed);
 }
 
 static void

@@ -9,27 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "queue/queue_lines.h"
 #include "record/id.h"
 
 struct queue;
 struct redis_reply;
-
-/* The lines of one publish, encoded once; frozen when it was sent. */
-struct queue_lines {
-	struct buf packed; /* strings as in msgpack.h, then CR LF */
-	size_t n, tags;    /* lines; those of them that have a tag */
-};
-
-enum { QUEUE_TAG_MAX = 255 };
-
-/* Adds a line, with a tag unless it is empty; a line without a tag costs
- * Redis as much as if there were no tags.  0, or -1 if there are
- * QUEUE_LINES_MAX, the tag is too long or memory is gone: unchanged. */
-int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
-    const char *line, size_t len);
-void queue_lines_clear(struct queue_lines *l);
-void queue_lines_free(struct queue_lines *l);
 
 /* What a publisher was told, under all its ids. */
 enum { QUEUE_BEFORE_MAX = 4 };

@@ -22,12 +22,12 @@ queue_register(
 	queue_call_own_key(q, "replicas");
 	queue_call_consumer_key(
 	    q, before == NULL ? consumer : before, "last", NULL);
-	resp_arg_text(&q->args, q->name);
+	queue_call_own_key(q, "upgraded");
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
-	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
+	queue_call_version(q);
 	queue_call_told(q);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 7, NULL);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 8, NULL);
 }
 
 enum queue_state

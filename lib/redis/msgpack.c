@@ -5,7 +5,7 @@
 
 #include "base/bigendian.h"
 
-enum { ARRAY_32 = 0xdd, STR_8 = 0xd9, STR_16 = 0xda };
+enum { ARRAY_32 = 0xdd, STR_8 = 0xd9, STR_16 = 0xda, UINT_32 = 0xce };
 
 void
 msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD])
@@ -30,4 +30,13 @@ msgpack_add(struct buf *out, const void *p, size_t len)
 	memcpy(to + head, p, len);
 	buf_grow(out, head + len);
 	return 0;
+}
+
+int
+msgpack_add_number(struct buf *out, uint32_t n)
+{
+	char text[5] = {(char)UINT_32};
+
+	bigendian_put32(text + 1, n);
+	return buf_add(out, text, sizeof text);
 }

@@ -1,6 +1,6 @@
 /*
- * Arrays of strings as MessagePack, which the scripts in Redis read as one
- * argument: its parser is much cheaper than one argument each.
+ * Arrays of strings and numbers as MessagePack, which the scripts in Redis read
+ * as one argument: its parser is much cheaper than one argument each.
  * https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 #ifndef INCR_MSGPACK_H
@@ -19,5 +19,8 @@ void msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD]);
 /* Adds a string of less than 64 KiB.  0, or -1 if it is longer or memory is
  * gone: out is unchanged. */
 int msgpack_add(struct buf *out, const void *p, size_t len);
+
+/* Adds a number.  0, or -1 if memory is gone: out is unchanged. */
+int msgpack_add_number(struct buf *out, uint32_t n);
 
 #endif

@@ -28,6 +28,17 @@ resp_arg_u64(struct resp_args *a, uint64_t n)
 }
 
 void
+resp_arg_two(
+    struct resp_args *a, const void *p, size_t n, const struct buf *more)
+{
+	resp_arg_begin(a, p, n, n + more->len);
+	if ((more->len > 0 &&
+		buf_add(&a->resp, buf_ptr(more), more->len) < 0) ||
+	    buf_add(&a->resp, "\r\n", 2) < 0)
+		a->failed = true;
+}
+
+void
 resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len)
 {
 	if (buf_addf(&a->resp, "$%zu\r\n", len) < 0 ||

@@ -24,6 +24,9 @@ struct resp_args {
 void resp_arg(struct resp_args *a, const void *p, size_t len);
 void resp_arg_text(struct resp_args *a, const char *text);
 void resp_arg_u64(struct resp_args *a, uint64_t n);
+/* n bytes at p, then the content of more, as one argument. */
+void resp_arg_two(
+    struct resp_args *a, const void *p, size_t n, const struct buf *more);
 /* The last argument, of len bytes: p is the first n of them, the others and
  * CR LF are sent behind the arguments. */
 void resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len);

@@ -165,9 +165,10 @@ sub consumer_keys { return map { "${P}consumer::$_[0]::$_" } @_[1 .. $#_] }
 
 sub act_register {
 	my $id = $ids[int rand @ids] = sprintf '%08d-0000-4000-8000-000000000001', rand 1e8;
-	both('register', 'EVALSHA', 'register', 7, 'rmq::queues::[@]', "${P}consumers",
+	both('register', 'EVALSHA', 'register', 8, 'rmq::queues::[@]', "${P}consumers",
 		consumer_keys($id, 'owner', 'last'), "${P}version", "${P}replicas",
-		consumer_keys($id, 'last'), '[@]', $id, "$id boot 1 100", 600000, 2, '');
+		consumer_keys($id, 'last'), "${P}upgraded", $id, "$id boot 1 100", 600000, 3,
+		90000, '[@]', '');
 	$seq{$id} //= 0;
 }
 
@@ -197,16 +198,17 @@ sub act_publish {
 	my $id = pick(@ids);
 	my $n = $published{$id} // -1;
 	if ($n < 0) {
-		both('introduce', 'EVALSHA', 'introduce', 4, "${P}publisher::$id", "${P}version",
-			"${P}replicas", "${P}totals", 86400, 2, '', 0);
+		both('introduce', 'EVALSHA', 'introduce', 6, "${P}publisher::$id", "${P}version",
+			"${P}replicas", "${P}totals", "${P}upgraded", 'rmq::queues::[@]', 86400,
+			3, 90000, '[@]', '', 0);
 		$published{$id} = $n = 0;
 	}
 	my $next = pick($n + 1, $n + 1, $n + 1, $n + 1, $n, $n - 1, $n + 2);
 	my @lines = map { payload() } 1 .. pick(1, 1, 2, 30, 31, 120);
 	my $reply = both('publish', 'EVALSHA', 'publish', 4, $READY, 'rmq::queues',
-		"${P}publisher::$id", "${P}totals", $next, 86400, '@', '', 0,
+		"${P}publisher::$id", "${P}totals", $next, 86400, '@', 60, 0,
 		pick(0, 0, 1, 100, 100000), $clock + pick(-1, 0, 1000, 1000), pick(7, 7, 8),
-		packed(@lines));
+		'', '', packed(@lines));
 	$published{$id} = $next if $reply =~ /^\[1 /;
 }
 

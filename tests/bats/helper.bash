@@ -255,6 +255,21 @@ rcli() {
 	redis-cli -s "${path%%\?*}" "$@"
 }
 
+# marks [0]: how many tags are marked; 0: their keys.
+marks() {
+	rcli --raw eval '
+		local n = 0
+		local at = "incr::queue::[" .. ARGV[1] .. "]::marks::"
+		local keys = {}
+		for _, key in ipairs(redis.call("KEYS", "incr::queue::*")) do
+			if key:sub(1, #at) == at and key ~= at .. "turn" then
+				n = n + redis.call("HLEN", key)
+				keys[#keys + 1] = key
+			end
+		end
+		return ARGV[2] == "0" and keys or n' 0 "$INCR_QUEUE" "$@"
+}
+
 ready() { rcli llen "rmq::queue::[$INCR_QUEUE]::ready"; }
 rejected() { rcli llen "rmq::queue::[$INCR_QUEUE]::rejected"; }
 # The lines on the queue, oldest first.

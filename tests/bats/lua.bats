@@ -33,7 +33,7 @@ name_keys() {
 # As publishers that have published nothing yet.
 introduce_all() {
 	printf "set ${P}publisher::%s 0 ex 86400\n" $A $B $C $D | rcli >/dev/null
-	rcli set "${P}version" 2 >/dev/null
+	rcli set "${P}version" 3 >/dev/null
 }
 
 # script NAME NUMKEYS [KEY|ARG]...: its reply, words on one line; what is
@@ -52,13 +52,32 @@ script() {
 }
 
 # script_text NAME: publish reads its lines as MessagePack, which no argument
-# of a shell can be: here it packs them first.
+# of a shell can be: here it packs them first.  A tag stands before its line,
+# behind a TAB; those with b have their marks in a block.
 script_text() {
 	local pack='
-		local lines = {}
-		for i = 9, #ARGV do lines[i - 8] = ARGV[i] end
+		local lines, b, s, nb, ns = {}, {}, {}, 0, 0
+		local i = 9
+		while i <= #ARGV do
+			local tag = ARGV[i]:match("^\t(.*)")
+			i = tag and i + 1 or i
+			lines[#lines + 1] = ARGV[i]
+			if tag then
+				local g = s
+				if tag:match("^b") then g, nb = b, nb + 1
+				else ns = ns + 1 end
+				g[#g + 1] = #lines
+				g[#g + 1] = tag
+				g[#g + 1] = ARGV[i]
+			end
+			i = i + 1
+		end
+		for _, word in ipairs(s) do b[#b + 1] = word end
+		local groups = (nb > 0 and "b" .. nb or "") ..
+		    (ns > 0 and "s" .. ns or "")
 		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
-		    ARGV[6], ARGV[7], ARGV[8], cmsgpack.pack(lines)}'
+		    ARGV[6], ARGV[7], ARGV[8], groups, cmsgpack.pack(b),
+		    cmsgpack.pack(lines)}'
 	[ "$1" = publish ] || pack=
 	sed "1r "<(echo "$pack") "$ROOT/lib/queue/lua/$1.lua"
 }
@@ -77,7 +96,16 @@ timeless() {
 	echo "${words[*]}"
 }
 
-introduce() { # ID [BEFORE PUSHED [SECONDS-AGO [FROM [OLDER AGO FROM]...]]]
+# The time until which marks are of both kinds only with BOTH_TOO=1.
+introduce() {
+	if [ "${BOTH_TOO:-}" = 1 ]; then
+		introduced "$@"
+	else
+		introduced "$@" | sed 's/ [0-9]*$//'
+	fi
+}
+
+introduced() { # ID [BEFORE PUSHED [SECONDS-AGO [FROM [OLDER AGO FROM]...]]]
 	local id=$1 pushed=${3:-0} before=() told=()
 	set -- ${2+"$2" "${@:4}"}
 	while [ $# -gt 0 ]; do
@@ -85,8 +113,9 @@ introduce() { # ID [BEFORE PUSHED [SECONDS-AGO [FROM [OLDER AGO FROM]...]]]
 		told+=($((($(date +%s) - ${2:-0}) * 1000)) "${3:-0}")
 		shift $(($# < 3 ? $# : 3))
 	done
-	timeless script introduce $((4 + ${#before[@]})) "${P}publisher::$id" \
-		"${P}version" "${P}replicas" "${P}totals" "${before[@]}" 86400 2 \
+	timeless script introduce $((6 + ${#before[@]})) "${P}publisher::$id" \
+		"${P}version" "${P}replicas" "${P}totals" "${P}upgraded" \
+		rmq::queues "${before[@]}" 86400 3 90000 "$INCR_QUEUE" \
 		"${REPLICAS-}" "$pushed" "${told[@]}"
 }
 # lacks ID BEFORE PUSHED...: how many, as a new publisher is told
@@ -123,21 +152,51 @@ publish() { # ID SEQ LINE...
 	shift 2
 	# shellcheck disable=SC2046 # words
 	timeless script publish 4 "$READY" rmq::queues "${P}publisher::$id" \
-		"${P}totals" "$seq" 86400 "$INCR_QUEUE" '' 0 $(terms) "$@"
+		"${P}totals" "$seq" 86400 "$INCR_QUEUE" 100 0 $(terms) "$@"
 }
 
-tagged() { # ID SEQ [TAG LINE]...
-	local id=$1 seq=$2 words=()
+# Of the marks of tags with b, and of all others, which are singles.
+BLOCK() { echo "${P}marks::x.0"; }
+SHELF() { echo "${P}marks::${1:-1}.00"; }
+
+tagged() { # ID SEQ [TAG LINE]...; BOTH=1: with marks of a release before
+	local id=$1 seq=$2 words=() blocks=() singles=() both=0 block='' shelf=''
 	shift 2
 	while [ $# -gt 0 ]; do
 		[ -z "$1" ] || words+=($'\t'"$1")
 		words+=("$2")
+		case $1 in
+		'') ;;
+		b*) blocks+=(${BOTH:+"${P}seen::$1"}) block=1 ;;
+		*) singles+=(${BOTH:+"${P}seen::$1"}) shelf=1 ;;
+		esac
 		shift 2
 	done
+	[ -z "${BOTH:-}" ] || both=$(($(date +%s%3N) + 60000))
+	set -- ${block:+"$(BLOCK)"} "${blocks[@]}" \
+		${shelf:+"$(SHELF 1)" "$(SHELF 2)"} "${singles[@]}"
 	# shellcheck disable=SC2046 # words
-	timeless script publish 4 "$READY" rmq::queues "${P}publisher::$id" \
-		"${P}totals" "$seq" 86400 "$INCR_QUEUE" "${P}seen::" 100 $(terms) "${words[@]}"
+	timeless script publish $((6 + $#)) "$READY" rmq::queues \
+		"${P}publisher::$id" "${P}totals" "${P}marks::" "${P}marks::turn" \
+		"$@" "$seq" 86400 "$INCR_QUEUE" 100 "$both" $(terms) "${words[@]}"
 }
+
+# tag_key TAG: where its mark is
+tag_key() {
+	case $1 in
+	b*) BLOCK ;;
+	*)
+		if [ "$(rcli hexists "$(SHELF 2)" "$1")" = 1 ]; then
+			SHELF 2
+		else
+			SHELF 1
+		fi
+		;;
+	esac
+}
+marked() { rcli --raw hget "$(tag_key "$1")" "$1"; }
+is_marked() { [ -n "$(marked "$1")" ]; }
+unmark() { for tag; do rcli hdel "$(tag_key "$tag")" "$tag" >/dev/null; done; }
 
 record() { echo "$1 boot ${2:-1} 100"; }
 owner_key() { echo "${P}consumer::$1::owner"; }
@@ -145,9 +204,10 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 7 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+	script register 8 rmq::queues "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}version" "${P}replicas" \
-		"${P}consumer::${BEFORE:-$1}::last" "$INCR_QUEUE" "$1" "$(record "$1")" $LIFE 2 "${REPLICAS-}"
+		"${P}consumer::${BEFORE:-$1}::last" "${P}upgraded" "$1" \
+		"$(record "$1")" $LIFE 3 90000 "$INCR_QUEUE" "${REPLICAS-}"
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -395,14 +455,14 @@ unchanged() {
 }
 
 @test "introduce, register: the version is noted if none is" {
-	[ "$(rcli get "${P}version")" = 2 ] # by setup
+	[ "$(rcli get "${P}version")" = 3 ] # by setup
 	rcli del "${P}version"
 	register $A
-	[ "$(rcli get "${P}version")" = 2 ]
-	rcli set "${P}version" 3
+	[ "$(rcli get "${P}version")" = 3 ]
+	rcli set "${P}version" 4
 	register $B
 	introduce "${A/a/c}"
-	[ "$(rcli get "${P}version")" = 3 ]
+	[ "$(rcli get "${P}version")" = 4 ]
 }
 
 @test "introduce: a second time, or late, it changes nothing" {
@@ -541,59 +601,183 @@ unchanged() {
 	[ "$(list "$READY")" = "b " ]
 }
 
+# Each of these once with singles, once with a block.
 @test "publish: a tag is pushed once, and refused with another increment" {
-	[ "$(tagged $A 1 t x u y t x t z '' w '' w)" = "1 3" ]
-	[ "$(list "$READY")" = "w w y x " ]
-	[ "$(tagged $B 1 t x u z v q)" = "1 1" ]
-	[ "$(list "$READY")" = "q w w y x " ]
-	ttl=$(rcli ttl "${P}seen::t")
-	((ttl > 90 && ttl <= 100))
+	for b in '' b; do
+		[ "$(tagged $A $((${#b} + 1)) ${b}t x ${b}u y ${b}t x ${b}t z '' w '' w)" = "1 3" ]
+		[ "$(tagged $B $((${#b} + 1)) ${b}t x ${b}u z ${b}v q)" = "1 1" ]
+		[ "$(list "$READY")" = "q w w y x " ]
+		rcli del "$READY"
+		[ "$(marked ${b}t) $(marked ${b}u) $(marked ${b}v)" = "x y q" ]
+		ttl=$(rcli ttl "$(tag_key ${b}t)")
+		((ttl > 90 && ttl <= 100))
+	done
 }
 
-# about LIFE: of the mark of t, which is about to expire then.
+@test "publish: lines are pushed in their order, whatever their tags" {
+	[ "$(tagged $A 1 t 1 '' 2 b1 3 u 4 b0 5 '' 6 t 1 b1 8 b2 9)" = "1 7" ]
+	[ "$(list "$READY")" = "9 6 5 4 3 2 1 " ]
+	[ "$(HIGH=1 tagged $A 2 q 0 t 2 '' 2 b1 3 b0 4 u 4)" = "3 -6 -4 1 4" ]
+	[ "$(tagged $A 2 '' 7 t 2 b1 3 b0 4 u 4 v 8)" = "1 1 3" ]
+	[ "$(list "$READY")" = "8 7 9 6 5 4 3 2 1 " ]
+}
+
+# about TAG LIFE: of its mark, which is about to expire then.
 about() {
 	local ttl
-	ttl=$(rcli ttl "${P}seen::t")
-	((ttl <= $1 && ttl > $1 - 10)) || { echo "ttl $ttl"; return 1; }
-	rcli expire "${P}seen::t" 5
+	ttl=$(rcli ttl "$(tag_key "$1")")
+	((ttl <= $2 && ttl > $2 - 10)) || { echo "ttl $ttl"; return 1; }
+	rcli expire "$(tag_key "$1")" 5
 }
 
 @test "publish: a mark that tells that a line is there lives on" {
-	tagged $A 1 t x
-	about 100
-	[ "$(tagged $B 1 t x)" = 1 ]
-	about 100
-	[ "$(HIGH=1 tagged $C 1 t x u y)" = "3 -1" ]
-	about 100
-	[ "$(HIGH=1 tagged $C 1 t x)" = 1 ]
-	about 100
-	[ "$(tagged $D 1 t z)" = "1 0" ]
-	about 5
-	[ "$(list "$READY")" = "x " ]
+	for b in '' b; do
+		tagged $A $((${#b} + 1)) ${b}t x
+		about ${b}t 100
+		[ "$(tagged $B $((${#b} + 1)) ${b}t x)" = 1 ]
+		about ${b}t 100
+		[ "$(HIGH=1 tagged $C $((${#b} + 1)) ${b}t x ${b}u y)" = "3 -1" ]
+		about ${b}t 100
+		[ "$(HIGH=1 tagged $C $((${#b} + 1)) ${b}t x)" = 1 ]
+		about ${b}t 100
+		[ "$(tagged $D $((${#b} + 1)) ${b}t z)" = "1 0" ]
+		about ${b}t 5
+	done
+	[ "$(list "$READY")" = "x x " ]
 }
 
 @test "publish: a mark that is found does not live shorter, whoever made it" {
-	tagged $A 1 t x
-	rcli expire "${P}seen::t" 1000
-	[ "$(tagged $B 1 t x)" = 1 ]
-	about 1000
-	rcli expire "${P}seen::t" 1000
-	[ "$(HIGH=1 tagged $C 1 t x u y)" = "3 -1" ]
-	about 1000
-	rcli expire "${P}seen::t" 1000
-	[ "$(HIGH=1 tagged $C 1 t x)" = 1 ]
-	about 1000
-	[ "$(list "$READY")" = "x " ]
+	for b in '' b; do
+		tagged $A $((${#b} + 1)) ${b}t x
+		rcli expire "$(tag_key ${b}t)" 1000
+		[ "$(tagged $B $((${#b} + 1)) ${b}t x ${b}v x)" = 1 ]
+		about ${b}t 1000
+		rcli expire "$(tag_key ${b}t)" 1000
+		[ "$(HIGH=1 tagged $C $((${#b} + 1)) ${b}t x ${b}u y)" = "3 -1" ]
+		about ${b}t 1000
+		rcli expire "$(tag_key ${b}t)" 1000
+		[ "$(HIGH=1 tagged $C $((${#b} + 1)) ${b}t x)" = 1 ]
+		about ${b}t 1000
+	done
+	[ "$(list "$READY")" = "x x x x " ]
+}
+
+turn() { rcli --raw get "${P}marks::turn"; }
+
+@test "publish: singles fill one shelf for a life, then the other one" {
+	tagged $A 1 t x u y
+	[[ "$(turn)" == "1 "*" 0 100" ]]
+	tagged $A 2 v z
+	[ "$(rcli hlen "$(SHELF 1)") $(rcli hlen "$(SHELF 2)")" = "3 0" ]
+	# A life later.
+	rcli set "${P}marks::turn" "1 $(($(date +%s%3N) - 101000)) 0 100"
+	rcli expire "$(SHELF 1)" 5
+	[ "$(tagged $A 3 t x u z w q)" = "1 1" ]
+	[[ "$(turn)" == "2 "*" 100 100" ]]
+	((0 < $(rcli ttl "${P}marks::turn")))
+	# What was found lives on; the first shelf ends as it would have.
+	[ "$(rcli hmget "$(SHELF 2)" t u w | xargs)" = "x q" ]
+	((5 >= $(rcli ttl "$(SHELF 1)")))
+	((90 < $(rcli ttl "$(SHELF 2)")))
+	[ "$(HIGH=1 tagged $B 1 u y v z w q n n)" = "3 -3 -2 -1" ]
+	((90 < $(rcli ttl "$(SHELF 1)")))
+	# Of one that somebody remembers for longer, that life is waited for.
+	rcli set "${P}marks::turn" "1 $(($(date +%s%3N) - 101000)) 200 100"
+	[ "$(tagged $A 4 m x)" = 1 ]
+	[[ "$(turn)" == "1 "*" 200 100" ]]
+	[ "$(list "$READY")" = "x q z y x " ]
 }
 
 @test "publish: verdicts on tags are told again for a lost reply" {
-	tagged $A 1 t x u y t z
-	unchanged tagged $A 1 t x u y t z
-	[ "$reply" = "2 2" ]
-	# Also when the marks have expired meanwhile.
-	rcli del "${P}seen::t" "${P}seen::u"
-	unchanged tagged $A 1 t x u y t z
-	[ "$reply" = "2 2" ]
+	for b in '' b; do
+		tagged $A $((${#b} + 1)) ${b}t x ${b}u y ${b}t z
+		unchanged tagged $A $((${#b} + 1)) ${b}t x ${b}u y ${b}t z
+		[ "$reply" = "2 2" ]
+		# Also when the marks have expired meanwhile.
+		unmark ${b}t ${b}u
+		unchanged tagged $A $((${#b} + 1)) ${b}t x ${b}u y ${b}t z
+		[ "$reply" = "2 2" ]
+	done
+}
+
+@test "publish: marks of a release before count, and it finds those of this one" {
+	export BOTH=1
+	for b in '' b; do
+		n=$((${#b} * 2 + 1))
+		rcli del "$READY"
+		rcli set "${P}seen::${b}t" x ex 5
+		rcli set "${P}seen::${b}u" y ex 5
+		rcli lpush "$READY" o
+		[ "$(HIGH=1 tagged $A $n ${b}t x ${b}u z ${b}v q)" = "3 -1 1" ]
+		((90 < $(rcli ttl "${P}seen::${b}t")))
+		((5 >= $(rcli ttl "${P}seen::${b}u")))
+		[ "$(HIGH=1 tagged $A $n ${b}t x ${b}u z)" = "1 1" ]
+		[ "$(tagged $A $((n + 1)) ${b}t x ${b}u z ${b}v q ${b}v q ${b}v r)" = "1 1 4" ]
+		[ "$(list "$READY")" = "q o " ]
+		# It is marked here, too, and what is pushed there.
+		[ "$(marked ${b}t) $(marked ${b}u) $(marked ${b}v)" = "x  q" ]
+		[ "$(rcli mget "${P}seen::"{${b}t,${b}u,${b}v} | xargs)" = "x y q" ]
+		((90 < $(rcli ttl "${P}seen::${b}v")))
+		# Found by either.
+		rcli del "${P}seen::${b}v"
+		[ "$(tagged $B $n ${b}v q)" = 1 ]
+		[ "$(rcli get "${P}seen::${b}v")" = q ]
+		unmark ${b}v
+		[ "$(tagged $B $((n + 1)) ${b}v q)" = 1 ]
+		[ "$(marked ${b}v)" = q ]
+		[ "$(list "$READY")" = "q o " ]
+	done
+	# A failure takes both back.
+	rcli del "$READY"
+	rcli set "$READY" no-list
+	unmark t
+	[[ "$(tagged $A 5 t x w w bw w)" == *WRONGTYPE* ]]
+	[ "$(marked t)$(marked w)$(marked bw)" = '' ]
+	[ "$(rcli exists "${P}seen::w" "${P}seen::bw") $(rcli get "${P}seen::t")" = "0 x" ]
+}
+
+@test "introduce, register: marks are of both kinds for a time after an upgrade" {
+	export LINES_TOO=1 BOTH_TOO=1
+	rcli del "${P}version" "${P}publisher::$A" "${P}publisher::$B"
+	rcli srem rmq::queues "$INCR_QUEUE"
+	# A new queue.
+	[ "$(introduce $A)" = "1 0 0" ]
+	[ "$(rcli exists "${P}upgraded") $(rcli get "${P}version")" = "0 3" ]
+	both() {
+		local until
+		until=$(introduce $B | cut -d ' ' -f 3)
+		until=$(((until - $(date +%s%3N)) / 1000))
+		rcli del "${P}publisher::$B"
+		((until > 89900 && until <= 90000))
+	}
+	# One of 0.1.0, which has pushed something; one of version 2.
+	for version in '' 2; do
+		rcli sadd rmq::queues "$INCR_QUEUE"
+		rcli del "${P}version" "${P}upgraded"
+		[ -z "$version" ] || rcli set "${P}version" $version
+		both
+		[ "$(rcli get "${P}version")" = 3 ]
+		# Once: the next one does not prolong it.
+		rcli set "${P}version" 2
+		rcli expire "${P}upgraded" 10
+		introduce $B
+		rcli del "${P}publisher::$B"
+		((10 >= $(rcli ttl "${P}upgraded")))
+		rcli del "${P}upgraded"
+		[[ "$(introduce $B)" == *" 0" ]]
+		rcli del "${P}publisher::$B"
+		# A consumer may be the first one.
+		rcli del "${P}version"
+		[ -z "$version" ] || rcli set "${P}version" $version
+		register ${C/c/${#version}}
+		[ "$(rcli get "${P}version")" = 3 ]
+		both
+	done
+	# A later release is not put back.
+	rcli set "${P}version" 10
+	rcli del "${P}upgraded"
+	[[ "$(introduce $B)" == *" 0" ]]
+	[ "$(rcli get "${P}version")" = 10 ]
 }
 
 @test "publish: a batch of refused lines only uses its number" {
@@ -604,27 +788,53 @@ about() {
 }
 
 @test "publish: an error with tags leaves no mark" {
-	rcli set "$READY" no-list
-	[[ "$(tagged $A 1 t x)" == *WRONGTYPE* ]]
-	[ "$(rcli exists "${P}seen::t")" = 0 ]
-	rcli del "$READY"
-	[ "$(tagged $A 1 t x)" = 1 ]
-	[ "$(list "$READY")" = "x " ]
-	# Nor does it take away what was marked before.
-	rcli del "$READY"
-	rcli set "$READY" no-list
-	[[ "$(tagged $A 2 t x u y)" == *WRONGTYPE* ]]
-	[ "$(rcli get "${P}seen::t")" = x ]
-	[ "$(rcli exists "${P}seen::u")" = 0 ]
+	for b in '' b; do
+		n=$((${#b} + 1))
+		rcli del "$READY"
+		rcli set "$READY" no-list
+		[[ "$(tagged $A $n ${b}t x)" == *WRONGTYPE* ]]
+		not is_marked ${b}t
+		rcli del "$READY"
+		[ "$(tagged $A $n ${b}t x)" = 1 ]
+		[ "$(list "$READY")" = "x " ]
+		# Nor does it take away what was marked before.
+		rcli del "$READY"
+		rcli set "$READY" no-list
+		[[ "$(tagged $A $((n + 1)) ${b}t x ${b}u y)" == *WRONGTYPE* ]]
+		[ "$(marked ${b}t)" = x ]
+		not is_marked ${b}u
+	done
+}
+
+@test "publish: who may not take marks back makes none" {
+	own_redis
+	introduce_all
+	for command in hdel del hmget hset pexpire set hincrby lpush; do
+		rcli acl setuser limited on nopass '~*' +@all "-$command"
+		reply=$(
+			rcli() {
+				redis-cli -s "${REDIS_URL#unix://}" --user limited \
+					--pass x --no-auth-warning "$@"
+			}
+			tagged $A 1 t x bt y
+		)
+		[[ "$reply" == *"can't run this command"* || "$reply" == *NOPERM* ]]
+		[ "$(rcli exists "$(BLOCK)" "$(SHELF 1)" "$READY")" = 0 ]
+	done
 }
 
 @test "publish: a mark of the wrong type leaves no mark of other lines" {
-	rcli lpush "${P}seen::u" no-string
-	unchanged tagged $A 1 t x u y v z
-	[[ "$reply" == *WRONGTYPE* ]]
-	[ "$(rcli exists "${P}seen::t" "${P}seen::v")" = 0 ]
-	rcli del "${P}seen::u"
-	[ "$(tagged $A 1 t x u y v z)" = 1 ]
+	for key in "$(BLOCK)" "$(SHELF 1)" "$(SHELF 2)" "${P}marks::turn"; do
+		rcli lpush "$key" no-hash
+		unchanged tagged $A 1 t x bu y v z
+		[[ "$reply" == *WRONGTYPE* ]]
+		rcli del "$key"
+	done
+	rcli lpush "${P}seen::v" no-string
+	BOTH=1 tagged $A 1 t x bu y v z | grep WRONGTYPE
+	[ "$(rcli exists "$(BLOCK)" "$(SHELF 1)" "${P}seen::t" "${P}seen::bu")" = 0 ]
+	rcli del "${P}seen::v"
+	[ "$(tagged $A 1 t x bu y v z)" = 1 ]
 	[ "$(list "$READY")" = "z y x " ]
 }
 

@@ -703,11 +703,11 @@ tagged() { printf '%s\t' "$1"; increment "$2"; }
 @test "a tag is remembered for the idempotency window, and --wait and a minute" {
 	local left
 	tagged w 1 | incr-publish -t --idempotency-window 600
-	left=$(rcli ttl "incr::queue::[$INCR_QUEUE]::seen::w")
+	left=$(rcli ttl "$(marks 0)")
 	[ "$left" -gt 630 ]
 	[ "$left" -le 660 ]
 	tagged w 1 | incr-publish -e -t --idempotency-window 600 -w 100.5
-	left=$(rcli ttl "incr::queue::[$INCR_QUEUE]::seen::w")
+	left=$(rcli ttl "$(marks 0)")
 	[ "$left" -gt 730 ]
 	[ "$left" -le 761 ]
 }

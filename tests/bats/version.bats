@@ -23,10 +23,10 @@ state() { rcli --raw eval 'local all = {}
 
 @test "a publisher notes the version, and so does a consumer" {
 	increment 3 | incr-publish
-	[ "$(version)" = 2 ]
+	[ "$(version)" = 3 ]
 	rcli del "$VERSION"
 	incr-consume -o | incr-flush
-	[ "$(version)" = 2 ]
+	[ "$(version)" = 3 ]
 	sum_is 3
 	[ "$(rcli ttl "$VERSION")" = -1 ]
 }
@@ -35,11 +35,11 @@ state() { rcli --raw eval 'local all = {}
 	increment 3 | incr-publish
 	echo bad | put_stdin
 	incr-consume -o >"$DIR/stream"
-	rcli set "$VERSION" 3
+	rcli set "$VERSION" 4
 	before=$(state)
 	refused() {
 		run "$@"
-		[ "$status" -eq 100 ] && [[ "$output" == *'the keys of the queue are of version 3, of another release; this one reads version 2' ]] || {
+		[ "$status" -eq 100 ] && [[ "$output" == *'the keys of the queue are of version 4, of another release; this one reads version 3' ]] || {
 			echo "$*: $status: $output"
 			return 1
 		}
@@ -63,7 +63,7 @@ state() { rcli --raw eval 'local all = {}
 	incr-consume -o | incr-flush
 	sum_is 210
 	no_batches
-	[ "$(version)" = 2 ]
+	[ "$(version)" = 3 ]
 }
 
 # As with all that was right before, it is waited for.
@@ -74,12 +74,12 @@ state() { rcli --raw eval 'local all = {}
 	background incr-publish <"$DIR/lines" 2>"$DIR/err" 8>&-
 	increment 3 >&8
 	wait_for 10 has_ready 1
-	rcli set "$VERSION" 3
+	rcli set "$VERSION" 4
 	rcli client kill type normal
 	increment 4 >&8
-	wait_for 10 grep -q 'are of version 3, of another release' "$DIR/err"
+	wait_for 10 grep -q 'are of version 4, of another release' "$DIR/err"
 	has_ready 1
-	rcli set "$VERSION" 2
+	rcli set "$VERSION" 3
 	wait_for 10 has_ready 2
 	exec 8>&-
 }

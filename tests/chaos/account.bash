@@ -186,8 +186,8 @@ judge_keys() {
 	}
 	rcli --raw keys '*' | awk -v own="$own" '
 	index($0, own) == 1 { $0 = substr($0, length(own) + 1) }
-	!/^(publisher|seen|consumer)::/ &&
-	!/^(consumers|database|version|emptied|replicas|shards|totals|rmq::queues|chaos::pushed)$/ &&
+	!/^(publisher|marks|seen|consumer)::/ &&
+	!/^(consumers|database|version|emptied|replicas|shards|totals|upgraded|rmq::queues|chaos::pushed)$/ &&
 	!/^rmq::queue::\[chaos\]::rejected$/ {
 		print "chaos: key left: " $0
 		bad = 1

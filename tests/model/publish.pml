@@ -15,6 +15,12 @@
  * With REPLICAS=1 the failover is to a replica that has what the primary had
  * when it last confirmed (WAIT), and nothing later; what is not confirmed is
  * not counted, either (drain.pml).
+ *
+ * With UPGRADE=1 there are calls of a release that has marks of another kind,
+ * until OVERLAP: the first one of a batch's line, of a publisher that is gone
+ * since, and the client's repeats.  Its marks live as long.  Until BOTH this
+ * release makes and finds those, too.  What the marks of several tags share,
+ * a life as long as the longest one, is left out: it only lengthens.
  */
 #define BATCHES	2
 #define IDS	9
@@ -35,6 +41,9 @@
 #define LATE_ELSEWHERE	14
 #define WAIT		15
 #define DONE_WRITES	16
+#define MARK_BOTH	17
+#define FIND_BOTH	18
+#define BOTH_LIFE	19
 
 c_decl {
 static long
@@ -53,6 +62,7 @@ mtype = { DONE, GAP, ELSE, PAST, LATE, REFUSED };
 
 hidden byte broken;
 hidden byte replicas;	/* 1: there are */
+hidden byte upgrade;	/* 1: from a release with marks of another kind */
 #define RULE(r)	(broken != r)
 #define FAULT	faults > 0 -> faults--
 
@@ -64,6 +74,7 @@ byte time;
 byte redis;			/* which: another after a failover */
 byte mark[BATCHES];		/* time plus 1 of the tag's; 0: none */
 byte other[BATCHES];		/* the same, with another increment */
+byte seen[BATCHES];		/* the same, of the release before */
 byte pushed[BATCHES];
 bool gone[BATCHES];		/* from Redis, by a failover */
 byte came[BATCHES];		/* the time at which the client sent it first */
@@ -85,6 +96,9 @@ chan late = [4] of { byte, byte, byte, byte };
 #define LATEST		1
 #define LIFE		(WINDOW + LATEST * (RULE(MARK_LIFE)))
 #define LIVES(m)	(m > 0 && time + 1 <= m + LIFE)
+#define OVERLAP		1
+#define BOTH		(OVERLAP + LIFE * (RULE(BOTH_LIFE)))
+#define IS_BOTH		(upgrade && time <= BOTH)
 #define NEVER		9	/* sent to a Redis that has not told the time */
 #define IN_TIME(sent)	(sent != NEVER && time <= sent + LATEST || \
 			    !RULE(NOT_AFTER))
@@ -126,12 +140,30 @@ inline push(b) {
 	if
 	:: LIVES(mark[b]) -> mark[b] = time + 1
 	:: !LIVES(mark[b]) && LIVES(other[b]) -> says = REFUSED
+	:: !LIVES(mark[b]) && !LIVES(other[b]) && IS_BOTH && LIVES(seen[b]) &&
+	   RULE(FIND_BOTH) -> mark[b] = time + 1
 	:: else ->
 		pushed[b]++;
 		assert(pushed[b] == 1);
 		assert(answer[b] != UNAVAILABLE && answer[b] != REUSED);
 		mark[b] = time + 1
+	fi;
+	if
+	:: IS_BOTH && LIVES(mark[b]) && RULE(MARK_BOTH) -> seen[b] = time + 1
+	:: else
 	fi
+}
+
+/* The same by the release before. */
+inline push_before(b) {
+	if
+	:: LIVES(seen[b])
+	:: else ->
+		pushed[b]++;
+		assert(pushed[b] == 1);
+		assert(answer[b] != UNAVAILABLE && answer[b] != REUSED)
+	fi;
+	seen[b] = time + 1
 }
 
 /* publish.lua: seq <= last is answered by the record, then comes the time,
@@ -231,19 +263,35 @@ end:	do
 
 /* Repeats within the window what was answered unknown; a failover that loses
  * the mark ends that. */
+#define REPEATS(b)	(answer[b] == UNKNOWN && !gone[b] && \
+			    time <= came[b] + WINDOW)
+
 active proctype client()
 {
 	byte b, sent = NEVER;
 	mtype says;
 
 end:	do
-	:: atomic { b < BATCHES && sent == NEVER && answer[b] == UNKNOWN &&
-		!gone[b] && time <= came[b] + WINDOW -> sent = time }
+	:: atomic { b < BATCHES && sent == NEVER && REPEATS(b) -> sent = time }
 	:: atomic { sent != NEVER && !gone[b] && IN_TIME(sent) ->
 		push(b); says = 0; sent = NEVER; b++ }
 	:: atomic { sent != NEVER && (gone[b] || !IN_TIME(sent)) ->
 		sent = NEVER; b++ }
 	:: b < BATCHES && answer[b] != 0 && answer[b] != UNKNOWN -> b++
+	/* A server of the release before; the client asks again. */
+	:: atomic { upgrade && time <= OVERLAP && b < BATCHES &&
+		sent == NEVER && REPEATS(b) && FAULT; push_before(b) }
+	od
+}
+
+/* The client's first try, at a publisher of the release before that is gone:
+ * its call comes late, after the second one, at this release, was answered. */
+active proctype publisher_before()
+{
+end:	do
+	:: atomic { upgrade && time <= OVERLAP && !gone[0] &&
+		(answer[0] == UNKNOWN || answer[0] == TAKEN) && FAULT;
+		push_before(0) }
 	od
 }
 
@@ -304,6 +352,7 @@ active proctype publisher()
 		now.faults = (uchar)number("FAULTS", 1);
 		broken = (uchar)number("BROKEN", 0);
 		replicas = number("REPLICAS", 0) != 0;
+		upgrade = number("UPGRADE", 0) != 0;
 	} };
 	do
 	/* Another Redis may not know how far this id is. */

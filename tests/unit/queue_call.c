@@ -160,7 +160,12 @@ begin_publish(struct queue *q, bool tagged)
 		size_t tag = tagged ? strcspn(w, "=") : 0;
 		char *text = tagged ? w + tag + 1 : w;
 
-		queue_lines_add(&lines, w, tag, text, strlen(text));
+		struct increment inc = {.value = 1};
+
+		/* Any text stands for an increment of its own. */
+		for (size_t k = 0; k < ID_BYTES && text[k] != '\0'; k++)
+			inc.key.bytes[k] = (uint8_t)text[k];
+		queue_lines_add(&lines, w, tag, text, strlen(text), &inc);
 	}
 	return queue_publish(q, &id, seq, &lines, &terms);
 }

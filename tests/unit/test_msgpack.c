@@ -1,5 +1,6 @@
 /*
- * MessagePack of strings: heads and lengths as the specification has them.
+ * MessagePack of strings and numbers: heads and lengths as the specification
+ * has them.
  */
 #include "check.h"
 #include "redis/msgpack.h"
@@ -32,5 +33,9 @@ main(void)
 	check_string(UINT16_MAX, "\xda\xff\xff", 3);
 	check(
 	    msgpack_add(&b, text, UINT16_MAX + 1) < 0 && b.len == 0, "64 KiB");
+	check(msgpack_add_number(&b, 0x01020304) == 0 && b.len == 5 &&
+		  memcmp(buf_ptr(&b), "\xce\x01\x02\x03\x04", 5) == 0,
+	    "number");
+	buf_free(&b);
 	return check_end();
 }

@@ -3,18 +3,22 @@
 --
 -- KEYS   1 the publisher's key   2 the version of the queue's keys
 --        3 how many replicas must have what counts   4 the totals of the queue
---        5 ... the keys of the ids that the publisher had before, the last one
+--        5 a key that is there while marks are of two kinds   6 rmq::queues
+--        7 ... the keys of the ids that the publisher had before, the last one
 --        first
 -- ARGV   1 life of a publisher's key, seconds
---        2 the version, noted if none is
---        3 replicas, noted if fewer are; '' not told
---        4 the lines that it was told to be pushed, under all its ids
---        5 ... of each id of KEYS the Unix millisecond, by Redis's clock, at
+--        2 the version, noted
+--        3 seconds for which marks are of two kinds from then on, if the queue
+--        was there before   4 the queue's name
+--        5 replicas, noted if fewer are; '' not told
+--        6 the lines that it was told to be pushed, under all its ids
+--        7 ... of each id of KEYS the Unix millisecond, by Redis's clock, at
 --        which it was last answered, and those of the lines that were pushed
 --        before it; all, if a missing key of it proves nothing
 -- Reply  1 it was made, or 0 it was there before: nothing done; then the Unix
 --        millisecond, by Redis's clock; then how many of these lines this Redis
---        lacks, which went back, or is another one
+--        lacks, which went back, or is another one; then the millisecond until
+--        which marks are of two kinds, see publish, 0 if they are of one
 --
 -- Once per id: whoever gets no answer takes another id, so that this, late
 -- from an old connection, makes a key that nobody uses and that expires.
@@ -23,8 +27,9 @@
 -- and whoever has a copy of that id, is told the same, and adds nothing.
 -- Allowed at maxmemory: it is small, and publish says which lines are refused.
 
-local publisher, version, replicas, totals, last = unpack(KEYS)
-local life, told = ARGV[1], tonumber(ARGV[4])
+local publisher, version, replicas, totals, upgraded, queues, last =
+    unpack(KEYS)
+local life, told = ARGV[1], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -44,12 +49,12 @@ end
 -- were told under later ones: it may count some that were never told.
 local function lacking()
     local known = told
-    for i = 5, #KEYS do
-        local at, from = tonumber(ARGV[2 * i - 5]), tonumber(ARGV[2 * i - 4])
+    for i = 7, #KEYS do
+        local at, from = tonumber(ARGV[2 * i - 7]), tonumber(ARGV[2 * i - 6])
         local record = redis.call('GET', KEYS[i])
         if record then
             local n, noted = account(record)
-            if noted and i == 5 then
+            if noted and i == 7 then
                 return math.min(noted, told), true
             end
             return told - math.min(n or known, known), false
@@ -61,22 +66,30 @@ local function lacking()
     return told - known, false
 end
 
-redis.call('SET', version, ARGV[2], 'NX')
+local noted = redis.call('GET', version)
+if not noted or (tonumber(noted) or math.huge) < tonumber(ARGV[2]) then
+    if noted or redis.call('SISMEMBER', queues, ARGV[4]) == 1 then
+        redis.call('SET', upgraded, 1, 'NX', 'EX', ARGV[3])
+    end
+    redis.call('SET', version, ARGV[2])
+end
+local left = redis.call('PTTL', upgraded)
+local both = left > 0 and now + left or 0
 local fewer = tonumber(redis.call('GET', replicas))
-if ARGV[3] ~= '' and (not fewer or fewer < tonumber(ARGV[3])) then
-    redis.call('SET', replicas, ARGV[3])
+if ARGV[5] ~= '' and (not fewer or fewer < tonumber(ARGV[5])) then
+    redis.call('SET', replicas, ARGV[5])
 end
 if redis.call('EXISTS', publisher) == 1 then
-    return {0, now, 0}
+    return {0, now, 0, both}
 end
-local n, noted = 0, true
+local n, is_noted = 0, true
 if last then
-    n, noted = lacking()
+    n, is_noted = lacking()
 end
-if n > 0 and not noted then
+if n > 0 and not is_noted then
     local many = string.format('%.0f', n)
     redis.call('HINCRBY', totals, 'missed', many)
-    redis.call('SET', last, 'lacks ' .. many .. ' of ' .. ARGV[4], 'EX', life)
+    redis.call('SET', last, 'lacks ' .. many .. ' of ' .. ARGV[6], 'EX', life)
 end
-redis.call('SET', publisher, told > 0 and '0 :' .. ARGV[4] or 0, 'EX', life)
-return {1, now, n}
+redis.call('SET', publisher, told > 0 and '0 :' .. ARGV[6] or 0, 'EX', life)
+return {1, now, n, both}

@@ -2,17 +2,25 @@
 --
 -- KEYS   1 the ready list   2 rmq::queues   3 the publisher's key
 --        4 the totals of the queue
+--        and if there are tags   5 a key that nobody has
+--        6 which shelf of singles is filled   7 ... of each group of ARGV 9 the
+--        keys of its marks: b one, s two, of both shelves; then, if ARGV 5 is
+--        not 0, of each of its lines that of the mark of a release before
 -- ARGV   1 seq of the batch, from 1
 --        2 life of the publisher's key, seconds
 --        3 the queue's name
---        4 '' or, if there are tags, what seen keys begin with
---        5 life of a seen key, seconds, from its last use
+--        4 life of a mark, seconds, from its last use
+--        5 the Unix millisecond until which marks are also made and found as
+--          a release before does it; 0 not at all
 --        6 the high-water mark of the ready list, 0 none
 --        7 not-after: the last Unix millisecond, by Redis's clock, at which
 --          anything may be pushed
 --        8 the batch's name: no other batch has it, of whatever publisher
---        9 the lines as MessagePack; one that has a tag comes behind it, a
---          TAB and the tag
+--        9 '' or, if there are tags, groups of lines, a letter and how many:
+--          b with marks in one block, s with singles in one pair of shelves
+--        10 of each line of each group, as MessagePack: its number, from 1;
+--          the field of its mark; the mark
+--        11 the lines as MessagePack
 -- Reply  1 pushed
 --        2 was pushed before
 --        0 nothing done: its key is missing, or shows that seq is not the
@@ -43,17 +51,25 @@
 -- Whoever is told that a line was pushed before may ask again, and that may be
 -- late, too: so a mark that is found lives on as if it was made now.
 --
+-- A mark is a field of a hash, which lives as long as the one that was used
+-- last: a block has up to 128.  Singles would keep one hash alive for ever, so
+-- there are two, shelves.  Both count; one is filled until nothing on the other
+-- lives any more, then the other one is.
+--
+-- A release before has a key per tag, its increment.  Until ARGV 5 publishers
+-- of it may run, or calls of theirs come late: both kinds of marks are made,
+-- and whichever is found counts.
+--
 -- Who is told that a line was pushed before has the publisher's key renewed
 -- with it: WAIT behind this call then includes that push.
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
 
-local ready, queues, publisher, totals = unpack(KEYS)
+local ready, queues, publisher, totals, nobody, turn = unpack(KEYS, 1, 6)
 local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local seen, window, high_water = ARGV[4], ARGV[5], tonumber(ARGV[6])
-local not_after, name = tonumber(ARGV[7]), ARGV[8]
-local TAB, byte, sub, call = 9, string.byte, string.sub, redis.pcall
+local high_water, not_after = tonumber(ARGV[6]), tonumber(ARGV[7])
+local name, groups, call = ARGV[8], ARGV[9], redis.pcall
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
 local time = redis.call('TIME')
@@ -103,98 +119,6 @@ local function refusal()
     end
 end
 
--- Its line was, or will be, told to be there.  Another program may have made
--- the mark for longer.
-local function live_on(key)
-    call('PEXPIRE', key, window * 1000, 'GT')
-end
-
--- Calls act(index, from 0, of the line; its seen key or nothing; line).
-local function each_line(input, act)
-    local i, index = 1, 0
-    while i <= #input do
-        local line, key = input[i], nil
-        if byte(line) == TAB then
-            i, key, line = i + 1, seen .. sub(line, 2), input[i + 1]
-        end
-        act(index, key, line)
-        i, index = i + 1, index + 1
-    end
-end
-
--- The reply to lines of which none is pushed: only lines that were marked
--- before have an outcome.
-local function turn_away(input, reason)
-    local reply = {reason, now, total}
-    each_line(input, function(index, key, line)
-        local was = key and redis.call('GET', key)
-        if was and was == line then
-            live_on(key)
-            table.insert(reply, INDEXES, -1 - index)
-        elseif was then
-            reply[#reply + 1] = index
-        end
-    end)
-    if (reply[INDEXES] or 0) < 0 then
-        redis.call('PEXPIRE', publisher, life * 1000)
-    end
-    return reply
-end
-
--- How many lines are not marked, and the reply if none has to be pushed.
-local function count_fresh(input)
-    local fresh, marks, reply = 0, {}, {1, now, total}
-    each_line(input, function(index, key, line)
-        local was = key and (marks[key] or redis.call('GET', key))
-        if not was then
-            fresh = fresh + 1
-            if key then
-                marks[key] = line
-            end
-        elseif was ~= line then
-            reply[#reply + 1] = index
-        else
-            live_on(key)
-        end
-    end)
-    return fresh, reply
-end
-
--- Marks the lines and pushes those that were not.  One call looks and marks,
--- so the marks come first; a mark or a push that is refused (a key of the
--- wrong type) takes them back, and who may not do that makes none.
-local function mark_and_push(input)
-    local undone = redis.pcall('DEL', seen) -- a key that nobody has
-    if type(undone) == 'table' then
-        return undone
-    end
-    local lines, made, reply, failure = {}, {}, {1, now, total}, nil
-    each_line(input, function(index, key, line)
-        if failure then
-            return
-        end
-        local was = key and
-            call('SET', key, line, 'NX', 'GET', 'EX', window)
-        if not was then
-            lines[#lines + 1] = line
-            made[#made + 1] = key
-        elseif type(was) == 'table' then
-            failure = was
-        elseif was ~= line then
-            reply[#reply + 1] = index
-        else
-            live_on(key)
-        end
-    end)
-    local result = failure or push(lines, reply)
-    if result.err then
-        for _, key in ipairs(made) do
-            redis.call('DEL', key)
-        end
-    end
-    return result
-end
-
 -- The reply to a batch whose number is the last one: as the record says.
 local function answer_again()
     if whose ~= name then
@@ -217,20 +141,285 @@ end
 if seq ~= (last or -1) + 1 then
     return {0, now, 0}
 end
-
-local tags = seen ~= ''
-local input = cmsgpack.unpack(ARGV[9])
 local reason = refusal()
 if type(reason) == 'table' then
     return reason
 end
-if not reason then
-    return tags and mark_and_push(input) or push(input, {1, now, total})
+local input = cmsgpack.unpack(ARGV[11])
+if groups == '' then
+    return reason and {reason, now, total} or push(input, {1, now, total})
 end
-if reason == 3 and tags then
-    local fresh, reply = count_fresh(input)
-    if fresh == 0 then
-        return push({}, reply)
+
+-- From here on there are tags.
+local window = tonumber(ARGV[4])
+local both = tonumber(ARGV[5]) > now
+local has_seen = ARGV[5] ~= '0'
+local marks = cmsgpack.unpack(ARGV[10])
+
+-- Calls act(group) for each: its letter, how many lines, their marks from `at`
+-- on, its keys, and from which one of KEYS on those of a release before are.
+local function each_group(act)
+    local at, key = 1, 7
+    for kind, n in string.gmatch(groups, '(%a)(%d+)') do
+        local keys = {KEYS[key], kind == 's' and KEYS[key + 1] or nil}
+        n = tonumber(n)
+        act({kind = kind, n = n, at = at, keys = keys, seen = key + #keys})
+        at = at + 3 * n
+        key = key + #keys + (has_seen and n or 0)
     end
 end
-return tags and turn_away(input, reason) or {reason, now, total}
+
+-- Its line was, or will be, told to be there.  Another program may have made
+-- the mark for longer.
+local function live_on(key)
+    call('PEXPIRE', key, window * 1000, 'GT')
+end
+
+-- What the marks of a group are by each of its keys, or an error.
+local function find(group, ask)
+    local fields, found = {}, {}
+    for i = 1, group.n do
+        fields[i] = marks[group.at + 3 * i - 2]
+    end
+    for k, key in ipairs(group.keys) do
+        found[k] = ask('HMGET', key, unpack(fields))
+        if found[k].err then
+            return nil, found[k]
+        end
+    end
+    return found
+end
+
+-- The mark of line i of a group, and by which of its keys, that one if it can
+-- be; nil if there is none.
+local function mark_in(found, i, first)
+    local other = found[3 - first]
+    if found[first][i] then
+        return found[first][i], first
+    elseif other and other[i] then
+        return other[i], 3 - first
+    end
+end
+
+-- Calls act(index, from 0, of the line; a name of its tag; its mark; whether
+-- the tag is marked with it, nil if it is not marked) for each line of a group.
+-- A mark that is found lives on.
+local function look(group, act)
+    local found = find(group, redis.call)
+    for i = 1, group.n do
+        local place = group.at + 3 * i - 3
+        local number, field, mark = unpack(marks, place, place + 2)
+        local was, k = mark_in(found, i, 1)
+        local seen = both and KEYS[group.seen + i - 1]
+        local before, same = seen and redis.call('GET', seen), nil
+        if was then
+            same = was == mark
+        elseif before then
+            same = before == input[number]
+        end
+        if same and was then
+            live_on(group.keys[k])
+        end
+        if same and seen then
+            live_on(seen)
+        end
+        act(number - 1, group.keys[1] .. field, mark, same)
+    end
+end
+
+local function ascend(a, b)
+    return a < b
+end
+
+-- The reply to lines of which none is pushed: only lines that were marked
+-- before have an outcome.
+local function turn_away()
+    local indexes = {}
+    each_group(function(group)
+        look(group, function(index, _, _, same)
+            if same ~= nil then
+                indexes[#indexes + 1] = same and -1 - index or index
+            end
+        end)
+    end)
+    table.sort(indexes, ascend)
+    if (indexes[1] or 0) < 0 then
+        redis.call('PEXPIRE', publisher, life * 1000)
+    end
+    return {reason, now, total, unpack(indexes)}
+end
+
+-- How many lines are not marked, and the reply if none has to be pushed.
+local function count_fresh()
+    local fresh, tagged, new, indexes = 0, #marks / 3, {}, {}
+    each_group(function(group)
+        look(group, function(index, tag, mark, same)
+            if same == nil and not new[tag] then
+                fresh, new[tag] = fresh + 1, mark
+            elseif same == false or (same == nil and new[tag] ~= mark) then
+                indexes[#indexes + 1] = index
+            end
+        end)
+    end)
+    table.sort(indexes, ascend)
+    return #input - tagged + fresh, {1, now, total, unpack(indexes)}
+end
+
+-- Which shelf is filled, and what is to be noted of that, if anything.  Its time
+-- is over once all that the other one was given is over, by the longest life
+-- that there was.
+local function shelf()
+    local was = call('GET', turn)
+    if type(was) == 'table' then
+        return nil, nil, was
+    end
+    local which, since, before, longest =
+        string.match(was or '', '^([12]) (%d+) (%d+) (%d+)$')
+    which, since = tonumber(which) or 1, tonumber(since) or now
+    before, longest = tonumber(before) or 0, tonumber(longest) or 0
+    if now > since + 1000 * math.max(before, longest) then
+        which, since, before, longest = 3 - which, now, longest, 0
+    end
+    if longest >= window then
+        return which
+    end
+    return which, {string.format('%d %.0f %d %d', which, since, before, window),
+        2 * math.max(before, window)}
+end
+
+-- What mark_and_push() has done: which lines are not pushed, and whether they
+-- are refused; why it ends; marks that it made, fields by key, and keys of
+-- those of a release before.
+local settled, failure, filled = {}, nil, nil
+local made, made_seen = {}, {}
+
+-- Whether the mark of a release before is of this line; nil if there is none:
+-- it is made now.
+local function mark_seen(key, line)
+    local was = call('SET', key, line, 'NX', 'GET', 'EX', window)
+    if type(was) == 'table' then
+        failure = failure or was
+    elseif was then
+        return was == line
+    else
+        made_seen[#made_seen + 1] = key
+    end
+end
+
+-- Is the tag of a line marked with it?  nil: with nothing, it is to be pushed.
+local function same_before(was, mark, seen, line)
+    local same, before = nil, nil
+    if was then
+        same = was == mark
+    end
+    if seen and same ~= false then
+        before = mark_seen(seen, line)
+    end
+    if seen and before then
+        live_on(seen)
+    end
+    if same == nil then
+        same = before
+    end
+    return same
+end
+
+-- Makes marks of the fields, or renews their life if they are there.
+local function make(key, fields, pairs)
+    local done = call('HSET', key, unpack(pairs))
+    if type(done) == 'table' then
+        failure = failure or done
+        return
+    end
+    made[#made + 1] = {key, fields}
+    done = call('PEXPIRE', key, window * 1000, 'NX')
+    if done == 0 then
+        live_on(key)
+    elseif done ~= 1 then
+        failure = failure or done
+    end
+end
+
+-- Marks the lines of a group.  A mark on the shelf that is not filled is made
+-- once more, on the other one.
+local function mark_group(group)
+    local found, wrong = find(group, call)
+    failure = failure or wrong
+    if failure then
+        return
+    end
+    local to = group.kind == 's' and filled or 1
+    local new, fields, pairs, found_there = {}, {}, {}, false
+    for i = 1, group.n do
+        local at = group.at + 3 * i - 3
+        local number, field, mark = marks[at], marks[at + 1], marks[at + 2]
+        local was, k = mark_in(found, i, to)
+        local same = same_before(was or new[field], mark,
+            both and KEYS[group.seen + i - 1], input[number])
+        settled[number] = same
+        if same and k == to then
+            found_there = true
+        elseif same ~= false and not new[field] then
+            new[field] = mark
+            if k ~= to then
+                fields[#fields + 1] = field
+                pairs[#pairs + 1] = field
+                pairs[#pairs + 1] = mark
+            end
+        end
+    end
+    if pairs[1] and not failure then
+        make(group.keys[to], fields, pairs)
+    elseif found_there then
+        live_on(group.keys[to])
+    end
+end
+
+local function take_back()
+    for i = #made, 1, -1 do
+        redis.call('HDEL', made[i][1], unpack(made[i][2]))
+    end
+    for _, key in ipairs(made_seen) do
+        redis.call('DEL', key)
+    end
+end
+
+-- Marks the lines and pushes those that were not.  The marks come first; a
+-- mark or a push that is refused (a key of the wrong type) takes them back,
+-- and who may not do that makes none.
+local function mark_and_push()
+    failure = call('HDEL', nobody, '')
+    failure = type(failure) == 'table' and failure or call('DEL', nobody)
+    if type(failure) == 'table' then
+        return failure
+    end
+    local note
+    filled, note, failure = shelf()
+    each_group(mark_group)
+    local lines, reply = {}, {1, now, total}
+    for i = 1, #input do
+        if settled[i] == nil then
+            lines[#lines + 1] = input[i]
+        elseif not settled[i] then
+            reply[#reply + 1] = i - 1
+        end
+    end
+    local result = failure or push(lines, reply)
+    if result.err then
+        take_back()
+    elseif note then
+        redis.call('SET', turn, note[1], 'EX', note[2])
+    end
+    return result
+end
+
+if not reason then
+    return mark_and_push()
+end
+if reason == 3 then
+    local fresh, answer = count_fresh()
+    if fresh == 0 then
+        return push({}, answer)
+    end
+end
+return turn_away()

@@ -6,10 +6,11 @@
 --        5 the version of the queue's keys
 --        6 how many replicas must have what counts
 --        7 the last sequence number of another consumer
--- ARGV   1 the queue's name   2 the consumer's id
---        3 its owner record   4 life of the owner key, milliseconds
---        5 the version, noted if none is
---        6 replicas, noted if fewer are; '' not told
+--        8 until when marks are of two kinds, as in introduce
+-- ARGV   1 the consumer's id
+--        2 its owner record   3 life of the owner key, milliseconds
+--        4 the version, noted   5, 6 as 3 and 4 of introduce
+--        7 replicas, noted if fewer are; '' not told
 -- Reply  now (Unix milliseconds), the number of that other one, -1 if it is
 --        not known
 --
@@ -17,15 +18,22 @@
 -- old connection it makes a consumer that nobody renews, and that the next
 -- look of adopt sweeps.
 
-local queues, consumers, owner, last, noted, replicas, other = unpack(KEYS)
-local queue, id, record, life, version, told = unpack(ARGV)
+local queues, consumers, owner, last, version, replicas, other, upgraded =
+    unpack(KEYS)
+local id, record, life, mine, both, queue, told = unpack(ARGV)
 
 if redis.call('SISMEMBER', consumers, id) == 1 then
     return redis.error_reply('ERR the consumer is registered already')
 end
 local known = tonumber(redis.call('GET', other) or '') or -1
-redis.call('SADD', queues, queue)
-redis.call('SET', noted, version, 'NX')
+local noted = redis.call('GET', version)
+local is_new = redis.call('SADD', queues, queue) == 1
+if not noted or (tonumber(noted) or math.huge) < tonumber(mine) then
+    if noted or not is_new then
+        redis.call('SET', upgraded, 1, 'NX', 'EX', both)
+    end
+    redis.call('SET', version, mine)
+end
 local fewer = tonumber(redis.call('GET', replicas))
 if told ~= '' and (not fewer or fewer < tonumber(told)) then
     redis.call('SET', replicas, told)

@@ -1,0 +1,83 @@
+/* Encodes the lines of a publish, and where the marks of their tags are. */
+#include "queue/queue_lines.h"
+
+#include <string.h>
+
+#include "queue/queue.h"
+#include "redis/msgpack.h"
+
+enum { LINE_END = 2 /* CR LF */ };
+
+static int add_tag(struct queue_lines *l, const char *tag, size_t tag_len,
+    const struct increment *inc);
+static int add_line(struct queue_lines *l, const char *line, size_t len);
+
+int
+queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
+    const char *line, size_t len, const struct increment *inc)
+{
+	size_t marks = l->marks.len, names = l->names.len;
+
+	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX)
+		return -1;
+	if ((tag_len > 0 && add_tag(l, tag, tag_len, inc) < 0) ||
+	    add_line(l, line, len) < 0) {
+		l->marks.len = marks;
+		l->names.len = names;
+		return -1;
+	}
+	l->n++;
+	l->tags += tag_len > 0;
+	return 0;
+}
+
+static int
+add_tag(struct queue_lines *l, const char *tag, size_t tag_len,
+    const struct increment *inc)
+{
+	struct queue_mark mark = {
+	    .line = (uint32_t)l->n + 1, .name = (uint32_t)l->names.len};
+
+	if (tag_place_find(tag, tag_len, &mark.at) < 0)
+		return -1;
+	mark.mark_len = tag_place_mark(inc, mark.mark);
+	if (buf_add(&l->names, tag, tag_len) < 0 ||
+	    buf_add(&l->names, "", 1) < 0)
+		return -1;
+	return buf_add(&l->marks, &mark, sizeof mark);
+}
+
+static int
+add_line(struct queue_lines *l, const char *line, size_t len)
+{
+	size_t before = l->packed.len;
+
+	if (before > 0)
+		l->packed.len -= LINE_END;
+	if (msgpack_add(&l->packed, line, len) == 0 &&
+	    buf_add(&l->packed, "\r\n", LINE_END) == 0)
+		return 0;
+	l->packed.len = before;
+	if (before > 0)
+		memcpy(
+		    buf_ptr(&l->packed) + before - LINE_END, "\r\n", LINE_END);
+	return -1;
+}
+
+void
+queue_lines_clear(struct queue_lines *l)
+{
+	buf_clear(&l->packed);
+	buf_clear(&l->marks);
+	buf_clear(&l->names);
+	l->n = l->tags = 0;
+}
+
+void
+queue_lines_free(struct queue_lines *l)
+{
+	buf_free(&l->packed);
+	buf_free(&l->marks);
+	buf_free(&l->names);
+	l->n = l->tags = 0;
+}
