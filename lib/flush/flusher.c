@@ -58,6 +58,10 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long,
 		open_plain(f, now_ms);
 		check_memory(
 		    f, plain_lines_add(&f->plain, f->filling, &f->input.inc));
+		/* Those of known keys take no room. */
+		if (!flusher_takes(f))
+			check_memory(
+			    f, plain_lines_pour(&f->plain, f->filling));
 		break;
 	case FLUSH_INPUT_BAD:
 		if (!f->from_consumer)

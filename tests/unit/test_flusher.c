@@ -92,6 +92,23 @@ plain(void)
 	flusher_close(&f);
 }
 
+/* Lines of a key that is there take no room: reading goes on. */
+static void
+repeated(void)
+{
+	start();
+	for (int i = 0; i < 3 * MAX_KEYS + PLAIN_LINES_MAX; i++)
+		check(give("{\"key\":\"00000001-0000-4000-8000-000000000000\","
+			   "\"value\":1}") == FLUSH_INPUT_ADD,
+		    "line %d", i);
+	step();
+	check(committer_idle(&f.committer) && f.filling->keysums.n == 1,
+	    "one key, and the interval is not over");
+	check(f.filling->lines == 3 * MAX_KEYS + PLAIN_LINES_MAX, "%zu lines",
+	    (size_t)f.filling->lines);
+	flusher_close(&f);
+}
+
 /* The second window closes only when the first one is committed. */
 static void
 second(void)
@@ -205,6 +222,7 @@ int
 main(void)
 {
 	plain();
+	repeated();
 	second();
 	only_bad();
 	stream();
