@@ -113,8 +113,7 @@ static enum command find_command(const char *word);
 static void check_options(const struct job *j, size_t n_ids);
 static void run(struct job *j);
 static void handle_page(struct job *j);
-static void show(
-    struct job *j, const char *payload, size_t len, enum fault fault);
+static void show(struct job *j, size_t i, enum fault fault);
 static void withdraw(
     struct job *j, const struct queue_picks *picks, size_t kept, size_t newest);
 static void start_over(struct job *j, uint64_t missed);
@@ -170,7 +169,8 @@ begin(struct job *j, int argc, char **argv)
 	(void)sandbox_enter(&sandbox);
 	j->cursor = (struct list_cursor){.q = queue_open(url, queue_name, &why),
 	    .wait_ms = wait_ms,
-	    .list = {.kind = QUEUE_REJECTED},
+	    .list = {.kind = QUEUE_REJECTED,
+		.timed = j->command == LIST && !raw},
 	    .max = QUEUE_PEEK_MAX - 1};
 	if (j->cursor.q == NULL)
 		log_die(log_status(why), "redis: %s", why);
@@ -266,7 +266,7 @@ handle_page(struct job *j)
 		if (fault == FAULT_UNAVAILABLE || chosen < 0)
 			out_of_memory(j);
 		if (chosen && j->command == LIST)
-			show(j, payload, len, fault);
+			show(j, i, fault);
 		if (chosen && moves)
 			index[picks.n++] = list_cursor_index(c, i);
 		else
@@ -277,11 +277,11 @@ handle_page(struct job *j)
 }
 
 static void
-show(struct job *j, const char *payload, size_t len, enum fault fault)
+show(struct job *j, size_t i, enum fault fault)
 {
 	static int terminal = -1;
-	char digits[MESSAGE_ID_TEXT + 1];
-	uint64_t id;
+	size_t len;
+	const char *payload = list_cursor_payload(&j->cursor, i, &len);
 
 	if (terminal < 0)
 		terminal = isatty(STDOUT_FILENO);
@@ -290,13 +290,9 @@ show(struct job *j, const char *payload, size_t len, enum fault fault)
 			out_of_memory(j);
 		return;
 	}
-	if (message_id_of(payload, len, &id) < 0)
-		out_of_memory(j);
-	message_id_format(id, digits);
-	if (buf_addf(&j->out, "%s\t%s\t", digits, deadletter_code(fault)) < 0 ||
-	    deadletter_add_shown(
-		&j->out, payload, len, terminal ? SHOWN_MAX : SIZE_MAX) < 0 ||
-	    buf_add(&j->out, "\n", 1) < 0)
+	if (deadletter_add_entry(&j->out, payload, len, fault,
+		list_cursor_ms(&j->cursor, i),
+		terminal ? SHOWN_MAX : SIZE_MAX) < 0)
 		out_of_memory(j);
 }
 

@@ -3,10 +3,14 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/escape.h"
 #include "base/lines.h"
+#include "inspect/message_id.h"
 #include "queue/rmq_payload.h"
+
+enum { TIME_MAX = 40 };
 
 static const char valid[] = "valid";
 
@@ -90,6 +94,26 @@ deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 		return 0;
 	out->len = before;
 	return -1;
+}
+
+int
+deadletter_add_entry(struct buf *out, const char *raw, size_t len, enum fault f,
+    int64_t ms, size_t max)
+{
+	char digits[MESSAGE_ID_TEXT + 1], at[TIME_MAX] = "unknown";
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	uint64_t id;
+
+	if (message_id_of(raw, len, &id) < 0)
+		return -1;
+	message_id_format(id, digits);
+	if (ms > 0 && gmtime_r(&seconds, &tm) != NULL)
+		(void)strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (buf_addf(out, "%s\t%s\t", digits, deadletter_code(f)) < 0 ||
+	    deadletter_add_shown(out, raw, len, max) < 0)
+		return -1;
+	return buf_addf(out, "\t%s\n", at);
 }
 
 int

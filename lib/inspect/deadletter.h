@@ -36,6 +36,12 @@ int deadletter_find(const char *code, enum fault *ret);
 int deadletter_add_shown(
     struct buf *out, const char *raw, size_t len, size_t max);
 
+/* Adds a line: the payload's id (message_id.h), its code, what
+ * deadletter_add_shown adds, and its time of arrival in UTC, "unknown" if ms is
+ * 0; with TABs between them.  0, or -1 with errno ENOMEM. */
+int deadletter_add_entry(struct buf *out, const char *raw, size_t len,
+    enum fault f, int64_t ms, size_t max);
+
 /* Adds the payload as one line to be corrected: without its header, unless
  * that is faulty, with newlines as spaces, and a newline at the end.  0, or -1
  * with errno ENOMEM. */

@@ -81,6 +81,12 @@ list_cursor_payload(const struct list_cursor *c, size_t i, size_t *ret_len)
 	    queue_peeked(c->q), list_cursor_index(c, i), ret_len);
 }
 
+int64_t
+list_cursor_ms(const struct list_cursor *c, size_t i)
+{
+	return queue_peeked_ms(queue_peeked(c->q), list_cursor_index(c, i));
+}
+
 uint64_t
 list_cursor_older(const struct list_cursor *c)
 {

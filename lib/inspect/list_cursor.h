@@ -57,6 +57,9 @@ enum list_cursor_state list_cursor_step(
 const char *list_cursor_payload(
     const struct list_cursor *c, size_t i, size_t *ret_len);
 
+/* Its time of arrival, if the list is timed: queue_peeked_ms. */
+int64_t list_cursor_ms(const struct list_cursor *c, size_t i);
+
 /* For queue_withdraw: its `older`, and the index of payload i of the page. */
 uint64_t list_cursor_older(const struct list_cursor *c);
 size_t list_cursor_index(const struct list_cursor *c, size_t i);

@@ -381,6 +381,7 @@ struct queue_list {
 	enum { QUEUE_READY, QUEUE_REJECTED, QUEUE_BATCH } kind;
 	struct id consumer; /* of a batch */
 	uint64_t seq;
+	bool timed; /* of QUEUE_REJECTED: with their times of arrival */
 };
 
 /* Reads payloads of a list, changing nothing: at most n (to QUEUE_PEEK_MAX)
@@ -393,11 +394,15 @@ struct queue_peeked {
 	uint64_t length;                    /* of the list, at that moment */
 	size_t n;                           /* payloads read */
 	const struct redis_reply *payloads; /* of queue_peeked_payload */
+	const struct redis_reply *times;    /* of queue_peeked_ms; or NULL */
 };
 const struct queue_peeked *queue_peeked(const struct queue *q);
 /* Payload i (from 0, oldest first). */
 const char *queue_peeked_payload(
     const struct queue_peeked *p, size_t i, size_t *ret_len);
+/* When queue_acknowledge last rejected such a payload, if the list is timed:
+ * Unix milliseconds by Redis's clock; 0: not known. */
+int64_t queue_peeked_ms(const struct queue_peeked *p, size_t i);
 
 /* Payloads of the last peek that are to be withdrawn, by their numbers. */
 struct queue_picks {

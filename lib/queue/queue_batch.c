@@ -250,6 +250,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
+	queue_call_own_key(q, "rejected::times");
 	queue_call_consumer_key(q, consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, (uint64_t)keep->ms);
 	queue_call_id(q, &keep->database);
@@ -261,7 +262,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
 	q->asked = n;
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 10, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 11, NULL);
 }
 
 enum queue_state

@@ -111,9 +111,11 @@ queue_peek(
 		    q, &list->consumer, "batch", &list->seq);
 		break;
 	}
+	if (list->timed)
+		queue_call_own_key(q, "rejected::times");
 	resp_arg_u64(&q->args, older);
 	limit(q, n, 2);
-	return queue_call_eval(q, QUEUE_CALL_PEEK, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_PEEK, list->timed ? 2 : 1, NULL);
 }
 
 int
@@ -128,24 +130,59 @@ queue_call_piece(struct queue *q)
 	return queue_call_eval(q, QUEUE_CALL_PEEK, 1, NULL);
 }
 
+/* Are the n behind the first one texts? */
+static bool
+are_payloads(const struct redis_reply *reply, uint64_t n)
+{
+	size_t len;
+
+	for (size_t i = 1; i <= n; i++)
+		if (redis_reply_text(redis_reply_at(reply, i), &len) == NULL)
+			return false;
+	return true;
+}
+
+/* Are they n times, each a number? */
+static bool
+are_times(const struct redis_reply *times, uint64_t n)
+{
+	int64_t ms;
+
+	if (!redis_reply_is_list(times) || redis_reply_count(times) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (queue_call_number(times, i, 0, QUEUE_CALL_NUMBER_MAX, &ms) <
+		    0)
+			return false;
+	return true;
+}
+
 enum queue_state
 queue_call_digest_peek(struct queue *q, const struct redis_reply *reply)
 {
+	bool timed = !q->in_pieces && q->peek.list.timed;
 	uint64_t older = q->in_pieces ? q->pieces.n : q->peek.older, n;
+	const struct redis_reply *times = NULL;
 	int64_t length;
 
-	if (queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &length) <
-		0 ||
-	    !queue_call_are_texts(reply, 1))
+	n = redis_reply_count(reply);
+	if (n < (timed ? 2 : 1) ||
+	    queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &length) < 0)
 		return QUEUE_LOST;
-	n = redis_reply_count(reply) - 1;
+	n -= timed ? 2 : 1;
+	if (timed)
+		times = redis_reply_at(reply, 1 + n);
+	if (!are_payloads(reply, n) || (timed && !are_times(times, n)))
+		return QUEUE_LOST;
 	if (n > q->asked || (n > 0 && (older > (uint64_t)length ||
 					  n > (uint64_t)length - older)))
 		return QUEUE_LOST;
 	if (q->in_pieces)
 		return queue_call_digest_piece(q, reply);
-	q->result.peeked = (struct queue_peeked){
-	    .length = (uint64_t)length, .n = n, .payloads = reply};
+	q->result.peeked = (struct queue_peeked){.length = (uint64_t)length,
+	    .n = n,
+	    .payloads = reply,
+	    .times = times};
 	return QUEUE_DONE;
 }
 
@@ -160,6 +197,12 @@ const char *
 queue_peeked_payload(const struct queue_peeked *p, size_t i, size_t *ret_len)
 {
 	return redis_reply_text(redis_reply_at(p->payloads, 1 + i), ret_len);
+}
+
+int64_t
+queue_peeked_ms(const struct queue_peeked *p, size_t i)
+{
+	return redis_reply_int(redis_reply_at(p->times, i), 0);
 }
 
 /* -- withdraw ------------------------------------------------------------- */
@@ -184,6 +227,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 	snprintf(key, sizeof key, "withdrawer::%s::none", text);
 	queue_call_own_key(q, key);
 	queue_call_own_key(q, "totals");
+	queue_call_own_key(q, "rejected::times");
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_WITHDRAWER_S);
 	resp_arg_text(&q->args, republish ? "ready" : "");
@@ -197,7 +241,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 		resp_arg(&q->args, payload, len);
 	}
 	q->asked = picks->n;
-	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 5, NULL);
+	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 6, NULL);
 }
 
 enum queue_state

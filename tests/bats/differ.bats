@@ -31,6 +31,7 @@ made() {
 		made 'take taken' 20
 		made 'take ERROR WRONGTYPE' 1
 		made 'publish 1' 10
+		made 'acknowledge 1' 10
 	done
 	# Lives, and when ready was empty, are kept out of it.
 	rcli eval 'for _, k in ipairs(redis.call("KEYS", "*")) do
@@ -49,11 +50,13 @@ made() {
 	for change in "s/return {'taken', time/return {'taken', time + 1/" \
 		"s/waiting - max, max,/waiting - max, max - 1,/" \
 		"s/'taken', count)/'taken', count + 1)/" \
-		"s/fits(batch)/true/"; do
+		"s/fits(batch)/true/" \
+		"s/first\[ARGV\[i\]\] =/first[ARGV[i]] = false and/" \
+		"s/'acknowledged', payloads/'acknowledged', payloads + 1/"; do
 		rm -rf "$AFTER"
 		cp -r "$ROOT/lib/queue/lua" "$AFTER"
-		sed -i "$change" "$AFTER/take.lua"
-		not cmp -s "$AFTER/take.lua" "$ROOT/lib/queue/lua/take.lua"
+		sed -i "$change" "$AFTER/take.lua" "$AFTER/acknowledge.lua"
+		not diff -rq "$AFTER" "$ROOT/lib/queue/lua" >/dev/null
 		rcli flushall >/dev/null
 		run differ 1 1000
 		[ "$status" = 1 ]

@@ -108,7 +108,8 @@ sub differ {
 }
 
 # What two queues have that is not alike; of each key its value, and about how
-# long it lives.
+# long it lives.  The times of dead letters are new, and no script that is
+# compared reads them.
 sub unlike {
 	my $unlike = call('EVAL', <<'END', 0, 'old', 'new');
 local function value(k)
@@ -128,7 +129,9 @@ end
 local function all(queue)
     local found = {}
     for _, k in ipairs(redis.call('KEYS', '*::[[]' .. queue .. ']::*')) do
-        found[string.gsub(k, queue, '@', 1)] = value(k)
+        if not string.find(k, '::rejected::times', 1, true) then
+            found[string.gsub(k, queue, '@', 1)] = value(k)
+        end
     end
     return found
 end
@@ -229,9 +232,10 @@ sub act_acknowledge {
 	my $last = $seq{$id} // 0;
 	my @seqs = grep { $_ > 0 } $last - 2 .. $last + (rand > 0.9);
 	my @rejects = map { my $s = $_; map { ($s, $_) } grep { rand > 0.7 } 0 .. 3 } @seqs;
-	both('acknowledge', 'EVALSHA', 'acknowledge', 10, $REJECTED,
+	both('acknowledge', 'EVALSHA', 'acknowledge', 11, $REJECTED,
 		consumer_keys($id, qw(batches last none kept acknowledged restored)), "${P}totals",
-		"${P}kept::order", "${P}kept::size", consumer_keys($id, 'batch::'), 0, $ids[0],
+		"${P}kept::order", "${P}kept::size", "${P}rejected::times",
+		consumer_keys($id, 'batch::'), 0, $ids[0],
 		scalar @seqs, @seqs, @rejects) if @seqs;
 }
 

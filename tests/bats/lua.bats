@@ -285,11 +285,11 @@ DB=eeeeeeee-0000-4000-8000-00000000000e
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
 	local id=$1
 	shift
-	script acknowledge 10 "$REJECTED" "${P}consumer::$id::batches" \
+	script acknowledge 11 "$REJECTED" "${P}consumer::$id::batches" \
 		"${P}consumer::$id::last" "${P}consumer::$id::none" \
 		"${P}consumer::$id::kept" "${P}consumer::$id::acknowledged" \
 		"${P}consumer::$id::restored" "${P}totals" "$ORDER" "$SIZE" \
-		"${P}consumer::$id::batch::" "${KEEP:-0}" $DB "$@"
+		"$(times_key)" "${P}consumer::$id::batch::" "${KEEP:-0}" $DB "$@"
 }
 
 restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
@@ -313,14 +313,24 @@ numbers() { # [AFTER [MAX]]
 	script numbers 1 "${P}consumers" "${P}consumer::" "${1-}" "${2:-9}"
 }
 
+times_key() { echo "${P}rejected::times"; }
+
+# time_of PAYLOAD: when it was rejected, by the queue's note
+time_of() { rcli zscore "$(times_key)" "$(printf %s "$1" | sha1sum | cut -d ' ' -f 1)"; }
+# age_time PAYLOAD MS: it was rejected so much earlier
+age_time() {
+	rcli zincrby "$(times_key)" "-$2" \
+		"$(printf %s "$1" | sha1sum | cut -d ' ' -f 1)" >/dev/null
+}
+
 # reject PAYLOAD...: the last one is the newest
 reject() { rcli lpush "$REJECTED" "$@" >/dev/null; }
 
 withdraw() { # ID SEQ ready|'' OLDER [INDEX PAYLOAD]...
 	local id=$1
 	shift
-	script withdraw 5 "$REJECTED" "$READY" "${P}withdrawer::$id" \
-		"${P}withdrawer::$id::none" "${P}totals" "$1" 100 "$2" "mark $id" "${@:3}"
+	script withdraw 6 "$REJECTED" "$READY" "${P}withdrawer::$id" \
+		"${P}withdrawer::$id::none" "${P}totals" "$(times_key)" "$1" 100 "$2" "mark $id" "${@:3}"
 }
 
 peek() { # LIST OLDER N [BYTES]
@@ -1628,11 +1638,81 @@ mark_lives() {
 	[[ "$(take $A 2)" == taken*" b" ]]
 }
 
+@test "acknowledge: when a message was rejected is noted, the last time" {
+	register $A
+	publish $B 1 a b c a
+	take $A 1 3
+	take $A 2 1
+	before=$(rcli --raw time | head -n 1)
+	acknowledge $A 1 1 1 0 1 1
+	[ "$(rcli zcard "$(times_key)")" = 2 ]
+	((before * 1000 <= $(time_of a) && $(time_of a) == $(time_of b)))
+	((before * 1000 + 60000 > $(time_of a)))
+	# An entry that nobody removed is written anew.
+	age_time a 3600000
+	age_time b 3600000
+	acknowledge $A 1 2 2 0
+	((before * 1000 <= $(time_of a) && before * 1000 > $(time_of b)))
+	# Late and repeated calls note nothing.
+	age_time a 3600000
+	unchanged acknowledge $A 2 1 2 1 0 2 0
+	((before * 1000 > $(time_of a)))
+	[ "$(rcli pttl "$(times_key)")" = -1 ]
+}
+
+@test "acknowledge: the oldest of many times go, by ten thousand at most" {
+	register $A
+	publish $B 1 $(seq 40) >/dev/null
+	take $A 1 40 >/dev/null
+	rcli eval 'for i = 1, 10000 do redis.call("ZADD", KEYS[1], i, "m" .. i) end' \
+		1 "$(times_key)"
+	# shellcheck disable=SC2046 # one word each
+	acknowledge $A 1 1 $(for i in $(seq 0 39); do echo "1 $i"; done)
+	[ "$(rcli zcard "$(times_key)")" = 10000 ]
+	[ "$(rcli zrange "$(times_key)" 0 0)" = m41 ]
+	[ -n "$(time_of 1)" ]
+	[ -n "$(time_of 40)" ]
+}
+
+# It is told before anything has changed; without dead letters nobody asks.
+@test "acknowledge, withdraw: times of the wrong type hold up dead letters only" {
+	register $A
+	publish $B 1 a b
+	take $A 1 1
+	take $A 2 1
+	rcli set "$(times_key)" no-zset
+	[ "$(acknowledge $A 1 1)" = "1 2" ]
+	unchanged acknowledge $A 1 2 2 0
+	[[ "$reply" == *WRONGTYPE* ]]
+	reject x
+	unchanged withdraw $A 1 ready 0 0 x
+	[[ "$reply" == *WRONGTYPE* ]]
+	[ "$(script peek 2 "$REJECTED" "$(times_key)" 0 9 99 | xargs)" = "1 x 0" ]
+	rcli del "$(times_key)"
+	[ "$(acknowledge $A 1 2 2 0)" = "1 2" ]
+	[ "$(list "$REJECTED")" = "b x " ]
+	[ -n "$(time_of b)" ]
+}
+
+@test "acknowledge: of a restored batch no time is noted" {
+	register $A
+	publish $B 1 a b
+	take $A 1 1
+	take $A 2 1
+	KEEP=60000 acknowledge $A 1 1 1 0
+	[ "$(list "$REJECTED")" = "a " ]
+	age_time a 3600000
+	before=$(time_of a)
+	restore $A 0
+	KEEP=60000 acknowledge $A 1 1 1 0
+	[ "$(list "$REJECTED") $(time_of a)" = "a  $before" ]
+}
+
 @test "acknowledge: who may not call a command is told before anything changes" {
 	own_redis
 	name_keys
 	introduce_all
-	for command in llen zrem unlink lindex lpush get hincrby; do
+	for command in llen zrem unlink lindex lpush get hincrby zadd zrange; do
 		register $A >/dev/null
 		publish $B 1 a b >/dev/null
 		take $A 1 1 >/dev/null
@@ -1644,7 +1724,7 @@ mark_lives() {
 			return 1
 		}
 		[ "$(batch $A 1)" = "a " ]
-		[ "$(rcli exists "$REJECTED")" = 0 ]
+		[ "$(rcli exists "$REJECTED" "$(times_key)")" = 0 ]
 		rcli flushall >/dev/null
 		introduce_all
 	done
@@ -2171,11 +2251,12 @@ kept_by_two() {
 	own_redis
 	introduce_all
 	reject a b
-	for command in lset lrem lpush set hincrby; do
+	for command in lset lrem lpush set hincrby zrem unlink; do
 		rcli acl setuser "no-$command" on nopass '~*' '+@all' "-$command"
 		run rcli --user "no-$command" --no-auth-warning --pass x eval \
-			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 5 "$REJECTED" \
-			"$READY" "${P}withdrawer::$A" none "${P}totals" 1 100 ready mark 0 0 a
+			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 6 "$REJECTED" \
+			"$READY" "${P}withdrawer::$A" none "${P}totals" \
+			"$(times_key)" 1 100 ready mark 0 0 a
 		[[ "$output" == *NOPERM* || "$output" == *"can't run this command"* ]]
 		[ "$(list "$REJECTED")" = "b a " ]
 		[ "$(rcli exists "$READY")" = 0 ]
@@ -2183,7 +2264,44 @@ kept_by_two() {
 	[ "$(withdraw $A 1 ready 0 0 a)" = 1 ]
 }
 
+@test "withdraw: the times of what goes go, those of others stay" {
+	register $A
+	publish $B 1 a b c d a
+	take $A 1 5
+	acknowledge $A 1 1 1 0 1 1 1 2 1 3 1 4
+	# One a goes: of the other one nothing is known.
+	[ "$(withdraw $A 1 ready 0 0 a 2 c)" = 2 ]
+	[ -z "$(time_of a)$(time_of c)" ]
+	[ -n "$(time_of b)" ]
+	[ -n "$(time_of d)" ]
+	[ "$(withdraw $A 2 '' 0 0 x 1 d)" = 1 ]
+	[ -n "$(time_of b)" ]
+	[ -z "$(time_of d)" ]
+	# What other programs took left its time; with the last message it goes.
+	rcli zadd "$(times_key)" 1 stale
+	[ "$(withdraw $A 3 '' 0 0 b 1 a)" = 2 ]
+	[ "$(rcli exists "$REJECTED" "$(times_key)")" = 0 ]
+}
+
 # -- peek and survey ------------------------------------------------------------
+
+@test "peek: with the times at which the messages were rejected" {
+	timed() { script peek 2 "$REJECTED" "$(times_key)" "$1" "$2" "${3:-99}" | xargs; }
+	[ "$(timed 0 9)" = 0 ]
+	reject x
+	register $A
+	publish $B 1 a b
+	take $A 1 2
+	acknowledge $A 1 1 1 0 1 1
+	[ "$(timed 0 9)" = "3 x a b 0 $(time_of a) $(time_of b)" ]
+	[ "$(timed 1 1)" = "3 a $(time_of a)" ]
+	[ "$(timed 0 9 1)" = "3 x a 0 $(time_of a)" ]
+	# What is no time.
+	for score in -1 inf 1e300; do
+		rcli zadd "$(times_key)" $score "$(printf a | sha1sum | cut -d ' ' -f 1)"
+		[ "$(timed 1 1)" = "3 a 0" ]
+	done
+}
 
 @test "peek: the oldest first, behind others, with the length" {
 	publish $A 1 $(seq 1000) >/dev/null

@@ -30,7 +30,7 @@ id_of() { printf %s "$1" | sha256sum | head -c 16; }
 
 # -- list --------------------------------------------------------------------
 
-@test "list: id, code, and the message in printable characters, oldest first" {
+@test "list: id, code, the message in printable characters, its time, oldest first" {
 	value 3 | reject
 	value 0 | reject
 	printf '\xff\x00\xbe\xbe\x4a{"a":["b"]}\n%s' "$(value 4)" | reject
@@ -43,9 +43,9 @@ id_of() { printf %s "$1" | sha256sum | head -c 16; }
 	not grep -q '[^[:print:][:space:]]' out
 	cut -f 2 out | diff - <(printf '%s\n' valid value-out-of-range valid \
 		faulty-header not-json control-line not-json too-long)
-	[ "$(sed -n 1p out)" = "$(id_of "$(value 3)")	valid	$(value 3)" ]
+	[ "$(sed -n 1p out)" = "$(id_of "$(value 3)")	valid	$(value 3)	unknown" ]
 	[ "$(sed -n 5p out | cut -f 3)" = '\x1b[2J\x9b1m\\\x09\x00\x0a\x0d\x7f' ]
-	[ "$(sed -n 7p out)" = "$(id_of '')	not-json	" ]
+	[ "$(sed -n 7p out)" = "$(id_of '')	not-json		unknown" ]
 	[ "$(sed -n 8p out | wc -c)" -gt 5000 ]
 	# Every byte is there.
 	printf '%b' "$(sed -n 3p out | cut -f 3)" >bytes
@@ -53,6 +53,43 @@ id_of() { printf %s "$1" | sha256sum | head -c 16; }
 	# It changes nothing.
 	[ "$(rejected)" -eq 8 ]
 	[ "$(ready)" -eq 0 ]
+}
+
+# arrived LINE: the time that list shows for message LINE, seconds since 1970
+arrived() {
+	local at
+	at=$(incr-rejected list | sed -n "$1p" | cut -f 4)
+	[[ "$at" =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$ ]] && date -d "$at" +%s
+}
+# drain: once; that it rejects some is its 1
+drain() { incr-consume -o | incr-flush -i 0.1 || [ $? -eq 1 ]; }
+server_time() { rcli --raw time | head -n 1; }
+
+@test "list: when a drain rejected a message, until it is withdrawn" {
+	local times="incr::queue::[$INCR_QUEUE]::rejected::times" start
+	use_postgres
+	start=$(server_time)
+	reject_all x # by another program
+	rcli lpush "$READY" $'y\xff\t\r' "$(value '"7"')" "$(value 1)" z >/dev/null
+	drain
+	[ "$(incr-rejected list | cut -f 2 | xargs)" = \
+		'not-json not-json value-not-an-integer not-json' ]
+	[ "$(incr-rejected list | sed -n 1p)" = "$(id_of x)	not-json	x	unknown" ]
+	for line in 2 3 4; do
+		((start <= $(arrived $line) && $(arrived $line) <= $(server_time)))
+	done
+	# Of two that are alike, the last one's time.
+	rcli zincrby "$times" -3600000 "$(printf z | sha1sum | cut -d ' ' -f 1)"
+	((start > $(arrived 4) && start - 3700 < $(arrived 4)))
+	rcli lpush "$READY" z >/dev/null
+	drain
+	((start <= $(arrived 4) && $(arrived 4) == $(arrived 5)))
+	# What is withdrawn takes its time along, the last one all of them.
+	incr-rejected drop -y "$(id_of "$(value '"7"')")"
+	[ "$(rcli zcard "$times")" -eq 2 ]
+	incr-rejected list --raw | cut -f 2 | not grep -q Z
+	incr-rejected drop -ya
+	[ "$(rcli exists "$times")" = 0 ]
 }
 
 @test "list --raw: one line each, as they would be judged; never on a terminal" {

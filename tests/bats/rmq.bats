@@ -212,6 +212,41 @@ drained_is() {
 copy_redis() { redis-cli -u "$REDIS_URL" --rdb incr.rdb >/dev/null 2>&1; }
 copy_postgres() { incr-pgenv -- pg_dump -Fc -f incr.dump; }
 
+# listed: the dead letters with their times, "unknown" or the year
+listed() { incr-rejected list | cut -f 3,4 | sed 's/-.*//' | xargs; }
+
+# drain: once; that it rejects some is its 1
+drain() { incr-consume -o | incr-flush -i 0.1 || [ $? -eq 1 ]; }
+
+@test "dead letters: what rmq purges or returns leaves a time, which does no harm" {
+	local rejected="rmq::queue::[$INCR_QUEUE]::rejected" year
+	local times="incr::queue::[$INCR_QUEUE]::rejected::times"
+	rcli lpush "$LIST" x y >/dev/null
+	drain
+	year=$(date -u +%Y)
+	[ "$(listed)" = "x $year y $year" ]
+	# PurgeRejected; what a worker rejects later is another message.
+	rcli del "$rejected" >/dev/null
+	rcli lpush "$rejected" v >/dev/null
+	[ "$(listed)" = 'v unknown' ]
+	incr-audit >audit
+	awk '$1 == "rejected" { exit $3 != 1 }' audit
+	# ReturnRejected, of what a worker has rejected and of what a drain has.
+	rcli lpush "$LIST" x >/dev/null
+	drain
+	rcli zadd "$times" 1000 "$(printf x | sha1sum | cut -d ' ' -f 1)" >/dev/null
+	[ "$(listed)" = 'v unknown x 1970' ]
+	while [ "$(rcli exists "$rejected")" = 1 ]; do
+		rcli rpoplpush "$rejected" "$LIST" >/dev/null
+	done
+	[ "$(rcli zcard "$times")" -eq 2 ] # y is stale, x too
+	drain
+	[ "$(listed)" = "v $year x $year" ]
+	# The last one to be dropped takes stale ones along.
+	[ "$(incr-rejected --yes --all drop)" = '2 dropped' ]
+	[ "$(rcli exists "$times")" = 0 ]
+}
+
 @test "copies made without drains are one truth; others cost what is written" {
 	increments 1 4 | incr-publish # 10
 	count

@@ -70,6 +70,7 @@ read_peeked(const struct queue *q)
 	for (size_t i = 0; i < p->n; i++) {
 		text = queue_peeked_payload(p, i, &len);
 		read_text(text, len);
+		promise(queue_peeked_ms(p, i) >= 0);
 	}
 }
 
@@ -231,6 +232,7 @@ check_call(enum queue_call call, size_t asked, const struct redis_reply *reply)
 	q->asked = asked % (QUEUE_PEEK_MAX + 1);
 	q->batch_max = 8 * q->asked;
 	q->peek.older = asked / 8 % 4;
+	q->peek.list.timed = asked / 32 % 2 == 1;
 	q->in_pieces = call == QUEUE_CALL_PEEK && asked % 2 == 1;
 	if (call == QUEUE_CALL_LIST || q->in_pieces)
 		q->result.batch.outcome = QUEUE_TAKEN;

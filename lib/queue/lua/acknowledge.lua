@@ -7,6 +7,7 @@
 --        5 its kept batches   6 its last acknowledged number
 --        7 its restored batches   8 the totals of the queue
 --        9 all kept batches of the queue   10 how large they are
+--        11 when payloads were rejected
 -- ARGV   1 what its batch lists begin with
 --        2 how long a batch is kept, milliseconds, 0: it is deleted
 --        3 the id of the database that has counted them
@@ -27,15 +28,20 @@
 -- milliseconds); the same, behind the consumer's id, is in the set of the
 -- queue, of which trim.lua takes the oldest.
 --
+-- When a payload was rejected last is noted by its SHA-1, for who looks at dead
+-- letters; equal payloads share one time.  The newest TIMES are kept.  Nothing
+-- depends on them: behind the copies no error in a time ends the call.
+--
 -- All copies are made before anything is deleted, and whatever can be refused
 -- comes before them: an error reply means that nothing was done.  Allowed at
 -- maxmemory: it frees more than it adds.
 
 local rejected, batches, last, nobody, kept, acknowledged, restored, totals,
-    order, size = unpack(KEYS)
+    order, size, times = unpack(KEYS)
 local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local n, FIRST = tonumber(ARGV[4]), 5
 local CHUNK = 16 -- payloads copied at once
+local TIMES = 10000 -- 1.5 MB
 local id = string.match(prefix, '([^:]+)::batch::$')
 local ENTRY_BYTES = 400 -- of a kept batch, beside its list
 
@@ -73,6 +79,11 @@ local function check(seqs)
         redis.call('MEMORY', 'USAGE', nobody)
         redis.call('PEXPIRE', nobody, keep)
     end
+    if #ARGV >= FIRST + n then
+        redis.call('ZADD', times, 'XX', 0, '')
+        redis.call('ZRANGE', times, 0, 0)
+        redis.call('ZREM', times, '')
+    end
     for _, seq in ipairs(seqs) do
         payloads = payloads + redis.call('LLEN', prefix .. seq)
     end
@@ -80,14 +91,16 @@ local function check(seqs)
     return payloads
 end
 
--- A batch list's right end is its oldest payload.
+-- A batch list's right end is its oldest payload.  Returns the digests of what
+-- was copied.
 local function copy_rejects(of)
-    local payloads = {}
+    local payloads, digests = {}, {}
     for i = FIRST + n, #ARGV, 2 do
         local payload = of[ARGV[i]] and
             redis.call('LINDEX', prefix .. ARGV[i], -1 - ARGV[i + 1])
         if payload then
             payloads[#payloads + 1] = payload
+            digests[#digests + 1] = redis.sha1hex(payload)
         end
         if #payloads == CHUNK then
             redis.call('LPUSH', rejected, unpack(payloads))
@@ -96,6 +109,24 @@ local function copy_rejects(of)
     end
     if #payloads > 0 then
         redis.call('LPUSH', rejected, unpack(payloads))
+    end
+    return digests
+end
+
+local function note_times(digests)
+    local at = now()
+    for from = 1, #digests, CHUNK do
+        local entries = {}
+        for i = from, math.min(from + CHUNK - 1, #digests) do
+            entries[#entries + 1] = at
+            entries[#entries + 1] = digests[i]
+        end
+        redis.pcall('ZADD', times, unpack(entries))
+    end
+    local old = redis.pcall('ZRANGE', times, 0, -TIMES - 1)
+    for from = 1, #old, CHUNK do
+        redis.pcall('ZREM', times, unpack(old, from,
+            math.min(from + CHUNK - 1, #old)))
     end
 end
 
@@ -133,7 +164,10 @@ local payloads = check(seqs)
 if #seqs == 0 then
     return {0, known}
 end
-copy_rejects(first)
+local digests = copy_rejects(first)
+if #digests > 0 then
+    note_times(digests)
+end
 if keep > 0 then
     keep_all(seqs)
 else

@@ -4,6 +4,7 @@
 --
 -- KEYS   1 the rejected list   2 the ready list   3 the withdrawer's key
 --        4 a key that nobody has   5 the totals of the queue
+--        6 when payloads were rejected, by their SHA-1
 -- ARGV   1 seq of the call, from 1
 --        2 life of the withdrawer's key, seconds
 --        3 'ready', or '' to drop them
@@ -18,11 +19,14 @@
 -- of the first time.  Late from an old connection: -1.  An error means that
 -- nothing was withdrawn.  Allowed at maxmemory: it moves or frees.
 --
+-- The times of those withdrawn go with them, also for equal payloads that stay:
+-- none is better than that of another one.  With the last payload all go.
+--
 -- To be removed by its place a payload is marked first.  LREM comes last,
 -- since it can't be taken back; whoever may not call it is told before
 -- anything has changed.
 
-local rejected, ready, withdrawer, nobody, totals = unpack(KEYS)
+local rejected, ready, withdrawer, nobody, totals, times = unpack(KEYS)
 local seq, life, to, mark = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local older = tonumber(ARGV[5])
 local FIRST = 6
@@ -76,6 +80,21 @@ local function publish(payloads)
     return failure
 end
 
+-- Behind what can't be taken back: no error in it ends the call.
+local function forget_times(payloads)
+    if redis.call('LLEN', rejected) == 0 then
+        redis.pcall('UNLINK', times)
+        return
+    end
+    for from = 1, #payloads, CHUNK do
+        local digests = {}
+        for i = from, math.min(from + CHUNK - 1, #payloads) do
+            digests[#digests + 1] = redis.sha1hex(payloads[i])
+        end
+        redis.pcall('ZREM', times, unpack(digests))
+    end
+end
+
 local function withdraw(places, payloads)
     local failure = set(places, function() return mark end)
     if failure then
@@ -89,6 +108,7 @@ local function withdraw(places, payloads)
     -- From the end that is nearer.
     local near = older * 2 > redis.call('LLEN', rejected) and 1 or -1
     redis.call('LREM', rejected, near * #places, mark)
+    forget_times(payloads)
 end
 
 local last, before = string.match(redis.call('GET', withdrawer) or '0 0',
@@ -100,6 +120,8 @@ if seq ~= last + 1 then
     return -1
 end
 redis.call('LREM', nobody, 0, mark)
+redis.call('ZREM', times, '')
+redis.call('UNLINK', nobody)
 local places, payloads = find()
 redis.call('SET', withdrawer, seq .. ' ' .. #places, 'EX', life)
 local failure = #places > 0 and withdraw(places, payloads)
