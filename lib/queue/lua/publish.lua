@@ -176,13 +176,13 @@ local function live_on(key)
 end
 
 -- What the marks of a group are by each of its keys, or an error.
-local function find(group, ask)
+local function find(group, call)
     local fields, found = {}, {}
     for i = 1, group.n do
         fields[i] = marks[group.at + 3 * i - 2]
     end
     for k, key in ipairs(group.keys) do
-        found[k] = ask('HMGET', key, unpack(fields))
+        found[k] = call('HMGET', key, unpack(fields))
         if found[k].err then
             return nil, found[k]
         end
