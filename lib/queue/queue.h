@@ -51,8 +51,9 @@ enum {
 	QUEUE_NOT_AFTER_S = 60, /* a sending does nothing later than that */
 	/* How long after an upgrade marks are made and found as the release
 	 * before did it, too: its programs run beside the new ones for an hour
-	 * at most, a mark lives for a day and --wait, rounded up. */
-	QUEUE_BOTH_S = 26 * 3600,
+	 * at most, and make marks for --idempotency-window, a day at most,
+	 * --wait, another one, and QUEUE_NOT_AFTER_S.  Rounded up. */
+	QUEUE_BOTH_S = 50 * 3600,
 	QUEUE_LINES_MAX = 1000,     /* lines of one publish */
 	QUEUE_PEEK_MAX = 1000,      /* payloads of one peek */
 	QUEUE_PEEK_BYTES = 1 << 20, /* of them, if two are not more */

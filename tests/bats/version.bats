@@ -83,3 +83,19 @@ state() { rcli --raw eval 'local all = {}
 	wait_for 10 has_ready 2
 	exec 8>&-
 }
+
+# The options are the largest there are: --wait keeps a repeat as long.
+@test "after an upgrade marks of the release before are found as long as they live" {
+	for largest in --idempotency-window=86401 --wait=86401; do
+		run -100 incr-publish -t $largest </dev/null
+	done
+	rcli sadd rmq::queues "$INCR_QUEUE"
+	rcli set "$VERSION" 2
+	echo "t	$(increment 3)" |
+		incr-publish -t --idempotency-window=86400 --wait=86400
+	[ "$(version)" = 3 ]
+	life=$(rcli ttl "${VERSION%version}seen::t")
+	((life > 172800))
+	# Its last program made one an hour later.
+	(($(rcli ttl "${VERSION%version}upgraded") >= life + 3600))
+}
