@@ -103,7 +103,8 @@ struct queue {
 	size_t n_keys;          /* of call, if it is a script */
 	size_t asked;           /* the most that its reply may list or count */
 	uint64_t both_until_ms; /* as the last introduce was told: marks are
-				 * made as a release before made them, too */
+				 * made as a release before made them, too;
+				 * 0 once that is over */
 	struct resp_args args;
 	struct mark_groups groups; /* of the last publish with tags */
 

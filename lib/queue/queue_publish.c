@@ -145,6 +145,9 @@ queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 		0 ||
 	    !queue_call_ascend(reply, INDEXES, -n, n - 1))
 		return QUEUE_LOST;
+	/* The keys of those marks are a fifth of what a line costs Redis. */
+	if ((uint64_t)at_ms > q->both_until_ms)
+		q->both_until_ms = 0;
 	switch (redis_reply_int(redis_reply_at(reply, 0), -1)) {
 	case 0: outcome = QUEUE_GAP; break;
 	case 1: outcome = QUEUE_PUSHED; break;

@@ -99,3 +99,30 @@ state() { rcli --raw eval 'local all = {}
 	# Its last program made one an hour later.
 	(($(rcli ttl "${VERSION%version}upgraded") >= life + 3600))
 }
+
+@test "and no longer: nor does a publisher name them to Redis for ever" {
+	own_redis
+	mkfifo "$DIR/lines"
+	exec 8<>"$DIR/lines"
+	rcli config set slowlog-log-slower-than 0
+	rcli set "$VERSION" 3
+	rcli set "${VERSION%version}upgraded" 1 px 5000
+	background incr-publish -t <"$DIR/lines" 8>&-
+	n=0
+	publish() {
+		echo "$1	$(increment 3)" >&8
+		n=$((n + 1))
+		wait_for 10 has_ready $n
+	}
+	publish a
+	[ "$(rcli exists "${VERSION%version}seen::a")" = 1 ]
+	is_over() { [ "$(rcli exists "${VERSION%version}upgraded")" = 0 ]; }
+	wait_for 20 is_over
+	publish b # and is told the time
+	publish c
+	rcli slowlog get 100 >"$DIR/calls"
+	grep -q 'seen::b$' "$DIR/calls"
+	not grep -q 'seen::c$' "$DIR/calls"
+	[ "$(rcli exists "${VERSION%version}seen::"{b,c})" = 0 ]
+	exec 8>&-
+}
