@@ -2582,7 +2582,7 @@ aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; 
 	size=$(aof)
 	for call in "renew $A '' $A" "renew $A 1 $A" "mark $A" "mark $A 1000" \
 		"take $A 1" "adopt_all $A" "adopt_all $B" "numbers" "holders $B"; do
-		rcli set "${P}emptied" 1
+		rcli set "${P}emptied" 1 ex 86400
 		((size = $(aof)))
 		eval "writes $call" >/dev/null || [[ "$call" == [nh]* ]]
 		[ "$(aof)" = "$size" ] || { echo "$call"; return 1; }
@@ -2595,7 +2595,39 @@ aof() { rcli info persistence | sed -n 's/^aof_current_size:\([0-9]*\).*/\1/p'; 
 	mark $A
 	(($(aof) > size))
 	(($(rcli pttl "$(mark_key $A)") > 86000000 && ttl > 86000000))
+	# So does that ready was empty.
+	for call in "take $A 1" "adopt_all $A"; do
+		rcli set "${P}emptied" 1 px 43000000
+		((size = $(aof)))
+		$call
+		(($(aof) > size))
+		(($(rcli pttl "${P}emptied") > 86000000))
+	done
 }
+
+@test "an idle system: who reads its AOF knows that ready was empty before" {
+	local when since pushed look
+	own_redis --auto-aof-rewrite-percentage 0 --enable-debug-command yes
+	introduce_all
+	register $A
+	for look in "take $A 1" "adopt_all $A"; do
+		# For the first time, then by a clock that was ahead, set back.
+		for was in '' $(($(date +%s%3N) + 3600000)); do
+			rcli del "${P}emptied"
+			[ ! "$was" ] || rcli set "${P}emptied" "$was" ex 86400
+			$look
+			rcli debug loadaof
+			pushed=$(rcli get "${P}emptied")
+			((0 < pushed && pushed <= $(date +%s%3N)))
+		done
+	done
+	[ "$(renew $A 1 $A)" = 2 ]
+	wait_for 5 is_past "$pushed"
+	publish $B 1 a
+	read -r when since < <(times "$(take $A 1)")
+	((since == pushed && since < when))
+}
+is_past() { (($(date +%s%3N) > $1)); }
 
 @test "an idle system: who reads its AOF finds a mark that has run out, no owner" {
 	own_redis --auto-aof-rewrite-percentage 0 --enable-debug-command yes
@@ -2643,6 +2675,10 @@ owner_is_gone() { [ -z "$(owner "$1")" ]; }
 	rcli set "$(owner_key $B)" "$(record $B) end" px $((2 * LIFE))
 	[[ "$(adopt_all $B)" == *" 1 0" ]]
 	[[ "$(owner $B)" == *" end" ]]
+	# A closed one, as renew does.
+	rcli set "${P}consumer::$B::closed" '1 2 1'
+	[[ "$(adopt_all $B)" == *" 0 0" ]]
+	[ "$(renew $B '' $B)" = 0 ]
 }
 
 @test "adopt: a look tells what is ready, and notes that nothing is" {

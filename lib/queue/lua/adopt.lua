@@ -29,9 +29,10 @@
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A look renews an idle adopter that owns itself, and notes an empty ready list,
--- as renew.lua and take.lua do: who is idle makes no other call.  They are one write for the AOF
--- and replicas, or none: Redis writes two as a transaction into both.
+-- A look renews an idle adopter that owns itself and is not closed, and notes an
+-- empty ready list, as renew.lua and take.lua do: who is idle makes no other
+-- call.  They are one write for replicas, none for the AOF: Redis writes two as
+-- a transaction into both.
 --
 -- The first candidate with unacknowledged batches is adopted.  Each before it
 -- that has neither unacknowledged nor kept batches is swept: all its keys are
@@ -90,13 +91,26 @@ end
 local function renew()
     local owner = prefix .. adopter .. '::owner'
     local was = redis.call('GET', owner)
-    if idle ~= '1' or not was or string.sub(was, 1, ID) ~= adopter then
+    if idle ~= '1' or not was or string.sub(was, 1, ID) ~= adopter
+        or redis.call('EXISTS', prefix .. adopter .. '::closed') == 1
+    then
         return 0
     end
     redis.set_repl(redis.REPL_REPLICA)
     redis.call('PEXPIRE', owner, life, 'GT')
     redis.set_repl(redis.REPL_ALL)
     return 1
+end
+
+-- As in take.lua.
+local function note_empty(since)
+    if since <= now and redis.call('PTTL', emptied) > EMPTY_LIFE * 500 then
+        redis.set_repl(redis.REPL_NONE)
+        redis.call('SET', emptied, now, 'KEEPTTL')
+        redis.set_repl(redis.REPL_ALL)
+    else
+        redis.call('SET', emptied, now, 'EX', EMPTY_LIFE)
+    end
 end
 
 local function count_ready()
@@ -106,9 +120,7 @@ local function count_ready()
     end
     local since = waiting == 0 and tonumber(redis.pcall('GET', emptied)) or now
     if waiting == 0 and (since >= now or now - since >= EMPTY_EVERY) then
-        redis.set_repl(redis.REPL_NONE)
-        redis.call('SET', emptied, now, 'EX', EMPTY_LIFE)
-        redis.set_repl(redis.REPL_ALL)
+        note_empty(since)
     end
     return waiting
 end

@@ -30,8 +30,10 @@
 --
 -- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.  What an idle
--- queue notes of that is for this server alone, neither for the AOF nor for
--- replicas: there it was empty earlier, which is true as well.
+-- queue notes of that is for this server alone: in the AOF and on replicas it
+-- was empty earlier, which is true as well.  The first note, one in each half of
+-- a day, and one after the clock was set back, are for them: with none there, or
+-- one that has expired, payloads would look as if they had not waited.
 --
 -- Repeated while the batch is unacknowledged: the same batch, with the time it
 -- was taken for both; the last number is written as it is, so that WAIT behind
@@ -195,6 +197,16 @@ local function check()
     redis.call('HINCRBY', totals, 'published', 0)
 end
 
+-- A key that lives longer than that is in the AOF and on replicas, for as long.
+local function note_empty(time, since)
+    if since <= time and redis.call('PTTL', emptied) > EMPTY_LIFE * 500 then
+        redis.set_repl(redis.REPL_NONE)
+        redis.call('SET', emptied, time, 'KEEPTTL')
+    else
+        redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
+    end
+end
+
 if redis.call('SISMEMBER', consumers, id) == 0 then
     return {'gone'}
 end
@@ -226,8 +238,7 @@ local waiting = redis.call('LLEN', ready)
 if waiting == 0 then
     -- Also if it never was, or by a clock that was set back.
     if since >= time or time - since >= EMPTY_EVERY then
-        redis.set_repl(redis.REPL_NONE)
-        redis.call('SET', emptied, time, 'EX', EMPTY_LIFE)
+        note_empty(time, since)
     end
     return {'empty'}
 end
