@@ -187,7 +187,7 @@ judge_keys() {
 	rcli --raw keys '*' | awk -v own="$own" '
 	index($0, own) == 1 { $0 = substr($0, length(own) + 1) }
 	!/^(publisher|marks|seen|consumer)::/ &&
-	!/^(consumers|database|version|emptied|replicas|shards|totals|upgraded|rmq::queues|chaos::pushed)$/ &&
+	!/^(consumers|database|version|emptied|replicas|shards|rejected::times|totals|upgraded|rmq::queues|chaos::pushed)$/ &&
 	!/^rmq::queue::\[chaos\]::rejected$/ {
 		print "chaos: key left: " $0
 		bad = 1
