@@ -504,5 +504,5 @@ lines() { sql 'select coalesce(sum(lines), 0) from incr_ledger'; }
 	wait_for 10 gone_without
 	[ "$(sql "select count(*) from incr_ledger where seq = 0
 		and committed_at < now() - interval '39 days' and lines = 15100")" = 1 ]
-	run -0 incr-audit
+	incr-audit >"$DIR/audit" || { cat "$DIR/audit"; false; }
 }
