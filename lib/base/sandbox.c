@@ -213,18 +213,23 @@ drop_capabilities(unsigned needs)
 {
 	struct __user_cap_header_struct head = {
 	    .version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3],
+	    were[_LINUX_CAPABILITY_U32S_3];
 	uint32_t kept = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
 
 	if ((needs & SANDBOX_SIGNAL) != 0)
 		kept |= 1U << CAP_KILL;
 	if (syscall(SYS_capget, &head, sets) < 0)
 		return -1;
+	memcpy(were, sets, sizeof were);
 	sets[0].effective &= kept;
 	sets[0].permitted &= kept;
 	sets[0].inheritable = 0;
 	memset(&sets[1], 0, sizeof sets[1]);
-	return (int)syscall(SYS_capset, &head, sets);
+	/* A filter of systemd's may refuse the call to who has none anyway. */
+	return memcmp(were, sets, sizeof were) == 0
+		   ? 0
+		   : (int)syscall(SYS_capset, &head, sets);
 }
 
 /* -- landlock ------------------------------------------------------------ */

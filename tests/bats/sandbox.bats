@@ -405,4 +405,7 @@ build_lacking() {
 		95 Operation not supported
 		1 Operation not permitted
 	END
+	# As under the units, who has no capability needs no capset.
+	run -0 setpriv --bounding-set -all ./lacking 1 incr-validate -V
+	[[ "$output" != *capset* ]]
 }
