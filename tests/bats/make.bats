@@ -64,6 +64,7 @@ listing() { (cd "$1" && find . | LC_ALL=C sort); }
 			incr-up incr-drain incr-validate
 	done
 	for file in bin/incr-up bin/incr-validate share/incr/Caddyfile \
+		share/incr/nginx.conf share/incr/run-nginx \
 		share/incr/openapi.yaml share/incr/clients.md \
 		share/incr/schema.sql share/man/man1/incr-up.1 \
 		share/incr/prometheus/prometheus.yml \
@@ -208,9 +209,9 @@ machine() {
 	run -0 "$ROOT/etc/deps" run
 	[ "$output" = 'deps: installing: caddy' ]
 	run -0 "$ROOT/etc/deps" test
-	[ "$output" = 'deps: installing: bats hey groff' ]
+	[ "$output" = 'deps: installing: bats hey groff nginx-light' ]
 	run -0 "$ROOT/etc/deps" long
-	[ "$output" = 'deps: installing: nginx-light uuid-dev' ]
+	[ "$output" = 'deps: installing: uuid-dev' ]
 	run -100 "$ROOT/etc/deps" tests
 	[ "$output" = 'deps: unknown kind of packages: tests' ]
 	make -n -C "$ROOT" run | grep -qx 'etc/deps run'

@@ -69,7 +69,7 @@ end_leftovers() {
 		pid=${environ//[!0-9]/}
 		name=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
 		case $name in
-		incr-* | pgbouncer | redis-server | redis-sentinel | postgres | caddy | haproxy | perl | hey) ;;
+		incr-* | pgbouncer | redis-server | redis-sentinel | postgres | caddy | nginx | haproxy | perl | hey) ;;
 		*) continue ;;
 		esac
 		found=1
