@@ -105,6 +105,7 @@ stand_ins() {
 	#!/bin/sh
 	case " $* " in
 	*' is-active '*) case " $ACTIVE " in *" ${3} "*) ;; *) exit 3 ;; esac ;;
+	*' show -P CanReload '*) echo "${RELOADS:-yes}" ;;
 	*' list-units '*)
 		for last; do :; done
 		printf '%s loaded failed\n' $FAILED | grep "^${last%%[@.]*}[@.]" || :
@@ -134,6 +135,16 @@ stand_ins() {
 	: >asked
 	ACTIVE='incr-ingests.target' sh -e postinst configure 0.1.0
 	[ "$(grep '^restart' asked)" = 'restart incr-ingest@2.service' ]
+	# The front reads its file again; one of a release before could not.
+	for unit in incr-caddy.service incr-nginx.service; do
+		: >asked
+		ACTIVE=$unit sh -e postinst configure 0.1.0
+		[ "$(grep '^reload' asked)" = "reload $unit" ]
+		: >asked
+		ACTIVE=$unit RELOADS=no run -0 sh -e postinst configure 0.1.0
+		not grep '^reload' asked
+		[[ "$output" == "incr: $unit goes on with the former "*' until it is restarted' ]]
+	done
 }
 
 @test "removed, all is stopped; purged are links and files of incr alone" {

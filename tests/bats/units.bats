@@ -51,6 +51,7 @@ exposed() {
 
 @test "their services may do little: exposure 1.1 of 10, Caddy's 1.3" {
 	exposed incr-caddy.service 13
+	exposed incr-nginx.service 13
 	exposed incr-ingest@.service 11
 	exposed incr-drain@.service 11
 	exposed incr-rest.service 11
@@ -131,11 +132,11 @@ user() { setting "$1" User; }
 			"$(tr ' ' '\n' <<<"$down" | sort -n | xargs)" ]
 	done
 	for unit in incr-ingest@.service incr-drain@.service incr-caddy.service \
-		incr-metrics.service; do
+		incr-nginx.service incr-metrics.service; do
 		[ "$(setting $unit Restart)" = always ]
 		[ "$(setting $unit StartLimitIntervalSec)" = 0 ]
 		# What ends in order is not killed before it has: twice --grace.
-		[[ "$unit" = incr-@(caddy|metrics).service ]] ||
+		[[ "$unit" = incr-@(caddy|nginx|metrics).service ]] ||
 			[ "$(setting $unit TimeoutStopSec)" -gt 20 ]
 	done
 }
@@ -406,6 +407,45 @@ answers() { [ "$(http_status "http://127.0.0.1:$1/")" = 503 ]; }
 	PATH=$PWD/bin:$PATH INCR_SITE=http://:$port INCR_OPEN=yes \
 		INCR_BIND=127.0.0.1 run -100 front
 	[ "$output" = "run-caddy: 127.0.0.1:$port: in use by caddy.service; run: systemctl disable --now caddy.service" ]
+}
+
+@test "nginx's unit is Caddy's but for nginx, and does not run beside it" {
+	local other first command reload
+	limits() { sed -n '/^LimitNOFILE/,$p' "$UNITS/$1" | grep -v '^#'; }
+	diff <(limits incr-caddy.service) <(limits incr-nginx.service)
+	for other in User Group EnvironmentFile RuntimeDirectoryMode PartOf \
+		RestartPreventExitStatus TimeoutStopSec; do
+		[ "$(setting incr-nginx.service $other)" = "$(setting incr-caddy.service $other)" ]
+	done
+	[ "$(setting incr-nginx.service Conflicts)" = incr-caddy.service ]
+	for other in INCR_UPSTREAMS INCR_PAGE_BIND; do
+		[ "$(setting incr-nginx.service Environment | grep "$other")" = \
+			"$(setting incr-caddy.service Environment | grep "$other")" ]
+	done
+	[ "$(setting incr-nginx.service Environment | grep NGINX)" = \
+		"INCR_NGINX_DIR=/run/$(setting incr-nginx.service RuntimeDirectory)" ]
+	# In order, and only the first process is told.
+	[ "$(setting incr-nginx.service KillSignal)" = SIGQUIT ]
+	[ "$(setting incr-nginx.service KillMode)" = mixed ]
+	command=$(setting incr-nginx.service ExecStart)
+	reload=$(setting incr-nginx.service ExecReload)
+	INCR_SITE=example.org run -100 $command
+	[ "$output" = 'INCR_SITE: serves everybody; needs INCR_TOKENS or INCR_OPEN=yes' ]
+	first=$(free_port)
+	other=$(free_port)
+	export INCR_NGINX_DIR=$PWD/nginx INCR_BIND=127.0.0.1 INCR_OPEN=yes
+	export INCR_UPSTREAMS=unix/$sockets/none INCR_SITE
+	site "$first"
+	# shellcheck disable=SC2086 # its words
+	background setsid $command 2>err
+	main=$!
+	wait_for 10 answers "$first"
+	site "$first" "$other"
+	$reload
+	answers "$first"
+	answers "$other"
+	kill -"$(setting incr-nginx.service KillSignal)" "$main"
+	wait_for 20 session_gone "$main"
 }
 
 # listens PID: sets $port to where it does
