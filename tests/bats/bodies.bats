@@ -153,6 +153,15 @@ sends='
 	done
 }
 
+# nginx_front: nginx before the server; its port is $nginx.
+nginx_front() {
+	nginx=$(free_port)
+	INCR_UPSTREAMS=unix/$SOCK INCR_SITE=http://:$nginx TMPDIR=$DIR \
+		background setsid "$ROOT/etc/run-nginx" "$ROOT/etc/nginx.conf" \
+		>"$DIR/nginx.log" 2>&1
+	wait_for 10 curl -fs "http://127.0.0.1:$nginx/health/ready"
+}
+
 # caddy_front: Caddy before the server; its port is $caddy.
 caddy_front() {
 	caddy=$(free_port)
@@ -210,13 +219,14 @@ for i in range(int(n)):
         print(repr(e))
 '
 
-@test "clients that a limit cuts off get their answer, past and through Caddy" {
+@test "clients that a limit cuts off get their answer, past and through fronts" {
 	ring judge
 	caddy_front
+	nginx_front
 	increments 1 25000 >"$DIR/lines"
 	head -c 1500000 /dev/zero >"$DIR/long"
 	local port chunked
-	for port in "$PORT" "$caddy"; do
+	for port in "$PORT" "$caddy" "$nginx"; do
 		for chunked in 0 1; do
 			perl -e "$tiny" "http://127.0.0.1:$port/increments" \
 				"$DIR/lines" $chunked 8
@@ -231,28 +241,32 @@ for i in range(int(n)):
 	sort "$DIR/statuses" | uniq -c >"$DIR/sums"
 	cat "$DIR/sums"
 	# With a length it is 413 before a line is taken, else 207.
-	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '32207 32404 64413' ]
+	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '48207 48404 96413' ]
 }
 
-@test "so do those that send far too much through Caddy, up to 16 MiB" {
+@test "so do those that send far too much through fronts, up to 16 MiB" {
 	ring judge
 	caddy_front
-	local size chunked
+	nginx_front
+	local port size chunked
 	increments 1 300000 >"$DIR/all"
 	for size in 2500000 16000000; do
 		head -c "$size" "$DIR/all" >"$DIR/long"
 		for chunked in 0 1; do
-			perl -e "$tiny" "http://127.0.0.1:$caddy/increments" \
-				"$DIR/long" $chunked 3
-			/usr/bin/python3 -c "$requests" \
-				"http://127.0.0.1:$caddy/increments" "$DIR/long" $chunked 3
-			/usr/bin/python3 -c "$urllib" \
-				"http://127.0.0.1:$caddy/increments" "$DIR/long" $chunked 3
+			for port in "$caddy" "$nginx"; do
+				perl -e "$tiny" "http://127.0.0.1:$port/increments" \
+					"$DIR/long" $chunked 3
+				for client in "$requests" "$urllib"; do
+					/usr/bin/python3 -c "$client" \
+						"http://127.0.0.1:$port/increments" \
+						"$DIR/long" $chunked 3
+				done
+			done
 		done
 	done >"$DIR/statuses"
 	sort "$DIR/statuses" | uniq -c >"$DIR/sums"
 	cat "$DIR/sums"
-	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '18207 18413' ]
+	[ "$(awk '{ print $1 $2 }' "$DIR/sums" | paste -sd ' ')" = '36207 36413' ]
 }
 
 # -- browsers ---------------------------------------------------------------------
