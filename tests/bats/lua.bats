@@ -2554,6 +2554,7 @@ writes() {
 	[ "$(publish $A 1 a b)" = 2 ]
 	publish $B 1 x
 	tagged $B 2 t a
+	rcli persist "$(SHELF)" # no mark has to be renewed
 	export HIGH=1
 	writes tagged $C 1 t a u b
 	unset HIGH

@@ -201,14 +201,14 @@ local function mark_in(found, i, first)
     end
 end
 
--- Calls act(index, from 0, of the line; a name of its tag; its mark; whether
--- the tag is marked with it, nil if it is not marked) for each line of a group.
--- A mark that is found lives on.
+-- Calls act(index, from 0, of the line; whether its tag is marked with it, nil
+-- if it is not marked) for each line of a group.  A mark that is found lives
+-- on.
 local function look(group, act)
     local found = find(group, redis.call)
     for i = 1, group.n do
-        local place = group.at + 3 * i - 3
-        local number, field, mark = unpack(marks, place, place + 2)
+        local number, mark = marks[group.at + 3 * i - 3],
+            marks[group.at + 3 * i - 1]
         local was, k = mark_in(found, i, 1)
         local seen = both and KEYS[group.seen + i - 1]
         local before, same = seen and redis.call('GET', seen), nil
@@ -223,51 +223,52 @@ local function look(group, act)
         if same and seen then
             live_on(seen)
         end
-        act(number - 1, group.keys[1] .. field, mark, same)
+        act(number - 1, same)
     end
 end
 
-local function ascend(a, b)
-    return a < b
-end
-
--- The reply to lines of which none is pushed: only lines that were marked
--- before have an outcome.
-local function turn_away()
-    local indexes = {}
+-- Looks for all marks: the indexes of the lines that were pushed before, each
+-- as -1 - index, those of the lines that are refused, both ascending, and
+-- whether there are others, which would have to be pushed.
+local function look_all()
+    local known, refused, fresh = {}, {}, #input > #marks / 3
     each_group(function(group)
-        look(group, function(index, _, _, same)
-            if same ~= nil then
-                indexes[#indexes + 1] = same and -1 - index or index
+        look(group, function(index, same)
+            if same then
+                known[#known + 1] = -1 - index
+            elseif same == false then
+                refused[#refused + 1] = index
+            else
+                fresh = true
             end
         end)
     end)
-    table.sort(indexes, ascend)
-    if (indexes[1] or 0) < 0 then
+    table.sort(known)
+    table.sort(refused)
+    return known, refused, fresh
+end
+
+-- The reply while nothing may be pushed: only lines that were marked before
+-- have an outcome.  At the high-water mark a batch of only those uses its
+-- number.
+local function turn_away()
+    local known, refused, fresh = look_all()
+    if reason == 3 and not fresh then
+        return push({}, {1, now, total, unpack(refused)})
+    end
+    if known[1] then
         redis.call('PEXPIRE', publisher, life * 1000)
     end
-    return {reason, now, total, unpack(indexes)}
+    local reply = {reason, now, total, unpack(known)}
+    for _, index in ipairs(refused) do
+        reply[#reply + 1] = index
+    end
+    return reply
 end
 
--- How many lines are not marked, and the reply if none has to be pushed.
-local function count_fresh()
-    local fresh, tagged, new, indexes = 0, #marks / 3, {}, {}
-    each_group(function(group)
-        look(group, function(index, tag, mark, same)
-            if same == nil and not new[tag] then
-                fresh, new[tag] = fresh + 1, mark
-            elseif same == false or (same == nil and new[tag] ~= mark) then
-                indexes[#indexes + 1] = index
-            end
-        end)
-    end)
-    table.sort(indexes, ascend)
-    return #input - tagged + fresh, {1, now, total, unpack(indexes)}
-end
-
--- Which shelf is filled, and what is to be noted of that, if anything.  Its time
--- is over once all that the other one was given is over, by the longest life
--- that there was.
+-- Which shelf is filled, and what is to be noted of that, if anything.  Its
+-- time is over once all that the other one was given is over, by the longest
+-- life that there was.
 local function shelf()
     local was = call('GET', turn)
     if type(was) == 'table' then
@@ -413,13 +414,7 @@ local function mark_and_push()
     return result
 end
 
-if not reason then
-    return mark_and_push()
+if reason then
+    return turn_away()
 end
-if reason == 3 then
-    local fresh, answer = count_fresh()
-    if fresh == 0 then
-        return push({}, answer)
-    end
-end
-return turn_away()
+return mark_and_push()
