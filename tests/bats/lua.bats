@@ -990,15 +990,18 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	(($(rcli get "${P}emptied") < now + 3600000))
 }
 
-@test "take: an empty ready list is noted four times a second at most" {
-	local n=0 noted before
+@test "take, adopt: an empty ready list is noted four times a second at most" {
+	local call n noted before
 	register $A
-	before=${EPOCHREALTIME/./}
-	noted=$(while ((++n <= 50)); do
-		take $A 1 >/dev/null
-		rcli get "${P}emptied"
-	done | sort -u | wc -l)
-	((1 <= noted && noted <= 1 + (${EPOCHREALTIME/./} - before) / 250000))
+	for call in "take $A 1" "adopt_all $A"; do
+		n=0
+		before=${EPOCHREALTIME/./}
+		noted=$(while ((++n <= 50)); do
+			$call >/dev/null
+			rcli get "${P}emptied"
+		done | sort -u | wc -l)
+		((1 <= noted && noted <= 1 + (${EPOCHREALTIME/./} - before) / 250000))
+	done
 }
 
 @test "take: late, after the batch was acknowledged, it takes nothing" {
