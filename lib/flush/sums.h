@@ -1,6 +1,6 @@
 /*
  * incr-flush --sums: what keys have after a COMMIT, as lines on standard
- *output,
+ * output,
  *
  *	{"key":"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11","value":55}
  *

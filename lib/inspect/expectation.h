@@ -44,8 +44,8 @@ enum expectation_line {
  *	UUID N [...]					incr-db show, -p
  *
  * with N from 0, U128_DIGITS digits at most, and blanks or bars between the
- *columns of the last; the heading of incr-db show is taken as lines 1 and 2.
- *The values of a key are added up.
+ * columns of the last; the heading of incr-db show is taken as lines 1 and 2.
+ * The values of a key are added up.
  */
 enum expectation_line expectation_add_line(
     struct expectation *e, uint64_t number, const char *line, size_t len);

@@ -2,7 +2,7 @@
  * A connection to Postgres: it connects by itself, carries one statement at
  * a time, and connects again with back-off when it is lost.  It never blocks,
  * prints nothing, and knows no table.  postgres.c, pg_connect.c and pg_answer.c
- *alone include libpq.  A program's loop:
+ * alone include libpq.  A program's loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
  *	... io_poll ...

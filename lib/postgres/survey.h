@@ -23,10 +23,14 @@ int survey_call(struct postgres *pg);
  *	standbys NUMBER
  *	connections NUMBER MOST
  *	wire tls|plain|local
- *	table TABLE r|p... p|u|t		pg_class: relkind,
- *relpersistence grant TABLE PRIVILEGE yes|no column TABLE NAME TYPE
- *null|free|must	must: not null, no default unique TABLE
- *by its key trigger|policy TABLE NAME
+ *	table TABLE r|p... p|u|t	relkind, relpersistence of pg_class
+ *	grant TABLE PRIVILEGE yes|no
+ *	column TABLE NAME TYPE null|free|must
+ *	unique TABLE
+ *	trigger|policy TABLE NAME
+ *
+ * A column that must be given is not null and has no default; a table is unique
+ * by its key alone.
  *
  * Borrowed until the next call; not a text with a NUL.
  */

@@ -7,8 +7,8 @@
  * Then comes the process of that one: the machine it runs on, its number
  * there, and field 22 of its /proc/PID/stat, because numbers are used again.
  * BOOT is the kernel's boot id and the inodes of the PID and the time
- *namespace, with dashes between: containers share the kernel, not the numbers,
- *and a start is counted from the boot that a time namespace sees.
+ * namespace, with dashes between: containers share the kernel, not the numbers,
+ * and a start is counted from the boot that a time namespace sees.
  */
 #ifndef INCR_OWNER_H
 #define INCR_OWNER_H

@@ -3,8 +3,8 @@
  *
  * A tag of the form BASE.N, 24 characters of base64url and a number without
  * leading zeros (serve/idempotency.h), is line N of a request or file.  Lines 2
- * and up have their marks in blocks of 128, a hash each, by N / 128 and N %
- *128:
+ * and up have their marks in blocks of 128, a hash each, whose number is
+ * N / 128; the field is N % 128:
  *
  *	jw2fbGmyVUwYB7wLnfTMC_aE.300
  *		field 44 of marks::jw2fbGmyVUwYB7wLnfTMC_aE.2
@@ -12,7 +12,7 @@
  * Line 1, which is most often the only one, is a single: its field is the 18
  * bytes that BASE is the text of, in one of 128 pairs of hashes, the shelves
  * marks::1.XX and marks::2.XX.  Any other tag is a single, too, with 18 bytes
- *of its SHA-256, in 128 other pairs: so none has the mark of a BASE.N.
+ * of its SHA-256, in 128 other pairs: so none has the mark of a BASE.N.
  *
  * The same in every release that shares a queue: whoever looks for a mark
  * elsewhere counts its line twice.

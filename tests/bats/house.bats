@@ -54,6 +54,12 @@ listed() {
 	run ! grep -rn '(layer' lib src
 }
 
+# clang-format tears a comment line that is too long, and leaves no space.
+@test "no comment of C is torn, no line of Lua longer than 80 columns" {
+	run -1 grep -rnP --include='*.[ch]' '^\t* \*(?!const )[^ \t/]' lib src tests
+	run -1 grep -nE '.{81,}' lib/queue/lua/*.lua
+}
+
 # named FILE: "path function..." of each item of a list in FILE
 named() {
 	awk '/^  / { item = item $0; next }

@@ -11,7 +11,7 @@
  * two looks at most: what is said is no less than the truth.  Increment
  * number N has the key PID-0000-4000-8000-N; one without a 202 is not looked
  * for.  ADDR is a port of localhost or a socket's path.  FILE may change: it is
- *read at each connection.
+ * read at each connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -23,14 +23,14 @@
 --          id, owner record, mark ...
 --        6 how many consumers own themselves and have a flush mark, -1:
 --          no more was done, for the adopter's own mark is missing; 1 if there
---          ever was a mark of the adopter, else 0; 1 if the adopter was renewed,
---          else 0; payloads ready, -1: not known
+--          ever was a mark of the adopter, else 0; 1 if the adopter was
+--          renewed, else 0; payloads ready, -1: not known
 --
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
--- A look renews an idle adopter that owns itself and is not closed, and notes an
--- empty ready list, as renew.lua and take.lua do: who is idle makes no other
+-- A look renews an idle adopter that owns itself and is not closed, and notes
+-- an empty ready list, as renew.lua and take.lua do: who is idle makes no other
 -- call.  They are one write for replicas, none for the AOF: Redis writes two as
 -- a transaction into both.
 --

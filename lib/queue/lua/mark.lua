@@ -13,9 +13,9 @@
 -- out can be told from one that never was. Late, a mark counts for one life
 -- more.
 --
--- The first one, and one in each half of a day, are for the AOF; in between marks
--- go to replicas alone, and the key lives as long as the AOF says. Read back, a
--- mark has run out, and the key tells that there was one.
+-- The first one, and one in each half of a day, are for the AOF; in between
+-- marks go to replicas alone, and the key lives as long as the AOF says. Read
+-- back, a mark has run out, and the key tells that there was one.
 
 local consumers, flush, last = unpack(KEYS)
 local id, record, life = unpack(ARGV)

@@ -38,7 +38,8 @@ local function renew(id)
     local was = redis.call('GET', owner)
     if was and string.sub(was, 1, #speaker) ~= speaker
         or not was and id ~= speaker
-        or id == speaker and redis.call('EXISTS', prefix .. id .. '::closed') == 1
+        or id == speaker
+            and redis.call('EXISTS', prefix .. id .. '::closed') == 1
     then
         return 0
     end

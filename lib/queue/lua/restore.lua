@@ -17,8 +17,8 @@
 --        7 its last acknowledged number and how often it was closed, as
 --        numbers.lua told the caller before the row was read; both '': any
 --        8 the second of these
--- Reply  numbers of batches: moved; the oldest one unacknowledged above the row,
---        0 without; how many are lost, which neither is unacknowledged nor
+-- Reply  numbers of batches: moved; the oldest one unacknowledged above the
+--        row, 0 without; how many are lost, which neither is unacknowledged nor
 --        was told before; by how many its last acknowledged one was higher
 --        Or 'changed': the consumer is not what the caller takes it for, and
 --        nothing was done.
@@ -147,7 +147,8 @@ for _, seq in ipairs(seqs) do
 end
 local was = redis.call('GET', owner)
 local let_go = speaker ~= NOBODY and was
-    and string.sub(was, 1, #speaker) == speaker and oldest > 0 and oldest <= known
+    and string.sub(was, 1, #speaker) == speaker
+    and oldest > 0 and oldest <= known
 local leave = moved > 0 or last > row or let_go
 if leave or lost > 0 then
     times = times + 1

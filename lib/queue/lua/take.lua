@@ -31,9 +31,10 @@
 -- Payloads have no time of their own, whoever published them: what is ready
 -- was published after the list was last empty, if that is known.  What an idle
 -- queue notes of that is for this server alone: in the AOF and on replicas it
--- was empty earlier, which is true as well.  The first note, one in each half of
--- a day, and one after the clock was set back, are for them: with none there, or
--- one that has expired, payloads would look as if they had not waited.
+-- was empty earlier, which is true as well.  The first note, one in each half
+-- of a day, and one after the clock was set back, are for them: with none
+-- there, or one that has expired, payloads would look as if they had not
+-- waited.
 --
 -- Repeated while the batch is unacknowledged: the same batch, with the time it
 -- was taken for both; the last number is written as it is, so that WAIT behind
@@ -146,8 +147,9 @@ local function fits(list)
     return redis.call('MEMORY', 'USAGE', list, 'SAMPLES', 0) <= max_bytes
 end
 
--- Copying at once is bounded by what every hundredth payload tells: one that is
--- large, or too many bytes, and it is not tried.
+-- Is it worth trying to copy at once?  Not if one of every hundred payloads is
+-- large, or if all have too many bytes by those.  That bounds nothing: payloads
+-- in between may have any size, and fits() tells only once they are copied.
 local function look_small()
     local bytes = 0
     for i = 1, max, SAMPLE_EVERY do

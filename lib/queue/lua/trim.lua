@@ -15,8 +15,8 @@
 --
 -- A member of the set of the queue is "CONSUMER SEQ DATABASE BYTES MESSAGES",
 -- its score the time until which the batch is kept.  Their sizes are "BYTES
--- MESSAGES SHORT", SHORT the latest such time of a batch that gave way.  A batch
--- that an older release keeps is not in the set: its time alone ends it.
+-- MESSAGES SHORT", SHORT the latest such time of a batch that gave way.  A
+-- batch that an older release keeps is not in the set: its time alone ends it.
 --
 -- A consumer whose batches gave way keeps "0 -" until their time is over.  So
 -- it is not swept, and restore.lua can tell what is lost.
