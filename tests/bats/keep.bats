@@ -239,6 +239,28 @@ catches() { # SIGNAL
 	gone "$(cat neighbour)"
 }
 
+@test "a command that has ended is not there, also while nobody has waited for it" {
+	background perl -e '
+		my $pid = fork // die;
+		exit if !$pid;
+		open my $f, "<", "/proc/sys/kernel/random/boot_id" or die;
+		my $boot = <$f>;
+		my $stat;
+		do {
+			open my $s, "<", "/proc/$pid/stat" or die;
+			$stat = <$s>;
+		} until $stat =~ /\) Z /;
+		my $began = (split " ", $stat =~ s/.*\) //r)[19];
+		open my $to, ">", "part.tmp" or die;
+		print $to "$pid $began $boot";
+		close $to;
+		rename "part.tmp", "part.pid" or die;
+		sleep 60'
+	wait_for 5 test -e part.pid
+	run -0 timeout 5 incr-keep -e -p part.pid x
+	[ ! -e part.pid ]
+}
+
 @test "a command that ignores the signal is killed, and the status is 111" {
 	sed 's/^leave_limit=.*/leave_limit=1/' "$(command -v incr-keep)" >incr-keep
 	plan 'trap "" TERM; while :; do sleep 0.02; done'
