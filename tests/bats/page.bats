@@ -91,6 +91,17 @@ figures() {
 		check('a minute later', f.statementMean(), NaN);"
 }
 
+@test "shards stand behind their queue, in the order of their numbers" {
+	figures "
+		const names = () => [...f.queues.keys()].join(' ');
+		read(0, ...[10, 2, 0, 1].map(i => \`incr_queue_ready{queue=\"q.\${i}\"} 1\`),
+			'incr_queue_ready{queue=\"q\"} 0', 'incr_queue_ready{queue=\"a\"} 0');
+		check('order', names(), 'a q q.0 q.1 q.2 q.10');
+		check('ready', f.sum('ready'), 4);
+		read(2, 'incr_queue_ready{queue=\"q.1\"} 0', 'incr_queue_ready{queue=\"q.0\"} 0');
+		check('the next reading', names(), 'q.0 q.1');"
+}
+
 @test "a text of others: labels are data, lines that are none are left out" {
 	figures '
 		const text = "incr_queue_ready{queue=\"<b>\\\"\\\\\\n}\",program=\"p\"} 1\n" +

@@ -126,6 +126,7 @@ export class Timeline {
 	}
 }
 
+const byName = new Intl.Collator('en', {numeric: true}).compare;
 const highest = (a, b) => a > b || Number.isNaN(b) ? a : b;
 
 /* What a map has at a key, made if it is not there. */
@@ -162,13 +163,13 @@ export class Figures {
 		for (const p of this.processes.values())
 			Object.assign(p, {known: true, seen: false, runs: false, is: {}});
 		/* A process tells of its start behind its counters, perhaps. */
-		for (const s of all)
-			this.readGauge(s);
+		all.forEach(s => this.readGauge(s));
 		this.series = new Map();
 		for (const s of all)
 			this.readCounter(s, before.get(s.series));
-		for (const t of this.totals())
-			t.line.grow(now, t.grown);
+		this.totals().forEach(t => t.line.grow(now, t.grown));
+		/* Q, and its shards Q.2, Q.10. */
+		this.queues = new Map([...this.queues].sort(([a], [b]) => byName(a, b)));
 		for (const [name, value] of [['ready', this.sum('ready')], ['oldest',
 			this.oldest()], ['staleness', this.flush.staleness]])
 			if (!Number.isNaN(value))

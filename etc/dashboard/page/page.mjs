@@ -103,10 +103,12 @@ function plot(id, write, lines, promise) {
 
 function warnings(f) {
 	const ready = f.sum('ready'), back = f.counters.stepsBack.total, all = [];
+	const late = [...f.queues.values()].filter(q => q.oldest > PROMISE_S);
 	if (ready > 0 && f.running('incr-flush') === 0)
 		all.push('No incr-flush runs: nothing is counted.');
 	if (f.oldest() > PROMISE_S || f.flush.staleness > PROMISE_S)
-		all.push('Increments wait for more than ten seconds.');
+		all.push('Increments wait for more than ten seconds' + (late[0] &&
+			f.queues.size > 1 ? `: ${late.map(q => q.name).join(', ')}.` : '.'));
 	for (const g of f.groups.values())
 		if (g.missing > 0)
 			all.push(`${g.program} on ${g.host}: ${g.missing} of ${g.most} gone.`);
