@@ -286,14 +286,43 @@ servers_are() { [ "$(servers | wc -l)" -eq "$1" ]; }
 	[[ "$output" == *"incr-consume: "*noeviction* ]]
 }
 
-@test "a program that is not there ends the wiring with 100" {
+# slow_shell: one that closes 7 or 8, where there is a child, goes on once a
+# child has ended: LD_PRELOAD=./slow.so
+slow_shell() {
+	cat >slow.c <<-'END'
+		#define _GNU_SOURCE
+		#include <errno.h>
+		#include <string.h>
+		#include <sys/syscall.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		int close(int fd)
+		{
+			siginfo_t info;
+			if ((fd == 7 || fd == 8) &&
+			    strcmp(program_invocation_short_name, "sh") == 0)
+				waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
+			return (int)syscall(SYS_close, fd);
+		}
+	END
+	"${CC:-cc}" -shared -fPIC -o slow.so slow.c
+}
+
+@test "a program that is not there ends the wiring with 100, however early" {
 	mkdir bin
-	ln -s "$(command -v incr-serve)" "$(command -v incr-validate)" \
-		"$(command -v incr-ingest)" bin/
-	printf '#!/bin/sh\n[ "$*" = "${*%%--help}" ] || exit 0\nexit 126\n' \
-		>bin/incr-publish
-	chmod +x bin/incr-publish
-	run -100 bin/incr-ingest -l "$socket"
+	for program in incr-{serve,validate,flush,ingest,drain}; do
+		ln -s "$(command -v "$program")" bin/
+	done
+	for program in incr-publish incr-consume; do
+		printf '#!/bin/sh\n[ "$*" = "${*%%--help}" ] || exit 0\nexit 126\n' \
+			>"bin/$program"
+		chmod +x "bin/$program"
+	done
+	slow_shell
+	for preload in '' "$PWD/slow.so"; do
+		LD_PRELOAD=$preload run -100 bin/incr-ingest -l "$socket"
+		LD_PRELOAD=$preload run -100 bin/incr-drain
+	done
 }
 
 @test "a wiring that is ended while it starts says nothing" {
