@@ -161,7 +161,7 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 	wait_for 8 busy
 	# It is no matter of requests in hand: those have their answers.
 	[ "$(post)" = 202 ]
-	while read -r pid; do
+	while read -r pid _; do
 		[ "$pid" = "$SERVE" ] || [ "$pid" = "$VERDICTS" ] ||
 			kill "$pid" 2>/dev/null || :
 	done <"$BATS_TEST_TMPDIR/pids"

@@ -52,6 +52,16 @@ ends() {
 	run -111 "$GUARD" ./none
 }
 
+@test "who has the number of a process of a test by now is not ended with it" {
+	./idle 1000 3>&- &
+	echo "$! $(($(started $!) - 1))" >pids
+	end_background
+	not gone $!
+	echo "$! $(started $!)" >pids
+	end_background
+	wait_for 10 gone $!
+}
+
 @test "what is left when the command ends, ends" {
 	"$GUARD" ./starts true
 	idle 0

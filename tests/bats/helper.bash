@@ -50,17 +50,21 @@ sanitized() {
 # With setsid in front, all that it starts is ended, too.
 background() {
 	"$@" <&0 3>&- & # <&0: else its input would be /dev/null
-	echo $! >>"$BATS_TEST_TMPDIR/pids"
+	remember $!
 }
 
 # remember PID: end it with the test, too.
 remember() {
-	echo "$1" >>"$BATS_TEST_TMPDIR/pids"
+	echo "$1 $(started "$1")" >>"$BATS_TEST_TMPDIR/pids"
 }
 
+# end_background: a process that has another start than was noted is one of
+# somebody else, who has the number now, and so is its group.
 end_background() {
-	local pid
-	[ ! -f "$BATS_TEST_TMPDIR/pids" ] || while read -r pid; do
+	local pid start now
+	[ ! -f "$BATS_TEST_TMPDIR/pids" ] || while IFS=' ' read -r pid start; do
+		now=$(started "$pid")
+		[ -z "$now" ] || [ "$now" = "$start" ] || continue
 		kill -CONT "$pid" 2>/dev/null || :
 		kill -9 "$pid" 2>/dev/null || :
 		kill -9 -- "-$pid" 2>/dev/null || :
@@ -153,7 +157,13 @@ take_ports() (
 	return 1
 )
 # started PID: by which it is told apart from others that have its number
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+started() {
+	local stat IFS=' '
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+	# shellcheck disable=SC2086 # words
+	set -- ${stat##*) }
+	echo "${20}"
+}
 
 # checkpoint CONSUMER SEQ LINES [ADOPTED [MORE]]: a line of incr-consume;
 # MORE are members, each with a comma before it.
