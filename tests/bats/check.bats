@@ -351,21 +351,22 @@ silent='umask 0; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 9);
 }
 
 @test "incr-serve: addresses, sockets, tokens, descriptors, shared rates" {
-	local port
+	local port listener
 	port=$(free_port)
 	fine incr-serve -l "127.0.0.1:$port" -l ./serve.sock --metrics "[::1]:0"
 	grep -qx "ok: 127.0.0.1:$port: can be listened on" <<<"$output"
 	grep -qx 'ok: ./serve.sock: can be listened on' <<<"$output"
 	[ ! -e serve.sock ]
-	background incr-listen "127.0.0.1:$port" -- sleep 60
-	background incr-listen ./serve.sock -- sleep 60
+	background incr-listen "127.0.0.1:$port" -- tail -f /dev/null
+	background incr-listen ./serve.sock -- tail -f /dev/null
+	listener=$!
 	wait_for 5 test -S serve.sock
 	wait_for 5 listens "$port"
 	finds 100 "error: 127.0.0.1:$port: Address already in use" \
 		incr-serve -l "127.0.0.1:$port"
 	finds 100 'error: ./serve.sock: another server is listening there' \
 		incr-serve -l ./serve.sock
-	kill -9 "$(tail -n 1 pids)"
+	kill -9 "$listener"
 	wait_for 5 finds 0 'ok: ./serve.sock: a stale socket, which would be replaced' \
 		incr-serve -l ./serve.sock
 	[ -S serve.sock ]
@@ -455,7 +456,7 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 	finds 100 "error: $PWD/linked/log: a symbolic link" \
 		incr-up --port "$port" --state "$PWD/linked"
 	[ "$(ls linked)" = log ]
-	background incr-listen "127.0.0.1:$port" -- sleep 60
+	background incr-listen "127.0.0.1:$port" -- tail -f /dev/null
 	wait_for 5 listens "$port"
 	finds 100 "error: 127.0.0.1:$port: Address already in use" "${up[@]}"
 	finds 100 "error: 127.0.0.1:$port: Address already in use" \

@@ -28,7 +28,7 @@ written() { [ "$(find metrics -name "$1-*.prom" | wc -l)" = "$2" ]; }
 	# From before, of the same pids: another namespace.
 	touch metrics/incr-{consume,flush}-x-1-1.prom
 	background unshare --pid --fork --kill-child --mount-proc \
-		sh -c 'incr-drain & wait; exec sleep 600' 2>err
+		sh -c 'incr-drain & wait; exec tail -f /dev/null' 2>err
 	main=$(pgrep_child $!)
 	wait_for 10 runs incr-consume 1
 	wait_for 10 written incr-consume 2
@@ -48,7 +48,7 @@ written() { [ "$(find metrics -name "$1-*.prom" | wc -l)" = "$2" ]; }
 	[ "$output" = 'healthy: incr-flush: no metrics for 15 s' ]
 	# What incr-keep --hold is: nothing.
 	inside pkill -x incr-flush
-	wait_for 10 runs sleep 1
+	wait_for 10 runs tail 1
 	run -1 health
 	[ "$output" = 'healthy: no program runs' ]
 }
@@ -62,7 +62,7 @@ pgrep_child() {
 container() {
 	use_pid_namespaces
 	background unshare --pid --fork --kill-child --mount-proc \
-		sh -c "$1 & wait; exec sleep 600" 2>err
+		sh -c "$1 & wait; exec tail -f /dev/null" 2>err
 	main=$(pgrep_child $!)
 }
 is_unhealthy() { ! health >said; }
