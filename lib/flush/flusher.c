@@ -1,7 +1,6 @@
 /* Turns lines into batches, windows and statements, and acknowledges. */
 #include "flush/flusher.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -32,9 +31,6 @@ static void step_adopter(struct flusher *f, short revents);
 static void handle_acknowledger(struct flusher *f, enum acknowledger_news news);
 static void restored(struct flusher *f);
 static void answered(struct flusher *f);
-static void check_memory(struct flusher *f, int result);
-static void fail(struct flusher *f, int status, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* -- lines ---------------------------------------------------------------- */
 
@@ -56,12 +52,8 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long,
 	case FLUSH_INPUT_LINE: break;
 	case FLUSH_INPUT_ADD:
 		open_plain(f, now_ms);
-		check_memory(
+		flusher_check_memory(
 		    f, plain_lines_add(&f->plain, f->filling, &f->input.inc));
-		/* Those of known keys take no room. */
-		if (!flusher_takes(f))
-			check_memory(
-			    f, plain_lines_pour(&f->plain, f->filling));
 		break;
 	case FLUSH_INPUT_BAD:
 		if (!f->from_consumer)
@@ -74,12 +66,12 @@ flusher_line(struct flusher *f, const char *line, size_t len, bool too_long,
 		break;
 	case FLUSH_INPUT_END: f->close_now = f->filling->open; break;
 	case FLUSH_INPUT_CONFIG:
-		fail(f, EXIT_CONFIG, "stdin: %s", f->input.why);
+		flusher_fail(f, EXIT_CONFIG, "stdin: %s", f->input.why);
 		break;
 	case FLUSH_INPUT_BUG:
-		fail(f, EXIT_BUG, "stdin: %s", f->input.why);
+		flusher_fail(f, EXIT_BUG, "stdin: %s", f->input.why);
 		break;
-	case FLUSH_INPUT_MEMORY: check_memory(f, -1); break;
+	case FLUSH_INPUT_MEMORY: flusher_check_memory(f, -1); break;
 	}
 	return event;
 }
@@ -95,12 +87,12 @@ begin_consumer(struct flusher *f)
 	if (f->from_consumer)
 		return;
 	if (f->load.given) {
-		fail(f, EXIT_CONFIG, "stdin: comes from incr-consume");
+		flusher_fail(f, EXIT_CONFIG, "stdin: comes from incr-consume");
 		return;
 	}
 	q = queue_open(f->options.redis, f->options.queue, &why);
 	if (q == NULL) {
-		fail(f, log_status(why), "redis: %s", why);
+		flusher_fail(f, log_status(why), "redis: %s", why);
 		return;
 	}
 	acknowledger_open(&f->acknowledger, q, f->windows, FLUSHER_WINDOWS,
@@ -181,12 +173,12 @@ place(struct flusher *f)
 		case PLACEMENT_LOOK: move(f, FLUSHER_LOOK); break;
 		case PLACEMENT_FOREIGN:
 			if (f->acknowledger.known_here)
-				fail(f, EXIT_TEMPFAIL, "%s",
+				flusher_fail(f, EXIT_TEMPFAIL, "%s",
 				    going_back_swept(
 					&f->back, &f->input.point, f->row.row));
 			placement_explain(&f->input.point, why);
-			fail(f, known_stream_status(&f->stream_known), "%s",
-			    why);
+			flusher_fail(f, known_stream_status(&f->stream_known),
+			    "%s", why);
 			break;
 		case PLACEMENT_ADD: add(f); break;
 		case PLACEMENT_ADOPT: adopt(f); break;
@@ -226,7 +218,7 @@ add(struct flusher *f)
 		    b->lines > 0 ? b->opened_ms : now_ms);
 		schedule_open(&f->schedule, arc4random());
 	}
-	check_memory(f, window_add_batch(w, b, p->seq, age_ms, now_ms));
+	flusher_check_memory(f, window_add_batch(w, b, p->seq, age_ms, now_ms));
 	move(f, FLUSHER_READ);
 }
 
@@ -237,8 +229,9 @@ adopt(struct flusher *f)
 	int64_t age_ms =
 	    flush_input_age_ms(&f->input, clock_ms(), clock_unix_ms());
 
-	check_memory(f, adopter_add(&f->adopter, &f->input.point,
-			    &f->input.consumer, &f->input.batch, age_ms));
+	flusher_check_memory(
+	    f, adopter_add(&f->adopter, &f->input.point, &f->input.consumer,
+		   &f->input.batch, age_ms));
 	move(f, FLUSHER_READ);
 }
 
@@ -251,7 +244,7 @@ acknowledge(struct flusher *f)
 	f->tally.replayed++;
 	sums_add_batch(&f->sums, &f->input.batch);
 	if (!f->unregistered)
-		check_memory(
+		flusher_check_memory(
 		    f, acknowledger_add_batch(&f->acknowledger, &p->consumer,
 			   &f->input.consumer, p->seq, &f->input.batch));
 	move(f, FLUSHER_READ);
@@ -308,7 +301,7 @@ flusher_wait(struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 {
 	int64_t next_ms, at_ms;
 
-	check_memory(f, plain_lines_pour(&f->plain, f->filling));
+	flusher_check_memory(f, plain_lines_pour(&f->plain, f->filling));
 	next_ms = due_ms(f);
 	at_ms = committer_wait(&f->committer, &ret_pfds[0]);
 	next_ms = num_min(at_ms, next_ms);
@@ -327,7 +320,7 @@ flusher_wait(struct flusher *f, struct pollfd ret_pfds[FLUSHER_PFDS])
 void
 flusher_step(struct flusher *f, const struct pollfd pfds[FLUSHER_PFDS])
 {
-	check_memory(f, plain_lines_pour(&f->plain, f->filling));
+	flusher_check_memory(f, plain_lines_pour(&f->plain, f->filling));
 	handle_committer(f, committer_step(&f->committer, pfds[0].revents));
 	/* Another server may have another row. */
 	if (f->connection != postgres_status(f->committer.pg)->connections)
@@ -365,7 +358,7 @@ handle_committer(struct flusher *f, enum committer_news news)
 	}
 	if (committer_status(news) != 0) {
 		committer_explain(&f->committer, news, why);
-		fail(f, committer_status(news), "%s", why);
+		flusher_fail(f, committer_status(news), "%s", why);
 		return;
 	}
 	if (news == COMMITTER_COMMITTED)
@@ -392,7 +385,7 @@ step_adopter(struct flusher *f, short revents)
 	news = adopter_step(a, revents);
 	if (committer_status(news) != 0) {
 		adopter_explain(a, news, why);
-		fail(f, committer_status(news), "%s", why);
+		flusher_fail(f, committer_status(news), "%s", why);
 	}
 	if (f->status == 0)
 		adopter_settle(a, &f->acknowledger, &f->sums, &f->tally);
@@ -467,7 +460,7 @@ restored(struct flusher *f)
 
 	going_back_restored(&f->back, &f->acknowledger, f->committer.window);
 	committer_explain(&f->committer, COMMITTER_LOST, why);
-	fail(f, committer_status(COMMITTER_LOST), "%s", why);
+	flusher_fail(f, committer_status(COMMITTER_LOST), "%s", why);
 }
 
 /* Redis has said whether a consumer is registered: ours, or ledger_gc's. */
@@ -482,25 +475,4 @@ answered(struct flusher *f)
 	} else if (f->gc.state == LEDGER_GC_ASK) {
 		ledger_gc_answer(&f->gc, &f->committer, &f->acknowledger);
 	}
-}
-
-static void
-check_memory(struct flusher *f, int result)
-{
-	if (result < 0)
-		fail(f, EXIT_TEMPFAIL, LOG_NO_MEMORY);
-}
-
-/* Keeps the first failure. */
-static void
-fail(struct flusher *f, int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (f->status != 0)
-		return;
-	f->status = status;
-	va_start(ap, fmt);
-	reason_vset(f->why, fmt, ap);
-	va_end(ap);
 }

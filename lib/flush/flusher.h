@@ -108,8 +108,9 @@ void flusher_open(struct flusher *f, struct postgres *pg,
     struct postgres *adopted_pg, const struct flusher_options *options);
 void flusher_close(struct flusher *f);
 
-/* May a line be given?  If not, flusher_step must be called first. */
-bool flusher_takes(const struct flusher *f);
+/* May a line be given?  If not, flusher_step must be called first.  Lines of
+ * plain input that wait are added to the window before it is called full. */
+bool flusher_takes(struct flusher *f);
 
 /* Gives one line of input, which was there at now_ms, and says what it was
  * (input.fault says why it was bad). */
@@ -153,5 +154,11 @@ int64_t flusher_outage_due(const struct flusher *f, int64_t wait_ms);
  * consumer's stream that has ended in order, with batches that are kept, is
  * done after a look at what is kept (going_back.h), but for flusher_leave. */
 bool flusher_done(const struct flusher *f);
+
+/* For its parts: sets status and why, unless something failed before. */
+void flusher_fail(struct flusher *f, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same without memory, if result is -1. */
+void flusher_check_memory(struct flusher *f, int result);
 
 #endif

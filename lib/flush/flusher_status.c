@@ -4,19 +4,29 @@
 #include "base/num.h"
 #include "flush/flusher.h"
 
-bool
-flusher_takes(const struct flusher *f)
+/* The bound of all windows; they, and the batch, will be in acks. */
+static bool
+has_room(const struct flusher *f)
 {
 	size_t size =
 	    window_size(f->filling) + f->plain.n + f->adopter.ranges.size;
 
-	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
-		return false;
-	/* The bound of all windows; they, and the batch, will be in acks. */
 	if (f->committer.window != NULL)
 		size += window_size(f->committer.window);
 	return size < f->options.max_keys &&
 	       f->acknowledger.acks.n + FLUSHER_WINDOWS + 1 < ACK_QUEUE_MAX;
+}
+
+bool
+flusher_takes(struct flusher *f)
+{
+	if (f->ended || f->state != FLUSHER_READ || f->status != 0)
+		return false;
+	if (has_room(f))
+		return true;
+	/* Those of known keys take no room. */
+	flusher_check_memory(f, plain_lines_pour(&f->plain, f->filling));
+	return f->status == 0 && has_room(f);
 }
 
 bool
