@@ -8,6 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* AddressSanitizer needs memory of its own, without a limit. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CHECK_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHECK_SANITIZED
+#endif
+#endif
+
 static unsigned check_count, check_failed;
 
 /* check(condition, "which case: %s", name): goes on after a failure. */

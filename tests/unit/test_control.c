@@ -3,17 +3,9 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "increments.h"
 #include "record/control.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 #define TEN "abcdefghij"
 #define SIXTY TEN TEN TEN TEN TEN TEN
 #define CHECKPOINT(q, c, s, l, t, a, more) \
@@ -175,7 +167,7 @@ errors(void)
 	}
 }
 
-#ifndef SANITIZED
+#ifndef CHECK_SANITIZED
 /* The allocation that fails, counted down; 0: none does. */
 static int failing;
 
@@ -196,7 +188,7 @@ malloc(size_t n)
 static void
 memory_gone(void)
 {
-#ifndef SANITIZED
+#ifndef CHECK_SANITIZED
 	static const char text[] =
 	    CHECKPOINT("\"" TEN TEN "\"", "\"" K "\"", "1234567890123456789",
 		"9223372036854775807", "1795451234567", "true", "");

@@ -1,15 +1,14 @@
 /* UUIDs: 36 characters and no others. */
 #include "check.h"
+#include "increments.h"
 #include "record/id.h"
-
-#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 
 static const struct {
 	const char *text;
 	int result, lower;
 } cases[] = {
     {K, 0, 0},
-    {"6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11", 0, -1},
+    {KU, 0, -1},
     {"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9A11", 0, -1},
     {"00000000-0000-0000-0000-000000000000", 0, 0},
     {"ffffffff-ffff-ffff-ffff-ffffffffffff", 0, 0},

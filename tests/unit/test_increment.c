@@ -9,27 +9,11 @@
 
 #include "base/lines.h"
 #include "check.h"
-#include "record/increment.h"
+#include "increments.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
-#define KU "6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11"
-#define MAX "9223372036854775807"
-#define OVER "9223372036854775808"
 #define HUGE20 "99999999999999999999"
 
-static const struct {
-	const char *text;
-	enum fault fault;
-	int64_t value; /* without fault */
-} cases[] = {
+static const struct increment_case cases[] = {
     /* canonical */
     {"{\"key\":\"" K "\",\"value\":3}", 0, 3},
     {"{\"key\":\"" K "\",\"value\":" MAX "}", 0, INT64_MAX},
@@ -281,7 +265,7 @@ bounds(void)
 static void
 memory_gone(void)
 {
-#ifndef SANITIZED
+#ifndef CHECK_SANITIZED
 	static const char text[] =
 	    "{\"v\\u0061lue\":12345678,\"key\":\"" K "\"}";
 	struct rlimit was, none = {.rlim_cur = 0};

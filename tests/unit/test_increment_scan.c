@@ -4,18 +4,10 @@
  */
 #include "base/lines.h"
 #include "check.h"
+#include "increments.h"
 #include "record/increment_scan.h"
 
-#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
-#define KU "6F1B3C1E-7A4F-4F60-9A53-2B0F0F3A9A11"
-#define MAX "9223372036854775807"
-#define OVER "9223372036854775808"
-
-static const struct {
-	const char *text;
-	enum fault fault;
-	int64_t value; /* without fault */
-} plain[] = {
+static const struct increment_case plain[] = {
     {"{\"key\":\"" K "\",\"value\":3}", FAULT_NONE, 3},
     {"{\"key\": \"" K "\", \"value\": 3}", FAULT_NONE, 3},
     {"{\"value\":3,\"key\":\"" K "\"}", FAULT_NONE, 3},

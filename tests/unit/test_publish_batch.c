@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "check.h"
+#include "increments.h"
 #include "publish/publish_batch.h"
 
-#define K "6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11"
 #define LINE(v) "{\"key\":\"" K "\",\"value\":" #v "}"
 
 static enum publish_batch_taken
