@@ -1,8 +1,8 @@
 /*
  * A connection to Postgres: it connects by itself, carries one statement at
  * a time, and connects again with back-off when it is lost.  It never blocks,
- * prints nothing, and knows no table.  postgres.c, pg_connect.c and pg_answer.c
- * alone include libpq.  A program's loop:
+ * prints nothing, and knows no table.  Only postgres.c, pg_connect.c and
+ * pg_answer.c include libpq.  A program's loop:
  *
  *	deadline = postgres_wait(pg, &pfd);         what to poll for
  *	... io_poll ...

@@ -125,16 +125,17 @@ static const char sum_lines[] =
  * ledger has LEDGER in the middle, a count that is no number -1. */
 #define HALF 1000000000000000000
 #define LEDGER (-2)
+#define AUDIT_MARKED AUDIT("", "int8send(-2) || ")
 
-static const char audit_keys[] = "select row from (" AUDIT(
-    "", "int8send(-2) || ") " union all select 2, uuid_send(i.key) || case "
-			    "when i.value < 1e36 and i.value = trunc(i.value) "
-			    "then int8send(div(i.value, 1e18)::int8) "
-			    "|| int8send((i.value % 1e18)::int8) "
-			    "else int8send(-1) || int8send(0) end "
-			    "from unnest($2::uuid[]) as k (key) "
-			    "join " STATEMENT_INCREMENTS
-			    " as i on i.key = k.key) as parts order by part";
+static const char audit_keys[] =
+    "select row from (" AUDIT_MARKED
+    " union all select 2, uuid_send(i.key) || case "
+    "when i.value < 1e36 and i.value = trunc(i.value) "
+    "then int8send(div(i.value, 1e18)::int8) "
+    "|| int8send((i.value % 1e18)::int8) "
+    "else int8send(-1) || int8send(0) end "
+    "from unnest($2::uuid[]) as k (key) join " STATEMENT_INCREMENTS
+    " as i on i.key = k.key) as parts order by part";
 
 /* What the statements are planned with: types of nulls. */
 static const struct {
