@@ -8,6 +8,9 @@
 #	test-long  deps, then the tests that take minutes: tests/long/run;
 #	         SCENARIOS="model fuzz" for these alone
 #	bench    hey against the running system
+#	bench-all  deps, then what each path costs beside an older commit and beside
+#	         what does the least there, in 15 minutes: tests/bench/all writes
+#	         docs/performance.md; BENCH="-r 3 take publish" for what it says
 #	staleness  how long after its 202 an increment is in Postgres, with
 #	         faults, on servers of its own: tests/bench/staleness
 #	chaos    the whole system under random faults, on servers of its own,
@@ -24,13 +27,14 @@
 #
 # The running system is the one of INCR_STATE, incr-up(1).
 
-.PHONY: all run dev deps check quick test test-long bench staleness chaos db-clear install \
+.PHONY: all run dev deps check quick test test-long bench bench-all staleness chaos db-clear install \
 	uninstall deb format lint completions images secrets
 
 CHAOS_SECONDS = 60
 CHAOS_OPTIONS =
 SEED =
 SCENARIOS =
+BENCH =
 IMAGE ?= incr
 IMAGES_OPTIONS ?=
 
@@ -71,6 +75,11 @@ lint:
 
 bench: build
 	@tests/bench/bench
+
+bench-all:
+	@etc/deps run bench
+	@$(MAKE) --no-print-directory -j2 build
+	@tests/bench/all $(BENCH)
 
 staleness: build
 	@$(MAKE) --no-print-directory $(BUILD)/bench/stamp

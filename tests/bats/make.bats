@@ -212,11 +212,15 @@ machine() {
 	[ "$output" = 'deps: installing: bats hey groff nginx-light' ]
 	run -0 "$ROOT/etc/deps" long
 	[ "$output" = 'deps: installing: uuid-dev' ]
+	sed -i 's/|hey|/|hey|gnuplot-nox|/' m/bin/dpkg-query
+	run -0 "$ROOT/etc/deps" bench
+	[[ "$output" == 'deps: installing: '*gnuplot-nox ]]
 	run -100 "$ROOT/etc/deps" tests
 	[ "$output" = 'deps: unknown kind of packages: tests' ]
 	make -n -C "$ROOT" run | grep -qx 'etc/deps run'
 	make -n -C "$ROOT" test | grep -qx 'etc/deps run test'
 	make -n -C "$ROOT" test-long | grep -qx 'etc/deps run test long'
+	make -n -C "$ROOT" bench-all | grep -qx 'etc/deps run bench'
 }
 
 @test "before there is a compiler make deps does not complain of it" {

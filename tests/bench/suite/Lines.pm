@@ -1,0 +1,244 @@
+# The paths of lines and batches: validate, publish, take, flush.
+package Lines;
+use strict;
+use warnings;
+use Bench;
+
+my $READY = 'rmq::queue::[bench]::ready';
+
+# -- validate ----------------------------------------------------------------
+
+my @BAD = (
+	'{"key":"x","value":1}', '{"value":1}', 'no json at all', '{"key":"%s"}',
+	'{"key":"%s","value":0}', '{"key":"%s","value":1.5}', '{"key":"%s","value":"1"}',
+	'{"key":"%s","value":99999999999999999999}', '[1,2]', '{"key":7,"value":1}',
+);
+
+# judged N, FORM: a file of lines that are not canonical
+sub judged {
+	my ($n, $form) = @_;
+	my $file = "$dir/$form.$n";
+	return $file if -e $file;
+	open(my $f, '>', $file) or die "$file: $!\n";
+	for my $i (0 .. $n - 1) {
+		my $text = $form eq 'bad' ? $BAD[$i % @BAD]
+			: $i % 2 ? '{"key": "%s", "value": 3}' : '{"value":3,"key":"%s"}';
+		$text =~ s/%s/Bench::key($i % 1000)/e;
+		print $f "$text\n";
+	}
+	close $f or die "$file: $!\n";
+	return $file;
+}
+
+sub validate {
+	my $n = $size{lines};
+	my %in = (canonical => lines($n, 1000), plain => judged($n / 4, 'plain'),
+		bad => judged($n / 4, 'bad'));
+	for my $side (sides()) {
+		for my $form ('canonical', 'plain', 'bad') {
+			my @bad = $form eq 'bad' ? '-e' : ();
+			my ($us) = spent({ side => $side, in => $in{$form} }, 'incr-validate', @bad);
+			my $of = $form eq 'canonical' ? $n : $n / 4;
+			note('validate', $form, $side, { validate => $us / $of * 1000 }, 'ns');
+		}
+	}
+	return not_run('jq', 'not installed') unless has_program('jq');
+	my ($us) = spent({ in => judged($n / 8, 'plain') }, 'jq', '-c', '.');
+	note('validate', $_, 'jq', { jq => $us / ($n / 8) * 1000 }, 'ns') for 'plain', 'bad';
+}
+
+# -- publish -----------------------------------------------------------------
+
+my %redis; # memory, aof
+
+sub servers {
+	$redis{memory} //= start_redis('memory', '--appendonly', 'no');
+	$redis{aof} //= start_redis('aof', '--appendonly', 'yes');
+	return map { ($_, $redis{$_}) } 'memory', 'aof';
+}
+
+# measured REDIS, N, CODE: microseconds and bytes of AOF for each of N
+sub measured {
+	my ($redis, $n, $code) = @_;
+	my ($us, $aof) = ($redis->us, $redis->aof);
+	$code->();
+	return (($redis->us - $us) / $n, ($redis->aof - $aof) / $n);
+}
+
+sub publish {
+	my %server = servers();
+	my $n = $size{lines} / 2;
+	for my $kind ('memory', 'aof') {
+		my $redis = $server{$kind};
+		for my $side (sides()) {
+			$redis->clear;
+			my $own;
+			my ($us, $bytes) = measured($redis, $n, sub {
+				($own) = spent({ side => $side, in => lines($n, 1000) },
+					'incr-publish', '-r', $redis->{url});
+			});
+			note('publish', $kind, $side, { redis => $us, publish => $own / $n });
+			note('publish', $kind, $side, { redis => $bytes }, 'B') if $kind eq 'aof';
+		}
+		$redis->clear;
+		my ($us, $bytes) = measured($redis, $n, sub { $redis->fill('ref', $n) });
+		note('publish', $kind, 'LPUSH', { redis => $us });
+		note('publish', $kind, 'LPUSH', { redis => $bytes }, 'B') if $kind eq 'aof';
+	}
+	one_by_one($server{memory});
+}
+
+# The next line follows the verdict.
+sub one_by_one {
+	my ($redis) = @_;
+	my $n = $size{calls};
+	my $line = '{"key":"' . Bench::key(1) . "\",\"value\":1}\n";
+	for my $side (sides()) {
+		$redis->clear;
+		pipe(my $in, my $to) or die "pipe: $!\n";
+		pipe(my $from, my $out) or die "pipe: $!\n";
+		my $pid = spawn({ side => $side, in => $in, out => $out }, 'incr-publish', '-e',
+			'-r', $redis->{url});
+		close $_ for $in, $out;
+		my ($us) = measured($redis, $n, sub {
+			for (1 .. $n) {
+				syswrite $to, $line;
+				sysread($from, my $verdict, 1000) or die "publish has left\n" . Bench::said();
+			}
+		});
+		close $to;
+		my ($own) = ended($pid, 'incr-publish');
+		note('publish', 'one', $side, { redis => $us, publish => $own / $n });
+	}
+	my ($us) = measured($redis, $n, sub {
+		$redis->times($n, BenchRedis::words('LPUSH', 'ref', $line))
+	});
+	note('publish', 'one', 'LPUSH', { redis => $us });
+}
+
+# -- take --------------------------------------------------------------------
+
+sub take {
+	my %server = servers();
+	my $n = $size{lines} / 2;
+	start_postgres();
+	for my $kind ('memory', 'aof') {
+		my $redis = $server{$kind};
+		for my $side (sides()) {
+			$redis->clear;
+			$redis->fill($READY, $n);
+			my @own;
+			my ($us, $bytes) = measured($redis, $n, sub {
+				@own = pipeline({ side => $side },
+					['incr-consume', '-o', '-r', $redis->{url}],
+					['incr-flush', '-r', $redis->{url}, '-d', "dbname=$side"]);
+			});
+			die "take: the queue is not empty\n" if $redis->call('LLEN', $READY);
+			note('take', $kind, $side, { redis => $us, consume => $own[0] / $n,
+				flush => $own[1] / $n });
+			note('take', $kind, $side, { redis => $bytes }, 'B') if $kind eq 'aof';
+		}
+		$redis->clear;
+		$redis->fill($READY, $n);
+		my ($us, $bytes) = measured($redis, $n, sub {
+			$redis->times($n / 10000, BenchRedis::words('LMPOP', 1, $READY, 'RIGHT',
+				'COUNT', 10000));
+		});
+		note('take', $kind, 'LMPOP', { redis => $us });
+		note('take', $kind, 'LMPOP', { redis => $bytes }, 'B') if $kind eq 'aof';
+	}
+	as_rmq($server{memory});
+}
+
+# The commands of a worker with adjust/rmq, each a call: RPOPLPUSH of a message, of up
+# to ten that are in work, and LREM when it is acknowledged.
+sub as_rmq {
+	my ($redis) = @_;
+	my $n = $size{calls};
+	$redis->clear;
+	$redis->fill($READY, $n);
+	my ($us) = measured($redis, $n, sub {
+		for (1 .. $n / 10) {
+			my @taken = map { $redis->call('RPOPLPUSH', $READY, 'unacked') } 1 .. 10;
+			$redis->call('LREM', 'unacked', 1, $_) for @taken;
+		}
+	});
+	die "take: not all were acknowledged\n" if $redis->call('EXISTS', $READY, 'unacked');
+	note('take', 'memory', 'rmq', { redis => $us });
+}
+
+# The scripts alone, with no program around them.
+sub scripts {
+	my $commit = $size{commit};
+	open(my $f, '-|', "$size{root}/tests/bench/scripts", '-c', $commit, '-r', 1,
+		'-b', $size{backlog} > 40000 ? $size{backlog} : 40000) or die "scripts: $!\n";
+	<$f>;
+	while (<$f>) {
+		my ($case, $rest) = unpack 'A28 a*';
+		my @number = $rest =~ /([\d.]+) us +(-?[\d.]+) B/g;
+		note('scripts', $case, $_, { redis => shift @number }), shift @number
+			for 'before', 'here', @number > 4 ? 'ref' : ();
+	}
+	close $f or not_run('scripts', "tests/bench/scripts -c $commit failed");
+}
+
+# -- flush -------------------------------------------------------------------
+
+sub flush {
+	start_postgres();
+	my $most = $size{keys};
+	for my $keys (1, $most / 10, $most) {
+		for my $side (sides()) {
+			sql($side, 'truncate increments');
+			my $in = lines($size{lines}, $keys);
+			my ($us, $kib) = spent({ side => $side, in => $in },
+				'incr-flush', '-i', 20, '-d', "dbname=$side");
+			my $case = "$keys " . ($keys == 1 ? 'key' : 'keys');
+			note('flush', $case, $side, { flush => $us / $size{lines} * 1000 }, 'ns');
+			note('flush', $case, $side, { flush => $kib }, 'KiB');
+		}
+	}
+	statement($most / 10);
+}
+
+# A flush of keys that are in the table already, beside psql with the statement
+# that the server's log says that incr-flush sends.
+sub statement {
+	my ($keys) = @_;
+	my $in = lines($keys, $keys);
+	for my $side (sides()) {
+		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
+		sql($side, 'vacuum increments');
+		my $before = postgres_us();
+		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
+		note('flush', 'statement', $side, { Postgres => (postgres_us() - $before) / $keys });
+	}
+	my $file = by_psql($keys);
+	sql('here', 'vacuum increments');
+	my $before = postgres_us();
+	spent({}, 'psql', '-Xqd', 'here', '-v', 'ON_ERROR_STOP=1', '-f', $file);
+	note('flush', 'statement', 'psql', { Postgres => (postgres_us() - $before) / $keys });
+}
+
+my $prepared;
+
+sub by_psql {
+	my ($keys) = @_;
+	return $prepared if $prepared;
+	sql('here', "alter database here set log_statement = 'all'");
+	spent({ side => 'here', in => lines(1, 1), err => "$dir/flush.err" },
+		'incr-flush', '-d', 'dbname=here');
+	sql('here', 'alter database here reset log_statement');
+	my ($statement) = grep { s/.*LOG:  execute <unnamed>: (?=with moved)// } split /^/, Bench::whole("$dir/log");
+	$statement // die "flush: the server's log has no statement\n";
+	$prepared = "$dir/statement.sql";
+	open(my $f, '>', $prepared) or die "$prepared: $!\n";
+	print $f "prepare f (uuid, text, int8, int8, uuid[], int8[], int8, uuid) as\n$statement;\n",
+		"execute f(gen_random_uuid(), 'bench', 1, 1, '{",
+		join(',', sort map { Bench::key($_) } 0 .. $keys - 1), "}', '{",
+		join(',', (1) x $keys), "}', $keys, null);\n";
+	close $f or die "$prepared: $!\n";
+	return $prepared;
+}
+
+1;
