@@ -23,6 +23,7 @@
 #include "queue/lua/register.h"
 #include "queue/lua/renew.h"
 #include "queue/lua/restore.h"
+#include "queue/lua/shards.h"
 #include "queue/lua/survey.h"
 #include "queue/lua/take.h"
 #include "queue/lua/trim.h"
@@ -156,10 +157,10 @@ queue_call_are_rows(
 }
 
 /*
- * What a caller counts on needs it: that lines are pushed, or were; that a
- * consumer is registered; that a batch is what was read.  An adoption does
- * not: its batches are read before they are delivered, and a read of the same
- * history comes after it.
+ * What a caller counts on needs it: that lines are pushed, or were; how many
+ * shards there are for ever; that a consumer is registered; that a batch is
+ * what was read.  An adoption does not: its batches are read before they are
+ * delivered, and a read of the same history comes after it.
  *
  * A renewal is waited for once a second, and whatever comes of it is done: it
  * shows who has nothing else to do that its primary has lost its replicas.
@@ -171,6 +172,8 @@ queue_call_confirm_ms(const struct queue *q)
 		return 0;
 	if (q->call == QUEUE_CALL_REGISTER)
 		return QUEUE_CONFIRM_MS;
+	if (q->call == QUEUE_CALL_SHARDS)
+		return q->asked > 0 ? QUEUE_CONFIRM_MS : 0;
 	if (q->call == QUEUE_CALL_INTRODUCE)
 		return q->result.introduced.is_new ? QUEUE_CONFIRM_MS : 0;
 	if (q->call == QUEUE_CALL_PUBLISH)

@@ -49,6 +49,7 @@
 	SCRIPT(SURVEY, survey) \
 	SCRIPT(TRIM, trim) \
 	SCRIPT(LOOK, look) \
+	SCRIPT(SHARDS, shards) \
 	COMMAND(INFO, info) \
 	COMMAND(SETTINGS, settings)
 
@@ -109,6 +110,7 @@ struct queue {
 	struct mark_groups groups; /* of the last publish with tags */
 
 	union {
+		unsigned shards;
 		struct queue_introduced introduced;
 		struct queue_published published;
 		struct queue_registered registered;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
+#include "queue/shards.h"
 #include "redis/msgpack.h"
 
 enum {
@@ -77,6 +79,39 @@ queue_introduced(const struct queue *q)
 {
 	assert(q->done == QUEUE_CALL_INTRODUCE);
 	return &q->result.introduced;
+}
+
+int
+queue_shards(struct queue *q, unsigned told)
+{
+	if (!queue_call_start(q))
+		return -1;
+	queue_call_own_key(q, "shards");
+	queue_call_own_key(q, "version");
+	resp_arg_u64(&q->args, told);
+	q->asked = told;
+	return queue_call_eval(q, QUEUE_CALL_SHARDS, 2, NULL);
+}
+
+enum queue_state
+queue_call_digest_shards(struct queue *q, const struct redis_reply *reply)
+{
+	size_t len;
+	const char *text = redis_reply_text(reply, &len);
+	uint64_t n;
+
+	if (text == NULL || strlen(text) != len ||
+	    num_u64(text, q->asked > 0, SHARDS_MAX, &n) < 0)
+		return QUEUE_LOST;
+	q->result.shards = (unsigned)n;
+	return QUEUE_DONE;
+}
+
+unsigned
+queue_sharded(const struct queue *q)
+{
+	assert(q->done == QUEUE_CALL_SHARDS);
+	return q->result.shards;
 }
 
 int

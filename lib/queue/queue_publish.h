@@ -50,6 +50,15 @@ struct queue_introduced {
 };
 const struct queue_introduced *queue_introduced(const struct queue *q);
 
+/*
+ * How many shards (shards.h) the queue has, or the one whose shard it is.
+ * told: what is to be noted if that is not decided yet, 0: just look.  The
+ * number is noted for ever; a queue that a release before published to has one.
+ */
+int queue_shards(struct queue *q, unsigned told);
+/* The number, 1 to SHARDS_MAX; 0: not decided yet. */
+unsigned queue_sharded(const struct queue *q);
+
 struct queue_terms {
 	uint64_t window_s;     /* tags are remembered for that long after
 				* their last use, and QUEUE_NOT_AFTER_S */

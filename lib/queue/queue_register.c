@@ -23,11 +23,12 @@ queue_register(
 	queue_call_consumer_key(
 	    q, before == NULL ? consumer : before, "last", NULL);
 	queue_call_own_key(q, "upgraded");
+	queue_call_own_key(q, "shards");
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
 	queue_call_version(q);
 	queue_call_told(q);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 8, NULL);
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 9, NULL);
 }
 
 enum queue_state

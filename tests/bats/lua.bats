@@ -204,10 +204,10 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 8 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+	script register 9 rmq::queues "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}version" "${P}replicas" \
-		"${P}consumer::${BEFORE:-$1}::last" "${P}upgraded" "$1" \
-		"$(record "$1")" $LIFE 3 90000 "$INCR_QUEUE" "${REPLICAS-}"
+		"${P}consumer::${BEFORE:-$1}::last" "${P}upgraded" "${P}shards" \
+		"$1" "$(record "$1")" $LIFE 3 90000 "$INCR_QUEUE" "${REPLICAS-}"
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -2702,6 +2702,51 @@ owner_is_gone() { [ -z "$(owner "$1")" ]; }
 		rcli hset "$key" no list
 		[[ "$(adopt_all $A)" =~ \ 1\ (0|-1)$ ]]
 	done
+}
+
+shards() { script shards 2 "${P}shards" "${P}version" "$1"; } # TOLD
+
+@test "shards: the first number is noted, and stays" {
+	rcli del "${P}version"
+	[ "$(shards 0)" = 0 ]
+	[ "$(rcli exists "${P}shards")" = 0 ]
+	[ "$(shards 4)" = 4 ]
+	unchanged shards 8
+	[ "$reply" = 4 ]
+	unchanged shards 0
+	[ "$reply" = 4 ]
+	[ "$(rcli ttl "${P}shards")" = -1 ]
+}
+
+@test "shards: a queue that a release before published to has one" {
+	[ "$(rcli get "${P}version")" = 3 ] # by setup
+	unchanged shards 0
+	[ "$reply" = 1 ]
+	[ "$(shards 4)" = 1 ]
+	[ "$(rcli get "${P}shards")" = 1 ]
+}
+
+@test "shards, register: a consumer, or what others push, decides nothing" {
+	rcli del "${P}version"
+	rcli lpush "$READY" a
+	register $A
+	[ "$(rcli get "${P}version") $(rcli get "${P}shards")" = "3 0" ]
+	[ "$(shards 0)" = 0 ]
+	[ "$(shards 4)" = 4 ]
+	# Nor does another one once it is decided.
+	register $B
+	[ "$(shards 8)" = 4 ]
+	# A consumer of a queue of a release before knows that, too.
+	rcli del "${P}shards"
+	register $C
+	[ "$(rcli exists "${P}shards")" = 0 ]
+	[ "$(shards 4)" = 1 ]
+}
+
+@test "shards: an error changes nothing" {
+	rcli hset "${P}shards" a b
+	unchanged shards 4
+	[[ "$reply" == *WRONGTYPE* ]]
 }
 
 @test "introduce, register: replicas are noted, and raised, never lowered" {

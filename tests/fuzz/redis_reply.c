@@ -11,6 +11,7 @@
 #include "inspect/redis_findings.h"
 #include "inspect/snapshot.h"
 #include "queue/queue_call.h"
+#include "queue/shards.h"
 #include "redis/replicas.h"
 #include "redis/sentinel.h"
 #include "serve/ratelimit_shared.h"
@@ -207,6 +208,7 @@ read_result(const struct queue *q)
 	case QUEUE_CALL_REGISTER:
 		promise(queue_registered(q)->at_ms >= 0);
 		break;
+	case QUEUE_CALL_SHARDS: promise(queue_sharded(q) <= SHARDS_MAX); break;
 	case QUEUE_CALL_LOOK: read_looked(q); break;
 	case QUEUE_CALL_INFO: read_informed(q); break;
 	case QUEUE_CALL_SETTINGS: (void)queue_setting(q, "appendfsync"); break;

@@ -7,6 +7,7 @@
 --        6 how many replicas must have what counts
 --        7 the last sequence number of another consumer
 --        8 until when marks are of two kinds, as in introduce
+--        9 how many shards the queue has, see shards
 -- ARGV   1 the consumer's id
 --        2 its owner record   3 life of the owner key, milliseconds
 --        4 the version, noted   5, 6 as 3 and 4 of introduce
@@ -18,8 +19,8 @@
 -- old connection it makes a consumer that nobody renews, and that the next
 -- look of adopt sweeps.
 
-local queues, consumers, owner, last, version, replicas, other, upgraded =
-    unpack(KEYS)
+local queues, consumers, owner, last, version, replicas, other, upgraded,
+    shards = unpack(KEYS)
 local id, record, life, mine, both, queue, told = unpack(ARGV)
 
 if redis.call('SISMEMBER', consumers, id) == 1 then
@@ -28,6 +29,9 @@ end
 local known = tonumber(redis.call('GET', other) or '') or -1
 local noted = redis.call('GET', version)
 local is_new = redis.call('SADD', queues, queue) == 1
+if not noted then
+    redis.call('SET', shards, 0, 'NX')
+end
 if not noted or (tonumber(noted) or math.huge) < tonumber(mine) then
     if noted or not is_new then
         redis.call('SET', upgraded, 1, 'NX', 'EX', both)
