@@ -16,7 +16,7 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 	[ "$output" = "$PWD/performance.md" ]
 	formed performance.md
 	for row in 'publish' 'the same with AOF' 'validate, canonical' \
-		'messages that wait' 'rows of the table' 'connections'; do
+		'messages that wait' 'rows of the table' 'connections' 'drains on shards'; do
 		grep -q "^| $row |" performance.md
 	done
 	# Rows of paths that did not run would be rows of nothing.
@@ -76,4 +76,39 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 	sed '/^## Paths/,$d' page >short
 	run -1 formed short
 	[[ "$output" == *'no Paths'* ]]
+}
+
+@test "what a rate takes is computed from the page" {
+	cat >page <<-'END'
+		| lines with an Idempotency-Key, many a request | Redis | | 2.00 µs |
+		| its mark | Redis | 288 B | 25.0 B |
+		| memory of a message that waits | Redis | 70 B | 70.0 B |
+		| the statement, for each key | Postgres | 3 µs | 2.00 µs |
+		| its WAL | Postgres | 1 B | 150 B |
+		| many a request | 0.1 | 0.2 | 0.3 | 0.4 | 0.1 | 0.1 | 1.2 |
+		| many a request, with keys | 0.5 | 0.2 | 0.5 | 2.00 | 0.1 | 0.1 | 3.4 |
+	END
+	run -0 "$ROOT/tests/bench/capacity" -p page -k 900000 1000000
+	[ "$output" = "$(printf '%s\n' \
+		'| 1,000,000 a second | with keys | without |' \
+		'|---|---|---|' \
+		'| cores of incr-serve | 0.5 | 0.1 |' \
+		'| cores of incr-validate | 0.2 | 0.2 |' \
+		'| cores of incr-publish | 0.5 | 0.3 |' \
+		'| cores of Redis | 2.0 | 0.4 |' \
+		'| cores of incr-consume | 0.1 | 0.1 |' \
+		'| cores of incr-flush | 0.1 | 0.1 |' \
+		'| cores of Postgres | 0.2 | 0.2 |' \
+		'| shards, each a Redis and a drain | 4 | 1 |' \
+		'| Redis, messages that wait | 700 MB | 700 MB |' \
+		'| Redis, marks of 3600 seconds | 90 GB | none |' \
+		'| Redis, of one shard | 23 GB | 700 MB |' \
+		'| rows that Postgres writes a second | 100,000 | 100,000 |' \
+		'| WAL a second | 15 MB | 15 MB |' \
+		'| at its limit first, one of each | Redis | Redis |')" ]
+	run -100 "$ROOT/tests/bench/capacity" -p page 0
+	run -100 "$ROOT/tests/bench/capacity" -p page 1e6
+	sed -i '/its WAL/d' page
+	run ! "$ROOT/tests/bench/capacity" -p page 1000000
+	[ "$output" = 'capacity: page: no figure: the statement, for each key: its WAL' ]
 }

@@ -1,8 +1,9 @@
-# Cost against what there is: messages that wait, keys, connections.
+# Cost against what there is: messages that wait, keys, connections, shards.
 package Growth;
 use strict;
 use warnings;
 use Bench;
+use Fleet;
 use Requests;
 
 my $READY = 'rmq::queue::[bench]::ready';
@@ -11,7 +12,7 @@ sub growth {
 	backlog();
 	table();
 	connections();
-	not_run('cost against drains on shards', 'a queue has no shards');
+	Fleet::drains();
 }
 
 # tens LEAST, MOST: powers of ten

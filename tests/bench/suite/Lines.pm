@@ -126,7 +126,10 @@ sub take {
 		my $redis = $server{$kind};
 		for my $side (sides()) {
 			$redis->clear;
+			my $empty = $redis->memory;
 			$redis->fill($READY, $n);
+			note('take', $kind, $side, { redis => ($redis->memory - $empty) / $n }, 'B waiting')
+				if $kind eq 'memory';
 			my @own;
 			my ($us, $bytes) = measured($redis, $n, sub {
 				@own = pipeline({ side => $side },
@@ -209,9 +212,10 @@ sub statement {
 	for my $side (sides()) {
 		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
 		sql($side, 'vacuum increments');
-		my $before = postgres_us();
+		my ($before, $wal) = (postgres_us(), wal());
 		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
 		note('flush', 'statement', $side, { Postgres => (postgres_us() - $before) / $keys });
+		note('flush', 'statement', $side, { Postgres => (wal() - $wal) / $keys }, 'B');
 	}
 	my $file = by_psql($keys);
 	sql('here', 'vacuum increments');
@@ -219,6 +223,9 @@ sub statement {
 	spent({}, 'psql', '-Xqd', 'here', '-v', 'ON_ERROR_STOP=1', '-f', $file);
 	note('flush', 'statement', 'psql', { Postgres => (postgres_us() - $before) / $keys });
 }
+
+# Bytes since the first.
+sub wal { return sql('postgres', "select pg_current_wal_insert_lsn() - '0/0'") }
 
 my $prepared;
 

@@ -18,6 +18,7 @@ my @ROWS = (
 	['its mark', 'tagged', 'single', 'redis', 'B', undef, 'v', 130],
 	['take and acknowledge, the scripts', 'scripts', 'take + acknowledge', 'redis', 'us',
 		['ref', 'redis', 'LMPOP'], 'b', 0.45],
+	['memory of a message that waits', 'take', 'memory', 'redis', 'B waiting'],
 	['take, read and acknowledge', 'take', 'memory', 'redis', 'us',
 		['LMPOP', 'redis', 'LMPOP']],
 	['the same beside adjust/rmq', 'take', 'memory', 'redis', 'us',
@@ -42,6 +43,7 @@ my @ROWS = (
 	['memory of a key', 'flush', 'memory', 'flush', 'B', undef, 'v', 100],
 	['the statement, for each key', 'flush', 'statement', 'Postgres', 'us',
 		['psql', 'Postgres', 'psql'], 'l', 1.3],
+	['its WAL', 'flush', 'statement', 'Postgres', 'B'],
 	['POST /increments, all programs', 'serve', 'many', 'all', 'us', undef, 'b', 0.69],
 	['a request, incr-serve alone', 'serve', 'echo', 'serve', 'us',
 		['nginx', 'nginx', 'nginx: return 202'], 'l', 1.3],
@@ -64,7 +66,7 @@ my @ROWS = (
 	['idle: wake-ups of all programs', 'idle', 'wake-ups', 'all of incr', '/s', undef, 'v', 60],
 );
 
-my %UNIT = (us => 'µs', 'B/s' => 'B/s', '/s' => 'a second');
+my %UNIT = ('B waiting' => 'B', us => 'µs', 'B/s' => 'B/s', '/s' => 'a second');
 
 # -- figures -----------------------------------------------------------------
 
@@ -187,6 +189,35 @@ sub rounded {
 	return grouped(int($v / $unit + 0.5) * $unit);
 }
 
+# -- the whole system --------------------------------------------------------
+
+# What the figures above promise of the run "whole", and what it did.
+sub checked {
+	my $us = stages('tagged', 'bulk') or return '';
+	my $key = median_of('flush', 'statement', 'here', 'Postgres', 'us');
+	my $keys = median_of('whole', 'bulk', 'here', 'Postgres', 'keys');
+	my $rate = median_of('whole', 'bulk', 'here', 'all', '/s');
+	return '' unless $key && defined $keys && $rate;
+	my %us = (%$us, send => median_of('tagged', 'bulk', 'here', 'send', 'us'),
+		Postgres => $key * $keys);
+	my ($text, @row) = ('', ['computed'], ['measured']);
+	my @of = ('send', @PROGRAMS, 'Postgres');
+	my $sum = 0;
+	for (@of) {
+		$sum += $us{$_};
+		push @{ $row[0] }, shown($us{$_});
+		push @{ $row[1] }, shown(median_of('whole', 'bulk', 'here', $_, 'us'));
+	}
+	my ($most) = sort { $b <=> $a } @us{@of};
+	my $computed = 1e6 * ($most * cores() > $sum ? 1 / $most : cores() / $sum);
+	push @{ $row[0] }, grouped(sprintf '%.0f', $computed), '1';
+	push @{ $row[1] }, grouped(sprintf '%.0f', $rate), sprintf('%.2f', $rate / $computed);
+	return '| | ' . join(' | ', (map { s/^redis/Redis/r } @of), 'a second', 'of computed') .
+		" |\n|" . '---|' x 11 . "\n" . join '', map { '| ' . join(' | ', @$_) . " |\n" } @row;
+}
+
+sub cores { return scalar(() = Bench::whole('/proc/cpuinfo') =~ /^processor/mg) }
+
 # -- growth ------------------------------------------------------------------
 
 my @CURVES = (
@@ -195,6 +226,7 @@ my @CURVES = (
 	['keys of the lines', 'keys', 'ns', ['flush'], 'ns a line'],
 	['connections', 'connections', 'us', [qw(serve validate publish redis nginx)],
 		'µs a request'],
+	['drains on shards', 'drains', 'us', [qw(redis consume flush Postgres)], 'µs a message'],
 );
 sub points {
 	my ($axis, $unit, $process) = @_;
@@ -246,7 +278,10 @@ sub verdict {
 	return $most <= 1.3 * $kernel ? sprintf('nginx grows %.2f', $kernel) : '**not met**';
 }
 
-sub power { return '10' . ('', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸')[length($_[0]) - 1] }
+sub power {
+	return $_[0] if $_[0] !~ /^10+$/;
+	return '10' . ('', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸')[length($_[0]) - 1];
+}
 
 # -- the picture -------------------------------------------------------------
 
@@ -288,7 +323,7 @@ sub machine {
 	my ($root) = @_;
 	my ($model) = Bench::whole('/proc/cpuinfo') =~ /^model name\s*: (.*)/m;
 	my ($mem) = Bench::whole('/proc/meminfo') =~ /^MemTotal:\s+(\d+)/m;
-	my $cores = () = Bench::whole('/proc/cpuinfo') =~ /^processor/mg;
+	my $cores = cores();
 	my ($load) = Bench::whole('/proc/loadavg') =~ /^(\S+)/;
 	my @facts = (['processor', ($model // 'unknown') . ", cores: $cores"],
 		['memory', sprintf '%.0f GiB', $mem / 1048576],
@@ -341,6 +376,18 @@ can't. On two cores the sum counts as well.
 
 END
 
+my $WHOLE = <<'END';
+
+## Checked against a whole system
+
+incr-send, all programs, Redis and Postgres on this machine at once, as fast as they
+go: many a request, with keys. Computed: the CPU of each for an increment is that of the
+paths above, of Postgres that of the statement for each key that was written, and the
+machine's cores do nothing else. Measured: from the first line to the last that was
+taken.
+
+END
+
 my $GROWTH = <<'END';
 
 ## Growth
@@ -361,12 +408,13 @@ sub write_all {
 	name_cases();
 	not_run('adjust/rmq in Go', 'no package of Debian has it; its commands alone were run')
 		if grep { $_ eq 'take' } @{ $of->{paths} };
-	my ($stages, $growth) = (arithmetic(), growth());
+	my ($stages, $whole, $growth) = (arithmetic(), checked(), growth());
 	my $picture = picture("$to/performance.svg");
 	open(my $f, '>:raw', "$to/performance.md") or die "$to/performance.md: $!\n";
 	print $f marker($of), introduction($of), "## The machine\n\n| | |\n|---|---|\n",
 		(map { "| $_->[0] | $_->[1] |\n" } @{ $of->{facts} }),
-		table(), $stages && $STAGES . $stages, $growth && $GROWTH . $growth,
+		table(), $stages && $STAGES . $stages, $whole && $WHOLE . $whole,
+		$growth && $GROWTH . $growth,
 		$picture ? "\n![cost against backlog, rows and connections](performance.svg)\n" : '',
 		not_run_text();
 	close $f or die "$to/performance.md: $!\n";

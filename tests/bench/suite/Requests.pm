@@ -82,10 +82,13 @@ sub send_by {
 	$server->clear;
 	my %pid = group_of($pid);
 	my $before = $server->memory;
-	note('tagged', $case, $side, cost_of(sub {
-		spent({ side => $side, in => lines($n, 1000) }, 'incr-send', '-u', $url, @options);
+	my $sent;
+	my $us = cost_of(sub {
+		($sent) = spent({ side => $side, in => lines($n, 1000) }, 'incr-send', '-u', $url,
+			@options);
 		0;
-	}, $n, \%pid, $server));
+	}, $n, \%pid, $server);
+	note('tagged', $case, $side, { %$us, send => $sent / $n });
 	# What is left beside the messages: publisher and totals are a few bytes of it.
 	$server->call('DEL', 'rmq::queue::[bench]::ready');
 	note('tagged', $case, $side, { redis => ($server->memory - $before) / $n }, 'B');
