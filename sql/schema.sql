@@ -1,9 +1,14 @@
 -- The tables of incr(7).  Repeatable: incr-db create runs it, and compares
 -- the shape of what was there before.  Where all is there it needs no right to
 -- create anything, which "create table if not exists" asks for first; who has
--- none takes the tables that are found by the search path.
+-- none takes the tables that are found by the search path.  The setting
+-- incr.partitions says how many partitions increments has, if it is made.
 
 do $$ declare
+    partitions constant integer := coalesce(
+        nullif(current_setting('incr.partitions', true), ''), '1')::integer;
+    -- HOT updates: 1.8 times faster, half the WAL
+    fill constant text := 'with (fillfactor = 70)';
     missing constant text[] := array(
         select name
         from unnest('{increments,incr_ledger,incr_database}'::text[]) as name
@@ -12,12 +17,20 @@ do $$ declare
                 or to_regclass(name) is null));
 begin
     if 'increments' = any (missing) then
-        create table increments (
+        execute 'create table increments (
             key        uuid        primary key,
             -- a sum of int64s does not fit an int64
             value      numeric     not null check (value > 0),
             updated_at timestamptz not null default now()
-        ) with (fillfactor = 70); -- HOT updates: 1.8 times faster, half the WAL
+        ) ' || case when partitions > 1
+            then 'partition by hash (key)' else fill end;
+        if partitions > 1 then
+            for i in 0 .. partitions - 1 loop
+                execute format('create table %I partition of increments '
+                    'for values with (modulus %s, remainder %s) %s',
+                    'increments_' || i, partitions, i, fill);
+            end loop;
+        end if;
     end if;
 
     if 'incr_ledger' = any (missing) then

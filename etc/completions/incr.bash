@@ -17,8 +17,8 @@ _incr_of() {
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-db')
-		words='create clear show load adopt -d --database -q --queue -r --redis -p --plain --json --top --follow --name -y --yes -h --help -V --version'
-		with_value='-d --database -q --queue -r --redis --top --name'
+		words='create clear show load adopt -d --database -q --queue -r --redis -p --plain --json --top --follow --name --partitions -y --yes -h --help -V --version'
+		with_value='-d --database -q --queue -r --redis --top --name --partitions'
 		;;
 	'incr-drain')
 		words='-q --queue -r --redis --check -h --help -V --version -R --replicas -n --batch -o --once --peek -w --wait --no-sandbox'

@@ -166,6 +166,10 @@ see(struct seen *s, const struct survey_fact *fact)
 		return;
 	else if (strcmp(what, "table") == 0)
 		see_table(s, i, fact);
+	else if (strcmp(what, "hole") == 0)
+		findings_add(s->f, FINDING_ERROR,
+		    "%s: partitions are missing; " CREATE " to see which",
+		    due[i].name);
 	else if (strcmp(what, "grant") == 0)
 		see_grant(s, i, fact);
 	else if (strcmp(what, "column") == 0)

@@ -9,11 +9,16 @@
 /* The end of translate(): a name may have any character. */
 #define NO_TAB ", E'\\t\\n', '  ')"
 
+/* What is true of a partition is said of its table, but for grants: those of
+ * the table count. */
 static const char facts[] =
     "with tables as (select * from (values "
     "(1, 'increments', to_regclass($1)), "
     "(2, 'incr_ledger', to_regclass($2)), "
     "(3, 'incr_database', to_regclass($3))) as t (at, name, id)), "
+    "parts as (select name, id from tables where id is not null "
+    "union select name, relid "
+    "from tables, pg_partition_tree(id) where relid is not null), "
     "facts as ("
     "select 'version' as a, current_setting('server_version') as b, "
     "'' as c, '' as d, '' as e "
@@ -36,6 +41,16 @@ static const char facts[] =
     "from pg_stat_ssl where pid = pg_backend_pid() "
     "union all select 'table', name, relkind::text, relpersistence::text, '' "
     "from tables join pg_class on pg_class.oid = id "
+    "union all select distinct 'table', name, 'r', 'u', '' "
+    "from parts join pg_class on oid = id "
+    "where relispartition and relpersistence = 'u' "
+    "union all select 'hole', name, '', '', '' "
+    "from tables join pg_partitioned_table on partrelid = id "
+    "where partstrat = 'h' and (select coalesce(sum(1 / of), 0) "
+    "from pg_inherits join pg_class on oid = inhrelid, "
+    "cast(substring(pg_get_expr(relpartbound, oid) "
+    "from 'modulus ([0-9]+)') as float8) as of "
+    "where inhparent = id) < 1 - 1e-9 "
     "union all select 'grant', name, p, "
     "case when has_table_privilege(id, p) then 'yes' else 'no' end, '' "
     "from tables, unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as p "
@@ -51,8 +66,9 @@ static const char facts[] =
     "on attrelid = id and attnum = indkey[0] "
     "and attname = (array['key', 'consumer', 'one'])[at] "
     "where indisunique and indnkeyatts = 1 and indpred is null "
-    "union all select 'trigger', name, translate(left(tgname, 100)" NO_TAB
-    ", '', '' from tables join pg_trigger on tgrelid = id "
+    "union all select distinct 'trigger', name, "
+    "translate(left(tgname, 100)" NO_TAB
+    ", '', '' from parts join pg_trigger on tgrelid = id "
     "where not tgisinternal and tgenabled not in ('D', 'R') "
     "union all select 'trigger', name, translate(left(rulename, 100)" NO_TAB
     ", '', '' from tables join pg_rewrite on ev_class = id "

@@ -24,13 +24,14 @@ int survey_call(struct postgres *pg);
  *	connections NUMBER MOST
  *	wire tls|plain|local
  *	table TABLE r|p... p|u|t	relkind, relpersistence of pg_class
+ *	hole TABLE
  *	grant TABLE PRIVILEGE yes|no
  *	column TABLE NAME TYPE null|free|must
  *	unique TABLE
  *	trigger|policy TABLE NAME
  *
  * A column that must be given is not null and has no default; a table is unique
- * by its key alone.
+ * by its key alone.  A hole: keys that no partition by hash takes.
  *
  * Borrowed until the next call; not a text with a NUL.
  */

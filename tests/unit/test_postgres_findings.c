@@ -129,6 +129,9 @@ check_tables(void)
 	none(NULL, "column\tincrements\tmore\ttext\tfree", false, "ok:");
 	one("unique\tincrements", NULL, "column key is no primary key");
 	one(NULL, "trigger\tincrements\tt", "a trigger or a rule, t: ");
+	one(NULL, "table\tincrements\tr\tu", "increments: an unlogged table");
+	one(NULL, "hole\tincrements",
+	    "error: increments: partitions are missing; run incr-db create");
 	one(NULL, "policy\tincr_ledger", "incr_ledger: row security is on");
 }
 
