@@ -57,7 +57,7 @@
 			    "select key, value from sums order by key " \
 			    "on conflict (key) do update " \
 			    "set value = i.value + excluded.value, " \
-			    "updated_at = now() " \
+			    "updated_at = excluded.updated_at " \
 			    "returning 1) " \
 			    "select case when not " STATEMENT_RIGHT( \
 				"$9") " then -1 " \

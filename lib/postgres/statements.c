@@ -39,7 +39,8 @@ const char statements_greeting[] =
 	"from unnest($5::uuid[], $6::" sums_type "[]) as u (key, value) " \
 	"where exists (select from moved) " \
 	"on conflict (key) do update " \
-	"set value = i.value + excluded.value, updated_at = now() " \
+	"set value = i.value + excluded.value, " \
+	"updated_at = excluded.updated_at " \
 	"returning 1) " \
 	"select case when not " STATEMENT_RIGHT( \
 	    "$8") " then -1 " \
@@ -99,7 +100,7 @@ static const char forget_old[] =
     "select " FOLDED ", queue, 0, sum(lines)::int8 from gone "
     "group by queue having sum(lines) > 0 "
     "on conflict (consumer) do update set lines = l.lines + excluded.lines, "
-    "committed_at = now()";
+    "committed_at = excluded.committed_at";
 
 #define LINES \
 	"select count(*) as n, coalesce(sum(lines), 0) as lines " \

@@ -140,3 +140,30 @@ once() { incr-consume -o | incr-flush; }
 	run -0 incr-db --partitions 4 create
 	[ "$(total)" = $((500500 + 1125750)) ]
 }
+
+# -- the form of the statements --------------------------------------------------
+
+# A distributed table, of Citus, takes no function in DO UPDATE SET, and no such
+# server is to be had here.
+@test "no function stands in DO UPDATE SET" {
+	sql "alter database $(sql 'select current_database()') set log_statement = 'all'"
+	local from
+	from=$(stat -c %s "$INCR_SUITE/pg.log")
+	known $A $B
+	sql "insert into incr_ledger (consumer, queue, seq, lines, committed_at)
+		values (gen_random_uuid(), '$INCR_QUEUE', 0, 1, now() - interval '40 days')"
+	{ checkpoint $B 0 0; increment 1; checkpoint $A 1 1 true; increment 1; checkpoint $B 1 1
+		 checkpoint $B 1 0 false ',"end":true'; } | incr-flush
+	run incr-flush --check
+	log_since "$from" | grep -o 'do update set [^()]*.\?' | sort -u >"$DIR/lists"
+	cat "$DIR/lists"
+	# Of windows and of adopted batches, which are alike, and of old rows.
+	[ "$(wc -l <"$DIR/lists")" -eq 2 ]
+	not grep '($' "$DIR/lists"
+	for statement in 'with moved' 'with given' 'with gone'; do
+		[ "$(log_since "$from" | grep -c "$statement.*do update")" -ge 1 ]
+	done
+	# There is no other one.
+	[ "$(cat "$ROOT"/lib/*/*.c "$ROOT"/src/*.c "$ROOT"/bin/incr-db "$ROOT"/etc/*.sh |
+		grep -c 'do update')" = 3 ]
+}
