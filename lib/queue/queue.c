@@ -48,9 +48,14 @@ queue_open(const char *url, const char *name, const char **ret_why)
 	    "incr::queue::[%s]::version", name);
 	snprintf(q->replicas_key, sizeof q->replicas_key,
 	    "incr::queue::[%s]::replicas", name);
-	q->keys[0] =
-	    (struct handshake_key){q->version_key, judge_version, NULL};
-	q->keys[1] = (struct handshake_key){q->replicas_key, judge_replicas, q};
+	snprintf(q->cluster_version_key, sizeof q->cluster_version_key,
+	    "incr::queue::{%s}::version", name);
+	snprintf(q->cluster_replicas_key, sizeof q->cluster_replicas_key,
+	    "incr::queue::{%s}::replicas", name);
+	q->keys[0] = (struct handshake_key){
+	    q->version_key, q->cluster_version_key, judge_version, NULL};
+	q->keys[1] = (struct handshake_key){
+	    q->replicas_key, q->cluster_replicas_key, judge_replicas, q};
 	options.keys = q->keys;
 	options.n_keys = sizeof q->keys / sizeof *q->keys;
 	q->session = session_open(url, &options, ret_why);

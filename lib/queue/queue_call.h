@@ -93,6 +93,8 @@ struct queue {
 	char name[QUEUE_NAME_MAX + 1];
 	char version_key[QUEUE_NAME_MAX + 40]; /* for the handshake */
 	char replicas_key[QUEUE_NAME_MAX + 40];
+	char cluster_version_key[QUEUE_NAME_MAX + 40]; /* in a cluster */
+	char cluster_replicas_key[QUEUE_NAME_MAX + 40];
 	struct handshake_key keys[2];
 	bool confirms;          /* calls count only once replicas have them: */
 	bool told;              /* so many, not as the queue has noted */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "redis/cluster.h"
 #include "redis/endpoints.h"
 #include "redis/sentinel.h"
 #include "redis/tls.h"
@@ -38,7 +39,11 @@ struct dial {
 	struct endpoints primary; /* which a sentinel named */
 	struct url_host primary_host;
 	bool to_primary; /* it is the primary that is being tried */
-	bool may_pass;   /* of this round, a failure that may pass */
+	bool follows;    /* the primary is a node that another one named */
+	char here[URL_PART_MAX]; /* the last host that was connected; empty:
+				  * none, or a socket */
+	struct url_host *nodes; /* with hosts of the URL, once some are known */
+	bool may_pass;          /* of this round, a failure that may pass */
 	struct redis *redis;
 	struct buf question;
 	size_t question_done, question_handed;
@@ -52,6 +57,7 @@ static enum dial_state connected(struct dial *d, char ret_why[REASON_MAX]);
 static enum dial_state secure(struct dial *d, char ret_why[REASON_MAX]);
 static struct endpoints *trying(struct dial *d);
 static enum dial_state ready(struct dial *d, char ret_why[REASON_MAX]);
+static void note_here(struct dial *d);
 static enum dial_state ask(struct dial *d, char ret_why[REASON_MAX]);
 static int send_question(struct dial *d, char ret_why[REASON_MAX]);
 static enum dial_state receive_answer(struct dial *d, char ret_why[REASON_MAX]);
@@ -98,6 +104,7 @@ dial_close(struct dial *d)
 	endpoints_clear(&d->hosts);
 	endpoints_clear(&d->primary);
 	buf_free(&d->question);
+	free(d->nodes);
 	free(d);
 }
 
@@ -105,7 +112,7 @@ void
 dial_begin(struct dial *d)
 {
 	dial_cancel(d);
-	try_host(d, false);
+	try_host(d, d->follows);
 }
 
 void
@@ -174,7 +181,7 @@ connect_now(struct dial *d, char ret_why[REASON_MAX])
 {
 	char why[REASON_MAX] = ""; /* *ret_why stays until there is another */
 
-	if (d->url->n_hosts == 0)
+	if (!d->to_primary && d->url->n_hosts == 0)
 		d->redis = redis_connect_unix(d->url->path, why);
 	else
 		d->redis = connect_address(d, why);
@@ -242,6 +249,7 @@ static enum dial_state
 ready(struct dial *d, char ret_why[REASON_MAX])
 {
 	if (!d->url->sentinel || d->to_primary) {
+		note_here(d);
 		d->phase = IDLE;
 		return DIAL_DONE;
 	}
@@ -253,6 +261,16 @@ ready(struct dial *d, char ret_why[REASON_MAX])
 	d->question_done = d->question_handed = 0;
 	d->phase = ASKING;
 	return ask(d, ret_why);
+}
+
+static void
+note_here(struct dial *d)
+{
+	const struct endpoints *e = trying(d);
+
+	d->here[0] = '\0';
+	if (e->n_hosts > 0)
+		memcpy(d->here, endpoints_host(e)->name, sizeof d->here);
 }
 
 static enum dial_state
@@ -315,9 +333,12 @@ fail(struct dial *d, bool may_pass, char ret_why[REASON_MAX])
 	may = d->may_pass;
 	dial_cancel(d);
 	/* A name may have several addresses. */
-	if (d->to_primary && endpoints_advance(&d->primary))
+	if (d->to_primary && endpoints_advance(&d->primary)) {
 		try_host(d, true);
-	else if (advance(d))
+		return DIAL_BUSY;
+	}
+	d->follows = false;
+	if (advance(d))
 		try_host(d, false);
 	else
 		return may ? DIAL_FAILED : DIAL_REFUSED;
@@ -328,7 +349,7 @@ fail(struct dial *d, bool may_pass, char ret_why[REASON_MAX])
 static bool
 advance(struct dial *d)
 {
-	if (d->url->n_hosts > 0 && endpoints_advance(&d->hosts))
+	if (d->hosts.n_hosts > 0 && endpoints_advance(&d->hosts))
 		return true;
 	d->may_pass = false;
 	return false;
@@ -352,8 +373,12 @@ dial_due(const struct dial *d)
 bool
 dial_unfit(struct dial *d)
 {
+	bool followed = d->follows && d->to_primary;
+
 	d->may_pass = true;
-	return advance(d);
+	d->follows = false;
+	/* Who named it would name it again. */
+	return advance(d) && !followed;
 }
 
 void
@@ -361,4 +386,43 @@ dial_fit(struct dial *d)
 {
 	endpoints_restart(&d->hosts);
 	d->may_pass = false;
+}
+
+int
+dial_learn(
+    struct dial *d, const struct redis_reply *reply, char ret_why[REASON_MAX])
+{
+	size_t n = d->url->n_hosts, max = n + CLUSTER_NODES_MAX;
+	struct url_host *nodes;
+
+	if (n == 0)
+		return 0; /* a socket: the one host that there is */
+	nodes = calloc(max, sizeof *nodes);
+	if (nodes == NULL)
+		return reason_set(ret_why, LOG_NO_MEMORY);
+	memcpy(nodes, d->url->hosts, n * sizeof *nodes);
+	if (cluster_add_nodes(reply, d->here[0] == '\0' ? NULL : d->here, nodes,
+		max, &n, ret_why) < 0) {
+		free(nodes);
+		return -1;
+	}
+	endpoints_replace(&d->hosts, nodes, n);
+	free(d->nodes);
+	d->nodes = nodes;
+	return 0;
+}
+
+int
+dial_follow(struct dial *d, const struct url_host *to)
+{
+	struct url_host host = *to;
+
+	if (host.name[0] == '\0')
+		memcpy(host.name, d->here, sizeof host.name);
+	if (host.name[0] == '\0')
+		return -1;
+	d->primary_host = host;
+	endpoints_set(&d->primary, &d->primary_host, 1);
+	d->follows = true;
+	return 0;
 }

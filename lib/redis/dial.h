@@ -2,6 +2,9 @@
  * Makes a connection to the Redis of a URL, without waiting: looks names up,
  * connects to one host after the other, and asks sentinels for the primary.
  *
+ * In a Redis Cluster the hosts are some of its nodes, to begin with: the caller
+ * tells which node has said what of the others.
+ *
  * The loop is that of session.h: dial_wait, poll, dial_step.
  */
 #ifndef INCR_DIAL_H
@@ -60,5 +63,15 @@ int64_t dial_due(const struct dial *d);
  */
 bool dial_unfit(struct dial *d);
 void dial_fit(struct dial *d);
+
+/* The connection's node has answered CLUSTER SLOTS so: these nodes are hosts,
+ * beside those of the URL.  0, or -1 with the reason. */
+int dial_learn(
+    struct dial *d, const struct redis_reply *reply, char ret_why[REASON_MAX]);
+
+/* It says that `to` (cluster.h) is the node that is looked for: the next
+ * dial_begin connects there, and so does each one after it, until that node is
+ * of no use.  0, or -1 if there is no such host. */
+int dial_follow(struct dial *d, const struct url_host *to);
 
 #endif

@@ -13,6 +13,18 @@ endpoints_set(struct endpoints *e, const struct url_host *hosts, size_t n_hosts)
 	e->n_hosts = n_hosts;
 }
 
+/* A round has as many turns as there are hosts now, whatever there were. */
+void
+endpoints_replace(
+    struct endpoints *e, const struct url_host *hosts, size_t n_hosts)
+{
+	forget(e);
+	e->hosts = hosts;
+	e->n_hosts = n_hosts;
+	if (e->at >= n_hosts)
+		e->at = 0;
+}
+
 void
 endpoints_clear(struct endpoints *e)
 {
@@ -53,7 +65,7 @@ endpoints_advance(struct endpoints *e)
 		return true;
 	forget(e);
 	e->at = (e->at + 1) % e->n_hosts;
-	e->n_tried = (e->n_tried + 1) % e->n_hosts;
+	e->n_tried = e->n_tried + 1 < e->n_hosts ? e->n_tried + 1 : 0;
 	return e->n_tried != 0;
 }
 

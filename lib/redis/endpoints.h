@@ -23,6 +23,10 @@ void endpoints_set(
     struct endpoints *e, const struct url_host *hosts, size_t n_hosts);
 void endpoints_clear(struct endpoints *e);
 
+/* Other hosts in their place, in the middle of a round: it goes on. */
+void endpoints_replace(
+    struct endpoints *e, const struct url_host *hosts, size_t n_hosts);
+
 /*
  * 1 with the next address of the host whose turn it is, which is
  * endpoints_host.  0: not known yet, ask again after RESOLVE_LOOK_MS.  -1

@@ -1,7 +1,8 @@
 /*
  * Writes the requests of the handshake and checks their replies.
  *
- * All requests are sent at once, and the first reply that is no good decides.
+ * Requests are sent in two groups, each at once, and the first reply that is no
+ * good decides.
  */
 #include "redis/handshake.h"
 
@@ -11,6 +12,10 @@
 #include "base/reason.h"
 #include "redis/resp.h"
 
+static void begin(struct handshake *h, struct buf *out);
+static int add_scripts(struct handshake *h, const char *const *scripts,
+    size_t n_scripts, struct buf *out);
+static const char *key_name(const struct handshake *h, size_t i);
 static int add_auth(struct buf *out, const struct url_redis *u);
 static int add_get(struct buf *out, const char *key);
 static enum server_fitness check_ok(const struct redis_reply *reply,
@@ -21,32 +26,72 @@ static enum server_fitness check_key(struct handshake *h,
     const struct redis_reply *reply, char ret_why[REASON_MAX]);
 
 int
-handshake_write(struct handshake *h, const struct url_redis *url,
-    const char *const *scripts, size_t n_scripts, struct buf *out)
+handshake_write(
+    struct handshake *h, const struct url_redis *url, struct buf *out)
 {
 	int failed = 0;
 
-	buf_clear(out);
-	h->n = h->n_answered = h->n_got = h->n_loaded = 0;
-	if (url != NULL && (url->password[0] != '\0' || url->user[0] != '\0')) {
+	begin(h, out);
+	if (url->password[0] != '\0' || url->user[0] != '\0') {
 		h->steps[h->n++] = HANDSHAKE_AUTH;
 		failed |= add_auth(out, url);
 	}
-	if (url != NULL) {
-		h->steps[h->n++] = HANDSHAKE_SELECT;
-		h->steps[h->n++] = HANDSHAKE_INFO;
-		failed |= buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
+	h->steps[h->n++] = HANDSHAKE_SELECT;
+	h->steps[h->n++] = HANDSHAKE_INFO;
+	return failed | buf_addf(out, "SELECT %d\r\nINFO\r\n", url->db);
+}
+
+int
+handshake_write_rest(struct handshake *h, const char *const *scripts,
+    size_t n_scripts, struct buf *out)
+{
+	int failed = 0;
+
+	begin(h, out);
+	if (h->cluster) {
+		h->steps[h->n++] = HANDSHAKE_NODES;
+		failed |= buf_addf(out, "CLUSTER SLOTS\r\n");
 	}
-	for (size_t i = 0; url != NULL && i < h->n_keys; i++) {
+	for (size_t i = 0; i < h->n_keys; i++) {
 		h->steps[h->n++] = HANDSHAKE_GET;
-		failed |= add_get(out, h->keys[i].name);
+		failed |= add_get(out, key_name(h, i));
 	}
+	return failed | add_scripts(h, scripts, n_scripts, out);
+}
+
+int
+handshake_write_scripts(struct handshake *h, const char *const *scripts,
+    size_t n_scripts, struct buf *out)
+{
+	begin(h, out);
+	return add_scripts(h, scripts, n_scripts, out);
+}
+
+static void
+begin(struct handshake *h, struct buf *out)
+{
+	buf_clear(out);
+	h->n = h->n_answered = h->n_got = h->n_loaded = 0;
+}
+
+static int
+add_scripts(struct handshake *h, const char *const *scripts, size_t n_scripts,
+    struct buf *out)
+{
+	int failed = 0;
+
 	for (size_t i = 0; i < n_scripts; i++) {
 		h->steps[h->n++] = HANDSHAKE_LOAD;
 		failed |= buf_addf(out, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
 		failed |= resp_encode(out, scripts[i], strlen(scripts[i]));
 	}
 	return failed;
+}
+
+static const char *
+key_name(const struct handshake *h, size_t i)
+{
+	return h->cluster ? h->keys[i].in_cluster : h->keys[i].name;
 }
 
 static int
@@ -83,6 +128,7 @@ handshake_check(struct handshake *h, const struct redis_reply *reply,
 	case HANDSHAKE_AUTH: return check_ok(reply, "AUTH", ret_why);
 	case HANDSHAKE_SELECT: return check_ok(reply, "SELECT", ret_why);
 	case HANDSHAKE_INFO: return check_info(h, reply, ret_why);
+	case HANDSHAKE_NODES: return FIT; /* dial_learn judges it */
 	case HANDSHAKE_GET: return check_key(h, reply, ret_why);
 	case HANDSHAKE_LOAD: break;
 	}
@@ -113,13 +159,14 @@ static enum server_fitness
 check_key(struct handshake *h, const struct redis_reply *reply,
     char ret_why[REASON_MAX])
 {
-	const struct handshake_key *key = &h->keys[h->n_got++];
+	size_t i = h->n_got++;
+	const struct handshake_key *key = &h->keys[i];
 	size_t len;
 	const char *text = redis_reply_text(reply, &len);
 
 	if (text != NULL || redis_reply_is_nil(reply))
 		return key->judge(key->ctx, text, h->replicas, ret_why);
-	reason_set(ret_why, "GET %s: no text", key->name);
+	reason_set(ret_why, "GET %s: no text", key_name(h, i));
 	return UNFIT_NOW;
 }
 
@@ -138,6 +185,7 @@ check_info(struct handshake *h, const struct redis_reply *reply,
 	} else {
 		h->maxmemory = server_info_maxmemory(info);
 		h->replicas = server_info_replicas(info);
+		h->cluster = server_info_cluster(info);
 		f = server_info_check(info, ret_why);
 	}
 	h->unfit = f != FIT;
@@ -150,7 +198,7 @@ handshake_add_look(const struct handshake *h, struct buf *out)
 	int failed = buf_addf(out, "INFO\r\n");
 
 	for (size_t i = 0; i < h->n_keys; i++)
-		failed |= add_get(out, h->keys[i].name);
+		failed |= add_get(out, key_name(h, i));
 	return failed;
 }
 
@@ -176,6 +224,12 @@ handshake_look(struct handshake *h, const struct redis_reply *reply,
 	} else if (!h->unfit && check_key(h, reply, ret_why) != FIT) {
 		h->unfit = true;
 	}
+}
+
+enum handshake_step
+handshake_next(const struct handshake *h)
+{
+	return h->steps[h->n_answered];
 }
 
 bool

@@ -25,10 +25,6 @@ server_info_check(const char *info, char ret_why[REASON_MAX])
 		    VERSION_MIN);
 		return UNFIT_FOR_EVER;
 	}
-	if (field_is(info, "redis_mode", "cluster")) {
-		reason_set(ret_why, "cluster mode is not supported");
-		return UNFIT_FOR_EVER;
-	}
 	if (!field_is(info, "maxmemory", "0") &&
 	    field(info, "maxmemory_policy", value, sizeof value) == 0 &&
 	    strcmp(value, "noeviction") != 0) {
@@ -40,7 +36,8 @@ server_info_check(const char *info, char ret_why[REASON_MAX])
 		reason_set(ret_why, "loading its data");
 		return UNFIT_NOW;
 	}
-	if (field_is(info, "role", "slave")) {
+	/* That of a cluster says MOVED. */
+	if (field_is(info, "role", "slave") && !server_info_cluster(info)) {
 		reason_set(ret_why, "replica, not the primary");
 		return UNFIT_NOW;
 	}
@@ -59,6 +56,12 @@ server_info_run_id(const char *info, char *ret, size_t size)
 		return -1;
 	snprintf(ret, size, "%s %s", run, replication);
 	return 0;
+}
+
+bool
+server_info_cluster(const char *info)
+{
+	return field_is(info, "redis_mode", "cluster");
 }
 
 uint64_t
@@ -93,8 +96,8 @@ enum server_fitness
 server_info_handshake_error(const char *error)
 {
 	static const char *const passing[] = {"LOADING", "MASTERDOWN", "BUSY",
-	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "OOM",
-	    "NOREPLICAS", "ERR max number of clients", NULL};
+	    "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "MISCONF",
+	    "OOM", "NOREPLICAS", "ERR max number of clients", NULL};
 
 	return starts_with_any(error, passing) ? UNFIT_NOW : UNFIT_FOR_EVER;
 }

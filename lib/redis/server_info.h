@@ -14,7 +14,7 @@
 enum server_fitness {
 	FIT,
 	UNFIT_NOW,     /* this may pass: a replica, loading, busy */
-	UNFIT_FOR_EVER /* configuration: a cluster, evicting, too old */
+	UNFIT_FOR_EVER /* configuration: evicting, too old */
 };
 
 /* info: the reply to INFO, ending with a NUL.  Unless FIT, ret_why is what
@@ -27,6 +27,9 @@ enum server_fitness server_info_check(
  * server was a replica for a while.  0, or -1 if info has no run_id, or they
  * do not fit. */
 int server_info_run_id(const char *info, char *ret, size_t size);
+
+/* Is it a node of a Redis Cluster? */
+bool server_info_cluster(const char *info);
 
 /* maxmemory in bytes; 0: none. */
 uint64_t server_info_maxmemory(const char *info);

@@ -18,6 +18,7 @@
 #include "base/once.h"
 #include "base/options.h"
 #include "base/url.h"
+#include "redis/cluster.h"
 #include "redis/dial.h"
 #include "redis/handshake.h"
 #include "redis/replicas.h"
@@ -26,18 +27,28 @@
 #include "redis/session_call.h"
 
 /* A connection that lasted so long was one, also if no call was made. */
-enum { LASTED_MS = 2000 };
+enum {
+	LASTED_MS = 2000,
+	MOVED_MAX =
+	    2, /* nodes that are followed at once, one after the other */
+	HOLD_MIN_MS = 10,
+	HOLD_MAX_MS = 100
+};
 
 static int name_place(struct session *s);
 static void advance(struct session *s, short revents);
-static int send_handshake(struct session *s, const struct url_redis *url);
+static int send_handshake(struct session *s, int failed);
 static enum session_state exchange(struct session *s, short revents);
 static enum session_state check_reply(
     struct session *s, struct redis_reply *reply);
+static void go_on(struct session *s);
 static void finish_handshake(struct session *s);
 static enum session_state replied(struct session *s, struct redis_reply *reply);
 static enum session_state confirmed(
     struct session *s, struct redis_reply *reply);
+static void turned_away(
+    struct session *s, enum cluster_error cluster, const struct url_host *to);
+static void follow(struct session *s, const struct url_host *to);
 static enum session_state lose(struct session *s);
 static enum session_state lose_or_fault(struct session *s);
 static enum session_state fault(struct session *s, bool was_right);
@@ -54,6 +65,7 @@ session_open(const char *url, const struct session_options *options,
 	if (s == NULL)
 		return NULL;
 	s->options = *options;
+	s->hold = (struct backoff){HOLD_MIN_MS, HOLD_MAX_MS, 0};
 	s->handshake.keys = options->keys;
 	s->handshake.n_keys = options->n_keys;
 	s->text = url;
@@ -119,6 +131,8 @@ session_step(struct session *s, short revents)
 {
 	enum session_state now;
 
+	if (s->phase == HELD && clock_ms() >= s->due_ms)
+		session_call_enter(s, READY, IO_FOREVER);
 	if (s->redis != NULL) {
 		now = revents == 0 ? state(s) : exchange(s, revents);
 		if (now != state(s))
@@ -171,7 +185,8 @@ state(const struct session *s)
 	switch (s->phase) {
 	case WAITING:
 	case DIALING:
-	case HANDSHAKE: break;
+	case HANDSHAKE:
+	case HELD: break;
 	case READY: return SESSION_IDLE;
 	case CALLING:
 	case CONFIRMING:
@@ -198,7 +213,9 @@ advance(struct session *s, short revents)
 	case DIAL_DONE:
 		s->redis = dial_take(s->dial);
 		session_call_enter(s, HANDSHAKE, dial_due(s->dial));
-		if (send_handshake(s, &s->url) < 0)
+		s->rest = false;
+		if (send_handshake(s, handshake_write(&s->handshake, &s->url,
+					  &s->handshake_request)) < 0)
 			lose(s);
 		break;
 	case DIAL_FAILED: lose(s); break;
@@ -206,11 +223,11 @@ advance(struct session *s, short revents)
 	}
 }
 
+/* Sends what was written of it, unless that failed. */
 static int
-send_handshake(struct session *s, const struct url_redis *url)
+send_handshake(struct session *s, int failed)
 {
-	if (handshake_write(&s->handshake, url, s->options.scripts,
-		s->options.n_scripts, &s->handshake_request) < 0)
+	if (failed < 0)
 		return reason_set(s->status.why, LOG_NO_MEMORY);
 	sending_start(&s->sending, &s->handshake_request, (struct iovec){0});
 	return session_call_step(s);
@@ -240,7 +257,7 @@ exchange(struct session *s, short revents)
 			return replied(s, reply);
 		if (s->phase == CONFIRMING)
 			return confirmed(s, reply);
-		if (s->phase == READY) {
+		if (s->phase == READY || s->phase == HELD) {
 			redis_reply_free(reply);
 			reason_set(s->status.why, "reply without a request");
 			return lose(s);
@@ -254,19 +271,56 @@ exchange(struct session *s, short revents)
 static enum session_state
 check_reply(struct session *s, struct redis_reply *reply)
 {
+	bool nodes = handshake_next(&s->handshake) == HANDSHAKE_NODES;
 	enum server_fitness f =
 	    handshake_check(&s->handshake, reply, s->status.why);
+	const char *error = redis_reply_error(reply);
+	struct url_host to;
+	bool moved = error != NULL && s->handshake.cluster &&
+		     cluster_judge(error, &to) == CLUSTER_MOVED;
 
+	if (f == FIT && nodes && dial_learn(s->dial, reply, s->status.why) < 0)
+		f = UNFIT_NOW;
 	redis_reply_free(reply);
 	switch (f) {
 	case UNFIT_FOR_EVER: return fault(s, s->once.was[ONCE_GREETING]);
-	case UNFIT_NOW: return lose(s);
+	case UNFIT_NOW:
+		if (!moved)
+			return lose(s);
+		follow(s, &to);
+		break;
 	case FIT:
 		if (handshake_done(&s->handshake))
-			finish_handshake(s);
+			go_on(s);
 		break;
 	}
 	return state(s);
+}
+
+/* With what INFO has told the rest of the handshake can be written. */
+static void
+go_on(struct session *s)
+{
+	int failed;
+
+	if (s->phase != HANDSHAKE || s->rest) {
+		finish_handshake(s);
+		return;
+	}
+	s->rest = true;
+	s->status.cluster = s->handshake.cluster;
+	if (s->url.sentinel && s->handshake.cluster) {
+		reason_set(s->status.why,
+		    "a node of a cluster, which has no sentinels");
+		(void)fault(s, s->once.was[ONCE_GREETING]);
+		return;
+	}
+	failed = handshake_write_rest(&s->handshake, s->options.scripts,
+	    s->options.n_scripts, &s->handshake_request);
+	if (send_handshake(s, failed) < 0)
+		(void)lose(s);
+	else if (handshake_done(&s->handshake))
+		finish_handshake(s); /* there is no more to ask */
 }
 
 /* The handshake was that of a new connection, or it loaded the scripts again
@@ -295,10 +349,14 @@ static enum session_state
 replied(struct session *s, struct redis_reply *reply)
 {
 	const char *error = redis_reply_error(reply);
+	enum cluster_error cluster = CLUSTER_OTHER;
+	struct url_host to;
 
 	if (error == NULL) {
 		s->reply = reply;
 		s->served = true;
+		s->n_moved = 0;
+		backoff_reset(&s->hold);
 		if (!s->aside)
 			once_note(&s->once, ONCE_WORK);
 		session_call_enter(s, READY, IO_FOREVER);
@@ -307,13 +365,24 @@ replied(struct session *s, struct redis_reply *reply)
 			lose(s); /* the next one says how that is to be taken */
 		return SESSION_REPLIED;
 	}
+	if (s->handshake.cluster)
+		cluster = cluster_judge(error, &to);
 	reason_set(s->status.why, "%s", error);
 	redis_reply_free(reply);
+	if (cluster != CLUSTER_OTHER) {
+		turned_away(s, cluster, &to);
+		return SESSION_REFUSED;
+	}
 	if (strncmp(s->status.why, "NOSCRIPT", 8) == 0) {
 		s->status.sent = false;
 		session_call_enter(
 		    s, RELOADING, clock_ms() + s->options.reply_ms);
-		return send_handshake(s, NULL) < 0 ? lose(s) : SESSION_CALLING;
+		return send_handshake(
+			   s, handshake_write_scripts(&s->handshake,
+				  s->options.scripts, s->options.n_scripts,
+				  &s->handshake_request)) < 0
+			   ? lose(s)
+			   : SESSION_CALLING;
 	}
 	if (!server_info_error_is_proof(s->status.why))
 		return lose(s);
@@ -349,6 +418,34 @@ confirmed(struct session *s, struct redis_reply *reply)
 	}
 	session_call_enter(s, READY, IO_FOREVER);
 	return answer == REPLICAS_HAVE_IT ? SESSION_REPLIED : SESSION_LOST;
+}
+
+/* A node of a cluster has not done the call. */
+static void
+turned_away(
+    struct session *s, enum cluster_error cluster, const struct url_host *to)
+{
+	if (cluster == CLUSTER_MOVED)
+		follow(s, to);
+	else
+		session_call_enter(
+		    s, HELD, clock_ms() + backoff_next(&s->hold));
+}
+
+/* Another node has the slot: it is next, at once, unless nodes go on to name
+ * one another. */
+static void
+follow(struct session *s, const struct url_host *to)
+{
+	int64_t wait_ms =
+	    ++s->n_moved > MOVED_MAX ? backoff_next(&s->backoff) : 0;
+
+	if (dial_follow(s->dial, to) < 0) {
+		(void)lose(s);
+		return;
+	}
+	disconnect(s);
+	session_call_enter(s, WAITING, clock_ms() + wait_ms);
 }
 
 /* The connection is gone: SESSION_LOST if there was a call.  If the server was

@@ -6,9 +6,9 @@
  * The loop is that of queue.h: session_wait, poll, session_step.
  *
  * After connecting comes the handshake (handshake.h), which loads the
- * scripts.  What makes a Redis unfit for ever (a cluster, a maxmemory with
- * another policy than noeviction, a wrong password or database, a version
- * below 7) is SESSION_FAULT; what may pass (it is loading, a replica) is
+ * scripts.  What makes a Redis unfit for ever (a maxmemory with another policy
+ * than noeviction, a wrong password or database, a version below 7) is
+ * SESSION_FAULT; what may pass (it is loading, a replica) is
  * SESSION_DOWN and tried again.  After the first handshake that went well the
  * former may pass, too, and so may a call's refusal for want of a permission
  * after the first call that was answered; once.h remembers both.
@@ -16,6 +16,16 @@
  * Settings, and the keys that are read, may change while a connection lasts:
  * with the first call after HANDSHAKE_LOOK_MS, both are looked at again.  A
  * Redis that is unfit then is left when that call has its reply.
+ *
+ * A node of a Redis Cluster is recognised by its INFO.  A session belongs to
+ * one slot, that of the keys that are read and of every call, and is connected
+ * to the node that has it.  Where a node says MOVED, the session goes on with
+ * the node that is named, at once, but with back-off if that one says the same.
+ * While keys of the slot are being moved (ASK, TRYAGAIN), the connection stays,
+ * and is down for some milliseconds.  Nothing is sent again by the session: a
+ * call that was answered so is SESSION_REFUSED.  Any node of the cluster may be
+ * in the URL, and the others are learnt from it: as long as one of those lives,
+ * the session finds its own.
  */
 #ifndef INCR_SESSION_H
 #define INCR_SESSION_H
@@ -71,12 +81,13 @@ enum session_state session_step(struct session *s, short revents);
 
 /* The connection as it is now. */
 struct session_status {
-	bool idle; /* connected and no call under way: a call may begin */
-	bool sent; /* the last byte of the call was handed to the kernel, or
-		    * with TLS to libssl, whatever became of it; from
-		    * the beginning of a call to that of the next, and once
-		    * true it stays, unless Redis says that it lacks
-		    * the script */
+	bool idle;    /* connected and no call under way: a call may begin */
+	bool cluster; /* the last one that was connected is of a cluster */
+	bool sent;    /* the last byte of the call was handed to the kernel, or
+		       * with TLS to libssl, whatever became of it; from
+		       * the beginning of a call to that of the next, and once
+		       * true it stays, unless Redis says that it lacks
+		       * the script */
 	uint64_t connections; /* made so far */
 	uint64_t run;       /* changes whenever a connection was made to another
 			     * run_id or replication id than the one before it:

@@ -27,6 +27,8 @@ enum phase {
 	DIALING,    /* a connection is being made; dial.c has the time limit */
 	HANDSHAKE,  /* the handshake was sent; due_ms is that of the dialing */
 	READY,      /* no call under way */
+	HELD,       /* the same, and none begins before due_ms: keys of a
+		     * cluster are being moved */
 	CALLING,    /* a call was begun: due_ms without a byte moved, or with
 		     * fewer bytes than SESSION_SLOWEST */
 	CONFIRMING, /* WAIT was sent behind it */
@@ -41,6 +43,8 @@ struct session {
 	enum phase phase;
 	int64_t due_ms; /* when the phase ends; IO_FOREVER: not by time */
 	struct backoff backoff; /* until a call follows one with its reply */
+	struct backoff hold;    /* of HELD, until a call has its reply */
+	unsigned n_moved;       /* nodes that were followed since */
 	bool served;            /* a call had its reply on this connection */
 	int64_t ready_ms;       /* when the handshake was done */
 	struct dial *dial;
@@ -51,6 +55,7 @@ struct session {
 	struct sending sending;
 
 	struct handshake handshake;
+	bool rest;        /* its second half is under way */
 	bool looks;       /* a look stands in front of the call */
 	bool large;       /* the reply to the call may be */
 	bool aside;       /* the call is not what we are there for */

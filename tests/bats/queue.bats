@@ -136,10 +136,15 @@ gap" ]
 	fault_is NOAUTH
 }
 
-@test "a cluster is a fault" {
+@test "a node of a cluster is recognised: waited for while it has no slots" {
 	synced_redis --port "$(free_port)" --bind 127.0.0.1 --cluster-enabled yes
+	REDIS_URL="$REDIS_URL?db=1" run calls connect
+	[ "$output" = "fault: ERR SELECT is not allowed in cluster mode" ]
 	run calls connect
-	[ "$output" = "fault: cluster mode is not supported" ]
+	[ "$output" = "down: CLUSTERDOWN Hash slot not served" ]
+	rcli cluster addslotsrange 0 16383
+	connects() { [ "$(calls connect)" = connected ]; }
+	wait_for 20 connects
 }
 
 @test "a socket path that would be cut off is refused" {

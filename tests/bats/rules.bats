@@ -177,7 +177,7 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 
 # -- what Redis must be like ---------------------------------------------------------
 
-@test "a cluster, and an evicting Redis, are configuration errors to all" {
+@test "a database of a cluster, an evicting Redis: configuration errors to all" {
 	local stranger=cccccccc-0000-4000-8000-00000000000c url
 	redis_start "$PWD/cluster" --cluster-enabled yes
 	redis_start "$PWD/redis" --maxmemory 100mb --maxmemory-policy volatile-lru
@@ -187,8 +187,8 @@ pipe() { incr-consume -o "$@" | incr-flush; }
 		increment 1
 		checkpoint $stranger 1 1
 	} >stream
-	for url in "$PWD/cluster" "$PWD/redis"; do
-		export REDIS_URL=unix://$url/redis.sock
+	for url in "$PWD/cluster/redis.sock?db=1" "$PWD/redis/redis.sock"; do
+		export REDIS_URL=unix://$url
 		run -100 timeout 20 incr-publish <one
 		[ "${#lines[@]}" -eq 1 ]
 		run -100 timeout 20 incr-publish -e <one

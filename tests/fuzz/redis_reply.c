@@ -12,6 +12,7 @@
 #include "inspect/snapshot.h"
 #include "queue/queue_call.h"
 #include "queue/shards.h"
+#include "redis/cluster.h"
 #include "redis/replicas.h"
 #include "redis/sentinel.h"
 #include "serve/ratelimit_shared.h"
@@ -261,7 +262,7 @@ check_handshake(const struct redis_reply *reply)
 	static const enum handshake_step steps[] = {HANDSHAKE_AUTH,
 	    HANDSHAKE_SELECT, HANDSHAKE_INFO, HANDSHAKE_GET, HANDSHAKE_LOAD};
 	bool judged;
-	const struct handshake_key key = {"key", judge, &judged};
+	const struct handshake_key key = {"key", "{key}", judge, &judged};
 	char why[REASON_MAX];
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -281,6 +282,25 @@ check_handshake(const struct redis_reply *reply)
 		promise(redis_reply_error(reply) != NULL || handshake_done(&h));
 		promise(h.n_loaded <= 1);
 	}
+}
+
+/* Each host that is read can be connected to. */
+static void
+check_cluster(const struct redis_reply *reply)
+{
+	struct url_host hosts[3] = {{.name = "here"}};
+	const char *error = redis_reply_error(reply);
+	char why[REASON_MAX];
+	size_t n = 1;
+
+	hosts[0].port = 1;
+	(void)cluster_add_nodes(reply, "here", hosts, 3, &n, why);
+	promise(n >= 1 && n <= 3);
+	for (size_t i = 1; i < n; i++)
+		promise(hosts[i].port > 0 && hosts[i].port < 65536 &&
+			hosts[i].name[0] > ' ');
+	if (error != NULL && cluster_judge(error, hosts) == CLUSTER_MOVED)
+		promise(hosts[0].port > 0 && hosts[0].port < 65536);
 }
 
 static void
@@ -323,6 +343,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (reply == NULL)
 		return 0;
+	check_cluster(reply);
 	/* An error reply is not given to a digest. */
 	if (data[0] % CALLS == HANDSHAKE_CALL)
 		check_handshake(reply);
