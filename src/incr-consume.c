@@ -14,7 +14,8 @@
  * knows whether it was counted.  A call whose reply was lost is repeated
  * under the same name, except a registration, which has a new id each time.
  *
- * With --peek it shows what is ready, and takes nothing.
+ * With --peek it shows what is ready, and takes nothing; with --list-shards it
+ * shows which queues there are.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +39,13 @@
 #include "consume/consumer.h"
 #include "inspect/dryrun_redis.h"
 #include "inspect/peek.h"
+#include "inspect/queue_sync.h"
 #include "queue/queue.h"
+#include "queue/shards.h"
 #include "record/fault.h"
 #include "record/queue_name.h"
 
-enum { ONCE_WAIT_MS = 30000, PEEK_WAIT_MS = 5000, HELD_MS = 3000 };
+enum { ONCE_WAIT_MS = 30000, LOOK_WAIT_MS = 5000, HELD_MS = 3000 };
 
 /* The series of the metrics. */
 enum {
@@ -58,7 +61,7 @@ enum {
 static const char *url, *queue_name;
 static struct sandbox sandbox;
 static uint64_t batch_max, peek_max;
-static bool once, replicas_told, check;
+static bool once, replicas_told, list, check;
 static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
 static struct queue_gauges gauges;
@@ -89,7 +92,12 @@ static const struct option_def defs[] = {
 	.dest = &peek_max,
 	.min = 1,
 	.max = PEEK_MAX},
-    OPTIONS_WAIT(&wait_ms, "(for ever, 30 with -o, 5 with --peek)", 0,
+    {.name = "list-shards",
+	.help = "show the names of the queue and its shards",
+	.kind = OPTIONS_FLAG,
+	.dest = &list},
+    OPTIONS_WAIT(&wait_ms,
+	"(for ever, 30 with -o, 5 with --peek, --list-shards)", 0,
 	"wait this long for Redis"),
     OPTIONS_CHECK(&check),
     OPTIONS_SANDBOX(&sandbox),
@@ -113,6 +121,9 @@ static struct metric series[M_COUNT] = {
 static int dry_run(void);
 static void begin(struct consumer *c);
 static int peek(void);
+static int list_shards(void);
+static struct queue *open_to_look(void);
+static void show(const struct buf *text);
 static void consume(struct consumer *c, int signals);
 static void not_written(const struct consumer *c, int error)
     __attribute__((noreturn));
@@ -139,6 +150,8 @@ main(int argc, char **argv)
 		return dry_run();
 	if (peek_max > 0)
 		return peek();
+	if (list)
+		return list_shards();
 	begin(&c);
 	signals = signals_open(NULL);
 	if (signals < 0)
@@ -194,20 +207,13 @@ begin(struct consumer *c)
 static int
 peek(void)
 {
-	struct peek p = {.n = peek_max,
-	    .wait_ms = wait_ms == IO_FOREVER ? PEEK_WAIT_MS : wait_ms,
+	struct queue *q = open_to_look();
+	struct peek p = {.q = q,
+	    .n = peek_max,
+	    .wait_ms = wait_ms,
 	    .terminal = isatty(STDOUT_FILENO)};
 	enum queue_state state = QUEUE_IDLE;
-	const char *why;
 
-	if (once)
-		log_die(EXIT_CONFIG, "--peek: not with --once");
-	signals_default();
-	options_allow(&sandbox, url);
-	(void)sandbox_enter(&sandbox);
-	p.q = queue_open(url, queue_name, &why);
-	if (p.q == NULL)
-		log_die(log_status(why), "redis: %s", why);
 	switch (peek_run(&p, &state)) {
 	case LIST_CURSOR_PAGE:
 	case LIST_CURSOR_END: break;
@@ -217,16 +223,79 @@ peek(void)
 		    queue_name, PEEK_ROUNDS);
 	case LIST_CURSOR_FAILED:
 		log_die(state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL,
-		    "redis: %s", queue_status(p.q)->why);
+		    "redis: %s", queue_status(q)->why);
 	case LIST_CURSOR_MEMORY: log_no_memory();
 	}
-	if (io_write_all(
-		STDOUT_FILENO, buf_ptr(&p.out), p.out.len, IO_FOREVER) < 0 ||
-	    io_finish(STDOUT_FILENO) < 0)
-		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
-	queue_close(p.q);
+	show(&p.out);
+	queue_close(q);
 	peek_free(&p);
 	return EXIT_DELIVERED;
+}
+
+/* A queue that has not been published to yet may still get shards; so far it
+ * is one. */
+static int
+list_shards(void)
+{
+	struct queue *q = open_to_look();
+	char of[QUEUE_NAME_MAX + 1], name[QUEUE_NAME_MAX + 1];
+	struct buf text = {0};
+	enum queue_state state = queue_sync_idle(q, wait_ms);
+	unsigned i, n;
+
+	if (state == QUEUE_IDLE && queue_shards(q, 0) < 0)
+		log_no_memory();
+	if (state == QUEUE_IDLE)
+		state = queue_sync_done(q, wait_ms);
+	if (state != QUEUE_DONE)
+		log_die(state == QUEUE_DOWN ? EXIT_TEMPFAIL : EXIT_CONFIG,
+		    "redis: %s", queue_status(q)->why);
+	n = queue_sharded(q);
+	if (buf_addf(&text, "%s\n", queue_name) < 0)
+		log_no_memory();
+	if (n <= 1 || shard_parse(queue_name, of, &i))
+		n = 0;
+	for (i = 0; i < n; i++) {
+		if (shard_name(queue_name, i, n, name) < 0)
+			log_die(EXIT_CONFIG, "queue %s: too long for %u shards",
+			    queue_name, n);
+		if (buf_addf(&text, "%s\n", name) < 0)
+			log_no_memory();
+	}
+	show(&text);
+	queue_close(q);
+	buf_free(&text);
+	return EXIT_DELIVERED;
+}
+
+static struct queue *
+open_to_look(void)
+{
+	const char *option = peek_max > 0 ? "--peek" : "--list-shards", *why;
+	struct queue *q;
+
+	if (once)
+		log_die(EXIT_CONFIG, "%s: not with --once", option);
+	if (peek_max > 0 && list)
+		log_die(EXIT_CONFIG, "--list-shards: not with --peek");
+	if (wait_ms == IO_FOREVER)
+		wait_ms = LOOK_WAIT_MS;
+	signals_default();
+	options_allow(&sandbox, url);
+	(void)sandbox_enter(&sandbox);
+	q = queue_open(url, queue_name, &why);
+	if (q == NULL)
+		log_die(log_status(why), "redis: %s", why);
+	return q;
+}
+
+static void
+show(const struct buf *text)
+{
+	if (io_write_all(STDOUT_FILENO, buf_ptr(text), text->len, IO_FOREVER) <
+		0 ||
+	    io_finish(STDOUT_FILENO) < 0)
+		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 }
 
 static void

@@ -217,7 +217,7 @@ order() { setting "$1" After | xargs -n 1; }
 	for status in 0 1 3; do
 		STATUS=$status PATH=$PWD/bin:$PATH sh -c "$stop" >>said
 	done
-	printf '%s\n' '-o -w 10 -- -w 10' '-o -w 10 -- -w 10' | cmp - counted
+	printf '%s\n' '--all -o -w 10 -- -w 10' '--all -o -w 10 -- -w 10' | cmp - counted
 	[ "$(cat said)" = 'the drains rest; increments wait in the queue' ]
 }
 
