@@ -1,8 +1,8 @@
 /*
  * incr-audit: adds up the increments in a queue and in the table.
  *
- * In	the lists and batches of a queue in Redis, the table and the ledger
- *	in Postgres.  Nothing is changed.
+ * In	the lists and batches of a queue in Redis, and of its shards, the
+ *	tables and the ledgers in Postgres.  Nothing is changed.
  * Out	how many messages are where, and their sums: exact, as of one
  *	moment, or none at all.  With --expect FILE, which keys have more or
  *	less than the file says.
@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,14 +22,17 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "inspect/audit.h"
-#include "inspect/expectation_report.h"
+#include "inspect/audit_report.h"
+#include "inspect/shard_queues.h"
 #include "postgres/pg_url.h"
 #include "postgres/statements.h"
 #include "record/queue_name.h"
 
-enum { REPORT_MAX = 4096 + EXPECTATION_REPORT_MAX }; /* bytes */
-
 static const char *queue_name, *redis_url, *database_url;
+static const char *database_urls[AUDIT_DATABASES_MAX];
+static size_t n_database_urls; /* 0: where the variables say */
+static struct shard_queues queues;
+static uint64_t shards; /* 0: as many as the queue has noted */
 static int64_t wait_ms;
 static u128 expected;
 static bool expecting, settling, json;
@@ -36,11 +40,13 @@ static const char *expected_file; /* NULL: none */
 static struct expectation expectation;
 
 static const char *take_expected(void *dest, const char *text);
+static const char *take_database(void *dest, const char *text);
 
 static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
     OPTIONS_REDIS(&redis_url, "the Redis that has it"),
-    OPTIONS_DATABASE(&database_url, pg_url_judge, "the database of the tables"),
+    OPTIONS_DATABASE(&database_url, take_database, "a database with tables"),
+    SHARD_QUEUES_OPTION(&shards),
     OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
     {.letter = 'e',
 	.name = "expect",
@@ -66,23 +72,21 @@ static const struct options_prog prog = {.name = "incr-audit",
     .n_defs = sizeof defs / sizeof *defs};
 
 static void begin(struct audit *a, int argc, char **argv);
+static void take_operands(int argc, char **argv, struct audit *a);
+static void open_queues(struct audit *a);
+static void open_databases(struct audit *a);
 static void read_expected(const char *file);
 static bool add_lines(struct lines *in, const char *file);
 static void take_line(
     enum expectation_line result, const char *file, uint64_t number);
 static void audit(struct audit *a, enum audit_state run(struct audit *));
+static _Noreturn void redis_failed(const struct audit *a, int status);
+static _Noreturn void postgres_failed(const struct audit *a, int status);
 static void report(const struct audit *a);
-static void add_row(struct buf *out, const char *place,
-    const struct deadletter_tally *t, const uint64_t *keys);
-static void add_table(
-    struct buf *out, const struct audit *a, const struct deadletter_tally *all);
-static void add_json(
-    struct buf *out, const struct audit *a, const struct deadletter_tally *all);
-static void add_member(
-    struct buf *out, const char *place, const struct deadletter_tally *t);
 static int judge(const struct audit *a);
-static void compare(const struct audit *a);
-static u128 total(const struct audit *a);
+static bool judge_queue(const struct audit *a, const struct audit_queue *o);
+static void compare(const struct audit_queue *o, const char *name);
+static void finish(struct audit *a);
 
 int
 main(int argc, char **argv)
@@ -98,43 +102,93 @@ main(int argc, char **argv)
 	status = judge(&a);
 	if (settling)
 		audit(&a, audit_settle);
-	queue_close(a.q);
-	postgres_close(a.pg);
-	audit_free(&a);
-	expectation_free(&expectation);
+	finish(&a);
 	return status;
 }
 
 static void
 begin(struct audit *a, int argc, char **argv)
 {
+	*a = (struct audit){.wait_ms = wait_ms};
+	take_operands(argc, argv, a);
+	a->wait_ms = wait_ms;
+	if (expected_file != NULL) {
+		read_expected(expected_file);
+		a->expectation = &expectation;
+	}
+	open_databases(a);
+	open_queues(a);
+}
+
+static void
+take_operands(int argc, char **argv, struct audit *a)
+{
 	static struct id key;
 	int first = options_parse(&prog, argc, argv);
-	const char *why;
 
 	if (argc - first > 1)
 		log_die(EXIT_CONFIG, "%s: only one KEY is taken",
 		    options_shown(argv[first + 1]));
-	if (first < argc &&
-	    id_parse(argv[first], strlen(argv[first]), &key) < 0)
+	if (first == argc)
+		return;
+	if (id_parse(argv[first], strlen(argv[first]), &key) < 0)
 		log_die(EXIT_CONFIG, "%s: not a UUID of 36 characters",
 		    options_shown(argv[first]));
-	if (expected_file != NULL && first < argc)
+	if (expected_file != NULL)
 		log_die(EXIT_CONFIG, "%s: not with --expect FILE",
 		    options_shown(argv[first]));
-	if (expected_file != NULL)
-		read_expected(expected_file);
-	*a = (struct audit){.queue = queue_name,
-	    .expectation = expected_file != NULL ? &expectation : NULL,
-	    .key = first < argc ? &key : NULL,
-	    .wait_ms = wait_ms};
-	a->q = queue_open(redis_url, queue_name, &why);
-	if (a->q == NULL)
-		log_die(log_status(why), "redis: %s", why);
-	a->pg = postgres_open(
-	    database_url, "incr-audit", statements_greeting, &why);
-	if (a->pg == NULL)
-		log_die(log_status(why), "postgres: %s", why);
+	a->key = &key;
+}
+
+/* What is told first is DATABASE_URL's, if there is one: arguments take its
+ * place. */
+static const char *
+take_database(void *dest, const char *text)
+{
+	const char *env = getenv("DATABASE_URL");
+	static size_t calls;
+
+	if (calls++ == 1 && env != NULL && *env != '\0')
+		n_database_urls = 0;
+	if (n_database_urls == AUDIT_DATABASES_MAX)
+		return "more than 64 databases";
+	database_urls[n_database_urls++] = text;
+	return pg_url_judge(dest, text);
+}
+
+static void
+open_databases(struct audit *a)
+{
+	static struct audit_database databases[AUDIT_DATABASES_MAX];
+	const char *why;
+
+	a->databases = databases;
+	a->n_databases = n_database_urls == 0 ? 1 : n_database_urls;
+	for (size_t d = 0; d < a->n_databases; d++) {
+		databases[d].pg = postgres_open(
+		    database_urls[d], "incr-audit", statements_greeting, &why);
+		if (databases[d].pg == NULL)
+			log_die(log_status(why), "postgres: %s", why);
+	}
+}
+
+static void
+open_queues(struct audit *a)
+{
+	char why[REASON_MAX];
+	int status = shard_queues_open(
+	    &queues, redis_url, queue_name, shards, wait_ms, why);
+
+	if (status != 0)
+		log_die(status, "%s", why);
+	a->n_queues = queues.n;
+	a->queues = calloc(queues.n, sizeof *a->queues);
+	if (a->queues == NULL)
+		log_no_memory();
+	for (size_t i = 0; i < queues.n; i++) {
+		a->queues[i].q = queues.list[i].q;
+		a->queues[i].name = queues.list[i].name;
+	}
 }
 
 /* Digits are the sum of the total, all else is a file. */
@@ -219,8 +273,6 @@ take_line(enum expectation_line result, const char *file, uint64_t number)
 static void
 audit(struct audit *a, enum audit_state run(struct audit *))
 {
-	const char *why;
-
 	switch (run(a)) {
 	case AUDIT_DONE: return;
 	case AUDIT_MOVING:
@@ -228,23 +280,18 @@ audit(struct audit *a, enum audit_state run(struct audit *))
 		    "queue: moved in each of %d rounds, no number is exact; "
 		    "run it again",
 		    AUDIT_ROUNDS);
-	case AUDIT_REDIS:
-		log_die(EXIT_TEMPFAIL, "redis: %s", queue_status(a->q)->why);
-	case AUDIT_REDIS_FAULT:
-		log_die(EXIT_CONFIG, "redis: %s", queue_status(a->q)->why);
-	case AUDIT_POSTGRES:
-		why = postgres_status(a->pg)->why;
-		if (*why == '\0')
-			log_die(EXIT_TEMPFAIL,
-			    "postgres: no answer within %g s (--wait)",
-			    (double)wait_ms / 1000);
-		log_die(EXIT_TEMPFAIL, "postgres: %s", why);
-	case AUDIT_POSTGRES_FAULT:
-		log_die(
-		    EXIT_CONFIG, "postgres: %s", postgres_status(a->pg)->why);
+	case AUDIT_REDIS: redis_failed(a, EXIT_TEMPFAIL);
+	case AUDIT_REDIS_FAULT: redis_failed(a, EXIT_CONFIG);
+	case AUDIT_POSTGRES: postgres_failed(a, EXIT_TEMPFAIL);
+	case AUDIT_POSTGRES_FAULT: postgres_failed(a, EXIT_CONFIG);
 	case AUDIT_ELSEWHERE:
-		log_die(EXIT_CONFIG, "queue: is counted in another database; "
-				     "see incr-db adopt");
+		log_die(EXIT_CONFIG,
+		    a->n_databases > 1 || a->n_queues > 1
+			? "queue %s: is counted in a database that is none of "
+			  "--database; see incr-db adopt"
+			: "queue: is counted in another database; "
+			  "see incr-db adopt",
+		    a->queues[a->at].name);
 	case AUDIT_NO_NUMBER:
 		log_die(EXIT_CONFIG,
 		    "increments: the sum is not a whole "
@@ -255,19 +302,44 @@ audit(struct audit *a, enum audit_state run(struct audit *))
 }
 
 static void
+redis_failed(const struct audit *a, int status)
+{
+	const struct audit_queue *o = &a->queues[a->at];
+	const char *why = queue_status(o->q)->why;
+
+	if (a->n_queues > 1)
+		log_die(status, "redis: queue %s: %s", o->name, why);
+	log_die(status, "redis: %s", why);
+}
+
+static void
+postgres_failed(const struct audit *a, int status)
+{
+	const char *why = postgres_status(a->databases[a->at_database].pg)->why;
+	char which[32] = "";
+
+	if (a->n_databases > 1)
+		snprintf(
+		    which, sizeof which, "database %zu: ", a->at_database + 1);
+	if (*why == '\0')
+		log_die(status, "postgres: %sno answer within %g s (--wait)",
+		    which, (double)wait_ms / 1000);
+	log_die(status, "postgres: %s%s", which, why);
+}
+
+static void
 report(const struct audit *a)
 {
-	struct deadletter_tally all = {0};
 	struct buf out = {0};
 
-	deadletter_tally_merge(&all, &a->taken);
-	deadletter_tally_merge(&all, &a->ready);
-	deadletter_tally_merge(&all, &a->rejected);
-	all.sum = total(a);
 	/* Then no row can fail. */
-	if (buf_room(&out, REPORT_MAX) == NULL)
+	if (buf_room(&out, audit_report_max(a)) == NULL)
 		log_no_memory();
-	(json ? add_json : add_table)(&out, a, &all);
+	if (json)
+		audit_report_json(
+		    &out, a, queue_name, expecting ? &expected : NULL);
+	else
+		audit_report_table(&out, a);
 	if (io_write_all(STDOUT_FILENO, buf_ptr(&out), out.len, IO_FOREVER) <
 		0 ||
 	    io_finish(STDOUT_FILENO) < 0)
@@ -275,104 +347,17 @@ report(const struct audit *a)
 	buf_free(&out);
 }
 
-static void
-add_table(
-    struct buf *out, const struct audit *a, const struct deadletter_tally *all)
-{
-	const struct deadletter_tally table = {.sum = a->table};
-
-	buf_addf(out, "%-8s %12s %12s %12s %20s\n", "place", "keys", "messages",
-	    "invalid", "sum");
-	add_row(out, "table", &table, &a->keys);
-	add_row(out, "taken", &a->taken, NULL);
-	add_row(out, "ready", &a->ready, NULL);
-	add_row(out, "rejected", &a->rejected, NULL);
-	add_row(out, "total", all, NULL);
-	add_row(out, "counted", &a->counted, NULL);
-	if (expected_file != NULL)
-		expectation_report_table(out, &expectation);
-}
-
-/* The name of a queue needs no escapes. */
-static void
-add_json(
-    struct buf *out, const struct audit *a, const struct deadletter_tally *all)
-{
-	char text[U128_TEXT], key[ID_TEXT + 1];
-
-	u128_format(a->table, text);
-	buf_addf(out, "{\"queue\":\"%s\"", queue_name);
-	if (a->key != NULL) {
-		id_format(a->key, key);
-		buf_addf(out, ",\"key\":\"%s\"", key);
-	}
-	buf_addf(
-	    out, ",\"table\":{\"keys\":%" PRIu64 ",\"sum\":%s}", a->keys, text);
-	add_member(out, "taken", &a->taken);
-	add_member(out, "ready", &a->ready);
-	add_member(out, "rejected", &a->rejected);
-	add_member(out, "total", all);
-	add_member(out, "counted", &a->counted);
-	buf_addf(out,
-	    ",\"missing_batches\":%" PRIu64 ",\"unknown_batches\":%" PRIu64
-	    ",\"missed_messages\":%" PRIu64,
-	    a->missing, a->unknown, a->missed);
-	if (a->compared)
-		buf_addf(out, ",\"surplus_messages\":%" PRId64, a->surplus);
-	else
-		buf_addf(out, ",\"surplus_messages\":null");
-	if (expecting) {
-		u128_format(expected, text);
-		buf_addf(out, ",\"expected\":%s", text);
-	}
-	if (expected_file != NULL)
-		expectation_report_json(out, &expectation);
-	buf_addf(out, "}\n");
-}
-
-static void
-add_member(struct buf *out, const char *place, const struct deadletter_tally *t)
-{
-	char sum[U128_TEXT];
-
-	u128_format(t->sum, sum);
-	buf_addf(out,
-	    ",\"%s\":{\"messages\":%" PRIu64 ",\"invalid\":%" PRIu64
-	    ",\"sum\":%s}",
-	    place, t->messages, t->invalid, sum);
-}
-
-/* Of the table the keys are known, of every other place the messages. */
-static void
-add_row(struct buf *out, const char *place, const struct deadletter_tally *t,
-    const uint64_t *keys)
-{
-	char sum[U128_TEXT];
-
-	u128_format(t->sum, sum);
-	if (keys != NULL)
-		buf_addf(out, "%-8s %12" PRIu64 " %12s %12s %20s\n", place,
-		    *keys, "-", "-", sum);
-	else
-		buf_addf(out, "%-8s %12s %12" PRIu64 " %12" PRIu64 " %20s\n",
-		    place, "-", t->messages, t->invalid, sum);
-}
-
 static int
 judge(const struct audit *a)
 {
 	char is[U128_TEXT], due[U128_TEXT];
 	size_t differing = expectation_differ(&expectation);
+	u128 total = audit_total(a).sum;
+	bool good = differing == 0;
 
-	if (a->missing > 0)
-		log_say("queue: %" PRIu64
-			" batch%s taken, and neither in Redis nor in the table",
-		    a->missing, a->missing == 1 ? "" : "es");
-	if (a->unknown > 0)
-		log_say("queue: %" PRIu64 " batch%s in the table, and not "
-			"known to Redis, which went back",
-		    a->unknown, a->unknown == 1 ? "" : "es");
-	compare(a);
+	for (size_t i = 0; i < a->n_queues; i++)
+		if (!judge_queue(a, &a->queues[i]))
+			good = false;
 	if (differing > 0)
 		log_say("expected: %zu of %zu keys differ; %zu of them are not "
 			"shown",
@@ -380,49 +365,72 @@ judge(const struct audit *a)
 		    differing > EXPECTATION_REPORT_KEYS
 			? differing - EXPECTATION_REPORT_KEYS
 			: 0);
-	if (expecting && total(a) != expected) {
-		u128_format(total(a), is);
+	if (expecting && total != expected) {
+		u128_format(total, is);
 		u128_format(expected, due);
 		log_say("total: %s, expected %s", is, due);
-		return EXIT_REJECTED;
+		good = false;
 	}
-	return differing > 0 || a->missing > 0 || a->unknown > 0 ||
-		       (!settling &&
-			   (a->missed > 0 || (a->compared && a->surplus != 0)))
-		   ? EXIT_REJECTED
-		   : EXIT_DELIVERED;
+	return good ? EXIT_DELIVERED : EXIT_REJECTED;
+}
+
+/* Says what is wrong with a queue.  True: nothing, or it is settled. */
+static bool
+judge_queue(const struct audit *a, const struct audit_queue *o)
+{
+	char name[QUEUE_NAME_MAX + sizeof "queue "] = "queue";
+
+	if (a->n_queues > 1)
+		snprintf(name, sizeof name, "queue %s", o->name);
+	if (o->missing > 0)
+		log_say("%s: %" PRIu64
+			" batch%s taken, and neither in Redis nor in the table",
+		    name, o->missing, o->missing == 1 ? "" : "es");
+	if (o->unknown > 0)
+		log_say("%s: %" PRIu64 " batch%s in the table, and not "
+			"known to Redis, which went back",
+		    name, o->unknown, o->unknown == 1 ? "" : "es");
+	compare(o, name);
+	return o->missing == 0 && o->unknown == 0 &&
+	       (settling ||
+		   (o->missed == 0 && (!o->compared || o->surplus == 0)));
 }
 
 /* How much one of the servers has lost, by the totals. */
 static void
-compare(const struct audit *a)
+compare(const struct audit_queue *o, const char *name)
 {
 	uint64_t n =
-	    a->surplus > 0 ? (uint64_t)a->surplus : 0 - (uint64_t)a->surplus;
+	    o->surplus > 0 ? (uint64_t)o->surplus : 0 - (uint64_t)o->surplus;
 	const char *many = n == 1 ? "" : "s";
 
-	if (a->missed > 0)
-		log_say("queue: %" PRIu64
+	if (o->missed > 0)
+		log_say("%s: %" PRIu64
 			" message%s published that Redis lacks: it went back; "
 			"lost, but for what was counted before",
-		    a->missed, a->missed == 1 ? "" : "s");
-	if (!a->compared || n == 0)
+		    name, o->missed, o->missed == 1 ? "" : "s");
+	if (!o->compared || n == 0)
 		return;
-	if (a->surplus > 0)
-		log_say("queue: %" PRIu64
+	if (o->surplus > 0)
+		log_say("%s: %" PRIu64
 			" message%s counted that Redis does not know to be "
 			"taken, and may be counted twice: it went back",
-		    n, many);
+		    name, n, many);
 	else
-		log_say("queue: %" PRIu64
+		log_say("%s: %" PRIu64
 			" message%s acknowledged and not in the table: "
 			"Postgres went back; lost, but for what --keep "
 			"brings back",
-		    n, many);
+		    name, n, many);
 }
 
-static u128
-total(const struct audit *a)
+static void
+finish(struct audit *a)
 {
-	return a->table + a->taken.sum + a->ready.sum + a->rejected.sum;
+	audit_free(a);
+	for (size_t d = 0; d < a->n_databases; d++)
+		postgres_close(a->databases[d].pg);
+	free(a->queues);
+	shard_queues_close(&queues);
+	expectation_free(&expectation);
 }

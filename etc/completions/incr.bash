@@ -8,8 +8,8 @@ _incr_of() {
 	words='' with_value='' files='' folders='' signals='' runs='' operand=''
 	case $1 in
 	'incr-audit')
-		words='-q --queue -r --redis -d --database -w --wait -e --expect --json --settle -h --help -V --version'
-		with_value='-q --queue -r --redis -d --database -w --wait'
+		words='-q --queue -r --redis -d --database -s --shards -w --wait -e --expect --json --settle -h --help -V --version'
+		with_value='-q --queue -r --redis -d --database -s --shards -w --wait'
 		files='-e --expect'
 		;;
 	'incr-consume')

@@ -14,7 +14,8 @@ end
 complete -c incr-audit -f
 complete -c incr-audit -s q -l queue -x -d 'the queue'
 complete -c incr-audit -s r -l redis -x -d 'the Redis that has it'
-complete -c incr-audit -s d -l database -x -d 'the database of the tables'
+complete -c incr-audit -s d -l database -x -d 'a database with tables'
+complete -c incr-audit -s s -l shards -x -d 'how many shards the queue has'
 complete -c incr-audit -s w -l wait -x -d 'wait this long for a service'
 complete -c incr-audit -s e -l expect -rF -d 'compare keys with its counts; a number: the total'
 complete -c incr-audit -l json -d 'print one object of JSON'

@@ -24,7 +24,7 @@ enum {
 	LONG_ONLY = 256, /* getopt's value of defs[i] is LONG_ONLY + i */
 	WORD_MAX = 4096,
 	SECRET_MAX = 4096,
-	KEPT = 4 /* at most so many options are @FILE */
+	KEPT = 72 /* at most so many options are @FILE */
 };
 
 /* Lines of files that options named. */

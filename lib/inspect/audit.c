@@ -1,63 +1,38 @@
-/* Reads queue, table and ledger until all of one moment is known. */
+/* Reads queues, tables and ledgers until all of one moment is known. */
 #include "inspect/audit.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/failpoint.h"
 #include "base/hash.h"
+#include "inspect/audit_queue.h"
 #include "inspect/audit_table.h"
-#include "inspect/list_cursor.h"
 #include "inspect/queue_sync.h"
 #include "postgres/statements.h"
 
-enum { CATCH_UP = 8 };
-
-/* The oldest payloads of a list: how many, and their hash. */
-struct part {
-	uint64_t n, hash;
-};
-
-/* Where payloads are added up. */
-struct place {
-	struct deadletter_tally *tally; /* NULL: nowhere */
-	bool rejected;
-	struct expectation_log *log; /* of a batch; NULL: of a list */
-};
-
+static enum audit_state begin(struct audit *a);
 static enum audit_state run_once(struct audit *a);
-static enum audit_state read_queue(struct audit *a);
-static enum audit_state read_moment(struct audit *a);
-static enum audit_state survey(
-    struct audit *a, const struct part *ready, const struct part *rejected);
-static enum audit_state add_newer(struct audit *a,
-    const char *payload(const struct queue_surveyed *, size_t, size_t *),
-    size_t i, const struct place *to);
-static int add_payload(
-    struct audit *a, const struct place *to, const char *payload, size_t len);
-static enum audit_state survey_again(struct audit *a);
-static enum audit_state take_snapshot(
-    struct audit *a, uint64_t ready, uint64_t rejected, struct snapshot *s);
-static enum audit_state read_batches(struct audit *a);
-static enum audit_state compare_list(
-    struct audit *a, const struct queue_list *list, const struct part *was);
-static enum audit_state read_list(struct audit *a,
-    const struct queue_list *list, uint64_t length, const struct place *to,
-    struct part *part);
-static enum audit_state add_page(struct audit *a, struct list_cursor *c,
-    const struct place *to, struct part *part);
-static enum audit_state of_redis(enum queue_state state);
-static void divide_batches(struct audit *a);
-static void compare_totals(struct audit *a);
-static void merge_counted(struct audit *a, const struct deadletter_tally *t);
+static enum audit_state read_queues(struct audit *a);
+static enum audit_state find_database(struct audit *a);
+static bool fits(const struct audit_queue *o);
+static const struct audit_rows *rows(const struct audit_queue *o);
+static struct postgres *counts_in(
+    const struct audit *a, const struct audit_queue *o);
+static void divide_batches(struct audit *a, struct audit_queue *o);
+static void compare_totals(const struct audit *a, struct audit_queue *o);
+static void merge_counted(
+    struct audit_queue *o, const struct deadletter_tally *t);
+static enum audit_state settle(struct audit *a, struct audit_queue *o);
 
 enum audit_state
 audit_run(struct audit *a)
 {
-	enum audit_state state;
+	enum audit_state state = begin(a);
 
-	hash_seed_make(&a->seed);
-	state = audit_table_read(a, NULL);
+	if (state == AUDIT_DONE)
+		state = audit_table_read(a, NULL);
 	for (int i = 0; i < AUDIT_ROUNDS && state == AUDIT_DONE; i++) {
 		state = run_once(a);
 		if (state != AUDIT_MOVING)
@@ -67,342 +42,274 @@ audit_run(struct audit *a)
 	return state == AUDIT_DONE ? AUDIT_MOVING : state;
 }
 
+static enum audit_state
+begin(struct audit *a)
+{
+	struct buf names = {0};
+
+	hash_seed_make(&a->seed);
+	for (size_t i = 0; i < a->n_queues; i++) {
+		struct audit_queue *o = &a->queues[i];
+
+		o->rows = calloc(a->n_databases, sizeof *o->rows);
+		if (o->rows == NULL ||
+		    buf_addf(&names, "%s%s", i == 0 ? "" : " ", o->name) < 0)
+			break;
+		if (i + 1 == a->n_queues)
+			a->names = strndup(buf_ptr(&names), names.len);
+	}
+	buf_free(&names);
+	return a->names == NULL ? AUDIT_MEMORY : AUDIT_DONE;
+}
+
 void
 audit_free(struct audit *a)
 {
-	snapshot_free(&a->snapshot);
-	free(a->earlier.list);
-	free(a->ledger.list);
+	for (size_t i = 0; i < a->n_queues; i++) {
+		struct audit_queue *o = &a->queues[i];
+
+		snapshot_free(&o->snapshot);
+		for (size_t d = 0; o->rows != NULL && d < a->n_databases; d++) {
+			free(o->rows[d].earlier.list);
+			free(o->rows[d].ledger.list);
+		}
+		free(o->rows);
+		o->rows = NULL;
+	}
+	free(a->names);
+	a->names = NULL;
 	buf_free(&a->scratch);
 }
 
-/* One round.  The table is read right after the queue: the less time is
+/* One round.  The table is read right after the queues: the less time is
  * between them, the less moves. */
 static enum audit_state
 run_once(struct audit *a)
 {
-	enum audit_state state = read_queue(a);
+	enum audit_state state = read_queues(a);
 
 	if (state != AUDIT_DONE)
 		return state;
 	FAILPOINT("audit-read");
 	state = audit_table_read(a, a->expectation);
+	for (size_t i = 0; i < a->n_queues && state == AUDIT_DONE; i++) {
+		a->at = i;
+		state = find_database(a);
+	}
 	if (state != AUDIT_DONE)
 		return state;
-	if (!snapshot_fits_ledger(&a->snapshot, &a->earlier, &a->ledger))
-		return AUDIT_MOVING;
-	divide_batches(a);
-	compare_totals(a);
-	return AUDIT_DONE;
-}
-
-/* -- Redis ---------------------------------------------------------------- */
-
-/* All of it from one server: batches that are known from another one may be
- * others with the same names. */
-static enum audit_state
-read_queue(struct audit *a)
-{
-	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
-	enum audit_state result;
-
-	if (state != QUEUE_IDLE)
-		return of_redis(state);
-	if (a->run != queue_status(a->q)->run)
-		snapshot_free(&a->snapshot);
-	a->run = queue_status(a->q)->run;
-	result = read_moment(a);
-	if (result == AUDIT_DONE && a->run != queue_status(a->q)->run)
-		return AUDIT_MOVING;
-	return result;
-}
-
-/* The moment is that of the first survey. */
-static enum audit_state
-read_moment(struct audit *a)
-{
-	static const struct queue_list ready = {.kind = QUEUE_READY},
-				       rejected = {.kind = QUEUE_REJECTED};
-	struct place waiting = {.tally = &a->ready},
-		     dead = {.tally = &a->rejected, .rejected = true};
-	struct part r = {0}, d = {0};
-	enum audit_state state;
-
-	a->ready = a->rejected = (struct deadletter_tally){0};
-	if (a->expectation != NULL)
-		expectation_forget_queue(a->expectation);
-	state = read_list(a, &ready, UINT64_MAX, &waiting, &r);
-	if (state == AUDIT_DONE)
-		state = read_list(a, &rejected, UINT64_MAX, &dead, &d);
-	FAILPOINT("audit-listed");
-	if (state == AUDIT_DONE)
-		state = survey(a, &r, &d);
-	FAILPOINT("audit-surveyed");
-	if (state == AUDIT_DONE)
-		state = read_batches(a);
-	if (state == AUDIT_DONE)
-		state = compare_list(a, &rejected, &d);
-	if (state == AUDIT_DONE)
-		state = compare_list(a, &ready, &r);
-	return state == AUDIT_DONE ? survey_again(a) : state;
-}
-
-/* Tallies what is newer than the parts of the lists that were read. */
-static enum audit_state
-survey(struct audit *a, const struct part *ready, const struct part *rejected)
-{
-	const struct place waiting = {.tally = &a->ready},
-			   dead = {.tally = &a->rejected, .rejected = true};
-	const struct queue_surveyed *s;
-	enum audit_state state =
-	    take_snapshot(a, ready->n, rejected->n, &a->snapshot);
-
-	if (state != AUDIT_DONE)
-		return state;
-	s = queue_surveyed(a->q);
-	if (s->ready != ready->n + s->newer_ready ||
-	    s->rejected != rejected->n + s->newer_rejected)
-		return AUDIT_MOVING;
-	for (size_t i = 0; i < s->newer_ready && state == AUDIT_DONE; i++)
-		state = add_newer(a, queue_surveyed_ready, i, &waiting);
-	for (size_t i = 0; i < s->newer_rejected && state == AUDIT_DONE; i++)
-		state = add_newer(a, queue_surveyed_rejected, i, &dead);
+	for (size_t i = 0; i < a->n_queues; i++) {
+		a->queues[i].settled = fits(&a->queues[i]);
+		if (!a->queues[i].settled)
+			state = AUDIT_MOVING;
+	}
+	for (size_t i = 0; i < a->n_queues && state == AUDIT_DONE; i++) {
+		divide_batches(a, &a->queues[i]);
+		compare_totals(a, &a->queues[i]);
+	}
 	return state;
 }
 
+/* What is known of a queue is known, but its keys of an expectation are not
+ * kept apart. */
 static enum audit_state
-add_newer(struct audit *a,
-    const char *payload(const struct queue_surveyed *, size_t, size_t *),
-    size_t i, const struct place *to)
+read_queues(struct audit *a)
 {
-	size_t len = 0;
-	const char *text = payload(queue_surveyed(a->q), i, &len);
-
-	return add_payload(a, to, text, len) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
-}
-
-/* 0, or -1 with errno ENOMEM. */
-static int
-add_payload(
-    struct audit *a, const struct place *to, const char *payload, size_t len)
-{
-	struct increment inc;
-
-	if (to->tally == NULL)
-		return 0;
-	if (deadletter_tally_add(
-		to->tally, a->key, &a->scratch, payload, len, &inc) < 0)
-		return -1;
-	if (a->expectation == NULL || inc.value == 0)
-		return 0;
-	if (to->log != NULL)
-		return expectation_log_add(to->log, a->expectation, &inc);
-	if (to->rejected)
-		expectation_add_rejected(a->expectation, &inc);
-	else
-		expectation_add_waiting(a->expectation, &inc);
-	return 0;
-}
-
-static enum audit_state
-survey_again(struct audit *a)
-{
-	struct snapshot after = {0};
-	enum audit_state state =
-	    take_snapshot(a, UINT64_MAX, UINT64_MAX, &after);
-
-	if (state == AUDIT_DONE && !snapshot_is_stable(&a->snapshot, &after))
-		state = AUDIT_MOVING;
-	snapshot_free(&after);
-	return state;
-}
-
-static enum audit_state
-take_snapshot(
-    struct audit *a, uint64_t ready, uint64_t rejected, struct snapshot *s)
-{
-	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
-
-	if (state == QUEUE_IDLE) {
-		if (queue_survey(a->q, ready, rejected) < 0)
-			return AUDIT_MEMORY;
-		state = queue_sync_done(a->q, a->wait_ms);
-	}
-	if (state != QUEUE_DONE)
-		return of_redis(state);
-	return snapshot_take(s, a->q) < 0 ? AUDIT_MEMORY : AUDIT_DONE;
-}
-
-/* Reads the batches that are not known from an earlier round. */
-static enum audit_state
-read_batches(struct audit *a)
-{
-	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
-		struct snapshot_batch *b = &a->snapshot.batches[i];
-		struct queue_list list = {.kind = QUEUE_BATCH,
-		    .consumer = b->consumer,
-		    .seq = b->seq};
-		struct place to = {.tally = &b->tally, .log = &b->log};
-		struct part part = {0};
-		enum audit_state state;
-
-		if (b->known)
-			continue;
-		b->tally = (struct deadletter_tally){0};
-		state = read_list(a, &list, b->length, &to, &part);
-		if (state != AUDIT_DONE)
-			return state;
-		expectation_log_end(&b->log);
-		b->known = true;
-	}
-	return AUDIT_DONE;
-}
-
-/* Is the oldest part of the list what it was? */
-static enum audit_state
-compare_list(
-    struct audit *a, const struct queue_list *list, const struct part *was)
-{
-	static const struct place nowhere;
-	struct part is = {0};
-	enum audit_state state = read_list(a, list, was->n, &nowhere, &is);
-
-	return state == AUDIT_DONE && is.hash != was->hash ? AUDIT_MOVING
-							   : state;
-}
-
-/* Adds the `length` oldest payloads to the place and to *part;
- * AUDIT_MOVING if they are fewer.  UINT64_MAX: all, also those that come
- * meanwhile, unless they come as fast as they are read. */
-static enum audit_state
-read_list(struct audit *a, const struct queue_list *list, uint64_t length,
-    const struct place *to, struct part *part)
-{
-	struct list_cursor c = {.q = a->q,
-	    .wait_ms = a->wait_ms,
-	    .list = *list,
-	    .max = QUEUE_PEEK_MAX - 1};
 	enum audit_state state = AUDIT_DONE;
-	enum queue_state why;
-	int catch_up = length == UINT64_MAX ? CATCH_UP : 0;
-	bool more = true;
 
-	list_cursor_start(&c, length);
-	while (more && state == AUDIT_DONE) {
-		switch (list_cursor_step(&c, &why)) {
-		case LIST_CURSOR_PAGE: state = add_page(a, &c, to, part); break;
-		case LIST_CURSOR_END:
-			more = catch_up-- > 0 && c.end < c.length;
-			c.end = more ? c.length : c.end;
-			break;
-		case LIST_CURSOR_SHIFTED: state = AUDIT_MOVING; break;
-		case LIST_CURSOR_FAILED: state = of_redis(why); break;
-		case LIST_CURSOR_MEMORY: state = AUDIT_MEMORY; break;
-		}
+	if (a->expectation != NULL) {
+		expectation_forget_queue(a->expectation);
+		for (size_t i = 0; i < a->n_queues; i++)
+			a->queues[i].settled = false;
 	}
-	if (state == AUDIT_DONE && length != UINT64_MAX && part->n != length)
-		state = AUDIT_MOVING;
-	list_cursor_free(&c);
+	for (size_t i = 0; i < a->n_queues && state == AUDIT_DONE; i++) {
+		a->at = i;
+		if (!a->queues[i].settled)
+			state = audit_queue_read(a);
+	}
 	return state;
 }
 
+/* A queue alone is compared with the only ledger there is; of shards each has
+ * the one that Redis names, or none yet. */
 static enum audit_state
-add_page(struct audit *a, struct list_cursor *c, const struct place *to,
-    struct part *part)
+find_database(struct audit *a)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		size_t len;
-		const char *payload = list_cursor_payload(c, i, &len);
+	struct audit_queue *o = &a->queues[a->at];
+	static const struct id nil;
+	const struct id *noted = &o->snapshot.totals.database;
+	struct id database;
 
-		part->n++;
-		part->hash = hash_add(&a->seed, part->hash, payload, len);
-		if (add_payload(a, to, payload, len) < 0)
-			return AUDIT_MEMORY;
+	o->counted_in = 0;
+	if (id_equal(noted, &nil) || (a->n_queues == 1 && a->n_databases == 1))
+		return AUDIT_DONE;
+	for (size_t d = 0; d < a->n_databases; d++) {
+		o->counted_in = d;
+		if (statements_database(a->databases[d].pg, &database) == 0 &&
+		    id_equal(&database, noted))
+			return AUDIT_DONE;
 	}
-	return list_cursor_advance(c, c->n, c->n - 1) < 0 ? AUDIT_MEMORY
-							  : AUDIT_DONE;
+	return AUDIT_ELSEWHERE;
 }
 
-static enum audit_state
-of_redis(enum queue_state state)
+static const struct audit_rows *
+rows(const struct audit_queue *o)
 {
-	return state == QUEUE_FAULT ? AUDIT_REDIS_FAULT : AUDIT_REDIS;
+	return &o->rows[o->counted_in];
 }
 
-/* -- both ----------------------------------------------------------------- */
+static struct postgres *
+counts_in(const struct audit *a, const struct audit_queue *o)
+{
+	return a->databases[o->counted_in].pg;
+}
+
+static bool
+fits(const struct audit_queue *o)
+{
+	return snapshot_fits_ledger(
+	    &o->snapshot, &rows(o)->earlier, &rows(o)->ledger);
+}
 
 /* Batches up to the one in the ledger are in the table, but for the messages
  * that are no increments: these go to the rejected list later. */
 static void
-divide_batches(struct audit *a)
+divide_batches(struct audit *a, struct audit_queue *o)
 {
-	a->taken = a->counted = (struct deadletter_tally){0};
-	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
-		const struct snapshot_batch *b = &a->snapshot.batches[i];
+	o->taken = o->counted = (struct deadletter_tally){0};
+	for (size_t i = 0; i < o->snapshot.n_batches; i++) {
+		const struct snapshot_batch *b = &o->snapshot.batches[i];
 
-		if (b->seq <= snapshot_seq(&a->ledger, &b->consumer)) {
-			merge_counted(a, &b->tally);
+		if (b->seq <= snapshot_seq(&rows(o)->ledger, &b->consumer)) {
+			merge_counted(o, &b->tally);
 			continue;
 		}
-		deadletter_tally_merge(&a->taken, &b->tally);
+		deadletter_tally_merge(&o->taken, &b->tally);
 		if (a->expectation != NULL)
 			expectation_add_log(a->expectation, &b->log);
 	}
-	a->missing = snapshot_missing(&a->snapshot, &a->ledger);
-	a->unknown = snapshot_unknown(&a->snapshot, &a->ledger);
+	o->missing = snapshot_missing(&o->snapshot, &rows(o)->ledger);
+	o->unknown = snapshot_unknown(&o->snapshot, &rows(o)->ledger);
 }
 
 /* Whoever counts a batch adds its lines to the ledger, whoever acknowledges it
  * adds its payloads to the totals. */
 static void
-compare_totals(struct audit *a)
+compare_totals(const struct audit *a, struct audit_queue *o)
 {
-	const struct queue_totals *t = &a->snapshot.totals;
+	const struct queue_totals *t = &o->snapshot.totals;
 	uint64_t counted = 0;
 	struct id database;
 
-	for (size_t i = 0; i < a->snapshot.n_batches; i++) {
-		const struct snapshot_batch *b = &a->snapshot.batches[i];
+	for (size_t i = 0; i < o->snapshot.n_batches; i++) {
+		const struct snapshot_batch *b = &o->snapshot.batches[i];
 
-		if (b->seq <= snapshot_seq(&a->ledger, &b->consumer))
+		if (b->seq <= snapshot_seq(&rows(o)->ledger, &b->consumer))
 			counted += b->length;
 	}
-	a->surplus = (int64_t)(a->lines - counted) - t->base - t->acknowledged;
-	a->missed = t->missed;
-	a->compared = t->known && statements_database(a->pg, &database) == 0 &&
+	o->surplus =
+	    (int64_t)(rows(o)->lines - counted) - t->base - t->acknowledged;
+	o->missed = t->missed;
+	o->compared = t->known &&
+		      statements_database(counts_in(a, o), &database) == 0 &&
 		      id_equal(&database, &t->database);
 }
 
-enum audit_state
-audit_settle(struct audit *a)
-{
-	int64_t base = a->snapshot.totals.base + a->surplus;
-	struct id database;
-	enum queue_state state = queue_sync_idle(a->q, a->wait_ms);
-
-	if (state == QUEUE_IDLE) {
-		if (a->run != queue_status(a->q)->run)
-			return AUDIT_MOVING;
-		if (statements_database(a->pg, &database) < 0 ||
-		    queue_settle(a->q, &database, base, a->missed) < 0)
-			return AUDIT_MEMORY;
-		state = queue_sync_done(a->q, a->wait_ms);
-	}
-	if (state != QUEUE_DONE)
-		return of_redis(state);
-	return id_equal(&queue_identified(a->q)->database, &database)
-		   ? AUDIT_DONE
-		   : AUDIT_ELSEWHERE;
-}
-
 static void
-merge_counted(struct audit *a, const struct deadletter_tally *t)
+merge_counted(struct audit_queue *o, const struct deadletter_tally *t)
 {
 	struct deadletter_tally counted = *t, invalid = {.messages = t->invalid,
 						  .invalid = t->invalid};
 
 	counted.messages -= t->invalid;
 	counted.invalid = 0;
-	deadletter_tally_merge(&a->counted, &counted);
-	deadletter_tally_merge(&a->taken, &invalid);
+	deadletter_tally_merge(&o->counted, &counted);
+	deadletter_tally_merge(&o->taken, &invalid);
+}
+
+enum audit_state
+audit_settle(struct audit *a)
+{
+	enum audit_state state = AUDIT_DONE;
+
+	for (size_t i = 0; i < a->n_queues && state == AUDIT_DONE; i++) {
+		a->at = i;
+		state = settle(a, &a->queues[i]);
+	}
+	return state;
+}
+
+static enum audit_state
+settle(struct audit *a, struct audit_queue *o)
+{
+	int64_t base = o->snapshot.totals.base + o->surplus;
+	struct id database;
+	enum queue_state state = queue_sync_idle(o->q, a->wait_ms);
+
+	if (state == QUEUE_IDLE) {
+		if (o->run != queue_status(o->q)->run)
+			return AUDIT_MOVING;
+		if (statements_database(counts_in(a, o), &database) < 0 ||
+		    queue_settle(o->q, &database, base, o->missed) < 0)
+			return AUDIT_MEMORY;
+		state = queue_sync_done(o->q, a->wait_ms);
+	}
+	if (state != QUEUE_DONE)
+		return audit_queue_failed(state);
+	return id_equal(&queue_identified(o->q)->database, &database) ||
+		       (a->n_queues > 1 && !queue_identified(o->q)->noted)
+		   ? AUDIT_DONE
+		   : AUDIT_ELSEWHERE;
+}
+
+struct audit_table_sum
+audit_table(const struct audit *a)
+{
+	struct audit_table_sum all = {0};
+
+	for (size_t d = 0; d < a->n_databases; d++) {
+		all.sum += a->databases[d].table;
+		all.keys += a->databases[d].keys;
+	}
+	return all;
+}
+
+struct audit_queue
+audit_queues(const struct audit *a)
+{
+	static const struct id nil;
+	struct audit_queue all = {0};
+	bool unknown = false;
+
+	for (size_t i = 0; i < a->n_queues; i++) {
+		const struct audit_queue *o = &a->queues[i];
+
+		deadletter_tally_merge(&all.taken, &o->taken);
+		deadletter_tally_merge(&all.counted, &o->counted);
+		deadletter_tally_merge(&all.ready, &o->ready);
+		deadletter_tally_merge(&all.rejected, &o->rejected);
+		all.missed += o->missed;
+		all.missing += o->missing;
+		all.unknown += o->unknown;
+		if (o->compared) {
+			all.compared = true;
+			all.surplus += o->surplus;
+		} else if (!id_equal(&o->snapshot.totals.database, &nil)) {
+			unknown = true;
+		}
+	}
+	all.compared = all.compared && !unknown;
+	return all;
+}
+
+struct deadletter_tally
+audit_total(const struct audit *a)
+{
+	struct audit_queue all = audit_queues(a);
+	struct deadletter_tally total = {.sum = audit_table(a).sum};
+
+	deadletter_tally_merge(&total, &all.taken);
+	deadletter_tally_merge(&total, &all.ready);
+	deadletter_tally_merge(&total, &all.rejected);
+	return total;
 }

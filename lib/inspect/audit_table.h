@@ -7,9 +7,9 @@
 
 #include "inspect/audit.h"
 
-/* Reads a->table, keys, lines and ledger; what was the ledger is a->earlier
- * then.  With e (NULL: without), also what is counted of its keys.  AUDIT_DONE,
- * or why not. */
+/* Reads table, keys, lines and ledgers of all databases; of a queue that is not
+ * settled, what was the ledger is the earlier one then.  With e (NULL:
+ * without), also what is counted of its keys.  AUDIT_DONE, or why not. */
 enum audit_state audit_table_read(struct audit *a, struct expectation *e);
 
 #endif

@@ -267,12 +267,12 @@ find(const struct expectation *e, const struct id *key)
 /* -- what there is -------------------------------------------------------- */
 
 void
-expectation_set_counted(struct expectation *e, const struct id *key, u128 count)
+expectation_add_counted(struct expectation *e, const struct id *key, u128 count)
 {
 	struct expectation_key *k = find(e, key);
 
 	if (k != NULL)
-		k->counted = count;
+		k->counted += count;
 }
 
 void

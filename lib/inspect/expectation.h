@@ -65,7 +65,7 @@ struct expectation_log {
 };
 
 /* Each ignores a key that is not expected. */
-void expectation_set_counted(
+void expectation_add_counted(
     struct expectation *e, const struct id *key, u128 count);
 void expectation_add_waiting(
     struct expectation *e, const struct increment *inc);

@@ -1,4 +1,4 @@
-/* The SQL statements that incr-flush and incr-audit run. */
+/* The SQL statements that incr-flush runs. */
 #include "postgres/statements.h"
 
 #include <string.h>
@@ -9,15 +9,7 @@
 #include "postgres/pg_binary.h"
 #include "postgres/statement_call.h"
 
-/* Sums and differences of a few such numbers fit an int64. */
-#define LINES_MAX ((uint64_t)1 << 61)
-
-enum {
-	PLAN_TEXT = 1 << 20,
-	AUDIT_TEXT = 200000,  /* a numeric has at most 147455 digits */
-	AUDIT_ROWS = 1 << 20, /* of the ledger */
-	KEYED_ROW = ID_BYTES + 8 + 8
-};
+enum { PLAN_TEXT = 1 << 20 };
 
 #define TABLE(name) \
 	"coalesce((select quote_ident(nspname) " \
@@ -108,35 +100,6 @@ static const char forget_old[] =
 
 static const char sum_lines[] =
     "select int8send(n) || int8send(lines::int8) from (" LINES ") as l";
-
-/* One row of text, "SUM KEYS LINES", and the ledger: 16 bytes of the consumer,
- * 8 of the number.  One statement, one snapshot. */
-#define AUDIT(where, middle) \
-	"select 0 as part, convert_to(coalesce(sum(value), 0)::text " \
-	"|| ' ' || count(*)::text || ' ' || (select lines from (" LINES \
-	") as l)::text, 'UTF8') as row from " STATEMENT_INCREMENTS " " where \
-	"union all select 1, uuid_send(consumer) || " middle "int8send(seq) " \
-	"from " STATEMENT_LEDGER " where queue = $1"
-
-#define AUDIT_SORTED(where) \
-	"select row from (" AUDIT(where, "") ") as parts order by part"
-
-/* With counts, each row is 8 bytes longer: the 16 of a key are followed by the
- * digits of its count in front of the last eighteen, and these; a row of the
- * ledger has LEDGER in the middle, a count that is no number -1. */
-#define HALF 1000000000000000000
-#define LEDGER (-2)
-#define AUDIT_MARKED AUDIT("", "int8send(-2) || ")
-
-static const char audit_keys[] =
-    "select row from (" AUDIT_MARKED
-    " union all select 2, uuid_send(i.key) || case "
-    "when i.value < 1e36 and i.value = trunc(i.value) "
-    "then int8send(div(i.value, 1e18)::int8) "
-    "|| int8send((i.value % 1e18)::int8) "
-    "else int8send(-1) || int8send(0) end "
-    "from unnest($2::uuid[]) as k (key) join " STATEMENT_INCREMENTS
-    " as i on i.key = k.key) as parts order by part";
 
 /* What the statements are planned with: types of nulls. */
 static const struct {
@@ -360,44 +323,6 @@ get_int8(const struct postgres *pg)
 }
 
 int
-statements_audit(struct postgres *pg, const char *queue, const struct id *key)
-{
-	struct postgres_params p = {0};
-
-	p.shape = rows_of_ledger(1, 1 + AUDIT_ROWS, ID_BYTES + 8);
-	p.shape.text = AUDIT_TEXT;
-	statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-	if (key == NULL)
-		return statement_call(pg, "audit", AUDIT_SORTED(""), &p);
-	statement_put(&p, PG_BINARY_UUID, key->bytes, ID_BYTES);
-	return statement_call(pg, "audit", AUDIT_SORTED("where key = $2 "), &p);
-}
-
-int
-statements_audit_keys(struct postgres *pg, const char *queue,
-    const struct id *first, size_t stride, size_t n)
-{
-	struct buf keys = {0};
-	struct postgres_params p = {0};
-	int result = -1;
-
-	if (pg_binary_add_ids(&keys, first, stride, n) == 0) {
-		p.shape = (struct pg_shape){.least = 1,
-		    .most = 1 + AUDIT_ROWS + n,
-		    .len = KEYED_ROW,
-		    .text = AUDIT_TEXT,
-		    .numbers = true,
-		    .highest = HALF - 1};
-		statement_put(&p, PG_BINARY_TEXT, queue, strlen(queue));
-		statement_put(
-		    &p, PG_BINARY_UUID_ARRAY, buf_ptr(&keys), keys.len);
-		result = statement_call(pg, "audit", audit_keys, &p);
-	}
-	buf_free(&keys);
-	return result;
-}
-
-int
 statements_sum(struct postgres *pg, const char *queue)
 {
 	struct postgres_params p = {0};
@@ -416,70 +341,9 @@ statements_summed(const struct postgres *pg, bool *ret_rows, int64_t *ret_lines)
 	if (row == NULL)
 		return -1;
 	lines = bigendian_get64(row + 8);
-	if (lines > LINES_MAX)
+	if (lines > STATEMENTS_LINES_MAX)
 		return -1;
 	*ret_rows = bigendian_get64(row) > 0;
 	*ret_lines = (int64_t)lines;
 	return 0;
-}
-
-int
-statements_audited(const struct postgres *pg, struct statements_sums *ret)
-{
-	size_t len, part;
-	const char *text = postgres_bytes(pg, 0, &len);
-	u128 n[3];
-
-	if (text == NULL)
-		return -1;
-	for (size_t i = 0; i < 3; i++) {
-		const char *space = memchr(text, ' ', len);
-
-		part = space == NULL ? len : (size_t)(space - text);
-		if (u128_parse(text, part, &n[i]) < 0)
-			return -1;
-		part += space != NULL;
-		text += part;
-		len -= part;
-	}
-	if (n[1] > LINES_MAX || n[2] > LINES_MAX)
-		return -1;
-	*ret = (struct statements_sums){n[0], (uint64_t)n[1], (uint64_t)n[2]};
-	return 0;
-}
-
-int
-statements_audited_row(const struct postgres *pg, size_t i,
-    struct id *ret_consumer, uint64_t *ret_seq)
-{
-	const char *row = postgres_value(pg, 1 + i, KEYED_ROW);
-	uint64_t seq;
-
-	if (row == NULL)
-		return statements_row_of(pg, 1 + i, ret_consumer, ret_seq);
-	seq = bigendian_get64(row + ID_BYTES + 8);
-	if ((int64_t)bigendian_get64(row + ID_BYTES) != LEDGER ||
-	    seq > STATEMENTS_NUMBER_MAX)
-		return -1;
-	memcpy(ret_consumer->bytes, row, ID_BYTES);
-	*ret_seq = seq;
-	return 0;
-}
-
-enum statements_count
-statements_audited_count(
-    const struct postgres *pg, size_t i, struct id *ret_key, u128 *ret_count)
-{
-	const char *row = postgres_value(pg, 1 + i, KEYED_ROW);
-	uint64_t high, low;
-
-	if (row == NULL)
-		return STATEMENTS_NO_COUNT;
-	high = bigendian_get64(row + ID_BYTES);
-	low = bigendian_get64(row + ID_BYTES + 8);
-	if (high >= HALF || low >= HALF)
-		return STATEMENTS_NO_NUMBER;
-	memcpy(ret_key->bytes, row, ID_BYTES);
-	*ret_count = (u128)high * HALF + low;
-	return STATEMENTS_COUNT;
 }

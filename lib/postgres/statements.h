@@ -26,6 +26,9 @@ enum {
 
 /* A ledger row stands at most there: where the queue can't go beyond. */
 #define STATEMENTS_NUMBER_MAX ((int64_t)1 << 53)
+/* Lines of a ledger: sums and differences of a few such numbers fit an int64.
+ */
+#define STATEMENTS_LINES_MAX ((uint64_t)1 << 61)
 
 /* What postgres_open needs as greeting: the names of the tables in the first
  * schema of the search_path that has them, but for temporary ones, and the id
@@ -107,33 +110,5 @@ int statements_sum(struct postgres *pg, const char *queue);
 /* Result: whether it has rows of the queue, and their lines.  0, or -1. */
 int statements_summed(
     const struct postgres *pg, bool *ret_rows, int64_t *ret_lines);
-
-/* Reads, in one snapshot, the sum of all keys, or of one if key is not NULL,
- * and the ledger of queue. */
-int statements_audit(
-    struct postgres *pg, const char *queue, const struct id *key);
-/* The same, of all keys, and the counts of n keys (at least one), which stand
- * stride bytes apart. */
-int statements_audit_keys(struct postgres *pg, const char *queue,
-    const struct id *first, size_t stride, size_t n);
-/* Result: the sum and the number of keys, and the lines of the ledger's rows.
- * 0, or -1 if a sum is not a whole number that fits. */
-struct statements_sums {
-	u128 sum;
-	uint64_t keys, lines;
-};
-int statements_audited(const struct postgres *pg, struct statements_sums *ret);
-/* Result: row i (from 0) of the ledger.  0, or -1 if there is no such row. */
-int statements_audited_row(const struct postgres *pg, size_t i,
-    struct id *ret_consumer, uint64_t *ret_seq);
-/* Result of statements_audit_keys: row i, behind those of the ledger. */
-enum statements_count {
-	STATEMENTS_COUNT,
-	STATEMENTS_NO_COUNT, /* there is no such row */
-	STATEMENTS_NO_NUMBER /* no whole number of STATEMENTS_DIGITS digits */
-};
-enum { STATEMENTS_DIGITS = 36 };
-enum statements_count statements_audited_count(
-    const struct postgres *pg, size_t i, struct id *ret_key, u128 *ret_count);
 
 #endif

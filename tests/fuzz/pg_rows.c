@@ -10,6 +10,7 @@
 
 #include "fuzz.h"
 #include "postgres/apply_many.h"
+#include "postgres/audit_statement.h"
 #include "postgres/statements.h"
 
 enum { COLUMNS_MAX = 8, VALUES_MAX = 600, TEXT = 25 };
@@ -110,7 +111,7 @@ begin(struct postgres *pg, unsigned which, size_t n)
 	case FIND_OLD: (void)statements_find_old(pg, "q", &some); break;
 	case FORGET: (void)statements_forget(pg, &old); break;
 	case SUM: (void)statements_sum(pg, "q"); break;
-	case AUDIT: (void)statements_audit(pg, "q", NULL); break;
+	case AUDIT: (void)audit_statement_call(pg, "q r", NULL); break;
 	case APPLY_MANY: (void)apply_many(pg, "q", of, n, NULL); break;
 	case READ_MANY: (void)apply_many_read(pg, "q", each, n, NULL); break;
 	}
@@ -132,6 +133,17 @@ read_ledger(const struct postgres *pg,
 	promise(i <= most);
 }
 
+static int
+audited_row(const struct postgres *pg, size_t i, struct id *ret_consumer,
+    uint64_t *ret_seq)
+{
+	size_t queue;
+	int result = audit_statement_row(pg, i, &queue, ret_consumer, ret_seq);
+
+	promise(result < 0 || queue < AUDIT_STATEMENT_QUEUES);
+	return result;
+}
+
 static void
 read_many(const struct postgres *pg, size_t n)
 {
@@ -149,7 +161,8 @@ static void
 read_result(const struct postgres *pg, unsigned which, size_t n)
 {
 	struct statements_old old;
-	struct statements_sums sums;
+	struct audit_statement_sums sums;
+	uint64_t queues[2];
 	int64_t lines;
 	bool rows;
 
@@ -172,8 +185,8 @@ read_result(const struct postgres *pg, unsigned which, size_t n)
 			promise(lines >= 0 && lines <= INT64_MAX / 4 + 1);
 		break;
 	case AUDIT:
-		if (statements_audited(pg, &sums) == 0)
-			read_ledger(pg, statements_audited_row, SIZE_MAX);
+		if (audit_statement_sums(pg, &sums, queues, 2) == 0)
+			read_ledger(pg, audited_row, SIZE_MAX);
 		break;
 	case APPLY_MANY:
 		for (size_t i = n; i < 64 && !statements_elsewhere(pg); i++)

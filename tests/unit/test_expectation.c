@@ -45,7 +45,7 @@ few_keys(void)
 	for (unsigned i = 0; i < KEYS; i++) {
 		struct increment inc = {key(i), i == 7 ? 599 : 500};
 
-		expectation_set_counted(&e, &inc.key, 100);
+		expectation_add_counted(&e, &inc.key, 100);
 		expectation_add_waiting(&e, &inc);
 	}
 	sum = expectation_total(&e);

@@ -1,0 +1,123 @@
+/* Finds and opens the shards of a queue. */
+#include "inspect/shard_queues.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "inspect/queue_sync.h"
+
+static int open_all(struct shard_queues *s, const char *url, const char *name,
+    char ret_why[REASON_MAX]);
+static int ask(struct queue *q, const char *name, uint64_t told,
+    int64_t wait_ms, unsigned *ret_shards, char ret_why[REASON_MAX]);
+static int fail(char ret_why[REASON_MAX], const char *why);
+
+int
+shard_queues_name(
+    const char *queue, unsigned shards, size_t i, char ret[QUEUE_NAME_MAX + 1])
+{
+	return i == 0 ? shard_name(queue, 0, 1, ret)
+		      : shard_name(queue, (unsigned)i - 1, shards, ret);
+}
+
+size_t
+shard_queues_count(const char *queue, unsigned shards)
+{
+	char plain[QUEUE_NAME_MAX + 1];
+	unsigned i;
+
+	return shards == 1 || shard_parse(queue, plain, &i)
+		   ? 1
+		   : 1 + (size_t)shards;
+}
+
+int
+shard_queues_open(struct shard_queues *s, const char *url, const char *name,
+    uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX])
+{
+	const char *why;
+	struct queue *q = queue_open(url, name, &why);
+	int status;
+
+	*s = (struct shard_queues){0};
+	if (q == NULL)
+		return fail(ret_why, why);
+	status = ask(q, name, told, wait_ms, &s->shards, ret_why);
+	queue_close(q);
+	if (status == 0)
+		status = open_all(s, url, name, ret_why);
+	if (status != 0)
+		shard_queues_close(s);
+	return status;
+}
+
+static int
+open_all(struct shard_queues *s, const char *url, const char *name,
+    char ret_why[REASON_MAX])
+{
+	size_t n = shard_queues_count(name, s->shards);
+	const char *why = LOG_NO_MEMORY;
+
+	s->list = calloc(n, sizeof *s->list);
+	if (s->list == NULL)
+		return fail(ret_why, why);
+	for (; s->n < n; s->n++) {
+		struct shard_queue *one = &s->list[s->n];
+
+		if (shard_queues_name(name, s->shards, s->n, one->name) < 0) {
+			reason_set(ret_why,
+			    "queue %s: too long a name for a queue of %u "
+			    "shards",
+			    name, s->shards);
+			return EXIT_CONFIG;
+		}
+		one->q = queue_open(url, one->name, &why);
+		if (one->q == NULL)
+			return fail(ret_why, why);
+	}
+	return 0;
+}
+
+static int
+ask(struct queue *q, const char *name, uint64_t told, int64_t wait_ms,
+    unsigned *ret_shards, char ret_why[REASON_MAX])
+{
+	enum queue_state state = queue_sync_idle(q, wait_ms);
+	unsigned noted;
+
+	if (state == QUEUE_IDLE) {
+		if (queue_shards(q, 0) < 0)
+			return fail(ret_why, LOG_NO_MEMORY);
+		state = queue_sync_done(q, wait_ms);
+	}
+	if (state != QUEUE_DONE) {
+		reason_set(ret_why, "redis: %s", queue_status(q)->why);
+		return state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL;
+	}
+	noted = queue_sharded(q);
+	if (told > 0 && noted > 0 && told != noted) {
+		reason_set(ret_why,
+		    "queue %s: has %u shard%s, not %ju (--shards)", name, noted,
+		    noted == 1 ? "" : "s", (uintmax_t)told);
+		return EXIT_CONFIG;
+	}
+	*ret_shards = noted > 0 ? noted : told > 0 ? (unsigned)told : 1;
+	return 0;
+}
+
+static int
+fail(char ret_why[REASON_MAX], const char *why)
+{
+	reason_set(ret_why, "redis: %s", why);
+	return log_status(why);
+}
+
+void
+shard_queues_close(struct shard_queues *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		queue_close(s->list[i].q);
+	free(s->list);
+	*s = (struct shard_queues){0};
+}
