@@ -60,7 +60,6 @@ static const uint64_t rights[SANDBOX_USES] = {
 	READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE,
     [SANDBOX_REMOVE] = REMOVE_FILE};
 
-static bool hosts_are_numbers(const struct url_redis *u);
 static void allow_own(struct sandbox *s);
 static int drop_capabilities(unsigned needs);
 static int restrict_files(const struct sandbox *s);
@@ -120,19 +119,6 @@ sandbox_names(struct sandbox *s)
 	sandbox_folder(s, getenv("SSL_CERT_DIR"), SANDBOX_READ);
 }
 
-/* Such as libc takes for an address without looking anything up. */
-static bool
-hosts_are_numbers(const struct url_redis *u)
-{
-	struct in6_addr ip;
-
-	for (size_t i = 0; i < u->n_hosts; i++)
-		if (inet_pton(AF_INET, u->hosts[i].name, &ip) != 1 &&
-		    inet_pton(AF_INET6, u->hosts[i].name, &ip) != 1)
-			return false;
-	return true;
-}
-
 void
 sandbox_redis(struct sandbox *s, const char *url)
 {
@@ -142,7 +128,7 @@ sandbox_redis(struct sandbox *s, const char *url)
 	if (s->off || url_parse_redis(url, &u, &why) < 0)
 		return;
 	s->needs |= SANDBOX_CONNECT;
-	if (u.tls || u.sentinel || !hosts_are_numbers(&u))
+	if (url_has_names(&u))
 		sandbox_names(s);
 	sandbox_file(s, u.cacert, SANDBOX_READ);
 	sandbox_file(s, u.cert, SANDBOX_READ);

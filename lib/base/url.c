@@ -1,6 +1,8 @@
 /* Parses Redis URLs and finds passwords in URLs. */
 #include "base/url.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +51,25 @@ url_judge_redis(void *dest, const char *text)
 
 	(void)dest;
 	return url_parse_redis(text, &u, &why) < 0 ? why : NULL;
+}
+
+/* Such as libc takes for an address without looking anything up. */
+bool
+url_is_address(const char *host)
+{
+	struct in6_addr ip;
+
+	return inet_pton(AF_INET, host, &ip) == 1 ||
+	       inet_pton(AF_INET6, host, &ip) == 1;
+}
+
+bool
+url_has_names(const struct url_redis *u)
+{
+	for (size_t i = 0; i < u->n_hosts; i++)
+		if (!url_is_address(u->hosts[i].name))
+			return true;
+	return u->tls || u->sentinel;
 }
 
 /* Is there a "password", also an encoded one, before an equals sign? */

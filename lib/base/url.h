@@ -53,6 +53,13 @@ struct url_redis {
 int url_parse_redis(
     const char *text, struct url_redis *ret, const char **ret_why);
 
+/* Can text be connected to without looking a name up? */
+bool url_is_address(const char *host);
+
+/* May connections to u need names: has it one, or TLS, or sentinels?  What a
+ * program that was told such a URL may do is decided by this (sandbox.h). */
+bool url_has_names(const struct url_redis *u);
+
 /* For options.h: NULL, or why text is no such URL, as above. */
 const char *url_judge_redis(void *dest, const char *text);
 

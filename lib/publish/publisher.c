@@ -119,7 +119,8 @@ publisher_step(struct publisher *c, short revents, int64_t now_ms)
 
 	note_outage(c, state, now_ms);
 	result = finish_call(c, state);
-	if ((state == QUEUE_DONE || state == QUEUE_REFUSED) && is_to_retry(c))
+	if ((state == QUEUE_DONE || state == QUEUE_REFUSED) && is_to_retry(c) &&
+	    !queue_status(c->queue)->following)
 		c->retry_ms = now_ms + backoff_next(&c->backoff);
 	if (result == PUBLISHER_WELL)
 		result = give_up(c, now_ms);
@@ -148,13 +149,14 @@ note_outage(struct publisher *c, enum queue_state state, int64_t now_ms)
 }
 
 /* For whom an outage counts: not for what may be in Redis, nor for what is, or
- * can be, tried now. */
+ * can be, tried now: also at the node that another one has just named. */
 static enum wait_limit_how
 how(const struct publisher *c, int64_t now_ms)
 {
 	bool idle = queue_status(c->queue)->idle || c->measuring;
 
 	if (batch_state_calling(c->state) || c->state == BATCH_UNCONFIRMED ||
+	    queue_status(c->queue)->following ||
 	    (idle && now_ms >= c->retry_ms))
 		return WAIT_LIMIT_OWN;
 	return idle ? WAIT_LIMIT_REFUSED : WAIT_LIMIT_OUT;

@@ -10,10 +10,9 @@
 enum { PORT_MAX = 65535 };
 
 static int set_host(const char *name, size_t len, struct url_host *ret);
-static int add_node(const struct redis_reply *node, const char *here,
-    struct url_host *hosts, size_t max, size_t *n);
-static bool has(const struct url_host *hosts, size_t n, const char *name,
-    size_t len, int port);
+static int add_node(
+    const struct redis_reply *node, struct cluster_nodes *nodes);
+static bool has(const struct cluster_nodes *nodes, const struct url_host *host);
 
 /* MOVED 3999 127.0.0.1:6381 */
 enum cluster_error
@@ -59,15 +58,14 @@ set_host(const char *name, size_t len, struct url_host *ret)
 /* A list of first slot, last slot, node, node, …; each node is a list of host,
  * port, and more. */
 int
-cluster_add_nodes(const struct redis_reply *reply, const char *here,
-    struct url_host *hosts, size_t max, size_t *n, char ret_why[REASON_MAX])
+cluster_add_nodes(const struct redis_reply *reply, struct cluster_nodes *nodes,
+    char ret_why[REASON_MAX])
 {
 	for (size_t i = 0; i < redis_reply_count(reply); i++) {
 		const struct redis_reply *range = redis_reply_at(reply, i);
 
 		for (size_t j = 2; j < redis_reply_count(range); j++)
-			if (add_node(redis_reply_at(range, j), here, hosts, max,
-				n) < 0)
+			if (add_node(redis_reply_at(range, j), nodes) < 0)
 				return reason_set(
 				    ret_why, "CLUSTER SLOTS: no node");
 	}
@@ -77,38 +75,35 @@ cluster_add_nodes(const struct redis_reply *reply, const char *here,
 }
 
 static int
-add_node(const struct redis_reply *node, const char *here,
-    struct url_host *hosts, size_t max, size_t *n)
+add_node(const struct redis_reply *node, struct cluster_nodes *nodes)
 {
 	const struct redis_reply *named = redis_reply_at(node, 0);
 	size_t len = 0;
 	const char *name = redis_reply_text(named, &len);
 	int64_t port = redis_reply_int(redis_reply_at(node, 1), 0);
-	struct url_host host;
+	struct url_host host = {.port = (int)port};
 
 	if (port < 1 || port > PORT_MAX ||
 	    (name == NULL && !redis_reply_is_nil(named)))
 		return -1;
-	if (name == NULL || len == 0)
-		name = here;
-	if (name == NULL)
-		return 0;
-	len = strlen(name);
-	if (*n < max && set_host(name, len, &host) == 0 &&
-	    !has(hosts, *n, name, len, (int)port)) {
-		host.port = (int)port;
-		hosts[(*n)++] = host;
+	if (name == NULL || len == 0) {
+		name = nodes->here;
+		len = strlen(name);
 	}
+	if (len == 0 || strlen(name) != len || set_host(name, len, &host) < 0 ||
+	    nodes->n == nodes->max || has(nodes, &host) ||
+	    (!nodes->names && !url_is_address(host.name)))
+		return 0;
+	nodes->hosts[nodes->n++] = host;
 	return 0;
 }
 
 static bool
-has(const struct url_host *hosts, size_t n, const char *name, size_t len,
-    int port)
+has(const struct cluster_nodes *nodes, const struct url_host *host)
 {
-	for (size_t i = 0; i < n; i++)
-		if (hosts[i].port == port &&
-		    strncmp(hosts[i].name, name, len + 1) == 0)
+	for (size_t i = 0; i < nodes->n; i++)
+		if (nodes->hosts[i].port == host->port &&
+		    strcmp(nodes->hosts[i].name, host->name) == 0)
 			return true;
 	return false;
 }

@@ -10,6 +10,7 @@
 #ifndef INCR_CLUSTER_H
 #define INCR_CLUSTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/reason.h"
@@ -29,10 +30,18 @@ enum cluster_error cluster_judge(const char *error, struct url_host *ret);
 
 enum { CLUSTER_NODES_MAX = 32 };
 
-/* Adds the nodes of an answer to CLUSTER SLOTS to the *n hosts that are there,
- * each once, up to max hosts; here (NULL: unknown) is the name of the node that
- * answers.  0, or -1 if it is no such answer, with the reason. */
-int cluster_add_nodes(const struct redis_reply *reply, const char *here,
-    struct url_host *hosts, size_t max, size_t *n, char ret_why[REASON_MAX]);
+/* The hosts of nodes. */
+struct cluster_nodes {
+	const char *here; /* the host of the node that answers */
+	bool names;       /* may hosts have names, beside addresses? */
+	struct url_host *hosts;
+	size_t n, max;
+};
+
+/* Adds the nodes of an answer to CLUSTER SLOTS to the n hosts that are there,
+ * each once, up to max hosts.  0, or -1 if it is no such answer, with the
+ * reason. */
+int cluster_add_nodes(const struct redis_reply *reply,
+    struct cluster_nodes *nodes, char ret_why[REASON_MAX]);
 
 #endif

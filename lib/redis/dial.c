@@ -392,35 +392,43 @@ int
 dial_learn(
     struct dial *d, const struct redis_reply *reply, char ret_why[REASON_MAX])
 {
-	size_t n = d->url->n_hosts, max = n + CLUSTER_NODES_MAX;
-	struct url_host *nodes;
+	size_t n = d->url->n_hosts;
+	struct cluster_nodes nodes = {.here = d->here,
+	    .names = url_has_names(d->url),
+	    .n = n,
+	    .max = n + CLUSTER_NODES_MAX};
 
 	if (n == 0)
 		return 0; /* a socket: the one host that there is */
-	nodes = calloc(max, sizeof *nodes);
-	if (nodes == NULL)
+	nodes.hosts = calloc(nodes.max, sizeof *nodes.hosts);
+	if (nodes.hosts == NULL)
 		return reason_set(ret_why, LOG_NO_MEMORY);
-	memcpy(nodes, d->url->hosts, n * sizeof *nodes);
-	if (cluster_add_nodes(reply, d->here[0] == '\0' ? NULL : d->here, nodes,
-		max, &n, ret_why) < 0) {
-		free(nodes);
+	memcpy(nodes.hosts, d->url->hosts, n * sizeof *nodes.hosts);
+	if (cluster_add_nodes(reply, &nodes, ret_why) < 0) {
+		free(nodes.hosts);
 		return -1;
 	}
-	endpoints_replace(&d->hosts, nodes, n);
+	endpoints_replace(&d->hosts, nodes.hosts, nodes.n);
 	free(d->nodes);
-	d->nodes = nodes;
+	d->nodes = nodes.hosts;
 	return 0;
 }
 
+/* Names can't be looked up by who was told of none: sandbox_redis(). */
 int
-dial_follow(struct dial *d, const struct url_host *to)
+dial_follow(struct dial *d, const struct url_host *to, char ret_why[REASON_MAX])
 {
 	struct url_host host = *to;
 
 	if (host.name[0] == '\0')
 		memcpy(host.name, d->here, sizeof host.name);
 	if (host.name[0] == '\0')
-		return -1;
+		return reason_set(
+		    ret_why, "MOVED without a host, over a socket");
+	if (!url_has_names(d->url) && !url_is_address(host.name))
+		return reason_set(ret_why,
+		    "MOVED to the name %.300s; the URL must have a name, too",
+		    host.name);
 	d->primary_host = host;
 	endpoints_set(&d->primary, &d->primary_host, 1);
 	d->follows = true;

@@ -71,7 +71,9 @@ int dial_learn(
 
 /* It says that `to` (cluster.h) is the node that is looked for: the next
  * dial_begin connects there, and so does each one after it, until that node is
- * of no use.  0, or -1 if there is no such host. */
-int dial_follow(struct dial *d, const struct url_host *to);
+ * of no use.  0, or -1 with the reason: there is no such host, or it has a name
+ * and the URL has none. */
+int dial_follow(
+    struct dial *d, const struct url_host *to, char ret_why[REASON_MAX]);
 
 #endif

@@ -330,6 +330,7 @@ finish_handshake(struct session *s)
 {
 	if (s->phase == HANDSHAKE) {
 		session_call_enter(s, READY, IO_FOREVER);
+		s->status.following = false;
 		s->status.connections++;
 		once_note(&s->once, ONCE_GREETING);
 		if (strcmp(s->run_id, s->handshake.run_id) != 0)
@@ -440,12 +441,13 @@ follow(struct session *s, const struct url_host *to)
 	int64_t wait_ms =
 	    ++s->n_moved > MOVED_MAX ? backoff_next(&s->backoff) : 0;
 
-	if (dial_follow(s->dial, to) < 0) {
+	if (dial_follow(s->dial, to, s->status.why) < 0) {
 		(void)lose(s);
 		return;
 	}
 	disconnect(s);
 	session_call_enter(s, WAITING, clock_ms() + wait_ms);
+	s->status.following = wait_ms == 0;
 }
 
 /* The connection is gone: SESSION_LOST if there was a call.  If the server was
@@ -494,5 +496,6 @@ disconnect(struct session *s)
 	s->redis = NULL;
 	s->handshake.n_looks = 0;
 	s->served = false;
+	s->status.following = false;
 	sending_start(&s->sending, NULL, (struct iovec){0});
 }

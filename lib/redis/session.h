@@ -81,13 +81,15 @@ enum session_state session_step(struct session *s, short revents);
 
 /* The connection as it is now. */
 struct session_status {
-	bool idle;    /* connected and no call under way: a call may begin */
-	bool cluster; /* the last one that was connected is of a cluster */
-	bool sent;    /* the last byte of the call was handed to the kernel, or
-		       * with TLS to libssl, whatever became of it; from
-		       * the beginning of a call to that of the next, and once
-		       * true it stays, unless Redis says that it lacks
-		       * the script */
+	bool idle;      /* connected and no call under way: a call may begin */
+	bool cluster;   /* the last one that was connected is of a cluster */
+	bool following; /* the node has said which other one has the slot, and
+			 * that one is being connected to: no outage yet */
+	bool sent; /* the last byte of the call was handed to the kernel, or
+		    * with TLS to libssl, whatever became of it; from
+		    * the beginning of a call to that of the next, and once
+		    * true it stays, unless Redis says that it lacks
+		    * the script */
 	uint64_t connections; /* made so far */
 	uint64_t run;       /* changes whenever a connection was made to another
 			     * run_id or replication id than the one before it:

@@ -291,12 +291,11 @@ check_cluster(const struct redis_reply *reply)
 	struct url_host hosts[3] = {{.name = "here"}};
 	const char *error = redis_reply_error(reply);
 	char why[REASON_MAX];
-	size_t n = 1;
+	struct cluster_nodes nodes = {"here", true, hosts, 1, 3};
 
-	hosts[0].port = 1;
-	(void)cluster_add_nodes(reply, "here", hosts, 3, &n, why);
-	promise(n >= 1 && n <= 3);
-	for (size_t i = 1; i < n; i++)
+	(void)cluster_add_nodes(reply, &nodes, why);
+	promise(nodes.n >= 1 && nodes.n <= 3);
+	for (size_t i = 1; i < nodes.n; i++)
 		promise(hosts[i].port > 0 && hosts[i].port < 65536 &&
 			hosts[i].name[0] > ' ');
 	if (error != NULL && cluster_judge(error, hosts) == CLUSTER_MOVED)

@@ -68,18 +68,18 @@ check_long(void)
 
 /* The nodes of a reply, as "name:port name:port", behind the one known. */
 static void
-check_nodes(const char *bytes, const char *here, size_t max, int result,
-    const char *due)
+check_nodes(
+    const char *bytes, struct cluster_nodes nodes, int result, const char *due)
 {
 	struct redis_reply *reply = redis_reply_parse(bytes, strlen(bytes));
 	struct url_host hosts[8] = {{"known", 1}};
 	char is[256] = "", why[REASON_MAX];
-	size_t n = 1;
 
 	check(reply != NULL, "%s", bytes);
-	check(cluster_add_nodes(reply, here, hosts, max, &n, why) == result,
-	    "%s", bytes);
-	for (size_t i = 1; i < n; i++)
+	nodes.hosts = hosts;
+	nodes.n = 1;
+	check(cluster_add_nodes(reply, &nodes, why) == result, "%s", bytes);
+	for (size_t i = 1; i < nodes.n; i++)
 		snprintf(is + strlen(is), sizeof is - strlen(is), "%s%s:%d",
 		    i == 1 ? "" : " ", hosts[i].name, hosts[i].port);
 	check(strcmp(is, due) == 0, "%s: %s", bytes, is);
@@ -96,22 +96,28 @@ check_slots(void)
 	    "*2\r\n" RANGE(NODE("$1\r\na\r\n", 7) NODE("$1\r\nb\r\n", 8), 4)
 		RANGE(NODE("$1\r\na\r\n", 7) NODE("$3\r\n::1\r\n", 9), 4);
 
-	check_nodes(two, "h", 8, 0, "a:7 b:8 ::1:9");
-	check_nodes(two, "h", 3, 0, "a:7 b:8");
+	const struct cluster_nodes h = {.here = "h", .names = true, .max = 8};
+
+	check_nodes(two, h, 0, "a:7 b:8 ::1:9");
+	check_nodes(two,
+	    (struct cluster_nodes){.here = "h", .names = true, .max = 3}, 0,
+	    "a:7 b:8");
 	check_nodes(
-	    "*1\r\n" RANGE(NODE("$5\r\nknown\r\n", 1), 3), "h", 8, 0, "");
+	    two, (struct cluster_nodes){.here = "h", .max = 8}, 0, "::1:9");
+	check_nodes("*1\r\n" RANGE(NODE("$5\r\nknown\r\n", 1), 3), h, 0, "");
 	/* No name: that of the node that answers, if it has one. */
-	check_nodes("*1\r\n" RANGE(NODE("$-1\r\n", 7), 3), "h", 8, 0, "h:7");
-	check_nodes("*1\r\n" RANGE(NODE("$0\r\n\r\n", 7), 3), "h", 8, 0, "h:7");
-	check_nodes("*1\r\n" RANGE(NODE("$-1\r\n", 7), 3), NULL, 8, 0, "");
-	check_nodes("*1\r\n" RANGE(NODE("$1\r\n?\r\n", 7), 3), "h", 8, 0, "");
-	check_nodes("*1\r\n" RANGE(NODE("$3\r\na b\r\n", 7), 3), "h", 8, 0, "");
-	check_nodes("*1\r\n" RANGE(NODE("$1\r\na\r\n", 0), 3), "h", 8, -1, "");
-	check_nodes("*1\r\n" RANGE(NODE(":1\r\n", 7), 3), "h", 8, -1, "");
-	check_nodes("*1\r\n" RANGE("$1\r\na\r\n", 3), "h", 8, -1, "");
-	check_nodes("*1\r\n:1\r\n", "h", 8, 0, "");
-	check_nodes("*0\r\n", "h", 8, 0, "");
-	check_nodes("+OK\r\n", "h", 8, -1, "");
+	check_nodes("*1\r\n" RANGE(NODE("$-1\r\n", 7), 3), h, 0, "h:7");
+	check_nodes("*1\r\n" RANGE(NODE("$0\r\n\r\n", 7), 3), h, 0, "h:7");
+	check_nodes("*1\r\n" RANGE(NODE("$-1\r\n", 7), 3),
+	    (struct cluster_nodes){.here = "", .names = true, .max = 8}, 0, "");
+	check_nodes("*1\r\n" RANGE(NODE("$1\r\n?\r\n", 7), 3), h, 0, "");
+	check_nodes("*1\r\n" RANGE(NODE("$3\r\na b\r\n", 7), 3), h, 0, "");
+	check_nodes("*1\r\n" RANGE(NODE("$1\r\na\r\n", 0), 3), h, -1, "");
+	check_nodes("*1\r\n" RANGE(NODE(":1\r\n", 7), 3), h, -1, "");
+	check_nodes("*1\r\n" RANGE("$1\r\na\r\n", 3), h, -1, "");
+	check_nodes("*1\r\n:1\r\n", h, 0, "");
+	check_nodes("*0\r\n", h, 0, "");
+	check_nodes("+OK\r\n", h, -1, "");
 }
 
 int
