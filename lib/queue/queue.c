@@ -16,10 +16,15 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "queue/queue_call.h"
+#include "queue/queue_key.h"
 #include "redis/replicas.h"
+
+/* Its name may go to another node until then, when the queue is closed. */
+enum { LAST_MS = 200 };
 
 static enum server_fitness judge_version(void *ctx, const char *version,
     uint64_t replicas, char ret_why[REASON_MAX]);
@@ -58,6 +63,8 @@ queue_open(const char *url, const char *name, const char **ret_why)
 	    q->replicas_key, q->cluster_replicas_key, judge_replicas, q};
 	options.keys = q->keys;
 	options.n_keys = sizeof q->keys / sizeof *q->keys;
+	q->url = url;
+	q->names_ms = IO_FOREVER;
 	q->session = session_open(url, &options, ret_why);
 	if (q->session == NULL) {
 		free(q);
@@ -137,6 +144,7 @@ queue_close(struct queue *q)
 	if (q == NULL)
 		return;
 	session_close(q->session);
+	queue_names_finish(&q->names, q->name, LAST_MS);
 	resp_args_free(&q->args);
 	mark_groups_free(&q->groups);
 	liveness_free(&q->liveness);
@@ -147,12 +155,13 @@ queue_close(struct queue *q)
 int64_t
 queue_wait(const struct queue *q, struct pollfd *ret_pfd)
 {
-	return session_wait(q->session, ret_pfd);
+	return num_min(session_wait(q->session, ret_pfd), q->names_ms);
 }
 
 enum queue_state
 queue_step(struct queue *q, short revents)
 {
+	q->names_ms = queue_names_step(&q->names, q->name);
 	switch (session_step(q->session, revents)) {
 	case SESSION_DOWN: break;
 	case SESSION_IDLE: return QUEUE_IDLE;
@@ -177,6 +186,12 @@ replied(struct queue *q)
 		return QUEUE_DONE;
 	}
 	state = queue_call_digest(q);
+	if (state == QUEUE_DONE && queue_status(q)->cluster &&
+	    (q->done == QUEUE_CALL_INTRODUCE ||
+		q->done == QUEUE_CALL_REGISTER)) {
+		queue_names_begin(&q->names, q->url);
+		q->names_ms = clock_ms();
+	}
 	wait_ms = state == QUEUE_DONE ? queue_call_confirm_ms(q) : 0;
 	if (wait_ms == 0)
 		return state;

@@ -49,6 +49,7 @@ send_adopt(struct queue *q)
 	queue_call_own_key(q, "consumers");
 	queue_call_list_key(q, "ready");
 	queue_call_own_key(q, "emptied");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
 	queue_call_id(q, &q->adopter);
 	queue_call_record(q, &q->adopter);
@@ -65,7 +66,7 @@ send_adopt(struct queue *q)
 		resp_arg_text(&q->args, one->missing ? one->mark : "*");
 		n++;
 	}
-	return queue_call_eval(q, QUEUE_CALL_ADOPT, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ADOPT, 4, NULL);
 }
 
 /* A consumer that this very look showed to be a candidate is adopted by the

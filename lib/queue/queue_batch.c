@@ -39,6 +39,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
 	queue_call_own_key(q, "emptied");
 	queue_call_consumer_key(q, consumer, "flush", NULL);
 	queue_call_own_key(q, "totals");
+	queue_call_guard_key(q);
 	queue_call_id(q, consumer);
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, n);
@@ -49,7 +50,7 @@ queue_take(struct queue *q, const struct id *consumer, uint64_t seq, uint64_t n,
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
 	q->batch_max = n;
-	return queue_call_eval(q, QUEUE_CALL_TAKE, 9, NULL);
+	return queue_call_eval(q, QUEUE_CALL_TAKE, 10, NULL);
 }
 
 int
@@ -59,11 +60,12 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 		return -1;
 	queue_call_consumer_key(q, consumer, "batches", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
+	queue_call_guard_key(q);
 	resp_arg_u64(&q->args, seq);
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
 	q->batch_max = QUEUE_BATCH_MAX;
-	return queue_call_eval(q, QUEUE_CALL_READ, 2, NULL);
+	return queue_call_eval(q, QUEUE_CALL_READ, 3, NULL);
 }
 
 enum queue_state
@@ -251,7 +253,9 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
 	queue_call_own_key(q, "rejected::times");
-	queue_call_consumer_key(q, consumer, "batch::", NULL);
+	for (size_t i = 0; i < n; i++)
+		queue_call_consumer_key(q, consumer, "batch", &seqs[i]);
+	queue_call_id(q, consumer);
 	resp_arg_u64(&q->args, (uint64_t)keep->ms);
 	queue_call_id(q, &keep->database);
 	resp_arg_u64(&q->args, n);
@@ -262,7 +266,7 @@ queue_acknowledge(struct queue *q, const struct id *consumer,
 		resp_arg_u64(&q->args, rejects[i].index);
 	}
 	q->asked = n;
-	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 11, NULL);
+	return queue_call_eval(q, QUEUE_CALL_ACKNOWLEDGE, 11 + n, NULL);
 }
 
 enum queue_state

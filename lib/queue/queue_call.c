@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "queue/owner.h"
+#include "queue/queue_key.h"
 #include "redis/handshake.h"
 
 #include "queue/lua/acknowledge.h"
@@ -240,7 +241,23 @@ queue_call_again(struct queue *q)
 void
 queue_call_queues_key(struct queue *q)
 {
-	resp_arg_text(&q->args, "rmq::queues");
+	if (queue_status(q)->cluster)
+		queue_call_guard_key(q);
+	else
+		resp_arg_text(&q->args, QUEUE_KEY_NAMES);
+}
+
+void
+queue_call_guard_key(struct queue *q)
+{
+	queue_call_own_key(q, "none");
+}
+
+/* On a cluster rmq::queues is another call's. */
+void
+queue_call_name(struct queue *q)
+{
+	resp_arg_text(&q->args, queue_status(q)->cluster ? "" : q->name);
 }
 
 void
@@ -248,7 +265,7 @@ queue_call_version(struct queue *q)
 {
 	resp_arg_text(&q->args, QUEUE_CALL_VERSION);
 	resp_arg_u64(&q->args, QUEUE_BOTH_S);
-	resp_arg_text(&q->args, q->name);
+	queue_call_name(q);
 }
 
 void
@@ -265,7 +282,8 @@ queue_call_list_key(struct queue *q, const char *list)
 {
 	char key[KEY_MAX];
 
-	snprintf(key, sizeof key, "rmq::queue::[%s]::%s", q->name, list);
+	queue_key(key, sizeof key, QUEUE_KEY_RMQ, q->name,
+	    queue_status(q)->cluster, list);
 	resp_arg_text(&q->args, key);
 }
 
@@ -274,7 +292,8 @@ queue_call_own_key(struct queue *q, const char *rest)
 {
 	char key[KEY_MAX];
 
-	snprintf(key, sizeof key, "incr::queue::[%s]::%s", q->name, rest);
+	queue_key(key, sizeof key, QUEUE_KEY_INCR, q->name,
+	    queue_status(q)->cluster, rest);
 	resp_arg_text(&q->args, key);
 }
 

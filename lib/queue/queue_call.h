@@ -17,6 +17,7 @@
 #include "queue/mark_groups.h"
 #include "queue/queue.h"
 #include "queue/queue_look.h"
+#include "queue/queue_names.h"
 #include "queue/reply_limit.h"
 #include "record/id.h"
 #include "record/queue_name.h"
@@ -90,6 +91,9 @@ int64_t queue_call_confirm_ms(const struct queue *q);
 
 struct queue {
 	struct session *session;
+	const char *url;
+	struct queue_names names;
+	int64_t names_ms; /* when they are due */
 	char name[QUEUE_NAME_MAX + 1];
 	char version_key[QUEUE_NAME_MAX + 40]; /* for the handshake */
 	char replicas_key[QUEUE_NAME_MAX + 40];
@@ -212,18 +216,27 @@ enum queue_state queue_call_digest_piece(
 /* Begins the last call, of a script, once more.  0, or -1. */
 int queue_call_again(struct queue *q);
 
-/* Add one argument each: rmq::queues, rmq::queue::[Q]::list,
- * incr::queue::[Q]::rest, incr::queue::[Q]::consumer::ID::rest with ::SEQ
- * unless seq is NULL, an id. */
+/* Add one argument each: rmq::queues; a key that nobody has; and, with brackets
+ * or braces (queue_key.h), rmq::queue::[Q]::list, incr::queue::[Q]::rest,
+ * incr::queue::[Q]::consumer::ID::rest with ::SEQ unless seq is NULL; an id.
+ *
+ * A call that has the key that nobody has is refused as a whole while its slot
+ * is moved to another node of a cluster: TRYAGAIN.  Without one it would begin
+ * if all its keys were there, and fail at the first that is not. */
 void queue_call_queues_key(struct queue *q);
+void queue_call_guard_key(struct queue *q);
 void queue_call_list_key(struct queue *q, const char *list);
 void queue_call_own_key(struct queue *q, const char *rest);
 void queue_call_consumer_key(struct queue *q, const struct id *consumer,
     const char *rest, const uint64_t *seq);
 void queue_call_id(struct queue *q, const struct id *id);
 
+/* One: the name that a script adds to rmq::queues; empty on a cluster, where
+ * that is in another slot, and the first key is one that nobody has. */
+void queue_call_name(struct queue *q);
+
 /* Three: the version of the keys, how long a queue of a release before has
- * marks of both kinds, and its name. */
+ * marks of both kinds, and its name, the same. */
 void queue_call_version(struct queue *q);
 
 /* One: how many replicas this program was told of, empty if none. */

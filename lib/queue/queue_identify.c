@@ -38,6 +38,7 @@ call(struct queue *q, const struct id *database, const char *how,
 	queue_call_own_key(q, "database");
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "consumers");
+	queue_call_guard_key(q);
 	queue_call_id(q, database);
 	resp_arg_text(&q->args, how);
 	queue_call_own_key(q, "consumer::");
@@ -46,7 +47,7 @@ call(struct queue *q, const struct id *database, const char *how,
 	resp_arg_text(&q->args, lines);
 	resp_arg_text(&q->args, ledger->known && ledger->rows ? "1" : "");
 	resp_arg_u64(&q->args, missed);
-	return queue_call_eval(q, QUEUE_CALL_IDENTIFY, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_IDENTIFY, 4, NULL);
 }
 
 enum queue_state

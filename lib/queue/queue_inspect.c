@@ -59,8 +59,9 @@ queue_measure(struct queue *q)
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "emptied");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
-	return queue_call_eval(q, QUEUE_CALL_MEASURE, 5, NULL);
+	return queue_call_eval(q, QUEUE_CALL_MEASURE, 6, NULL);
 }
 
 enum queue_state
@@ -275,13 +276,14 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "database");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
 	resp_arg_u64(&q->args, ready);
 	resp_arg_u64(&q->args, rejected);
 	limit(q, QUEUE_PEEK_MAX, 1);
 	q->survey.ready = ready;
 	q->survey.rejected = rejected;
-	return queue_call_eval(q, QUEUE_CALL_SURVEY, 5, NULL);
+	return queue_call_eval(q, QUEUE_CALL_SURVEY, 6, NULL);
 }
 
 /* Element 2 of a survey: whether the base is known, base, acknowledged, missed,

@@ -137,7 +137,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	}
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	resp_arg_text(&q->args, q->name);
+	queue_call_name(q);
 	/* A mark outlives every sending that could push its line again. */
 	resp_arg_u64(&q->args, terms->window_s + QUEUE_NOT_AFTER_S);
 	resp_arg_u64(&q->args, q->both_until_ms);

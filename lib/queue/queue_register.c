@@ -64,7 +64,13 @@ queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
-	queue_call_own_key(q, "consumer::");
+	queue_call_consumer_key(q, self, "flush", NULL);
+	queue_call_guard_key(q);
+	for (size_t i = 0; i < n; i++) {
+		queue_call_consumer_key(q, &consumers[i], "owner", NULL);
+		queue_call_consumer_key(q, &consumers[i], "batches", NULL);
+		queue_call_consumer_key(q, &consumers[i], "closed", NULL);
+	}
 	queue_call_id(q, self);
 	if (mode == QUEUE_RENEW_END)
 		queue_call_ended_record(q, self);
@@ -74,7 +80,7 @@ queue_renew(struct queue *q, const struct id *self, const struct id *consumers,
 	for (size_t i = 0; i < n; i++)
 		queue_call_id(q, &consumers[i]);
 	q->asked = n;
-	return queue_call_eval(q, QUEUE_CALL_RENEW, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_RENEW, 3 + 3 * n, NULL);
 }
 
 enum queue_state
@@ -115,10 +121,11 @@ queue_holders(struct queue *q, const struct id *self)
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
 	queue_call_id(q, self);
 	resp_arg_u64(&q->args, HOLDERS_MAX);
-	return queue_call_eval(q, QUEUE_CALL_HOLDERS, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_HOLDERS, 2, NULL);
 }
 
 enum queue_state
@@ -162,10 +169,11 @@ queue_mark(struct queue *q, const struct id *consumer, int64_t life_ms)
 	queue_call_own_key(q, "consumers");
 	queue_call_consumer_key(q, consumer, "flush", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
+	queue_call_guard_key(q);
 	queue_call_id(q, consumer);
 	resp_arg_text(&q->args, record);
 	resp_arg_u64(&q->args, (uint64_t)life_ms);
-	return queue_call_eval(q, QUEUE_CALL_MARK, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_MARK, 4, NULL);
 }
 
 enum queue_state

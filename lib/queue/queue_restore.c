@@ -13,10 +13,11 @@ queue_numbers(struct queue *q, const struct id *after)
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
 	queue_call_id(q, after);
 	resp_arg_u64(&q->args, QUEUE_NUMBERS_MAX);
-	return queue_call_eval(q, QUEUE_CALL_NUMBERS, 1, NULL);
+	return queue_call_eval(q, QUEUE_CALL_NUMBERS, 2, NULL);
 }
 
 enum queue_state
@@ -70,6 +71,7 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
+	queue_call_guard_key(q);
 	queue_call_id(q, &r->consumer);
 	queue_call_consumer_key(q, &r->consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, r->row);
@@ -83,7 +85,7 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 		resp_arg_text(&q->args, "");
 		resp_arg_text(&q->args, "");
 	}
-	return queue_call_eval(q, QUEUE_CALL_RESTORE, 10, NULL);
+	return queue_call_eval(q, QUEUE_CALL_RESTORE, 11, NULL);
 }
 
 enum queue_state
@@ -136,10 +138,11 @@ queue_trim(struct queue *q, uint64_t messages)
 		return -1;
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
+	queue_call_guard_key(q);
 	queue_call_own_key(q, "consumer::");
 	resp_arg_u64(&q->args, QUEUE_TRIM_MAX);
 	resp_arg_u64(&q->args, messages);
-	return queue_call_eval(q, QUEUE_CALL_TRIM, 2, NULL);
+	return queue_call_eval(q, QUEUE_CALL_TRIM, 3, NULL);
 }
 
 enum queue_state

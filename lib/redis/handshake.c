@@ -164,6 +164,8 @@ check_key(struct handshake *h, const struct redis_reply *reply,
 	size_t len;
 	const char *text = redis_reply_text(reply, &len);
 
+	if (key->judge == NULL)
+		return FIT;
 	if (text != NULL || redis_reply_is_nil(reply))
 		return key->judge(key->ctx, text, h->replicas, ret_why);
 	reason_set(ret_why, "GET %s: no text", key_name(h, i));

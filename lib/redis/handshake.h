@@ -38,7 +38,8 @@ enum handshake_step {
 struct handshake_key {
 	const char *name, *in_cluster; /* its name, and that in a cluster */
 	/* Judges its value, NULL if there is none, on a server with so many
-	 * replicas connected.  Unless FIT, ret_why is what is wrong. */
+	 * replicas connected.  Unless FIT, ret_why is what is wrong.  NULL:
+	 * it is read only to find the node of its slot. */
 	enum server_fitness (*judge)(void *ctx, const char *value,
 	    uint64_t replicas, char ret_why[REASON_MAX]);
 	void *ctx;

@@ -22,7 +22,7 @@ enum {
 	FAULTY_MS = 2000,   /* until what is of no use is tried again */
 	CLIENTS_MAX = 1024, /* per call; what more there are is not shared */
 	INDEX = 4 * CLIENTS_MAX,
-	KEY_TEXT = 64
+	KEY_TEXT = 80
 };
 
 /* A year: nobody owes more. */
@@ -42,6 +42,13 @@ struct ratelimit_spendings {
 
 static const char *const scripts[] = {script_rate};
 
+/* The keys of clients.  One call has many of them, so on a cluster they are all
+ * in one slot; a key that nobody has leads the session to its node. */
+#define KEYS "incr::rate::"
+#define KEYS_OF_CLUSTER KEYS "{rates}::"
+
+static const struct handshake_key beside = {KEYS, KEYS_OF_CLUSTER, NULL, NULL};
+
 static int begin(struct ratelimit_shared *s, const char **ret_why);
 static uint16_t *place(const struct ratelimit_shared *s,
     struct ratelimit_spendings *in, const struct ratelimit_key *key);
@@ -49,7 +56,8 @@ static void be_ready(struct loop_fd *w, uint32_t events);
 static void step(struct ratelimit_shared *s, short revents);
 static void follow(struct ratelimit_shared *s);
 static void send_spendings(struct ratelimit_shared *s, int64_t now_ms);
-static void add_key(struct resp_args *args, const struct ratelimit_key *key);
+static void add_key(
+    struct resp_args *args, const char *keys, const struct ratelimit_key *key);
 static void learn(struct ratelimit_shared *s);
 static void forget(struct ratelimit_spendings *of);
 static void note_trouble(struct ratelimit_shared *s, const char *why);
@@ -75,7 +83,7 @@ static int
 begin(struct ratelimit_shared *s, const char **ret_why)
 {
 	static const struct session_options o = {
-	    scripts, 1, CONNECT_MS, REPLY_MS, NULL, 0};
+	    scripts, 1, CONNECT_MS, REPLY_MS, &beside, 1};
 	struct session *new = session_open(s->url, &o, ret_why);
 
 	if (new == NULL)
@@ -219,6 +227,8 @@ send_spendings(struct ratelimit_shared *s, int64_t now_ms)
 {
 	struct resp_args args = {0};
 	struct ratelimit_spendings *here = s->here;
+	const char *keys =
+	    session_status(s->session)->cluster ? KEYS_OF_CLUSTER : KEYS;
 
 	if (!session_status(s->session)->idle) {
 		if (now_ms - here->began_ns / 1000000 >= STALE_MS) {
@@ -228,7 +238,7 @@ send_spendings(struct ratelimit_shared *s, int64_t now_ms)
 		return;
 	}
 	for (size_t i = 0; i < here->n; i++)
-		add_key(&args, &here->all[i].key);
+		add_key(&args, keys, &here->all[i].key);
 	for (size_t i = 0; i < here->n; i++)
 		resp_arg_u64(&args, (uint64_t)here->all[i].owed_ns);
 	if (session_eval(s->session, 0, here->n, &args, NULL) == 0) {
@@ -244,10 +254,12 @@ send_spendings(struct ratelimit_shared *s, int64_t now_ms)
 }
 
 static void
-add_key(struct resp_args *args, const struct ratelimit_key *key)
+add_key(
+    struct resp_args *args, const char *keys, const struct ratelimit_key *key)
 {
-	char text[KEY_TEXT] = "incr::rate::", *to = text + strlen(text);
+	char text[KEY_TEXT], *to = text + strlen(keys);
 
+	memcpy(text, keys, strlen(keys));
 	to = hex_write(to, key->bytes, sizeof key->bytes);
 	resp_arg(args, text, (size_t)(to - text));
 }

@@ -177,8 +177,9 @@ sub act_register {
 
 sub act_renew {
 	my $id = pick(@ids);
-	both('renew', 'EVALSHA', 'renew', 1, "${P}consumers", "${P}consumer::", pick($id, @ids),
-		"$id boot 2 100", pick(600000, 900000), pick('', '1', 'end'), $id);
+	my $self = pick($id, @ids);
+	both('renew', 'EVALSHA', 'renew', 6, "${P}consumers", consumer_keys($self, 'flush'),
+		"${P}none", consumer_keys($id, qw(owner batches closed)), $self, "$id boot 2 100", pick(600000, 900000), pick('', '1', 'end'), $id);
 }
 
 sub act_mark {
@@ -232,10 +233,10 @@ sub act_acknowledge {
 	my $last = $seq{$id} // 0;
 	my @seqs = grep { $_ > 0 } $last - 2 .. $last + (rand > 0.9);
 	my @rejects = map { my $s = $_; map { ($s, $_) } grep { rand > 0.7 } 0 .. 3 } @seqs;
-	both('acknowledge', 'EVALSHA', 'acknowledge', 11, $REJECTED,
+	both('acknowledge', 'EVALSHA', 'acknowledge', 11 + @seqs, $REJECTED,
 		consumer_keys($id, qw(batches last none kept acknowledged restored)), "${P}totals",
 		"${P}kept::order", "${P}kept::size", "${P}rejected::times",
-		consumer_keys($id, 'batch::'), 0, $ids[0],
+		consumer_keys($id, map { "batch::$_" } @seqs), $id, 0, $ids[0],
 		scalar @seqs, @seqs, @rejects) if @seqs;
 }
 

@@ -79,8 +79,17 @@ script_text() {
 		    ARGV[6], ARGV[7], ARGV[8], groups, cmsgpack.pack(b),
 		    cmsgpack.pack(lines)}'
 	[ "$1" = publish ] || pack=
-	sed "1r "<(echo "$pack") "$ROOT/lib/queue/lua/$1.lua"
+	# Behind the first line, which may be that of the flags.
+	{
+		echo "$pack"
+		[[ " $COMPUTING " == *" $1 "* ]] ||
+			cat "$ROOT/tests/bats/declared.lua"
+	} >"$BATS_TEST_TMPDIR/front.lua"
+	sed "1r $BATS_TEST_TMPDIR/front.lua" "$ROOT/lib/queue/lua/$1.lua"
 }
+# Scripts that name keys themselves, those of consumers that they find. Such a
+# call has a key that nobody has: tests/bats/cluster_keys.bats.
+COMPUTING='adopt holders identify look measure numbers restore survey trim'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -226,8 +235,14 @@ take() { # ID SEQ [N [BYTES [BATCHES [AGE]]]]
 renew() { # SELF CLAIM ID...
 	local self=$1 claim=$2
 	shift 2
-	script renew 1 "${P}consumers" "${P}consumer::" "$self" \
-		"$(record "$self" 2)" $LIFE "$claim" "$@"
+	local id keys=()
+	for id; do
+		keys+=("$(owner_key "$id")" "${P}consumer::$id::batches"
+			"${P}consumer::$id::closed")
+	done
+	script renew $((3 + ${#keys[@]})) "${P}consumers" "$(mark_key "$self")" \
+		"${P}none" "${keys[@]}" "$self" "$(record "$self" 2)" $LIFE \
+		"$claim" "$@"
 }
 
 holders() { # SELF [MAX]
@@ -283,13 +298,16 @@ DB=eeeeeeee-0000-4000-8000-00000000000e
 
 # KEEP=MS: how long they are kept
 acknowledge() { # ID N SEQ... [SEQ INDEX]...
-	local id=$1
+	local id=$1 lists=() seq
 	shift
-	script acknowledge 11 "$REJECTED" "${P}consumer::$id::batches" \
+	for seq in "${@:2:$1}"; do
+		lists+=("${P}consumer::$id::batch::$seq")
+	done
+	script acknowledge $((11 + $1)) "$REJECTED" "${P}consumer::$id::batches" \
 		"${P}consumer::$id::last" "${P}consumer::$id::none" \
 		"${P}consumer::$id::kept" "${P}consumer::$id::acknowledged" \
 		"${P}consumer::$id::restored" "${P}totals" "$ORDER" "$SIZE" \
-		"$(times_key)" "${P}consumer::$id::batch::" "${KEEP:-0}" $DB "$@"
+		"$(times_key)" "${lists[@]}" "$id" "${KEEP:-0}" $DB "$@"
 }
 
 restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]

@@ -7,8 +7,8 @@
 --        5 its kept batches   6 its last acknowledged number
 --        7 its restored batches   8 the totals of the queue
 --        9 all kept batches of the queue   10 how large they are
---        11 when payloads were rejected
--- ARGV   1 what its batch lists begin with
+--        11 when payloads were rejected   12 ... the lists of the batches
+-- ARGV   1 the consumer's id
 --        2 how long a batch is kept, milliseconds, 0: it is deleted
 --        3 the id of the database that has counted them
 --        4 the number of batches   5 ... their sequence numbers
@@ -38,18 +38,19 @@
 
 local rejected, batches, last, nobody, kept, acknowledged, restored, totals,
     order, size, times = unpack(KEYS)
-local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local n, FIRST = tonumber(ARGV[4]), 5
+local id, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local n, FIRST, LISTS = tonumber(ARGV[4]), 5, 12
 local CHUNK = 16 -- payloads copied at once
 local TIMES = 10000 -- 1.5 MB
-local id = string.match(prefix, '([^:]+)::batch::$')
 local ENTRY_BYTES = 400 -- of a kept batch, beside its list
 
 -- The numbers of those that are unacknowledged, and the set of those that are
 -- so for the first time.
+local list_of = {} -- by number
 local function unacknowledged()
     local found, first = {}, {}
     for i = FIRST, FIRST - 1 + n do
+        list_of[ARGV[i]] = KEYS[LISTS + i - FIRST]
         if redis.call('ZSCORE', batches, ARGV[i]) then
             found[#found + 1] = ARGV[i]
             first[ARGV[i]] =
@@ -85,7 +86,7 @@ local function check(seqs)
         redis.call('ZREM', times, '')
     end
     for _, seq in ipairs(seqs) do
-        payloads = payloads + redis.call('LLEN', prefix .. seq)
+        payloads = payloads + redis.call('LLEN', list_of[seq])
     end
     redis.call('HINCRBY', totals, 'acknowledged', 0)
     return payloads
@@ -97,7 +98,7 @@ local function copy_rejects(of)
     local payloads, digests = {}, {}
     for i = FIRST + n, #ARGV, 2 do
         local payload = of[ARGV[i]] and
-            redis.call('LINDEX', prefix .. ARGV[i], -1 - ARGV[i + 1])
+            redis.call('LINDEX', list_of[ARGV[i]], -1 - ARGV[i + 1])
         if payload then
             payloads[#payloads + 1] = payload
             digests[#digests + 1] = redis.sha1hex(payload)
@@ -132,7 +133,7 @@ end
 
 -- Keeps a batch, and adds it to the sizes {bytes, messages, ...}.
 local function keep_batch(seq, untl, sizes)
-    local list = prefix .. seq
+    local list = list_of[seq]
     local bytes = ENTRY_BYTES +
         (redis.call('MEMORY', 'USAGE', list, 'SAMPLES', 0) or 0)
     local messages = redis.call('LLEN', list)
@@ -172,7 +173,7 @@ if keep > 0 then
     keep_all(seqs)
 else
     for _, seq in ipairs(seqs) do
-        redis.call('UNLINK', prefix .. seq)
+        redis.call('UNLINK', list_of[seq])
     end
 end
 for _, seq in ipairs(seqs) do

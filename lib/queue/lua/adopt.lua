@@ -4,6 +4,7 @@
 --
 -- KEYS   1 the set of consumers   2 the ready list
 --        3 when the ready list was last known to be empty
+--        4 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with   2 the adopter's id
 --        3 its owner record   4 life of an owner key, milliseconds
 --        5 the adopter's machine, as in owner records

@@ -2,7 +2,7 @@
 -- holders: the consumers that hold unacknowledged batches and are not owned by
 -- the caller, and how long their marks live, changing nothing.
 --
--- KEYS   1 the set of consumers
+-- KEYS   1 the set of consumers   2 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with   2 the caller's id
 --        3 how many to list at most
 -- Reply  for each: id, milliseconds that its owner key still lives, or the

@@ -3,7 +3,7 @@
 -- its ledger the totals of the queue count.
 --
 -- KEYS   1 the id of the database   2 the totals of the queue
---        3 the set of consumers
+--        3 the set of consumers   4 a key that nobody has
 -- ARGV   1 the id of another one, or of the same
 --        2 'note' it if none is noted, 'adopt' it in place of another one,
 --          'settle' where the totals began in it, or just 'look'

@@ -3,13 +3,14 @@
 --
 -- KEYS   1 the publisher's key   2 the version of the queue's keys
 --        3 how many replicas must have what counts   4 the totals of the queue
---        5 a key that is there while marks are of two kinds   6 rmq::queues
+--        5 a key that is there while marks are of two kinds   6 rmq::queues,
+--        on a cluster a key that nobody has
 --        7 ... the keys of the ids that the publisher had before, the last one
 --        first
 -- ARGV   1 life of a publisher's key, seconds
 --        2 the version, noted
 --        3 seconds for which marks are of two kinds from then on, if the queue
---        was there before   4 the queue's name
+--        was there before   4 the queue's name, '' on a cluster
 --        5 replicas, noted if fewer are; '' not told
 --        6 the lines that it was told to be pushed, under all its ids
 --        7 ... of each id of KEYS the Unix millisecond, by Redis's clock, at

@@ -2,7 +2,8 @@
 -- look: what --check tells of a queue, changing nothing.
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
---        4 which database counts the queue   5 the set of all queues
+--        4 which database counts the queue   5 rmq::queues,
+--        on a cluster a key that nobody has
 -- ARGV   1 what a consumer's keys begin with
 --        2 a key of the queue's own, about which the commands are asked
 --        3... commands, as GET or MEMORY|USAGE

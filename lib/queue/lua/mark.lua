@@ -2,7 +2,7 @@
 -- mark: notes that the incr-flush behind a consumer is alive.
 --
 -- KEYS   1 the set of consumers   2 the consumer's flush mark
---        3 its last sequence number
+--        3 its last sequence number   4 a key that nobody has
 -- ARGV   1 the consumer's id   2 the record of the process, as in owner
 --        records   3 life of the mark, milliseconds
 -- Reply  1, or 0: the consumer is not registered any more, nothing was done,

@@ -5,6 +5,7 @@
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
 --        4 the totals of the queue
 --        5 when the ready list was last known to be empty
+--        6 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with
 -- Reply  payloads ready, batches unacknowledged, payloads rejected; the Unix
 --        millisecond, by Redis's clock; how many payloads were ever taken; when

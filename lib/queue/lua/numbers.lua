@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- numbers: the last acknowledged numbers of consumers, changing nothing.
 --
--- KEYS   1 the set of consumers
+-- KEYS   1 the set of consumers   2 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with   2 only ids behind this one
 --        3 how many to list at most
 -- Reply  for each that has one, in order: id, number, how often it was closed

@@ -1,6 +1,7 @@
 -- publish: pushes the lines of a publisher's batch, once.
 --
--- KEYS   1 the ready list   2 rmq::queues   3 the publisher's key
+-- KEYS   1 the ready list   2 rmq::queues, on a cluster a key that nobody has
+--        3 the publisher's key
 --        4 the totals of the queue
 --        and if there are tags   5 a key that nobody has
 --        6 which shelf of singles is filled   7 ... of each group of ARGV 9 the
@@ -8,7 +9,7 @@
 --        not 0, of each of its lines that of the mark of a release before
 -- ARGV   1 seq of the batch, from 1
 --        2 life of the publisher's key, seconds
---        3 the queue's name
+--        3 the queue's name, added to rmq::queues; '' nothing is
 --        4 life of a mark, seconds, from its last use
 --        5 the Unix millisecond until which marks are also made and found as
 --          a release before does it; 0 not at all
@@ -107,13 +108,22 @@ local function push(lines, reply)
     return reply
 end
 
+-- The first write: what it may do all others may.  On a cluster it does
+-- nothing.
+local function first_write()
+    if queue == '' then
+        return redis.pcall('SET', queues, '', 'XX')
+    end
+    return redis.pcall('SADD', queues, queue)
+end
+
 -- The reason why nothing may be pushed: 3 or 4 as in a reply, or an error;
--- nil if there is none.  The first write: what it may do all others may.
+-- nil if there is none.
 local function refusal()
     if high_water > 0 and redis.call('LLEN', ready) >= high_water then
         return 3
     end
-    local done = redis.pcall('SADD', queues, queue)
+    local done = first_write()
     if type(done) == 'table' then
         return string.find(done.err, '^OOM') and 4 or done
     end

@@ -3,7 +3,7 @@
 --
 -- KEYS   1 the consumer's batches   2 its last sequence number, written as it
 --          is: WAIT behind this call is about what was written before, and is
---          to include the batch
+--          to include the batch   3 a key that nobody has
 -- ARGV   1 seq
 -- Reply  'taken', when (Unix milliseconds): its list is there, for LRANGE
 --        (its right end is the oldest payload); or 'gone': it was

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- register: adds a consumer, which owns itself from then on.
 --
--- KEYS   1 rmq::queues   2 the set of consumers
+-- KEYS   1 rmq::queues, on a cluster a key that nobody has
+--        2 the set of consumers
 --        3 the consumer's owner key   4 its last sequence number
 --        5 the version of the queue's keys
 --        6 how many replicas must have what counts
@@ -10,7 +11,9 @@
 --        9 how many shards the queue has, see shards
 -- ARGV   1 the consumer's id
 --        2 its owner record   3 life of the owner key, milliseconds
---        4 the version, noted   5, 6 as 3 and 4 of introduce
+--        4 the version, noted   5 as 3 of introduce
+--        6 the queue's name, added to rmq::queues; '' nothing is: on a cluster,
+--        where no release before was
 --        7 replicas, noted if fewer are; '' not told
 -- Reply  now (Unix milliseconds), the number of that other one, -1 if it is
 --        not known
@@ -28,7 +31,7 @@ if redis.call('SISMEMBER', consumers, id) == 1 then
 end
 local known = tonumber(redis.call('GET', other) or '') or -1
 local noted = redis.call('GET', version)
-local is_new = redis.call('SADD', queues, queue) == 1
+local is_new = queue == '' or redis.call('SADD', queues, queue) == 1
 if not noted then
     redis.call('SET', shards, 0, 'NX')
 end

@@ -7,6 +7,7 @@
 --        6 its restored batches   7 the record that it is closed
 --        8 the totals of the queue, which lose what is moved
 --        9 all kept batches of the queue   10 how large they are
+--        11 a key that nobody has
 -- ARGV   1 the consumer's id   2 what its batch lists begin with
 --        3 its ledger row: batches up to that number are in the table
 --        4 the id of the database that has the row

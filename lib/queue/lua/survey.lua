@@ -3,6 +3,7 @@
 --
 -- KEYS   1 the ready list   2 the rejected list   3 the set of consumers
 --        4 the totals of the queue   5 which database counts it
+--        6 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with
 --        2 payloads of the ready list that the caller has read, the oldest
 --        3 the same of the rejected list

@@ -5,6 +5,7 @@
 --        4 last sequence number   5 batches   6 the list of batch seq
 --        7 when the ready list was last known to be empty
 --        8 the consumer's flush mark   9 the totals of the queue
+--        10 a key that nobody has
 -- ARGV   1 the consumer's id   2 seq, from 1   3 payloads at most
 --        4 bytes at most, but at least one payload is taken
 --        5 unacknowledged batches at most

@@ -3,6 +3,7 @@
 -- maxmemory would refuse increments because of them.
 --
 -- KEYS   1 all kept batches of the queue   2 how large they are
+--        3 a key that nobody has
 -- ARGV   1 what a consumer's keys begin with   2 batches of one call at most
 --        3 messages kept at most, 0: as many as there is memory for
 -- Reply  batches that gave way before their time, the messages in them; 1 if

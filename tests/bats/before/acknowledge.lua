@@ -7,7 +7,8 @@
 --        5 its kept batches   6 its last acknowledged number
 --        7 its restored batches   8 the totals of the queue
 --        9 all kept batches of the queue   10 how large they are
--- ARGV   1 what its batch lists begin with
+--        (The lists are named as its successor is told them.)
+-- ARGV   1 the consumer's id
 --        2 how long a batch is kept, milliseconds, 0: it is deleted
 --        3 the id of the database that has counted them
 --        4 the number of batches   5 ... their sequence numbers
@@ -33,10 +34,11 @@
 
 local rejected, batches, last, nobody, kept, acknowledged, restored, totals,
     order, size = unpack(KEYS)
-local prefix, keep, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local prefix = string.sub(batches, 1, -3) .. '::'
+local keep, database = tonumber(ARGV[2]), ARGV[3]
 local n, FIRST = tonumber(ARGV[4]), 5
 local CHUNK = 16 -- payloads copied at once
-local id = string.match(prefix, '([^:]+)::batch::$')
+local id = ARGV[1]
 local ENTRY_BYTES = 400 -- of a kept batch, beside its list
 
 -- The numbers of those that are unacknowledged, and the set of those that are

@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# Keys on a Redis Cluster: those of a queue are in one slot, as adjust/rmq has
+# them; a script whose slot is being moved does nothing at all.
+bats_require_minimum_version 1.5.0
+load helper
+load cluster
+
+setup_file() {
+	cluster_start --appendonly yes
+}
+
+teardown_file() {
+	cluster_stop
+}
+
+setup() {
+	use_postgres
+	export INCR_QUEUE=q$BATS_SUITE_TEST_NUMBER-$$
+	R="rmq::queue::{$INCR_QUEUE}" P="incr::queue::{$INCR_QUEUE}"
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	end_background
+}
+
+# of_queue ARG...: redis-cli at the node that has the queue
+of_queue() { cluster_at "$R::ready" "$@"; }
+slot() { cluster_slot "$R::ready"; }
+length() { of_queue llen "$R::$1"; } # LIST
+length_is() { [ "$(length "$1")" = "$2" ]; }
+drain_once() { incr-consume -o | incr-flush; }
+# tagged FROM TO: lines of 1 with tags
+tagged() {
+	seq "$1" "$2" | sed 's/.*/t-&\t{"key":"'"$KEY"'","value":1}/'
+}
+names() { cluster_at rmq::queues smembers rmq::queues; }
+has_name() { names | grep -qxF -e "$INCR_QUEUE"; }
+
+@test "all keys of a queue are in one slot, and its name is in rmq::queues" {
+	local IFS=$' \t\n' port
+	tagged 1 300 | incr-publish -t
+	increments 1 3 | incr-publish
+	wait_for 10 has_name
+	of_queue lpush "$R::ready" nonsense >/dev/null
+	run -1 drain_once
+	[ "$(total)" = 306 ]
+	length_is rejected 1
+	for port in $(cluster_ranges | cut -d ' ' -f 1); do
+		cluster_cli "$port" keys '*' >>keys
+	done
+	grep -F "{$INCR_QUEUE}" keys >own
+	[ "$(wc -l <own)" -ge 10 ]
+	[ "$(sed 's/^/cluster keyslot /' own | cluster_cli "$port" |
+		sort -u)" = "$(slot)" ]
+	not grep -vF "{$INCR_QUEUE}" keys | grep -vx rmq::queues
+}
+
+@test "rmq: lists of the cluster layout are shared with other programs" {
+	# What adjust/rmq does at a cluster: LPUSH, and RPOPLPUSH.
+	of_queue lpush "$R::ready" "$(increment 1)" "$(increment 2)" >/dev/null
+	drain_once
+	sum_is 3
+	increment 5 | incr-publish
+	[ "$(of_queue rpop "$R::ready")" = "$(increment 5)" ]
+	of_queue lpush "$R::ready" 'not one' >/dev/null
+	run -1 drain_once
+	[ "$(of_queue lrange "$R::rejected" 0 -1)" = 'not one' ]
+	of_queue rpoplpush "$R::rejected" "$R::ready" >/dev/null
+	run -1 drain_once
+	length_is rejected 1
+}
+
+# errors WORD: how many replies all nodes have begun with it
+errors() {
+	local IFS=$' \t\n' port
+	for port in $CLUSTER_PORTS; do
+		cluster_cli "$port" info errorstats
+	done | sed -n "s/^errorstat_$1:count=\([0-9]*\).*/\1/p" | paste -sd +
+}
+refusals() { echo $(($(errors '[TA][RS][YK][A-Z]*'))); }
+grown() { [ "$(refusals)" -gt "$1" ]; }
+forget_errors() {
+	local IFS=$' \t\n' port
+	for port in $CLUSTER_PORTS; do
+		cluster_cli "$port" config resetstat
+	done >/dev/null
+}
+
+@test "a slot is moved bit by bit: each call is done as a whole, or not at all" {
+	local slot to n
+	slot=$(slot) to=$(cluster_other "$(slot)")
+	for n in 1 2; do
+		# shellcheck disable=SC2016 # as it is
+		background setsid sh -c 'incr-consume 2>err.consume.$1 |
+			incr-flush -i 0.2 -k 60 2>err.flush.$1' drain $n
+	done
+	mkfifo in
+	exec 7<>in
+	background incr-publish -e -t -w 60 <in >out 2>err.publish 7>&-
+	tagged 1 500 >&7
+	wait_for 20 total_is 500
+	forget_errors
+	of_queue lpush "$R::ready" one two three >/dev/null
+	tagged 501 1000 >&7
+	cluster_begin_move "$slot" "$to"
+	n=0
+	until cluster_move_keys "$slot" "$to" 3; do
+		# Every fourth time a call has been refused meanwhile.
+		n=$((n + 1))
+		((n % 4 != 1)) || wait_for 10 grown "$(refusals)"
+	done
+	[ "$n" -ge 4 ]
+	cluster_end_move "$slot" "$to"
+	tagged 1001 1200 >&7
+	wait_for 30 total_is 1200
+	wait_for 30 length_is rejected 3
+	wait_for 10 grep -qc . out
+	[ "$(wc -l <out)" = 1200 ]
+	not grep -v '"value":1' out
+	# An error in the middle of a script begins with ERR.
+	[ "$(errors ERR)" = "" ]
+}
+
+# guarded LOG: of the EVALSHAs that MONITOR has seen, the scripts that had a key
+# that nobody has; and those that had none, behind a !
+guarded() {
+	local script
+	for script in "$ROOT"/lib/queue/lua/*.lua; do
+		echo "$(sha1sum <"$script" | cut -d ' ' -f 1) $(basename "$script" .lua)"
+	done >scripts
+	awk '
+	FILENAME == "scripts" { name[$1] = $2; next }
+	{
+		for (at = 1; at <= NF && toupper($at) != "\"EVALSHA\""; at++);
+		if (at > NF)
+			next
+		sha = substr($(at + 1), 2, 40)
+		n = substr($(at + 2), 2) + 0
+		for (i = at + 3; i < at + 3 + n && $i !~ /::none"$/; i++);
+		print (i < at + 3 + n ? "" : "!") name[sha]
+	}' scripts "$1" | sort -u
+}
+
+@test "each program works on a cluster, and its scripts have a key nobody has" {
+	local owner program script
+	owner=$(cluster_owner "$(slot)")
+	background cluster_cli "$owner" monitor >log
+	wait_for 10 has OK log
+	# What a consumer holds that is gone is adopted.
+	tagged 1 20 | incr-publish -t
+	incr-consume -o >taken
+	tagged 21 25 | incr-publish -t
+	run -0 incr-audit
+	[[ $output == *taken*' 20 '*ready*' 5 '* ]]
+	run -0 incr-consume --peek 3
+	[ "${#lines[@]}" = 3 ]
+	for program in consume flush publish; do
+		run -1 incr-$program --check # there are warnings
+		[[ $output == *'ok: redis: version'* ]]
+		[[ $output != *error:* ]]
+	done
+	of_queue lpush "$R::ready" nonsense >/dev/null
+	background setsid sh -c 'incr-consume 2>err.consume |
+		incr-flush -i 0.2 -k 60 2>err.flush' drain
+	wait_for 20 total_is 25
+	wait_for 10 length_is rejected 1
+	run -0 incr-rejected list
+	[[ $output == *not-json* ]]
+	of_queue lpush "$R::rejected" "$(increment 1)" >/dev/null
+	run -1 incr-rejected republish
+	[ "$output" = '1 republished, 1 not valid' ]
+	wait_for 20 total_is 26
+	[ "$(incr-rejected -y -a drop)" = '1 dropped' ]
+	length_is rejected 0
+	run -0 incr-audit
+	guarded log >scripts.seen
+	# They read a key or two, all of which the caller names.
+	[ -z "$(grep '!' scripts.seen | grep -vxE '!(peek|shards)')" ]
+	for script in acknowledge adopt holders identify introduce look mark \
+		measure numbers publish read register renew survey take trim \
+		withdraw; do
+		grep -qx "$script" scripts.seen
+	done
+}
+
+@test "a script has a key nobody has, or reads all that its caller names" {
+	local script without=
+	for script in "$ROOT"/lib/queue/lua/*.lua; do
+		grep -q 'a key that nobody has' "$script" ||
+			without+=" $(basename "$script" .lua)"
+	done
+	[ "$without" = ' peek rate shards' ]
+}
