@@ -21,6 +21,11 @@
  * since, and the client's repeats.  Its marks live as long.  Until BOTH this
  * release makes and finds those, too.  What the marks of several tags share,
  * a life as long as the longest one, is left out: it only lengthens.
+ *
+ * With TRANSACTION=1 lines have no tags, so nobody repeats them, and each
+ * sending may be one of publish.lua or a transaction: admit.lua, the push, the
+ * list's name given back.  Any command of a transaction may fail, and those
+ * behind it are done.
  */
 #define BATCHES	2
 #define IDS	9
@@ -44,6 +49,10 @@
 #define MARK_BOTH	17
 #define FIND_BOTH	18
 #define BOTH_LIFE	19
+#define NOT_RUN		20
+#define SAID_NO		21
+#define TRIED		22
+#define ANSWERED	23
 
 c_decl {
 static long
@@ -57,12 +66,14 @@ number(const char *name, long otherwise)
 
 mtype = { TAKEN, UNAVAILABLE, UNKNOWN, REUSED };
 /* What a reply says: 1 or 2 with the batch's name, 0, 2 with another name at
- * this number, or at a later one, 5; its line was refused. */
-mtype = { DONE, GAP, ELSE, PAST, LATE, REFUSED };
+ * this number, or at a later one, 5; its line was refused; 3, an error, with a
+ * transaction. */
+mtype = { DONE, GAP, ELSE, PAST, LATE, REFUSED, FULL, ERROR };
 
 hidden byte broken;
 hidden byte replicas;	/* 1: there are */
 hidden byte upgrade;	/* 1: from a release with marks of another kind */
+hidden byte transaction;	/* 1: there are, and no tags */
 #define RULE(r)	(broken != r)
 #define FAULT	faults > 0 -> faults--
 
@@ -88,6 +99,8 @@ bool had_refused[IDS];
 byte had_mark[BATCHES], had_other[BATCHES], had_pushed[BATCHES];
 byte id_redis;			/* the only one at which id has first sendings */
 byte told;			/* the time, by the last reply of this Redis */
+bool open;			/* the ready list has its other name */
+bool anew;			/* meanwhile somebody made another one */
 chan late = [4] of { byte, byte, byte, byte };
 
 /* The idempotency window is WINDOW long, a sending at most LATEST late, and a
@@ -166,10 +179,17 @@ inline push_before(b) {
 	seen[b] = time + 1
 }
 
-/* publish.lua: seq <= last is answered by the record, then comes the time,
- * then seq > last + 1 is a gap, and so is what has no record of the
- * publisher. */
-inline publish(i, nr, b, sent) {
+/* Lines without tags. */
+inline push_plain(b) {
+	pushed[b]++;
+	assert(pushed[b] == 1);
+	assert(answer[b] != UNAVAILABLE)
+}
+
+/* publish.lua and admit.lua: seq <= last is answered by the record, then comes
+ * the time, then seq > last + 1 is a gap, and so is what has no record of the
+ * publisher.  Else the number is moved, and the line is to be pushed. */
+inline admit(i, nr, b, sent) {
 	says = DONE;
 	wrote = true;
 	if
@@ -187,18 +207,66 @@ inline publish(i, nr, b, sent) {
 		:: !IN_TIME(sent) -> says = LATE
 		:: IN_TIME(sent) && nr > last[i] && last[i] > 0 -> says = GAP
 		:: else ->
-			push(b);
-			last[i] = nr + 1;
-			name[i] = b + 1;
-			refused[i] = says == REFUSED
+			if
+			:: admitted = true;
+			   last[i] = nr + 1;
+			   name[i] = b + 1;
+			   refused[i] = false
+			:: transaction && FAULT; says = FULL
+			fi
 		fi
+	fi
+}
+
+inline publish_script(i, nr, b, sent) {
+	admit(i, nr, b, sent);
+	if
+	:: admitted && transaction -> push_plain(b)
+	:: admitted && !transaction ->
+		push(b);
+		refused[i] = says == REFUSED
+	:: else
+	fi;
+	admitted = false
+}
+
+/* EXEC: one step, but each command may fail alone.  The push does nothing
+ * unless admit.lua has made what it pushes to; and that tries whatever else
+ * might keep the push from being done. */
+inline exec(i, nr, b, sent) {
+	if
+	:: admit(i, nr, b, sent);
+		if
+		:: admitted || !RULE(SAID_NO) -> push_plain(b)
+		:: else
+		fi
+	/* Redis has forgotten the script, or it may not be called. */
+	:: FAULT; says = ERROR;
+		if
+		:: !RULE(NOT_RUN) -> push_plain(b)
+		:: else
+		fi
+	/* The ready list is none, or may not be pushed to. */
+	:: FAULT; says = ERROR;
+		if
+		:: !RULE(TRIED) -> admit(i, nr, b, sent)
+		:: else
+		fi
+	fi;
+	admitted = false
+}
+
+inline publish(i, nr, b, sent) {
+	if
+	:: publish_script(i, nr, b, sent)
+	:: transaction -> exec(i, nr, b, sent)
 	fi
 }
 
 active proctype network()
 {
 	byte i, n, b, t;
-	bool known;
+	bool known, admitted;
 	mtype says;
 
 end:	do
@@ -253,8 +321,10 @@ end:	do
 	/* A copy of the publisher. */
 	:: atomic { last[id] > 0 && redis == id_redis && FAULT;
 		last[id] = last[id] + 1; name[id] = OTHER; refused[id] = false }
-	:: atomic { !LIVES(mark[0]) && other[0] == 0 && FAULT;
+	:: atomic { !transaction && !LIVES(mark[0]) && other[0] == 0 && FAULT;
 		other[0] = time + 1 }
+	/* Another program pushes. */
+	:: atomic { open && !anew; anew = true }
 	:: atomic { redis == 0 && FAULT; fail_over() }
 	/* The replica has more than was confirmed. */
 	:: atomic { replicas && redis == 0 && FAULT; replicate() }
@@ -272,7 +342,8 @@ active proctype client()
 	mtype says;
 
 end:	do
-	:: atomic { b < BATCHES && sent == NEVER && REPEATS(b) -> sent = time }
+	:: atomic { b < BATCHES && sent == NEVER && REPEATS(b) &&
+		!transaction -> sent = time }
 	:: atomic { sent != NEVER && !gone[b] && IN_TIME(sent) ->
 		push(b); says = 0; sent = NEVER; b++ }
 	:: atomic { sent != NEVER && (gone[b] || !IN_TIME(sent)) ->
@@ -320,8 +391,12 @@ inline next() {
 }
 
 inline replied() {
-	told = time;
 	if
+	:: says != ERROR -> told = time
+	:: else
+	fi;
+	if
+	:: says == FULL || says == ERROR
 	:: says == DONE -> confirm(); seq++; settle(TAKEN)
 	:: says == REFUSED -> seq++; settle(REUSED)
 	/* What is not in this Redis may have been counted from another. */
@@ -345,7 +420,7 @@ inline replied() {
 active proctype publisher()
 {
 	byte seq, b, k;
-	bool known, introduced;
+	bool known, introduced, admitted;
 	mtype says;
 
 	atomic { c_code {
@@ -353,6 +428,7 @@ active proctype publisher()
 		broken = (uchar)number("BROKEN", 0);
 		replicas = number("REPLICAS", 0) != 0;
 		upgrade = number("UPGRADE", 0) != 0;
+		transaction = number("TRANSACTION", 0) != 0;
 	} };
 	do
 	/* Another Redis may not know how far this id is. */
@@ -380,6 +456,17 @@ active proctype publisher()
 		fi;
 		says = 0;
 		assert(id < IDS) }
+	/* MULTI is refused, and what comes behind it done command by command:
+	 * it must be sent only once MULTI was answered. */
+	:: atomic { transaction && !RULE(ANSWERED) && b < BATCHES &&
+		introduced && redis == id_redis && FAULT;
+		admit(id, seq + 1, b, told); open = admitted; admitted = false }
+		if
+		:: atomic { open && !anew -> open = false; push_plain(b); replied() }
+		:: atomic { open && anew -> open = false; replied() }
+		:: atomic { !open -> replied() }
+		fi;
+		says = 0
 	/* no room: this sending did nothing, and no seq is used */
 	:: atomic { b < BATCHES && (!maybe || !RULE(TURN_AWAY)) && FAULT;
 		answer[b] = UNAVAILABLE;
