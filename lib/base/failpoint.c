@@ -42,6 +42,7 @@ static const struct {
     {"publish-introduce-sent", CUT_NONE},
     {"publish-introduced", CUT_NONE}, /* no batch is sent */
     {"publish-frozen", CUT_NONE},     /* a batch, nothing is sent */
+    {"publish-opened", CUT_NONE},     /* MULTI is answered, no more is sent */
     {"publish-half", CUT_HALF},       /* of its lines is sent */
     {"publish-sent", CUT_NONE},       /* all of it */
     {"publish-replied", CUT_NONE},    /* Redis has answered for it */

@@ -31,6 +31,7 @@ static enum server_fitness judge_version(void *ctx, const char *version,
 static enum server_fitness judge_replicas(
     void *ctx, const char *noted, uint64_t replicas, char ret_why[REASON_MAX]);
 static enum queue_state replied(struct queue *q);
+static enum queue_state refused(struct queue *q);
 static enum queue_state lost(struct queue *q);
 static void note_loss(struct queue *q);
 
@@ -147,6 +148,7 @@ queue_close(struct queue *q)
 	queue_names_finish(&q->names, q->name, LAST_MS);
 	resp_args_free(&q->args);
 	mark_groups_free(&q->groups);
+	buf_free(&q->commands);
 	liveness_free(&q->liveness);
 	batch_pieces_clear(&q->pieces);
 	free(q);
@@ -167,7 +169,7 @@ queue_step(struct queue *q, short revents)
 	case SESSION_IDLE: return QUEUE_IDLE;
 	case SESSION_CALLING: return QUEUE_CALLING;
 	case SESSION_REPLIED: return replied(q);
-	case SESSION_REFUSED: return QUEUE_REFUSED;
+	case SESSION_REFUSED: return refused(q);
 	case SESSION_LOST: return lost(q);
 	case SESSION_FAULT: return QUEUE_FAULT;
 	}
@@ -201,6 +203,15 @@ replied(struct queue *q)
 		return QUEUE_CALLING;
 	queue_hang_up(q);
 	return QUEUE_LOST;
+}
+
+/* A transaction is one way of two. */
+static enum queue_state
+refused(struct queue *q)
+{
+	return q->call == QUEUE_CALL_ADMIT && queue_call_admit_refused(q) == 0
+		   ? QUEUE_CALLING
+		   : QUEUE_REFUSED;
 }
 
 static enum queue_state

@@ -10,6 +10,7 @@
 #include "redis/handshake.h"
 
 #include "queue/lua/acknowledge.h"
+#include "queue/lua/admit.h"
 #include "queue/lua/adopt.h"
 #include "queue/lua/holders.h"
 #include "queue/lua/identify.h"
@@ -177,7 +178,7 @@ queue_call_confirm_ms(const struct queue *q)
 		return q->asked > 0 ? QUEUE_CONFIRM_MS : 0;
 	if (q->call == QUEUE_CALL_INTRODUCE)
 		return q->result.introduced.is_new ? QUEUE_CONFIRM_MS : 0;
-	if (q->call == QUEUE_CALL_PUBLISH)
+	if (q->call == QUEUE_CALL_PUBLISH || q->call == QUEUE_CALL_ADMIT)
 		return queue_published_any(&q->result.published)
 			   ? QUEUE_CONFIRM_MS
 			   : 0;
@@ -221,6 +222,19 @@ queue_call_command(struct queue *q, enum queue_call call)
 	session_expect(
 	    q->session, queue_call_is_large(call), call == QUEUE_CALL_MEASURE);
 	return session_command(q->session, &q->args);
+}
+
+/* Whoever may not make it makes the script's call. */
+int
+queue_call_transaction(struct queue *q, enum queue_call call, size_t n_keys,
+    const struct buf *commands, size_t n)
+{
+	q->call = call;
+	q->done = QUEUE_CALL_NONE;
+	q->confirming = false;
+	session_expect(q->session, false, true);
+	return session_transaction(
+	    q->session, calls[call].script, n_keys, &q->args, commands, n);
 }
 
 bool
@@ -310,6 +324,17 @@ queue_call_consumer_key(struct queue *q, const struct id *consumer,
 	if (seq != NULL)
 		snprintf(key + len, sizeof key - (size_t)len, "::%ju",
 		    (uintmax_t)*seq);
+	queue_call_own_key(q, key);
+}
+
+void
+queue_call_publisher_key(
+    struct queue *q, const struct id *publisher, const char *rest)
+{
+	char key[REST_MAX], text[ID_TEXT + 1];
+
+	id_format(publisher, text);
+	snprintf(key, sizeof key, "publisher::%s%s", text, rest);
 	queue_call_own_key(q, key);
 }
 

@@ -31,6 +31,7 @@
 #define QUEUE_CALLS(SCRIPT, COMMAND) \
 	SCRIPT(INTRODUCE, introduce) \
 	SCRIPT(PUBLISH, publish) \
+	SCRIPT(ADMIT, admit) /* of a transaction */ \
 	SCRIPT(REGISTER, register) \
 	SCRIPT(TAKE, take) \
 	SCRIPT(READ, read) \
@@ -89,6 +90,14 @@ int64_t queue_call_confirm_ms(const struct queue *q);
 #define QUEUE_CALL_VERSION "3"
 #define QUEUE_CALL_VERSION_BEFORE "2"
 
+/* A batch as it is sent. */
+struct queue_sending {
+	struct id publisher;
+	uint64_t seq;
+	const struct queue_lines *lines; /* borrowed until the call ends */
+	struct queue_terms terms;
+};
+
 struct queue {
 	struct session *session;
 	const char *url;
@@ -113,7 +122,10 @@ struct queue {
 				 * made as a release before made them, too;
 				 * 0 once that is over */
 	struct resp_args args;
-	struct mark_groups groups; /* of the last publish with tags */
+	struct mark_groups groups;    /* of the last publish with tags */
+	struct queue_sending sending; /* the last one by a transaction */
+	struct buf commands;          /* its */
+	uint64_t forbidden_at; /* the connection at which there is none */
 
 	union {
 		unsigned shards;
@@ -203,6 +215,20 @@ int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
 /* The same, of a plain command: its name and arguments were written. */
 int queue_call_command(struct queue *q, enum queue_call call);
 
+/* The same, of a transaction: behind the script come n commands, and EXEC, and
+ * do nothing if it fails. */
+int queue_call_transaction(struct queue *q, enum queue_call call, size_t n_keys,
+    const struct buf *commands, size_t n);
+
+/* Sends a batch, for which queue_call_start was called, by the script, or by a
+ * transaction, if that is of use.  0, or -1. */
+int queue_call_publish(struct queue *q, const struct queue_sending *sending);
+int queue_call_admit(struct queue *q, const struct queue_sending *sending);
+bool queue_call_can_admit(
+    const struct queue *q, const struct queue_sending *sending);
+/* The transaction was refused: sends its batch by the script. */
+int queue_call_admit_refused(struct queue *q);
+
 /* May its reply have megabytes? */
 bool queue_call_is_large(enum queue_call call);
 
@@ -218,7 +244,8 @@ int queue_call_again(struct queue *q);
 
 /* Add one argument each: rmq::queues; a key that nobody has; and, with brackets
  * or braces (queue_key.h), rmq::queue::[Q]::list, incr::queue::[Q]::rest,
- * incr::queue::[Q]::consumer::ID::rest with ::SEQ unless seq is NULL; an id.
+ * incr::queue::[Q]::consumer::ID::rest with ::SEQ unless seq is NULL,
+ * incr::queue::[Q]::publisher::ID with rest; an id.
  *
  * A call that has the key that nobody has is refused as a whole while its slot
  * is moved to another node of a cluster: TRYAGAIN.  Without one it would begin
@@ -229,6 +256,8 @@ void queue_call_list_key(struct queue *q, const char *list);
 void queue_call_own_key(struct queue *q, const char *rest);
 void queue_call_consumer_key(struct queue *q, const struct id *consumer,
     const char *rest, const uint64_t *seq);
+void queue_call_publisher_key(
+    struct queue *q, const struct id *publisher, const char *rest);
 void queue_call_id(struct queue *q, const struct id *id);
 
 /* One: the name that a script adds to rmq::queues; empty on a cluster, where

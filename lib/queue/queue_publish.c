@@ -14,7 +14,6 @@ enum {
 	INDEXES = 3   /* elements of the reply to publish before those */
 };
 
-static void publisher_key(struct queue *q, const struct id *publisher);
 static bool has_index(const struct redis_reply *reply, int64_t index);
 
 void
@@ -35,14 +34,14 @@ queue_introduce(struct queue *q, const struct id *publisher,
 
 	if (!queue_call_start(q))
 		return -1;
-	publisher_key(q, publisher);
+	queue_call_publisher_key(q, publisher, "");
 	queue_call_own_key(q, "version");
 	queue_call_own_key(q, "replicas");
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "upgraded");
 	queue_call_queues_key(q);
 	for (size_t i = 0; i < n; i++)
-		publisher_key(q, &before->ids[i].id);
+		queue_call_publisher_key(q, &before->ids[i].id, "");
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	queue_call_version(q);
 	queue_call_told(q);
@@ -118,15 +117,26 @@ int
 queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
     const struct queue_lines *lines, const struct queue_terms *terms)
 {
+	struct queue_sending s = {*publisher, seq, lines, *terms};
+
+	if (lines->n == 0 || !queue_call_start(q))
+		return -1;
+	return queue_call_can_admit(q, &s) ? queue_call_admit(q, &s)
+					   : queue_call_publish(q, &s);
+}
+
+int
+queue_call_publish(struct queue *q, const struct queue_sending *sending)
+{
+	const struct queue_lines *lines = sending->lines;
+	const struct queue_terms *terms = &sending->terms;
 	unsigned char head[MSGPACK_HEAD];
 	struct mark_groups *g = &q->groups;
 	size_t keys = 4;
 
-	if (lines->n == 0 || !queue_call_start(q))
-		return -1;
 	queue_call_list_key(q, "ready");
 	queue_call_queues_key(q);
-	publisher_key(q, publisher);
+	queue_call_publisher_key(q, &sending->publisher, "");
 	queue_call_own_key(q, "totals");
 	if (lines->tags > 0) {
 		queue_call_own_key(q, "marks::"); /* nobody has that one */
@@ -135,7 +145,7 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 			return -1;
 		keys += 2 + g->n_keys;
 	}
-	resp_arg_u64(&q->args, seq);
+	resp_arg_u64(&q->args, sending->seq);
 	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
 	queue_call_name(q);
 	/* A mark outlives every sending that could push its line again. */
@@ -157,16 +167,6 @@ queue_publish(struct queue *q, const struct id *publisher, uint64_t seq,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
 	q->asked = lines->n;
 	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &lines->packed);
-}
-
-static void
-publisher_key(struct queue *q, const struct id *publisher)
-{
-	char rest[2 * ID_TEXT], text[ID_TEXT + 1];
-
-	id_format(publisher, text);
-	snprintf(rest, sizeof rest, "publisher::%s", text);
-	queue_call_own_key(q, rest);
 }
 
 enum queue_state
@@ -201,7 +201,7 @@ queue_call_digest_publish(struct queue *q, const struct redis_reply *reply)
 const struct queue_published *
 queue_published(const struct queue *q)
 {
-	assert(q->done == QUEUE_CALL_PUBLISH);
+	assert(q->done == QUEUE_CALL_PUBLISH || q->done == QUEUE_CALL_ADMIT);
 	return &q->result.published;
 }
 

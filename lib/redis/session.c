@@ -106,6 +106,7 @@ session_close(struct session *s)
 	dial_close(s->dial);
 	redis_reply_free(s->reply);
 	buf_free(&s->handshake_request);
+	buf_free(&s->opening);
 	buf_free(&s->call);
 	buf_free(&s->once.place);
 	free(s);
@@ -155,12 +156,6 @@ session_status(const struct session *s)
 }
 
 void
-session_explain(struct session *s, const char *why)
-{
-	reason_set(s->status.why, "%s", why);
-}
-
-void
 session_hang_up(struct session *s)
 {
 	if (s->phase == FAULTY)
@@ -188,6 +183,7 @@ state(const struct session *s)
 	case HANDSHAKE:
 	case HELD: break;
 	case READY: return SESSION_IDLE;
+	case OPENING:
 	case CALLING:
 	case CONFIRMING:
 	case RELOADING: return SESSION_CALLING;
@@ -253,7 +249,11 @@ exchange(struct session *s, short revents)
 			redis_reply_free(reply);
 			continue;
 		}
-		if (s->phase == CALLING)
+		if (session_call_goes_on(s, reply)) {
+			redis_reply_free(reply);
+			continue;
+		}
+		if (s->phase == OPENING || s->phase == CALLING)
 			return replied(s, reply);
 		if (s->phase == CONFIRMING)
 			return confirmed(s, reply);
@@ -349,7 +349,7 @@ finish_handshake(struct session *s)
 static enum session_state
 replied(struct session *s, struct redis_reply *reply)
 {
-	const char *error = redis_reply_error(reply);
+	const char *error = session_call_error(s, reply);
 	enum cluster_error cluster = CLUSTER_OTHER;
 	struct url_host to;
 
@@ -370,6 +370,8 @@ replied(struct session *s, struct redis_reply *reply)
 		cluster = cluster_judge(error, &to);
 	reason_set(s->status.why, "%s", error);
 	redis_reply_free(reply);
+	if (!session_call_did_nothing(s))
+		return lose(s);
 	if (cluster != CLUSTER_OTHER) {
 		turned_away(s, cluster, &to);
 		return SESSION_REFUSED;
@@ -385,8 +387,6 @@ replied(struct session *s, struct redis_reply *reply)
 			   ? lose(s)
 			   : SESSION_CALLING;
 	}
-	if (!server_info_error_is_proof(s->status.why))
-		return lose(s);
 	session_call_enter(s, READY, IO_FOREVER);
 	/* A primary without replicas may be an old one: who is, is asked. */
 	if (s->url.sentinel && strncmp(s->status.why, "NOREPLICAS", 10) == 0)

@@ -2,7 +2,9 @@
 #include "redis/session_call.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/num.h"
+#include "redis/server_info.h"
 
 void
 session_call_enter(struct session *s, enum phase phase, int64_t due_ms)
@@ -39,31 +41,79 @@ session_call_moved(struct session *s)
 		    s->options.reply_ms;
 }
 
-void
-session_call_send(struct session *s)
+static void
+send_call(struct session *s)
 {
 	s->begun_ms = clock_ms();
 	session_call_enter(s, CALLING, s->begun_ms + s->options.reply_ms);
-	if (s->looks)
-		handshake_begin_look(&s->handshake);
 	sending_start(&s->sending, &s->call, s->more);
 	(void)session_call_step(s); /* a failure shows again in the next step */
 }
 
-/* -- calls --------------------------------------------------------------- */
-
-/* Once a minute a look goes in front of a call. */
-static int
-start_call(struct session *s)
+void
+session_call_send(struct session *s)
 {
-	buf_clear(&s->call);
-	s->looks = clock_ms() >= s->handshake.look_ms;
-	return s->looks ? handshake_add_look(&s->handshake, &s->call) : 0;
+	if (s->looks)
+		handshake_begin_look(&s->handshake);
+	if (s->transaction.n == 0) {
+		send_call(s);
+		return;
+	}
+	transaction_start(&s->transaction, s->transaction.n);
+	session_call_enter(s, OPENING, clock_ms() + s->options.reply_ms);
+	sending_start(&s->sending, &s->opening, (struct iovec){0});
+	(void)session_call_step(s); /* as in send_call */
 }
 
-static int
-begin(struct session *s, const struct buf *more)
+bool
+session_call_goes_on(struct session *s, const struct redis_reply *reply)
 {
+	if (s->transaction.n == 0 ||
+	    (s->phase != OPENING && s->phase != CALLING))
+		return false;
+	transaction_take(&s->transaction, reply);
+	if (s->transaction.state == TRANSACTION_OPEN) {
+		FAILPOINT("publish-opened");
+		send_call(s);
+		return true;
+	}
+	return s->transaction.state == TRANSACTION_GOES_ON;
+}
+
+const char *
+session_call_error(const struct session *s, const struct redis_reply *reply)
+{
+	if (s->transaction.n == 0)
+		return redis_reply_error(reply);
+	return s->transaction.state == TRANSACTION_DONE ? NULL
+							: s->transaction.why;
+}
+
+bool
+session_call_did_nothing(const struct session *s)
+{
+	return s->transaction.n == 0
+		   ? server_info_error_is_proof(s->status.why)
+		   : s->transaction.state == TRANSACTION_REFUSED;
+}
+
+/* -- calls --------------------------------------------------------------- */
+
+/* Once a minute a look goes in front of a call, or of MULTI. */
+static int
+start_call(struct session *s, struct buf *first)
+{
+	buf_clear(&s->call);
+	buf_clear(first);
+	s->looks = clock_ms() >= s->handshake.look_ms;
+	return s->looks ? handshake_add_look(&s->handshake, first) : 0;
+}
+
+/* n: commands of a transaction, 0: it is none. */
+static int
+begin(struct session *s, const struct buf *more, size_t n)
+{
+	s->transaction.n = n;
 	if (s->served)
 		backoff_reset(&s->backoff);
 	redis_reply_free(s->reply);
@@ -82,19 +132,34 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 {
 	const char *sha = s->handshake.shas[script];
 
-	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	if (s->phase != READY || args->failed || start_call(s, &s->call) < 0 ||
 	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
 		return -1;
-	return begin(s, more);
+	return begin(s, more, 0);
+}
+
+int
+session_transaction(struct session *s, size_t script, size_t n_keys,
+    const struct resp_args *args, const struct buf *commands, size_t n)
+{
+	static const char multi[] = "MULTI\r\n";
+	const char *sha = s->handshake.shas[script];
+
+	if (s->phase != READY || args->failed ||
+	    start_call(s, &s->opening) < 0 ||
+	    buf_add(&s->opening, multi, sizeof multi - 1) < 0 ||
+	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
+		return -1;
+	return begin(s, commands, 1 + n);
 }
 
 int
 session_command(struct session *s, const struct resp_args *args)
 {
-	if (s->phase != READY || args->failed || start_call(s) < 0 ||
+	if (s->phase != READY || args->failed || start_call(s, &s->call) < 0 ||
 	    resp_encode_command(&s->call, args) < 0)
 		return -1;
-	return begin(s, NULL);
+	return begin(s, NULL, 0);
 }
 
 void
@@ -114,7 +179,7 @@ session_confirm(struct session *s, uint64_t n, int64_t wait_ms)
 	session_call_enter(
 	    s, CONFIRMING, clock_ms() + wait_ms + s->options.reply_ms);
 	sending_start(&s->sending, &s->call, (struct iovec){0});
-	(void)session_call_step(s); /* as in session_call_send */
+	(void)session_call_step(s); /* as in send_call */
 	return 0;
 }
 
@@ -122,4 +187,10 @@ const struct redis_reply *
 session_reply(const struct session *s)
 {
 	return s->reply;
+}
+
+void
+session_explain(struct session *s, const char *why)
+{
+	reason_set(s->status.why, "%s", why);
 }

@@ -18,6 +18,7 @@
 #include "redis/replicas.h"
 #include "redis/sending.h"
 #include "redis/session.h"
+#include "redis/transaction.h"
 
 /* Bytes of a call per millisecond: who is slower hangs on to the connection. */
 enum { SESSION_SLOWEST = 4 };
@@ -29,6 +30,7 @@ enum phase {
 	READY,      /* no call under way */
 	HELD,       /* the same, and none begins before due_ms: keys of a
 		     * cluster are being moved */
+	OPENING,    /* MULTI was sent, the call comes when it was answered */
 	CALLING,    /* a call was begun: due_ms without a byte moved, or with
 		     * fewer bytes than SESSION_SLOWEST */
 	CONFIRMING, /* WAIT was sent behind it */
@@ -50,14 +52,15 @@ struct session {
 	struct dial *dial;
 	struct redis *redis; /* NULL: no connection */
 
-	struct buf handshake_request, call; /* as they are sent */
+	struct buf handshake_request, opening, call; /* as they are sent */
 	struct iovec more; /* second half of the call, borrowed */
 	struct sending sending;
 
 	struct handshake handshake;
-	bool rest;        /* its second half is under way */
-	bool looks;       /* a look stands in front of the call */
-	bool large;       /* the reply to the call may be */
+	bool rest;                      /* its second half is under way */
+	struct transaction transaction; /* that the call is, if it has n */
+	bool looks;                     /* a look stands in front of the call */
+	bool large;                     /* the reply to the call may be */
 	bool aside;       /* the call is not what we are there for */
 	int64_t begun_ms; /* when it was sent */
 	char run_id[HANDSHAKE_RUN_ID_MAX]; /* of the last connection */
@@ -72,6 +75,18 @@ void session_call_enter(struct session *s, enum phase phase, int64_t due_ms);
 
 /* Sends the call that was begun, from its beginning. */
 void session_call_send(struct session *s);
+
+/* Was that a reply in the middle of a call that is a transaction?  Once MULTI
+ * is answered, the rest is sent. */
+bool session_call_goes_on(struct session *s, const struct redis_reply *reply);
+
+/* Of the last reply to a call: the text of the error that it is, or that the
+ * transaction came to; NULL: none. */
+const char *session_call_error(
+    const struct session *s, const struct redis_reply *reply);
+
+/* Does that error, which is why, prove that the call did nothing? */
+bool session_call_did_nothing(const struct session *s);
 
 /* Sends what goes.  0, or -1 with why. */
 int session_call_step(struct session *s);

@@ -56,6 +56,16 @@ has_name() { names | grep -qxF -e "$INCR_QUEUE"; }
 	not grep -vF "{$INCR_QUEUE}" keys | grep -vx rmq::queues
 }
 
+@test "a large batch is one transaction, all its keys in one slot" {
+	of_queue config resetstat
+	increments 1 1000 >lines
+	incr-publish <lines
+	length_is ready 1000
+	of_queue --raw lrange "$R::ready" 0 -1 | tac | cmp - lines
+	of_queue info commandstats | grep -q '^cmdstat_exec:calls=[1-9]'
+	wait_for 10 has_name
+}
+
 @test "rmq: lists of the cluster layout are shared with other programs" {
 	# What adjust/rmq does at a cluster: LPUSH, and RPOPLPUSH.
 	of_queue lpush "$R::ready" "$(increment 1)" "$(increment 2)" >/dev/null

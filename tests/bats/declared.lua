@@ -9,7 +9,7 @@ local function keys_of(name, ...)
         return keys
     elseif name == 'MGET' or name == 'DEL' or name == 'UNLINK' or name == 'EXISTS' then
         return words
-    elseif name == 'RENAME' or name == 'LMOVE' then
+    elseif name == 'RENAME' or name == 'RENAMENX' or name == 'LMOVE' then
         return {words[1], words[2]}
     elseif name == 'MEMORY' then
         return {words[2]}

@@ -44,6 +44,49 @@ made() {
 	[ "$(rcli debug digest)" = "$before" ]
 }
 
+# The number, the counts and the lines of a batch move together, or not at all.
+@test "publish and the transaction of admit do the same; so does the AOF" {
+	local seed before BEFORE=$ROOT/lib/queue/lua
+	for seed in 1 $RANDOM; do
+		rcli flushall >/dev/null
+		run differ "$seed" 300 transaction
+		[ "$status" = 0 ]
+		made 'admit pushed' 10
+		made 'admit did nothing' 20
+		made 'publish 3' 5
+		made 'publish 5' 5
+		made 'publish ERROR WRONGTYPE' 1
+	done
+	rcli eval 'for _, k in ipairs(redis.call("KEYS", "*")) do
+		for _, out in ipairs({"::owner", "::flush", "::emptied"}) do
+			if string.sub(k, -#out) == out then redis.call("DEL", k) end
+		end
+	end' 0
+	before=$(rcli debug digest)
+	rcli debug loadaof
+	[ "$(rcli debug digest)" = "$before" ]
+}
+
+@test "a transaction that does something else is found" {
+	local change BEFORE=$ROOT/lib/queue/lua
+	AFTER=$BATS_TEST_TMPDIR/after
+	for change in 's/now > not_after/false/' 's/high_water > 0 and/false and/' \
+		"s/seq == last then/false then/" "s/whose ~= name/false/" \
+		"s/total + n\$/total + n + 1/" "s/'published', n)/'published', n + 1)/" \
+		"s/'RPUSH', ready/'LPUSH', ready/" "s/redis.call('RENAMENX'.*//" \
+		"s/redis.call('RPOP', ready)//" \
+		"s/redis.call('SET', publisher, record.*//"; do
+		rm -rf "$AFTER"
+		cp -r "$ROOT/lib/queue/lua" "$AFTER"
+		sed -i "$change" "$AFTER/admit.lua"
+		not diff -rq "$AFTER" "$ROOT/lib/queue/lua" >/dev/null
+		rcli flushall >/dev/null
+		run differ 1 300 transaction
+		[ "$status" = 1 ] || { echo "$change"; return 1; }
+		[[ "$output" == "seed 1: "* ]]
+	done
+}
+
 @test "a script that does something else is found" {
 	local change
 	AFTER=$BATS_TEST_TMPDIR/after

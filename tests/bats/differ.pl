@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# differ SOCKET BEFORE AFTER SEED CALLS: makes the same random calls of scripts
+# differ SOCKET BEFORE AFTER SEED CALLS [transaction]: makes the same random calls of scripts
 # on two queues of one Redis, with the scripts of the folder BEFORE on one (those
 # that are not there: of AFTER) and of AFTER on the other.  Replies must be alike,
 # and all keys after each error and each eighth call; the first difference ends
@@ -7,11 +7,14 @@
 #
 # Time is a key, so that both see the same.  Between the calls keys get the wrong
 # type, marks grow old, other programs push, owners go.
+#
+# With transaction there are calls of publish alone, and each second batch on the
+# queue of AFTER is pushed by a transaction, that of admit.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
 
-my ($socket, $before, $after, $seed, $calls) = @ARGV;
+my ($socket, $before, $after, $seed, $calls, $transaction) = @ARGV;
 my $redis = IO::Socket::UNIX->new(Peer => $socket) or die "$socket: $!\n";
 srand $seed;
 my $clock = 1795000000000;
@@ -84,8 +87,9 @@ sub both {
 	my %said;
 	for my $queue ('old', 'new') {
 		my @w = map { s/\@/$queue/gr } @words;
+		my $admits = $transaction && $queue eq 'new' && $w[1] eq 'publish' && rand > 0.5;
 		$w[1] = $sha{$queue}{ $w[1] } if $w[0] eq 'EVALSHA';
-		my $text = flat(call(@w));
+		my $text = flat($admits ? admit(@w) : call(@w));
 		$text =~ s/ script: [0-9a-f]{40}.*//s;
 		$text =~ s/user_script:\d+:/user_script/g;
 		$text =~ s/\b$queue\b/\@/g;
@@ -99,6 +103,25 @@ sub both {
 	my $unlike = unlike();
 	differ("what is there, at the latest since $what: @words", $unlike) if $unlike ne '';
 	return $said{new};
+}
+
+# The same batch by a transaction: the reply of publish.
+sub admit {
+	my (undef, undef, undef, $ready, $queues, $publisher, $totals, @argv) = @_;
+	my @lines = unpack '(x N/a*)*', substr $argv[-1], 5;
+	my $pushing = "${publisher}::pushing";
+	call('MULTI') eq 'OK' or die 'MULTI';
+	for (['EVALSHA', $sha{new}{admit}, 5, $ready, $queues, $publisher, $totals, $pushing,
+			@argv[0 .. 2, 5 .. 7], scalar @lines],
+		['LPUSHX', $pushing, @lines], ['RPOP', $pushing], ['RENAMENX', $pushing, $ready]) {
+		call(@$_) eq 'QUEUED' or die "$_->[0]\n";
+	}
+	my ($reply, @rest) = @{ call('EXEC') };
+	my $done = ref $reply && $reply->[0] == 1;
+	my $expected = $done ? qr/^\d+  1$/ : qr/^0 - ERROR ERR no such key$/;
+	differ('admit', "@rest") if "@rest" !~ $expected || $done && $rest[0] <= @lines;
+	$done{'admit ' . ($done ? 'pushed' : 'did nothing')}++;
+	return $reply;
 }
 
 sub differ {
@@ -254,8 +277,9 @@ sub act_owner_goes { both('owner goes', 'DEL', consumer_keys(pick(@ids), 'owner'
 # For the time of a few calls a key is of another type.
 sub act_wrong_type {
 	my $id = pick(@ids);
-	my $key = pick($READY, "${P}totals", $REJECTED, "${P}publisher::$id",
-		consumer_keys($id, qw(owner last batches flush)), "${P}emptied", "${P}consumers");
+	my $key = pick($READY, "${P}totals", $transaction ? () : $REJECTED, "${P}publisher::$id",
+		$transaction ? () : (consumer_keys($id, qw(owner last batches flush)),
+			"${P}emptied", "${P}consumers"));
 	both('rename', 'RENAME', $key, "$key saved") unless both('exists', 'EXISTS', $key) eq '0';
 	both('wrong', 'PFADD', $key, 'x') if $key =~ /owner|last|flush|emptied|publisher/ && rand > 0.5;
 	both('wrong', 'XADD', $key, '1-1', 'x', 'x');
@@ -266,6 +290,7 @@ sub act_wrong_type {
 }
 
 sub act_any {
+	return pick((\&act_publish) x 12, \&act_push, \&act_wait)->() if $transaction;
 	pick((\&act_register, \&act_adopt, \&act_owner_goes, \&act_wait, \&act_wait),
 		(\&act_renew, \&act_mark, \&act_push) x 4,
 		(\&act_publish, \&act_acknowledge) x 6, (\&act_take) x 12)->();

@@ -559,6 +559,9 @@ takes() {
 		"$(increment 1)" >/dev/null
 	[ "$(incr-rejected republish -n 1 || :)" = '1 republished, 1 not valid' ]
 	[ "$(incr-rejected drop -ay)" = '1 dropped' ]
+	increments 1 200 >many
+	incr-publish <many # by a transaction
+	redis-cli -s r/redis.sock info commandstats | grep -q '^cmdstat_exec:calls=1,'
 	run redis-cli -s r/redis.sock --user incr --pass SECRET --no-auth-warning \
 		get other
 	[[ "$output" == *NOPERM* ]]

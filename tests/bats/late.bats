@@ -388,3 +388,115 @@ accepted() {
 	leaves 111
 	{ increment 1; increment 1001; } | cmp - <(queue)
 }
+
+# -- a large batch, which is a transaction -------------------------------------
+
+# many FROM TO: so many lines, in one batch
+many() {
+	increments "$1" "$2" >many
+	cat many >&7
+}
+# answered_once N: N lines, in order, and pushed once
+answered_once() {
+	wait_for 10 answered "$1"
+	leaves 0
+	increments 1 "$1" | cmp - out
+	increments 1 "$1" | cmp - <(queue)
+}
+executed() { rcli info commandstats | grep -q "cmdstat_exec:calls=$1,"; }
+# Nothing of it is left under another name.
+no_other_list() {
+	[ -z "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::*::pushing")" ]
+}
+
+@test "a transaction whose answer is lost: repeated, pushed once" {
+	own_redis
+	open_publish
+	touch lose-exec
+	many 2 501
+	wait_for 10 test -s held-out
+	has_ready 501
+	tell cut
+	answered_once 501
+	executed 1 # the repeat is the script
+	no_other_list
+}
+
+@test "a transaction that arrives late: the repeat was done, it does nothing" {
+	own_redis
+	open_publish
+	touch hold-exec
+	many 2 501
+	wait_for 10 test -s held-in
+	has_ready 1
+	tell cut
+	wait_for 10 answered 501
+	rm held-in
+	wait_for 10 executed 1
+	answered_once 501
+	no_other_list
+}
+
+@test "a transaction that arrives late, its record is gone: unknown, not pushed" {
+	own_redis
+	open_publish
+	touch hold-exec
+	many 2 501
+	wait_for 10 test -s held-in
+	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::publisher::*" >key
+	rcli del "$(cat key)"
+	tell cut
+	wait_for 10 answered 501
+	rm held-in
+	wait_for 10 executed 1
+	leaves 111
+	[ "$(verdicts | xargs -n1 | sort | uniq -c | xargs)" = '1 1 500 unknown' ]
+	has_ready 1
+	no_other_list
+}
+
+@test "a transaction that is too late by the time of Redis: sent again" {
+	own_redis
+	open_publish
+	touch early
+	say 2
+	wait_for 5 answered 2
+	[ ! -e early ]
+	many 3 502
+	answered_once 502
+	executed 1 # it is told the time, and then the script pushes
+	rcli info commandstats | grep -q 'cmdstat_lpushx:calls=1,'
+}
+
+@test "MULTI without an answer: nothing was sent, and no way back: unavailable" {
+	open_publish -w 1
+	tell hold-out
+	many 2 501
+	wait_for 10 test -s held-out
+	rm "$PROXIED/s"
+	tell cut
+	wait_for 10 answered 501
+	leaves 111
+	[ "$(verdicts | xargs -n1 | sort | uniq -c | xargs)" = '1 1 500 unavailable' ]
+	has_ready 1
+}
+
+@test "MULTI that a proxy refuses: the script pushes, once" {
+	own_redis
+	open_publish
+	echo 'ERR unknown command' >no-multi
+	many 2 501
+	answered_once 501
+	not executed 1
+}
+
+@test "an error that may be a proxy's, to a transaction: repeated, pushed once" {
+	own_redis
+	open_publish
+	lie 'ERR upstream failure'
+	many 2 501
+	wait_for 10 answered 501
+	[ ! -e lie ]
+	answered_once 501
+	executed 1
+}

@@ -164,6 +164,24 @@ publish() { # ID SEQ LINE...
 		"${P}totals" "$seq" 86400 "$INCR_QUEUE" 100 0 $(terms) "$@"
 }
 
+# The same by a transaction: the replies to its commands; SHA: of admit
+admit() { # ID SEQ LINE...
+	local key="${P}publisher::$1" seq=$2
+	shift 2
+	rcli --raw <<-END | grep -vE '^(OK|QUEUED)$' | tr '\n' ' '
+		multi
+		evalsha $SHA 5 $READY rmq::queues $key ${P}totals $key::pushing $seq 86400 $INCR_QUEUE $(terms) $#
+		lpushx $key::pushing $*
+		rpop $key::pushing
+		renamenx $key::pushing $READY
+		exec
+	END
+}
+load_admit() {
+	SHA=$(cat "$ROOT/tests/bats/declared.lua" "$ROOT/lib/queue/lua/admit.lua" |
+		rcli -x script load)
+}
+
 # Of the marks of tags with b, and of all others, which are singles.
 BLOCK() { echo "${P}marks::x.0"; }
 SHELF() { echo "${P}marks::${1:-1}.00"; }
@@ -472,6 +490,43 @@ unchanged() {
 	unchanged tagged $A 1 t a
 	[ "$reply" = 0 ]
 	[ "$(list "$READY")" = "a " ]
+}
+
+@test "admit: the lines behind it are pushed, once" {
+	load_admit
+	[[ "$(admit $A 1 a b)" =~ ^1\ [0-9]{13}\ 2\ 3\ \ 1\ $ ]]
+	[[ "$(admit $A 2 c)" =~ ^1\ [0-9]{13}\ 3\ 4\ \ 1\ $ ]]
+	[ "$(list "$READY")" = "c b a " ]
+	unchanged admit $A 2 c
+	[[ "$reply" =~ ^2\ [0-9]{13}\ 3\ 0\ \ ERR ]]
+	# One of the other script, and the other way.
+	unchanged publish $A 2 c
+	[ "$reply" = 2 ]
+	[ "$(publish $A 3 d)" = 1 ]
+	unchanged admit $A 3 d
+	HIGH=3 unchanged admit $A 4 e
+	[[ "$reply" == "3 "* ]]
+	LATE=1 unchanged admit $A 4 e
+	[[ "$reply" == "5 "* ]]
+	NAME=o unchanged admit $A 3 e
+	[[ "$reply" == "6 "* ]]
+}
+
+@test "admit: without it, or what comes behind it, nothing is done" {
+	own_redis
+	introduce_all
+	load_admit
+	publish $A 1 a
+	SHA=${SHA/[0-9a-f]/x}
+	unchanged admit $A 2 b c
+	[[ "$reply" == "NOSCRIPT"* ]]
+	load_admit
+	for command in lpushx rpop rpush renamenx; do
+		rcli acl setuser default "-$command"
+		unchanged admit $A 2 b c
+		[[ "$reply" == *EXECABORT* || "$reply" == *"can't run this command"* ]]
+		rcli acl setuser default "+$command"
+	done
 }
 
 @test "introduce: a new publisher has published nothing, for a day" {
@@ -2524,6 +2579,9 @@ identify() { # ID HOW [LINES ROWS [MISSED]]
 	[ "$reply" = 2 ]
 	unchanged publish $A 1 d
 	[ "$reply" = 4 ]
+	load_admit
+	unchanged admit $A 1 d
+	[[ "$reply" == "OOM "*"EXECABORT "* ]]
 	# Tags tell what was pushed before, as at the high-water mark.
 	unchanged tagged $D 2 n z t x t q '' w u y n r
 	[ "$reply" = "4 -5 -2 2" ]
@@ -2573,6 +2631,8 @@ writes() {
 	publish $A 1 a b
 	writes publish $A 1 a b
 	[ "$(publish $A 1 a b)" = 2 ]
+	load_admit
+	writes admit $A 1 a b
 	publish $B 1 x
 	tagged $B 2 t a
 	rcli persist "$(SHELF)" # no mark has to be renewed

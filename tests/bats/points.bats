@@ -594,6 +594,65 @@ ring_dropped() {
 	END
 }
 
+# large_killed FAILPOINT READY: 500 lines, in one transaction, and once more
+large_killed() {
+	local status=0
+	increments 1 500 >lines
+	INCR_POINT=$1 incr-publish <lines || status=$?
+	[ "$status" = 137 ]
+	has_ready "$2"
+	incr-publish <lines
+	has_ready $(($2 + 500))
+	[ "$(queue | tail -n 500)" = "$(cat lines)" ]
+}
+
+@test "kill -9 in a transaction: all its lines are on the queue, or none" {
+	rows large_killed <<-END
+		publish-frozen:kill 0
+		publish-sent:kill 0
+		publish-opened:kill 0
+		publish-half:kill 0
+		publish-replied:kill 500
+	END
+}
+
+# large_dropped FAILPOINT: it loses Redis there, once
+large_dropped() {
+	increments 1 500 >lines
+	INCR_POINT=$1 incr-publish -e <lines | cmp - lines
+	queue | cmp - lines
+}
+
+@test "the connection breaks in a transaction: its lines are pushed once" {
+	rows large_dropped <<-END
+		publish-frozen:drop
+		publish-sent:drop
+		publish-opened:drop
+		publish-half:drop
+		publish-replied:drop
+	END
+}
+
+# large_stopped FAILPOINT: others publish meanwhile
+large_stopped() {
+	increments 1 500 >lines
+	INCR_POINT=$1 background incr-publish <lines
+	wait_for 10 stopped $!
+	increment $LATER | incr-publish
+	has_ready 1
+	kill -CONT $!
+	wait $!
+	{ increment $LATER; cat lines; } | cmp - <(queue)
+}
+
+@test "a publisher stops in a transaction: others push, and then it" {
+	rows large_stopped <<-END
+		publish-frozen:stop
+		publish-opened:stop
+		publish-half:stop
+	END
+}
+
 # calls: M for each that measures the queue, P for each that pushes the value 2
 calls() {
 	sed -n '/"EVALSHA"/ { /"value\\*":2/ s/.*/P/p; /::rejected"/ s/.*/M/p; }' \

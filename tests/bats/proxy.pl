@@ -9,6 +9,11 @@
 #	hold-out  the same for what the server says
 #	lose-take the same as hold-out, but from the answer to the next call on
 #	          that takes or reads a batch: becomes held-out then
+#	hold-exec, lose-exec  the same as hold-in and hold-out, but from the next
+#	          EXEC on, or its answer; becomes held-in, held-out then. Redis is
+#	          not told that the client has gone: it would not read all of it
+#	no-multi  its text is the error that answers MULTI, which the server does
+#	          not get
 #	cut       the clients' ends are closed; removed once that is so
 #	lie       its text is answered in place of the next reply of a script, as
 #	          an error unless it begins with a colon;
@@ -78,9 +83,9 @@ sub change {
 		syswrite $p->{client}, $p->{out};
 		exit;
 	}
-	if ($p->{out} =~ /^\*/ && open my $file, '<', "$folder/lie") {
+	if ($p->{out} =~ /^((?:\+QUEUED\r\n)*)\*/ && open my $file, '<', "$folder/lie") {
 		my $text = <$file> =~ s/\n//r;
-		$p->{out} = ($text =~ /^:/ ? '' : '-') . "$text\r\n";
+		$p->{out} = $1 . ($text =~ /^:/ ? '' : '-') . "$text\r\n";
 		unlink "$folder/lie" unless -e "$folder/lies";
 		if (-e "$folder/leave") {
 			syswrite $p->{client}, $p->{out};
@@ -106,11 +111,21 @@ sub hand_on {
 	for (['in', 'server', 'client'], ['out', 'client', 'server']) {
 		my ($way, $to, $from) = @$_;
 		next if $p->{"held-$way"};
+		if ($way eq 'in' && $p->{in} eq "MULTI\r\n" && open my $file, '<', "$folder/no-multi") {
+			$p->{in} = '';
+			$p->{out} .= '-' . <$file> =~ s/\n/\r\n/r;
+		}
+		if ($way eq 'in' && $p->{in} =~ /\nEXEC\r/) {
+			$p->{'held-out'} = 1 if rename "$folder/lose-exec", "$folder/held-out";
+			$p->{'held-in'} = $p->{stays} = 1
+				if rename "$folder/hold-exec", "$folder/held-in";
+			next if $p->{'held-in'};
+		}
 		$p->{'held-out'} = 1 if $way eq 'in' && $p->{in} =~ /::batch::/ &&
 			rename "$folder/lose-take", "$folder/held-out";
 		change($p) if $way eq 'out' && length $p->{out};
 		syswrite $p->{$to}, $p->{$way} if $p->{$to} && length $p->{$way};
 		$p->{$way} = '';
-		$p->{$to} = undef unless $p->{$from};
+		$p->{$to} = undef unless $p->{$from} || $p->{stays};
 	}
 }

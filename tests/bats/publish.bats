@@ -724,6 +724,129 @@ tagged() { printf '%s\t' "$1"; increment "$2"; }
 	queue_is_exactly 1 20000
 }
 
+# -- large batches, each a transaction ---------------------------------------
+
+# calls COMMAND: how many there were
+calls() {
+	rcli info commandstats | sed -n "s/^cmdstat_$1:calls=\([0-9]*\).*/\1/p" | grep . ||
+		echo 0
+}
+# is_whole N: the lines 1 to N are on the queue in order, and counted
+is_whole() {
+	increments 1 "$1" | cmp - <(queue)
+	[ "$(rcli hget "incr::queue::[$INCR_QUEUE]::totals" published)" = "$1" ]
+}
+
+@test "a large batch without tags is a transaction, any other a script" {
+	local before
+	own_redis
+	# From files: what a pipe has at a time may be little.
+	increments 1 3000 >"$dir/lines"
+	incr-publish <"$dir/lines"
+	is_whole 3000
+	before=$(calls exec)
+	[ "$before" -ge 2 ]
+	[ "$(publishers | grep -c pushing)" = 0 ]
+	increments 3001 3100 | incr-publish
+	{ seq 3101 3999; echo 4000; } |
+		sed "s/.*/\t{\"key\":\"$KEY\",\"value\":&}/; \$s/^/tag/" >"$dir/lines"
+	incr-publish -t <"$dir/lines"
+	is_whole 4000
+	[ "$(calls exec)" = "$before" ]
+	# Lines that have no tag, of a program that is told tags.
+	increments 4001 5000 | sed 's/^/\t/' >"$dir/lines"
+	incr-publish -t <"$dir/lines"
+	is_whole 5000
+	[ "$(calls exec)" -gt "$before" ]
+}
+
+@test "who may not make a transaction, or a command of it, uses the script" {
+	local command n=0
+	own_redis
+	for command in multi exec del lpushx rpop rpush renamenx; do
+		rcli config resetstat
+		rcli acl setuser default "-$command"
+		increments $((n * 2000 + 1)) $((n * 2000 + 2000)) >"$dir/lines"
+		incr-publish <"$dir/lines" >"$dir/out" 2>&1
+		rcli acl setuser default "+$command"
+		n=$((n + 1))
+		[ ! -s "$dir/out" ]
+		is_whole $((n * 2000))
+		[ "$(calls multi)" -le 1 ] # it is tried once
+	done
+}
+
+@test "a large batch is waited for as others are, with --replicas" {
+	local port
+	own_redis
+	redis_start "$dir/replica"
+	remember "$(cat "$dir/replica/redis.pid")"
+	port=$(free_port)
+	rcli config set port "$port"
+	redis-cli -s "$dir/replica/redis.sock" replicaof 127.0.0.1 "$port"
+	wait_for 10 in_sync
+	increments 1 1000 >"$dir/lines"
+	incr-publish -R 1 <"$dir/lines"
+	is_whole 1000
+	[ "$(calls exec)" -ge 1 ]
+	[ "$(calls wait)" -ge 2 ] # one is for the introduction
+}
+in_sync() { rcli info replication | grep -q state=online; }
+
+@test "a script that Redis has forgotten: the transaction is made again" {
+	own_redis
+	open_publish -e
+	increment 1 >&7
+	wait_for 5 answered 1
+	rcli script flush
+	increments 2 501 >"$dir/many"
+	cat "$dir/many" >&7
+	wait_for 5 answered 501
+	close_input
+	leaves 0
+	is_whole 501
+	[ "$(calls exec)" = 2 ]
+}
+
+@test "no room for a large batch: answered unavailable at once, and not pushed" {
+	own_redis
+	open_publish -e -w 60
+	increment 1 >&7
+	wait_for 5 answered 1
+	rcli config set maxmemory 1
+	increments 2 501 >"$dir/many"
+	cat "$dir/many" >&7
+	wait_for 20 answered 501
+	[ "$(grep -c '"code":"unavailable"' "$dir/out")" = 500 ]
+	rcli config set maxmemory 0
+	cat "$dir/many" >&7
+	wait_for 20 answered 1001
+	close_input
+	leaves 111
+	is_whole 501
+}
+
+@test "a large batch, and lists of the wrong type: nothing is moved" {
+	own_redis
+	increments 1 500 >"$dir/many"
+	for key in "rmq::queue::[$INCR_QUEUE]::ready" "incr::queue::[$INCR_QUEUE]::totals"; do
+		rcli del "$key"
+		rcli set "$key" x
+		incr-publish -e -w 0.5 <"$dir/many" >"$dir/out" 2>"$dir/err" && return 1
+		[ "$(grep -c '"code":"unavailable"' "$dir/out")" = 500 ]
+		[ "$(rcli get "$key")" = x ]
+		rcli del "$key"
+		has_ready 0
+		[[ "$(rcli hget "incr::queue::[$INCR_QUEUE]::totals" published)" =~ ^0?$ ]]
+		for publisher in $(publishers); do
+			[[ "$(rcli get "$publisher")" =~ ^0($|\ ) ]]
+			rcli del "$publisher"
+		done
+	done
+	incr-publish <"$dir/many"
+	is_whole 500
+}
+
 # -- size, metrics -----------------------------------------------------------
 
 @test "memory stays below 8 MB over 100,000 lines" {

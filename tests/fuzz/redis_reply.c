@@ -176,7 +176,8 @@ read_result(const struct queue *q)
 	uint64_t seq, last = 0;
 
 	switch (q->done) {
-	case QUEUE_CALL_PUBLISH: read_published(q); break;
+	case QUEUE_CALL_PUBLISH:
+	case QUEUE_CALL_ADMIT: read_published(q); break;
 	case QUEUE_CALL_TAKE:
 	case QUEUE_CALL_READ:
 	case QUEUE_CALL_LIST: read_batch(q); break;

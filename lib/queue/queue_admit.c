@@ -1,0 +1,183 @@
+/*
+ * A large batch without tags by a transaction, which costs Redis half of what
+ * the script costs.
+ *
+ * In: a batch as it is sent.  Out: the call, and the same result as that of
+ * publish.  The script of the transaction does what publish does but for the
+ * push itself, with the same keys: so each sending may be by either.  A
+ * transaction that is refused did nothing, and the script is called at once: it
+ * says what is the matter, or is allowed.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queue/queue_call.h"
+#include "redis/msgpack.h"
+
+enum {
+	LARGE = 200,  /* fewer lines are cheaper by the script, measured */
+	BEHIND = 3,   /* commands behind the script, then EXEC */
+	HEAD_MAX = 8, /* of a line: $, 5 digits, CR LF */
+	LINE_END = 2, /* CR LF */
+	NUMBERS = 3   /* of the script's reply */
+};
+
+static int add_commands(struct queue *q, const struct queue_sending *sending);
+static int add_lines(struct buf *out, const struct queue_lines *lines);
+static char *put_head(char *to, size_t len);
+static bool has_pushed(const struct redis_reply *reply, size_t n);
+static bool did_nothing(const struct redis_reply *reply);
+
+/* A sending that had no reply is repeated by the script, which is allowed and
+ * understood wherever this is. */
+bool
+queue_call_can_admit(const struct queue *q, const struct queue_sending *sending)
+{
+	return sending->lines->tags == 0 && sending->lines->n >= LARGE &&
+	       sending->terms.name != q->sending.terms.name &&
+	       queue_status(q)->connections != q->forbidden_at;
+}
+
+int
+queue_call_admit(struct queue *q, const struct queue_sending *sending)
+{
+	const struct queue_terms *terms = &sending->terms;
+
+	if (add_commands(q, sending) < 0)
+		return -1;
+	resp_args_clear(&q->args);
+	queue_call_list_key(q, "ready");
+	queue_call_queues_key(q);
+	queue_call_publisher_key(q, &sending->publisher, "");
+	queue_call_own_key(q, "totals");
+	queue_call_publisher_key(q, &sending->publisher, "::pushing");
+	resp_arg_u64(&q->args, sending->seq);
+	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
+	queue_call_name(q);
+	resp_arg_u64(&q->args, terms->high_water);
+	resp_arg_u64(&q->args, terms->not_after_ms);
+	resp_arg_u64(&q->args, terms->name);
+	resp_arg_u64(&q->args, sending->lines->n);
+	q->sending = *sending;
+	q->asked = sending->lines->n;
+	return queue_call_transaction(
+	    q, QUEUE_CALL_ADMIT, 5, &q->commands, BEHIND);
+}
+
+/* LPUSHX pushing LINE..., RPOP pushing, RENAMENX pushing ready, EXEC: admit.lua
+ * says why. */
+static int
+add_commands(struct queue *q, const struct queue_sending *sending)
+{
+	struct buf *out = &q->commands;
+	const struct id *publisher = &sending->publisher;
+
+	buf_clear(out);
+	resp_args_clear(&q->args);
+	resp_arg_text(&q->args, "LPUSHX");
+	queue_call_publisher_key(q, publisher, "::pushing");
+	q->args.n += sending->lines->n; /* which come behind it */
+	if (q->args.failed || resp_encode_command(out, &q->args) < 0 ||
+	    add_lines(out, sending->lines) < 0)
+		return -1;
+	resp_args_clear(&q->args);
+	resp_arg_text(&q->args, "RPOP");
+	queue_call_publisher_key(q, publisher, "::pushing");
+	if (q->args.failed || resp_encode_command(out, &q->args) < 0)
+		return -1;
+	resp_args_clear(&q->args);
+	resp_arg_text(&q->args, "RENAMENX");
+	queue_call_publisher_key(q, publisher, "::pushing");
+	queue_call_list_key(q, "ready");
+	if (q->args.failed || resp_encode_command(out, &q->args) < 0)
+		return -1;
+	return buf_addf(out, "EXEC\r\n");
+}
+
+/* As RESP has them, from MessagePack. */
+static int
+add_lines(struct buf *out, const struct queue_lines *lines)
+{
+	const char *at = buf_ptr(&lines->packed), *line;
+	const char *end = at + lines->packed.len - LINE_END;
+	char *begin =
+	    buf_room(out, lines->packed.len + lines->n * (HEAD_MAX + LINE_END));
+	char *to = begin;
+
+	if (to == NULL)
+		return -1;
+	for (size_t i = 0; i < lines->n; i++) {
+		size_t len = msgpack_take(&at, end, &line);
+
+		if (len == SIZE_MAX)
+			return -1;
+		to = put_head(to, len);
+		memcpy(to, line, len);
+		memcpy(to + len, "\r\n", LINE_END);
+		to += len + LINE_END;
+	}
+	buf_grow(out, (size_t)(to - begin));
+	return 0;
+}
+
+/* Most lines have less than a hundred bytes. */
+static char *
+put_head(char *to, size_t len)
+{
+	if (len < 10 || len >= 100)
+		return to + snprintf(to, HEAD_MAX + 1, "$%zu\r\n", len);
+	*to++ = '$';
+	*to++ = (char)('0' + len / 10);
+	*to++ = (char)('0' + len % 10);
+	*to++ = '\r';
+	*to++ = '\n';
+	return to;
+}
+
+enum queue_state
+queue_call_digest_admit(struct queue *q, const struct redis_reply *reply)
+{
+	const struct redis_reply *numbers = redis_reply_at(reply, 0);
+
+	if (redis_reply_count(reply) != 1 + BEHIND ||
+	    redis_reply_count(numbers) != NUMBERS ||
+	    queue_call_digest_publish(q, numbers) != QUEUE_DONE)
+		return QUEUE_LOST;
+	if (q->result.published.outcome == QUEUE_PUSHED
+		? has_pushed(reply, q->asked)
+		: did_nothing(reply))
+		return QUEUE_DONE;
+	return QUEUE_LOST;
+}
+
+/* The list had n lines more than those before, and the empty one. */
+static bool
+has_pushed(const struct redis_reply *reply, size_t n)
+{
+	int64_t length, renamed;
+	size_t len = 1;
+
+	return queue_call_number(reply, 1, (int64_t)n + 1,
+		   QUEUE_CALL_NUMBER_MAX, &length) == 0 &&
+	       redis_reply_text(redis_reply_at(reply, 2), &len) != NULL &&
+	       len == 0 && queue_call_number(reply, 3, 1, 1, &renamed) == 0;
+}
+
+static bool
+did_nothing(const struct redis_reply *reply)
+{
+	return redis_reply_int(redis_reply_at(reply, 1), -1) == 0 &&
+	       redis_reply_is_nil(redis_reply_at(reply, 2)) &&
+	       redis_reply_error(redis_reply_at(reply, 3)) != NULL;
+}
+
+int
+queue_call_admit_refused(struct queue *q)
+{
+	const char *why = queue_status(q)->why;
+
+	if (strstr(why, "NOPERM ") != NULL || strncmp(why, "ERR ", 4) == 0)
+		q->forbidden_at = queue_status(q)->connections;
+	return queue_call_start(q) ? queue_call_publish(q, &q->sending) : -1;
+}
