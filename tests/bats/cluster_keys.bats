@@ -202,3 +202,63 @@ guarded() {
 	done
 	[ "$without" = ' peek rate shards' ]
 }
+
+# look [KEY]: what a script makes of a look of a consumer, with one more key
+look() {
+	of_queue eval "$(cat "$ROOT/lib/queue/lua/adopt.lua")" $((3 + $#)) \
+		"$P::consumers" "$R::ready" "$P::emptied" "$@" "$P::consumer::" \
+		"$KEY" "$KEY boot 1 1" 600000 boot 1000 '' 1
+}
+
+@test "in the middle of a move a script begins only without that key" {
+	local slot to key
+	slot=$(slot) to=$(cluster_other "$(slot)")
+	of_queue lpush "$R::ready" x >/dev/null
+	of_queue sadd "$P::consumers" "$KEY" >/dev/null
+	for key in "$P::emptied" "$P::consumer::$KEY::owner"; do
+		of_queue set "$key" "$KEY boot 1 1" >/dev/null
+	done
+	cluster_begin_move "$slot" "$to"
+	cluster_move_key "$(cluster_owner "$slot")" "$to" "$P::consumer::$KEY::owner"
+	[[ $(look) == *'attempted to access a non local key'* ]]
+	[[ $(look "$P::none") == TRYAGAIN* ]]
+	wait_for 20 cluster_move_keys "$slot" "$to" 100
+	[[ $(look "$P::none") == *ASK* ]]
+	cluster_end_move "$slot" "$to"
+	[[ $(look "$P::none") != *[A-Z]* ]]
+}
+
+# serve DIR: incr-serve on DIR/s, all lines taken
+serve() {
+	local l v
+	mkdir "$1"
+	mkfifo "$1/l" "$1/v"
+	exec {l}<>"$1/l" {v}<>"$1/v"
+	background cat <&$l >&$v
+	background incr-serve -l "./$1/s" --rate 1/s:20 --rate-shared \
+		<&$v >&$l 2>"$1/err" {l}<&- {v}<&-
+	wait_for 10 healthy "$1/s"
+}
+post() { # DIR: its status
+	curl -s -o body -w '%{http_code}' --unix-socket "$1/s" \
+		-d "$(increment 1)" http://x/increment
+}
+refuses() { echo >>asked; [ "$(post "$1")" = 429 ]; }
+rates() { cluster_at 'incr::rate::{rates}::' keys 'incr::rate::{rates}::*' | grep -c .; }
+
+are_shared() { [ "$(rates)" = 1 ]; }
+
+@test "rates are shared by servers of a cluster, in one slot" {
+	local i
+	serve a
+	serve b
+	for ((i = 0; i < 20; i++)); do
+		post a
+	done >answers
+	[ "$(cat answers)" = "$(printf '202%.0s' {1..20})" ]
+	wait_for 10 are_shared
+	# b learns of it by its first ones; alone it would take twenty.
+	wait_for 5 refuses b
+	[ "$(wc -l <asked)" -lt 15 ]
+	[ ! -s a/err ] && [ ! -s b/err ]
+}
