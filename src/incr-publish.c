@@ -5,12 +5,12 @@
  * order: the line itself once Redis has it, or an error line in its place.
  *
  * Whoever wrote a line owns it until Redis has answered for the batch it is
- * in.  Batches are sent one at a time, each under the id of this process and
- * the next sequence number; one that was sent is frozen, and repeated
- * unchanged until its outcome is known: so Redis pushes it once.  Lines of a
- * batch that is given up and may be in Redis are answered with `unknown',
+ * in.  Batches of a shard are sent one at a time, each under an id of this
+ * process and the next sequence number; one that was sent is frozen, and
+ * repeated unchanged until its outcome is known: so Redis pushes it once. Lines
+ * of a batch that is given up and may be in Redis are answered with `unknown',
  * never sent again.  Killed at any line: what was answered is on the queue
- * once, and at most one batch without an answer may be there too.
+ * once, and at most one batch of each shard without an answer may be there too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@
 #include "base/signals.h"
 #include "inspect/dryrun_redis.h"
 #include "publish/publish_metrics.h"
-#include "publish/publisher.h"
+#include "publish/router.h"
+#include "queue/shards.h"
 #include "record/control.h"
 #include "record/fault.h"
 #include "record/invalid_lines.h"
@@ -48,7 +49,7 @@ enum {
 };
 
 struct publish {
-	struct publisher publisher;
+	struct router router;
 	struct lines in;
 	int signals;
 	int64_t now_ms;
@@ -58,7 +59,6 @@ struct publish {
 	bool in_dry;          /* standard input must be read */
 	bool ended;           /* nothing more comes in */
 	bool failed;          /* without having come to its end */
-	bool said_waiting;
 	uint64_t rejected[FAULT_COUNT]; /* lines that Redis never saw */
 };
 
@@ -66,15 +66,16 @@ static struct invalid_lines invalid; /* without --echo */
 
 static int64_t grace_ms;
 static uint64_t replicas;
+static uint64_t shards;
 static bool replicas_told, check;
 static struct publisher_settings settings;
 static struct sandbox sandbox;
-static struct queue_gauges gauges;
 
 static const struct option_def options[] = {
     QUEUE_NAME_OPTION(&settings.queue, "the queue"),
     OPTIONS_REDIS(&settings.url, "where Redis is"),
     OPTIONS_REPLICAS(&replicas, &replicas_told),
+    SHARDS_OPTION(&shards, "of the queue"),
     {.letter = 'e',
 	.name = "echo",
 	.help = "answer every line with one line",
@@ -111,16 +112,16 @@ static const struct options_prog prog = {.name = "incr-publish",
 static int dry_run(void);
 static void open_all(struct publish *p);
 static void open_metrics(void);
-static void say_lacking(uint64_t n);
+static void say_lacking(const char *queue, uint64_t n);
 static void run(struct publish *p);
 static void wait_for_work(struct publish *p);
-static bool has_room(const struct publish *p);
-static int64_t next_due(const struct publish *p, int64_t due_ms);
+static bool has_room(struct publish *p);
+static int64_t next_due(struct publish *p, int64_t due_ms);
 static void take_signal(struct publish *p);
 static _Noreturn void leave_late(struct publish *p);
 static void act_on(struct publish *p, enum publisher_state state);
 static _Noreturn void give_up(struct publish *p);
-static void say_waiting(struct publish *p, bool waiting);
+static void say_waiting(struct publish *p);
 static void read_input(struct publish *p, bool readable);
 static bool has_more(struct publish *p);
 static void fill(struct publish *p);
@@ -184,7 +185,8 @@ open_all(struct publish *p)
 	options_allow(&sandbox, settings.url);
 	(void)sandbox_enter(&sandbox);
 	settings.replicas = replicas_told ? &replicas : NULL;
-	if (publisher_open(&p->publisher, &settings, &why) < 0)
+	settings.shards = (unsigned)shards;
+	if (router_open(&p->router, &settings, &why) < 0)
 		log_die(log_status(why), "redis: %s", why);
 	if (settings.tagged)
 		max += LINES_TAG_MAX + 1;
@@ -201,17 +203,16 @@ open_metrics(void)
 	if (publish_metrics_open(prog.name,
 		publish_batch_faults(settings.echo, settings.tagged)) < 0)
 		log_say("metrics: %s", strerror(errno));
-	settings.gauges = queue_gauges_open(&gauges, settings.queue);
 }
 
 static void
-say_lacking(uint64_t n)
+say_lacking(const char *queue, uint64_t n)
 {
 	publish_metrics_lacking();
 	log_loss("queue %s: Redis lacks %ju message%s published to it: another "
 		 "one, or one that went back; lost, but for what was counted "
 		 "before",
-	    settings.queue, (uintmax_t)n, n == 1 ? "" : "s");
+	    queue, (uintmax_t)n, n == 1 ? "" : "s");
 }
 
 static void
@@ -219,10 +220,10 @@ run(struct publish *p)
 {
 	do {
 		wait_for_work(p);
-		act_on(p, publisher_send(&p->publisher, p->now_ms));
+		act_on(p, router_send(&p->router, p->now_ms));
 		write_answers(p);
-	} while (!p->ended || !publisher_empty(&p->publisher) ||
-		 p->publisher.out.len > 0);
+	} while (!p->ended || !router_empty(&p->router) ||
+		 router_out(&p->router)->len > 0);
 }
 
 /* -- the loop ------------------------------------------------------------ */
@@ -231,18 +232,17 @@ static void
 wait_for_work(struct publish *p)
 {
 	bool reading = p->in_dry && !p->ended && has_room(p);
-	bool writing = p->publisher.out.len > 0;
-	struct pollfd fds[] = {
-	    {.fd = p->signals, .events = POLLIN},
-	    {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
-	    {.fd = settings.echo ? STDOUT_FILENO : -1,
-		.events = writing ? POLLOUT : 0},
-	    {.fd = -1},
-	};
-	int64_t due_ms = publisher_wait(&p->publisher, &fds[3]);
-	enum publisher_state state;
+	bool writing = router_out(&p->router)->len > 0;
+	int64_t due_ms = router_wait(&p->router);
+	struct pollfd *fds = p->router.fds;
+	bool readable;
 
-	if (io_poll(fds, 4, next_due(p, due_ms)) < 0)
+	fds[0] = (struct pollfd){.fd = p->signals, .events = POLLIN};
+	fds[1] = (struct pollfd){
+	    .fd = reading ? STDIN_FILENO : -1, .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = settings.echo ? STDOUT_FILENO : -1,
+	    .events = writing ? POLLOUT : 0};
+	if (io_poll(fds, router_fds(&p->router), next_due(p, due_ms)) < 0)
 		log_die(EXIT_TEMPFAIL, "poll: %s", strerror(errno));
 	p->now_ms = clock_ms();
 	if (fds[0].revents != 0)
@@ -251,27 +251,27 @@ wait_for_work(struct publish *p)
 		leave_late(p);
 	if (fds[2].revents & (POLLERR | POLLHUP))
 		log_die(EXIT_TEMPFAIL, "stdout: the reader has gone");
-	state = publisher_step(&p->publisher, fds[3].revents, p->now_ms);
-	act_on(p, state);
-	say_waiting(p, state == PUBLISHER_WAITING);
-	if (reading && fds[1].revents == 0)
+	readable = fds[1].revents != 0;
+	act_on(p, router_step(&p->router, p->now_ms));
+	say_waiting(p);
+	if (reading && !readable)
 		p->empty_ms = p->now_ms;
-	read_input(p, fds[1].revents != 0);
+	read_input(p, readable);
 }
 
 static bool
-has_room(const struct publish *p)
+has_room(struct publish *p)
 {
-	return !publish_batch_full(publisher_filling(&p->publisher)) &&
-	       p->publisher.out.len < OUT_MAX;
+	return router_has_room(&p->router) &&
+	       router_out(&p->router)->len < OUT_MAX;
 }
 
 static int64_t
-next_due(const struct publish *p, int64_t due_ms)
+next_due(struct publish *p, int64_t due_ms)
 {
 	int64_t now_ms = clock_ms();
 
-	publish_metrics_count(&p->publisher, p->rejected);
+	publish_metrics_count(&p->router, p->rejected);
 	due_ms = num_min(metrics_tick(now_ms), due_ms);
 	if (!p->in_dry && !p->ended && has_room(p))
 		return now_ms;
@@ -291,7 +291,7 @@ static void
 leave_late(struct publish *p)
 {
 	const char *text;
-	size_t in_doubt, n = publisher_count(&p->publisher, &in_doubt), len;
+	size_t in_doubt, n = router_count(&p->router, &in_doubt), len;
 
 	while (lines_next(&p->in, &text, &len) <= LINES_TOO_LONG)
 		n++;
@@ -308,9 +308,10 @@ act_on(struct publish *p, enum publisher_state state)
 
 	switch (state) {
 	case PUBLISHER_WELL:
-	case PUBLISHER_WAITING: break;
+	case PUBLISHER_WAITING:
+	case PUBLISHER_SHARDED: break;
 	case PUBLISHER_FAULT:
-		log_die(EXIT_CONFIG, "%s", publisher_why(&p->publisher, why));
+		log_die(EXIT_CONFIG, "%s", router_why(&p->router, why));
 	case PUBLISHER_GAVE_UP: give_up(p);
 	case PUBLISHER_NO_MEMORY: log_no_memory();
 	}
@@ -319,24 +320,28 @@ act_on(struct publish *p, enum publisher_state state)
 static void
 give_up(struct publish *p)
 {
-	size_t in_doubt, n = publisher_count(&p->publisher, &in_doubt);
+	size_t in_doubt, n = router_count(&p->router, &in_doubt);
 	char why[REASON_MAX];
 
-	log_die(EXIT_TEMPFAIL, "%s; " UNDELIVERED,
-	    publisher_why(&p->publisher, why), n, n == 1 ? "" : "s", in_doubt);
+	log_die(EXIT_TEMPFAIL, "%s; " UNDELIVERED, router_why(&p->router, why),
+	    n, n == 1 ? "" : "s", in_doubt);
 }
 
-/* Says once that publishing waits, and once that it goes on. */
+/* Says once of each shard that publishing waits, and once that it goes on. */
 static void
-say_waiting(struct publish *p, bool waiting)
+say_waiting(struct publish *p)
 {
 	char why[REASON_MAX];
+	const char *queue;
+	unsigned i = 0;
+	bool waits;
 
-	if (waiting && !p->said_waiting)
-		log_say("%s; waiting", publisher_why(&p->publisher, why));
-	if (!waiting && p->said_waiting)
-		log_note("queue %s: publishing again", settings.queue);
-	p->said_waiting = waiting;
+	while ((queue = router_turn(&p->router, &i, &waits, why)) != NULL) {
+		if (waits)
+			log_say("%s; waiting", why);
+		else
+			log_note("queue %s: publishing again", queue);
+	}
 }
 
 /* -- input --------------------------------------------------------------- */
@@ -378,7 +383,7 @@ fill(struct publish *p)
 		log_say("stdin: %s", strerror(errno));
 		p->failed = p->ended = true;
 	}
-	p->read_ms = publisher_arrival(&p->publisher, p->empty_ms, p->now_ms);
+	p->read_ms = router_arrival(&p->router, p->empty_ms, p->now_ms);
 	p->in_dry = false;
 }
 
@@ -405,8 +410,7 @@ take_line(struct publish *p, const char *text, size_t len, bool too_long)
 	    text, len, too_long, p->in.torn, p->in.number, p->read_ms};
 	struct control_error error;
 
-	switch (publish_batch_add(
-	    publisher_filling(&p->publisher), &line, &error)) {
+	switch (router_add(&p->router, &line, p->empty_ms, &error)) {
 	case PUBLISH_BATCH_DATA: break;
 	case PUBLISH_BATCH_ERROR: reject(&error); break;
 	case PUBLISH_BATCH_REJECTED:
@@ -438,7 +442,7 @@ reject(const struct control_error *error)
 static void
 write_answers(struct publish *p)
 {
-	struct buf *out = &p->publisher.out;
+	struct buf *out = router_out(&p->router);
 
 	while (out->len > 0) {
 		int64_t n = io_write_some(STDOUT_FILENO, buf_ptr(out),
@@ -457,12 +461,12 @@ write_answers(struct publish *p)
 static int
 finish(struct publish *p)
 {
-	bool failed = p->failed || p->publisher.failed;
+	bool failed = p->failed || p->router.failed;
 
 	invalid_lines_end(&invalid, p->in.number);
-	publish_metrics_count(&p->publisher, p->rejected);
+	publish_metrics_count(&p->router, p->rejected);
 	metrics_close();
-	publisher_close(&p->publisher);
+	router_close(&p->router);
 	lines_close(&p->in);
 	if (settings.echo && io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));

@@ -60,8 +60,8 @@ _incr_of() {
 		runs='yes'
 		;;
 	'incr-publish')
-		words='-q --queue -r --redis -R --replicas -e --echo -t --tagged --idempotency-window --high-water -w --wait -g --grace --check --no-sandbox -h --help -V --version'
-		with_value='-q --queue -r --redis -R --replicas --idempotency-window --high-water -w --wait -g --grace'
+		words='-q --queue -r --redis -R --replicas -s --shards -e --echo -t --tagged --idempotency-window --high-water -w --wait -g --grace --check --no-sandbox -h --help -V --version'
+		with_value='-q --queue -r --redis -R --replicas -s --shards --idempotency-window --high-water -w --wait -g --grace'
 		;;
 	'incr-rejected')
 		words='-q --queue -r --redis -w --wait -c --code -n --number -a --all --raw -y --yes --no-sandbox -h --help -V --version'

@@ -158,6 +158,7 @@ complete -c incr-publish -f
 complete -c incr-publish -s q -l queue -x -d 'the queue'
 complete -c incr-publish -s r -l redis -x -d 'where Redis is'
 complete -c incr-publish -s R -l replicas -x -d 'nothing counts before N replicas have it'
+complete -c incr-publish -s s -l shards -x -d 'of the queue'
 complete -c incr-publish -s e -l echo -d 'answer every line with one line'
 complete -c incr-publish -s t -l tagged -d 'lines begin with an idempotency key and a TAB'
 complete -c incr-publish -l idempotency-window -x -d 'how long --tagged remembers a key'

@@ -30,15 +30,16 @@ static const struct {
 	const char *name;
 	enum cut cut;
 } points[] = {
-    {"serve-body", CUT_NONE},        /* read, not written */
-    {"serve-half", CUT_HALF},        /* of a line is written */
-    {"serve-written", CUT_NONE},     /* all of it */
-    {"serve-verdict", CUT_NONE},     /* read, not answered */
-    {"serve-answer-half", CUT_HALF}, /* of an answer is sent */
-    {"serve-answer", CUT_NONE},      /* all of it */
-    {"validate-judged", CUT_NONE},   /* a line, nothing is written */
-    {"validate-half", CUT_HALF},     /* of the lines is written */
-    {"validate-written", CUT_NONE},  /* all of them */
+    {"serve-body", CUT_NONE},          /* read, not written */
+    {"serve-half", CUT_HALF},          /* of a line is written */
+    {"serve-written", CUT_NONE},       /* all of it */
+    {"serve-verdict", CUT_NONE},       /* read, not answered */
+    {"serve-answer-half", CUT_HALF},   /* of an answer is sent */
+    {"serve-answer", CUT_NONE},        /* all of it */
+    {"validate-judged", CUT_NONE},     /* a line, nothing is written */
+    {"validate-half", CUT_HALF},       /* of the lines is written */
+    {"validate-written", CUT_NONE},    /* all of them */
+    {"publish-shards-sent", CUT_NONE}, /* none is introduced */
     {"publish-introduce-sent", CUT_NONE},
     {"publish-introduced", CUT_NONE}, /* no batch is sent */
     {"publish-frozen", CUT_NONE},     /* a batch, nothing is sent */

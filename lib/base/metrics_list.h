@@ -70,6 +70,17 @@
 	METRIC(HISTOGRAM, "incr_publish_seconds", \
 	    "From the first sending of a batch to its outcome.")
 
+/* Of a shard, by incr-publish. */
+#define METRIC_SHARD_PUBLISHED \
+	METRIC(COUNTER, "incr_shard_published_total", \
+	    "Increments that Redis has, by shard.")
+#define METRIC_SHARD_REFUSED \
+	METRIC(COUNTER, "incr_shard_refused_total", \
+	    "Increments that Redis did not take in time, by shard.")
+#define METRIC_SHARD_HELD \
+	METRIC(GAUGE, "incr_shard_held", \
+	    "Increments that wait for Redis, by shard.")
+
 /* Of incr-publish and incr-consume. */
 #define METRIC_REPLICA_WAIT \
 	METRIC(HISTOGRAM, "incr_replica_wait_seconds", \

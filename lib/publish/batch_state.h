@@ -28,6 +28,7 @@ enum batch_event {
 	BATCH_EXPIRED,   /* with echo: --wait is over, no call is under way */
 	BATCH_EMPTIED,   /* with echo: all its lines expired */
 	/* What becomes of the call. */
+	BATCH_ASKED,      /* it is known how many shards there are */
 	BATCH_INTRODUCED, /* the publisher is known now */
 	BATCH_KNOWN,      /* somebody else had introduced its id */
 	BATCH_PUSHED,     /* all lines have their outcome: pushed, or refused

@@ -16,11 +16,9 @@ struct publish_batch_entry {
 	enum fault fault; /* of data */
 };
 
-static enum fault encode(struct publish_batch *b, const char *tag,
-    size_t tag_len, const char *json, size_t len);
-static enum publish_batch_taken add_error(struct publish_batch *b,
-    const struct publish_batch_line *line, size_t tag_len, enum fault fault,
-    struct control_error *ret_error);
+static int encode(struct publish_batch *b,
+    const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged);
 static void add_entry(struct publish_batch *b,
     const struct publish_batch_line *line, size_t tag_len, bool data,
     size_t text_at);
@@ -41,7 +39,8 @@ publish_batch_faults(bool echo, bool tagged)
 int
 publish_batch_open(struct publish_batch *b, bool echo, bool tagged)
 {
-	*b = (struct publish_batch){.echo = echo, .tagged = tagged};
+	*b = (struct publish_batch){
+	    .echo = echo, .tagged = tagged, .keeps = echo};
 	b->entries = calloc(PUBLISH_BATCH_LINES, sizeof *b->entries);
 	return b->entries == NULL ? -1 : 0;
 }
@@ -69,59 +68,77 @@ publish_batch_full(const struct publish_batch *b)
 	       b->encoded.packed.len >= PUBLISH_BATCH_BYTES;
 }
 
+void
+publish_batch_judge(const struct publish_batch_line *line, bool tagged,
+    struct publish_batch_judged *ret)
+{
+	size_t at;
+
+	ret->fault = FAULT_NONE;
+	ret->tag_len = 0;
+	if (tagged && lines_split_tag(line->text, line->len, &ret->tag_len) < 0)
+		ret->fault = FAULT_NOT_TAGGED;
+	else if (line->too_long)
+		ret->fault = FAULT_TOO_LONG;
+	if (ret->fault != FAULT_NONE)
+		return;
+	at = tagged ? ret->tag_len + 1 : 0;
+	ret->canonical = increment_recognise(
+			     line->text + at, line->len - at, &ret->inc) == 0;
+	if (!ret->canonical)
+		ret->fault =
+		    increment_judge(line->text + at, line->len - at, &ret->inc);
+}
+
 enum publish_batch_taken
 publish_batch_add(struct publish_batch *b,
-    const struct publish_batch_line *line, struct control_error *ret_error)
+    const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged, struct control_error *ret_error)
 {
-	size_t tag_len = 0, at = 0, text_at = b->text.len;
-	enum fault fault = FAULT_NONE;
+	size_t text_at = b->text.len;
+	enum publish_batch_taken taken;
 
-	if (b->tagged && lines_split_tag(line->text, line->len, &tag_len) < 0)
-		fault = FAULT_NOT_TAGGED;
-	else if (b->tagged)
-		at = tag_len + 1;
-	if (fault == FAULT_NONE && line->too_long)
-		fault = FAULT_TOO_LONG;
-	if (fault == FAULT_NONE)
-		fault = encode(
-		    b, line->text, tag_len, line->text + at, line->len - at);
-	if (fault == FAULT_UNAVAILABLE)
+	if (judged->fault != FAULT_NONE) {
+		taken =
+		    publish_batch_answer(b, line, judged, &b->text, ret_error);
+		if (b->echo && taken != PUBLISH_BATCH_NO_MEMORY)
+			add_entry(b, line, judged->tag_len, false, text_at);
+		return taken;
+	}
+	if (encode(b, line, judged) < 0 ||
+	    (b->keeps && lines_put(&b->text, line->text, line->len) < 0))
 		return PUBLISH_BATCH_NO_MEMORY;
-	if (fault != FAULT_NONE)
-		return add_error(b, line, tag_len, fault, ret_error);
-	if (b->echo && lines_put(&b->text, line->text, line->len) < 0)
-		return PUBLISH_BATCH_NO_MEMORY;
-	add_entry(b, line, tag_len, true, text_at);
+	add_entry(b, line, judged->tag_len, true, text_at);
 	return PUBLISH_BATCH_DATA;
 }
 
-/* Adds an increment to what goes to Redis, in canonical form.  Returns its
- * fault; FAULT_UNAVAILABLE if memory is gone. */
-static enum fault
-encode(struct publish_batch *b, const char *tag, size_t tag_len,
-    const char *json, size_t len)
+/* Adds an increment to what goes to Redis, in canonical form.  0, or -1 if
+ * memory is gone. */
+static int
+encode(struct publish_batch *b, const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged)
 {
+	size_t at = b->tagged ? judged->tag_len + 1 : 0;
+	const char *json = line->text + at;
+	size_t len = line->len - at;
 	char canonical[INCREMENT_TEXT];
-	struct increment inc;
 
-	if (increment_recognise(json, len, &inc) < 0) {
-		enum fault fault = increment_judge(json, len, &inc);
-
-		if (fault != FAULT_NONE)
-			return fault;
-		len = increment_format(&inc, canonical);
+	if (!judged->canonical) {
+		len = increment_format(&judged->inc, canonical);
 		json = canonical;
 	}
-	if (queue_lines_add(&b->encoded, tag, tag_len, json, len, &inc) < 0)
-		return FAULT_UNAVAILABLE;
-	return FAULT_NONE;
+	return queue_lines_add(
+	    &b->encoded, line->text, judged->tag_len, json, len, &judged->inc);
 }
 
-static enum publish_batch_taken
-add_error(struct publish_batch *b, const struct publish_batch_line *line,
-    size_t tag_len, enum fault fault, struct control_error *ret_error)
+enum publish_batch_taken
+publish_batch_answer(const struct publish_batch *b,
+    const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged, struct buf *out,
+    struct control_error *ret_error)
 {
-	size_t at = b->tagged ? tag_len + 1 : 0, text_at = b->text.len;
+	enum fault fault = judged->fault;
+	size_t at = b->tagged ? judged->tag_len + 1 : 0;
 	bool is_error =
 	    fault == FAULT_CONTROL_LINE && control_parse_error(line->text + at,
 					       line->len - at, ret_error) == 0;
@@ -132,13 +149,10 @@ add_error(struct publish_batch *b, const struct publish_batch_line *line,
 	if (!is_error)
 		*ret_error = (struct control_error){
 		    .fault = fault, .line = line->number};
-	if (b->echo) {
-		if ((is_error ? lines_put(&b->text, line->text, line->len)
-			      : put_error(b, line->text, tag_len, ret_error,
-				    &b->text)) < 0)
-			return PUBLISH_BATCH_NO_MEMORY;
-		add_entry(b, line, tag_len, false, text_at);
-	}
+	if (b->echo && (is_error ? lines_put(out, line->text, line->len)
+				 : put_error(b, line->text, judged->tag_len,
+				       ret_error, out)) < 0)
+		return PUBLISH_BATCH_NO_MEMORY;
 	return is_error ? PUBLISH_BATCH_ERROR : PUBLISH_BATCH_REJECTED;
 }
 
@@ -165,23 +179,45 @@ publish_batch_oldest_ms(const struct publish_batch *b)
 	return INT64_MAX;
 }
 
-const struct queue_lines *
-publish_batch_encode(struct publish_batch *b)
+int
+publish_batch_each(const struct publish_batch *b,
+    int (*add)(void *ctx, const struct publish_batch_line *line), void *ctx)
 {
 	const char *at = buf_ptr(&b->text);
 
+	for (size_t i = b->first; i < b->end; i++) {
+		const struct publish_batch_entry *e = &b->entries[i];
+		const struct publish_batch_line line = {.text = at,
+		    .len = e->len - 1,
+		    .number = e->number,
+		    .arrived_ms = e->arrived_ms};
+
+		if (add(ctx, &line) < 0)
+			return -1;
+		at += e->len;
+	}
+	return 0;
+}
+
+/* An error line stays as it is. */
+static int
+encode_again(void *ctx, const struct publish_batch_line *line)
+{
+	struct publish_batch *b = ctx;
+	struct publish_batch_judged judged;
+
+	publish_batch_judge(line, b->tagged, &judged);
+	return judged.fault == FAULT_NONE ? encode(b, line, &judged) : 0;
+}
+
+const struct queue_lines *
+publish_batch_encode(struct publish_batch *b)
+{
 	if (!b->stale)
 		return &b->encoded;
 	queue_lines_clear(&b->encoded);
-	for (size_t i = b->first; i < b->end; i++) {
-		const struct publish_batch_entry *e = &b->entries[i];
-		size_t json = b->tagged ? e->tag_len + 1u : 0;
-
-		if (e->data && encode(b, at, e->tag_len, at + json,
-				   e->len - 1 - json) != FAULT_NONE)
-			return NULL;
-		at += e->len;
-	}
+	if (publish_batch_each(b, encode_again, b) < 0)
+		return NULL;
 	b->stale = false;
 	return &b->encoded;
 }
@@ -240,7 +276,8 @@ publish_batch_release(struct publish_batch *b, struct buf *out)
 			return -1;
 	/* After the last fault, which is mostly everything: text is the
 	 * answers. */
-	if (b->text.len > 0 && buf_add(out, buf_ptr(&b->text), b->text.len) < 0)
+	if (b->echo && b->text.len > 0 &&
+	    buf_add(out, buf_ptr(&b->text), b->text.len) < 0)
 		return -1;
 	empty(b);
 	return 0;

@@ -25,6 +25,7 @@
 #include "queue/queue.h"
 #include "record/control.h"
 #include "record/fault.h"
+#include "record/increment.h"
 
 enum { PUBLISH_BATCH_LINES = QUEUE_LINES_MAX, PUBLISH_BATCH_BYTES = 512 << 10 };
 
@@ -32,6 +33,7 @@ struct publish_batch_entry;
 
 struct publish_batch {
 	bool echo, tagged;
+	bool keeps; /* the text of the data, also without echo */
 	struct queue_lines encoded; /* the data; see publish_batch_encode */
 	bool stale;                 /* encoded has lines that are gone */
 	struct publish_batch_entry *entries; /* PUBLISH_BATCH_LINES of them */
@@ -62,6 +64,16 @@ struct publish_batch_line {
 	int64_t arrived_ms;
 };
 
+/* What a line is. */
+struct publish_batch_judged {
+	enum fault fault; /* FAULT_NONE: an increment, */
+	struct increment inc;
+	bool canonical; /* whose line is what Redis gets */
+	size_t tag_len;
+};
+void publish_batch_judge(const struct publish_batch_line *line, bool tagged,
+    struct publish_batch_judged *ret);
+
 enum publish_batch_taken {
 	PUBLISH_BATCH_DATA,     /* an increment, to be sent */
 	PUBLISH_BATCH_REJECTED, /* no increment: *ret_error says why */
@@ -69,11 +81,24 @@ enum publish_batch_taken {
 	PUBLISH_BATCH_NO_MEMORY
 };
 
-/* Checks a line and adds it to b, which is not full.  With tagged it begins
+/* Adds a line that was judged to b, which is not full.  With tagged it begins
  * with a tag and a TAB.  With echo a torn line that is no increment
  * is unavailable, not what is wrong with its half. */
 enum publish_batch_taken publish_batch_add(struct publish_batch *b,
-    const struct publish_batch_line *line, struct control_error *ret_error);
+    const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged, struct control_error *ret_error);
+
+/* The same of a line that is no increment, whose answer is not kept in its
+ * place, but with echo added to out. */
+enum publish_batch_taken publish_batch_answer(const struct publish_batch *b,
+    const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged, struct buf *out,
+    struct control_error *ret_error);
+
+/* Calls add(ctx, line) for each line that b, which keeps them, has; until it
+ * returns -1, then returns -1. */
+int publish_batch_each(const struct publish_batch *b,
+    int (*add)(void *ctx, const struct publish_batch_line *line), void *ctx);
 
 /* When the oldest data line arrived; INT64_MAX if there is none. */
 int64_t publish_batch_oldest_ms(const struct publish_batch *b);

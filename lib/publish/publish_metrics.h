@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "publish/publisher.h"
+#include "publish/router.h"
 #include "record/fault.h"
 
 /* As metrics_open; faults are the usual ones of fault_series. */
@@ -19,8 +19,9 @@ void publish_metrics_observe(int64_t us);
 /* Redis lacks what was published to it. */
 void publish_metrics_lacking(void);
 
-/* Takes what p has counted, and lines that Redis never saw. */
+/* Takes what r has counted, and lines that Redis never saw.  Once there are
+ * shards, they have series of their own. */
 void publish_metrics_count(
-    const struct publisher *p, const uint64_t rejected[FAULT_COUNT]);
+    struct router *r, const uint64_t rejected[FAULT_COUNT]);
 
 #endif

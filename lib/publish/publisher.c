@@ -18,6 +18,7 @@
 #include "base/outage.h"
 #include "base/reason.h"
 #include "publish/publisher_answers.h"
+#include "publish/publisher_introduce.h"
 #include "publish/publisher_measure.h"
 
 enum {
@@ -38,7 +39,6 @@ static enum publisher_state introduced(struct publisher *c);
 static enum publisher_state replied(struct publisher *c);
 static enum batch_event here_or_elsewhere(
     const struct publisher *c, enum batch_event here);
-static void take_time(struct publisher *c, int64_t at_ms);
 static enum publisher_state turned_away(
     struct publisher *c, enum queue_publish_outcome outcome);
 static enum publisher_state apply(struct publisher *c, enum batch_event event);
@@ -52,6 +52,7 @@ static int64_t answer_ms(const struct publisher *c);
 static bool is_over(
     struct publisher *c, const struct publish_batch *b, int64_t now_ms);
 static void hang_up(struct publisher *c);
+static int expire_waiting(struct publisher *c, int64_t limit_ms);
 static enum publisher_state expire_in_flight(struct publisher *c);
 static bool in_doubt(const struct publisher *c);
 
@@ -62,17 +63,19 @@ publisher_open(struct publisher *c, const struct publisher_settings *settings,
 	*c = (struct publisher){.set = *settings,
 	    .limit = {.wait_ms = settings->wait_ms},
 	    .backoff = {.max_ms = RETRY_MS}};
-	c->in_flight = &c->batches[0];
-	c->filling = &c->batches[1];
 	c->queue = queue_open(settings->url, settings->queue, ret_why);
 	if (c->queue == NULL)
 		return -1;
 	queue_replicate(c->queue, settings->replicas);
 	*ret_why = LOG_NO_MEMORY;
-	for (int i = 0; i < 2; i++)
-		if (publish_batch_open(
-			&c->batches[i], settings->echo, settings->tagged) < 0)
-			return -1;
+	/* Lines of a queue that turns out to have shards are taken out again.
+	 */
+	if (batch_list_open(&c->waiting, settings->echo, settings->tagged,
+		settings->echo || settings->shards == 0) < 0)
+		return -1;
+	c->in_flight = batch_list_make(&c->waiting);
+	if (c->in_flight == NULL)
+		return -1;
 	new_id(c);
 	return 0;
 }
@@ -81,8 +84,8 @@ void
 publisher_close(struct publisher *c)
 {
 	queue_close(c->queue);
-	for (int i = 0; i < 2; i++)
-		publish_batch_close(&c->batches[i]);
+	batch_list_close(&c->waiting);
+	batch_list_discard(c->in_flight);
 	buf_free(&c->out);
 }
 
@@ -91,7 +94,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 {
 	int64_t due_ms = queue_wait(c->queue, ret_pfd);
 	int64_t oldest_ms = publish_batch_oldest_ms(
-	    c->state == BATCH_NONE ? c->filling : c->in_flight);
+	    c->state == BATCH_NONE ? batch_list_first(&c->waiting)
+				   : c->in_flight);
 	int64_t over_ms =
 	    wait_limit_due(&c->limit, how(c, clock_ms()), oldest_ms);
 
@@ -102,8 +106,8 @@ publisher_wait(const struct publisher *c, struct pollfd *ret_pfd)
 		due_ms = num_min(due_ms, queue_gauges_due(c->set.gauges));
 	if (c->down_ms != 0 && clock_ms() < c->down_ms + OUTAGE_SAY_MS)
 		due_ms = num_min(due_ms, c->down_ms + OUTAGE_SAY_MS);
-	if (is_to_retry(c) && queue_status(c->queue)->idle &&
-	    !publisher_empty(c))
+	if (queue_status(c->queue)->idle && !publisher_empty(c) &&
+	    (is_to_retry(c) || c->asked != queue_status(c->queue)->run))
 		due_ms = num_min(due_ms, c->retry_ms);
 	return due_ms;
 }
@@ -217,19 +221,11 @@ is_waiting(struct publisher *c, enum queue_state state, int64_t now_ms)
 static enum publisher_state
 introduced(struct publisher *c)
 {
-	FAILPOINT("publish-introduced");
-	take_time(c, queue_introduced(c->queue)->at_ms);
-	if (!queue_introduced(c->queue)->is_new) {
-		c->trouble = PUBLISHER_REFUSED;
-		reason_set(c->why, "redis: new publisher id is in use already");
-		return apply(c, BATCH_KNOWN);
-	}
-	c->introduced = true;
-	c->before.at_ms = queue_introduced(c->queue)->at_ms;
-	c->before.run = c->run;
-	if (queue_introduced(c->queue)->lacks > 0)
-		c->set.lacking(queue_introduced(c->queue)->lacks);
-	return apply(c, BATCH_INTRODUCED);
+	enum batch_event event;
+	enum publisher_state result = publisher_introduce_end(c, &event);
+	enum publisher_state applied = apply(c, event);
+
+	return result == PUBLISHER_WELL ? applied : result;
 }
 
 static enum publisher_state
@@ -238,7 +234,8 @@ replied(struct publisher *c)
 	const struct queue_published *p = queue_published(c->queue);
 
 	FAILPOINT("publish-replied");
-	take_time(c, p->at_ms);
+	redis_time_take(
+	    &c->redis_time, queue_status(c->queue)->run, p->at_ms, clock_ms());
 	switch (p->outcome) {
 	case QUEUE_HIGH:
 	case QUEUE_OOM: return turned_away(c, p->outcome);
@@ -262,13 +259,6 @@ here_or_elsewhere(const struct publisher *c, enum batch_event here)
 {
 	return queue_status(c->queue)->run == c->run ? here
 						     : BATCH_LATE_ELSEWHERE;
-}
-
-static void
-take_time(struct publisher *c, int64_t at_ms)
-{
-	redis_time_take(
-	    &c->redis_time, queue_status(c->queue)->run, at_ms, clock_ms());
 }
 
 static enum publisher_state
@@ -336,7 +326,7 @@ publisher_send(struct publisher *c, int64_t now_ms)
 {
 	/* Error lines with nothing before them wait for nothing. */
 	if (c->set.echo && c->state == BATCH_NONE &&
-	    publisher_answers_expire(c, c->filling, INT64_MIN) < 0)
+	    expire_waiting(c, INT64_MIN) < 0)
 		return PUBLISHER_NO_MEMORY;
 	if (publisher_measure_begin(c, now_ms) ||
 	    !queue_status(c->queue)->idle || now_ms < c->retry_ms ||
@@ -371,30 +361,21 @@ new_name(struct publisher *c)
 static bool
 take_next(struct publisher *c)
 {
-	struct publish_batch *next = c->filling;
-
 	if (c->state != BATCH_NONE)
 		return true;
-	if (next->n_data == 0)
+	if (batch_list_first(&c->waiting)->n_data == 0)
 		return false;
-	c->filling = c->in_flight;
-	c->in_flight = next;
+	c->in_flight = batch_list_take(&c->waiting, c->in_flight);
 	new_name(c);
 	apply(c, BATCH_FILLED);
 	return true;
 }
 
-/*
- * Before its first batch, and not with it: a record that is missing when a
- * batch is repeated would mean that it was not pushed, or that it was, and
- * the clock of Redis was set forward beyond the life of the record.
- */
 static enum publisher_state
 introduce(struct publisher *c)
 {
 	wait_limit_try(&c->limit, clock_ms());
-	if (FAILPOINT_AFTER("publish-introduce-sent",
-		queue_introduce(c->queue, &c->id, &c->before)) < 0)
+	if (publisher_introduce_begin(c) < 0)
 		return PUBLISHER_NO_MEMORY;
 	return apply(c, BATCH_INTRODUCE);
 }
@@ -431,7 +412,7 @@ give_up(struct publisher *c, int64_t now_ms)
 	bool over = is_over(c, c->in_flight, now_ms);
 
 	if (!c->set.echo) {
-		over |= is_over(c, c->filling, now_ms);
+		over |= is_over(c, batch_list_first(&c->waiting), now_ms);
 		if (over && batch_state_calling(c->state))
 			reason_set(c->why, "redis: no answer");
 		return over ? PUBLISHER_GAVE_UP : PUBLISHER_WELL;
@@ -441,8 +422,8 @@ give_up(struct publisher *c, int64_t now_ms)
 		result = apply(c, BATCH_EXPIRED);
 	}
 	if (result == PUBLISHER_WELL && c->state == BATCH_NONE &&
-	    is_over(c, c->filling, now_ms) &&
-	    publisher_answers_expire(c, c->filling, c->limit_ms) < 0)
+	    is_over(c, batch_list_first(&c->waiting), now_ms) &&
+	    expire_waiting(c, c->limit_ms) < 0)
 		result = PUBLISHER_NO_MEMORY;
 	return result;
 }
@@ -477,6 +458,19 @@ hang_up(struct publisher *c)
 	wait_limit_fail(&c->limit);
 	queue_hang_up(c->queue);
 	apply(c, in_doubt(c) ? BATCH_LOST : BATCH_LOST_UNSENT);
+}
+
+/* Of the batches that wait. */
+static int
+expire_waiting(struct publisher *c, int64_t limit_ms)
+{
+	do {
+		if (publisher_answers_expire(
+			c, batch_list_first(&c->waiting), limit_ms) < 0)
+			return -1;
+	} while (publish_batch_empty(batch_list_first(&c->waiting)) &&
+		 batch_list_drop(&c->waiting));
+	return 0;
 }
 
 static enum publisher_state

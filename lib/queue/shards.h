@@ -30,4 +30,13 @@ int shard_name(
 bool shard_parse(
     const char *name, char ret_queue[QUEUE_NAME_MAX + 1], unsigned *ret_i);
 
+/* The option -s of every program that has it; dest: a uint64_t. */
+#define SHARDS_OPTION(dest_, what) \
+	{ \
+		.letter = 's', .name = "shards", .arg = "N", \
+		.env = "INCR_SHARDS", .def = "(as the queue has noted, or 1)", \
+		.help = (what), .kind = OPTIONS_NUMBER, .dest = (dest_), \
+		.min = 1, .max = SHARDS_MAX \
+	}
+
 #endif

@@ -107,6 +107,7 @@ ranges() {
 		incr-publish --idempotency-window 1 86400 0 86401
 		incr-publish --high-water 1 1000000000 0 1000000001
 		incr-publish --replicas 0 16 -1 17
+		incr-publish --shards 1 1024 0 1025
 		incr-consume --replicas 0 16 -1 17
 		incr-consume --batch 1 100000 0 100001
 		incr-consume --peek 1 1000 0 1001

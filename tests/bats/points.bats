@@ -519,6 +519,7 @@ ring_killed() {
 		validate-judged:kill 504 111 0
 		validate-half:kill 503 111 0
 		validate-written:kill 202 111 1
+		publish-shards-sent:kill 504 111 0
 		publish-introduce-sent:kill 504 111 0
 		publish-introduced:kill 504 111 0
 		publish-frozen:kill 504 111 0
@@ -562,6 +563,7 @@ answered_202() { [ "$(post "$1")" = 202 ]; }
 		validate-judged:stop 504
 		validate-half:stop 504
 		validate-written:stop 202
+		publish-shards-sent:stop 504 1
 		publish-introduce-sent:stop 504 1
 		publish-introduced:stop 504
 		publish-frozen:stop 504
@@ -585,6 +587,7 @@ ring_dropped() {
 
 @test "the connection of incr-publish breaks: pushed once, answered 202" {
 	rows ring_dropped <<-END
+		publish-shards-sent:drop
 		publish-introduce-sent:drop
 		publish-introduced:drop
 		publish-frozen:drop

@@ -16,9 +16,11 @@ add(struct publish_batch *b, const char *text, uint64_t number,
 {
 	struct publish_batch_line line = {
 	    text, strlen(text), false, false, number, arrived_ms};
+	struct publish_batch_judged judged;
 	struct control_error error;
 
-	return publish_batch_add(b, &line, &error);
+	publish_batch_judge(&line, b->tagged, &judged);
+	return publish_batch_add(b, &line, &judged, &error);
 }
 
 static void
