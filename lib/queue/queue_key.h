@@ -16,10 +16,8 @@
 
 enum queue_key_owner { QUEUE_KEY_RMQ, QUEUE_KEY_INCR };
 
-/* The set of the names of all queues.  On a cluster it is in a slot of its own,
- * which a key of the name QUEUE_KEY_BESIDE_NAMES shares. */
+/* The set of the names of all queues, on a cluster in a slot of its own. */
 #define QUEUE_KEY_NAMES "rmq::queues"
-#define QUEUE_KEY_BESIDE_NAMES "incr::{rmq::queues}"
 
 /* Writes OWNER::queue::[QUEUE]::REST, in braces on a cluster, to ret, which has
  * room for all of it. */

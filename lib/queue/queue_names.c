@@ -16,15 +16,11 @@ enum { LOOK_MS = 20 };
 
 static void send_name(struct queue_names *n, const char *queue);
 
-/* It leads the session to the node that has the set. */
-static const struct handshake_key beside = {
-    QUEUE_KEY_BESIDE_NAMES, QUEUE_KEY_BESIDE_NAMES, NULL, NULL};
-
 void
 queue_names_begin(struct queue_names *n, const char *url)
 {
 	static const struct session_options options = {
-	    NULL, 0, QUEUE_CONNECT_MS, QUEUE_REPLY_MS, &beside, 1};
+	    NULL, 0, QUEUE_CONNECT_MS, QUEUE_REPLY_MS, NULL, 0};
 	const char *why;
 
 	queue_names_end(n);
@@ -48,7 +44,7 @@ queue_names_step(struct queue_names *n, const char *queue)
 	case SESSION_CALLING:
 	case SESSION_LOST: break; /* added twice, it is there once */
 	case SESSION_REPLIED: queue_names_end(n); return IO_FOREVER;
-	case SESSION_REFUSED:
+	case SESSION_REFUSED: /* by a node that does not have it, or for good */
 		if (session_status(n->session)->idle) {
 			queue_names_end(n);
 			return IO_FOREVER;
