@@ -41,8 +41,9 @@ tell_server(struct findings *f, const struct redis_facts *r)
 	(void)server_info_text(
 	    r->info, "redis_version", version, sizeof version);
 	findings_add(f, FINDING_OK,
-	    "redis: version %s, a primary with %ju replica%s", version,
-	    (uintmax_t)n, n == 1 ? "" : "s");
+	    "redis: version %s, a primary %swith %ju replica%s", version,
+	    server_info_cluster(r->info) ? "of a cluster " : "", (uintmax_t)n,
+	    n == 1 ? "" : "s");
 }
 
 /* Percent. */

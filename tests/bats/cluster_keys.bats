@@ -167,7 +167,7 @@ guarded() {
 	[ "${#lines[@]}" = 3 ]
 	for program in consume flush publish; do
 		run -1 incr-$program --check # there are warnings
-		[[ $output == *'ok: redis: version'* ]]
+		[[ $output == *', a primary of a cluster with 1 replica'* ]]
 		[[ $output != *error:* ]]
 	done
 	of_queue lpush "$R::ready" nonsense >/dev/null
@@ -261,4 +261,48 @@ are_shared() { [ "$(rates)" = 1 ]; }
 	wait_for 5 refuses b
 	[ "$(wc -l <asked)" -lt 15 ]
 	[ ! -s a/err ] && [ ! -s b/err ]
+}
+
+# permit: a user incr with the rights that incr(7) names for a cluster
+permit() {
+	local IFS=$' \t\n' port words
+	mapfile -t words < <(sed -n '/^redis-cli ACL/,/^\.Ed/p' "$ROOT/man/incr.7" |
+		sed -e '$d' -e 's/ *\\e$//' -e 's/^redis-cli ACL SETUSER//' \
+			-e "s/'//g" -e 's/\\e//g' -e 's/\[increments\]/{increments}/g' |
+		xargs -n 1)
+	for port in $CLUSTER_PORTS; do
+		cluster_cli "$port" acl setuser "${words[@]}" '+cluster|slots'
+	done >/dev/null
+	REDIS_URL=${REDIS_URL/redis:\/\//redis:\/\/incr:SECRET@}
+}
+
+@test "the user of incr(7), with braces, may do all of that on a cluster" {
+	export INCR_QUEUE=increments
+	R="rmq::queue::{$INCR_QUEUE}"
+	permit
+	tagged 1 5 | incr-publish -t
+	has_name
+	increments 1 300 | incr-publish
+	of_queue lpush "$R::ready" nonsense >/dev/null
+	run -1 drain_once
+	[ "$(total)" = 45155 ]
+	run -0 incr-audit
+	[ "$(incr-rejected -y -a drop)" = '1 dropped' ]
+}
+
+@test "a queue of a cluster is moved to another database, by incr-db adopt" {
+	increments 1 2 | incr-publish
+	drain_once
+	use_other_database
+	increment 4 | incr-publish
+	run -100 drain_once
+	run -0 incr-db --yes adopt
+	drain_once
+	sum_is 4
+}
+use_other_database() {
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c "create database other$$ template incr_template strategy file_copy"
+	DATABASE_URL="postgresql:///other$$?host=$INCR_SUITE/pg&user=postgres"
+	sql "update incr_database set id = '00000000-0000-4000-8000-00000000000b'"
 }
