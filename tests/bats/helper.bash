@@ -143,7 +143,8 @@ take_ports() (
 	own="$$ $(started $$)"
 	for block in $({ grep -lxF "$own" "$PORT_BLOCKS"/*/owner |
 		sed 's:/owner$::; s:.*/::'; shuf -i 0-39; } 2>/dev/null); do
-		read -r pid start 2>/dev/null <"$PORT_BLOCKS/$block/owner" || start=
+		read -r pid start 2>/dev/null <"$PORT_BLOCKS/$block/owner" ||
+			pid='' start=''
 		if [ "$pid $start" != "$own" ]; then
 			[ -z "$start" ] || [ "$(started "$pid")" != "$start" ] ||
 				continue
