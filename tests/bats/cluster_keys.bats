@@ -6,6 +6,8 @@ load helper
 load cluster
 
 setup_file() {
+	# One cluster, whose errors are counted.
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 	cluster_start --appendonly yes
 }
 
