@@ -63,8 +63,9 @@ int liveness_hold(struct liveness *s, const struct id *consumer);
 
 /*
  * Returns the next consumer from *i (0 at first) that self may adopt: missing
- * at two looks, owned or flushed by a process that is gone, or owned by self
- * without its knowing.  NULL if there is none.  Borrowed until the next look.
+ * at two looks, owned or flushed by a process that is gone and was silent (both
+ * are needed: adopt.lua shows only those), or owned by self without its
+ * knowing.  NULL if there is none.  Borrowed until the next look.
  */
 const struct liveness_seen *liveness_candidate(
     const struct liveness *s, size_t *i, const struct id *self, int64_t now_ms);

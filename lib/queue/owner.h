@@ -8,7 +8,9 @@
  * there, and field 22 of its /proc/PID/stat, because numbers are used again.
  * BOOT is the kernel's boot id and the inodes of the PID and the time
  * namespace, with dashes between: containers share the kernel, not the numbers,
- * and a start is counted from the boot that a time namespace sees.
+ * and a start is counted from the boot that a time namespace sees.  Virtual
+ * machines that were copied while they ran have one BOOT, and processes of
+ * their own: that one is not here does not prove that it is gone (adopt.lua).
  */
 #ifndef INCR_OWNER_H
 #define INCR_OWNER_H
@@ -31,9 +33,9 @@ void owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX]);
 bool owner_speaks(const char *record, const struct id *speaker);
 
 /*
- * Is the process of this record certainly gone?  True only if it was on this
- * machine, and either no process has its number, or the one that has it was
- * started at another time or is a zombie.
+ * Is the process of this record gone?  True only if it was on this machine, or
+ * on one of the same BOOT, and either no process has its number, or the one
+ * that has it was started at another time or is a zombie.
  */
 bool owner_gone(const char *record);
 

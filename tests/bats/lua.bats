@@ -1399,6 +1399,35 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(adopt $B $A "$(record $A 7)")" == "$A 1"* ]]
 }
 
+# renewed: both halves of A, at the very moment of the next look: a life that is
+# longer than it can be is given its whole length then
+renewed() {
+	rcli pexpire "$(owner_key $A)" $((2 * LIFE))
+	rcli set "$(mark_key $A)" "$(($(date +%s%3N) + 100000)) $(record $A)"
+}
+
+@test "adopt: nobody of this machine who has renewed within half a second" {
+	LIFE=5000
+	register $A
+	publish $B 1 a
+	take $A 1
+	renewed
+	[ "$(adopt $B)" = '1 0' ]
+	# A lives, and nobody is named.  Nor if A has since it was seen.
+	renewed
+	[ "$(adopt $B $A "$(record $A)")" = '1 0' ]
+	[ "$(owner $A)" = "$(record $A)" ]
+	# The one half is silent, then the other.
+	renewed
+	rcli pexpire "$(owner_key $A)" $((LIFE - 500))
+	[[ "$(adopt $B)" == "$A $(record $A) "* ]]
+	renewed
+	age_mark $A $((100000 - LIFE + 500))
+	[[ "$(adopt $B)" == "$A $(record $A) "* ]]
+	[[ "$(adopt $B $A "$(record $A)")" == "$A 1"* ]]
+	[ "$(owner $A)" = "$(record $B)" ]
+}
+
 @test "adopt: renewed or adopted meanwhile, nothing changes" {
 	register $A
 	publish $B 1 a

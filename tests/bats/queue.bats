@@ -344,15 +344,32 @@ elsewhere() {
 	[ "$output" = "none
 none" ]
 	# The same number, another process: gone.
-	rcli set "$(owner_key 3)" "$(uuid 3) $boot-$ns $! 1" px 60000
+	rcli set "$(owner_key 3)" "$(uuid 3) $boot-$ns $! 1" px 400
 	run calls 'adopt 2'
 	[ "$output" = "none $(uuid 3) 1" ]
 }
 
+# silent DIGIT: its owner has renewed nothing for more than half a second
+silent() { rcli pexpire "$(owner_key "$1")" 400 >/dev/null; }
+
 @test "a process of this machine that is gone is succeeded at the first look" {
 	orphan 1 # by a process that has ended
+	silent 1
 	run calls 'adopt 2'
 	[ "$output" = "none $(uuid 1) 1" ]
+}
+
+@test "who renews its life is not gone: another machine has the same name" {
+	orphan 1
+	dial
+	for _ in 1 2 3 4; do
+		rcli pexpire "$(owner_key 1)" 1000 >/dev/null
+		call 'adopt 2'
+		[ "$reply" = none ]
+	done
+	silent 1
+	call 'adopt 2'
+	[ "$reply" = "none $(uuid 1) 1" ]
 }
 
 @test "an adoption whose reply was lost is found by its adopter" {
@@ -365,6 +382,7 @@ none" ]
 
 @test "a consumer without batches is swept, only its number is left" {
 	run calls 'publish 3 1 x' 'register 1' 'take 1 1 1' 'acknowledge 1 1'
+	silent 1
 	calls 'adopt 2'
 	[ "$(rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer*")" = \
 		"incr::queue::[$INCR_QUEUE]::consumer::$(uuid 1)::last" ]

@@ -16,8 +16,9 @@
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
 --        3 registered consumers without owner: id ...
---        4 those owned from this machine, or flushed there, or owned by the
---          adopter itself: id, owner record, flush mark of the owner ...
+--        4 those owned from this machine, or flushed there, by somebody who is
+--          silent, or owned by the adopter itself: id, owner record, flush mark
+--          of the owner ...
 --        5 those with batches that are not flushed: the mark of their owner
 --          has run out; or there never was one, the oldest batch is 5 s old
 --          and the adopter has a mark itself; or restore.lua has left them:
@@ -29,6 +30,11 @@
 --
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
+--
+-- The adopter asks its machine whether the process of a record is gone.
+-- Machines may have the same name, as copies of one that runs do: so it is asked
+-- only about those who have not renewed their life for a while, as who lives
+-- does.
 --
 -- A look renews an idle adopter that owns itself and is not closed, and notes
 -- an empty ready list, as renew.lua and take.lua do: who is idle makes no other
@@ -46,13 +52,17 @@
 -- of an owner key, unless element 4 of a later reply shows it before.
 
 local consumers, ready, emptied = unpack(KEYS)
-local prefix, adopter, record, life, machine, max, strict, idle =
-    unpack(ARGV, 1, 8)
+local prefix, adopter, record = unpack(ARGV, 1, 3)
+local life, machine, max, strict, idle = tonumber(ARGV[4]), unpack(ARGV, 5, 8)
 local FIRST, ID, UNMARKED_AGE, DAY = 9, 36, 5000, 86400
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
 local END_LIFE, MARK_LIFE, MARK_KEY = 5000, 5000, 86400
+
+-- Who has not renewed a life for so long is silent (milliseconds): twice the
+-- time from one renewal to the next.
+local SILENT = 500
 
 -- As in take.lua.
 local EMPTY_EVERY, EMPTY_LIFE = 250, 86400
@@ -149,17 +159,39 @@ local function is_left(was)
     return string.sub(was, 1, ID) == NOBODY
 end
 
+-- An owner key that lives for so many milliseconds yet (negative: for ever) was
+-- not renewed lately.
+local function is_silent(left)
+    return left <= life - SILENT
+end
+
+-- The same for a mark.
+local function is_silent_mark(mark)
+    local untl = tonumber(string.match(mark, '^%d+'))
+    return untl ~= nil and is_silent(untl - now)
+end
+
+-- Is one of the halves that speak for a consumer silent, or both?
+local function is_half_silent(id, was)
+    return is_silent(redis.call('PTTL', prefix .. id .. '::owner')) or
+        is_silent_mark(redis.call('GET',
+            flush_key(string.sub(was, 1, ID))) or '')
+end
+
 -- Is the consumer as it was seen?  Returns its owner record.
 local function as_seen(id, expected, mark)
     local was = redis.call('GET', prefix .. id .. '::owner') or ''
     if was ~= expected then
         return nil
     end
-    if was ~= '' and mark ~= '*' and mark ~=
-        (redis.call('GET', flush_key(string.sub(was, 1, ID))) or '') then
-        return nil
+    if was == '' or string.sub(was, 1, ID) == adopter then
+        return was
     end
-    return was
+    if mark == '*' then
+        return is_half_silent(id, was) and was or nil
+    end
+    return mark == (redis.call('GET', flush_key(string.sub(was, 1, ID))) or '')
+        and was or nil
 end
 
 -- Adopts or sweeps; returns the sequence numbers if adopted.
@@ -188,18 +220,28 @@ local function take_over(id, expected, mark)
     return seqs
 end
 
--- Is this record, or mark, of this machine, or of the adopter?
-local function near(was)
-    local speaker, where = string.match(was, '(%x+%-%S+) (%S+)')
-    return speaker == adopter or where == machine
+-- Is this record, or mark, of this machine?
+local function is_near(was)
+    return string.match(was, '%x+%-%S+ (%S+)') == machine
 end
 
--- The same for an owner key.
+-- Is this owner, or the mark behind it, of the adopter, or of this machine and
+-- silent?
+local function may_be_gone(was, left, mark)
+    return string.sub(was, 1, ID) == adopter or
+        is_near(was) and is_silent(left) or
+        is_near(mark) and is_silent_mark(mark)
+end
+
+-- As shorten_mark, for an owner key.  Returns how long it lives.
 local function shorten(owner, was)
-    local most = string.find(was, ' end$') and END_LIFE or tonumber(life)
-    if redis.call('PTTL', owner) > most then
+    local most = string.find(was, ' end$') and END_LIFE or life
+    local left = redis.call('PTTL', owner)
+    if left > most then
         redis.call('PEXPIRE', owner, most)
+        left = most
     end
+    return left
 end
 
 -- Does nobody flush what it has?
@@ -241,9 +283,9 @@ local function look(ownerless, owned, stale)
         local records = redis.call('MGET', unpack(keys))
         local marks = marks_of(records)
         for i, was in ipairs(records) do
-            local id, mark = ids[from + i - 1], marks[i] or ''
+            local id, mark, left = ids[from + i - 1], marks[i] or '', 0
             if was then
-                shorten(keys[i], was)
+                left = shorten(keys[i], was)
                 mark = shorten_mark(string.sub(was, 1, ID), mark)
             end
             if not was then
@@ -262,7 +304,7 @@ local function look(ownerless, owned, stale)
                 if string.sub(was, 1, ID) == id and state(mark) == 'fresh' then
                     live = live + 1
                 end
-                if near(was) or near(mark) then
+                if may_be_gone(was, left, mark) then
                     add(owned, id, was, mark)
                 end
             end
