@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "base/num.h"
 #include "base/reason.h"
 
 /* More is no age, but a number out of bounds. */
 #define AGE_MAX_MS (INT64_MAX / 4)
+
+enum { LAG_MS = 30000 };
 
 static enum flush_input_event first_line(struct flush_input *s,
     const char *line, size_t len, bool too_long, int64_t now_ms);
@@ -21,7 +24,10 @@ static enum flush_input_event batch_line(struct flush_input *s, int64_t now_ms);
 static enum fault read_error(const char *line, size_t len);
 static enum flush_input_event checkpoint(
     struct flush_input *s, const char *line, size_t len, int64_t now_ms);
-static enum flush_input_event batch_point(struct flush_input *s);
+static enum flush_input_event batch_point(
+    struct flush_input *s, int64_t now_ms);
+static void note_lag(struct flush_input *s, int64_t now_ms);
+static int64_t lag_of(const struct flush_input *s, int64_t now_ms);
 static enum flush_input_event stop(
     struct flush_input *s, enum flush_input_event event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -137,7 +143,7 @@ checkpoint(struct flush_input *s, const char *line, size_t len, int64_t now_ms)
 		return stop(
 		    s, FLUSH_INPUT_BUG, "checkpoint after the end checkpoint");
 	if (!p->end)
-		return batch_point(s);
+		return batch_point(s, now_ms);
 	if (p->lines != 0)
 		return stop(s, FLUSH_INPUT_BUG, "end checkpoint with lines");
 	s->ended = true;
@@ -154,15 +160,15 @@ begin(struct flush_input *s, int64_t now_ms)
 	s->consumer = s->point.consumer;
 	s->seq = 0;
 	s->ended = false;
-	s->begun_ms = now_ms;
-	s->begun_taken_ms = s->point.taken_ms;
+	s->lag_ms = s->lag_before_ms = lag_of(s, now_ms);
+	s->lag_since_ms = now_ms;
 	return s->point.lines == 0
 		   ? FLUSH_INPUT_BEGIN
 		   : stop(s, FLUSH_INPUT_BUG, "first checkpoint with lines");
 }
 
 static enum flush_input_event
-batch_point(struct flush_input *s)
+batch_point(struct flush_input *s, int64_t now_ms)
 {
 	const struct control_checkpoint *p = &s->point;
 
@@ -178,7 +184,28 @@ batch_point(struct flush_input *s)
 		    "batch out of order: expected %" PRIu64 ", got %" PRIu64,
 		    s->seq + 1, p->seq);
 	s->seq = p->seq;
+	note_lag(s, now_ms);
 	return FLUSH_INPUT_BATCH;
+}
+
+/* The least of half a minute, and that of the half before. */
+static void
+note_lag(struct flush_input *s, int64_t now_ms)
+{
+	int64_t lag_ms = lag_of(s, now_ms);
+
+	if (now_ms - s->lag_since_ms >= LAG_MS) {
+		s->lag_before_ms = s->lag_ms;
+		s->lag_ms = lag_ms;
+		s->lag_since_ms = now_ms;
+	}
+	s->lag_ms = num_min(lag_ms, s->lag_ms);
+}
+
+static int64_t
+lag_of(const struct flush_input *s, int64_t now_ms)
+{
+	return now_ms - num_min(s->point.taken_ms, AGE_MAX_MS);
 }
 
 static enum flush_input_event
@@ -193,15 +220,11 @@ stop(struct flush_input *s, enum flush_input_event event, const char *fmt, ...)
 }
 
 int64_t
-flush_input_age_ms(const struct flush_input *s, int64_t now_ms, int64_t unix_ms)
+flush_input_age_ms(const struct flush_input *s, int64_t now_ms)
 {
-	int64_t by_clock_ms = unix_ms - s->point.taken_ms;
-	int64_t by_stream_ms =
-	    now_ms - s->begun_ms - (s->point.taken_ms - s->begun_taken_ms);
-	int64_t age_ms = by_clock_ms;
+	int64_t age_ms =
+	    lag_of(s, now_ms) - num_min(s->lag_ms, s->lag_before_ms);
 
-	if (s->point.taken_ms >= s->begun_taken_ms && by_stream_ms < age_ms)
-		age_ms = by_stream_ms;
 	if (age_ms < 0)
 		age_ms = 0;
 	if (s->point.since_ms > 0)

@@ -47,8 +47,9 @@ struct flush_input {
 	struct id consumer; /* whose stream it is */
 	uint64_t seq;       /* its last own batch */
 	bool ended;         /* after FLUSH_INPUT_END */
-	/* The time of its first checkpoint, by clock_ms() and by Redis. */
-	int64_t begun_ms, begun_taken_ms;
+	/* By how much clock_ms() is ahead of Redis's clock at least, by its own
+	 * checkpoints: of the time since lag_since_ms, and of that before. */
+	int64_t lag_ms, lag_before_ms, lag_since_ms;
 	struct batch batch;              /* lines since the last checkpoint */
 	struct control_checkpoint point; /* the last checkpoint */
 	struct batch_history history;    /* the batches of checkpoints */
@@ -67,15 +68,16 @@ enum flush_input_event flush_input_line(struct flush_input *s, const char *line,
     size_t len, bool too_long, int64_t now_ms);
 
 /*
- * The age of the oldest increment of the batch of point, at now_ms, which is
- * unix_ms by this machine's wall clock.  It is the sum of
+ * The age of the oldest increment of the batch of point, at now_ms.  It is the
+ * sum of
  *
- *	the time since the batch was taken: the wall clock minus Redis's, but
- *	not more than the time since the stream began, if it began before the
- *	take, so that a wrong wall clock can't make everything look old; and
+ *	the time since the batch was taken.  No wall clock of this machine has a
+ *	say in it, which may differ from Redis's: own checkpoints tell how the
+ *	times of Redis and clock_ms() go together, the one that was read soonest
+ *	best.  A minute is remembered, so that a step of Redis's clock is over
+ *	then; one forward is over at once; and
  *	the time before that, which point has, by Redis's clock alone.
  */
-int64_t flush_input_age_ms(
-    const struct flush_input *s, int64_t now_ms, int64_t unix_ms);
+int64_t flush_input_age_ms(const struct flush_input *s, int64_t now_ms);
 
 #endif

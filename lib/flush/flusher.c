@@ -211,7 +211,7 @@ add(struct flusher *f)
 	const struct batch *b = &f->input.batch;
 	struct window *w = f->filling;
 	int64_t now_ms = clock_ms();
-	int64_t age_ms = flush_input_age_ms(&f->input, now_ms, clock_unix_ms());
+	int64_t age_ms = flush_input_age_ms(&f->input, now_ms);
 
 	if (!w->open) {
 		window_open(w, &p->consumer, &f->input.consumer, false,
@@ -226,8 +226,7 @@ add(struct flusher *f)
 static void
 adopt(struct flusher *f)
 {
-	int64_t age_ms =
-	    flush_input_age_ms(&f->input, clock_ms(), clock_unix_ms());
+	int64_t age_ms = flush_input_age_ms(&f->input, clock_ms());
 
 	flusher_check_memory(
 	    f, adopter_add(&f->adopter, &f->input.point, &f->input.consumer,

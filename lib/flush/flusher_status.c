@@ -52,8 +52,7 @@ flusher_oldest(const struct flusher *f)
 		if (f->windows[i].open && f->windows[i].oldest_ms < oldest_ms)
 			oldest_ms = f->windows[i].oldest_ms;
 	if (flusher_has_batch(f)) {
-		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms,
-					     clock_unix_ms());
+		int64_t at_ms = now_ms - flush_input_age_ms(&f->input, now_ms);
 
 		oldest_ms = num_min(at_ms, oldest_ms);
 	}

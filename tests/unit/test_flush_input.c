@@ -1,6 +1,6 @@
 /*
  * What comes into incr-flush: which streams are taken, which are a bug or a
- * configuration error, and how old a batch is by two clocks.
+ * configuration error, and how old a batch is by Redis's clock.
  */
 #include "check.h"
 #include "flush/flush_input.h"
@@ -114,8 +114,8 @@ stream(void)
 {
 	start();
 	expect(BEGIN(A), FLUSH_INPUT_BEGIN);
-	check(s.kind == FLUSH_INPUT_CONSUMER && s.begun_ms == 1000 &&
-		  s.begun_taken_ms == 5000,
+	check(s.kind == FLUSH_INPUT_CONSUMER && s.lag_ms == -4000 &&
+		  s.lag_before_ms == -4000 && s.lag_since_ms == 1000,
 	    "begun");
 	expect(BATCH(A, 1, 0), FLUSH_INPUT_BATCH);
 	expect(LINE(1), FLUSH_INPUT_LINE);
@@ -194,41 +194,93 @@ largest_batch(void)
 	expect(LINE(1), FLUSH_INPUT_BUG);
 }
 
-/* now_ms is 9000 in all cases, the stream began at 1000. */
+#define TAKEN \
+	"{\"checkpoint\":{\"queue\":\"q\",\"consumer\":\"" A \
+	"\",\"seq\":%d,\"lines\":%d,\"taken\":%jd,\"adopted\":false}}"
+
+/* A stream as of a consumer whose Redis says `redis` at `ours`. */
+static void
+begin_at(int64_t redis, int64_t ours)
+{
+	char line[256];
+
+	start();
+	snprintf(line, sizeof line, TAKEN, 0, 0, (intmax_t)redis);
+	check(flush_input_line(&s, line, strlen(line), false, ours) ==
+		  FLUSH_INPUT_BEGIN,
+	    "%s", s.why);
+}
+
+/* Its next batch, taken at `redis`, read at `ours`. */
+static void
+take_at(int64_t redis, int64_t ours)
+{
+	char line[256];
+
+	batch_clear(&s.batch);
+	expect(LINE(1), FLUSH_INPUT_LINE);
+	snprintf(line, sizeof line, TAKEN, (int)s.seq + 1, 1, (intmax_t)redis);
+	check(flush_input_line(&s, line, strlen(line), false, ours) ==
+		  FLUSH_INPUT_BATCH,
+	    "%s", s.why);
+}
+
+#define AGE(now_ms, age_ms) \
+	check(flush_input_age_ms(&s, now_ms) == (age_ms), "line %d: %jd", \
+	    __LINE__, (intmax_t)flush_input_age_ms(&s, now_ms))
+
+/* By Redis's clock alone, whatever it says: 101000 is 1000 here. */
 static void
 ages(void)
 {
-	static const struct {
-		const char *name;
-		int64_t begun_taken_ms, taken_ms, unix_ms, age_ms, since_ms;
-	} cases[] = {
-	    {"clocks agree", 101000, 107000, 109000, 2000, 0},
-	    {"ours is an hour ahead", 101000, 107000, 3709000, 2000, 0},
-	    {"ours is behind", 101000, 107000, 1000, 0, 0},
-	    {"taken with the beginning", 101000, 101000, 109000, 8000, 0},
-	    {"read late: the stream says more", 101000, 103000, 105000, 2000,
-		0},
-	    {"adopted, taken before", 101000, 51000, 109000, 58000, 0},
-	    {"taken in the future", 101000, 120000, 109000, 0, 0},
-	    {"waited before it was taken", 101000, 107000, 109000, 5000,
-		104000},
-	    {"before we were there", 101000, 107000, 109000, 59000, 50000},
-	    {"our clock has no say in that", 101000, 107000, 1000, 3000,
-		104000},
-	};
+	begin_at(101000, 1000);
+	take_at(107000, 7000);
+	AGE(9000, 2000);
+	take_at(107000, 9000); /* waited in the pipe */
+	AGE(9000, 2000);
+	s.point.since_ms = 104000;
+	AGE(9000, 5000);
+	s.point.since_ms = 50000; /* before we were there */
+	AGE(9000, 59000);
+	s.point.since_ms = 0;
+	s.point.taken_ms = 51000; /* adopted, taken before the beginning */
+	AGE(9000, 58000);
+	s.point.taken_ms = 120000; /* in the future */
+	AGE(9000, 0);
+	s.point.taken_ms = INT64_MAX;
+	AGE(9000, 0);
 
-	start();
-	for (size_t i = 0; i < check_n(cases); i++) {
-		int64_t age_ms;
+	/* The stream was read late, and is read sooner now. */
+	begin_at(101000, 4000);
+	take_at(107000, 7000);
+	AGE(9000, 2000);
+	take_at(108000, 9000);
+	AGE(9000, 1000);
+}
 
-		s.begun_ms = 1000;
-		s.begun_taken_ms = cases[i].begun_taken_ms;
-		s.point.taken_ms = cases[i].taken_ms;
-		s.point.since_ms = cases[i].since_ms;
-		age_ms = flush_input_age_ms(&s, 9000, cases[i].unix_ms);
-		check(age_ms == cases[i].age_ms, "%s: %jd", cases[i].name,
-		    (intmax_t)age_ms);
-	}
+/* Redis's clock is set. */
+static void
+steps(void)
+{
+	begin_at(101000, 1000);
+	take_at(200000, 3000); /* forward: at once */
+	AGE(3000, 0);
+	take_at(201000, 5000);
+	AGE(5000, 1000);
+
+	begin_at(101000, 1000);
+	take_at(99000, 3000); /* back: looks old, for a minute */
+	AGE(3000, 4000);
+	take_at(127000, 31000);
+	AGE(31000, 4000);
+	take_at(157000, 61000);
+	AGE(61000, 0);
+	AGE(62000, 1000);
+
+	/* Who was idle for long knows as before what time it is. */
+	begin_at(101000, 1000);
+	take_at(1101000, 1003000);
+	AGE(1003000, 2000);
 }
 
 int
@@ -240,6 +292,7 @@ main(void)
 	failures();
 	largest_batch();
 	ages();
+	steps();
 	batch_free(&s.batch);
 	return check_end();
 }
