@@ -93,8 +93,10 @@ next_mark(const struct acknowledger *a)
 		return IO_FOREVER;
 	if (!id_equal(&a->marked, &a->input->consumer))
 		return 0;
-	return a->mark_ms +
-	       (holds_any(a) ? ACKNOWLEDGER_RENEW_MS : ACKNOWLEDGER_IDLE_MS);
+	/* Also when nothing is held any more: the last one is short. */
+	return a->mark_ms + (holds_any(a) || !a->mark_idle
+				    ? ACKNOWLEDGER_RENEW_MS
+				    : ACKNOWLEDGER_IDLE_MS);
 }
 
 /* None begins while one is under way. */
@@ -361,10 +363,11 @@ call(struct acknowledger *a, enum acknowledger_task task)
 		return queue_identify(
 		    a->q, &a->database, QUEUE_NOTE, &a->ledger);
 	case ACKNOWLEDGER_MARK:
+		a->mark_idle = !holds_any(a);
 		return FAILPOINT_AFTER("flush-mark-sent",
 		    queue_mark(a->q, &a->marked,
-			holds_any(a) ? QUEUE_OWNER_MS
-				     : ACKNOWLEDGER_IDLE_LIFE_MS));
+			a->mark_idle ? ACKNOWLEDGER_IDLE_LIFE_MS
+				     : QUEUE_OWNER_MS));
 	case ACKNOWLEDGER_ACKNOWLEDGE:
 		ack_queue_part(&a->acks, &a->part);
 		return FAILPOINT_AFTER("flush-acknowledge-sent",

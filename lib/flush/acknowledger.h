@@ -98,6 +98,7 @@ struct acknowledger {
 	size_t n_held, next_held;
 	int64_t round_ms;   /* clock_ms(): the last round began */
 	int64_t mark_ms;    /* clock_ms(): the last mark was due */
+	bool mark_idle;     /* it has the life of one with nothing in hand */
 	int64_t max_age_ms; /* older windows are left to other flushes */
 
 	/* Set by the caller at any time: */

@@ -285,6 +285,31 @@ made_soon() {
 		END { exit !soon }' commands
 }
 
+@test "who has nothing in hand any more says so before its last mark runs out" {
+	own_redis
+	background rcli monitor >commands
+	wait_for 5 grep -q OK commands
+	drain first -- -i 0.3
+	increments 1 10 | incr-publish
+	wait_for 5 sum_is 55
+	wait_for 10 idle_again
+	run -0 awk "$LAST_MARKS" commands
+	[ "$output" -lt 1500 ]
+}
+# Milliseconds from the last mark of a second to the one of five behind it, which
+# ends the short ones; status 1 if there is none.
+LAST_MARKS='/"SET" ".*::flush"/ {
+		text = $0
+		sub(/.*::flush" "/, "", text)
+		now = $1 * 1000
+		life = text - now
+		if (life > 2600 && short)
+			idle = now - short
+		short = life < 1100 ? now : 0
+	}
+	END { printf "%d", idle; exit !idle }'
+idle_again() { awk "$LAST_MARKS" commands; }
+
 # -- a machine dies -----------------------------------------------------------
 
 # Of ten seconds, two are for this: the life of a mark, two looks, the take, and
