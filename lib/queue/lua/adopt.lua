@@ -32,9 +32,9 @@
 -- its owner, and the incr-flush behind that one (mark.lua).
 --
 -- The adopter asks its machine whether the process of a record is gone.
--- Machines may have the same name, as copies of one that runs do: so it is asked
--- only about those who have not renewed their life for a while, as who lives
--- does.
+-- Machines may have the same name, as copies of one that runs do: so it is
+-- asked only about those who have not renewed their life for a while, as who
+-- lives does.
 --
 -- A look renews an idle adopter that owns itself and is not closed, and notes
 -- an empty ready list, as renew.lua and take.lua do: who is idle makes no other
