@@ -128,6 +128,7 @@ host_run() {
 			exec env "$@"' - "${HOST_NAME:-host-$name}" \
 		"${env[@]}" "$@" 2>>"$NETWORK/$name.err" 3>&- &
 	echo $! >"$NETWORK/$name.pid"
+	disown $! # who kills it does not want to be told
 }
 FAKETIME_SO=$(find /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null | head -n 1)
 
