@@ -292,7 +292,7 @@ add_reading(struct top *t)
 		const struct buf *text = &t->sources.all[i].text;
 
 		if (text->len > 0 &&
-		    figures_add(t->figures, buf_ptr(text), text->len) < 0)
+		    figures_add(t->figures, i, buf_ptr(text), text->len) < 0)
 			die(t, LOG_NO_MEMORY);
 	}
 	figures_end(t->figures);

@@ -36,9 +36,8 @@ move(struct counters *c, size_t size, bool all)
 }
 
 int
-counters_increase(struct counters *c, const void *name, size_t name_len,
-    const void *labels, size_t labels_len, double value, bool fresh,
-    double *ret)
+counters_increase(struct counters *c, const struct counter_name *name,
+    double value, bool fresh, double *ret)
 {
 	struct counter *at;
 	uint64_t hash;
@@ -48,8 +47,9 @@ counters_increase(struct counters *c, const void *name, size_t name_len,
 	if (c->n * 2 >= c->size &&
 	    move(c, c->size == 0 ? FIRST_SIZE : c->size * 2, true) < 0)
 		return -1;
-	hash = hash_add(&c->seed, 0, name, name_len);
-	hash = hash_add(&c->seed, hash, labels, labels_len);
+	hash = hash_add(
+	    &c->seed, (uint64_t)name->source, name->name, name->name_len);
+	hash = hash_add(&c->seed, hash, name->labels, name->labels_len);
 	hash += hash == 0;
 	at = place(c->all, c->size, hash);
 	*ret = 0;

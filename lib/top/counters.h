@@ -13,6 +13,16 @@
 
 enum { COUNTERS_MAX = 1 << 17 };
 
+/* Several parts make the name of a series; two sources may have the same ones.
+ */
+struct counter_name {
+	const void *name;
+	size_t name_len;
+	const void *labels;
+	size_t labels_len;
+	int source;
+};
+
 struct counter {
 	uint64_t hash; /* of the series; 0: a free place */
 	double value;
@@ -28,13 +38,11 @@ struct counters {
 
 /*
  * The increase of a series since the last reading that had it; of one that is
- * new its value if that is all of this time (`fresh`), else 0.  Several parts
- * make the name of the series; at most COUNTERS_MAX are known, others do not
- * grow.  0, or -1 with errno ENOMEM.
+ * new its value if that is all of this time (`fresh`), else 0.  At most
+ * COUNTERS_MAX are known, others do not grow.  0, or -1 with errno ENOMEM.
  */
-int counters_increase(struct counters *c, const void *name, size_t name_len,
-    const void *labels, size_t labels_len, double value, bool fresh,
-    double *ret);
+int counters_increase(struct counters *c, const struct counter_name *name,
+    double value, bool fresh, double *ret);
 
 /* The reading has ended: a series that it did not have is forgotten. */
 void counters_end(struct counters *c);

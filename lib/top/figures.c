@@ -11,7 +11,7 @@
 /* More than any of ours; a text may say what it likes. */
 #define VALUE_MAX 1e18
 
-enum { STARTED_S = 5 /* between the clocks of two hosts */ };
+enum { STARTED_S = 5 /* from the start of a process to its first series */ };
 
 /* What a sample is to us. */
 enum use {
@@ -63,6 +63,7 @@ struct found {
 	struct prom_sample sample;
 	const struct use_of *use;
 	const char *part; /* of a histogram: behind the name */
+	int source;
 	struct process *process;
 };
 
@@ -103,12 +104,12 @@ figures_begin(struct figures *f, double now_s, double unix_s)
 /* Twice: whether a counter is new is seen by the start of its process, which
  * may stand behind it. */
 int
-figures_add(struct figures *f, const char *text, size_t len)
+figures_add(struct figures *f, int source, const char *text, size_t len)
 {
 	static int (*const passes[])(struct figures *, struct found *) = {
 	    add_first, add_counter};
 	struct prom_text t = {0};
-	struct found w;
+	struct found w = {.source = source};
 
 	for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
 		prom_text_open(&t, text, len);
@@ -150,9 +151,10 @@ find(const struct prom_sample *s, struct found *ret)
 }
 
 static struct process *
-process_of(struct figures *f, const struct prom_sample *s)
+process_of(struct figures *f, const struct found *w)
 {
-	struct process_name n;
+	const struct prom_sample *s = &w->sample;
+	struct process_name n = {.source = w->source};
 
 	if (!prom_text_label(s, "program", n.program, sizeof n.program))
 		return NULL;
@@ -193,7 +195,7 @@ keep_highest(double *at, double value)
 static int
 add_first(struct figures *f, struct found *w)
 {
-	struct process *p = process_of(f, &w->sample);
+	struct process *p = process_of(f, w);
 	struct figures_queue *q;
 	double value = w->sample.value;
 
@@ -218,6 +220,16 @@ add_first(struct figures *f, struct found *w)
 	return 0;
 }
 
+/* Since the last reading, and a while before it; by the clock of its own host,
+ * if it says what time it is there. */
+static bool
+has_begun(const struct figures *f, const struct process *p)
+{
+	double now = isnan(p->now.updated) ? f->unix_now : p->now.updated;
+
+	return now - p->now.start <= f->unix_now - f->last_unix + STARTED_S;
+}
+
 static int
 add_counter(struct figures *f, struct found *w)
 {
@@ -228,13 +240,14 @@ add_counter(struct figures *f, struct found *w)
 	if (w->use->use != COUNTER && w->use->use != ANSWERS &&
 	    w->use->use != HISTOGRAM)
 		return 0;
-	w->process = process_of(f, s);
+	w->process = process_of(f, w);
 	/* Of a process that was there without it, or that began since. */
 	fresh = f->readings > 0 && w->process != NULL &&
-		(w->process->known ||
-		    w->process->now.start >= f->last_unix - STARTED_S);
-	if (counters_increase(&f->series, s->name, s->name_len, s->labels,
-		s->labels_len, s->value, fresh, &increase) < 0)
+		(w->process->known || has_begun(f, w->process));
+	if (counters_increase(&f->series,
+		&(struct counter_name){
+		    s->name, s->name_len, s->labels, s->labels_len, w->source},
+		s->value, fresh, &increase) < 0)
 		return -1;
 	count(f, w, increase);
 	return 0;

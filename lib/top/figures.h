@@ -5,7 +5,7 @@
  * A reading is the texts of all sources at one moment:
  *
  *	figures_begin(f, now_s, unix_s);
- *	figures_add(f, text, len);	once per text
+ *	figures_add(f, source, text, len);	once per text
  *	figures_end(f);
  */
 #ifndef INCR_FIGURES_H
@@ -78,7 +78,7 @@ struct figures {
 void figures_begin(struct figures *f, double now_s, double unix_s);
 
 /* Reads a text.  0, or -1 with errno ENOMEM. */
-int figures_add(struct figures *f, const char *text, size_t len);
+int figures_add(struct figures *f, int source, const char *text, size_t len);
 
 void figures_end(struct figures *f);
 

@@ -25,7 +25,7 @@ hash_of_name(const struct process_name *name)
 {
 	const char *const parts[] = {
 	    name->program, name->host, name->pidns, name->pid};
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)name->source;
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		for (const char *c = parts[i]; *c != '\0'; c++)
@@ -43,7 +43,8 @@ processes_find(struct processes *p, const struct process_name *name)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct process_name *n = &p->all[i].name;
 
-		if (p->all[i].hash == hash && strcmp(n->pid, name->pid) == 0 &&
+		if (p->all[i].hash == hash && n->source == name->source &&
+		    strcmp(n->pid, name->pid) == 0 &&
 		    strcmp(n->program, name->program) == 0 &&
 		    strcmp(n->host, name->host) == 0 &&
 		    strcmp(n->pidns, name->pidns) == 0) {

@@ -17,6 +17,7 @@ enum { PROCESSES_MAX = 2000, PROCESSES_GROUPS = 256 };
 /* Whose series it is; texts of others, cut. */
 struct process_name {
 	char program[32], host[66], pidns[24], pid[24];
+	int source; /* of two hosts all of these may be the same */
 };
 
 /* What can be known of one; NaN where it is not. */

@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	read_samples(text, len);
 	for (int i = 0; i < 3; i++) {
 		figures_begin(f, 100 + i, 1000000 + i);
-		promise(figures_add(f, text, i == 1 ? half : len) == 0);
+		promise(figures_add(f, 0, text, i == 1 ? half : len) == 0);
 		figures_end(f);
 		for (size_t k = 0; k < FIGURES_COUNTERS; k++)
 			promise(!(figures_rate(f, &f->counters[k]) < 0));

@@ -8,14 +8,34 @@
 static struct counters c;
 
 static double
-increase(const char *name, double value, bool fresh)
+increase_at(int source, const char *name, double value, bool fresh)
 {
 	double ret = -1;
 
-	check(counters_increase(
-		  &c, "n", 1, name, strlen(name), value, fresh, &ret) == 0,
+	check(counters_increase(&c,
+		  &(struct counter_name){"n", 1, name, strlen(name), source},
+		  value, fresh, &ret) == 0,
 	    "%s", name);
 	return ret;
+}
+
+static double
+increase(const char *name, double value, bool fresh)
+{
+	return increase_at(0, name, value, fresh);
+}
+
+/* Two hosts may call themselves alike. */
+static void
+test_sources(void)
+{
+	check(increase_at(0, "s", 100, false) == 0, "new");
+	check(increase_at(1, "s", 7, false) == 0, "another, also new");
+	counters_end(&c);
+	check(increase_at(0, "s", 103, false) == 3, "by three");
+	check(increase_at(1, "s", 8, false) == 1, "by one");
+	counters_end(&c);
+	counters_end(&c);
 }
 
 static void
@@ -62,6 +82,7 @@ test_many(void)
 int
 main(void)
 {
+	test_sources();
 	test_one();
 	test_many();
 	counters_free(&c);

@@ -17,13 +17,21 @@
 	"incr_queue_" figure "{queue=\"" queue \
 	"\"," P("consume", pid) "} " #value "\n"
 
+#define LATER \
+	"incr_published_total{" P( \
+	    "publish", "9") "} 777\n" \
+			    "process_start_time_seconds{" P("publish", \
+				"9") "} 1000290\n" \
+				     "incr_updated_timestamp_seconds{" P( \
+					 "publish", "9") "} 1000312\n"
+
 static struct figures *f;
 
 static void
 reading(double now, const char *text)
 {
 	figures_begin(f, now, 1000000 + now);
-	check(figures_add(f, text, strlen(text)) == 0, "memory");
+	check(figures_add(f, 0, text, strlen(text)) == 0, "memory");
 	figures_end(f);
 }
 
@@ -81,6 +89,44 @@ test_counters(void)
 	check(f->n_codes == 1 &&
 		  fabs(figures_rate(f, &f->codes[0].answers) - 8) < 1e-9,
 	    "%g", figures_rate(f, &f->codes[0].answers));
+}
+
+/* Hosts with the same name, pids and namespaces; the clock of the second one is
+ * five minutes ahead. */
+static void
+test_hosts(void)
+{
+	static const char *const texts[][2] = {
+	    {"incr_published_total{" P("publish", "1") "} 100\n",
+		"incr_published_total{" P("publish", "1") "} 5000\n"},
+	    {"incr_published_total{" P("publish", "1") "} 110\n",
+		"incr_published_total{" P("publish", "1") "} 5001\n"},
+	};
+	const struct figures_total *in;
+
+	restart();
+	in = &f->counters[FIGURES_IN];
+	for (int i = 0; i < 2; i++) {
+		figures_begin(f, 10 + i, 1000010 + i);
+		for (int host = 0; host < 2; host++)
+			check(figures_add(f, host, texts[i][host],
+				  strlen(texts[i][host])) == 0,
+			    "memory");
+		figures_end(f);
+	}
+	check(in->total == 5111, "%g", in->total);
+	check(fabs(figures_rate(f, in) - 11) < 1e-9, "%g", figures_rate(f, in));
+	check(f->processes.n == 2, "%zu", f->processes.n);
+
+	/* One that has run for a while by its own clock is not new. */
+	figures_begin(f, 12, 1000012);
+	check(
+	    figures_add(f, 0, texts[1][0], strlen(texts[1][0])) == 0, "memory");
+	check(
+	    figures_add(f, 1, texts[1][1], strlen(texts[1][1])) == 0, "memory");
+	check(figures_add(f, 2, LATER, sizeof LATER - 1) == 0, "memory");
+	figures_end(f);
+	check(fabs(figures_rate(f, in) - 11) < 1e-9, "%g", figures_rate(f, in));
 }
 
 static void
@@ -200,6 +246,7 @@ int
 main(void)
 {
 	test_counters();
+	test_hosts();
 	test_answers();
 	test_queues();
 	test_flush();

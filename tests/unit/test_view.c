@@ -133,7 +133,7 @@ fill(void)
 	g = calloc(1, sizeof *g);
 	for (int now = 10; now <= 50; now += 40) {
 		figures_begin(g, now, 1000 + now);
-		(void)figures_add(g, buf_ptr(&text), text.len);
+		(void)figures_add(g, 0, buf_ptr(&text), text.len);
 		figures_end(g);
 	}
 	buf_free(&text);
@@ -216,7 +216,7 @@ test_gone(void)
 	const char *s;
 
 	figures_begin(g, 51, 1051);
-	(void)figures_add(g, left, sizeof left - 1);
+	(void)figures_add(g, 0, left, sizeof left - 1);
 	figures_end(g);
 	s = screen(&f, 24, 80, NULL);
 	SHOWS("! no incr-flush runs");
