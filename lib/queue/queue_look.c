@@ -20,7 +20,8 @@ struct commands {
 	size_t n;
 };
 
-/* QUEUE_CALL_NONE ends each. */
+/* QUEUE_CALL_NONE ends each.  ADMIT is left out: whoever may not make it makes
+ * PUBLISH in its place. */
 static const enum queue_call calls_of[][16] = {
     [QUEUE_PUBLISHES] = {QUEUE_CALL_SHARDS, QUEUE_CALL_INTRODUCE,
 	QUEUE_CALL_PUBLISH, QUEUE_CALL_MEASURE, QUEUE_CALL_NONE},

@@ -68,6 +68,30 @@ has_name() { names | grep -qxF -e "$INCR_QUEUE"; }
 	wait_for 10 has_name
 }
 
+@test "a slot is moved under large batches: each is pushed once, in order" {
+	local slot to before
+	slot=$(slot) to=$(cluster_other "$(slot)")
+	increments 1 500 >first
+	increments 501 1000 >second
+	mkfifo in
+	exec 7<>in
+	background incr-publish -e -w 60 <in >out 2>err.publish 7>&-
+	cat first >&7
+	wait_for 20 length_is ready 500
+	cluster_begin_move "$slot" "$to"
+	before=$(refusals)
+	cat second >&7
+	wait_for 10 grown "$before"
+	length_is ready 500
+	until cluster_move_keys "$slot" "$to" 100; do :; done
+	cluster_end_move "$slot" "$to"
+	wait_for 20 lines_are 1000 out
+	cat first second | cmp - out
+	of_queue --raw lrange "$R::ready" 0 -1 | tac | cmp - out
+	[ -z "$(of_queue --raw keys "$P::publisher::*::pushing")" ]
+}
+lines_are() { [ "$(wc -l <"$2")" = "$1" ]; }
+
 @test "rmq: lists of the cluster layout are shared with other programs" {
 	# What adjust/rmq does at a cluster: LPUSH, and RPOPLPUSH.
 	of_queue lpush "$R::ready" "$(increment 1)" "$(increment 2)" >/dev/null

@@ -73,8 +73,8 @@ made() {
 	for change in 's/now > not_after/false/' 's/high_water > 0 and/false and/' \
 		"s/seq == last then/false then/" "s/whose ~= name/false/" \
 		"s/total + n\$/total + n + 1/" "s/'published', n)/'published', n + 1)/" \
-		"s/'RPUSH', ready/'LPUSH', ready/" "s/redis.call('RENAMENX'.*//" \
-		"s/redis.call('RPOP', ready)//" \
+		"s/'RPUSH', pushing/'LPUSH', pushing/" "s/redis.pcall('RENAMENX', p.*//" \
+		"s/redis.call('RPOP', pushing)//" \
 		"s/redis.call('SET', publisher, record.*//"; do
 		rm -rf "$AFTER"
 		cp -r "$ROOT/lib/queue/lua" "$AFTER"

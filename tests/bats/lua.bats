@@ -521,12 +521,13 @@ unchanged() {
 	unchanged admit $A 2 b c
 	[[ "$reply" == "NOSCRIPT"* ]]
 	load_admit
-	for command in lpushx rpop rpush renamenx; do
+	for command in lpushx rpop rpush renamenx set hincrby; do
 		rcli acl setuser default "-$command"
 		unchanged admit $A 2 b c
 		[[ "$reply" == *EXECABORT* || "$reply" == *"can't run this command"* ]]
 		rcli acl setuser default "+$command"
 	done
+	[[ "$(admit $A 2 b c)" == "1 "* ]]
 }
 
 @test "introduce: a new publisher has published nothing, for a day" {

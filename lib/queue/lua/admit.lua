@@ -65,20 +65,25 @@ local function refusal()
     end
 end
 
--- Gives the ready list the name by which it is pushed to, with an empty message
--- as its oldest, so that it is there.  First it tries the commands that come
--- next, on no key.  An error if one of these is refused: nothing was done.
+-- Gives the ready list, if there is one, the name by which it is pushed to, and
+-- adds an empty message as its oldest, so that it is there.  First it tries the
+-- commands that come next, on no key.  An error if one of these is refused:
+-- nothing was done.
 local function open()
     local done = redis.pcall('LPUSHX', pushing, '')
     if done == 0 then
-        done = redis.pcall('RPOP', pushing) or redis.pcall('RPUSH', ready, '')
+        done = redis.pcall('RPOP', pushing)
     end
-    if type(done) == 'table' then
+    if done then
         return done
     end
-    done = redis.pcall('RENAMENX', ready, pushing)
-    if done ~= 1 then
-        redis.call('RPOP', ready)
+    local renamed = redis.pcall('RENAMENX', ready, pushing)
+    if renamed ~= 1 and not string.find(renamed.err, 'no such key') then
+        return renamed
+    end
+    done = redis.pcall('RPUSH', pushing, '')
+    if type(done) == 'table' then
+        redis.pcall('RENAMENX', pushing, ready)
         return done
     end
 end
@@ -100,8 +105,8 @@ local function admit()
         end
         redis.call('SET', publisher, record, 'EX', life)
     end
-    redis.call('RENAMENX', pushing, ready)
-    redis.call('RPOP', ready)
+    redis.call('RPOP', pushing)
+    redis.pcall('RENAMENX', pushing, ready) -- unless it is empty now
     return done
 end
 
