@@ -42,18 +42,6 @@ batch_list_close(struct batch_list *l)
 	*l = (struct batch_list){0};
 }
 
-struct publish_batch *
-batch_list_first(const struct batch_list *l)
-{
-	return l->list[0];
-}
-
-struct publish_batch *
-batch_list_last(const struct batch_list *l)
-{
-	return l->list[l->n - 1];
-}
-
 int
 batch_list_more(struct batch_list *l)
 {

@@ -28,8 +28,17 @@ int batch_list_open(struct batch_list *l, bool echo, bool tagged, bool keeps);
 void batch_list_close(struct batch_list *l);
 
 /* The oldest one, and the one that fills; the same if there is one. */
-struct publish_batch *batch_list_first(const struct batch_list *l);
-struct publish_batch *batch_list_last(const struct batch_list *l);
+static inline struct publish_batch *
+batch_list_first(const struct batch_list *l)
+{
+	return l->list[0];
+}
+
+static inline struct publish_batch *
+batch_list_last(const struct batch_list *l)
+{
+	return l->list[l->n - 1];
+}
 
 /* Adds an empty one, which fills from now on.  0, or -1 if memory is gone. */
 int batch_list_more(struct batch_list *l);

@@ -16,9 +16,6 @@ struct publish_batch_entry {
 	enum fault fault; /* of data */
 };
 
-static int encode(struct publish_batch *b,
-    const struct publish_batch_line *line,
-    const struct publish_batch_judged *judged);
 static void add_entry(struct publish_batch *b,
     const struct publish_batch_line *line, size_t tag_len, bool data,
     size_t text_at);
@@ -60,14 +57,6 @@ publish_batch_empty(const struct publish_batch *b)
 	return b->first == b->end;
 }
 
-bool
-publish_batch_full(const struct publish_batch *b)
-{
-	return b->end == PUBLISH_BATCH_LINES ||
-	       b->text.len >= PUBLISH_BATCH_BYTES ||
-	       b->encoded.packed.len >= PUBLISH_BATCH_BYTES;
-}
-
 void
 publish_batch_judge(const struct publish_batch_line *line, bool tagged,
     struct publish_batch_judged *ret)
@@ -90,6 +79,25 @@ publish_batch_judge(const struct publish_batch_line *line, bool tagged,
 		    increment_judge(line->text + at, line->len - at, &ret->inc);
 }
 
+/* Adds an increment to what goes to Redis, in canonical form.  0, or -1 if
+ * memory is gone. */
+static inline int
+encode(struct publish_batch *b, const struct publish_batch_line *line,
+    const struct publish_batch_judged *judged)
+{
+	size_t at = b->tagged ? judged->tag_len + 1 : 0;
+	const char *json = line->text + at;
+	size_t len = line->len - at;
+	char canonical[INCREMENT_TEXT];
+
+	if (!judged->canonical) {
+		len = increment_format(&judged->inc, canonical);
+		json = canonical;
+	}
+	return queue_lines_add(
+	    &b->encoded, line->text, judged->tag_len, json, len, &judged->inc);
+}
+
 enum publish_batch_taken
 publish_batch_add(struct publish_batch *b,
     const struct publish_batch_line *line,
@@ -110,25 +118,6 @@ publish_batch_add(struct publish_batch *b,
 		return PUBLISH_BATCH_NO_MEMORY;
 	add_entry(b, line, judged->tag_len, true, text_at);
 	return PUBLISH_BATCH_DATA;
-}
-
-/* Adds an increment to what goes to Redis, in canonical form.  0, or -1 if
- * memory is gone. */
-static int
-encode(struct publish_batch *b, const struct publish_batch_line *line,
-    const struct publish_batch_judged *judged)
-{
-	size_t at = b->tagged ? judged->tag_len + 1 : 0;
-	const char *json = line->text + at;
-	size_t len = line->len - at;
-	char canonical[INCREMENT_TEXT];
-
-	if (!judged->canonical) {
-		len = increment_format(&judged->inc, canonical);
-		json = canonical;
-	}
-	return queue_lines_add(
-	    &b->encoded, line->text, judged->tag_len, json, len, &judged->inc);
 }
 
 enum publish_batch_taken

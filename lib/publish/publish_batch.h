@@ -52,7 +52,13 @@ int publish_batch_open(struct publish_batch *b, bool echo, bool tagged);
 void publish_batch_close(struct publish_batch *b);
 
 bool publish_batch_empty(const struct publish_batch *b);
-bool publish_batch_full(const struct publish_batch *b);
+static inline bool
+publish_batch_full(const struct publish_batch *b)
+{
+	return b->end == PUBLISH_BATCH_LINES ||
+	       b->text.len >= PUBLISH_BATCH_BYTES ||
+	       b->encoded.packed.len >= PUBLISH_BATCH_BYTES;
+}
 
 /* A line as it was read. */
 struct publish_batch_line {

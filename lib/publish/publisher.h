@@ -124,9 +124,6 @@ int publisher_open(struct publisher *c,
     const struct publisher_settings *settings, const char **ret_why);
 void publisher_close(struct publisher *c);
 
-/* Is there room for a line in the batch that fills? */
-bool publisher_has_room(const struct publisher *c);
-
 /* Adds a line to the batch that fills, or to another one if it is full. */
 enum publish_batch_taken publisher_add(struct publisher *c,
     const struct publish_batch_line *line,

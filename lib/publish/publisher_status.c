@@ -3,12 +3,6 @@
 #include "publish/publisher.h"
 
 bool
-publisher_has_room(const struct publisher *c)
-{
-	return !publish_batch_full(batch_list_last(&c->waiting));
-}
-
-bool
 publisher_empty(const struct publisher *c)
 {
 	return c->state == BATCH_NONE &&
@@ -20,7 +14,8 @@ enum publish_batch_taken
 publisher_add(struct publisher *c, const struct publish_batch_line *line,
     const struct publish_batch_judged *judged, struct control_error *ret_error)
 {
-	if (!publisher_has_room(c) && batch_list_more(&c->waiting) < 0)
+	if (publish_batch_full(batch_list_last(&c->waiting)) &&
+	    batch_list_more(&c->waiting) < 0)
 		return PUBLISH_BATCH_NO_MEMORY;
 	return publish_batch_add(
 	    batch_list_last(&c->waiting), line, judged, ret_error);

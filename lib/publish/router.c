@@ -24,7 +24,8 @@ static void close_shards(struct router_shard *shards, unsigned n);
 static enum publisher_state spread(struct router *r);
 static int add_again(void *ctx, const struct publish_batch_line *line);
 static enum publish_batch_taken add(struct router *r,
-    struct publish_batch_line *line, struct control_error *ret_error);
+    struct publish_batch_line *line, const struct publish_batch_judged *judged,
+    struct control_error *ret_error);
 static enum publisher_state note(
     struct router *r, unsigned i, enum publisher_state state);
 static enum publisher_state step_number(struct router *r, int64_t now_ms);
@@ -115,7 +116,8 @@ bool
 router_has_room(const struct router *r)
 {
 	return r->n > 1 ? r->lines < ROUTER_LINES && r->bytes < ROUTER_BYTES
-			: publisher_has_room(&r->shards->publisher);
+			: !publish_batch_full(
+			      batch_list_last(&r->shards->publisher.waiting));
 }
 
 int64_t
@@ -130,31 +132,35 @@ enum publish_batch_taken
 router_add(struct router *r, struct publish_batch_line *line, int64_t empty_ms,
     struct control_error *ret_error)
 {
+	struct publish_batch_judged *judged = &r->judged;
+
+	publish_batch_judge(line, r->set.tagged, judged);
+	if (r->n <= 1)
+		return publish_batch_add(
+		    batch_list_last(&r->shards->publisher.waiting), line,
+		    judged, ret_error);
 	r->empty_ms = empty_ms;
-	return add(r, line, ret_error);
+	return add(r, line, judged, ret_error);
 }
 
+/* To its shard. */
 static enum publish_batch_taken
 add(struct router *r, struct publish_batch_line *line,
-    struct control_error *ret_error)
+    const struct publish_batch_judged *judged, struct control_error *ret_error)
 {
-	struct publish_batch_judged judged;
 	struct publisher *p = &r->shards->publisher;
 	uint16_t to = ERRORS;
 	enum publish_batch_taken taken;
 
-	publish_batch_judge(line, r->set.tagged, &judged);
-	if (r->n <= 1)
-		return publisher_add(p, line, &judged, ret_error);
-	if (judged.fault == FAULT_NONE) {
-		to = (uint16_t)shard_of(judged.inc.key.bytes, r->n);
+	if (judged->fault == FAULT_NONE) {
+		to = (uint16_t)shard_of(judged->inc.key.bytes, r->n);
 		p = &r->shards[to].publisher;
 		line->arrived_ms = num_min(line->arrived_ms,
 		    publisher_arrival(p, r->empty_ms, line->arrived_ms));
-		taken = publisher_add(p, line, &judged, ret_error);
+		taken = publisher_add(p, line, judged, ret_error);
 	} else {
 		taken = publish_batch_answer(batch_list_last(&p->waiting), line,
-		    &judged, &r->errors, ret_error);
+		    judged, &r->errors, ret_error);
 	}
 	if (r->set.echo && taken != PUBLISH_BATCH_NO_MEMORY)
 		answer_order_add(&r->order, to);
@@ -192,7 +198,10 @@ add_again(void *ctx, const struct publish_batch_line *line)
 	struct publish_batch_line again = *line;
 	struct control_error error;
 
-	return add(ctx, &again, &error) == PUBLISH_BATCH_NO_MEMORY ? -1 : 0;
+	return router_add(ctx, &again, again.arrived_ms, &error) ==
+		       PUBLISH_BATCH_NO_MEMORY
+		   ? -1
+		   : 0;
 }
 
 /* -- the loop ------------------------------------------------------------- */

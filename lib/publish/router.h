@@ -60,9 +60,10 @@ struct router {
 	bool failed;                 /* as in struct publisher */
 	unsigned faulty;             /* the last publisher that was looked at;
 				      * n: the number */
-	bool number_waits, number_told; /* as is_waiting */
-	int64_t empty_ms;               /* as router_add was told */
-	struct publisher_counts past;   /* before there were shards */
+	bool number_waits, number_told;     /* as is_waiting */
+	struct publish_batch_judged judged; /* the line that is added */
+	int64_t empty_ms;                   /* as router_add was told */
+	struct publisher_counts past;       /* before there were shards */
 };
 
 /* Borrows what settings, which have no gauges, point to for ever, once
