@@ -332,3 +332,50 @@ use_other_database() {
 	DATABASE_URL="postgresql:///other$$?host=$INCR_SUITE/pg&user=postgres"
 	sql "update incr_database set id = '00000000-0000-4000-8000-00000000000b'"
 }
+
+acknowledged() { # N messages
+	[ "$(of_queue hget "$P::totals" acknowledged)" = "$1" ]
+}
+
+@test "--keep: what Postgres has lost is counted again, from a cluster" {
+	background cluster_cli "$(cluster_owner "$(slot)")" monitor >log
+	wait_for 10 has OK log
+	background setsid sh -c 'incr-consume 2>err.consume |
+		incr-flush -i 0.1 -k 60 2>err.flush' drain
+	increment 1 | incr-publish
+	wait_for 20 acknowledged 1
+	sql 'create table i as table increments; create table l as table incr_ledger'
+	increment 10 | incr-publish
+	wait_for 20 acknowledged 2
+	sql "begin; lock increments, incr_ledger;
+		select pg_terminate_backend(pid) from pg_stat_activity
+		where datname = current_database() and application_name = 'incr-flush';
+		truncate increments, incr_ledger;
+		insert into increments table i;
+		insert into incr_ledger table l; commit" >/dev/null
+	wait_for 20 grep -q 'went back to batch 1: 0 lost, 1 restored' err.flush
+	wait_for 20 total_is 11
+	guarded log | grep -qx restore
+}
+
+# The last one: a replica may take that node's place.
+@test "a node that has rmq::queues, and stands still, holds nobody up" {
+	local names
+	names=$(cluster_owner "$(cluster_slot rmq::queues)")
+	while [ "$(cluster_owner "$(slot)")" = "$names" ]; do
+		INCR_QUEUE+=x
+		R="rmq::queue::{$INCR_QUEUE}"
+	done
+	REDIS_URL=redis://127.0.0.1:$(cluster_owner "$(slot)")
+	kill -STOP "$(cluster_pid "$names")"
+	increment 3 | incr-publish -e -w 5 >out 2>err
+	incr-consume -o >taken
+	kill -CONT "$(cluster_pid "$names")"
+	[ "$(cat out)" = "$(increment 3)" ]
+	quiet err
+	grep -qxF "$(increment 3)" taken
+	# Whoever comes later adds the name.
+	wait_for 30 cluster_whole
+	increment 4 | incr-publish
+	wait_for 10 has_name
+}
