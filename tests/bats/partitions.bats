@@ -8,6 +8,7 @@ load helper
 
 A=aaaaaaaa-0000-4000-8000-00000000000a
 B=bbbbbbbb-0000-4000-8000-00000000000b
+C=cccccccc-0000-4000-8000-00000000000c
 
 setup() {
 	use_redis
@@ -167,3 +168,131 @@ once() { incr-consume -o | incr-flush; }
 	[ "$(cat "$ROOT"/lib/*/*.c "$ROOT"/src/*.c "$ROOT"/bin/incr-db "$ROOT"/etc/*.sh |
 		grep -c 'do update')" = 3 ]
 }
+
+# -- workers that meet on the same rows ------------------------------------------
+
+# One that has locked the least key of a window waits for no other that has
+# locked a later one: so no two wait for each other.  free LOCKED: how many keys
+# of ten are locked by nobody while a statement waits for LOCKED.
+free() {
+	local n
+	hold "select from increments where key = '$(key "$1")' for update"
+	background incr-flush -i 20 <"$2"
+	wait_for 10 waits_for_lock
+	n=$(sql 'select count(*) from (select from increments for update skip locked) as free')
+	unlock
+	wait "$!"
+	echo "$n"
+}
+key() { printf '%08d-0000-4000-8000-000000000000' "$1"; }
+
+# of NUMBER...: a line for each key
+of() {
+	local n
+	for n; do increment 1 "$(key "$n")"; done
+}
+
+@test "statements lock their rows in the order of the keys" {
+	known $A $B $C
+	{ checkpoint $A 0 0; of 7 3 9 1 5 10 2 8 6 4; checkpoint $A 1 10
+		checkpoint $A 1 0 false ',"end":true'; } >"$DIR/own"
+	{ checkpoint $A 0 0; of 7 3 9 1 5; checkpoint $B 1 5 true
+		of 10 2 8 6 4; checkpoint $C 1 5 true
+		checkpoint $A 0 0 false ',"end":true'; } >"$DIR/adopted"
+	of 7 3 9 1 5 10 2 8 6 4 >"$DIR/plain"
+	for n in 1 4; do
+		partitioned "$n"
+		for stream in own adopted plain; do
+			sql 'truncate incr_ledger'
+			of 1 2 3 4 5 6 7 8 9 10 | incr-flush
+			[ "$(free 1 "$DIR/$stream")" = 9 ]
+			sql 'delete from incr_ledger'
+			[ "$(free 10 "$DIR/$stream")" = 0 ]
+		done
+	done
+}
+
+@test "four drains of one queue, the same keys in partitions: nothing deadlocks" {
+	local pids=() i
+	partitioned 4
+	for _ in 1 2 3; do keys 3000; done | shuf | incr-publish
+	for i in 1 2 3 4; do
+		background sh -c 'incr-consume -o -n 1500 | incr-flush -i 0.1' 2>"$DIR/err$i"
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	total_is $((3 * 4501500))
+	no_batches
+	[ "$(sql 'select count(*) from incr_ledger where seq > 0')" -ge 2 ]
+	[ "$(sql 'select deadlocks from pg_stat_database where datname = current_database()')" = 0 ]
+	run -0 incr-audit --expect $((3 * 4501500))
+}
+
+# -- several databases, through poolers, by URLs of several hosts ----------------
+
+# pool DATABASE...: a PgBouncer before them, as it comes, in the folder POOL
+pool() {
+	POOL=$DIR/pool
+	chmod 711 "$BATS_RUN_TMPDIR" "${DIR%/*}" "$DIR"
+	mkdir -m 777 "$POOL"
+	{
+		echo '[databases]'
+		printf "%s = host=$INCR_SUITE/pg user=postgres\n" "$@"
+		printf '%s\n' '[pgbouncer]' listen_addr= listen_port=6432 \
+			auth_type=any "unix_socket_dir=$POOL" \
+			pool_mode=transaction default_pool_size=2 \
+			"pidfile=$POOL/pid" "logfile=$POOL/log"
+	} >"$DIR/pool.ini"
+	alone as_postgres pgbouncer -qd "$DIR/pool.ini"
+	wait_for 10 test -s "$POOL/pid"
+	remember "$(cat "$POOL/pid")"
+}
+
+# by_shard: lines of standard input into shard.0 and shard.1, by their keys
+by_shard() {
+	python3 -c '
+import json, sys, uuid, zlib
+files = [open("shard.0", "w"), open("shard.1", "w")]
+for line in sys.stdin:
+    key = uuid.UUID(json.loads(line)["key"])
+    files[zlib.crc32(key.bytes) % 2].write(line)'
+}
+
+# Each shard is a queue with drains of its own; the first host is no server.
+@test "two databases behind two shards, by a pooler, with a host that is down" {
+	local name=${DATABASE_URL#postgresql:///} direct=$DATABASE_URL i pids=()
+	cd "$DIR" || return
+	name=${name%%\?*}
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c "drop database if exists ${name}b" -c "create database ${name}b"
+	pool "$name" "${name}b"
+	url=("postgresql:///$name?host=/nowhere,$POOL&port=6432&user=postgres"
+		"postgresql:///${name}b?host=/nowhere,$POOL&port=6432&user=postgres")
+	sql 'drop table increments'
+	for i in 0 1; do incr-db -d "${url[i]}" --partitions 4 create; done
+	keys 2000 | by_shard
+	for i in 0 1; do
+		cat "shard.$i" "shard.$i" | incr-publish -q "$INCR_QUEUE.$i"
+		for _ in 1 2; do
+			background sh -c 'incr-consume -o -n 500 -q "$1" |
+				incr-flush -q "$1" -d "$2"' - "$INCR_QUEUE.$i" "${url[i]}"
+			pids+=($!)
+		done
+	done
+	wait "${pids[@]}"
+	[ "$(total)" = $((2 * $(sum_in shard.0))) ]
+	for i in 0 1; do
+		run -0 incr-audit -q "$INCR_QUEUE.$i" -d "${url[i]}" \
+			--expect $((2 * $(sum_in "shard.$i")))
+	done
+	head -n 1 shard.0 | incr-publish -q "$INCR_QUEUE.0"
+	# What is one shard's is not counted in the database of the other.
+	run -100 sh -c 'incr-consume -o -q "$1" | incr-flush -q "$1" -d "$2"' \
+		- "$INCR_QUEUE.0" "${url[1]}"
+	[[ "$output" == *"is counted in database "* ]]
+	DATABASE_URL=$direct
+	[ "$(sql 'select count(*) from increments')" = "$(wc -l <shard.0)" ]
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c "drop database ${name}b with (force)"
+}
+sum_in() { sed 's/.*"value"://; s/}//' "$1" | awk '{ n += $1 } END { print n }'; }

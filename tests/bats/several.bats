@@ -159,6 +159,19 @@ stopped() { grep -q '^State:	T' "/proc/$flush/status"; }
 	grep -q 'this is no longer database' "$DIR/err"
 }
 
+# Its transaction is one statement, which ends without it.
+@test "a process that stands still holds no row that others count" {
+	increments 1 3 >"$DIR/lines"
+	INCR_POINT=flush-sent:stop background incr-flush <"$DIR/lines"
+	flush=$!
+	wait_for 10 stopped
+	increment 10 | incr-flush
+	sum_is 16
+	kill -CONT "$flush"
+	wait "$flush"
+	sum_is 16
+}
+
 # -- rows that went back -------------------------------------------------------
 
 of() { echo "incr::queue::[$INCR_QUEUE]::consumer::$1::$2"; }
