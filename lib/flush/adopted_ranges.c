@@ -9,6 +9,7 @@
 static struct adopted_range *find(
     struct adopted_ranges *a, const struct id *consumer, bool frozen);
 static bool is_full(const struct adopted_ranges *a);
+static bool fits(const struct adopted_ranges *a, const struct batch *b);
 static struct adopted_range *open_range(struct adopted_ranges *a,
     const struct control_checkpoint *p, const struct id *self,
     int64_t opened_ms, int64_t now_ms);
@@ -22,14 +23,15 @@ static bool is_behind(
 void
 adopted_ranges_open(struct adopted_ranges *a, struct window *windows)
 {
-	*a = (struct adopted_ranges){.keys_max = SIZE_MAX};
+	*a = (struct adopted_ranges){
+	    .keys_max = SIZE_MAX, .keys_most = SIZE_MAX};
 	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++)
 		a->list[i].window = &windows[i];
 }
 
 bool
-adopted_ranges_take(
-    struct adopted_ranges *a, const struct control_checkpoint *point)
+adopted_ranges_take(struct adopted_ranges *a,
+    const struct control_checkpoint *point, const struct batch *b)
 {
 	struct adopted_range *open = find(a, &point->consumer, false),
 			     *sent = find(a, &point->consumer, true);
@@ -37,7 +39,7 @@ adopted_ranges_take(
 	bool room = open != NULL || a->n < ADOPTED_RANGES_MAX;
 
 	/* One that came before, or behind a gap, waits for the row. */
-	if (room && !is_full(a) &&
+	if (room && !is_full(a) && fits(a, b) &&
 	    (last == NULL || last->window->last + 1 == point->seq))
 		return true;
 	a->hurry = true;
@@ -59,9 +61,9 @@ find(struct adopted_ranges *a, const struct id *consumer, bool frozen)
 	return NULL;
 }
 
-/* Is there enough for a statement that what is open will go with? */
-static bool
-is_full(const struct adopted_ranges *a)
+/* What is open, and will go with the next statement. */
+static void
+add_up(const struct adopted_ranges *a, size_t *ret_lines, size_t *ret_keys)
 {
 	size_t lines = 0, keys = 0;
 
@@ -73,7 +75,30 @@ is_full(const struct adopted_ranges *a)
 		lines += r->window->log.len / sizeof(struct increment);
 		keys += r->window->keysums.n;
 	}
+	*ret_lines = lines;
+	*ret_keys = keys;
+}
+
+/* Is there enough for a statement that what is open will go with? */
+static bool
+is_full(const struct adopted_ranges *a)
+{
+	size_t lines, keys;
+
+	add_up(a, &lines, &keys);
 	return lines >= WINDOW_LOG_MAX || keys >= a->keys_max;
+}
+
+/* Each line of b may have a key of its own. */
+static bool
+fits(const struct adopted_ranges *a, const struct batch *b)
+{
+	size_t lines, keys;
+
+	add_up(a, &lines, &keys);
+	return keys == 0 || (keys <= a->keys_most &&
+				b->increments.len / sizeof(struct increment) <=
+				    a->keys_most - keys);
 }
 
 int

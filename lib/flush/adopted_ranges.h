@@ -53,7 +53,8 @@ struct adopted_ranges {
 	struct adopted_range list[ADOPTED_RANGES_MAX];
 	size_t n;          /* that are not free */
 	size_t size;       /* window_size of all of them */
-	size_t keys_max;   /* of a statement; set by the caller */
+	size_t keys_max;   /* with which a statement is full, and which none */
+	size_t keys_most;  /* may pass; both set by the caller */
 	bool hurry;        /* no lingering; set by the caller, too */
 	int64_t opened_ms; /* of the oldest range that is not frozen */
 };
@@ -61,10 +62,10 @@ struct adopted_ranges {
 /* windows: ADOPTED_RANGES_MAX, borrowed for ever and empty. */
 void adopted_ranges_open(struct adopted_ranges *a, struct window *windows);
 
-/* May the batch of point be added now?  If not, the statement that makes room
- * for it is hurried. */
-bool adopted_ranges_take(
-    struct adopted_ranges *a, const struct control_checkpoint *point);
+/* May b, the batch of point, be added now?  If not, the statement that makes
+ * room for it is hurried. */
+bool adopted_ranges_take(struct adopted_ranges *a,
+    const struct control_checkpoint *point, const struct batch *b);
 
 /* Adds b, the batch of point, which self has adopted and which may be added.
  * 0, or -1 with errno ENOMEM: the range must not be committed. */

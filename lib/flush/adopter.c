@@ -252,18 +252,36 @@ begin_read(struct adopter *a, int64_t now_ms)
 		   : 1;
 }
 
+/* Those that go with the next statement; the rest goes with one after it, as
+ * what was sent and lost may stand beside what has come since. */
+static size_t
+choose(struct adopter *a, struct adopted_range *ret[ADOPTED_RANGES_MAX],
+    int64_t now_ms)
+{
+	size_t n = 0, keys = 0;
+
+	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++) {
+		struct adopted_range *r = &a->ranges.list[i];
+
+		if (r->state != ADOPTED_KNOWN ||
+		    adopted_ranges_due(&a->ranges, r, now_ms) > now_ms)
+			continue;
+		keys += r->window->keysums.n;
+		if (n > 0 && keys > a->ranges.keys_most)
+			break;
+		ret[n++] = r;
+	}
+	return n;
+}
+
 static enum committer_news
 begin_apply(struct adopter *a, int64_t now_ms)
 {
 	struct apply_many of[ADOPTED_RANGES_MAX];
 	struct adopted_range *ready[ADOPTED_RANGES_MAX];
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; i < ADOPTED_RANGES_MAX; i++)
-		if (a->ranges.list[i].state == ADOPTED_KNOWN &&
-		    adopted_ranges_due(
-			&a->ranges, &a->ranges.list[i], now_ms) <= now_ms)
-			ready[n++] = &a->ranges.list[i];
+	n = choose(a, ready, now_ms);
 	if (n == 0)
 		return COMMITTER_NOTHING;
 	a->keys = 0;

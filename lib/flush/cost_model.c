@@ -1,6 +1,8 @@
 /* Learns what a statement costs, and predicts what the next one will. */
 #include "flush/cost_model.h"
 
+#include "base/num.h"
+
 enum {
 	FIRST_BASE_US = 3000000, /* a server may be slow from the start */
 	FIRST_US_PER_KEY = 20,   /* measured: 9 to 27, PostgreSQL 15 */
@@ -75,11 +77,15 @@ cost_model_expected_ms(const struct cost_model *p, size_t keys)
 }
 
 size_t
+cost_model_most(const struct cost_model *p)
+{
+	return p->rate_known ? SIZE_MAX : COST_MODEL_UNKNOWN;
+}
+
+size_t
 cost_model_keys(const struct cost_model *p, int64_t within_ms)
 {
 	double keys = (double)within_ms * 1000 / p->us_per_key / MARGIN;
 
-	if (!p->rate_known && keys > COST_MODEL_UNKNOWN)
-		return COST_MODEL_UNKNOWN;
-	return (size_t)keys;
+	return num_min_size((size_t)keys, cost_model_most(p));
 }

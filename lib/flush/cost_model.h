@@ -37,9 +37,13 @@ int64_t cost_model_expected_ms(const struct cost_model *p, size_t keys);
  * have held up one of them. */
 int64_t cost_model_steady_ms(const struct cost_model *p);
 
-/* How many keys a statement of within_ms may have, without base: at most
- * COST_MODEL_UNKNOWN until the rate is known. */
+/* How many keys any statement may have: COST_MODEL_UNKNOWN until the rate is
+ * known, then SIZE_MAX. */
 enum { COST_MODEL_UNKNOWN = 100000 };
+size_t cost_model_most(const struct cost_model *p);
+
+/* How many keys a statement of within_ms may have, without base: no more than
+ * cost_model_most. */
 size_t cost_model_keys(const struct cost_model *p, int64_t within_ms);
 
 #endif

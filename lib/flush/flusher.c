@@ -187,11 +187,23 @@ place(struct flusher *f)
 	}
 }
 
+/* How many keys its next statement may have. */
+static void
+limit_adopter(struct flusher *f)
+{
+	struct adopted_ranges *r = &f->adopter.ranges;
+
+	r->keys_max = schedule_keys(&f->schedule, &f->committer.cost);
+	r->keys_most = cost_model_most(&f->committer.cost);
+}
+
 static enum placement
 placement(struct flusher *f)
 {
 	const struct control_checkpoint *p = &f->input.point;
+	size_t most = cost_model_most(&f->committer.cost);
 
+	limit_adopter(f);
 	return placement_of(&(struct placement_facts){.batch = p,
 	    .filling = f->filling,
 	    .committing = f->committer.window,
@@ -199,8 +211,11 @@ placement(struct flusher *f)
 	    .registered = !f->unregistered,
 	    .asked = &f->asked,
 	    .may_ask = f->gc.state == LEDGER_GC_WAIT,
+	    .fits = p->adopted || !f->filling->open ||
+		    window_fits(f->filling, &f->input.batch, most),
 	    .adopter_takes =
-		p->adopted && adopted_ranges_take(&f->adopter.ranges, p)});
+		p->adopted &&
+		adopted_ranges_take(&f->adopter.ranges, p, &f->input.batch)});
 }
 
 /* The batch goes into the window that fills. */
@@ -380,7 +395,7 @@ step_adopter(struct flusher *f, short revents)
 	char why[REASON_MAX] = "";
 
 	a->ranges.hurry |= f->ended;
-	a->ranges.keys_max = schedule_keys(&f->schedule, &f->committer.cost);
+	limit_adopter(f);
 	news = adopter_step(a, revents);
 	if (committer_status(news) != 0) {
 		adopter_explain(a, news, why);

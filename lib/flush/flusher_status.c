@@ -13,6 +13,10 @@ has_room(const struct flusher *f)
 
 	if (f->committer.window != NULL)
 		size += window_size(f->committer.window);
+	/* Batches are placed; lines without a batch go into any window. */
+	if (f->filling->plain && f->filling->keysums.n + f->plain.n >=
+				     cost_model_most(&f->committer.cost))
+		return false;
 	return size < f->options.max_keys &&
 	       f->acknowledger.acks.n + FLUSHER_WINDOWS + 1 < ACK_QUEUE_MAX;
 }

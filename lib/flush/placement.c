@@ -43,7 +43,7 @@ adopt(const struct placement_facts *f)
 static enum placement
 add(const struct placement_facts *f)
 {
-	if (!f->filling->open || continues(f->filling, f->batch))
+	if (!f->filling->open || (f->fits && continues(f->filling, f->batch)))
 		return PLACEMENT_ADD;
 	return f->committing == NULL ? PLACEMENT_CLOSE : PLACEMENT_WAIT;
 }

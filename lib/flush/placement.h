@@ -1,8 +1,8 @@
 /*
  * Where a complete batch goes.  Pure.
  *
- *	own batch       into the window that fills if it is the next one there,
- *	                else into a new window
+ *	own batch       into the window that fills if it is the next one there
+ *	                and fits, else into a new window
  *	adopted batch   to the adopter, beside these windows, once no batch of
  *	                its consumer is in them (a name that was lost)
  *
@@ -48,6 +48,7 @@ struct placement_facts {
 	bool registered;        /* so is asked, says Redis */
 	const struct id *asked; /* the consumer last asked about */
 	bool may_ask;           /* no other question is under way */
+	bool fits;              /* the window that fills has room for it */
 	bool adopter_takes;     /* the batch */
 };
 

@@ -36,7 +36,7 @@ size_t
 schedule_keys(const struct schedule *s, const struct cost_model *cost)
 {
 	return s->promises ? cost_model_keys(cost, SCHEDULE_STATEMENT_MS)
-			   : SIZE_MAX;
+			   : cost_model_most(cost);
 }
 
 int64_t

@@ -67,11 +67,11 @@ void schedule_open(struct schedule *s, uint64_t noise);
  * SCHEDULE_STATEMENT_MS?  Then the promise does not outlast a kill. */
 bool schedule_at_risk(const struct schedule *s, const struct cost_model *cost);
 
-/* As many keys as fit SCHEDULE_STATEMENT_MS, SIZE_MAX if nothing is
- * promised. */
+/* As many keys as fit SCHEDULE_STATEMENT_MS; if nothing is promised, as many as
+ * any statement may have. */
 size_t schedule_keys(const struct schedule *s, const struct cost_model *cost);
 
-/* Has w max_keys, or as many keys as fit SCHEDULE_STATEMENT_MS? */
+/* Has w max_keys, or as many keys as a statement may have? */
 bool schedule_full(const struct schedule *s, const struct window *w,
     const struct cost_model *cost);
 

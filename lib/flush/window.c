@@ -135,6 +135,20 @@ window_number(struct window *w, struct window_numbering *n, int64_t now_ms)
 	w->from = w->first = w->last = n->next++;
 }
 
+bool
+window_fits(const struct window *w, const struct batch *b, size_t most)
+{
+	const struct increment *inc = (const void *)buf_ptr(&b->increments);
+	size_t n = b->increments.len / sizeof *inc, keys = w->keysums.n;
+
+	if (keys == 0 || (keys <= most && n <= most - keys))
+		return true;
+	/* A key that comes twice is counted twice, unless w has it. */
+	for (size_t i = 0; i < n && keys <= most; i++)
+		keys += !keysums_has(&w->keysums, &inc[i].key);
+	return keys <= most;
+}
+
 size_t
 window_size(const struct window *w)
 {

@@ -102,6 +102,10 @@ void window_number(
 int window_add_batch(struct window *w, const struct batch *b, uint64_t seq,
     int64_t age_ms, int64_t now_ms);
 
+/* Has w (not frozen) room for b, so that it has at most `most` keys?  An empty
+ * one has. */
+bool window_fits(const struct window *w, const struct batch *b, size_t most);
+
 /* Keys and bad lines: what max-keys bounds. */
 size_t window_size(const struct window *w);
 

@@ -127,6 +127,14 @@ place(const struct keysums *s, uint32_t hash, const struct id *key)
 	return &s->places[i];
 }
 
+bool
+keysums_has(const struct keysums *s, const struct id *key)
+{
+	return s->cap > 0 &&
+	       place(s, (uint32_t)hash_of(&s->seed, key->bytes), key)->item !=
+		   0;
+}
+
 void
 keysums_sort(struct keysums *s)
 {

@@ -56,6 +56,9 @@ int keysums_add(struct keysums *s, const struct id *key, int64_t value);
 int keysums_add_all(
     struct keysums *s, const struct increment *increments, size_t n);
 
+/* Has key a sum?  Not after keysums_sort. */
+bool keysums_has(const struct keysums *s, const struct id *key);
+
 /* Sorts the items by their keys (as bytes, which is Postgres's order of
  * uuids).  Needs no memory, and gives that of a large table of places back.
  * After it only reading and keysums_clear are allowed. */

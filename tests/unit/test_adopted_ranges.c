@@ -32,7 +32,8 @@ static bool
 takes(const struct id *consumer, uint64_t seq)
 {
 	return adopted_ranges_take(&a,
-	    &(struct control_checkpoint){.consumer = *consumer, .seq = seq});
+	    &(struct control_checkpoint){.consumer = *consumer, .seq = seq},
+	    &(struct batch){0});
 }
 
 /* A batch of one line, whose key and value are its number. */
@@ -59,6 +60,32 @@ row(struct adopted_range *of, uint64_t row)
 
 	check(adopted_ranges_judge(&a, of, row, &verdict) == 0, "memory");
 	return verdict;
+}
+
+/* A batch whose lines may have keys of their own waits for the next
+ * statement. */
+static void
+most_keys(void)
+{
+	struct control_checkpoint point = {.consumer = B, .seq = 1};
+	struct batch b = {0};
+
+	start();
+	a.keys_most = 3;
+	for (int i = 0; i < 5; i++)
+		check(batch_add(
+			  &b, &(struct increment){{{(uint8_t)i}}, 1}, T) == 0,
+		    "memory");
+	check(
+	    adopted_ranges_take(&a, &point, &b), "the first, whatever it has");
+	add(&A, 3, T);
+	check(!adopted_ranges_take(&a, &point, &b) && a.hurry, "six keys");
+	b.increments.len = 2 * sizeof(struct increment);
+	check(adopted_ranges_take(&a, &point, &b), "three");
+	a.keys_most = SIZE_MAX;
+	b.increments.len = 5 * sizeof(struct increment);
+	check(adopted_ranges_take(&a, &point, &b), "the cost is known");
+	batch_free(&b);
 }
 
 static void
@@ -189,6 +216,7 @@ int
 main(void)
 {
 	filling();
+	most_keys();
 	sending();
 	rows();
 	went_back();

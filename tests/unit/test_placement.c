@@ -7,7 +7,8 @@
 
 static const struct id A = {{0xa}}, B = {{0xb}};
 
-enum of { OWN, ADOPTED, FULL }; /* FULL: adopted, and the adopter is */
+/* FULL: adopted, and the adopter is; LARGE: too large for the window. */
+enum of { OWN, ADOPTED, FULL, LARGE };
 
 static const struct placement_case {
 	const char *what;
@@ -46,6 +47,12 @@ static const struct placement_case {
 	PLACEMENT_CLOSE},
     {"the window must close, committer busy", 7, OWN, {&B, 6}, {0}, NULL, true,
 	&A, PLACEMENT_WAIT},
+    {"next in the window, which has no room", 7, LARGE, {&A, 6}, {0}, NULL,
+	true, NULL, PLACEMENT_CLOSE},
+    {"the same, committer busy", 7, LARGE, {&A, 6}, {0}, NULL, true, &A,
+	PLACEMENT_WAIT},
+    {"a large one opens a window", 1, LARGE, {0}, {0}, NULL, true, &A,
+	PLACEMENT_ADD},
     {"its ledger row is not asked for", 7, OWN, {0}, {&A, 9}, NULL, true, NULL,
 	PLACEMENT_ADD},
 
@@ -100,8 +107,9 @@ static const struct placement_case {
 static enum placement
 decide(const struct placement_case *c, struct window *w)
 {
-	const struct control_checkpoint batch = {
-	    .consumer = A, .seq = c->seq, .adopted = c->of != OWN};
+	const struct control_checkpoint batch = {.consumer = A,
+	    .seq = c->seq,
+	    .adopted = c->of == ADOPTED || c->of == FULL};
 	/* A row that is not known is not one of any consumer. */
 	const struct placement_row row = {.known = c->row.consumer != NULL,
 	    .consumer = c->row.consumer != NULL ? *c->row.consumer : A,
@@ -121,6 +129,7 @@ decide(const struct placement_case *c, struct window *w)
 	    .registered = c->unregistered == NULL,
 	    .asked = c->unregistered == NULL ? &B : c->unregistered,
 	    .may_ask = c->may_ask,
+	    .fits = c->of != LARGE,
 	    .adopter_takes = c->of == ADOPTED});
 }
 

@@ -122,6 +122,9 @@ full(void)
 	check(schedule_full(&s, &w, &cost), "a statement of half the time");
 	check(schedule_due(&s, &w, &cost) == 0, "closes at once");
 	plain.max_keys = 1000000;
+	check(n == COST_MODEL_UNKNOWN, "%zu", n);
+	check(schedule_full(&plain, &w, &cost), "nothing is known of the cost");
+	cost_model_learn(&cost, 10000, 1000000);
 	check(!schedule_full(&plain, &w, &cost), "not for plain input");
 	window_clear(&w);
 }

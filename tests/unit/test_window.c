@@ -266,6 +266,29 @@ numbering(void)
 	check(w.first == 1 && !id_equal(&w.consumer, &first), "more");
 }
 
+/* Keys that w has need no room. */
+static void
+room(void)
+{
+	struct batch b = {0};
+
+	for (uint8_t i = 0; i < 4; i++)
+		check(batch_add(&b, &(struct increment){{{i}}, 1}, T) == 0,
+		    "memory");
+	window_open(&w, &A, &B, false, T);
+	check(window_fits(&w, &b, 1), "an empty one takes any batch");
+	check(window_add_batch(&w, &b, 1, 0, T) == 0, "memory");
+	check(window_fits(&w, &b, 4), "no key is new");
+	check(window_fits(&w, &(struct batch){0}, 4), "no line");
+	check(batch_add(&b, &(struct increment){{{9}}, 1}, T) == 0, "memory");
+	check(!window_fits(&w, &b, 4), "one is");
+	check(window_fits(&w, &b, 5), "and has room");
+	check(!window_fits(&w, &b, 3), "there are too many");
+	check(window_fits(&w, &b, SIZE_MAX), "any number");
+	batch_free(&b);
+	window_clear(&w);
+}
+
 int
 main(void)
 {
@@ -275,6 +298,7 @@ main(void)
 	keysums_open(&w.keysums, &seed);
 	batches();
 	adding();
+	room();
 	judging();
 	trimming();
 	the_day();
