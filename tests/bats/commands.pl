@@ -4,7 +4,7 @@
 #	PAGE TAB KIND TAB COMMAND
 #
 # KIND is the mark of the block that has the command (run, serve, redis, cron,
-# up, fresh, systemd, debian, alerts, hosts, restart), or none.  In a page of man
+# up, fresh, systemd, debian, alerts, hosts, restart, partitions, databases), or none.  In a page of man
 # a block is .Bd -literal, marked by a comment before it; in a page in Markdown it
 # is fenced and marked by <!-- run -->.  Each line of a marked block, and of a
 # fence that says sh, is a command; elsewhere (blocks without a mark, .Ql, .Dl, .Ic and .Li, text

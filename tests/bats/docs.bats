@@ -4,7 +4,8 @@
 # A page says by a comment what a block is: run (it runs, exits 0 and says
 # nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
 # incr-up does), cron (as a crontab), client (clients.bats), fresh (fresh.bats),
-# alerts (alerts.bats, tests/long/alerts), redis, hosts (tests/long/hosts), restart
+# alerts (alerts.bats, tests/long/alerts), partitions and databases
+# (partitions.bats), redis, hosts (tests/long/hosts), restart
 # (up.bats).  Every other command line of a page runs, too, or commands.not says
 # why it does not.
 
@@ -258,10 +259,10 @@ marked() {
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
 	# Blocks of these kinds run in other tests, here, in clients.bats, in
-	# fresh.bats, rmq.bats, up.bats or alerts.bats; of systemd, debian and hosts in
+	# fresh.bats, rmq.bats, up.bats, alerts.bats or partitions.bats; of systemd, debian and hosts in
 	# tests/long, of compose in tests/long/containers and containers-kill.
 	cut -f 2 all | sort -u |
-		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose|hosts|restart' &&
+		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose|hosts|restart|partitions|databases' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere

@@ -128,18 +128,78 @@ once() { incr-consume -o | incr-flush; }
 	total_is 0
 }
 
-# As docs/scale.md types it.
+# -- docs/scale.md ----------------------------------------------------------------
+
+# block KIND TEXT: the block of this kind that has TEXT
+block() {
+	awk -v kind="<!-- $1 -->" -v text="$2" '$0 == kind { marked = 1; next }
+		marked && /^```sh$/ { marked = 0; inside = 1; block = ""; next }
+		inside && /^```$/ { inside = 0; if (index(block, text)) printf "%s", block; next }
+		inside { block = block $0 "\n" }' "$ROOT/docs/scale.md" >"$DIR/block"
+	cat "$DIR/block"
+	[ -s "$DIR/block" ]
+}
+typed() {
+	block "$@"
+	sh -eu "$DIR/block"
+}
+
+# The loop is killed once, and typed again; a drain counts all along.
 @test "a table that is there gets partitions while it is counted into" {
+	local loop expected
 	keys 1000 | incr-flush
-	incr-pgenv -- psql -Xqc 'alter table increments rename to increments_old'
-	incr-db --partitions 4 create
-	keys 1500 | incr-flush
-	incr-pgenv -- psql -Xqc 'insert into increments as i (key, value, updated_at)
-		select key, value, updated_at from increments_old order by key
-		on conflict (key) do update set value = i.value + excluded.value'
-	incr-pgenv -- psql -Xqc 'drop table increments_old'
-	run -0 incr-db --partitions 4 create
-	[ "$(total)" = $((500500 + 1125750)) ]
+	mkfifo "$DIR/in"
+	exec 9<>"$DIR/in"
+	background incr-flush -i 0.1 <"$DIR/in" 9>&-
+	flush=$!
+	keys 1500 >&9
+	expected=$((500500 + 1125750))
+	wait_for 10 total_is $expected
+	typed partitions 'rename to increments_old'
+	keys 700 >&9
+	wait_for 20 total_is 245350
+	block partitions 'for byte in'
+	# It can't come to its end.
+	hold 'select from increments_old order by key desc limit 1 for update' 9>&-
+	background setsid sh -eu "$DIR/block" 9>&-
+	loop=$!
+	wait_for 20 moved_some
+	kill -9 -- "-$loop"
+	run ! typed partitions 'rows are left'
+	[[ "$output" == *'ERROR:  rows are left'* ]]
+	unlock
+	keys 900 >&9
+	typed partitions 'for byte in'
+	typed partitions 'rows are left'
+	exec 9>&-
+	wait "$flush"
+	run -0 incr-db --partitions 16 create
+	total_is $((expected + 245350 + 405450))
+}
+moved_some() { [ "$(sql 'select count(*) from increments_old')" -lt 1500 ]; }
+
+@test "shards in two databases, as the page types it" {
+	local second=${DATABASE_URL/t$BATS_SUITE_TEST_NUMBER/u$BATS_SUITE_TEST_NUMBER} line
+	own_redis
+	cd "$DIR" || return
+	sql "drop database if exists u$BATS_SUITE_TEST_NUMBER"
+	sql "create database u$BATS_SUITE_TEST_NUMBER"
+	export FIRST=$DATABASE_URL SECOND=$second INCR_QUEUE=increments
+	sql 'drop table increments, incr_ledger, incr_database'
+	typed partitions 'incr-db -d "$FIRST"'
+	block databases 'incr-drain -q increments.1'
+	while read -r line; do background setsid sh -c "exec env $line"; done <"$DIR/block"
+	keys 2000 >keys
+	by_shard <keys
+	incr-publish --shards 2 <keys
+	wait_for 20 total_is "$(sum_in shard.0)"
+	DATABASE_URL=$SECOND wait_for 20 total_is "$(sum_in shard.1)"
+	typed partitions 'incr-audit -d "$FIRST"' >audit
+	cat audit
+	grep -qE "^total .* $(sum_in keys)\$" audit
+	end_background
+	psql -Xq -h "$INCR_SUITE/pg" -U postgres -d postgres \
+		-c "drop database u$BATS_SUITE_TEST_NUMBER with (force)"
 }
 
 # -- the form of the statements --------------------------------------------------
