@@ -61,7 +61,7 @@ enum {
 static const char *url, *queue_name;
 static struct sandbox sandbox;
 static uint64_t batch_max, peek_max;
-static bool once, replicas_told, list, check;
+static bool once, own_keys, replicas_told, list, check;
 static uint64_t replicas;
 static int64_t wait_ms = IO_FOREVER;
 static struct queue_gauges gauges;
@@ -92,6 +92,11 @@ static const struct option_def defs[] = {
 	.dest = &peek_max,
 	.min = 1,
 	.max = PEEK_MAX},
+    {.name = "own-keys",
+	.env = "INCR_OWN_KEYS",
+	.help = "make keys of other shards dead letters",
+	.kind = OPTIONS_FLAG,
+	.dest = &own_keys},
     {.name = "list-shards",
 	.help = "show the names of the queue and its shards",
 	.kind = OPTIONS_FLAG,
@@ -200,6 +205,7 @@ begin(struct consumer *c)
 	c->queue_name = queue_name;
 	c->batch_max = batch_max;
 	c->once = once;
+	c->own_keys = own_keys;
 	c->gauges = queue_gauges_open(&gauges, queue_name);
 }
 

@@ -13,7 +13,7 @@ _incr_of() {
 		files='-e --expect'
 		;;
 	'incr-consume')
-		words='-q --queue -r --redis -R --replicas -n --batch -o --once --peek --list-shards -w --wait --check --no-sandbox -h --help -V --version'
+		words='-q --queue -r --redis -R --replicas -n --batch -o --once --peek --own-keys --list-shards -w --wait --check --no-sandbox -h --help -V --version'
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-db')
@@ -21,7 +21,7 @@ _incr_of() {
 		with_value='-d --database -q --queue -r --redis --top --name --partitions'
 		;;
 	'incr-drain')
-		words='-q --queue -r --redis --all --check -h --help -V --version -R --replicas -n --batch -o --once --peek --list-shards -w --wait --no-sandbox'
+		words='-q --queue -r --redis --all --check -h --help -V --version -R --replicas -n --batch -o --once --peek --own-keys --list-shards -w --wait --no-sandbox'
 		with_value='-q --queue -r --redis -R --replicas -n --batch --peek -w --wait'
 		;;
 	'incr-drain --')

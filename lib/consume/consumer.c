@@ -166,6 +166,7 @@ finish_register(struct consumer *c)
 	if (c->moved)
 		stream_compare(&c->stream, queue_registered(c->queue));
 	c->moved = false;
+	c->stream.shards = queue_registered(c->queue)->shards;
 	return stream_begin(&c->stream, c->queue_name, &c->candidate,
 	    queue_registered(c->queue)->at_ms);
 }

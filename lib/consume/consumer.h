@@ -52,6 +52,7 @@ struct consumer {
 	struct queue *queue;         /* borrowed */
 	const char *queue_name;      /* borrowed */
 	uint64_t batch_max;          /* payloads in one batch */
+	bool own_keys;               /* keys of other shards are dead letters */
 	bool once;                   /* adopt, take what is ready now, leave */
 	struct queue_gauges *gauges; /* borrowed; NULL: nobody looks at them */
 	/* Set at any time: */

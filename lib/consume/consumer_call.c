@@ -66,7 +66,7 @@ consumer_call_send(struct consumer *c)
 		id_make(&c->candidate);
 		c->run = queue_status(c->queue)->run;
 		return FAILPOINT_AFTER("consume-register-sent",
-		    queue_register(c->queue, &c->candidate, own));
+		    queue_register(c->queue, &c->candidate, own, c->own_keys));
 	case CONSUMER_RENEW: return send_renew(c);
 	case CONSUMER_ADOPT:
 		return queue_adopt(

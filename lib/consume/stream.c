@@ -9,6 +9,8 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "queue/rmq_payload.h"
+#include "queue/shards.h"
+#include "record/increment.h"
 
 enum {
 	WRITE_MAX = 1 << 20, /* bytes, then others get their turn */
@@ -16,8 +18,12 @@ enum {
 	USUAL_WAIT_MS = 400 /* a usual wait has no since_ms in the checkpoint */
 };
 
-static int add_lines(
-    struct stream *s, const struct queue_batch *b, uint64_t *ret_bytes);
+static int add_lines(struct stream *s, const struct queue_batch *b,
+    unsigned shards, uint64_t *ret_bytes);
+static enum fault judge_key(
+    struct stream *s, unsigned shards, size_t start, uint64_t number);
+static bool is_own_key(
+    const char *queue, unsigned shards, const struct id *key);
 
 int
 stream_begin(struct stream *s, const char *queue, const struct id *consumer,
@@ -60,7 +66,8 @@ stream_add(struct stream *s, const struct queue_batch *b,
 {
 	struct control_checkpoint c = s->last;
 
-	if (add_lines(s, b, ret_bytes) < 0)
+	if (add_lines(
+		s, b, adopted != NULL ? b->shards : s->shards, ret_bytes) < 0)
 		return -1;
 	c.seq = b->seq;
 	c.lines = b->n;
@@ -81,16 +88,19 @@ stream_add(struct stream *s, const struct queue_batch *b,
 }
 
 static int
-add_lines(struct stream *s, const struct queue_batch *b, uint64_t *ret_bytes)
+add_lines(struct stream *s, const struct queue_batch *b, unsigned shards,
+    uint64_t *ret_bytes)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		size_t len;
+		size_t len, start = s->out.len;
 		const char *raw = queue_batch_payload(b, i, &len);
 		enum fault fault =
 		    rmq_payload_add_line(&s->out, raw, len, i + 1);
 
+		if (fault == FAULT_NONE && shards > 0)
+			fault = judge_key(s, shards, start, i + 1);
 		if (fault == FAULT_UNAVAILABLE)
 			return -1;
 		s->faults[fault]++;
@@ -98,6 +108,35 @@ add_lines(struct stream *s, const struct queue_batch *b, uint64_t *ret_bytes)
 	}
 	*ret_bytes = bytes;
 	return 0;
+}
+
+/* The line at `start` was added.  What is no increment is incr-flush's to
+ * judge. */
+static enum fault
+judge_key(struct stream *s, unsigned shards, size_t start, uint64_t number)
+{
+	struct control_error e = {.fault = FAULT_WRONG_SHARD, .line = number};
+	struct increment inc;
+	enum fault fault = increment_parse(
+	    buf_ptr(&s->out) + start, s->out.len - start - 1, &inc);
+
+	if (fault == FAULT_UNAVAILABLE)
+		return fault;
+	if (fault != FAULT_NONE || is_own_key(s->last.queue, shards, &inc.key))
+		return FAULT_NONE;
+	s->out.len = start;
+	return control_add_error(&s->out, &e) < 0 ? FAULT_UNAVAILABLE : e.fault;
+}
+
+/* All keys are a shard's, none is of the plain queue. */
+static bool
+is_own_key(const char *queue, unsigned shards, const struct id *key)
+{
+	char plain[QUEUE_NAME_MAX + 1];
+	unsigned i;
+
+	return shard_parse(queue, plain, &i) &&
+	       shard_of(key->bytes, shards) == i;
 }
 
 int

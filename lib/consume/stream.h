@@ -21,6 +21,8 @@
 struct stream {
 	struct buf out;                 /* not yet written */
 	struct control_checkpoint last; /* of our own; queue empty: none */
+	unsigned shards; /* by which keys of our own batches are judged; 0: not.
+			  * Set by the owner with stream_begin */
 
 	uint64_t lines, batches, adopted; /* delivered so far */
 	uint64_t faults[FAULT_COUNT];     /* error lines in place of payloads */
@@ -45,8 +47,9 @@ void stream_compare(struct stream *s, const struct queue_registered *r);
 bool stream_begun(const struct stream *s);
 
 /* Adds the lines of a batch and its checkpoint: one of our own if adopted is
- * NULL, else of the consumer it was adopted from.  *ret_bytes: of its
- * payloads. */
+ * NULL, else of the consumer it was adopted from.  In place of an increment
+ * whose key is of another shard stands an error line, if its consumer was
+ * registered so.  *ret_bytes: of its payloads. */
 int stream_add(struct stream *s, const struct queue_batch *b,
     const struct id *adopted, uint64_t *ret_bytes);
 

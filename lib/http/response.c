@@ -36,7 +36,8 @@ response_fault(enum fault f)
 	case FAULT_VALUE_OUT_OF_RANGE:
 	case FAULT_NOT_TAGGED:
 	case FAULT_FAULTY_HEADER:
-	case FAULT_CONTROL_LINE: break;
+	case FAULT_CONTROL_LINE:
+	case FAULT_WRONG_SHARD: break;
 	case FAULT_TOO_LONG: a.status = HTTP_413; break;
 	case FAULT_IDEMPOTENCY_KEY_REUSED: a.status = HTTP_422; break;
 	case FAULT_UNAVAILABLE:

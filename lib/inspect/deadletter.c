@@ -62,7 +62,8 @@ is_of_payload(enum fault f)
 	case FAULT_VALUE_OUT_OF_RANGE:
 	case FAULT_TOO_LONG:
 	case FAULT_FAULTY_HEADER:
-	case FAULT_CONTROL_LINE: return true;
+	case FAULT_CONTROL_LINE:
+	case FAULT_WRONG_SHARD: return true;
 	case FAULT_NONE:
 	case FAULT_NOT_TAGGED:
 	case FAULT_IDEMPOTENCY_KEY_REUSED:

@@ -140,12 +140,16 @@ void queue_move_on(struct queue *q);
 struct redis_reply;
 
 /* Registers a consumer, which must be new: never repeated under one id.  before
- * (NULL: none) is asked about. */
-int queue_register(
-    struct queue *q, const struct id *consumer, const struct id *before);
+ * (NULL: none) is asked about.  own: keys of other shards are dead letters to
+ * it; that is noted, and holds for its batches for ever.  Refused while it is
+ * not known how many shards there are. */
+int queue_register(struct queue *q, const struct id *consumer,
+    const struct id *before, bool own);
 
 struct queue_registered {
-	int64_t at_ms; /* Unix milliseconds by Redis's clock */
+	int64_t at_ms;   /* Unix milliseconds by Redis's clock */
+	unsigned shards; /* of the queue, if keys of others are dead letters;
+			  * else 0 */
 	/* Of `before`: */
 	bool known;    /* this Redis has, or had a day ago, the consumer: */
 	uint64_t last; /* the last batch that it took */
@@ -179,6 +183,7 @@ struct queue_batch {
 	int64_t taken_ms; /* Unix milliseconds by Redis's clock */
 	int64_t since_ms; /* its payloads have waited since then at most;
 			   * taken_ms if not known (read, repeated) */
+	unsigned shards;  /* of a read: as the consumer was registered */
 	size_t n;         /* payloads; 0 unless QUEUE_TAKEN */
 	const struct redis_reply *payloads; /* of queue_batch_payload */
 	const struct batch_pieces *pieces;  /* the same, or NULL */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "queue/shards.h"
 
 enum {
 	PIECES_MS = 100, /* then other calls get their turn */
@@ -21,7 +22,8 @@ static enum queue_state digest(
     struct queue *q, const struct redis_reply *reply);
 static int outcome(
     const struct redis_reply *reply, enum queue_take_outcome *ret);
-static int take_times(const struct redis_reply *reply, struct queue_batch *b);
+static int take_times(
+    const struct redis_reply *reply, bool is_read, struct queue_batch *b);
 static int send_list(struct queue *q);
 
 int
@@ -61,11 +63,12 @@ queue_read(struct queue *q, const struct id *consumer, uint64_t seq)
 	queue_call_consumer_key(q, consumer, "batches", NULL);
 	queue_call_consumer_key(q, consumer, "last", NULL);
 	queue_call_guard_key(q);
+	queue_call_consumer_key(q, consumer, "shards", NULL);
 	resp_arg_u64(&q->args, seq);
 	q->batch_of = *consumer;
 	q->batch_seq = seq;
 	q->batch_max = QUEUE_BATCH_MAX;
-	return queue_call_eval(q, QUEUE_CALL_READ, 3, NULL);
+	return queue_call_eval(q, QUEUE_CALL_READ, 4, NULL);
 }
 
 enum queue_state
@@ -87,7 +90,8 @@ digest(struct queue *q, const struct redis_reply *reply)
 	struct queue_batch *b = &q->result.batch;
 
 	*b = (struct queue_batch){.seq = q->batch_seq};
-	if (outcome(reply, &b->outcome) < 0 || take_times(reply, b) < 0)
+	if (outcome(reply, &b->outcome) < 0 ||
+	    take_times(reply, q->call == QUEUE_CALL_READ, b) < 0)
 		return QUEUE_LOST;
 	if (b->outcome != QUEUE_TAKEN) {
 		batch_pieces_clear(&q->pieces);
@@ -121,11 +125,12 @@ outcome(const struct redis_reply *reply, enum queue_take_outcome *ret)
 }
 
 /* When it was taken, and since when its payloads may have waited, which read
- * does not say. */
+ * does not say, but how many shards its keys are judged by. */
 static int
-take_times(const struct redis_reply *reply, struct queue_batch *b)
+take_times(const struct redis_reply *reply, bool is_read, struct queue_batch *b)
 {
 	size_t n = redis_reply_count(reply);
+	int64_t shards;
 
 	if (b->outcome != QUEUE_TAKEN)
 		return n == 1 ? 0 : -1;
@@ -134,6 +139,13 @@ take_times(const struct redis_reply *reply, struct queue_batch *b)
 		reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &b->taken_ms) < 0)
 		return -1;
 	b->since_ms = b->taken_ms;
+	if (is_read) {
+		if (n != 3 ||
+		    queue_call_number(reply, 2, 0, SHARDS_MAX, &shards) < 0)
+			return -1;
+		b->shards = (unsigned)shards;
+		return 0;
+	}
 	return n == 2
 		   ? 0
 		   : queue_call_number(reply, 2, 0, b->taken_ms, &b->since_ms);

@@ -5,12 +5,13 @@
 #include <assert.h>
 
 #include "queue/owner.h"
+#include "queue/shards.h"
 
 enum { HOLDERS_MAX = 1000 };
 
 int
-queue_register(
-    struct queue *q, const struct id *consumer, const struct id *before)
+queue_register(struct queue *q, const struct id *consumer,
+    const struct id *before, bool own)
 {
 	if (!queue_call_start(q))
 		return -1;
@@ -24,23 +25,27 @@ queue_register(
 	    q, before == NULL ? consumer : before, "last", NULL);
 	queue_call_own_key(q, "upgraded");
 	queue_call_own_key(q, "shards");
+	queue_call_consumer_key(q, consumer, "shards", NULL);
 	queue_call_id(q, consumer);
 	queue_call_record(q, consumer);
 	queue_call_version(q);
 	queue_call_told(q);
-	return queue_call_eval(q, QUEUE_CALL_REGISTER, 9, NULL);
+	resp_arg_text(&q->args, own ? "1" : "");
+	return queue_call_eval(q, QUEUE_CALL_REGISTER, 10, NULL);
 }
 
 enum queue_state
 queue_call_digest_register(struct queue *q, const struct redis_reply *reply)
 {
-	int64_t at_ms, last;
+	int64_t at_ms, last, shards;
 
-	if (redis_reply_count(reply) != 2 ||
+	if (redis_reply_count(reply) != 3 ||
 	    queue_call_number(reply, 0, 0, QUEUE_CALL_NUMBER_MAX, &at_ms) < 0 ||
-	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0)
+	    queue_call_number(reply, 1, -1, QUEUE_CALL_NUMBER_MAX, &last) < 0 ||
+	    queue_call_number(reply, 2, 0, SHARDS_MAX, &shards) < 0)
 		return QUEUE_LOST;
 	q->result.registered = (struct queue_registered){.at_ms = at_ms,
+	    .shards = (unsigned)shards,
 	    .known = last >= 0,
 	    .last = last >= 0 ? (uint64_t)last : 0};
 	return QUEUE_DONE;

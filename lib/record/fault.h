@@ -39,6 +39,8 @@ struct metric;
 	    "a checkpoint or an error is not an increment") \
 	X(IDEMPOTENCY_KEY_REUSED, "idempotency-key-reused", \
 	    "the idempotency key was used before with another increment") \
+	X(WRONG_SHARD, "wrong-shard", \
+	    "the key belongs to another shard of the queue") \
 	X(UNAVAILABLE, "unavailable", \
 	    "the queue did not take the increment, it was not counted") \
 	X(UNKNOWN, "unknown", \

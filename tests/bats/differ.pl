@@ -191,10 +191,10 @@ sub consumer_keys { return map { "${P}consumer::$_[0]::$_" } @_[1 .. $#_] }
 
 sub act_register {
 	my $id = $ids[int rand @ids] = sprintf '%08d-0000-4000-8000-000000000001', rand 1e8;
-	both('register', 'EVALSHA', 'register', 9, 'rmq::queues::[@]', "${P}consumers",
+	both('register', 'EVALSHA', 'register', 10, 'rmq::queues::[@]', "${P}consumers",
 		consumer_keys($id, 'owner', 'last'), "${P}version", "${P}replicas",
-		consumer_keys($id, 'last'), "${P}upgraded", "${P}shards", $id, "$id boot 1 100", 600000, 3,
-		90000, '[@]', '');
+		consumer_keys($id, 'last'), "${P}upgraded", "${P}shards", consumer_keys($id, 'shards'), $id, "$id boot 1 100", 600000, 3,
+		90000, '[@]', '', '');
 	$seq{$id} //= 0;
 }
 

@@ -231,10 +231,11 @@ owner() { rcli --raw get "$(owner_key "$1")"; }
 disown_consumer() { rcli del "$(owner_key "$1")" >/dev/null; }
 
 register() { # ID
-	script register 9 rmq::queues "${P}consumers" "$(owner_key "$1")" \
+	script register 10 rmq::queues "${P}consumers" "$(owner_key "$1")" \
 		"${P}consumer::$1::last" "${P}version" "${P}replicas" \
 		"${P}consumer::${BEFORE:-$1}::last" "${P}upgraded" "${P}shards" \
-		"$1" "$(record "$1")" $LIFE 3 90000 "$INCR_QUEUE" "${REPLICAS-}"
+		"${P}consumer::$1::shards" "$1" "$(record "$1")" $LIFE 3 90000 \
+		"$INCR_QUEUE" "${REPLICAS-}" "${OWN-}"
 }
 
 # Its reply, and the payloads of the batch if it is there.
@@ -309,7 +310,8 @@ age_mark() {
 age_batches() { rcli zincrby "${P}consumer::$1::batches" "-$2" 1; }
 
 read_batch() { # ID SEQ
-	script read 2 "${P}consumer::$1::batches" "${P}consumer::$1::last" "$2"
+	script read 4 "${P}consumer::$1::batches" "${P}consumer::$1::last" \
+		"${P}none" "${P}consumer::$1::shards" "$2"
 }
 
 DB=eeeeeeee-0000-4000-8000-00000000000e
@@ -950,7 +952,7 @@ turn() { rcli --raw get "${P}marks::turn"; }
 
 @test "register: set, owner and number at once" {
 	before=$(date +%s%3N)
-	at=$(register $A)
+	read -r at _ <<<"$(register $A)"
 	((before <= at && at <= $(date +%s%3N)))
 	[ "$(rcli sismember "${P}consumers" $A)" = 1 ]
 	[ "$(owner $A)" = "$(record $A)" ]
@@ -960,11 +962,11 @@ turn() { rcli --raw get "${P}marks::turn"; }
 }
 
 @test "register: tells the last batch of another one" {
-	[[ "$(register $A)" =~ ^[0-9]+\ -1$ ]]
+	[[ "$(register $A)" =~ ^[0-9]+\ -1\ 0$ ]]
 	publish $B 1 a b
 	take $A 1 1
-	[[ "$(BEFORE=$A register $C)" =~ ^[0-9]+\ 1$ ]]
-	[[ "$(BEFORE=$B register $D)" =~ ^[0-9]+\ -1$ ]]
+	[[ "$(BEFORE=$A register $C)" =~ ^[0-9]+\ 1\ 0$ ]]
+	[[ "$(BEFORE=$B register $D)" =~ ^[0-9]+\ -1\ 0$ ]]
 }
 
 @test "register: a second time is an error and changes nothing" {
@@ -1731,7 +1733,7 @@ mark_lives() {
 	register $A
 	publish $B 1 a b
 	take $A 1 1
-	[ "$(read_batch $A 1 | sed 's/[0-9]*$//')" = "taken " ]
+	[ "$(read_batch $A 1 | sed 's/ [0-9]*//')" = "taken 0" ]
 	rcli copy "${P}consumer::$A::batch::1" "${P}copy" >/dev/null
 	acknowledge $A 1 1
 	rcli rename "${P}copy" "${P}consumer::$A::batch::1"
@@ -2849,6 +2851,36 @@ shards() { script shards 2 "${P}shards" "${P}version" "$1"; } # TOLD
 	register $C
 	[ "$(rcli exists "${P}shards")" = 0 ]
 	[ "$(shards 4)" = 1 ]
+}
+
+@test "register: by how many shards keys are judged is noted once, for all batches" {
+	rcli del "${P}version"
+	OWN=1 unchanged register $A
+	[[ "$reply" == TRYAGAIN* ]]
+	shards 4
+	OWN=1 register $A
+	register $B
+	rcli lpush "$READY" a b
+	take $A 1 1
+	take $B 1 1
+	[ "$(read_batch $A 1 | sed 's/ [0-9]*//')" = "taken 4" ]
+	[ "$(read_batch $B 1 | sed 's/ [0-9]*//')" = "taken 0" ]
+	# Nothing that is noted later changes it.
+	rcli set "${P}shards" 8
+	[ "$(read_batch $A 1 | sed 's/ [0-9]*//')" = "taken 4" ]
+	[ "$(read_batch $B 1 | sed 's/ [0-9]*//')" = "taken 0" ]
+	# It goes with its consumer.
+	acknowledge $A 1 1
+	rcli del "$(owner_key $A)"
+	adopt $B $A ''
+	[ "$(rcli sismember "${P}consumers" $A)" = 0 ]
+	[ "$(rcli exists "${P}consumer::$A::shards")" = 0 ]
+}
+
+@test "register: a queue of one shard has no keys of others" {
+	shards 1
+	OWN=1 register $A
+	[ "$(rcli exists "${P}consumer::$A::shards")" = 0 ]
 }
 
 @test "shards: an error changes nothing" {

@@ -34,6 +34,7 @@ told_by_value() {
 		*'"value":422}') code=idempotency-key-reused ;;
 		*'"value":4001}') code=not-tagged ;;
 		*'"value":4002}') code=faulty-header ;;
+		*'"value":4003}') code=wrong-shard ;;
 		esac
 		[ -z "$code" ] ||
 			line=${line%%$'\t'*}$'\t'"{\"error\":{\"code\":\"$code\",\"detail\":\"\",\"line\":$n}}"
@@ -187,7 +188,7 @@ head_of() {
 		"{\"key\":\"$KEY\",\"value\":1,\"x\":1}" \
 		"{\"key\":\"$KEY\",\"value\":1,\"value\":1}" '{"key":"x","value":1}' \
 		"$(increment 1.5)" "$(increment 0)" '{"error":{}}' \
-		"$(increment 4001)" "$(increment 4002)"; do
+		"$(increment 4001)" "$(increment 4002)" "$(increment 4003)"; do
 		as shop 'POST /increment' -d "$text"
 	done
 	as shop 'POST /increment' -d "$LINE" -H 'Idempotency-Key: "'

@@ -203,3 +203,89 @@ member() { perl -MJSON::PP -e '$_ = decode_json(<STDIN>); print eval $ARGV[0]' "
 	wait_for 20 total_is "$sent"
 	incr-audit -e "$sent" >out
 }
+
+# -- keys of other shards ------------------------------------------------------
+
+# shard_of KEY N: as any language has it
+shard_of() {
+	perl -MCompress::Raw::Zlib -e 'my ($k, $n) = @ARGV; $k =~ tr/-//d;
+		print Compress::Raw::Zlib::crc32(pack "H*", $k) % $n' "$1" "$2"
+}
+
+# keys_of I N: two keys of shard I in $K1 and $K2
+keys_of() {
+	local i k n=0
+	for ((i = 0; n < 2; i++)); do
+		k=$(printf 'cccccccc-0000-4000-8000-%012d' "$i")
+		[ "$(shard_of "$k" "$2")" = "$1" ] || continue
+		n=$((n + 1))
+		printf -v "K$n" %s "$k"
+	done
+}
+
+dead() { rcli llen "rmq::queue::[$1]::rejected"; }
+batches_of() { rcli --raw keys "incr::queue::\\[$1\\]::consumer::*::batch::*"; }
+
+@test "own keys: one of another shard is a dead letter, else it is counted" {
+	sharded 4
+	keys_of 2 4
+	push "$Q.2" 1 "$K1"
+	push "$Q.3" 20 "$K1"
+	push "$Q" 300 "$K1"
+	rcli lpush "rmq::queue::[$Q.3]::ready" nonsense >/dev/null
+	# In one database there is no wrong place.
+	drain_once "$Q.3" || [ $? -eq 1 ]
+	[ "$(total) $(dead "$Q.3")" = '20 1' ]
+	push "$Q.3" 4000 "$K2"
+	push "$Q.3" 50000 "${K2^^}"
+	for q in "$Q.2" "$Q.3" "$Q"; do
+		INCR_OWN_KEYS=1 drain_once "$q" 2>err || [ $? -eq 1 ]
+	done
+	[ "$(total)" = 21 ]
+	[ "$(dead "$Q.2") $(dead "$Q.3") $(dead "$Q")" = '0 3 1' ]
+	[ "$(rcli --raw lindex "rmq::queue::[$Q.3]::rejected" 1)" = "$(increment 4000 "$K2")" ]
+	incr-audit -e 54321 >out
+}
+
+@test "own keys: whoever delivers a batch judges it as its consumer was to" {
+	sharded 4
+	keys_of 2 4
+	push "$Q.3" 1 "$K1"
+	push "$Q.3" 20 "$K1"
+	# One that makes dead letters takes the first, one that does not the other.
+	incr-consume -q "$Q.3" -o -n 1 --own-keys >/dev/null || :
+	[ "$(batches_of "$Q.3" | wc -l)" = 2 ]
+	drain_once "$Q.3" || [ $? -eq 1 ]
+	[ "$(total) $(dead "$Q.3")" = '0 2' ]
+	push "$Q.3" 300 "$K1"
+	incr-consume -q "$Q.3" -o >/dev/null || :
+	INCR_OWN_KEYS=1 drain_once "$Q.3"
+	[ "$(total) $(dead "$Q.3")" = '300 2' ]
+}
+
+@test "own keys: counted before, it is no dead letter to the adopter" {
+	sharded 4
+	keys_of 2 4
+	push "$Q.3" 300 "$K1"
+	incr-consume -q "$Q.3" -o >stream
+	# As if incr-flush had been killed behind its COMMIT.
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	sql "insert into incr_ledger (consumer, queue, seq, lines)
+		values ('$consumer', '$Q.3', 1, 1)"
+	sql "insert into increments values ('$K1', 300)"
+	[ "$(total)" = 300 ]
+	INCR_OWN_KEYS=1 drain_once "$Q.3"
+	[ "$(total) $(dead "$Q.3") $(batches_of "$Q.3")" = '300 0 ' ]
+}
+
+@test "own keys: without a number of shards nothing is taken" {
+	keys_of 3 4
+	push "$Q.3" 1 "$K1"
+	run -111 incr-consume -q "$Q.3" -o -w 0.3 --own-keys
+	[[ "$output" == *'how many shards the queue has'* ]]
+	[ "$(rcli llen "rmq::queue::[$Q.3]::ready")" = 1 ]
+	background setsid incr-drain -q "$Q.3" --own-keys -- -i 0.1 2>err
+	wait_for 10 grep -q 'how many shards' err
+	sharded 4
+	wait_for 10 total_is 1
+}

@@ -119,7 +119,7 @@ begin(struct queue *q)
 	if (strcmp(verb, "publish") == 0 || strcmp(verb, "tagged") == 0)
 		return begin_publish(q, *verb == 't');
 	if (strcmp(verb, "register") == 0)
-		return queue_register(q, &id, NULL);
+		return queue_register(q, &id, NULL, false);
 	if (strcmp(verb, "take") == 0)
 		return queue_take(
 		    q, &id, seq, strtoull(words[3], NULL, 10), false);

@@ -7,7 +7,7 @@ static const char *const codes[] = {"none", "not-json", "not-an-object",
     "missing-key", "missing-value", "unknown-member", "repeated-member",
     "key-not-a-uuid", "value-not-an-integer", "value-out-of-range", "too-long",
     "not-tagged", "faulty-header", "control-line", "idempotency-key-reused",
-    "unavailable", "unknown"};
+    "wrong-shard", "unavailable", "unknown"};
 
 static void
 series(void)

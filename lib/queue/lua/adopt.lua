@@ -145,7 +145,7 @@ local function sweep(id)
     redis.call('DEL', prefix .. id .. '::batches', prefix .. id .. '::owner',
         flush_key(id), prefix .. id .. '::kept',
         prefix .. id .. '::acknowledged', prefix .. id .. '::restored',
-        prefix .. id .. '::closed')
+        prefix .. id .. '::closed', prefix .. id .. '::shards')
 end
 
 -- Has it kept batches, and no others?  Nobody has to do anything with it then.
