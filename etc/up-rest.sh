@@ -110,6 +110,41 @@ check_drains() {
 	fi
 }
 
+# -- which queues there are ----------------------------------------------------
+
+# find_queues: into queues the names of the queue and of its shards; how many
+# that are is told, or noted in Redis.
+find_queues() {
+	queue=${INCR_QUEUE:-increments}
+	queues=$(as drain incr-consume --list-shards -w "$up_limit") || return
+	queues=$(echo "$queues" | xargs)
+	[ -z "$shards" ] || tell_number || return
+	[ -n "$drains" ] || [ "$queues" = "$queue" ] || drains=1
+	drains=${drains:-2}
+}
+
+# That of a queue whose number is not noted yet, or 1, incr-publish judges.
+tell_number() {
+	noted=$queues
+	queues=$(name_shards "$shards")
+	[ "$noted" != "$queue" ] && [ "$noted" != "$queues" ] || return 0
+	noted=$(echo "$noted" | wc -w)
+	say "$(named shards): $shards: queue $queue has noted $((noted - 1));" \
+		"another number needs a queue of another name"
+	return 100
+}
+
+# name_shards N: of one, the queue alone
+name_shards() {
+	names=$queue
+	n=0
+	while [ "$n" -lt "$1" ] && [ "$1" -gt 1 ]; do
+		names="$names $queue.$n"
+		n=$((n + 1))
+	done
+	echo "$names"
+}
+
 # -- in a running incr-up -----------------------------------------------------
 
 # tell_drains WORDS: for the commands, and for --check.
@@ -136,13 +171,27 @@ up_drains() {
 		return
 	fi
 	rest=yes
-	n=0
-	while [ "$n" -lt "$drains" ]; do
-		n=$((n + 1))
-		start "drain-$n" incr-drain || return
-		line "drain-$n" "queue ${INCR_QUEUE:-increments}" || return
+	running_drains=0
+	for name in $queues; do
+		up_drains_of "$name" || return
 	done
-	tell_drains "$drains"
+	tell_drains "$running_drains"
+}
+
+# A queue with shards has one drain itself, for what other programs push there.
+up_drains_of() {
+	shard=${1#"$queue"}
+	shard=${shard#.}
+	wanted=$drains
+	[ -n "$shard" ] || [ "$queues" = "$queue" ] || wanted=1
+	n=0
+	while [ "$n" -lt "$wanted" ]; do
+		n=$((n + 1))
+		drain=drain-${shard:+$shard.}$n
+		start "$drain" incr-drain -q "$1" || return
+		line "$drain" "queue $1" || return
+	done
+	running_drains=$((running_drains + n))
 }
 
 # What is in the queue is not counted at the end, either.
@@ -181,12 +230,40 @@ forget_drains() {
 
 # A keeper that has ended has said why, and starts nothing any more.
 look_after_drains() {
-	[ -z "$resting$lost" ] && [ "$drains" != 0 ] || return 0
-	for keeper in $keepers; do
-		case $keeper in
-		drain-*) ! kill -0 "${keeper#*:}" 2>/dev/null || return 0 ;;
-		esac
+	[ -z "$resting" ] && [ "$drains" != 0 ] || return 0
+	were=$lost
+	lost=
+	for name in $queues; do
+		is_drained "$name" || lost="$lost${lost:+, }$name"
 	done
-	lost=yes
-	nothing_drains 'all have ended' 'see the messages before this one'
+	[ "$lost" != "$were" ] || return 0
+	if [ "$(echo "$lost" | tr -d ,)" = "$queues" ]; then
+		nothing_drains 'all have ended' 'see the messages before this one'
+	elif [ -n "$lost" ]; then
+		nothing_drains "all of $lost have ended" \
+			'see the messages before this one'
+	fi
+}
+
+# is_drained QUEUE
+is_drained() {
+	shard=${1#"$queue"}
+	shard=${shard#.}
+	for keeper in $keepers; do
+		case ${shard:-plain}/$keeper in
+		plain/drain-*.*) continue ;;
+		plain/drain-* | "$shard"/drain-"$shard".*) ;;
+		*) continue ;;
+		esac
+		! is_running "${keeper#*:}" || return 0
+	done
+	return 1
+}
+
+# is_running PID: no zombie; without a child, whose end would be looked at.
+is_running() {
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+	case ${stat##*) } in
+	[ZX]*) return 1 ;;
+	esac
 }

@@ -137,6 +137,8 @@ needs() {
 	*:INCR_TOKEN) return 1 ;;
 	ingest:INCR_TOKENS) ;;
 	*:INCR_TOKENS) return 1 ;;
+	ingest:INCR_SHARDS) ;;
+	*:INCR_SHARDS) return 1 ;;
 	*:INCR_* | *:PATH | *:LANG | *:LANGUAGE | *:LC_* | *:TZ | *:HOME) ;;
 	*:LD_* | *:MALLOC_* | *:GLIBC_TUNABLES | *SAN_OPTIONS) ;;
 	*:SSL_CERT_* | *:OPENSSL_* | *:RES_OPTIONS | *:LOCALDOMAIN) ;;
@@ -185,6 +187,11 @@ make_sockets() {
 			once/drain once/metrics && chmod 711 . once
 	) || return 111
 	[ -z "$is_root" ] || give_sockets || return 111
+}
+
+# Redis refuses socket paths of 108 bytes.
+short_folder() {
+	if [ -n "$is_root" ]; then echo /run; else echo /tmp; fi
 }
 
 # What is in a folder of somebody else's is given first: later its owner could

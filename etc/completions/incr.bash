@@ -33,8 +33,8 @@ _incr_of() {
 		with_value='-q --queue -r --redis -d --database -i --interval -m --max-keys -k --keep --high-water -w --wait -g --grace --adopt --load'
 		;;
 	'incr-ingest')
-		words='-q --queue -r --redis -w --wait -g --grace --idempotency-window --check -h --help -V --version -l --listen -t --tagged --tokens --open --rate --rate-shared --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox'
-		with_value='-q --queue -r --redis -w --wait -g --grace --idempotency-window -l --listen --rate --trust --cors --metrics --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout'
+		words='-q --queue -r --redis -s --shards -w --wait -g --grace --idempotency-window --check -h --help -V --version -l --listen -t --tagged --tokens --open --rate --rate-shared --trust --cors --metrics --port-file --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout --no-sandbox'
+		with_value='-q --queue -r --redis -s --shards -w --wait -g --grace --idempotency-window -l --listen --rate --trust --cors --metrics --max-connections --max-in-flight --max-batches --linger --head-timeout --body-timeout --verdict-timeout --write-timeout --idle-timeout'
 		files='--tokens --port-file'
 		;;
 	'incr-keep')
@@ -89,8 +89,8 @@ _incr_of() {
 		operand='folder'
 		;;
 	'incr-up')
-		words='--ingests --drains --port --state --metrics-port --maxmemory --tokens --open --check --rest --resume -h --help -V --version'
-		with_value='--ingests --drains --port --metrics-port --maxmemory'
+		words='--ingests --drains --shards --port --state --metrics-port --maxmemory --tokens --open --check --rest --resume -h --help -V --version'
+		with_value='--ingests --drains --shards --port --metrics-port --maxmemory'
 		files='--tokens'
 		folders='--state'
 		;;

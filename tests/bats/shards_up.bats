@@ -144,3 +144,207 @@ put() {
 	grep -q '^ExecStop=.*incr-drain --all -o ' "$ROOT/etc/incr-rest.service"
 	grep -q '^ExecStart=.*incr-drain --all -o ' "$ROOT/etc/incr-once.service"
 }
+
+# -- incr-up ---------------------------------------------------------------------
+
+# keys FROM TO: increments of 1, each of a key of its own
+keys() {
+	seq "$1" "$2" | awk '{ printf "{\"key\":\"%08x-0000-4000-8000-%012x\",\"value\":1}\n",
+		$1 * 2654435761 % 4294967296, $1 }'
+}
+send() { incr-send -u "$url" >sent; }
+drains() { cat "$INCR_STATE/run/drains"; }
+# ready_of SHARD: how many wait there
+ready_of() { rcli llen "rmq::queue::[$INCR_QUEUE.$1]::ready"; }
+pids_of() { # PART
+	descendants "$(cut -d ' ' -f 1 "$INCR_STATE/run/$1.keeper")"
+}
+
+@test "incr-up --shards: a drain for each and one for the queue, kept over a restart" {
+	local shard
+	use_given
+	up_start --ingests 1 --shards 3
+	for shard in 0 1 2; do
+		grep -qxE "drain-$shard\.1 +queue $INCR_QUEUE\.$shard" out
+	done
+	grep -qxE "drain-1 +queue $INCR_QUEUE" out
+	[ "$(grep -c '^drain-' out)" = 4 ]
+	[ "$(drains)" = 4 ]
+	keys 1 300 | send
+	increments 1000 1000 | put "$INCR_QUEUE"
+	wait_for 15 total_is 1300
+	[ "$(sql 'select count(distinct queue) from incr_ledger where lines > 0')" = 4 ]
+	run -0 incr-up --rest
+	keys 1 300 | send
+	for shard in 0 1 2; do
+		[ "$(ready_of $shard)" -gt 50 ]
+	done
+	[ "$(ready)" = 0 ]
+	run -0 incr-up --resume
+	wait_for 15 total_is 1600
+	up_stop
+	# It is the queue's for ever.
+	run -100 incr-up --ingests 1 --shards 2
+	[ "${lines[-1]}" = "incr-up: --shards: 2: queue $INCR_QUEUE has noted 3; another number needs a queue of another name" ]
+	rcli set 'incr::queue::[one]::shards' 1 >/dev/null
+	INCR_QUEUE=one run -100 incr-up --ingests 1 --shards 2
+	[[ "$output" == *"incr-publish: queue one: has noted 1 shard"*", not 2 "* ]]
+	up_start --ingests 1 --drains 2
+	[ "$(drains)" = 7 ]
+	grep -qxE "drain-2\.2 +queue $INCR_QUEUE\.2" out
+	keys 1 300 | send
+	wait_for 15 total_is 1900
+	up_stop
+	quiet err
+}
+
+@test "incr-up: what the drains of a shard leave is counted at the end" {
+	use_given
+	up_start --ingests 1 --shards 2
+	for part in drain-1 drain-0.1 drain-1.1; do
+		pids_of $part
+	done >stopped
+	xargs kill -STOP <stopped
+	keys 1 100 | send
+	[ "$(ready_of 0)" -gt 20 ]
+	[ "$(ready_of 1)" -gt 20 ]
+	# Killed while it stands still, a drain counts nothing any more.
+	xargs kill -9 <stopped
+	for part in 1 0.1 1.1; do
+		kill -9 "$(cut -d ' ' -f 1 "$INCR_STATE/run/drain-$part.keeper")"
+	done
+	up_stop
+	[ "$(total)" = 100 ]
+	[ "$(ready_of 0)$(ready_of 1)" = 00 ]
+}
+
+@test "incr-up says which shard has no drain any more, and resume does, too" {
+	use_given
+	up_start --ingests 1 --shards 2
+	kill "$(cut -d ' ' -f 1 "$INCR_STATE/run/drain-1.1.keeper")"
+	wait_for 20 has "incr-up: drains: all of $INCR_QUEUE.1 have ended; increments wait in the queue; see the messages before this one" err
+	[ "$(drains)" = "none: all of $INCR_QUEUE.1 have ended" ]
+	run -1 timeout 20 incr-up --resume
+	[ "$output" = "incr-up: drains: all of $INCR_QUEUE.1 have ended: nothing drains the queue" ]
+	run -1 incr-up --check
+	[[ "$output" == *"warning: drains: all of $INCR_QUEUE.1 have ended: nothing drains the queue"* ]]
+	kill "$(cut -d ' ' -f 1 "$INCR_STATE/run/drain-1.keeper")" \
+		"$(cut -d ' ' -f 1 "$INCR_STATE/run/drain-0.1.keeper")"
+	wait_for 20 has 'incr-up: drains: all have ended; increments wait in the queue' err
+	[ "$(drains)" = 'none: all have ended' ]
+	up_stop
+}
+
+@test "wrong numbers of shards end each script with 100, in one line" {
+	for wrong in 0 1025 x -1 ''; do
+		run -100 incr-up --shards "$wrong"
+		[ "${lines[*]}" = "incr-up: --shards: $wrong: not a number from 1 to 1024" ]
+		run -100 incr-ingest -s "$wrong"
+		[[ "$output" == 'incr-publish: --shards: '* ]]
+	done
+	INCR_SHARDS=0 run -100 incr-up
+	[ "$output" = 'incr-up: INCR_SHARDS: 0: not a number from 1 to 1024' ]
+}
+
+# -- from N to M -----------------------------------------------------------------
+
+# ingest QUEUE N: what the ingest is told when it is started next
+ingest() { printf 'queue=%s\nn=%s\n' "$1" "$2" >ingest.new && mv ingest.new ingest; }
+# drains_of QUEUE N
+drains_of() {
+	local i
+	background incr-drain -q "$1" -- -i 1 2>>err
+	for ((i = 0; i < $2; i++)); do
+		background incr-drain -q "$1.$i" -- -i 1 2>>err
+	done
+}
+server() { part ingest; }
+is_another() { [ "$(server)" != "$1" ] && [ "$(cat "/proc/$(server)/comm")" = incr-serve ]; }
+has_answers() { [ "$(wc -l <answers)" -ge "$1" ]; }
+repeat() { http_status -d "$(increment 1)" -H 'Idempotency-Key: "once"' "$url"; }
+
+@test "from two shards to five under load, by a queue of another name" {
+	local old=$$-old new=$$-new was n
+	use_given
+	url=http://127.0.0.1:$INCR_PORT/increment
+	mkdir "$INCR_STATE/run"
+	drains_of "$old" 2
+	ingest "$old" 2
+	# shellcheck disable=SC2016
+	background incr-listen "127.0.0.1:$INCR_PORT" -- incr-keep -p "$INCR_STATE/run/ingest.pid" ingest -- \
+		sh -c '. ./ingest; exec incr-ingest -q "$queue" -s "$n"' 2>>err
+	wait_for 10 curl -fs "http://127.0.0.1:$INCR_PORT/health/ready"
+	[ "$(repeat)$(repeat)" = 202202 ]
+	: >load
+	n=1
+	while [ -e load ]; do
+		keys $n $((n + 19))
+		n=$((n + 20))
+	done | incr-send -u "$url" >answers 2>sent 3>&- &
+	sender=$!
+	wait_for 20 has_answers 500
+	# The order of incr(7): the drains of the new queue, then who publishes.
+	drains_of "$new" 5
+	ingest "$new" 5
+	was=$(server)
+	kill "$was"
+	wait_for 20 is_another "$was"
+	n=$(wc -l <answers)
+	wait_for 20 has_answers $((n + 500))
+	rm load
+	wait "$sender"
+	not grep -v '"value":1}$' answers
+	n=$(wc -l <answers)
+	wait_for 20 total_is $((n + 1))
+	# All of it is in one of the two, and nothing waits in the old one.
+	incr-audit -q "$old"
+	incr-audit -q "$new"
+	for queue in "$old" "$new"; do
+		[ "$(rcli hget "incr::queue::[$queue.1]::totals" published)" -gt 50 ]
+	done
+	[ "$(rcli llen "rmq::queue::[$old.0]::ready")" = 0 ]
+	# A repeat across it is counted twice, one beside it is not.
+	[ "$(repeat)$(repeat)" = 202202 ]
+	wait_for 20 sum_is 2
+}
+
+# -- compose.yaml ----------------------------------------------------------------
+
+# services N [QUEUE]: a line for each of the override
+services() {
+	"$ROOT/etc/shards" "$@" >override.yaml
+	python3 - override.yaml "$ROOT/compose.yaml" <<-'END'
+	import sys, yaml
+	override, base = (yaml.safe_load(open(f))["services"] for f in sys.argv[1:])
+	for name, s in override.items():
+	    e = s.get("extends")
+	    assert e is None or e == {"file": "compose.yaml", "service": "drain-1"}, e
+	    assert (name in base) == (e is None), name
+	    for other in s.get("depends_on", []):
+	        assert other in base or other in override, other
+	    print(name, *(f"{k}={v}" for k, v in s["environment"].items()),
+	        *(["after", *s["depends_on"]] if "depends_on" in s else []))
+	END
+}
+
+@test "etc/shards: each shard has a drain, which the ingests outlive" {
+	services 2 counts >said
+	diff - said <<-'END'
+	shard-0 INCR_INSTANCE=counts.0 after redis postgres
+	shard-1 INCR_INSTANCE=counts.1 after redis postgres
+	drain-1 INCR_QUEUE=counts
+	drain-2 INCR_QUEUE=counts
+	ingest-1 INCR_QUEUE=counts INCR_SHARDS=2 after redis drain-1 drain-2 shard-0 shard-1
+	ingest-2 INCR_QUEUE=counts INCR_SHARDS=2 after redis drain-1 drain-2 shard-0 shard-1
+	END
+	services 100 >said
+	[ "$(grep -c '^shard-[0-9]* INCR_INSTANCE=increments\.' said)" = 100 ]
+	for wrong in '' 1 0 1025 x -1 99999; do
+		run -100 "$ROOT/etc/shards" "$wrong"
+		[ "$output" = "shards: $wrong: not a number from 2 to 1024" ]
+	done
+	run -100 "$ROOT/etc/shards" 2 'a b'
+	[ "$output" = 'shards: a b: not the name of a queue' ]
+	run -100 "$ROOT/etc/shards" 2 "$(printf '%0124d' 0)"
+	[[ "$output" == *': longer than 123 characters' ]]
+}
