@@ -164,6 +164,8 @@ dry_run(void)
 		.user = QUEUE_PUBLISHES,
 		.replicas = replicas_told ? &replicas : NULL,
 		.replicates = true,
+		.sharded = true,
+		.shards = shards,
 		.wait_ms =
 		    settings.wait_ms == 0 ? DRYRUN_WAIT_MS : settings.wait_ms},
 	    &database);

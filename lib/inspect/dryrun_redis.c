@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "inspect/queue_sync.h"
 #include "inspect/redis_findings.h"
+#include "inspect/shard_queues.h"
 #include "queue/queue.h"
 
 enum { SETTING_MAX = 256 };
@@ -142,6 +143,36 @@ ask(struct run *r, struct id *ret_database)
 		tell_queue(r, ret_database);
 }
 
+/* The queue itself was looked at. */
+static void
+ask_shards(const struct run *r)
+{
+	struct shard_queues s;
+	char why[REASON_MAX];
+	int status = shard_queues_open(&s, r->d->url, r->d->queue, r->d->shards,
+	    r->deadline_ms - clock_ms(), why);
+
+	if (status != 0) {
+		findings_add(r->f,
+		    status == EXIT_CONFIG ? FINDING_ERROR : FINDING_DOWN, "%s",
+		    why);
+		return;
+	}
+	for (size_t i = 1; i < s.n; i++) {
+		struct dryrun_redis d = *r->d;
+		struct run one = {.d = &d,
+		    .f = r->f,
+		    .q = s.list[i].q,
+		    .deadline_ms = r->deadline_ms};
+		struct id database;
+
+		d.queue = s.list[i].name;
+		if (connects(&one) && tells(&one, queue_look(one.q, d.user)))
+			tell_queue(&one, &database);
+	}
+	shard_queues_close(&s);
+}
+
 void
 dryrun_redis(
     struct findings *f, const struct dryrun_redis *d, struct id *ret_database)
@@ -157,8 +188,11 @@ dryrun_redis(
 	}
 	if (d->replicates)
 		queue_replicate(r.q, d->replicas);
-	if (connects(&r))
+	if (connects(&r)) {
 		ask(&r, ret_database);
+		if (d->sharded)
+			ask_shards(&r);
+	}
 	buf_free(&r.info);
 	queue_close(r.q);
 }

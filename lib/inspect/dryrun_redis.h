@@ -19,6 +19,8 @@ struct dryrun_redis {
 	enum queue_user user;
 	const uint64_t *replicas; /* NULL: none told */
 	bool replicates;          /* the program takes --replicas */
+	bool sharded;             /* it takes --shards: these are looked at */
+	uint64_t shards;          /* 0: none told */
 	int64_t wait_ms;          /* in all */
 };
 

@@ -78,9 +78,10 @@ setting() { [ "$(rcli config set "$1" "$2")" = OK ]; }
 	[ "$(rcli info persistence | grep changes_since)" = "$changes" ]
 	# What Redis has executed reads, and loads the scripts of the programs.
 	rcli info commandstats | sed -n 's/^cmdstat_\([^:]*\):.*/\1/p' |
-		grep -vxE 'script\|load|evalsha|info|get|select|time|smembers|llen|zcard|pttl|config\|get|config\|resetstat' >wrote || :
+		grep -vxE 'script\|load|evalsha|info|get|exists|select|time|smembers|llen|zcard|pttl|config\|get|config\|resetstat' >wrote || :
 	quiet wrote
-	[ "$(grep -c '"EVALSHA"' monitor)" = 4 ]
+	# One each, and incr-publish asks for the number of shards.
+	[ "$(grep -c '"EVALSHA"' monitor)" = 5 ]
 	# The statements of Postgres read or plan.
 	grep '^incr-flush .*\(statement\|execute [^:]*\): ' pg.log >statements
 	[ "$(wc -l <statements)" -ge 12 ]

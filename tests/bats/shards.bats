@@ -378,6 +378,19 @@ exact() {
 	ends 111
 }
 
+@test "--check looks at each shard, and at the number" {
+	keys 1 400 | incr-publish -s 4
+	run -1 incr-publish --check # warnings
+	for i in 0 1 2 3; do
+		[[ "$output" == *"queue $Q.$i: nothing drains it: $(shard_length $i) ready, "* ]]
+	done
+	run -100 incr-publish --check -s 3
+	[[ "$output" == *"queue $Q: has 4 shards, not 3 (--shards)"* ]]
+	keys 1 10 | incr-publish -q "$Q-alone"
+	run -1 incr-publish --check -q "$Q-alone"
+	[[ "$output" != *"$Q-alone.0"* ]]
+}
+
 # -- what is seen of it ------------------------------------------------------------
 
 @test "metrics of each shard" {
