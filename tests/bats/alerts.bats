@@ -54,7 +54,7 @@ judge() {
 
 @test "the example for a scrape is a configuration with these rules" {
 	run -0 promtool check config "$ROOT/etc/prometheus/prometheus.yml"
-	[[ "$output" == *'18 rules found'* ]]
+	[[ "$output" == *'19 rules found'* ]]
 	grep -qE '^ *- job_name: incr$' "$ROOT/etc/prometheus/prometheus.yml"
 }
 
@@ -88,7 +88,7 @@ literal() {
 	literal 2 | sed "s:/usr/local:$PWD/p:; s:/etc/prometheus:$PWD/etc:" >commands
 	grep -q "^cd $PWD/p/" commands
 	run -0 sh -eu commands
-	[[ "$output" == *'18 rules found'* ]]
+	[[ "$output" == *'19 rules found'* ]]
 	cmp "$RULES" etc/incr.rules.yml
 }
 
@@ -119,6 +119,7 @@ metrics() {
 	increments 1 3 | incr-send -u "http://127.0.0.1:$(cat port)/increment" >sent
 	echo nonsense | incr-validate -e >refused
 	incr-consume -o | incr-flush
+	increments 1 3 | incr-publish -q "$INCR_QUEUE-sharded" -s 2
 	wait_for 10 all_there
 }
 
