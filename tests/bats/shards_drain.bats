@@ -177,6 +177,22 @@ member() { perl -MJSON::PP -e '$_ = decode_json(<STDIN>); print eval $ARGV[0]' "
 	[[ "$output" == "incr-audit: redis: queue $Q.1: "*'version 99'* ]]
 }
 
+@test "audit: what moves in one shard in every round is no number" {
+	sharded 2
+	# Whenever the table is looked at, something of it is taken and counted.
+	sql "create function moves() returns numeric language sql volatile as
+		'insert into incr_ledger values (gen_random_uuid(), ''$Q.1'', 1);
+		select 0::numeric'"
+	sql 'alter table increments rename to counts'
+	sql 'create view increments as select key, value from counts
+		union all select null, moves()'
+	run --separate-stderr -111 incr-audit
+	[[ "$stderr" == 'incr-audit: queue: moved in each of 50 rounds'* ]]
+	[ -z "$output" ]
+	sql 'drop view increments'
+	sql 'alter table counts rename to increments'
+}
+
 @test "audit: exact at every look, while three shards are drained at once" {
 	local n=0 good=0 sent=0 status
 	sharded 3
