@@ -191,7 +191,8 @@ moved_some() { [ "$(sql 'select count(*) from increments_old')" -lt 1500 ]; }
 	while read -r line; do background setsid sh -c "exec env $line"; done <"$DIR/block"
 	keys 2000 >keys
 	by_shard <keys
-	incr-publish --shards 2 <keys
+	cp keys increments.ndjson
+	typed partitions 'incr-publish --shards'
 	wait_for 20 total_is "$(sum_in shard.0)"
 	DATABASE_URL=$SECOND wait_for 20 total_is "$(sum_in shard.1)"
 	typed partitions 'incr-audit -d "$FIRST"' >audit
