@@ -139,11 +139,29 @@ settled() {
 	no_batches
 	has_ready 0
 	[ "$(rejected)" -eq 1 ]
+	silence
 	incr-consume -o >swept
 	last=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' swept)
 	[ "$(rcli smembers "incr::queue::[$INCR_QUEUE]::consumers")" = "$last" ]
 	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*" >keys
 	not grep -vE "::($last::.*|last)$" keys
+}
+
+# silence: nobody has renewed anything for more than half a second: before, a
+# process that is gone is not looked for. Who lives renews it again.
+silence() {
+	rcli eval "local time = redis.call('TIME')
+		local soon = time[1] * 1000 + math.floor(time[2] / 1000) + 400
+		for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+			local keys = ARGV[1] .. id
+			redis.call('PEXPIRE', keys .. '::owner', 400)
+			local mark = redis.call('GET', keys .. '::flush')
+			if mark then
+				redis.call('SET', keys .. '::flush', (mark:gsub('^%d+',
+					string.format('%d', soon))), 'KEEPTTL')
+			end
+		end" 1 "incr::queue::[$INCR_QUEUE]::consumers" \
+		"incr::queue::[$INCR_QUEUE]::consumer::"
 }
 
 # killed FAILPOINT GIVEN STATUS-OF-CONSUME STATUS-OF-FLUSH SUM [ARG...]: what is
