@@ -11,16 +11,28 @@ settle() {
 	wait_for 90 at_rest || wrong 'not drained'
 	rm -f "$D/run"
 	for which in a b; do stop_supervisor "$which"; done
+	topology_leave
 	wait_for 30 none_left ||
 		wrong "left running: $(processes | xargs -r ps -o args= -p)"
-	# Sweeps all consumers but its own.
-	REDIS_URL=unix://$(redis_home)/redis.sock
-	export REDIS_URL
-	timeout 120 incr-consume -o 2>>"$D/sweep" |
-		timeout 120 incr-flush -i 1 2>>"$D/sweep" ||
-		wrong "the last drain: $? $(<"$D/sweep")"
+	wait_for 20 no_owners || wrong 'consumers live'
+	last_drains
 	echo "chaos: at rest after $((SECONDS - began)) s"
 	[ -z "$cheat" ] || "cheat_$cheat"
+}
+
+# The life of each that has left is over: of nobody else is it known before.
+no_owners() { ! all_keys | grep -q '::owner$'; }
+
+# They sweep all consumers but their own.
+last_drains() {
+	local queue
+	REDIS_URL=$(rig_url)
+	export REDIS_URL
+	for queue in $(queues); do
+		timeout 120 incr-consume -o -q "$queue" 2>>"$D/sweep" |
+			timeout 120 incr-flush -i 1 -q "$queue" 2>>"$D/sweep" ||
+			wrong "the last drain of $queue: $? $(<"$D/sweep")"
+	done
 }
 
 # Counts once more what was counted, as if the ledger had let it through.
@@ -153,12 +165,7 @@ judge_letters() {
 	pushed=$(find "$D/letters" -type f | wc -l)
 	find "$D/letters" -type f -exec sha1sum {} + | cut -c 1-40 |
 		sort >"$D/letters.pushed"
-	rcli --raw eval "local digests = {}
-		for _, p in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-			digests[#digests + 1] = redis.sha1hex(p)
-		end
-		return digests" 1 "rmq::queue::[$INCR_QUEUE]::rejected" |
-		grep . | sort >"$D/letters.rejected"
+	rejected_digests | grep . | sort >"$D/letters.rejected"
 	echo "chaos: $pushed dead letters"
 	diff "$D/letters.pushed" "$D/letters.rejected" >"$D/letters.diff" || {
 		echo "chaos: dead letters differ: < pushed, > rejected"
@@ -167,7 +174,15 @@ judge_letters() {
 	}
 }
 
-# Of consumers only the last one is left; of all others what lasts, and for a
+rejected_digests() {
+	rcli --raw eval "local digests = {}
+		for _, p in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+			digests[#digests + 1] = redis.sha1hex(p)
+		end
+		return digests" 1 "rmq::queue::[$INCR_QUEUE]::rejected"
+}
+
+# Of consumers only the last one of each queue is left; of all others what lasts, and for a
 # day the number of their last batch.
 judge_keys() {
 	local own="incr::queue::[$INCR_QUEUE]::" bad=0 consumers
@@ -175,25 +190,31 @@ judge_keys() {
 		echo "chaos: $(ready) ready, batches: $(batches)"
 		bad=1
 	}
-	consumers=$({
-		rcli --raw smembers "${own}consumers"
-		rcli --raw keys '*::consumer::*' | expiring_last |
-			sed 's/.*::consumer::\([^:]*\)::.*/\1/'
-	} | sort -u | wc -l)
-	[ "$consumers" -le 1 ] || {
+	consumers=$(left_consumers | sort -u | wc -l)
+	[ "$consumers" -le "$(queues | wc -l)" ] || {
 		echo "chaos: keys of $consumers consumers"
 		bad=1
 	}
-	rcli --raw keys '*' | awk -v own="$own" '
+	all_keys | awk -v own="$own" '
 	index($0, own) == 1 { $0 = substr($0, length(own) + 1) }
 	!/^(publisher|marks|seen|consumer)::/ &&
-	!/^(consumers|database|version|emptied|replicas|shards|rejected::times|totals|upgraded|rmq::queues|chaos::pushed)$/ &&
+	!/^(consumers|database|version|emptied|replicas|shards|rejected::times|totals|upgraded|rmq::queues)$/ &&
+	!/^chaos::pushed(::\[chaos\])?$/ &&
 	!/^rmq::queue::\[chaos\]::rejected$/ {
 		print "chaos: key left: " $0
 		bad = 1
 	}
 	END { exit bad }' || bad=1
 	return "$bad"
+}
+
+all_keys() { rcli --raw keys '*'; }
+
+# Ids, also more than once.
+left_consumers() {
+	rcli --raw smembers "incr::queue::[$INCR_QUEUE]::consumers"
+	rcli --raw keys '*::consumer::*' | expiring_last |
+		sed 's/.*::consumer::\([^:]*\)::.*/\1/'
 }
 
 # Leaves out numbers of last batches that will go by themselves.

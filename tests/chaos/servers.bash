@@ -40,6 +40,10 @@ redis_up() {
 		--user incr on ">$(<"$D/redis.password")" '~*' '&*' +@all "$@"
 } 2>/dev/null
 
+# The queues of the system, and how the rig's own programs reach them.
+queues() { echo "$INCR_QUEUE"; }
+rig_url() { echo "unix://$(redis_home)/redis.sock"; }
+
 # rcli ARG...: redis-cli on the primary
 rcli() { redis-cli -s "$(redis_home)/redis.sock" "$@"; }
 redis_pid() { cat "$(redis_home)/redis.pid"; }

@@ -4,6 +4,7 @@
 #	topology_up      starts servers and proxies, sets through, the
 #	                 environment by which programs reach them
 #	topology_heal    all servers as they should be
+#	topology_leave   ends programs that it has started itself
 #	topology_down    ends them
 #	redis_home       the folder of the Redis that is the primary now
 #	pg_home          the same for Postgres
@@ -11,6 +12,8 @@
 #	proxies          names of all proxies
 #	ADDED, WITHOUT   its own faults, and common ones that it can't have
 # shellcheck shell=bash
+
+topology_leave() { :; }
 
 start_system() {
 	chmod 711 "$D"
