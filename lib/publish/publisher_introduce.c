@@ -32,14 +32,18 @@ publisher_introduce_begin(struct publisher *c)
 	    queue_introduce(c->queue, &c->id, &c->before));
 }
 
-/* Is what is noted as it should be? */
+/* Is what is noted as it should be?  Told none, a publisher that has taken one
+ * shard is one that was told so: lines were sent, and the text of those to come
+ * is not kept for others. */
 static enum publisher_state
 judge(struct publisher *c, unsigned n)
 {
 	char queue[QUEUE_NAME_MAX + 1];
 	unsigned i;
 
-	if (n == c->set.shards || (n == 1 && c->set.shards == 0))
+	if (n == 1 && c->set.shards == 0)
+		c->set.shards = n;
+	if (n == c->set.shards)
 		return PUBLISHER_WELL;
 	if (n > 1 && c->set.decided == NULL &&
 	    shard_parse(c->set.queue, queue, &i)) {

@@ -232,6 +232,29 @@ ends() {
 	run -100 incr-publish -s 3 < <(keys 1 10)
 }
 
+@test "who has taken one shard sends no line to a queue that now has more" {
+	local e
+	for e in '' -e; do
+		own_redis --appendonly no
+		PROXIED=$REDIS_URL
+		rm -f "$dir/in"
+		open_publish ${e:+-e}
+		# What is kept of a line is decided batch by batch.
+		for i in 1 2 3 4; do
+			keys $i $i >&7
+			wait_for 5 has_ready $i
+		done
+		redis_stop "$OWN_REDIS"
+		own_redis --appendonly no
+		keys 1 10 | incr-publish -s 4
+		keys 11 20 >&7
+		ends 100
+		grep -q "queue $Q: has noted 4 shards, not 1 (--shards)" "$dir/err"
+		published 10
+		redis_stop "$OWN_REDIS"
+	done
+}
+
 # -- a shard in trouble ----------------------------------------------------------
 
 # trouble HARM: shard 2 has it; lines are sent before and meanwhile.  Of those
