@@ -10,7 +10,8 @@
  * repeated unchanged until its outcome is known: so Redis pushes it once. Lines
  * of a batch that is given up and may be in Redis are answered with `unknown',
  * never sent again.  Killed at any line: what was answered is on the queue
- * once, and at most one batch of each shard without an answer may be there too.
+ * once; without an answer at most one batch of each shard may be there too, and
+ * lines whose answers wait for a slow reader or for those of lines before them.
  */
 #include <errno.h>
 #include <stdio.h>
