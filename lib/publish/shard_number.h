@@ -18,9 +18,8 @@ struct shard_number {
 	const char *name; /* of the queue */
 	unsigned n;
 	struct queue *queue;
-	bool noted;   /* this number is, as far as is known */
-	uint64_t run; /* the Redis that has it */
-	bool calling;
+	bool noted;       /* this number is, as far as is known */
+	uint64_t run;     /* the Redis that has it */
 	int64_t down_ms;  /* not reached since then; 0: it is, or was noted */
 	int64_t retry_ms; /* no call before */
 	char why[REASON_MAX];
