@@ -71,6 +71,9 @@ asked(struct publisher *c, enum batch_event *ret_event)
 	*ret_event = BATCH_ASKED;
 	if (n == 0) { /* a shard, and its queue has not noted it yet */
 		c->retry_ms = clock_ms() + UNDECIDED_MS;
+		reason_set(c->why,
+		    "queue %s: its queue has not noted the number of shards",
+		    c->set.queue);
 		return PUBLISHER_WELL;
 	}
 	c->n_shards = n;

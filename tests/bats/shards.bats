@@ -207,6 +207,13 @@ ends() {
 	ends 111
 }
 
+@test "without --echo what is given up before the number is noted has that reason" {
+	proxied
+	touch "$dir/harm/down-$Q"
+	run -111 incr-publish -r "$PROXIED" -s 4 -w 1 < <(keys 1 40)
+	[[ "${lines[-1]}" =~ ^"incr-publish: queue $Q."[0-3]": its queue has not noted the number of shards; 40 lines not delivered (0 of unknown outcome)"$ ]]
+}
+
 @test "shards that have the number need the queue itself no more" {
 	keys 1 10 | incr-publish -s 4
 	proxied
