@@ -5,7 +5,7 @@
 # nothing on standard error), serve (it runs until SIGTERM), up (it runs where an
 # incr-up does), cron (as a crontab), client (clients.bats), fresh (fresh.bats),
 # alerts (alerts.bats, tests/long/alerts), partitions and databases
-# (partitions.bats), redis, hosts (tests/long/hosts), restart
+# (partitions.bats), redis, hosts (tests/long/hosts), fleet (tests/long/shards), restart
 # (up.bats).  Every other command line of a page runs, too, or commands.not says
 # why it does not.
 
@@ -259,10 +259,10 @@ marked() {
 	commands >all
 	[ "$(wc -l <all)" -ge 100 ]
 	# Blocks of these kinds run in other tests, here, in clients.bats, in
-	# fresh.bats, rmq.bats, up.bats, alerts.bats or partitions.bats; of systemd, debian and hosts in
-	# tests/long, of compose in tests/long/containers and containers-kill.
+	# fresh.bats, rmq.bats, up.bats, alerts.bats or partitions.bats; of systemd,
+	# debian, hosts and fleet (tests/long/shards) in tests/long, of compose in tests/long/containers and containers-kill.
 	cut -f 2 all | sort -u |
-		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose|hosts|restart|partitions|databases' &&
+		grep -vxE 'none|run|serve|up|cron|redis|client|fresh|rmq|systemd|debian|alerts|compose|hosts|restart|partitions|databases|fleet' &&
 		return 1
 	cut -f 1,2 all | grep -P '^(?!README|man/).*\trun' && return 1
 	awk -F '\t' '$2 != "none" { print $3 }' all >elsewhere
@@ -297,6 +297,20 @@ each_command() {
 }
 
 # A scenario names a block by a text in it, and runs what the page has there.
+@test "the scenario of shards types each block that is marked for it" {
+	local file text
+	marked "$ROOT/docs/scale.md" fleet
+	[ -e fleet.3 ]
+	sed -nE "s/^\t*(block|typed) '([^']*)'.*/\2/p" "$ROOT/tests/long/shards" |
+		sort -u >texts
+	while IFS= read -r text; do
+		[ "$(grep -lF -- "$text" fleet.* | wc -l)" = 1 ]
+	done <texts
+	for file in fleet.*; do
+		grep -qFf texts "$file"
+	done
+}
+
 @test "the scenarios of containers run each command that is marked for them" {
 	local file text
 	marked "$ROOT/docs/containers.md" compose
