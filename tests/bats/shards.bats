@@ -363,6 +363,26 @@ exact() {
 	published 6000
 }
 
+@test "lines that wait for one shard are bounded, and are in order when it answers" {
+	local held=131072 first max others
+	keys 1 150000 | tee "$dir/all" | shard_of 4 >"$dir/routed"
+	first=$(grep -n -m 1 '^2 ' "$dir/routed" | cut -d : -f 1)
+	held=$((first - 1 + held)) # those before it are answered
+	others=$(head -n $held "$dir/routed" | grep -vc '^2 ')
+	max=$(($(head -n $held "$dir/all" | wc -c) + 128 * 1024)) # and reads
+	proxied
+	touch "$dir/harm/hole-$Q.2"
+	incr-publish -e -r "$PROXIED" -s 4 -w 60 <"$dir/all" >"$dir/out" 2>"$dir/err" 3>&- &
+	pid=$!
+	remember "$pid"
+	wait_for 30 published "$others"
+	[ "$(awk '/^pos:/ { print $2 }' "/proc/$pid/fdinfo/0")" -le "$max" ]
+	rm "$dir/harm/hole-$Q.2"
+	wait_for 30 gone "$pid"
+	wait "$pid"
+	cmp "$dir/all" "$dir/out"
+}
+
 @test "a shard that is full refuses its own lines only" {
 	for i in $(seq 50); do echo "$(increment 1)"; done >"$dir/fill"
 	keys 1 10 | incr-publish -s 4
