@@ -68,8 +68,7 @@ publisher_open(struct publisher *c, const struct publisher_settings *settings,
 		return -1;
 	queue_replicate(c->queue, settings->replicas);
 	*ret_why = LOG_NO_MEMORY;
-	/* Lines of a queue that turns out to have shards are taken out again.
-	 */
+	/* If the queue turns out to have shards, lines go to these. */
 	if (batch_list_open(&c->waiting, settings->echo, settings->tagged,
 		settings->echo || settings->shards == 0) < 0)
 		return -1;
@@ -384,12 +383,12 @@ static enum publisher_state
 publish(struct publisher *c)
 {
 	const struct queue_lines *lines = publish_batch_encode(c->in_flight);
-	/* Told no time, this Redis is asked for it, and for what was done. */
-	/* A line may wait here before it is sent for the last time. */
 	struct queue_terms terms = {
+	    /* A line may wait here before it is sent for the last time. */
 	    .window_s =
 		c->set.window_s + (uint64_t)(c->set.wait_ms + 999) / 1000,
 	    .high_water = publisher_high_water(c),
+	    /* Told no time, Redis is asked for it, and for what was done. */
 	    .not_after_ms = redis_time_ahead(&c->redis_time,
 		queue_status(c->queue)->run, clock_ms(), QUEUE_NOT_AFTER_S),
 	    .name = c->name};
