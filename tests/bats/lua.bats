@@ -2626,7 +2626,7 @@ identify() { # ID HOW [LINES ROWS [MISSED]]
 	[[ "$(read_batch $A 1)" == "taken "* ]]
 	rcli del "${P}publisher::$B"
 	[ "$(introduce $B)" = 1 ]
-	[[ "$(register $C)" =~ ^[0-9]{13}\ -1$ ]]
+	[[ "$(register $C)" =~ ^[0-9]{13}\ -1\ 0$ ]]
 	[ "$(renew $A 1 $A)" = 1 ]
 	disown_consumer $B
 	[[ "$(adopt $A $B '')" == "$B 1"* ]]

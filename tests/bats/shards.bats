@@ -53,7 +53,8 @@ open_publish() {
 }
 
 answered() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
-published() { [ "$(for i in 0 1 2 3; do shard_length $i; done | paste -sd+ | bc)" = "$1" ]; }
+published() { [ "$(for i in 0 1 2 3; do shard_length $i; done |
+	awk '{ n += $1 } END { print n + 0 }')" = "$1" ]; }
 
 # ends STATUS: the publisher, after the end of its input
 ends() {

@@ -351,7 +351,7 @@ copy_of() {
 	chmod 666 drains # incr-drain's
 	cat >copy/bin/incr-drain <<-'EOF'
 	#!/bin/sh
-	[ "${1:-}" != -o ] || exit 0
+	[ "${1:-}" != --all ] || exit 0
 	echo "$$" >>drains
 	[ -e broken ] && exit 100
 	exec sleep 60
@@ -390,7 +390,7 @@ copy_of() {
 	chmod 666 drains # incr-drain's
 	cat >copy/bin/incr-drain <<-'EOF'
 	#!/bin/sh
-	[ "${1:-}" != -o ] || exit 0
+	[ "${1:-}" != --all ] || exit 0
 	echo "$$" >>drains
 	[ "$(wc -l <drains)" -ge 5 ] || exit $(($(wc -l <drains) - 1))
 	exec sleep 60
