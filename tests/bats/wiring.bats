@@ -319,7 +319,10 @@ slow_shell() {
 		chmod +x "bin/$program"
 	done
 	slow_shell
-	for preload in '' "$PWD/slow.so"; do
+	preloads=('')
+	# Before what a sanitizer has, nothing is preloaded.
+	sanitized incr-serve || preloads+=("$PWD/slow.so")
+	for preload in "${preloads[@]}"; do
 		LD_PRELOAD=$preload run -100 bin/incr-ingest -l "$socket"
 		LD_PRELOAD=$preload run -100 bin/incr-drain
 	done
