@@ -78,6 +78,13 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 	[[ "$output" == *'no Paths'* ]]
 }
 
+@test "docs/scale.md has what docs/performance.md says" {
+	cp "$ROOT/docs/scale.md" .
+	grep -q '^<!-- capacity 10000000 -->$' scale.md
+	"$ROOT/tests/bench/capacity" -u scale.md
+	cmp scale.md "$ROOT/docs/scale.md"
+}
+
 @test "what a rate takes is computed from the page" {
 	cat >page <<-'END'
 		| lines with an Idempotency-Key, many a request | Redis | | 2.00 µs |
@@ -108,6 +115,9 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 		'| at its limit first, one of each | Redis | Redis |')" ]
 	run -100 "$ROOT/tests/bench/capacity" -p page 0
 	run -100 "$ROOT/tests/bench/capacity" -p page 1e6
+	printf '%s\n' A '<!-- capacity 1000000 -->' '| old |' '|---|' '' B >of
+	"$ROOT/tests/bench/capacity" -p page -k 900000 -u of
+	printf '%s\n' A '<!-- capacity 1000000 -->' "$output" '' B | cmp - of
 	sed -i '/its WAL/d' page
 	run ! "$ROOT/tests/bench/capacity" -p page 1000000
 	[ "$output" = 'capacity: page: no figure: the statement, for each key: its WAL' ]

@@ -209,7 +209,11 @@ sub flush {
 sub statement {
 	my ($keys) = @_;
 	my $in = lines($keys, $keys);
+	my $table = "$dir/table.$keys";
+	Growth::rows($table, $keys);
 	for my $side (sides()) {
+		# What was there lies as the statements of that side have put it.
+		sql($side, 'truncate increments', "\\copy increments (key, value) from $table");
 		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
 		sql($side, 'vacuum increments');
 		my ($before, $wal) = (postgres_us(), wal());
