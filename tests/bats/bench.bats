@@ -9,6 +9,7 @@ load helper
 setup() { cd "$BATS_TEST_TMPDIR" || return; }
 
 suite() { "$ROOT/tests/bench/all" -q -b "${BIN%/*}" -o "$PWD" "$@" 2>err; }
+teardown() { [ "$BATS_TEST_COMPLETED" ] || tail err; }
 formed() { "$ROOT/tests/ci/performance" "$@"; }
 
 @test "the suite runs, and its page has the form" {
