@@ -126,9 +126,9 @@ sub take {
 		my $redis = $server{$kind};
 		for my $side (sides()) {
 			$redis->clear;
-			my $empty = $redis->memory;
 			$redis->fill($READY, $n);
-			note('take', $kind, $side, { redis => ($redis->memory - $empty) / $n }, 'B waiting')
+			my $bytes_waiting = $redis->call('MEMORY', 'USAGE', $READY, 'SAMPLES', 0);
+			note('take', $kind, $side, { redis => $bytes_waiting / $n }, 'B waiting')
 				if $kind eq 'memory';
 			my @own;
 			my ($us, $bytes) = measured($redis, $n, sub {
