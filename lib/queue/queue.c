@@ -150,6 +150,7 @@ queue_close(struct queue *q)
 	mark_groups_free(&q->groups);
 	buf_free(&q->commands);
 	liveness_free(&q->liveness);
+	queue_members_free(&q->members);
 	batch_pieces_clear(&q->pieces);
 	free(q);
 }

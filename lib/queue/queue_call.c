@@ -99,7 +99,10 @@ static void
 drop(struct queue *q)
 {
 	session_hang_up(q->session);
-	session_explain(q->session, "reply that is not one to this call");
+	session_explain(q->session,
+	    q->members.rounds >= QUEUE_MEMBERS_ROUNDS
+		? "consumers come more quickly than they can be listed"
+		: "reply that is not one to this call");
 }
 
 int
@@ -244,11 +247,22 @@ queue_call_is_large(enum queue_call call)
 	       call == QUEUE_CALL_SURVEY;
 }
 
+enum queue_state
+queue_call_with_members(struct queue *q, const struct redis_reply *reply,
+    int (*send)(struct queue *))
+{
+	return queue_members_note(&q->members, reply, 1) == 0 &&
+		       queue_members_go_on(&q->members) && send(q) == 0
+		   ? QUEUE_CALLING
+		   : QUEUE_LOST;
+}
+
 int
 queue_call_again(struct queue *q)
 {
 	if (!queue_status(q)->idle)
 		return -1;
+	q->members.rounds = 0;
 	return queue_call_eval(q, q->call, q->n_keys, NULL);
 }
 

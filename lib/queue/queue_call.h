@@ -17,6 +17,7 @@
 #include "queue/mark_groups.h"
 #include "queue/queue.h"
 #include "queue/queue_look.h"
+#include "queue/queue_members.h"
 #include "queue/queue_names.h"
 #include "queue/reply_limit.h"
 #include "record/id.h"
@@ -155,6 +156,8 @@ struct queue {
 	uint64_t batch_seq;
 	uint64_t batch_max; /* and how many payloads it may have */
 
+	struct queue_members members;
+
 	struct reply_limit limit;
 	struct batch_pieces pieces; /* of batch_seq, if there is a limit */
 	bool in_pieces;             /* the last peek was for it */
@@ -238,6 +241,12 @@ int queue_call_piece(struct queue *q);
 /* A reply to a peek that was for the batch of a take or read. */
 enum queue_state queue_call_digest_piece(
     struct queue *q, const struct redis_reply *reply);
+
+/* A reply of a script by which other consumers are registered than it was given
+ * keys of: the call is made again, with theirs, by send.  QUEUE_CALLING, or
+ * QUEUE_LOST. */
+enum queue_state queue_call_with_members(struct queue *q,
+    const struct redis_reply *reply, int (*send)(struct queue *));
 
 /* Begins the last call, of a script, once more.  0, or -1. */
 int queue_call_again(struct queue *q);

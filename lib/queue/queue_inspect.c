@@ -49,9 +49,12 @@ limit(struct queue *q, uint64_t n, uint64_t least)
 
 /* -- measure -------------------------------------------------------------- */
 
-int
-queue_measure(struct queue *q)
+static int
+send_measure(struct queue *q)
 {
+	static const char *const rests[] = {"batches"};
+	size_t n;
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_list_key(q, "ready");
@@ -60,8 +63,16 @@ queue_measure(struct queue *q)
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "emptied");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
-	return queue_call_eval(q, QUEUE_CALL_MEASURE, 6, NULL);
+	n = queue_members_keys(q, rests, 1);
+	queue_members_ids(q);
+	return queue_call_eval(q, QUEUE_CALL_MEASURE, 6 + n, NULL);
+}
+
+int
+queue_measure(struct queue *q)
+{
+	q->members.rounds = 0;
+	return send_measure(q);
 }
 
 enum queue_state
@@ -69,6 +80,8 @@ queue_call_digest_measure(struct queue *q, const struct redis_reply *reply)
 {
 	int64_t n[7];
 
+	if (queue_members_changed(reply))
+		return queue_call_with_members(q, reply, send_measure);
 	if (redis_reply_count(reply) != 7)
 		return QUEUE_LOST;
 	for (size_t i = 0; i < 7; i++)

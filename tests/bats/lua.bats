@@ -89,7 +89,7 @@ script_text() {
 }
 # Scripts that name keys themselves, those of consumers that they find. Such a
 # call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='adopt holders identify look measure numbers restore survey trim'
+COMPUTING='adopt holders identify look numbers restore survey trim'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -137,12 +137,33 @@ lacks() {
 # NAME: of the batch; LATE=1: it comes later than its not-after.
 terms() { echo "${HIGH:-0}" $(($(date +%s%3N) + (${LATE:-0} ? -1 : 60000))) "${NAME:-n}"; }
 
+# members: the consumers that are registered, but for what is no id
+members() {
+	rcli --raw smembers "${P}consumers" | grep -xE '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+}
+
+# of_consumers NAME NUMKEYS KEY... REST... -- [ARG]...: as script, but such keys of
+# the consumers in $NAMED, all if it is not set, and their ids at the end
+of_consumers() {
+	local name=$1 n=$2 keys=("${@:3:$2}") rests=() id
+	shift $((2 + n))
+	while [ "$1" != -- ]; do
+		rests+=("$1")
+		shift
+	done
+	shift
+	for id in ${NAMED-$(members)}; do
+		keys+=("${rests[@]/#/${P}consumer::$id::}")
+		set -- "$@" "$id"
+	done
+	script "$name" ${#keys[@]} "${keys[@]}" "$@"
+}
+
 # measure: its reply without the time, which is looked at; + for a time of
 # EMPTIED and TAKEN, - for none
 measure() {
 	local words now
-	read -ra words < <(script measure 5 "$READY" "$REJECTED" \
-		"${P}consumers" "${P}totals" "${P}emptied" "${P}consumer::")
+	read -ra words < <(measured)
 	now=$(date +%s%3N)
 	((words[3] <= now + 1000 && words[3] > now - 60000)) || words[0]="time?"
 	unset 'words[3]'
@@ -154,6 +175,10 @@ measure() {
 		esac
 	done
 	echo "${words[*]}"
+}
+measured() {
+	of_consumers measure 6 "$READY" "$REJECTED" "${P}consumers" \
+		"${P}totals" "${P}emptied" "${P}none" batches --
 }
 
 publish() { # ID SEQ LINE...
@@ -1945,6 +1970,22 @@ time_is_over() {
 	rcli lpush "$REJECTED" x >/dev/null
 	[ "$(EMPTIED=$emptied TAKEN=$((taken - 9)) measure)" = "1 3 1 2 + +" ]
 	unchanged measure
+}
+
+# It touches only keys that it is given: it would tell too little.
+@test "a script that was not given the keys of all consumers says who they are" {
+	local call
+	register $A
+	register $B
+	publish $C 1 a
+	take $B 1
+	rcli sadd "${P}consumers" "no id" ${B^^} >/dev/null
+	for call in measured; do
+		NAMED=$A unchanged $call
+		[ "$(xargs -n 1 <<<"$reply" | sort | xargs)" = "$A again $B" ]
+		NAMED="$A $B $D" unchanged $call
+		[[ "$reply" != *again* ]]
+	done
 }
 
 @test "adopt: a consumer that only keeps is neither adopted nor swept" {
