@@ -157,6 +157,16 @@ struct queue {
 	uint64_t batch_max; /* and how many payloads it may have */
 
 	struct queue_members members;
+	/* Of the last call of each, for another round. */
+	struct id holders_self;
+	struct id numbers_after;
+	enum queue_user look_user;
+	struct {
+		struct id database;
+		const char *how;
+		struct queue_ledger ledger;
+		uint64_t missed;
+	} identify;
 
 	struct reply_limit limit;
 	struct batch_pieces pieces; /* of batch_seq, if there is a limit */

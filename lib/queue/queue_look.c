@@ -79,10 +79,13 @@ add_script(struct commands *c, const char *text)
 	}
 }
 
-int
-queue_look(struct queue *q, enum queue_user user)
+static int
+send_look(struct queue *q)
 {
+	static const char *const rests[] = {"owner", "batches", "flush"};
+	enum queue_user user = q->look_user;
 	struct commands commands = {.n = 0};
+	size_t n;
 
 	if (!queue_call_start(q))
 		return -1;
@@ -98,12 +101,22 @@ queue_look(struct queue *q, enum queue_user user)
 	queue_call_own_key(q, "consumers");
 	queue_call_own_key(q, "database");
 	queue_call_queues_key(q);
-	queue_call_own_key(q, "consumer::");
+	n = queue_members_keys(q, rests, 3);
 	queue_call_own_key(q, "version");
+	resp_arg_u64(&q->args, commands.n);
 	for (size_t i = 0; i < commands.n; i++)
 		resp_arg_text(&q->args, commands.text[i]);
+	queue_members_ids(q);
 	q->asked = commands.n;
-	return queue_call_eval(q, QUEUE_CALL_LOOK, 5, NULL);
+	return queue_call_eval(q, QUEUE_CALL_LOOK, 5 + n, NULL);
+}
+
+int
+queue_look(struct queue *q, enum queue_user user)
+{
+	q->members.rounds = 0;
+	q->look_user = user;
+	return send_look(q);
 }
 
 enum queue_state
@@ -114,6 +127,8 @@ queue_call_digest_look(struct queue *q, const struct redis_reply *reply)
 	const char *id;
 	int64_t n[LOOKED_HEAD - 1];
 
+	if (queue_members_changed(reply))
+		return queue_call_with_members(q, reply, send_look);
 	if (count < LOOKED_HEAD || count - LOOKED_HEAD > q->asked ||
 	    !queue_call_are_texts(reply, LOOKED_HEAD - 1))
 		return QUEUE_LOST;

@@ -120,22 +120,36 @@ queue_renewed_is(const struct queue_renewed *r, size_t i)
 	return QUEUE_DISOWNED;
 }
 
-int
-queue_holders(struct queue *q, const struct id *self)
+static int
+send_holders(struct queue *q)
 {
+	static const char *const rests[] = {"owner", "batches", "flush"};
+	size_t n;
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
-	queue_call_id(q, self);
+	n = queue_members_keys(q, rests, 3);
+	queue_call_id(q, &q->holders_self);
 	resp_arg_u64(&q->args, HOLDERS_MAX);
-	return queue_call_eval(q, QUEUE_CALL_HOLDERS, 2, NULL);
+	queue_members_ids(q);
+	return queue_call_eval(q, QUEUE_CALL_HOLDERS, 2 + n, NULL);
+}
+
+int
+queue_holders(struct queue *q, const struct id *self)
+{
+	q->members.rounds = 0;
+	q->holders_self = *self;
+	return send_holders(q);
 }
 
 enum queue_state
 queue_call_digest_holders(struct queue *q, const struct redis_reply *reply)
 {
+	if (queue_members_changed(reply))
+		return queue_call_with_members(q, reply, send_holders);
 	if (!queue_call_are_rows(reply, 2, HOLDERS_MAX, -QUEUE_CALL_NUMBER_MAX))
 		return QUEUE_LOST;
 	q->result.holders = (struct queue_holders){

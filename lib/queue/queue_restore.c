@@ -7,22 +7,36 @@
 static int read_numbers(
     const struct redis_reply *reply, uint64_t *ret, size_t n);
 
-int
-queue_numbers(struct queue *q, const struct id *after)
+static int
+send_numbers(struct queue *q)
 {
+	static const char *const rests[] = {"acknowledged", "closed"};
+	size_t n;
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
-	queue_call_id(q, after);
+	n = queue_members_keys(q, rests, 2);
+	queue_call_id(q, &q->numbers_after);
 	resp_arg_u64(&q->args, QUEUE_NUMBERS_MAX);
-	return queue_call_eval(q, QUEUE_CALL_NUMBERS, 2, NULL);
+	queue_members_ids(q);
+	return queue_call_eval(q, QUEUE_CALL_NUMBERS, 2 + n, NULL);
+}
+
+int
+queue_numbers(struct queue *q, const struct id *after)
+{
+	q->members.rounds = 0;
+	q->numbers_after = *after;
+	return send_numbers(q);
 }
 
 enum queue_state
 queue_call_digest_numbers(struct queue *q, const struct redis_reply *reply)
 {
+	if (queue_members_changed(reply))
+		return queue_call_with_members(q, reply, send_numbers);
 	if (!queue_call_are_rows(reply, 3, QUEUE_NUMBERS_MAX, 0))
 		return QUEUE_LOST;
 	q->result.numbered = (struct queue_numbered){

@@ -89,7 +89,7 @@ script_text() {
 }
 # Scripts that name keys themselves, those of consumers that they find. Such a
 # call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='adopt holders identify look numbers restore survey trim'
+COMPUTING='adopt restore survey trim'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -179,6 +179,13 @@ measure() {
 measured() {
 	of_consumers measure 6 "$READY" "$REJECTED" "${P}consumers" \
 		"${P}totals" "${P}emptied" "${P}none" batches --
+}
+
+# looked: --check
+looked() {
+	of_consumers look 5 "$READY" "$REJECTED" "${P}consumers" \
+		"${P}database" rmq::queues owner batches flush -- \
+		"${P}version" 1 GET
 }
 
 publish() { # ID SEQ LINE...
@@ -290,8 +297,11 @@ renew() { # SELF CLAIM ID...
 }
 
 holders() { # SELF [MAX]
-	script holders 1 "${P}consumers" "${P}consumer::" "$1" "${2:-1000}" |
-		xargs -n 2 | sort | xargs
+	holders_unsorted "$@" | xargs -n 2 | sort | xargs
+}
+holders_unsorted() {
+	of_consumers holders 2 "${P}consumers" "${P}none" \
+		owner batches flush -- "$1" "${2:-1000}"
 }
 
 # Its reply, but how many live.
@@ -373,7 +383,8 @@ acknowledged() { # [AFTER [MAX]]
 	numbers "$@" | sed -E 's/([^ ]+ [^ ]+) [^ ]+/\1/g'
 }
 numbers() { # [AFTER [MAX]]
-	script numbers 1 "${P}consumers" "${P}consumer::" "${1-}" "${2:-9}"
+	of_consumers numbers 2 "${P}consumers" "${P}none" \
+		acknowledged closed -- "${1-}" "${2:-9}"
 }
 
 times_key() { echo "${P}rejected::times"; }
@@ -1980,12 +1991,19 @@ time_is_over() {
 	publish $C 1 a
 	take $B 1
 	rcli sadd "${P}consumers" "no id" ${B^^} >/dev/null
-	for call in measured; do
+	for call in measured looked numbers "holders_unsorted $C" \
+		"identify $DB note 9 1"; do
+		# shellcheck disable=SC2086 # words
 		NAMED=$A unchanged $call
 		[ "$(xargs -n 1 <<<"$reply" | sort | xargs)" = "$A again $B" ]
-		NAMED="$A $B $D" unchanged $call
+		# shellcheck disable=SC2086 # words
+		reply=$(NAMED="$A $B $D" $call)
 		[[ "$reply" != *again* ]]
 	done
+	# They do not matter to it then.
+	rcli del "${P}database" >/dev/null
+	NAMED=$A identify $DB note 9
+	[ "$(rcli get "${P}database")" = $DB ]
 }
 
 @test "adopt: a consumer that only keeps is neither adopted nor swept" {
@@ -2571,8 +2589,8 @@ kept_by_two() {
 }
 
 identify() { # ID HOW [LINES ROWS [MISSED]]
-	script identify 3 "${P}database" "${P}totals" "${P}consumers" "$1" "$2" \
-		"${P}consumer::" "${3-}" "${4-}" "${5:-0}"
+	of_consumers identify 4 "${P}database" "${P}totals" "${P}consumers" \
+		"${P}none" batches -- "$1" "$2" "${3-}" "${4-}" "${5:-0}"
 }
 
 @test "identify: where the totals begin is noted with the first database" {
