@@ -200,6 +200,7 @@ begin(struct consumer *c)
 		log_die(log_status(why), "redis: %s", why);
 	queue_replicate(c->queue, replicas_told ? &replicas : NULL);
 	fault_series(&series[M_REJECTED], FAULTS_OF_PAYLOADS);
+	metrics_of_queue(queue_name);
 	if (metrics_open(prog.name, series, M_COUNT) < 0)
 		log_say("metrics: %s", strerror(errno));
 	c->queue_name = queue_name;

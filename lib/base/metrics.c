@@ -36,7 +36,9 @@ static struct {
 	size_t same;        /* bytes of text before what changes by itself */
 	struct buf written; /* so many bytes of the text of the file */
 	char name[NAME_MAX + 1], aside[NAME_MAX + 1];
-	char labels[NAME_MAX + 1]; /* of every series */
+	char own[NAME_MAX + 1];          /* labels of the process */
+	char queue[160];                 /* one in front of them, or none */
+	char labels[2 * (NAME_MAX + 1)]; /* of every series: both */
 	int64_t next_ms, sweep_ms, rewrite_ms;
 } m = {.dir = -1};
 
@@ -45,6 +47,12 @@ static bool has_changed(void);
 static void close_folder(void);
 static int format(void);
 static int format_rest(void);
+
+static void
+set_labels(void)
+{
+	snprintf(m.labels, sizeof m.labels, "%s%s", m.queue, m.own);
+}
 
 int
 metrics_open(const char *prog, struct metric *table, size_t n)
@@ -55,9 +63,10 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	m.path = getenv("INCR_METRICS_DIR");
 	m.table = table;
 	m.n = n;
-	snprintf(m.labels, sizeof m.labels,
+	snprintf(m.own, sizeof m.own,
 	    "program=\"%s\",host=\"%s\",pidns=\"%s\",pid=\"%ju\"", prog,
 	    p->host, p->pidns, pid);
+	set_labels();
 	snprintf(m.name, sizeof m.name, "%s-%s-%s-%ju.prom", prog, p->host,
 	    p->pidns, pid);
 	snprintf(m.aside, sizeof m.aside, ".%.200s.new", m.name);
@@ -68,6 +77,13 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	m.next_ms = clock_ms() + WRITE_MS;
 	m.rewrite_ms = clock_ms() + REWRITE_MS;
 	return format() < 0 ? -1 : write_file();
+}
+
+void
+metrics_of_queue(const char *queue)
+{
+	snprintf(m.queue, sizeof m.queue, "queue=\"%.128s\",", queue);
+	set_labels();
 }
 
 void
@@ -121,7 +137,7 @@ metrics_dir(void)
 const char *
 metrics_labels(void)
 {
-	return m.labels;
+	return m.own;
 }
 
 int

@@ -45,6 +45,10 @@ extern const double metrics_bounds[METRICS_BUCKETS];
  * errno if that fails: metrics_tick tries again. */
 int metrics_open(const char *prog, struct metric *table, size_t n);
 
+/* All that this process does is for one queue: its name (record/queue_name.h)
+ * is a label of all series from the next writing on. */
+void metrics_of_queue(const char *queue);
+
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 
@@ -59,8 +63,8 @@ int64_t metrics_tick(int64_t now_ms);
  * or -1 with errno ENOMEM. */
 int metrics_text(struct buf *out);
 
-/* The open folder, -1 while metrics are off or there is none; what every series
- * is labelled. */
+/* The open folder, -1 while metrics are off or there is none; the labels that
+ * tell this process from others. */
 int metrics_dir(void);
 const char *metrics_labels(void);
 

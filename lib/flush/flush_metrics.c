@@ -83,8 +83,13 @@ void
 flush_metrics_count(const struct flusher *f)
 {
 	static uint64_t commits;
+	static bool of_queue; /* what comes from elsewhere is of none */
 
 	show_staleness(f);
+	if (f->from_consumer && !of_queue) {
+		metrics_of_queue(f->options.queue);
+		of_queue = true;
+	}
 	series[REPLAYED].value = (double)f->tally.replayed;
 	series[STEPS_BACK].value = (double)f->acknowledger.steps_back;
 	series[LEDGER_BACK].value = (double)f->back.steps;

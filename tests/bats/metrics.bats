@@ -232,7 +232,7 @@ in_file() { grep -qs "$1" "$2"/*.prom; }
 	wait_for 10 healthy ./s
 	background setsid sh -c 'incr-consume | incr-flush'
 	codes() {
-		sed -n 's/^incr_rejected_total{code="\([a-z-]*\)",program="'"$1"'".*/\1/p' \
+		sed -n 's/^incr_rejected_total{code="\([a-z-]*\)",.*program="'"$1"'".*/\1/p' \
 			metrics/"$1"-*.prom | sort | paste -s -d ' '
 	}
 	said() { [ "$(codes incr-flush)" ] && [ "$(codes incr-publish)" ]; }
@@ -258,7 +258,7 @@ in_file() { grep -qs "$1" "$2"/*.prom; }
 	wait_for 10 ended
 	local name pid
 	for name in cpu_seconds_total resident_memory_bytes open_fds max_fds; do
-		[ "$(grep -c "^process_$name{program=\"incr-[a-z]*\",host=" all)" = 5 ]
+		[ "$(grep -c "^process_$name{.*program=\"incr-[a-z]*\",host=" all)" = 5 ]
 	done
 	pid=$(sed -n 's/^process_start.*"incr-serve".*pid="\([0-9]*\)".*/\1/p' all)
 	value() { sed -n "s/^process_$1{.*pid=\"$pid\"} //p" all; }

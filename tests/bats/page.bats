@@ -224,7 +224,7 @@ listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 	curl -fs --noproxy '*' "$INCR_PAGE_URL" | cmp - "$PAGE/index.html"
 	counted() {
 		curl -fs --noproxy '*' "${INCR_PAGE_URL}metrics" |
-			grep -q '^process_start_time_seconds{program="incr-flush"'
+			grep -q '^process_start_time_seconds{.*program="incr-flush"'
 	}
 	wait_for 10 counted
 	page=${INCR_PAGE_URL%/}
