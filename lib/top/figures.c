@@ -2,10 +2,12 @@
 #include "top/figures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/metrics_list.h"
+#include "queue/shards.h"
 #include "top/prom_text.h"
 
 /* More than any of ours; a text may say what it likes. */
@@ -70,7 +72,7 @@ struct found {
 static bool find(const struct prom_sample *s, struct found *ret);
 static int add_first(struct figures *f, struct found *w);
 static int add_counter(struct figures *f, struct found *w);
-static void count(struct figures *f, const struct found *w, double increase);
+static int count(struct figures *f, const struct found *w, double increase);
 static void count_bucket(
     struct figures *f, const struct found *w, double increase);
 
@@ -78,6 +80,14 @@ static double *
 field(void *of, size_t offset)
 {
 	return (double *)(void *)((char *)of + offset);
+}
+
+static void
+forget(struct figures_queue *q)
+{
+	q->ready = q->taken = q->rejected = q->oldest = NAN;
+	q->total = q->rate = NAN;
+	q->told = false;
 }
 
 void
@@ -92,7 +102,9 @@ figures_begin(struct figures *f, double now_s, double unix_s)
 	f->last_unix = f->unix_now;
 	f->now = now_s;
 	f->unix_now = unix_s;
-	f->n_queues = f->samples = f->bad = 0;
+	f->samples = f->bad = 0;
+	for (size_t i = 0; i < f->n_queues; i++)
+		forget(&f->queues[i]);
 	f->flush = (struct figures_flush){NAN, NAN, NAN};
 	for (size_t i = 0; i < FIGURES_COUNTERS; i++)
 		f->counters[i].total = 0;
@@ -164,23 +176,57 @@ process_of(struct figures *f, const struct found *w)
 	return processes_find(&f->processes, &n);
 }
 
+/* The queue itself, then its shards by number. */
+static int
+compare(const char *a, const char *b)
+{
+	char queue_a[QUEUE_NAME_MAX + 1], queue_b[QUEUE_NAME_MAX + 1];
+	unsigned i, k;
+	bool shard_a = shard_parse(a, queue_a, &i);
+	bool shard_b = shard_parse(b, queue_b, &k);
+	int order = strcmp(shard_a ? queue_a : a, shard_b ? queue_b : b);
+
+	if (order != 0)
+		return order;
+	if (!shard_a || !shard_b)
+		return (int)shard_a - (int)shard_b;
+	return (i > k) - (i < k);
+}
+
+/* Its place, whether or not it is there. */
+static size_t
+place_of(const struct figures *f, const char *name)
+{
+	size_t from = 0, to = f->n_queues;
+
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+
+		if (compare(f->queues[middle].name, name) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 static struct figures_queue *
 queue_of(struct figures *f, const struct prom_sample *s)
 {
-	struct figures_queue q = {
-	    .ready = NAN, .taken = NAN, .rejected = NAN, .oldest = NAN};
-	size_t at = 0, i;
+	struct figures_queue q = {0};
+	size_t at;
 
+	forget(&q);
 	(void)prom_text_label(s, "queue", q.name, sizeof q.name);
-	while (at < f->n_queues && strcmp(f->queues[at].name, q.name) < 0)
-		at++;
-	if (at < f->n_queues && strcmp(f->queues[at].name, q.name) == 0)
-		return &f->queues[at];
-	if (f->n_queues == FIGURES_QUEUES)
-		return NULL;
-	for (i = f->n_queues++; i > at; i--)
-		f->queues[i] = f->queues[i - 1];
-	f->queues[at] = q;
+	at = place_of(f, q.name);
+	if (at == f->n_queues || strcmp(f->queues[at].name, q.name) != 0) {
+		if (f->n_queues == FIGURES_QUEUES)
+			return NULL;
+		memmove(&f->queues[at + 1], &f->queues[at],
+		    (f->n_queues++ - at) * sizeof *f->queues);
+		f->queues[at] = q;
+	}
+	f->queues[at].told = true;
 	return &f->queues[at];
 }
 
@@ -249,8 +295,7 @@ add_counter(struct figures *f, struct found *w)
 		    s->name, s->name_len, s->labels, s->labels_len, w->source},
 		s->value, fresh, &increase) < 0)
 		return -1;
-	count(f, w, increase);
-	return 0;
+	return count(f, w, increase);
 }
 
 /* In order of codes. */
@@ -275,7 +320,29 @@ code_of(struct figures *f, const struct prom_sample *s)
 	return &f->codes[at].answers;
 }
 
-static void
+/* What incr-flush has counted of one queue, if it says of which. */
+static int
+count_queue(struct figures *f, const struct found *w, double increase)
+{
+	char name[FIGURES_NAME_MAX];
+	struct figures_queue *q;
+
+	if (w->use->at != FIGURES_OUT ||
+	    !prom_text_label(&w->sample, "queue", name, sizeof name) ||
+	    (q = queue_of(f, &w->sample)) == NULL)
+		return 0;
+	if (q->line == NULL) {
+		q->line = calloc(1, sizeof *q->line);
+		if (q->line == NULL)
+			return -1;
+		timeline_begin(q->line, f->now);
+	}
+	q->total = (isnan(q->total) ? 0 : q->total) + w->sample.value;
+	q->grown += increase;
+	return 0;
+}
+
+static int
 count(struct figures *f, const struct found *w, double increase)
 {
 	struct figures_total *t = NULL;
@@ -283,15 +350,16 @@ count(struct figures *f, const struct found *w, double increase)
 	switch (w->use->use) {
 	case COUNTER: t = &f->counters[w->use->at]; break;
 	case ANSWERS: t = code_of(f, &w->sample); break;
-	case HISTOGRAM: count_bucket(f, w, increase); return;
+	case HISTOGRAM: count_bucket(f, w, increase); return 0;
 	case QUEUE:
 	case FLUSH:
-	case PROCESS: return;
+	case PROCESS: return 0;
 	}
 	if (t == NULL)
-		return;
+		return 0;
 	t->total += w->sample.value;
 	t->grown += increase;
+	return w->use->use == COUNTER ? count_queue(f, w, increase) : 0;
 }
 
 static void
@@ -318,11 +386,39 @@ settle(struct figures_total *t, double now)
 	t->grown = 0;
 }
 
+/* Leaves out the queues of which nobody told. */
+static void
+settle_queues(struct figures *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_queues; i++) {
+		struct figures_queue *q = &f->queues[i];
+
+		if (!q->told) {
+			free(q->line);
+			continue;
+		}
+		if (q->line != NULL) {
+			timeline_grow(q->line, f->now, q->grown);
+			q->rate = f->readings == 0
+				      ? NAN
+				      : timeline_rate(q->line, f->now);
+		}
+		q->grown = 0;
+		f->queues[n++] = *q;
+	}
+	f->n_queues = n;
+}
+
 void
 figures_end(struct figures *f)
 {
-	double ready = figures_ready(f), oldest = figures_oldest(f);
+	double ready, oldest;
 
+	settle_queues(f);
+	ready = figures_ready(f);
+	oldest = figures_oldest(f);
 	for (size_t i = 0; i < FIGURES_COUNTERS; i++)
 		settle(&f->counters[i], f->now);
 	for (size_t i = 0; i < f->n_codes; i++)
@@ -342,14 +438,53 @@ figures_rate(const struct figures *f, const struct figures_total *t)
 	return f->readings < 2 ? NAN : timeline_rate(&t->line, f->now);
 }
 
+static void
+add_up(double *all, double value)
+{
+	if (!isnan(value))
+		*all = (isnan(*all) ? 0 : *all) + value;
+}
+
+size_t
+figures_shards(const struct figures *f, size_t i, unsigned *ret_shards,
+    struct figures_queue *ret_all)
+{
+	const char *first = f->queues[i].name;
+	struct figures_queue all = {0};
+	char queue[QUEUE_NAME_MAX + 1];
+	unsigned number;
+	size_t n = 0;
+
+	forget(&all);
+	snprintf(all.name, sizeof all.name, "%s",
+	    shard_parse(first, queue, &number) ? queue : first);
+	*ret_shards = 0;
+	for (; i + n < f->n_queues; n++) {
+		const struct figures_queue *q = &f->queues[i + n];
+
+		if (shard_parse(q->name, queue, &number) &&
+		    strcmp(queue, all.name) == 0)
+			++*ret_shards;
+		else if (strcmp(q->name, all.name) != 0)
+			break;
+		add_up(&all.ready, q->ready);
+		add_up(&all.taken, q->taken);
+		add_up(&all.rejected, q->rejected);
+		add_up(&all.total, q->total);
+		add_up(&all.rate, q->rate);
+		keep_highest(&all.oldest, q->oldest);
+	}
+	*ret_all = all;
+	return n;
+}
+
 double
 figures_ready(const struct figures *f)
 {
 	double all = NAN;
 
 	for (size_t i = 0; i < f->n_queues; i++)
-		if (!isnan(f->queues[i].ready))
-			all = (isnan(all) ? 0 : all) + f->queues[i].ready;
+		add_up(&all, f->queues[i].ready);
 	return all;
 }
 
@@ -366,5 +501,7 @@ figures_oldest(const struct figures *f)
 void
 figures_free(struct figures *f)
 {
+	for (size_t i = 0; i < f->n_queues; i++)
+		free(f->queues[i].line);
 	counters_free(&f->series);
 }

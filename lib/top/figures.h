@@ -19,7 +19,8 @@
 #include "top/processes.h"
 #include "top/timeline.h"
 
-enum { FIGURES_CODES = 32, FIGURES_QUEUES = 128, FIGURES_NAME_MAX = 132 };
+/* Queues: as many as a queue may have shards, and some more. */
+enum { FIGURES_CODES = 32, FIGURES_QUEUES = 1152, FIGURES_NAME_MAX = 132 };
 
 /* Counters, summed over processes. */
 enum figures_counter {
@@ -44,11 +45,16 @@ struct figures_code {
 	struct figures_total answers;
 };
 
-/* A queue.  Several processes tell of it: the highest counts.  NaN: nobody
- * told. */
+/* A queue.  Several processes tell of it: the highest counts, and of what was
+ * counted the sum.  NaN: nobody told. */
 struct figures_queue {
 	char name[FIGURES_NAME_MAX]; /* empty: of a release without names */
 	double ready, taken, rejected, oldest;
+	double total;          /* increments of it that Postgres has */
+	double rate;           /* the same per second */
+	double grown;          /* since the last reading */
+	struct timeline *line; /* owned; NULL: nothing was counted yet */
+	bool told;             /* in this reading */
 };
 
 /* Gauges of incr-flush, the highest of all processes; NaN: nobody told. */
@@ -61,6 +67,7 @@ struct figures {
 	struct figures_total counters[FIGURES_COUNTERS];
 	struct figures_code codes[FIGURES_CODES]; /* in order */
 	size_t n_codes;
+	/* A queue stands before its shards, and these in their order. */
 	struct figures_queue queues[FIGURES_QUEUES]; /* of this reading */
 	size_t n_queues;
 	struct figures_flush flush;
@@ -89,6 +96,14 @@ double figures_rate(const struct figures *f, const struct figures_total *t);
  * told. */
 double figures_ready(const struct figures *f);
 double figures_oldest(const struct figures *f);
+
+/*
+ * How many queues from number i on are of one queue: itself and its shards.
+ * *ret_shards is how many of them are shards: if two or more, *ret_all is what
+ * they and the queue itself have together, and *ret_all's name is that queue's.
+ */
+size_t figures_shards(const struct figures *f, size_t i, unsigned *ret_shards,
+    struct figures_queue *ret_all);
 
 void figures_free(struct figures *f);
 

@@ -86,9 +86,43 @@ put_queue(struct buf *out, const struct figures_queue *q)
 
 	if (put(out, "queue_ready", of, q->ready) < 0 ||
 	    put(out, "queue_taken", of, q->taken) < 0 ||
-	    put(out, "queue_dead", of, q->rejected) < 0)
+	    put(out, "queue_dead", of, q->rejected) < 0 ||
+	    put(out, "queue_out_total", of, q->total) < 0 ||
+	    put(out, "queue_out_per_second", of, q->rate) < 0)
 		return -1;
 	return put(out, "queue_oldest_seconds", of, q->oldest);
+}
+
+/* All of a queue together. */
+static int
+put_shards(struct buf *out, const struct figures_queue *all, unsigned shards)
+{
+	if (put(out, "shards", all->name, shards) < 0 ||
+	    put(out, "shards_ready", all->name, all->ready) < 0 ||
+	    put(out, "shards_taken", all->name, all->taken) < 0 ||
+	    put(out, "shards_dead", all->name, all->rejected) < 0 ||
+	    put(out, "shards_out_total", all->name, all->total) < 0 ||
+	    put(out, "shards_out_per_second", all->name, all->rate) < 0)
+		return -1;
+	return put(out, "shards_oldest_seconds", all->name, all->oldest);
+}
+
+/* Each, and what those with shards have in all. */
+static int
+put_queues(struct buf *out, const struct figures *f)
+{
+	struct figures_queue all;
+	unsigned shards;
+
+	for (size_t i = 0; i < f->n_queues; i++)
+		if (put_queue(out, &f->queues[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < f->n_queues;) {
+		i += figures_shards(f, i, &shards, &all);
+		if (shards > 1 && put_shards(out, &all, shards) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -124,11 +158,8 @@ put_group(struct buf *out, const struct process_group *g)
 int
 figures_table(const struct figures *f, struct buf *out)
 {
-	if (put_traffic(out, f) < 0)
+	if (put_traffic(out, f) < 0 || put_queues(out, f) < 0)
 		return -1;
-	for (size_t i = 0; i < f->n_queues; i++)
-		if (put_queue(out, &f->queues[i]) < 0)
-			return -1;
 	if (put(out, "staleness_seconds", "all", f->flush.staleness) < 0 ||
 	    put_histogram(out, f, "statement_seconds", &f->statements) < 0 ||
 	    put(out, "statement_keys", "all", f->flush.keys) < 0 ||

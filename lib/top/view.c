@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "queue/shards.h"
 #include "top/human.h"
 #include "top/view_processes.h"
 
@@ -13,7 +14,7 @@ enum {
 	LABEL = 9,
 	NUMBER = 12,
 	HIGHEST = 18, /* "  max 1,234,567/s" */
-	QUEUE_BAR = 58,
+	NAME = 20,    /* of a queue */
 	SPARK_MIN = 8,
 	SPARK_MAX = TIMELINE_S / VIEW_COLUMN_S,
 	BAR_MAX = 40,
@@ -28,6 +29,7 @@ static void draw_counter(struct frame *f, const char *label,
 static void draw_answers(struct frame *f, const struct figures *g);
 static void draw_requests(struct frame *f, const struct figures *g);
 static void draw_ready(struct frame *f, const struct figures *g);
+static int count_sharded(const struct figures *g);
 static void draw_queues(struct frame *f, const struct figures *g, int rows);
 static void draw_counted(struct frame *f, const struct figures *g);
 static void draw_keys(struct frame *f, const struct view *v);
@@ -39,7 +41,7 @@ view_draw(struct frame *f, const struct figures *g, const struct view *v)
 
 	draw_title(f, v);
 	left = f->rows - FIXED_ROWS - draw_warnings(f, g, v);
-	queues = (int)g->n_queues;
+	queues = (int)g->n_queues + count_sharded(g);
 	if (queues > left / 3)
 		queues = left / 3;
 	if (queues < 1)
@@ -215,16 +217,36 @@ put_age(struct frame *f, int width, double seconds)
 	    human_seconds(seconds).text, late ? "!" : " ");
 }
 
+/* Of a name that is too long its beginning and its shard are shown. */
 static void
-draw_queue(struct frame *f, const struct figures_queue *q)
+put_queue_name(struct frame *f, const char *name, unsigned shards)
+{
+	char behind[16] = "", queue[QUEUE_NAME_MAX + 1], text[NAME + 1];
+	unsigned i;
+
+	if (shards > 1) {
+		snprintf(behind, sizeof behind, "/%u", shards);
+	} else if (shard_parse(name, queue, &i)) {
+		snprintf(behind, sizeof behind, ".%u", i);
+		name = queue;
+	}
+	snprintf(text, sizeof text, "%.*s%s", NAME - (int)strlen(behind),
+	    *name == '\0' ? "-" : name, behind);
+	frame_put(f, FRAME_PLAIN, "%-*s", NAME, text);
+}
+
+/* shards: if more than one, these together. */
+static void
+draw_queue(struct frame *f, const struct figures_queue *q, unsigned shards)
 {
 	int bar;
 
-	frame_put(f, FRAME_PLAIN, "%-20.20s %11s %7s",
-	    *q->name == '\0' ? "-" : q->name, human_count(q->ready).text,
+	put_queue_name(f, q->name, shards);
+	frame_put(f, FRAME_PLAIN, " %9s %6s", human_count(q->ready).text,
 	    human_count(q->taken).text);
-	frame_put(f, q->rejected > 0 ? FRAME_WARN : FRAME_PLAIN, " %7s",
+	frame_put(f, q->rejected > 0 ? FRAME_WARN : FRAME_PLAIN, " %6s",
 	    human_count(q->rejected).text);
+	frame_put(f, FRAME_PLAIN, " %11s", human_rate(q->rate).text);
 	put_age(f, 8, q->oldest);
 	frame_put(f, FRAME_PLAIN, " ");
 	bar = frame_cols_left(f);
@@ -234,40 +256,71 @@ draw_queue(struct frame *f, const struct figures_queue *q)
 	frame_end_row(f);
 }
 
-/* Of more queues than rows, those with the oldest. */
-static void
-draw_queues(struct frame *f, const struct figures *g, int rows)
+/* How many queues with shards there are. */
+static int
+count_sharded(const struct figures *g)
 {
-	bool shown[FIGURES_QUEUES] = {false};
+	struct figures_queue all;
+	unsigned shards;
+	int n = 0;
 
-	frame_put(f, FRAME_STRONG, "%-20s %11s %7s %7s%8s  %s", "queue",
-	    "ready", "taken", "dead", "oldest", "full at 10s");
-	frame_end_row(f);
-	if (g->n_queues == 0) {
-		frame_put(f, FRAME_PLAIN, "-");
-		frame_end_row(f);
+	for (size_t i = 0; i < g->n_queues;) {
+		i += figures_shards(g, i, &shards, &all);
+		n += shards > 1;
 	}
+	return n;
+}
+
+/* Marks those with the oldest, as many as there are rows. */
+static void
+choose_queues(const struct figures *g, int rows, bool ret[FIGURES_QUEUES])
+{
 	for (int i = 0; i < rows && i < (int)g->n_queues; i++) {
 		double highest = -1;
 		size_t at = 0;
 
 		for (size_t k = 0; k < g->n_queues; k++)
-			if (!shown[k] &&
-			    fmax(g->queues[k].oldest, 0) > highest) {
+			if (!ret[k] && fmax(g->queues[k].oldest, 0) > highest) {
 				highest = fmax(g->queues[k].oldest, 0);
 				at = k;
 			}
-		shown[at] = true;
+		ret[at] = true;
 	}
-	for (size_t k = 0; k < g->n_queues; k++)
-		if (shown[k])
-			draw_queue(f, &g->queues[k]);
+}
+
+/* What those with shards have in all comes first. */
+static void
+draw_queues(struct frame *f, const struct figures *g, int rows)
+{
+	bool shown[FIGURES_QUEUES] = {false};
+	int totals = count_sharded(g);
+	struct figures_queue all;
+	unsigned shards;
+
+	frame_put(f, FRAME_STRONG, "%-*s %9s %6s %6s %11s%8s  %s", NAME,
+	    "queue", "ready", "taken", "dead", "out", "oldest", "full at 10s");
+	frame_end_row(f);
+	if (g->n_queues == 0) {
+		frame_put(f, FRAME_PLAIN, "-");
+		frame_end_row(f);
+	}
+	totals = totals < rows ? totals : rows;
+	choose_queues(g, rows - totals, shown);
+	for (size_t i = 0; i < g->n_queues;) {
+		size_t n = figures_shards(g, i, &shards, &all);
+
+		if (shards > 1 && totals-- > 0)
+			draw_queue(f, &all, shards);
+		for (size_t end = i + n; i < end; i++)
+			if (shown[i])
+				draw_queue(f, &g->queues[i], 1);
+	}
 }
 
 static void
 draw_ready(struct frame *f, const struct figures *g)
 {
-	char label[24] = "ready";
+	char label[32] = "ready";
 
 	if (g->n_queues > 1)
 		snprintf(label, sizeof label, "ready/%zu", g->n_queues);

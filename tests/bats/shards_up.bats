@@ -156,6 +156,21 @@ send() { incr-send -u "$url" >sent; }
 drains() { cat "$INCR_STATE/run/drains"; }
 # ready_of SHARD: how many wait there
 ready_of() { rcli llen "rmq::queue::[$INCR_QUEUE.$1]::ready"; }
+# top FIGURE QUEUE: what incr-top says
+top() { awk -F '\t' -v f="$1" -v q="$2" '$1 == f && $2 == q { print $3 }' table; }
+# The drains of three shards tell of their own in one folder, and add up.
+told_of_each() {
+	local shard sum
+	incr-top --once --every 0.2 "$INCR_STATE/metrics" >table || return
+	sum=$(top queue_out_total "$INCR_QUEUE")
+	[ "$sum" = 1 ] && [ "$(top shards "$INCR_QUEUE")" = 3 ] || return
+	for shard in 0 1 2; do
+		[ "$(top queue_out_total "$INCR_QUEUE.$shard")" = \
+			"$(sql "select sum(lines) from incr_ledger where queue = '$INCR_QUEUE.$shard'")" ] &&
+			sum=$((sum + $(top queue_out_total "$INCR_QUEUE.$shard"))) || return
+	done
+	[ "$(top shards_out_total "$INCR_QUEUE")" = "$sum" ] && [ "$sum" = 301 ]
+}
 pids_of() { # PART
 	descendants "$(cut -d ' ' -f 1 "$INCR_STATE/run/$1.keeper")"
 }
@@ -174,6 +189,7 @@ pids_of() { # PART
 	increments 1000 1000 | put "$INCR_QUEUE"
 	wait_for 15 total_is 1300
 	[ "$(sql 'select count(distinct queue) from incr_ledger where lines > 0')" = 4 ]
+	wait_for 10 told_of_each
 	run -0 incr-up --rest
 	keys 1 300 | send
 	for shard in 0 1 2; do

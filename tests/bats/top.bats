@@ -151,6 +151,8 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 
 @test "incr-top(1) has every figure of the table, and no other" {
 	a_system
+	write incr-consume 17 'incr_queue_ready{queue="s.0",@} 1' \
+		'incr_queue_ready{queue="s.1",@} 1'
 	incr-top --once --every 0.2 | cut -f 1 | sort -u >there
 	sed -n '/^\.Sh TABLE/,/^\.Sh ENV/p' "$ROOT/man/incr-top.1" |
 		sed -nE 's/^\.It Li ([^T]*) Ta .*/\1/p' | tr -d ',' | xargs -n 1 |
@@ -161,7 +163,7 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 	local age
 	a_system 4
 	terminal 24 80 incr-top
-	wait_for 10 shows ' 12,345       6       2    4.0s  ████████▊...'
+	wait_for 10 shows ' 12,345      6      2           -    4.0s  █████▋........'
 	shows 'counted  after   7.2s ██████████▏...'
 	shows '2h03m'
 	shows '950!' # of 1000
@@ -169,7 +171,7 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 	lacks '4.0s!'
 	a_system 12.5
 	rm metrics/incr-flush-*
-	wait_for 10 shows ' 12.5s! ██████████████████████'
+	wait_for 10 shows ' 12.5s! ██████████████'
 	wait_for 10 shows '! no incr-flush runs: nothing is counted'
 	shows '1 of 1 gone'
 }

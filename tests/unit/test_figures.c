@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "queue/shards.h"
 #include "top/figures.h"
 #include "top/figures_table.h"
 
@@ -170,6 +171,73 @@ test_queues(void)
 	    "nobody tells: not 0");
 }
 
+#define OUT(queue, pid, value) \
+	"incr_flushed_total{queue=\"" queue \
+	"\"," P("flush", pid) "} " #value "\n" ALIVE("flush", pid)
+
+/* In the order of their numbers, behind their queue; together as sums, but for
+ * the oldest. */
+static void
+test_shards(void)
+{
+	struct figures_queue all;
+	unsigned shards;
+
+	restart();
+	reading(10, OUT("q.2", "1", 100) OUT("q.2", "2", 50) OUT("q", "3", 1)
+			OUT("r.1", "4", 0));
+	reading(20, OUT("q.2", "1", 150) OUT("q.2", "2", 60) OUT("q", "3", 1)
+			OUT("r.1", "4", 0) QUEUE("ready", "5", "q.10", 7)
+			    QUEUE("oldest_seconds", "5", "q.10", 3)
+				QUEUE("ready", "5", "q.2", 5)
+				    QUEUE("ready", "5", "q-x", 100)
+					QUEUE("oldest_seconds", "5", "q.2", 4));
+	check(f->n_queues == 5 && strcmp(f->queues[0].name, "q") == 0 &&
+		  strcmp(f->queues[1].name, "q.2") == 0 &&
+		  strcmp(f->queues[2].name, "q.10") == 0,
+	    "order");
+	check(f->queues[1].total == 210 && f->queues[1].rate == 6, "%g %g",
+	    f->queues[1].total, f->queues[1].rate);
+	check(f->queues[0].rate == 0 && isnan(f->queues[2].rate), "rates");
+	check(figures_shards(f, 0, &shards, &all) == 3 && shards == 2,
+	    "%u shards", shards);
+	check(strcmp(all.name, "q") == 0 && all.ready == 12 &&
+		  all.total == 211 && all.rate == 6 && all.oldest == 4 &&
+		  isnan(all.taken),
+	    "all: %g %g %g %g", all.ready, all.total, all.rate, all.oldest);
+	check(figures_shards(f, 3, &shards, &all) == 1 && shards == 0, "q-x");
+	check(figures_shards(f, 4, &shards, &all) == 1 && shards == 1, "r.1");
+	check(figures_ready(f) == 112 && f->counters[FIGURES_OUT].total == 211,
+	    "the system");
+	reading(50, OUT("q.2", "1", 150));
+	check(f->n_queues == 1 && f->queues[0].rate == 0 &&
+		  f->queues[0].total == 150,
+	    "others are gone");
+}
+
+/* A queue with as many shards as there may be. */
+static void
+test_many_queues(void)
+{
+	struct figures_queue all;
+	struct buf text = {0};
+	unsigned shards;
+
+	restart();
+	for (int i = SHARDS_MAX - 1; i >= 0; i--)
+		check(buf_addf(&text, "incr_queue_ready{queue=\"q.%d\"} 1\n",
+			  i) == 0,
+		    "memory");
+	check(buf_addf(&text, "incr_queue_ready{queue=\"q\"} 1\n") == 0 &&
+		  buf_add(&text, "", 1) == 0,
+	    "memory");
+	reading(1, buf_ptr(&text));
+	check(figures_shards(f, 0, &shards, &all) == SHARDS_MAX + 1 &&
+		  shards == SHARDS_MAX && all.ready == SHARDS_MAX + 1,
+	    "%u shards, %g", shards, all.ready);
+	buf_free(&text);
+}
+
 static void
 test_flush(void)
 {
@@ -225,8 +293,9 @@ test_table(void)
 	struct buf out = {0};
 
 	restart();
-	reading(1, ALIVE("flush", "7") QUEUE("ready", "1", "evil\\n\t q",
-		       3) "incr_flushed_total{" P("flush", "7") "} 12\n");
+	reading(1, ALIVE("flush", "7") QUEUE("ready", "1", "evil\\n\t q", 3)
+		       QUEUE("ready", "1", "s.0", 3) QUEUE("ready", "1", "s.1",
+			   4) "incr_flushed_total{" P("flush", "7") "} 12\n");
 	check(
 	    figures_table(f, &out) == 0 && buf_add(&out, "", 1) == 0, "memory");
 #define HAS(line) \
@@ -236,6 +305,10 @@ test_table(void)
 	HAS("out_per_second\tall\t-");
 	HAS("queue_ready\tevil???q\t3");
 	HAS("queue_oldest_seconds\tevil???q\t-");
+	HAS("queue_out_per_second\tevil???q\t-");
+	HAS("shards\ts\t2");
+	HAS("shards_ready\ts\t7");
+	HAS("shards_oldest_seconds\ts\t-");
 	HAS("processes\tincr-flush@h\t1");
 	HAS("restarts\tincr-flush@h\t0");
 	HAS("memory_bytes\tincr-flush@h/7\t-");
@@ -249,6 +322,8 @@ main(void)
 	test_hosts();
 	test_answers();
 	test_queues();
+	test_shards();
+	test_many_queues();
 	test_flush();
 	test_nonsense();
 	test_table();

@@ -188,9 +188,10 @@ test_view(void)
 
 	SHOWS("incr-top  /some/folder ");
 	SHOWS("12:34:56\n");
-	SHOWS("a                         12,345       -       -       -  ....");
-	SHOWS("12.5s! ####################"); /* late, without colours */
-	SHOWS("x8"); /* processes of a program in one row */
+	SHOWS("a                       12,345      -      -           -       "
+	      "-  ....");
+	SHOWS("12.5s! ##############"); /* late, without colours */
+	SHOWS("x8");                    /* processes of a program in one row */
 	SHOWS("\nq quit  p pause\n");
 	LACKS("trouble");
 	s = screen(&f, 60, 120, "http://h/: no answer");
@@ -224,6 +225,35 @@ test_gone(void)
 	frame_free(&f);
 }
 
+/* All of a queue in one row, and of a long name its shard, too. */
+static void
+test_shards(void)
+{
+	static const char text[] =
+	    "incr_queue_ready{queue=\"counts\"} 1\n"
+	    "incr_queue_ready{queue=\"counts.0\"} 20\n"
+	    "incr_queue_ready{queue=\"counts.1\"} 300\n"
+	    "incr_queue_oldest_seconds{queue=\"counts.1\"} 4\n"
+	    "incr_queue_ready{queue=\"a-name-of-30-bytes-aaaaaaaaa.12\"} 5\n";
+	struct frame f = {0};
+	const char *s;
+
+	figures_begin(g, 52, 1052);
+	(void)figures_add(g, 0, text, sizeof text - 1);
+	figures_end(g);
+	s = screen(&f, 30, 80, NULL);
+	SHOWS("\na-name-of-30-byte.12         5 ");
+	SHOWS("\ncounts/2                   321      -      -           -    "
+	      "4.0s");
+	SHOWS("\ncounts                       1 ");
+	SHOWS("\ncounts.0                    20 ");
+	SHOWS("\ncounts.1                   300 ");
+	s = screen(&f, 14, 80, NULL);
+	SHOWS("\ncounts/2 ");
+	LACKS("counts.0");
+	frame_free(&f);
+}
+
 int
 main(void)
 {
@@ -233,6 +263,7 @@ main(void)
 	test_sizes();
 	test_view();
 	test_gone();
+	test_shards();
 	figures_free(g);
 	free(g);
 	return check_end();
