@@ -2,6 +2,7 @@
 #include "base/lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,14 @@ lines_fill(struct lines *l)
 	else if (n == 0)
 		l->ended = true;
 	return n;
+}
+
+bool
+lines_has_more(const struct lines *l, ssize_t n)
+{
+	struct pollfd in = {.fd = l->fd, .events = POLLIN};
+
+	return n == LINES_READ_SIZE && poll(&in, 1, 0) == 1;
 }
 
 enum lines_result

@@ -52,6 +52,10 @@ int lines_open(struct lines *l, int fd, size_t max);
  */
 ssize_t lines_fill(struct lines *l);
 
+/* Whether another lines_fill has something to read at once, behind one that
+ * returned n: on a descriptor that blocks, it would wait else. */
+bool lines_has_more(const struct lines *l, ssize_t n);
+
 /*
  * The next line, without its newline, not terminated; valid until the next
  * lines_fill.  A last line without newline is a line.  For LINES_TOO_LONG

@@ -249,7 +249,7 @@ read_verdicts(struct loop_fd *w, uint32_t events)
 			take_verdicts(b);
 		else if (errno != EAGAIN)
 			end(b, BACKEND_FAILED, "stdin", strerror(errno));
-	} while (n == LINES_READ_SIZE && b->state <= BACKEND_UNREAD);
+	} while (b->state <= BACKEND_UNREAD && lines_has_more(&b->verdicts, n));
 	if (b->state > BACKEND_UNREAD)
 		loop_forget(b->loop, w);
 }

@@ -133,6 +133,30 @@ errors(void)
 	close(fds[0]);
 }
 
+/* A whole read of a pipe may have been all of it. */
+static void
+whole_reads(void)
+{
+	static char text[LINES_READ_SIZE];
+	struct lines l;
+	int fds[2];
+
+	if (pipe(fds) < 0 || fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) < 0 ||
+	    lines_open(&l, fds[0], MAX) < 0)
+		exit(1);
+	for (int more = 0; more < 2; more++) {
+		check(write(fds[1], text, sizeof text) == sizeof text, "write");
+		check(write(fds[1], text, (size_t)more) == more, "write");
+		check(lines_fill(&l) == sizeof text, "a whole read");
+		check(lines_has_more(&l, sizeof text) == more, "%d", more);
+		buf_clear(&l.in);
+	}
+	check(!lines_has_more(&l, 1), "read in part: not asked");
+	lines_close(&l);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void
 tags(void)
 {
@@ -164,6 +188,7 @@ main(void)
 	pieces();
 	flat();
 	errors();
+	whole_reads();
 	tags();
 	check(lines_put(&out, "", 0) == 0 && lines_put(&out, "ab", 2) == 0 &&
 		  out.len == 4 && memcmp(buf_ptr(&out), "\nab\n", 4) == 0,

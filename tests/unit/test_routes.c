@@ -72,6 +72,39 @@ test_heads(void)
 	parts_close();
 }
 
+/* Verdicts of exactly as many bytes as one read takes: the next one would wait
+ * for ever, since standard input blocks. */
+static void
+test_whole_read(void)
+{
+	enum { VERDICTS = 32, SIZE = LINES_READ_SIZE / VERDICTS };
+	static char text[LINES_READ_SIZE + 1];
+	struct exchange *x[VERDICTS];
+	struct response a;
+	enum decision d;
+
+	parts_open(VERDICTS, 2, true);
+	check(fcntl(parts.verdicts, F_SETPIPE_SZ, 1 << 20) > 0 &&
+		  fcntl(parts.backend.in.fd, F_SETFL, 0) == 0,
+	    "a pipe that blocks");
+	memset(text, ' ', LINES_READ_SIZE);
+	for (size_t i = 0; i < VERDICTS; i++) {
+		x[i] = parts_begin(HEAD("POST /increment", ""), NULL, &d, &a);
+		x[i]->whole = true;
+		(void)parts.handler.end(&parts.routes, x[i], "a", 1, &a);
+		text[i * SIZE] = '\t';
+		text[(i + 1) * SIZE - 1] = '\n';
+	}
+	(void)parts_lines();
+	alarm(10);
+	parts_answer(text);
+	alarm(0);
+	check(parts.n_got == VERDICTS, "%zu", parts.n_got);
+	for (size_t i = 0; i < VERDICTS; i++)
+		exchange_free(x[i]);
+	parts_close();
+}
+
 /* One line out, one verdict in. */
 static void
 test_increment(void)
@@ -252,6 +285,7 @@ main(void)
 {
 	test_heads();
 	test_increment();
+	test_whole_read();
 	test_key();
 	test_full();
 	test_gets();
