@@ -292,7 +292,7 @@ each_command() {
 	make | 'make '*)
 		env -u MAKEFLAGS -u MAKELEVEL make -n -C "$ROOT" ${1#make}
 		;;
-	*) sh -euc "$1" ;;
+	*) timeout 30 sh -euc "$1" ;;
 	esac
 }
 
