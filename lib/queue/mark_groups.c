@@ -19,11 +19,14 @@ struct chains {
 _Static_assert((int)QUEUE_LINES_MAX < (int)NO_LINE, "places of struct chains");
 
 static void chain(struct chains *c, const struct queue_lines *lines);
+static int add_alone(struct mark_groups *g, struct queue *q,
+    const struct queue_lines *lines, struct chains *c);
 static int add_blocks(struct mark_groups *g, struct queue *q,
     const struct queue_lines *lines, bool with_seen);
 static size_t end_of_block(const struct queue_lines *lines, size_t first);
 static int add_shelves(struct mark_groups *g, struct queue *q,
     const struct queue_lines *lines, const struct chains *c, bool with_seen);
+static void add_pair(struct mark_groups *g, struct queue *q, unsigned pair);
 static int add(struct mark_groups *g, struct queue *q,
     const struct queue_lines *lines, size_t i, bool with_seen);
 static const struct queue_mark *mark_of(
@@ -41,6 +44,8 @@ mark_groups_make(struct mark_groups *g, struct queue *q,
 	buf_clear(&g->packed);
 	g->n_keys = 0;
 	chain(&c, lines);
+	if (!with_seen && add_alone(g, q, lines, &c) < 0)
+		return -1;
 	if (add_blocks(g, q, lines, with_seen) < 0)
 		return -1;
 	return add_shelves(g, q, lines, &c, with_seen);
@@ -69,6 +74,27 @@ chain(struct chains *c, const struct queue_lines *lines)
 			c->next[c->last[at->pair]] = (uint16_t)i;
 		c->last[at->pair] = (uint16_t)i;
 	}
+}
+
+/* The script has a short way for singles of which no other one is in the same
+ * pair: takes them out of the chains. */
+static int
+add_alone(struct mark_groups *g, struct queue *q,
+    const struct queue_lines *lines, struct chains *c)
+{
+	size_t n = 0;
+
+	for (unsigned pair = 0; pair < TAG_PLACE_PAIRS; pair++) {
+		if (c->first[pair] == NO_LINE ||
+		    c->first[pair] != c->last[pair])
+			continue;
+		add_pair(g, q, pair);
+		if (add(g, q, lines, c->first[pair], false) < 0)
+			return -1;
+		c->first[pair] = NO_LINE;
+		n++;
+	}
+	return n > 0 ? buf_addf(&g->text, "a%zu", n) : 0;
 }
 
 static int
@@ -113,17 +139,12 @@ static int
 add_shelves(struct mark_groups *g, struct queue *q,
     const struct queue_lines *lines, const struct chains *c, bool with_seen)
 {
-	char key[TAG_PLACE_KEY];
-
 	for (unsigned pair = 0; pair < TAG_PLACE_PAIRS; pair++) {
 		size_t n = 0;
 
 		if (c->first[pair] == NO_LINE)
 			continue;
-		for (unsigned shelf = 1; shelf <= 2; shelf++) {
-			tag_place_shelf_key(pair, shelf, key);
-			add_key(g, q, key);
-		}
+		add_pair(g, q, pair);
 		for (size_t i = c->first[pair]; i != NO_LINE; i = c->next[i]) {
 			if (add(g, q, lines, i, with_seen) < 0)
 				return -1;
@@ -133,6 +154,17 @@ add_shelves(struct mark_groups *g, struct queue *q,
 			return -1;
 	}
 	return 0;
+}
+
+static void
+add_pair(struct mark_groups *g, struct queue *q, unsigned pair)
+{
+	char key[TAG_PLACE_KEY];
+
+	for (unsigned shelf = 1; shelf <= 2; shelf++) {
+		tag_place_shelf_key(pair, shelf, key);
+		add_key(g, q, key);
+	}
 }
 
 static int

@@ -75,6 +75,7 @@ script_text() {
 		for _, word in ipairs(s) do b[#b + 1] = word end
 		local groups = (nb > 0 and "b" .. nb or "") ..
 		    (ns > 0 and "s" .. ns or "")
+		if groups == "s1" and ARGV[5] == "0" then groups = "a1" end
 		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
 		    ARGV[6], ARGV[7], ARGV[8], groups, cmsgpack.pack(b),
 		    cmsgpack.pack(lines)}'
@@ -931,14 +932,18 @@ turn() { rcli --raw get "${P}marks::turn"; }
 @test "publish: who may not take marks back makes none" {
 	own_redis
 	introduce_all
-	for command in hdel del hmget hset pexpire set hincrby lpush; do
+	for command in hdel del hmget hset pexpire set hincrby lpush \
+		hget hsetnx; do
 		rcli acl setuser limited on nopass '~*' +@all "-$command"
 		reply=$(
 			rcli() {
 				redis-cli -s "${REDIS_URL#unix://}" --user limited \
 					--pass x --no-auth-warning "$@"
 			}
-			tagged $A 1 t x bt y
+			case $command in
+			hget | hsetnx) tagged $A 1 t x ;;
+			*) tagged $A 1 t x bt y ;;
+			esac
 		)
 		[[ "$reply" == *"can't run this command"* || "$reply" == *NOPERM* ]]
 		[ "$(rcli exists "$(BLOCK)" "$(SHELF 1)" "$READY")" = 0 ]

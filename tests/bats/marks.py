@@ -64,7 +64,7 @@ def place(tag):
     block, dot, field = tag.partition(".")
     if dot:
         return [MARKS + block + ".0"], field
-    pair = int(tag[1:]) % 2
+    pair = int(tag[1:]) % 4
     return [MARKS + "%d.%d" % (shelf, pair) for shelf in (1, 2)], tag
 
 
@@ -88,10 +88,16 @@ def call_new(c, window, both):
             seen.setdefault(tuple(at), []).append(SEEN + tag)
     if groups:
         keys += [MARKS, TURN]
-    for at, words in groups.items():
+    alone = [] if both else [
+        at for at in groups if len(at) == 2 and len(groups[at]) == 3]
+    if alone:
+        text = "a%d" % len(alone)
+    for at in alone + [at for at in groups if at not in alone]:
         keys += list(at) + (seen[at] if both else [])
-        text += "%s%d" % ("s" if len(at) == 2 else "b", len(words) // 3)
-        packed += words
+        packed += groups[at]
+        if at not in alone:
+            text += "%s%d" % ("s" if len(at) == 2 else "b",
+                              len(groups[at]) // 3)
     return keys, [c["seq"], 86400, "q", window, both, c["high"],
                   c["not_after"], c["name"], text, pack(packed),
                   pack([line for _, line in c["lines"]])]
@@ -208,7 +214,7 @@ def compare(worlds, call, replies, outcomes):
             sys.exit("%s: marks %s, %s %s" % (call, marks, what, other))
         for tag, (_, ms) in marks.items():
             if other[tag][1] < ms - 1000:
-                sys.exit("%s: %s: %s %d lives %d ms, not %d" % (
+                sys.exit("%s: %s: %s lives %d ms, not %d" % (
                     call, what, tag, other[tag][1], ms))
     outcome = replies[0] if isinstance(replies[0], str) else replies[0][0]
     outcomes[outcome] = outcomes.get(outcome, 0) + 1

@@ -5,8 +5,9 @@
 --        4 the totals of the queue
 --        and if there are tags   5 a key that nobody has
 --        6 which shelf of singles is filled   7 ... of each group of ARGV 9 the
---        keys of its marks: b one, s two, of both shelves; then, if ARGV 5 is
---        not 0, of each of its lines that of the mark of a release before
+--        keys of its marks: b one, s two, of both shelves, a two for each
+--        line; then, if ARGV 5 is not 0, of each of its lines that of the mark
+--        of a release before
 -- ARGV   1 seq of the batch, from 1
 --        2 life of the publisher's key, seconds
 --        3 the queue's name, added to rmq::queues; '' nothing is
@@ -18,7 +19,9 @@
 --          anything may be pushed
 --        8 the batch's name: no other batch has it, of whatever publisher
 --        9 '' or, if there are tags, groups of lines, a letter and how many:
---          b with marks in one block, s with singles in one pair of shelves
+--          a, if it is there the first one, and ARGV 5 is 0, with singles that
+--          are alone in their pairs of shelves; b with marks in one block; s
+--          with singles in one pair of shelves
 --        10 of each line of each group, as MessagePack: its number, from 1;
 --          the field of its mark; the mark
 --        11 the lines as MessagePack
@@ -66,71 +69,27 @@
 --
 -- At maxmemory an increment that can't be kept is refused.  Without #!lua
 -- Redis does that at the first write, and what only reads still works.
+--
+-- Lua makes a function anew whenever it comes to it, and most calls have few
+-- lines: so what these need is no function, and functions are made only where
+-- they are called.  `+ 0` makes a number of a text at half the price of
+-- tonumber().
 
-local ready, queues, publisher, totals, nobody, turn = unpack(KEYS, 1, 6)
-local seq, life, queue = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local high_water, not_after = tonumber(ARGV[6]), tonumber(ARGV[7])
-local name, groups, call = ARGV[8], ARGV[9], redis.pcall
+local ready, queues, publisher, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local seq, life, queue, name = ARGV[1] + 0, ARGV[2], ARGV[3], ARGV[8]
+local high_water, groups, call = ARGV[6], ARGV[9], redis.pcall
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local record = redis.call('GET', publisher)
-local last, whose, total, refused =
-    string.match(record or '', '^(%d+) ?([^ :]*):?(%d*)(.*)$')
-last, total = tonumber(last), tonumber(total) or 0
+local last, total = string.match(record or '', '^(%d+)[^:]*:?(%d*)')
+last, total = last and last + 0, last and total ~= '' and total + 0 or 0
 local INDEXES = 4 -- of a reply, from there on
 
--- Moves the publisher to seq, counts the lines, then pushes them.  If that is
--- refused (totals or ready is of another type), takes back what was done.
-local function push(lines, reply)
-    reply[3] = total + #lines
-    local moved = redis.pcall('SET', publisher,
-        string.format('%s %s:%.0f ', ARGV[1], name, reply[3]) ..
-            table.concat(reply, ' ', INDEXES), 'EX', life)
-    if moved.err then
-        return moved
-    end
-    local added = redis.pcall('HINCRBY', totals, 'published', #lines)
-    if type(added) == 'table' then
-        redis.call('SET', publisher, record, 'EX', life)
-        return added
-    end
-    for from = 1, #lines, CHUNK do
-        local to = math.min(from + CHUNK - 1, #lines)
-        local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
-        if type(done) == 'table' then
-            redis.call('HINCRBY', totals, 'published', -#lines)
-            redis.call('SET', publisher, record, 'EX', life)
-            return done
-        end
-    end
-    return reply
-end
-
--- The first write: what it may do all others may.  On a cluster it does
--- nothing.
-local function first_write()
-    if queue == '' then
-        return redis.pcall('SET', queues, '', 'XX')
-    end
-    return redis.pcall('SADD', queues, queue)
-end
-
--- The reason why nothing may be pushed: 3 or 4 as in a reply, or an error;
--- nil if there is none.
-local function refusal()
-    if high_water > 0 and redis.call('LLEN', ready) >= high_water then
-        return 3
-    end
-    local done = first_write()
-    if type(done) == 'table' then
-        return string.find(done.err, '^OOM') and 4 or done
-    end
-end
-
--- The reply to a batch whose number is the last one: as the record says.
-local function answer_again()
+-- The number is the last one: the reply is as the record says.
+if seq == last then
+    local whose, refused = string.match(record, '^%d+ ?([^ :]*):?%d*(.*)$')
     if whose ~= name then
         return {6, now, 0}
     end
@@ -141,273 +100,330 @@ local function answer_again()
     end
     return reply
 end
-
-if last and seq == last then
-    return answer_again()
-end
-if last and seq == last + 1 and now > not_after then
-    return {5, now, total}
-end
 if seq ~= (last or -1) + 1 then
     return {0, now, 0}
 end
-local reason = refusal()
-if type(reason) == 'table' then
-    return reason
+if last and now > ARGV[7] + 0 then
+    return {5, now, total}
 end
+
+-- The reason why nothing may be pushed: 3 or 4 as in a reply.  The first write:
+-- what it may do all others may.  On a cluster it does nothing.
+local reason = nil
+if high_water ~= '0' and redis.call('LLEN', ready) >= high_water + 0 then
+    reason = 3
+else
+    local done
+    if queue == '' then
+        done = redis.pcall('SET', queues, '', 'XX')
+    else
+        done = redis.pcall('SADD', queues, queue)
+    end
+    if type(done) == 'table' then
+        if not string.find(done.err, '^OOM') then
+            return done
+        end
+        reason = 4
+    end
+end
+if reason and groups == '' then
+    return {reason, now, total}
+end
+
+-- What is pushed, and the reply; the error why nothing is.
 local input = cmsgpack.unpack(ARGV[11])
-if groups == '' then
-    return reason and {reason, now, total} or push(input, {1, now, total})
+local lines, reply, failure = input, {1, now, total}, nil
+
+-- Of tags: which lines are not pushed, and whether their marks are of them, not
+-- of another increment; marks that were made, a key, then a field or fields;
+-- keys of those of a release before; which shelf is filled, and what is to be
+-- noted of that, if anything.
+local settled, made, made_seen, filled, note
+local marks, window, window_ms, both, alone
+if groups ~= '' then
+    settled, made, made_seen = {}, {}, {}
+    marks = cmsgpack.unpack(ARGV[10])
+    window, window_ms = ARGV[4] + 0, ARGV[4] .. '000'
+    both = ARGV[5] ~= '0' and ARGV[5] + 0 > now
+    alone = string.match(groups, '^a(%d+)') or 0
 end
 
--- From here on there are tags.
-local window = tonumber(ARGV[4])
-local both = tonumber(ARGV[5]) > now
-local has_seen = ARGV[5] ~= '0'
-local marks = cmsgpack.unpack(ARGV[10])
-
--- Calls act(group) for each: its letter, how many lines, their marks from `at`
--- on, its keys, and from which one of KEYS on those of a release before are.
-local function each_group(act)
-    local at, key = 1, 7
-    for kind, n in string.gmatch(groups, '(%a)(%d+)') do
-        local keys = {KEYS[key], kind == 's' and KEYS[key + 1] or nil}
-        n = tonumber(n)
-        act({kind = kind, n = n, at = at, keys = keys, seen = key + #keys})
-        at = at + 3 * n
-        key = key + #keys + (has_seen and n or 0)
-    end
-end
-
--- Its line was, or will be, told to be there.  Another program may have made
--- the mark for longer.
-local function live_on(key)
-    call('PEXPIRE', key, window * 1000, 'GT')
-end
-
--- What the marks of a group are by each of its keys, or an error.
-local function find(group, call)
-    local fields, found = {}, {}
-    for i = 1, group.n do
-        fields[i] = marks[group.at + 3 * i - 2]
-    end
-    for k, key in ipairs(group.keys) do
-        found[k] = call('HMGET', key, unpack(fields))
-        if found[k].err then
-            return nil, found[k]
-        end
-    end
-    return found
-end
-
--- The mark of line i of a group, and by which of its keys, that one if it can
--- be; nil if there is none.
-local function mark_in(found, i, first)
-    local other = found[3 - first]
-    if found[first][i] then
-        return found[first][i], first
-    elseif other and other[i] then
-        return other[i], 3 - first
-    end
-end
-
--- Calls act(index, from 0, of the line; whether its tag is marked with it, nil
--- if it is not marked) for each line of a group.  A mark that is found lives
--- on.
-local function look(group, act)
-    local found = find(group, redis.call)
-    for i = 1, group.n do
-        local number, mark = marks[group.at + 3 * i - 3],
-            marks[group.at + 3 * i - 1]
-        local was, k = mark_in(found, i, 1)
-        local seen = both and KEYS[group.seen + i - 1]
-        local before, same = seen and redis.call('GET', seen), nil
-        if was then
-            same = was == mark
-        elseif before then
-            same = before == input[number]
-        end
-        if same and was then
-            live_on(group.keys[k])
-        end
-        if same and seen then
-            live_on(seen)
-        end
-        act(number - 1, same)
-    end
-end
-
--- Looks for all marks: the indexes of the lines that were pushed before, each
--- as -1 - index, those of the lines that are refused, both ascending, and
--- whether there are others, which would have to be pushed.
-local function look_all()
-    local known, refused, fresh = {}, {}, #input > #marks / 3
-    each_group(function(group)
-        look(group, function(index, same)
-            if same then
-                known[#known + 1] = -1 - index
-            elseif same == false then
-                refused[#refused + 1] = index
-            else
-                fresh = true
-            end
-        end)
-    end)
-    table.sort(known)
-    table.sort(refused)
-    return known, refused, fresh
-end
-
--- The reply while nothing may be pushed: only lines that were marked before
--- have an outcome.  At the high-water mark a batch of only those uses its
--- number.
-local function turn_away()
-    local known, refused, fresh = look_all()
-    if reason == 3 and not fresh then
-        return push({}, {1, now, total, unpack(refused)})
-    end
-    if known[1] then
-        redis.call('PEXPIRE', publisher, life * 1000)
-    end
-    local reply = {reason, now, total, unpack(known)}
-    for _, index in ipairs(refused) do
-        reply[#reply + 1] = index
-    end
-    return reply
-end
-
--- Which shelf is filled, and what is to be noted of that, if anything.  Its
--- time is over once all that the other one was given is over, by the longest
--- life that there was.
-local function shelf()
-    local was = call('GET', turn)
-    if type(was) == 'table' then
-        return nil, nil, was
+-- Who may not take marks back makes none.  The time of the shelf that is filled
+-- is over once all that the other one was given is over, by the longest life
+-- that there was.
+if marks and not reason then
+    local done = call('HDEL', KEYS[5], '')
+    done = type(done) == 'table' and done or call('DEL', KEYS[5])
+    local turn = type(done) == 'table' and done or call('GET', KEYS[6])
+    if type(turn) == 'table' then
+        return turn
     end
     local which, since, before, longest =
-        string.match(was or '', '^([12]) (%d+) (%d+) (%d+)$')
-    which, since = tonumber(which) or 1, tonumber(since) or now
-    before, longest = tonumber(before) or 0, tonumber(longest) or 0
+        string.match(turn or '', '^([12]) (%d+) (%d+) (%d+)$')
+    filled, since = (which or 1) + 0, (since or now) + 0
+    before, longest = (before or 0) + 0, (longest or 0) + 0
     if now > since + 1000 * math.max(before, longest) then
-        which, since, before, longest = 3 - which, now, longest, 0
+        filled, since, before, longest = 3 - filled, now, longest, 0
     end
-    if longest >= window then
-        return which
-    end
-    return which, {string.format('%d %.0f %d %d', which, since, before, window),
-        2 * math.max(before, window)}
-end
-
--- What mark_and_push() has done: which lines are not pushed, and whether they
--- are refused; why it ends; marks that it made, fields by key, and keys of
--- those of a release before.
-local settled, failure, filled = {}, nil, nil
-local made, made_seen = {}, {}
-
--- Whether the mark of a release before is of this line; nil if there is none:
--- it is made now.
-local function mark_seen(key, line)
-    local was = call('SET', key, line, 'NX', 'GET', 'EX', window)
-    if type(was) == 'table' then
-        failure = failure or was
-    elseif was then
-        return was == line
-    else
-        made_seen[#made_seen + 1] = key
+    if longest < window then
+        note = {string.format('%d %.0f %d %d', filled, since, before, window),
+            2 * math.max(before, window)}
     end
 end
 
--- Is the tag of a line marked with it?  nil: with nothing, it is to be pushed.
-local function same_before(was, mark, seen, line)
-    local same, before = nil, nil
+-- Marks singles that are alone in their pairs of shelves.  A mark on the shelf
+-- that is not filled is made once more, on the other one.
+for i = 1, filled and alone or 0 do
+    local to, number = KEYS[4 + 2 * i + filled], marks[3 * i - 2]
+    local field, mark = marks[3 * i - 1], marks[3 * i]
+    local was, new, lives = call('HGET', KEYS[7 + 2 * i - filled], field), 0, 1
+    if not was or was == mark then
+        new = call('HSETNX', to, field, mark)
+    end
+    if new == 1 then
+        made[#made + 1] = to
+        made[#made + 1] = field
+        lives = call('PEXPIRE', to, window_ms, 'GT')
+        if lives == 0 then -- it is new, or lives as long already
+            lives = call('PEXPIRE', to, window_ms, 'NX')
+        end
+    elseif new == 0 and type(was) ~= 'table' then
+        was = call('HGET', to, field) or was
+        if was == mark then
+            call('PEXPIRE', to, window_ms, 'GT')
+        end
+    end
     if was then
-        same = was == mark
+        settled[number] = was == mark
     end
-    if seen and same ~= false then
-        before = mark_seen(seen, line)
-    end
-    if seen and before then
-        live_on(seen)
-    end
-    if same == nil then
-        same = before
-    end
-    return same
-end
-
--- Makes marks of the fields, or renews their life if they are there.
-local function make(key, fields, pairs)
-    local done = call('HSET', key, unpack(pairs))
-    if type(done) == 'table' then
-        failure = failure or done
-        return
-    end
-    made[#made + 1] = {key, fields}
-    done = call('PEXPIRE', key, window * 1000, 'NX')
-    if done == 0 then
-        live_on(key)
-    elseif done ~= 1 then
-        failure = failure or done
-    end
-end
-
--- Marks the lines of a group.  A mark on the shelf that is not filled is made
--- once more, on the other one.
-local function mark_group(group)
-    local found, wrong = find(group, call)
-    failure = failure or wrong
+    failure = type(new) == 'table' and new or type(was) == 'table' and was or
+        type(lives) == 'table' and lives
     if failure then
-        return
+        break
     end
-    local to = group.kind == 's' and filled or 1
-    local new, fields, pairs, found_there = {}, {}, {}, false
-    for i = 1, group.n do
-        local at = group.at + 3 * i - 3
-        local number, field, mark = marks[at], marks[at + 1], marks[at + 2]
-        local was, k = mark_in(found, i, to)
-        local same = same_before(was or new[field], mark,
-            both and KEYS[group.seen + i - 1], input[number])
-        settled[number] = same
-        if same and k == to then
-            found_there = true
-        elseif same ~= false and not new[field] then
-            new[field] = mark
-            if k ~= to then
-                fields[#fields + 1] = field
-                pairs[#pairs + 1] = field
-                pairs[#pairs + 1] = mark
+end
+
+if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
+    -- Calls act(group) for each but those alone; for each of them, too, while
+    -- nothing may be pushed: its letter, how many lines, their marks from `at`
+    -- on, its keys, and from which of KEYS on those of a release before are.
+    local function each_group(act)
+        local at, key = 1, 7
+        local function go(kind, n)
+            local keys = {KEYS[key], kind == 's' and KEYS[key + 1] or nil}
+            act({kind = kind, n = n, at = at, keys = keys, seen = key + #keys})
+            at = at + 3 * n
+            key = key + #keys + (ARGV[5] ~= '0' and n or 0)
+        end
+        for kind, n in string.gmatch(groups, '(%a)(%d+)') do
+            n = tonumber(n)
+            if kind ~= 'a' then
+                go(kind, n)
+            elseif reason then
+                for _ = 1, n do
+                    go('s', 1)
+                end
+            else
+                at, key = at + 3 * n, key + 2 * n
             end
         end
     end
-    if pairs[1] and not failure then
-        make(group.keys[to], fields, pairs)
-    elseif found_there then
-        live_on(group.keys[to])
+
+    -- The line was, or will be, told to be there.  Another program may have
+    -- made the mark for longer.
+    local function live_on(key)
+        call('PEXPIRE', key, window_ms, 'GT')
+    end
+
+    -- What the marks of a group are by each of its keys, or an error.
+    local function find(group, call)
+        local fields, found = {}, {}
+        for i = 1, group.n do
+            fields[i] = marks[group.at + 3 * i - 2]
+        end
+        for k, key in ipairs(group.keys) do
+            found[k] = call('HMGET', key, unpack(fields))
+            if found[k].err then
+                return nil, found[k]
+            end
+        end
+        return found
+    end
+
+    -- The mark of line i of a group, and by which of its keys, that one if it
+    -- can be; nil if there is none.
+    local function mark_in(found, i, first)
+        local other = found[3 - first]
+        if found[first][i] then
+            return found[first][i], first
+        elseif other and other[i] then
+            return other[i], 3 - first
+        end
+    end
+
+    -- Calls act(index, from 0, of the line; whether its tag is marked with it,
+    -- nil if it is not marked) for each line of a group.  A mark that is found
+    -- lives on.
+    local function look(group, act)
+        local found = find(group, redis.call)
+        for i = 1, group.n do
+            local number, mark = marks[group.at + 3 * i - 3],
+                marks[group.at + 3 * i - 1]
+            local was, k = mark_in(found, i, 1)
+            local seen = both and KEYS[group.seen + i - 1]
+            local before, same = seen and redis.call('GET', seen), nil
+            if was then
+                same = was == mark
+            elseif before then
+                same = before == input[number]
+            end
+            if same and was then
+                live_on(group.keys[k])
+            end
+            if same and seen then
+                live_on(seen)
+            end
+            act(number - 1, same)
+        end
+    end
+
+    -- Looks for all marks: the indexes of the lines that were pushed before,
+    -- each as -1 - index, those of the lines that are refused, both ascending,
+    -- and whether there are others, which would have to be pushed.
+    local function look_all()
+        local known, refused, fresh = {}, {}, #input > #marks / 3
+        each_group(function(group)
+            look(group, function(index, same)
+                if same then
+                    known[#known + 1] = -1 - index
+                elseif same == false then
+                    refused[#refused + 1] = index
+                else
+                    fresh = true
+                end
+            end)
+        end)
+        table.sort(known)
+        table.sort(refused)
+        return known, refused, fresh
+    end
+
+    -- The reply while nothing may be pushed: only lines that were marked before
+    -- have an outcome.  At the high-water mark a batch of only those uses its
+    -- number: nil.
+    local function turn_away()
+        local known, refused, fresh = look_all()
+        if reason == 3 and not fresh then
+            reply = {1, now, total, unpack(refused)}
+            return nil
+        end
+        if known[1] then
+            redis.call('PEXPIRE', publisher, life * 1000)
+        end
+        local answer = {reason, now, total, unpack(known)}
+        for _, index in ipairs(refused) do
+            answer[#answer + 1] = index
+        end
+        return answer
+    end
+
+    -- Whether the mark of a release before is of this line; nil if there is
+    -- none: it is made now.
+    local function mark_seen(key, line)
+        local was = call('SET', key, line, 'NX', 'GET', 'EX', window)
+        if type(was) == 'table' then
+            failure = failure or was
+        elseif was then
+            return was == line
+        else
+            made_seen[#made_seen + 1] = key
+        end
+    end
+
+    -- Is the tag of a line marked with it?  nil: with nothing, it is to be
+    -- pushed.
+    local function same_before(was, mark, seen, line)
+        local same, before = nil, nil
+        if was then
+            same = was == mark
+        end
+        if seen and same ~= false then
+            before = mark_seen(seen, line)
+        end
+        if seen and before then
+            live_on(seen)
+        end
+        if same == nil then
+            same = before
+        end
+        return same
+    end
+
+    -- Makes marks of the fields, or renews their life if they are there.
+    local function make(key, fields, pairs)
+        local done = call('HSET', key, unpack(pairs))
+        if type(done) ~= 'table' then
+            made[#made + 1] = key
+            made[#made + 1] = fields
+            done = call('PEXPIRE', key, window_ms, 'GT')
+        end
+        if done == 0 then
+            done = call('PEXPIRE', key, window_ms, 'NX')
+        end
+        if type(done) == 'table' then
+            failure = failure or done
+        end
+    end
+
+    -- Marks the lines of a group.
+    local function mark_group(group)
+        local found, wrong = find(group, call)
+        failure = failure or wrong
+        if failure then
+            return
+        end
+        local to = group.kind == 's' and filled or 1
+        local new, fields, pairs, found_there = {}, {}, {}, false
+        for i = 1, group.n do
+            local at = group.at + 3 * i - 3
+            local number, field = marks[at], marks[at + 1]
+            local mark = marks[at + 2]
+            local was, k = mark_in(found, i, to)
+            local same = same_before(was or new[field], mark,
+                both and KEYS[group.seen + i - 1], input[number])
+            settled[number] = same
+            if same and k == to then
+                found_there = true
+            elseif same ~= false and not new[field] then
+                new[field] = mark
+                if k ~= to then
+                    fields[#fields + 1] = field
+                    pairs[#pairs + 1] = field
+                    pairs[#pairs + 1] = mark
+                end
+            end
+        end
+        if pairs[1] and not failure then
+            make(group.keys[to], fields, pairs)
+        elseif found_there then
+            live_on(group.keys[to])
+        end
+    end
+
+    if reason then
+        local answer = turn_away()
+        if answer then
+            return answer
+        end
+    else
+        each_group(mark_group)
     end
 end
 
-local function take_back()
-    for i = #made, 1, -1 do
-        redis.call('HDEL', made[i][1], unpack(made[i][2]))
-    end
-    for _, key in ipairs(made_seen) do
-        redis.call('DEL', key)
-    end
-end
-
--- Marks the lines and pushes those that were not.  The marks come first; a
--- mark or a push that is refused (a key of the wrong type) takes them back,
--- and who may not do that makes none.
-local function mark_and_push()
-    failure = call('HDEL', nobody, '')
-    failure = type(failure) == 'table' and failure or call('DEL', nobody)
-    if type(failure) == 'table' then
-        return failure
-    end
-    local note
-    filled, note, failure = shelf()
-    each_group(mark_group)
-    local lines, reply = {}, {1, now, total}
+if reason then
+    lines = {}
+elseif settled and next(settled) ~= nil then
+    lines = {}
     for i = 1, #input do
         if settled[i] == nil then
             lines[#lines + 1] = input[i]
@@ -415,16 +431,46 @@ local function mark_and_push()
             reply[#reply + 1] = i - 1
         end
     end
-    local result = failure or push(lines, reply)
-    if result.err then
-        take_back()
-    elseif note then
-        redis.call('SET', turn, note[1], 'EX', note[2])
-    end
-    return result
 end
 
-if reason then
-    return turn_away()
+-- Moves the publisher to seq, counts the lines, then pushes them.
+if not failure then
+    reply[3] = total + #lines
+    local moved = redis.pcall('SET', publisher,
+        string.format('%s %s:%.0f ', ARGV[1], name, reply[3]) ..
+            table.concat(reply, ' ', INDEXES), 'EX', life)
+    failure = moved.err and moved
 end
-return mark_and_push()
+if not failure then
+    local added = redis.pcall('HINCRBY', totals, 'published', #lines)
+    failure = type(added) == 'table' and added
+    for from = 1, failure and 0 or #lines, CHUNK do
+        local to = math.min(from + CHUNK - 1, #lines)
+        local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
+        if type(done) == 'table' then
+            redis.call('HINCRBY', totals, 'published', -#lines)
+            failure = done
+            break
+        end
+    end
+    if failure then
+        redis.call('SET', publisher, record, 'EX', life)
+    end
+end
+if not failure then
+    if note then
+        redis.call('SET', KEYS[6], note[1], 'EX', note[2])
+    end
+    return reply
+end
+
+-- A key is of another type: takes back the marks, too.
+for i = made and #made or 0, 1, -2 do
+    local fields = made[i]
+    redis.call('HDEL', made[i - 1],
+        unpack(type(fields) == 'table' and fields or {fields}))
+end
+for _, key in ipairs(made_seen or {}) do
+    redis.call('DEL', key)
+end
+return failure
