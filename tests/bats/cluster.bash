@@ -89,25 +89,29 @@ cluster_follows() { # PORT PRIMARY
 # cluster_whole: every node that lives knows an owner of every slot, and of
 # every node that lives that it does; each replica has what its primary has.
 cluster_whole() {
-	local IFS=$' \t\n' port live=0 info
+	local IFS=$' \t\n' port lives=()
 	for port in $CLUSTER_PORTS; do
-		! cluster_lives "$port" || live=$((live + 1))
+		! cluster_lives "$port" || lives+=("$port")
 	done
-	for port in $CLUSTER_PORTS; do
-		cluster_lives "$port" || continue
-		info=$(printf 'cluster info\ninfo replication\n' |
-			cluster_cli "$port" | tr -d '\r')
-		[[ $info == *cluster_state:ok* ]] || return 1
-		[[ $info == *cluster_slots_ok:16384* ]] || return 1
-		[[ $info == *role:master* || $info == *master_link_status:up* ]] ||
-			return 1
-		# Three of them are primaries, as the slots say.
-		[ "$(cluster_cli "$port" cluster nodes |
-			grep -vE ' [a-z,]*(fail|handshake|noaddr)' | awk '
-			/ connected/ { n++; replicas += / [a-z,]*slave / }
-			END { print n " " replicas }')" = "$live $((live - 3))" ] ||
-			return 1
-	done
+	for port in "${lives[@]}"; do
+		printf 'cluster info\ninfo replication\ncluster nodes\n' |
+			cluster_cli "$port"
+	done | tr -d '\r' | awk -v live="${#lives[@]}" '
+	# Three of them are primaries, as the slots say.
+	function judge() {
+		if (ok != 3 || nodes != live || replicas != live - 3)
+			bad = 1
+		ok = nodes = replicas = 0
+	}
+	/^cluster_state:/ && seen++ { judge() }
+	/^cluster_state:ok$/ || /^cluster_slots_ok:16384$/ ||
+	/^role:master$/ || /^master_link_status:up$/ { ok++ }
+	$2 ~ /@/ && $8 == "connected" &&
+	$3 !~ /(^|,)(fail|handshake|noaddr)/ {
+		nodes++
+		replicas += $3 ~ /slave/
+	}
+	END { judge(); exit bad || seen != live }'
 }
 
 # cluster_stop: ends all of them, as cluster_start says
@@ -134,12 +138,15 @@ cluster_at() {
 	shift
 	cluster_cli "$(cluster_owner "$(cluster_slot "$key")")" "$@"
 }
-cluster_pid() { cat "$CLUSTER/$1.pid"; }
+cluster_pid() { echo "$(<"$CLUSTER/$1.pid")"; }
 cluster_id() { cluster_cli "$1" cluster myid; }
+# Neither dead nor stopped.
 cluster_lives() {
-	! gone "$(cluster_pid "$1")" && ! grep -q '^State:	T' \
-		"/proc/$(cluster_pid "$1")/status"
-}
+	local pid state
+	pid=$(cluster_pid "$1")
+	read -r _ _ state _ <"/proc/$pid/stat" &&
+		[[ $state != [TZX] ]]
+} 2>/dev/null
 
 # cluster_any: a node that lives
 cluster_any() {
@@ -157,7 +164,7 @@ cluster_slot() { cluster_cli "$(cluster_any)" cluster keyslot "$1"; }
 # and the ranges of its slots
 cluster_ranges() {
 	cluster_cli "${1:-$(cluster_any)}" cluster nodes | awk '
-	$3 ~ /master/ && $3 !~ /fail/ {
+	$3 ~ /master/ && $3 !~ /(^|,)fail/ {
 		sub(/@.*/, "", $2); sub(/.*:/, "", $2)
 		line = $2
 		for (i = 9; i <= NF; i++)
@@ -187,7 +194,7 @@ cluster_other() {
 # cluster_replica PORT: a replica of it that is not taken for dead
 cluster_replica() {
 	cluster_cli "$1" cluster replicas "$(cluster_id "$1")" |
-		grep -v ' [a-z,]*fail' | sed 's/@.*//; s/.*://' | head -n 1
+		grep -vE ' ([a-z]+,)*fail' | sed 's/@.*//; s/.*://' | head -n 1
 }
 
 # -- slots that move ---------------------------------------------------------
