@@ -18,6 +18,7 @@
  *	             black: for MS nothing passes in either direction, nor
  *	             does anybody learn that it was closed
  *	blind MS     the same for all connections of replicas and standbys
+ *	dark MS      the same for all connections
  *	release      to all connections: nothing waits any more, nor is any
  *	             harm to come
  *
@@ -66,7 +67,9 @@ struct link {
 	size_t at; /* its pollfds */
 };
 
-/* A process, or all replicas (pid 0), whose connections are black. */
+/* Whose connections are black: a process's, or one of these. */
+enum { REPLICAS = 0, EVERYBODY = -1 };
+
 struct hole {
 	int pid;
 	int64_t until_ms;
@@ -86,8 +89,9 @@ static void let_in(int listener, const char *upstream);
 static void obey(int control);
 static void do_harm(const char *what, unsigned pick, int ms);
 static void release(void);
-static void open_hole(int pid, int ms);
+static void open_hole(const char *what, int pid, int ms);
 static void fall_in(struct link *l);
+static bool is_of(const struct link *l, int pid);
 static struct link *pick_link(unsigned pick);
 static void forward(struct link *l);
 static void take_request(struct link *l, short revents);
@@ -287,8 +291,12 @@ do_harm(const char *what, unsigned pick, int ms)
 
 	if (strcmp(what, "release") == 0)
 		release();
-	if (strcmp(what, "hole") == 0 || strcmp(what, "blind") == 0)
-		open_hole(*what == 'h' ? (int)pick : 0, ms);
+	if (strcmp(what, "hole") == 0)
+		open_hole(what, (int)pick, ms);
+	if (strcmp(what, "blind") == 0)
+		open_hole(what, REPLICAS, ms);
+	if (strcmp(what, "dark") == 0)
+		open_hole(what, EVERYBODY, ms);
 	if (l == NULL)
 		return;
 	l->late_ms = ms;
@@ -315,7 +323,7 @@ release(void)
 
 /* In place of the one that closes first. */
 static void
-open_hole(int pid, int ms)
+open_hole(const char *what, int pid, int ms)
 {
 	struct hole *h = holes;
 
@@ -324,7 +332,7 @@ open_hole(int pid, int ms)
 			h = &holes[i];
 	h->pid = pid;
 	h->until_ms = now_ms() + ms;
-	puts(pid == 0 ? "blind" : "hole");
+	puts(what);
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		if (links[i].used)
 			fall_in(&links[i]);
@@ -341,10 +349,19 @@ fall_in(struct link *l)
 
 		if (h->until_ms <= now || h->until_ms <= l->down.held_ms)
 			continue;
-		if (h->pid == 0 ? l->peer == PEER_REPLICA
-				: l->client >= 0 && peer_is(l->client, h->pid))
+		if (is_of(l, h->pid))
 			l->up.held_ms = l->down.held_ms = h->until_ms;
 	}
+}
+
+static bool
+is_of(const struct link *l, int pid)
+{
+	if (pid == EVERYBODY)
+		return true;
+	if (pid == REPLICAS)
+		return l->peer == PEER_REPLICA;
+	return l->client >= 0 && peer_is(l->client, pid);
 }
 
 /* NULL if there is none. */
