@@ -95,7 +95,8 @@ tell_faults() {
 				echo ", $vain in vain")"
 		done
 	for name in "${proxies[@]}"; do
-		echo "chaos: proxy $name: $(tally <"$D/proxy.$name")"
+		[ ! -s "$D/proxy.$name" ] ||
+			echo "chaos: proxy $name: $(tally <"$D/proxy.$name")"
 	done
 }
 
@@ -175,17 +176,21 @@ judge_letters() {
 }
 
 rejected_digests() {
-	rcli --raw eval "local digests = {}
-		for _, p in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-			digests[#digests + 1] = redis.sha1hex(p)
-		end
-		return digests" 1 "rmq::queue::[$INCR_QUEUE]::rejected"
+	local queue key
+	for queue in $(queues); do
+		key=$(key_of rmq "$queue" rejected)
+		rcli_at "$key" --raw eval "local digests = {}
+			for _, p in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+				digests[#digests + 1] = redis.sha1hex(p)
+			end
+			return digests" 1 "$key"
+	done
 }
 
 # Of consumers only the last one of each queue is left; of all others what lasts, and for a
 # day the number of their last batch.
 judge_keys() {
-	local own="incr::queue::[$INCR_QUEUE]::" bad=0 consumers
+	local bad=0 consumers
 	at_rest || {
 		echo "chaos: $(ready) ready, batches: $(batches)"
 		bad=1
@@ -195,12 +200,15 @@ judge_keys() {
 		echo "chaos: keys of $consumers consumers"
 		bad=1
 	}
-	all_keys | awk -v own="$own" '
-	index($0, own) == 1 { $0 = substr($0, length(own) + 1) }
+	all_keys | awk '
+	# What belongs to a queue has the name of one, and its kind before it.
+	match($0, /::queue::[[{]chaos(\.[0-9]+)?[]}]::/) {
+		kind = substr($0, 1, RSTART - 1)
+		$0 = (kind == "incr" ? "" : kind "::") substr($0, RSTART + RLENGTH)
+	}
 	!/^(publisher|marks|seen|consumer)::/ &&
 	!/^(consumers|database|version|emptied|replicas|shards|rejected::times|totals|upgraded|rmq::queues)$/ &&
-	!/^chaos::pushed(::\[chaos\])?$/ &&
-	!/^rmq::queue::\[chaos\]::rejected$/ {
+	!/^chaos::pushed$/ && !/^rmq::rejected$/ {
 		print "chaos: key left: " $0
 		bad = 1
 	}
@@ -208,12 +216,14 @@ judge_keys() {
 	return "$bad"
 }
 
-all_keys() { rcli --raw keys '*'; }
-
 # Ids, also more than once.
 left_consumers() {
-	rcli --raw smembers "incr::queue::[$INCR_QUEUE]::consumers"
-	rcli --raw keys '*::consumer::*' | expiring_last |
+	local queue key
+	for queue in $(queues); do
+		key=$(key_of incr "$queue" consumers)
+		rcli_at "$key" --raw smembers "$key"
+	done
+	all_keys | grep '::consumer::' | expiring_last |
 		sed 's/.*::consumer::\([^:]*\)::.*/\1/'
 }
 
@@ -221,7 +231,7 @@ left_consumers() {
 expiring_last() {
 	local key
 	while read -r key; do
-		[[ $key == *::last ]] && [ "$(rcli pttl "$key")" -gt 0 ] ||
+		[[ $key == *::last ]] && [ "$(rcli_at "$key" pttl "$key")" -gt 0 ] ||
 			echo "$key"
 	done
 }

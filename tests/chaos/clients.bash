@@ -213,8 +213,10 @@ by_status() { # CLASS PROGRAM STATUS
 
 # Counts nothing of its own: a drain of a crontab's kind.
 once() {
-	"${through[@]}" incr-consume -o -n 50 |
-		"${through[@]}" incr-flush -i 1
+	local queue
+	queue=$(a_queue "$turn")
+	"${through[@]}" incr-consume -o -n 50 -q "$queue" |
+		"${through[@]}" incr-flush -i 1 -q "$queue"
 	echo "incr-consume ${PIPESTATUS[0]}" >>"$D/statuses"
 	sleep 2
 }
@@ -228,6 +230,9 @@ audit() {
 }
 
 # -- payloads of other programs ----------------------------------------------
+
+# The queue, or a shard of it.
+a_queue() { echo "$INCR_QUEUE"; } # NUMBER
 
 # Puts what an RMQ program might on the queue, past the proxy: bad ones and
 # good ones.
@@ -252,19 +257,21 @@ letters() {
 # push NAME FILE: once, however often it must be tried, so that no failover
 # can take it back
 push() {
-	local home
-	until home=$(redis_home) && [ "$(redis-cli -s "$home/redis.sock" -x eval "
+	local home queue key pushed
+	queue=$(a_queue "$turn")
+	key=$(key_of rmq "$queue" ready) pushed=$(key_of chaos "$queue" pushed)
+	until home=$(home_of "$key") && [ "$(redis-cli -s "$home/redis.sock" -x eval "
 		if redis.call('SADD', KEYS[2], ARGV[1]) == 1 then
 			redis.call('LPUSH', KEYS[1], ARGV[2])
 		end
-		return 1" 2 "rmq::queue::[$INCR_QUEUE]::ready" chaos::pushed \
-		"$1" <"$2" 2>/dev/null)" = 1 ] && replicated "$home"; do
+		return 1" 2 "$key" "$pushed" \
+		"$1" <"$2" 2>/dev/null)" = 1 ] && replicated "$home" "$pushed"; do
 		sleep 0.1
 	done
 }
 
 # Everything that this Redis has is where it would be after a failover.
-replicated() { :; }
+replicated() { :; } # HOME KEY
 
 bad_letter() { # NUMBER
 	local header='\xff\x00\xbe\xbeJ'

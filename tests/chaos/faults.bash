@@ -66,6 +66,7 @@ inject() {
 # What the promise is while a fault is about: seconds, and why they don't hold.
 # Fifteen where only a time-out tells that somebody is away.
 promise_of() {
+	! topology_promise "$1" || return 0
 	case $1 in
 	trouble) printf '10\ta service answers wrongly' ;;
 	hole | harm | pool_cut) printf '15\t' ;;
@@ -79,6 +80,9 @@ promise_of() {
 	*) printf '10\t' ;;
 	esac
 }
+
+# promise_of where a topology has something else to say
+topology_promise() { return 1; }
 
 # Until what one fault did is over; then the next one has its own time.
 wait_undone() {
@@ -183,7 +187,8 @@ fault_caddy() {
 fault_harm() {
 	local what=${HARMS[$2 % ${#HARMS[@]}]} ms=$((300 + $3 % 4000)) n proxy
 	[ "$what" != late ] || ms=$((300 + $3 % 12000))
-	proxy=$(proxy_now "${PROXIES[$1 % ${#PROXIES[@]}]}") || return 77
+	proxy=$(proxy_now "${PROXIES[$1 % ${#PROXIES[@]}]}" \
+		$(($2 / ${#HARMS[@]}))) || return 77
 	for n in 0 1 2 3 4; do
 		tell_proxy "$proxy" "$what $(($1 / 7 + n * 3)) $ms"
 	done

@@ -40,12 +40,34 @@ redis_up() {
 		--user incr on ">$(<"$D/redis.password")" '~*' '&*' +@all "$@"
 } 2>/dev/null
 
-# The queues of the system, and how the rig's own programs reach them.
+# The queues of the system, one a line, and how the rig's own programs reach
+# them.
 queues() { echo "$INCR_QUEUE"; }
 rig_url() { echo "unix://$(redis_home)/redis.sock"; }
 
+# key_of rmq|incr|chaos QUEUE NAME
+key_of() { echo "$1::queue::${BRACKETS:0:1}$2${BRACKETS:1:1}::$3"; }
+BRACKETS='[]'
+home_of() { redis_home; } # KEY: the folder of the Redis that has it
+all_keys() { rcli --raw keys '*'; }
+
 # rcli ARG...: redis-cli on the primary
 rcli() { redis-cli -s "$(redis_home)/redis.sock" "$@"; }
+# rcli_at KEY ARG...: on the one that has this key
+rcli_at() {
+	local home
+	home=$(home_of "$1") && redis-cli -s "$home/redis.sock" "${@:2}"
+}
+
+# In all queues.  Without an answer it is more than any number.
+ready() {
+	local queue key
+	for queue in $(queues); do
+		key=$(key_of rmq "$queue" ready)
+		rcli_at "$key" llen "$key" | grep -x '[0-9]*' || echo 1e9
+	done | awk '{ n += $1 } END { print n }'
+}
+batches() { all_keys | grep '::consumer::.*::batch::'; }
 redis_pid() { cat "$(redis_home)/redis.pid"; }
 redis_set() { [ "$(rcli config set "$1" "$2")" = OK ]; }
 alive() { ! gone "$1"; }

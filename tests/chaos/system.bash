@@ -8,7 +8,8 @@
 #	topology_down    ends them
 #	redis_home       the folder of the Redis that is the primary now
 #	pg_home          the same for Postgres
-#	proxy_now KIND   the proxy before the server that redis or postgres is now
+#	proxy_now KIND N the proxy before the server that redis or postgres is
+#	                 now; of several that is one by this number
 #	proxies          names of all proxies
 #	ADDED, WITHOUT   its own faults, and common ones that it can't have
 # shellcheck shell=bash
