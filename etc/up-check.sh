@@ -221,10 +221,8 @@ check_services() {
 	fi
 	[ -z "${REDIS_URL:-}" ] || export REDIS_URL
 	[ -z "${DATABASE_URL:-}" ] || export DATABASE_URL
-	taken=0
-	drained=0
-	published=0
 	said=
+	name_queues
 	if [ -z "${REDIS_URL:-}" ]; then
 		finding warning "postgres: not asked: what it is like shows" \
 			"beside a Redis, which incr-up would start"
@@ -232,23 +230,58 @@ check_services() {
 	elif [ -z "${DATABASE_URL:-}" ]; then
 		finding ok "postgres: a private one would be started"
 	else
-		said=$(as_part drain incr-flush) || drained=$?
+		hear_each drain incr-flush
 	fi
-	said="$(as_part drain incr-consume)
-$said" || taken=$?
-	said="$said
-$(as_part ingest incr-publish)" || published=$?
-	outcomes="$outcomes $taken $drained $published"
-	printf '%s\n' "$said" | awk 'NF && !said[$0]++' 2>/dev/null ||
+	flushed=$said
+	said=
+	hear_each drain incr-consume
+	said=$said$flushed
+	hear ingest incr-publish # of each by itself
+	printf '%s' "$said" | awk 'NF && !said[$0]++' 2>/dev/null ||
 		leave_unwritten
 }
 
-# as_part KIND PROGRAM: its dry run, as its user, if there is one yet, who may be
-# one that can't enter the folder of the programs.
+# name_queues: into queues the queue and its shards, as told, else as noted.  That
+# Redis does not answer, the parts tell.
+name_queues() {
+	queue=${INCR_QUEUE:-increments}
+	queues=$queue
+	[ -n "${REDIS_URL:-}" ] || return 0
+	if [ -n "$shards" ]; then
+		queues=$(name_shards "$shards")
+	elif noted=$(as_part drain incr-consume --list-shards 2>/dev/null); then
+		queues=$noted
+	fi
+}
+
+# hear_each KIND PROGRAM: of each queue
+hear_each() {
+	for of in $queues; do
+		hear "$1" "$2" "$of"
+	done
+}
+
+# hear KIND PROGRAM [QUEUE]: its dry run, behind said
+hear() {
+	status=0
+	one=$(
+		[ -z "${3-}" ] || export INCR_QUEUE="$3"
+		as_part "$1" "$2" --check
+	) || status=$?
+	outcomes="$outcomes $status"
+	said="$said$one
+"
+}
+
+# as_part KIND PROGRAM ARG...: as its user, if there is one yet, who may be one that
+# can't enter the folder of the programs.
 as_part() {
+	kind=$1
+	program=$2
+	shift 2
 	if [ -n "$is_root" ] && [ -n "$users" ]; then
-		as "$1" "/proc/self/fd/8" --check 8<"$here/$2"
+		as "$kind" /proc/self/fd/8 "$@" 8<"$here/$program"
 	else
-		"$2" --check
+		"$program" "$@"
 	fi
 }

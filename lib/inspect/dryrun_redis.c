@@ -158,6 +158,10 @@ ask_shards(const struct run *r)
 		    why);
 		return;
 	}
+	if (s.n > 1)
+		findings_add(r->f, FINDING_OK, "queue %s: %u shards%s",
+		    r->d->queue, s.shards,
+		    s.noted ? "" : ", not noted in Redis yet");
 	for (size_t i = 1; i < s.n; i++) {
 		struct dryrun_redis d = *r->d;
 		struct run one = {.d = &d,

@@ -9,8 +9,8 @@
 
 static int open_all(struct shard_queues *s, const char *url, const char *name,
     char ret_why[REASON_MAX]);
-static int ask(struct queue *q, const char *name, uint64_t told,
-    int64_t wait_ms, unsigned *ret_shards, char ret_why[REASON_MAX]);
+static int ask(struct shard_queues *s, struct queue *q, const char *name,
+    uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX]);
 static int fail(char ret_why[REASON_MAX], const char *why);
 
 int
@@ -43,7 +43,7 @@ shard_queues_open(struct shard_queues *s, const char *url, const char *name,
 	*s = (struct shard_queues){0};
 	if (q == NULL)
 		return fail(ret_why, why);
-	status = ask(q, name, told, wait_ms, &s->shards, ret_why);
+	status = ask(s, q, name, told, wait_ms, ret_why);
 	queue_close(q);
 	if (status == 0)
 		status = open_all(s, url, name, ret_why);
@@ -80,8 +80,8 @@ open_all(struct shard_queues *s, const char *url, const char *name,
 }
 
 static int
-ask(struct queue *q, const char *name, uint64_t told, int64_t wait_ms,
-    unsigned *ret_shards, char ret_why[REASON_MAX])
+ask(struct shard_queues *s, struct queue *q, const char *name, uint64_t told,
+    int64_t wait_ms, char ret_why[REASON_MAX])
 {
 	enum queue_state state = queue_sync_idle(q, wait_ms);
 	unsigned noted;
@@ -102,7 +102,8 @@ ask(struct queue *q, const char *name, uint64_t told, int64_t wait_ms,
 		    noted == 1 ? "" : "s", (uintmax_t)told);
 		return EXIT_CONFIG;
 	}
-	*ret_shards = noted > 0 ? noted : told > 0 ? (unsigned)told : 1;
+	s->noted = noted > 0;
+	s->shards = noted > 0 ? noted : told > 0 ? (unsigned)told : 1;
 	return 0;
 }
 

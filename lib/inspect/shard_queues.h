@@ -31,6 +31,7 @@ struct shard_queues {
 	} * list;
 	size_t n;
 	unsigned shards; /* of the queue, at least 1 */
+	bool noted;      /* in Redis */
 };
 
 /* What one of them is called, and how many there are, of a queue with so many

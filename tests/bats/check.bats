@@ -471,6 +471,22 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 		'error: programs: not found: /nowhere/postgres /nowhere/initdb' "${up[@]}"
 }
 
+# As many as are told, or noted; also what its drain alone would be told.
+asks_each_shard() {
+	local up=(incr-up --state "$PWD/state") q=$INCR_QUEUE-s
+	local INCR_QUEUE=$q
+	finds 1 "ok: queue $q: 2 shards, not noted in Redis yet" "${up[@]}" --shards 2
+	grep -qx "warning: queue $q\.1: nothing drains it: 0 ready.*" <<<"$output"
+	increment 1 | incr-publish --shards 2
+	finds 1 "ok: queue $q: 2 shards" "${up[@]}"
+	grep -q "^warning: queue $q\.[01]: nothing drains it: 1 ready" <<<"$output"
+	grep -q "^ok: queue $q\.[01]: 0 ready" <<<"$output"
+	rcli set "incr::queue::[$q.1]::database" "$(cat /proc/sys/kernel/random/uuid)" >/dev/null
+	finds 100 "error: queue $q.1: is counted in database " "${up[@]}"
+	finds 100 "error: queue $q: has 2 shards, not 3 (--shards)" \
+		"${up[@]}" --shards 3
+}
+
 @test "incr-up: what the parts say of given servers" {
 	open_folder
 	healthy_redis
@@ -480,6 +496,7 @@ snapshot() { find "$1" -printf '%p %m %u %T@ %C@\n' | sort; }
 	finds 1 'warning: postgres: fsync off: ' incr-up --state "$PWD/state"
 	[ "$(grep -c '^ok: redis: version' <<<"$output")" = 1 ]
 	grep -q "^warning: queue $INCR_QUEUE: nothing drains it: 0 ready" <<<"$output"
+	asks_each_shard
 	sql 'drop table incr_ledger'
 	finds 100 'error: incr_ledger: no such table; ' incr-up --state "$PWD/state"
 	REDIS_URL=unix:///nowhere finds 100 'error: redis: connect: No such file' \
