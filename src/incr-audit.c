@@ -46,7 +46,7 @@ static const struct option_def defs[] = {
     QUEUE_NAME_OPTION(&queue_name, "the queue"),
     OPTIONS_REDIS(&redis_url, "the Redis that has it"),
     OPTIONS_DATABASE(&database_url, take_database, "a database with tables"),
-    SHARD_QUEUES_OPTION(&shards),
+    SHARDS_OPTION(&shards, "how many shards the queue has"),
     OPTIONS_WAIT(&wait_ms, "5", 0, "wait this long for a service"),
     {.letter = 'e',
 	.name = "expect",

@@ -14,16 +14,6 @@
 #include "queue/shards.h"
 #include "record/queue_name.h"
 
-/* The option -s of the programs that look at all of them. */
-#define SHARD_QUEUES_OPTION(dest_) \
-	{ \
-		.letter = 's', .name = "shards", .arg = "N", \
-		.env = "INCR_SHARDS", .def = "(as the queue has noted, or 1)", \
-		.help = "how many shards the queue has", \
-		.kind = OPTIONS_NUMBER, .dest = (dest_), .min = 1, \
-		.max = SHARDS_MAX \
-	}
-
 struct shard_queues {
 	struct shard_queue {
 		struct queue *q;
