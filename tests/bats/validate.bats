@@ -389,10 +389,9 @@ busy() { [ "$(cut -d ' ' -f 14 "/proc/$1/stat")" -gt 2 ]; }
 
 @test "an output that nobody takes is left after the grace, with 111" {
 	mkfifo in out
-	exec 7<>in 8<>out
-	filter incr-validate -e -g 0.3 <in >out 2>err 7>&- 8<&-
-	yes '' | head -n 100000 >&7
-	exec 7>&-
+	exec 8<>out
+	background sh -c 'exec yes "" >in' 2>/dev/null
+	filter incr-validate -e -g 0.3 <in >out 2>err 8<&-
 	wait_for 2 stalled "$pid"
 	kill "$pid"
 	ends_with 111
