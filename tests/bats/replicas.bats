@@ -32,6 +32,8 @@ lines() { [ "$(wc -l <"$1")" = "$2" ]; }
 # parted OPTION...: of both incr-consume.  100 lines wait, and every replica has
 # them.  Then the replicas and the sentinel lose the primary, and a replica
 # takes over, but a drain still has the old primary; another has the new one.
+# The drain is not held up longer than that takes: without a mark of incr-flush
+# for five seconds it would connect anew.
 parted() {
 	# It may connect again, also once the replicas may not.
 	redis-cli -p "$P1" acl setuser old on '>old' allkeys allchannels +@all
@@ -43,8 +45,8 @@ parted() {
 	increments 1 100 | incr-publish -r "redis://127.0.0.1:$P1"
 	wait_for 10 in_sync
 	cut_links sentinel
-	fail_over "$P1"
 	kill -CONT "$old"
+	fail_over "$P1"
 }
 # the old primary's batch, and what became of it
 taken() {
