@@ -5,7 +5,8 @@
 # and all keys after each error and each eighth call; the first difference ends
 # it with 1.
 #
-# Time is a key, so that both see the same.  Between the calls keys get the wrong
+# Time is a key, so that both see the same, and what is left of a life is rounded up:
+# the first queue's calls are earlier.  Between the calls keys get the wrong
 # type, marks grow old, other programs push, owners go.
 #
 # With transaction there are calls of publish alone, and each second batch on the
@@ -42,6 +43,10 @@ local function at(how, ...)
 if ... == 'TIME' then
 local ms = server.call('GET', 'clock')
 return {string.sub(ms, 1, -4), string.sub(ms, -3) .. '000'}
+end
+if ... == 'PTTL' then
+local left = server[how](...)
+return left > 0 and math.ceil(left / 100000) * 100000 or left
 end
 return server[how](...)
 end
