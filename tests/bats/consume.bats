@@ -295,7 +295,7 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 
 @test "kill -9, and nobody has waited for it: another adopts at once" {
 	put a
-	background setsid sh -c 'incr-consume >first & exec sleep 60'
+	background setsid sh -c 'incr-consume >first & exec sleep infinity'
 	parent=$!
 	wait_for 5 has '"seq":1' first
 	pid=$(pgrep -P "$parent" -x incr-consume)

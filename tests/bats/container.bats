@@ -89,7 +89,7 @@ ends_with() { # STATUS
 	kill "$main" 2>/dev/null || :
 	ends_with 0
 	# The number of somebody else, left over in the environment.
-	background sleep 100
+	background sleep infinity
 	stranger=$!
 	mkfifo hold
 	exec 7<>hold

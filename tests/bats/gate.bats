@@ -189,6 +189,8 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	wait_for 5 gone "$serve"
 }
 
+read_again() { [ "$(wc -l <err)" = "$1" ]; }
+
 @test "no request is dropped while the tokens are read again" {
 	local i
 	serve --tokens tokens
@@ -202,7 +204,7 @@ answered() { [ "$("${@:2}")" = "$1" ]; }
 	until gone $wrk; do
 		kill -HUP "$serve"
 		i=$((i + 1))
-		sleep 0.02
+		wait_for 5 read_again $i
 	done
 	[ "$i" -gt 10 ]
 	grep -q 'requests in' report

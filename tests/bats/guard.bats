@@ -77,8 +77,9 @@ ends() {
 @test "a child of a child is told to end, not only killed" {
 	cat >child <<-'END'
 		trap 'touch told; exit' TERM
+		sleep infinity &
 		touch up
-		while :; do sleep 0.05; done
+		wait
 	END
 	background "$GUARD" sh -c 'sh child & wait'
 	wait_for 10 test -e up

@@ -10,7 +10,7 @@ setup() {
 	# What the tests keep: a script that does what the file plan says.
 	printf '#!/bin/sh\necho $$ >>runs\n. ./plan\n' >part
 	chmod +x part
-	plan 'exec sleep 60'
+	plan 'exec sleep infinity'
 }
 
 teardown() {
@@ -60,7 +60,7 @@ ends_with() {
 
 @test "sockets that are meant for it are the command's, each time" {
 	plan 'echo "$LISTEN_FDS $LISTEN_PID $$ $(readlink /proc/$$/fd/3)" >>handed
-		exec sleep 60'
+		exec sleep infinity'
 	socket=$(mktemp -u /tmp/incr-keep.XXXXXX)
 	background setsid incr-listen "$socket" -- incr-keep -p part.pid x \
 		-- ./part >out 2>err
@@ -77,7 +77,7 @@ ends_with() {
 	kill "$keeper"
 	ends_with 0
 	# Those of somebody else are not.
-	plan 'echo "$LISTEN_PID" >>others; exec sleep 60'
+	plan 'echo "$LISTEN_PID" >>others; exec sleep infinity'
 	rm runs
 	export LISTEN_FDS=1 LISTEN_PID=1
 	keep
@@ -205,7 +205,7 @@ catches() { # SIGNAL
 	run -0 incr-keep --end --pidfile part.pid x
 	[ -z "$output" ]
 	# A stranger that got the pid is let alone.
-	background sleep 60
+	background sleep infinity
 	stranger=$!
 	echo "$stranger 1 $(cat /proc/sys/kernel/random/boot_id)" >part.pid
 	run -0 incr-keep -e -p part.pid x
@@ -234,7 +234,7 @@ catches() { # SIGNAL
 }
 
 @test "what the command leaves in its session is ended, too" {
-	plan 'sleep 60 >log 2>&1 & echo $! >neighbour; exit 100'
+	plan 'sleep infinity >log 2>&1 & echo $! >neighbour; exit 100'
 	run -100 incr-keep x -- ./part
 	gone "$(cat neighbour)"
 }
@@ -255,7 +255,7 @@ catches() { # SIGNAL
 		print $to "$pid $began $boot";
 		close $to;
 		rename "part.tmp", "part.pid" or die;
-		sleep 60'
+		sleep'
 	wait_for 5 test -e part.pid
 	run -0 timeout 5 incr-keep -e -p part.pid x
 	[ ! -e part.pid ]

@@ -33,7 +33,7 @@ told='echo "$LISTEN_FDS ${LISTEN_FDNAMES-none}"
 }
 
 @test "the pid stays the same, and the command keeps its words" {
-	background incr-listen ./s -- sh -c 'echo "$$ $*" >words; exec sleep 60' \
+	background incr-listen ./s -- sh -c 'echo "$$ $*" >words; exec sleep infinity' \
 		x --help -- -V
 	listen=$!
 	wait_for 5 test -s words

@@ -528,7 +528,7 @@ crowd='
 	done
 	background perl -MIO::Socket::UNIX -e 'my @all = map {
 		IO::Socket::UNIX->new(Peer => "./s") or die } 1 .. 30;
-		$| = 1; print "connected\n"; sleep 60' >front
+		$| = 1; print "connected\n"; sleep' >front
 	wait_for 5 grep -q connected front
 	wait_for 5 scrape
 }

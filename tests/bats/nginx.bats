@@ -183,7 +183,7 @@ all_taken() {
 		my @c = map { IO::Socket::UNIX->new(Peer => $ARGV[0], Blocking => 0) } 1 .. 3;
 		print "full\n";
 		close STDOUT;
-		sleep 600' "$sockets/2.sock" >full
+		sleep' "$sockets/2.sock" >full
 	wait_for 10 test -s full
 	all_taken 50
 	[ "$(ready)" = 150 ]
@@ -415,7 +415,7 @@ refuses() {
 }
 
 @test "nginx whose port another program has stays down, and says who" {
-	background incr-listen "127.0.0.1:$port" -- sleep 60
+	background incr-listen "127.0.0.1:$port" -- sleep infinity
 	taken() { [ -n "$(ss -Hltn "sport = :$port")" ]; }
 	wait_for 10 taken
 	refuses "127.0.0.1:$port: in use by another program"
@@ -530,7 +530,7 @@ header() { tr -d '\r' <head | sed -n "s/^$1: //Ip"; }
 
 @test "a port of the page that is taken costs the page, not the site" {
 	page=$(free_port)
-	background incr-listen "127.0.0.1:$page" -- sleep 60
+	background incr-listen "127.0.0.1:$page" -- sleep infinity
 	taken() { [ -n "$(ss -Hltn "sport = :$page")" ]; }
 	wait_for 10 taken
 	INCR_PAGE_PORT=$page INCR_PAGE_FROM=127.0.0.1:1 front_start

@@ -205,7 +205,7 @@ no_metrics() { [ "$(page /metrics)" = 502 ]; }
 
 @test "a port of it that is taken costs the page, not the site" {
 	page=$(free_port)
-	background incr-listen "127.0.0.1:$page" -- sleep 60
+	background incr-listen "127.0.0.1:$page" -- sleep infinity
 	wait_for 5 listens "$page"
 	front
 	grep -qF "run-caddy: 127.0.0.1:$page: in use by another program; no status page" caddy.log

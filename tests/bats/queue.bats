@@ -152,12 +152,16 @@ gap" ]
 	[ "$output" = "open: the path of the socket is too long" ]
 }
 
+# asked N: so often a connection began
+asked() { [ "$(grep -ci '"info"' "$BATS_TEST_TMPDIR/asked")" -ge "$1" ]; }
+
 @test "it waits for a server that is not there yet, or still a replica" {
 	REDIS_URL=unix://$OWN_REDIS/redis.sock
 	dial
 	say 'publish 1 1 a'
 	synced_redis --replicaof 127.0.0.1 1
-	sleep 0.2 # a few attempts, none of which may succeed
+	background rcli monitor >"$BATS_TEST_TMPDIR/asked"
+	wait_for 10 asked 2 # and none may succeed
 	[ "$(rcli exists rmq::queues)" = 0 ]
 	rcli replicaof no one
 	hear
@@ -325,7 +329,8 @@ elsewhere() {
 	dial
 	call 'adopt 2'
 	rcli client kill type normal skipme yes
-	sleep 0.3 # longer than two looks must be apart
+	since=${EPOCHREALTIME/./}
+	wait_for 2 elapsed "$since" 300000 # longer than two looks must be apart
 	call 'adopt 2'
 	[ "$reply" = more ]
 }
@@ -334,7 +339,7 @@ elsewhere() {
 	orphan 1
 	elsewhere 1
 	orphan 3
-	sleep 60 3>&- &
+	sleep infinity 3>&- &
 	remember $!
 	boot=$(</proc/sys/kernel/random/boot_id)
 	ns=$(readlink /proc/self/ns/pid | tr -dc 0-9)-$(readlink /proc/self/ns/time | tr -dc 0-9)

@@ -105,7 +105,7 @@ no_drain() { ! descendants "$up" | xargs -r ps -o comm= -p | grep -qx incr-flush
 	# Release 0.1.0 dies of the signal, and does not tell of its drains.
 	rm "$INCR_STATE/run/drains"
 	# shellcheck disable=SC2016
-	background sh -c 'exec 9>>"$1" && flock 9 && echo $$ >"$1" && exec sleep 600' \
+	background sh -c 'exec 9>>"$1" && flock 9 && echo $$ >"$1" && exec sleep infinity' \
 		- "$INCR_STATE/lock"
 	up=$!
 	wait_for 5 sleeps

@@ -53,7 +53,7 @@ judge() { exec incr-validate -e; }
 # Its line is in the file before anybody has the verdict: tee writes to standard
 # output first.
 keep() { exec tee /dev/fd/3 3>&1 >"$LINES_OUT"; }
-nothing() { exec sleep 60; }
+nothing() { exec sleep infinity; }
 # The verdicts are the lines put into DIR/say by hand.
 by_hand() {
 	exec {in}<&0 # a background job would get /dev/null

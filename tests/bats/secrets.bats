@@ -131,7 +131,7 @@ muted() {
 	MUTE=$PWD/$1
 	[ "$1" != postgres ] || MUTE=$PWD/.s.PGSQL.5432
 	background perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(
-		Local => $ARGV[0], Listen => 99) or die; sleep 999' "$MUTE"
+		Local => $ARGV[0], Listen => 99) or die; sleep' "$MUTE"
 	wait_for 5 test -S "$MUTE"
 }
 

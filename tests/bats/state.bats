@@ -151,7 +151,7 @@ refuses_only_port() {
 	not as_nobody flock -n ours/lock true
 	[ "$(stat -c %a ours/run)" = 700 ]
 	touch part.keeper
-	background incr-keep -p part.pid part -- sleep 60
+	background incr-keep -p part.pid part -- sleep infinity
 	keeper=$!
 	wait_for 5 test -s part.pid
 	[ "$(stat -c '%U %a' part.keeper)" = 'root 600' ]

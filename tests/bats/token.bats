@@ -317,7 +317,7 @@ rotate() {
 	open_folder
 	incr-token new a >/dev/null
 	background setpriv --reuid nobody --regid nogroup --clear-groups \
-		flock . sh -c 'echo held; exec sleep 60' >holds
+		flock . sh -c 'echo held; exec sleep infinity' >holds
 	wait_for 5 grep -q held holds
 	timeout 8 incr-token revoke a
 	[ -z "$(incr-token list)" ]

@@ -308,7 +308,7 @@ reload() {
 	INCR_TOKENS=missing run -100 reload
 	[ ! -e hung-up ]
 	# Started without tokens, a server ends at SIGHUP: it gets none.
-	background sleep 600
+	background sleep infinity
 	main=$!
 	p/bin/incr-token --tokens others new shop >token
 	INCR_TOKENS=others run -1 reload
@@ -391,7 +391,7 @@ answers() { [ "$(http_status "http://127.0.0.1:$1/")" = 503 ]; }
 
 @test "Caddy whose port another program has stays down, and says who" {
 	mkdir bin
-	background p/bin/incr-listen 127.0.0.1:0 -- sleep 60
+	background p/bin/incr-listen 127.0.0.1:0 -- sleep infinity
 	local holder=$!
 	wait_for 5 listens "$holder"
 	INCR_SITE=http://:$port INCR_OPEN=yes INCR_BIND=127.0.0.1 run -100 front

@@ -354,7 +354,7 @@ copy_of() {
 	[ "${1:-}" != --all ] || exit 0
 	echo "$$" >>drains
 	[ -e broken ] && exit 100
-	exec sleep 60
+	exec sleep infinity
 	EOF
 	up_program=copy/bin/incr-up
 	up_start --drains 1 --ingests 1
@@ -393,7 +393,7 @@ copy_of() {
 	[ "${1:-}" != --all ] || exit 0
 	echo "$$" >>drains
 	[ "$(wc -l <drains)" -ge 5 ] || exit $(($(wc -l <drains) - 1))
-	exec sleep 60
+	exec sleep infinity
 	EOF
 	up_program=copy/bin/incr-up
 	up_start --drains 1 --ingests 1
@@ -546,6 +546,13 @@ takes_requests() {
 	up_stop
 }
 
+# is_told_to_end PID: which is stopped, so that SIGTERM waits for it
+is_told_to_end() {
+	local pending
+	pending=$(sed -n 's/^ShdPnd:	//p' "/proc/$1/status")
+	((0x$pending & 1 << 14))
+}
+
 @test "a second Ctrl-C ends everything at once, and loses nothing" {
 	use_cluster "$INCR_STATE"
 	background env --default-signal=INT setsid incr-up >out 2>err
@@ -555,7 +562,8 @@ takes_requests() {
 	take 5
 	kill -STOP "$(part caddy)" # which would take long to leave
 	kill -INT "$up"
-	sleep 0.1
+	# Two signals before the first is obeyed would be one.
+	wait_for 10 is_told_to_end "$(part caddy)"
 	kill -INT "$up"
 	local status=0
 	wait "$up" || status=$?
@@ -576,7 +584,7 @@ takes_requests() {
 	sockets=$(cat "$INCR_STATE/run/sockets")
 	kill -9 "$up"
 	# A stranger has got the pid that a file names: it is let alone.
-	background setsid sleep 60
+	background setsid sleep infinity
 	stranger=$!
 	sed "s/^[0-9]*/$stranger/" "$INCR_STATE/run/caddy.pid" \
 		>"$INCR_STATE/run/drain-9.pid"

@@ -331,7 +331,7 @@ slow_shell() {
 @test "a wiring that is ended while it starts says nothing" {
 	# What it waits for then.
 	mkdir bin
-	printf '#!/bin/sh\n: >"$0.runs"\nexec sleep 100\n' >bin/mktemp
+	printf '#!/bin/sh\n: >"$0.runs"\nexec sleep infinity\n' >bin/mktemp
 	chmod +x bin/mktemp
 	for wiring in "incr-ingest -l $socket" incr-drain; do
 		rm -f bin/mktemp.runs
