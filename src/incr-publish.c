@@ -124,8 +124,8 @@ static void act_on(struct publish *p, enum publisher_state state);
 static _Noreturn void give_up(struct publish *p);
 static void say_waiting(struct publish *p);
 static void read_input(struct publish *p, bool readable);
-static bool has_more(struct publish *p);
-static void fill(struct publish *p);
+static bool has_more(struct publish *p, ssize_t read);
+static ssize_t fill(struct publish *p);
 static void take_lines(struct publish *p);
 static void take_line(
     struct publish *p, const char *text, size_t len, bool too_long);
@@ -358,36 +358,39 @@ read_input(struct publish *p, bool readable)
 {
 	take_lines(p);
 	for (int i = 0; i < READS_MAX && readable; i++) {
-		fill(p);
+		ssize_t n = fill(p);
+
 		take_lines(p);
-		readable = false;
-		if (p->in_dry && !p->ended && has_room(p))
-			readable = has_more(p);
+		readable =
+		    p->in_dry && !p->ended && has_room(p) && has_more(p, n);
 	}
 }
 
+/* read: as lines_fill has returned. */
 static bool
-has_more(struct publish *p)
+has_more(struct publish *p, ssize_t read)
 {
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-
-	if (poll(&in, 1, 0) == 1)
+	if (lines_has_more(&p->in, read))
 		return true;
 	p->empty_ms = p->now_ms;
 	return false;
 }
 
-static void
+/* As lines_fill. */
+static ssize_t
 fill(struct publish *p)
 {
-	if (lines_fill(&p->in) < 0) {
+	ssize_t n = lines_fill(&p->in);
+
+	if (n < 0) {
 		if (errno == EAGAIN)
-			return;
+			return n;
 		log_say("stdin: %s", strerror(errno));
 		p->failed = p->ended = true;
 	}
 	p->read_ms = router_arrival(&p->router, p->empty_ms, p->now_ms);
 	p->in_dry = false;
+	return n;
 }
 
 static void
