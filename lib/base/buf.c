@@ -13,19 +13,11 @@ enum { BUF_MIN = 512 };
 static void to_front(struct buf *b);
 
 char *
-buf_ptr(const struct buf *b)
-{
-	return b->data == NULL ? NULL : b->data + b->head;
-}
-
-char *
-buf_room(struct buf *b, size_t n)
+buf_enlarge(struct buf *b, size_t n)
 {
 	size_t cap = b->cap < BUF_MIN ? BUF_MIN : b->cap;
 	char *data;
 
-	if (b->data != NULL && n <= buf_free_space(b))
-		return b->data + b->head + b->len;
 	if (n > SIZE_MAX / 4 - b->len) {
 		errno = ENOMEM;
 		return NULL;
@@ -47,31 +39,6 @@ buf_room(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
-void
-buf_grow(struct buf *b, size_t n)
-{
-	b->len += n;
-}
-
-size_t
-buf_free_space(const struct buf *b)
-{
-	return b->cap - b->head - b->len;
-}
-
-int
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *to = buf_room(b, n);
-
-	if (to == NULL)
-		return -1;
-	if (n > 0)
-		memcpy(to, p, n);
-	b->len += n;
-	return 0;
-}
-
 int
 buf_addf(struct buf *b, const char *fmt, ...)
 {
@@ -90,21 +57,6 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	}
 	va_end(again);
 	return to == NULL ? -1 : 0;
-}
-
-void
-buf_drop(struct buf *b, size_t n)
-{
-	b->head += n;
-	b->len -= n;
-	if (b->len == 0)
-		b->head = 0;
-}
-
-void
-buf_clear(struct buf *b)
-{
-	b->head = b->len = 0;
 }
 
 void
