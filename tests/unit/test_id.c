@@ -44,6 +44,35 @@ every_byte(void)
 		}
 }
 
+/* The text of every value of every byte, and back. */
+static void
+every_value(void)
+{
+	char text[ID_TEXT + 1], want[ID_TEXT + 1];
+	struct id id, again;
+
+	check(id_parse(K, ID_TEXT, &id) == 0, K);
+	for (size_t at = 0; at < ID_BYTES; at++)
+		for (int value = 0; value < 256; value++) {
+			char *to = want;
+
+			id.bytes[at] = (uint8_t)value;
+			for (size_t i = 0; i < ID_BYTES; i++) {
+				int dash =
+				    i == 4 || i == 6 || i == 8 || i == 10;
+
+				to += snprintf(to, 4, "%s%02x", dash ? "-" : "",
+				    id.bytes[i]);
+			}
+			id_format(&id, text);
+			check(
+			    strcmp(text, want) == 0, "%s, not %s", text, want);
+			check(id_parse_lower(want, ID_TEXT, &again) == 0 &&
+				  id_equal(&id, &again),
+			    "%s", want);
+		}
+}
+
 int
 main(void)
 {
@@ -59,6 +88,7 @@ main(void)
 		    "%s", cases[i].text);
 	}
 	every_byte();
+	every_value();
 	check(id_parse(K, ID_TEXT, &a) == 0, K);
 	check(a.bytes[0] == 0x6f && a.bytes[4] == 0x7a && a.bytes[15] == 0x11,
 	    "in order");
