@@ -12,6 +12,10 @@ num_write(char *to, uint64_t n)
 	char text[NUM_TEXT];
 	size_t at = NUM_TEXT;
 
+	if (n < 10) { /* as most values */
+		*to = (char)('0' + n);
+		return to + 1;
+	}
 	do
 		text[--at] = (char)('0' + n % 10);
 	while ((n /= 10) > 0);

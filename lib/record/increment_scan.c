@@ -8,34 +8,30 @@
 
 enum { DIGITS_MAX = 19 /* of INT64_MAX; they can't overflow 64 bits */ };
 
-/* What is left of the text; it never begins with white space. */
-struct scan {
-	const char *at, *end;
-};
-
 struct members {
 	size_t keys, values, others; /* how many there are of each */
 	bool key_is_id, value_is_integer;
 	struct increment inc; /* value: 0 if it is out of range */
 };
 
-static bool take_members(struct scan *s, struct members *m);
-static bool take_member(struct scan *s, struct members *m);
-static bool take_key(struct scan *s, struct members *m);
-static bool take_value(struct scan *s, struct members *m);
-static bool take_any(struct scan *s);
-static bool take_string(struct scan *s);
-static bool take_integer(struct scan *s, int64_t *ret);
+static bool take_members(const char *at, const char *end, struct members *m);
+static const char *take_member(
+    const char *at, const char *end, struct members *m);
+static const char *take_key(const char *at, const char *end, struct members *m);
+static const char *take_value(
+    const char *at, const char *end, struct members *m);
+static const char *take_any(const char *at, const char *end);
+static const char *take_string(const char *at, const char *end);
+static const char *take_integer(const char *at, const char *end, int64_t *ret);
 static enum fault judge(const struct members *m);
 
 int
 increment_scan(
     const char *text, size_t len, enum fault *ret_fault, struct increment *ret)
 {
-	struct scan s = {text, text + len};
 	struct members m = {0};
 
-	if (len > LINES_JSON_MAX || !take_members(&s, &m))
+	if (len > LINES_JSON_MAX || !take_members(text, text + len, &m))
 		return -1;
 	*ret_fault = judge(&m);
 	if (*ret_fault == FAULT_NONE)
@@ -43,131 +39,141 @@ increment_scan(
 	return 0;
 }
 
-/* Takes n bytes and the white space behind them. */
-static inline void
-skip(struct scan *s, size_t n)
+/*
+ * What is left of the text is from at to end, and never begins with white
+ * space.  Each function takes what it is named for, with the white space behind
+ * it, and returns where the rest begins; NULL if the text is another one.
+ */
+static inline const char *
+skip(const char *at, const char *end)
 {
-	s->at += n;
-	while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' ||
-				     *s->at == '\r' || *s->at == '\n'))
-		s->at++;
+	while (at < end &&
+	       (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+		at++;
+	return at;
 }
 
-static inline bool
-take(struct scan *s, const char *token, size_t len)
+static inline const char *
+take(const char *at, const char *end, const char *token, size_t len)
 {
-	if ((size_t)(s->end - s->at) < len || memcmp(s->at, token, len) != 0)
-		return false;
-	skip(s, len);
-	return true;
+	if ((size_t)(end - at) < len || memcmp(at, token, len) != 0)
+		return NULL;
+	return skip(at + len, end);
 }
 
-#define TAKE(s, token) take(s, token, sizeof token - 1)
+#define TAKE(at, end, token) take(at, end, token, sizeof token - 1)
 
 /* The whole text is an object. */
 static bool
-take_members(struct scan *s, struct members *m)
+take_members(const char *at, const char *end, struct members *m)
 {
-	skip(s, 0);
-	if (!TAKE(s, "{"))
+	const char *rest;
+
+	at = TAKE(skip(at, end), end, "{");
+	if (at == NULL)
 		return false;
-	if (!TAKE(s, "}")) {
-		do
-			if (!take_member(s, m))
-				return false;
-		while (TAKE(s, ","));
-		if (!TAKE(s, "}"))
+	rest = TAKE(at, end, "}");
+	if (rest != NULL)
+		return rest == end;
+	for (;;) {
+		at = take_member(at, end, m);
+		if (at == NULL)
 			return false;
+		rest = TAKE(at, end, ",");
+		if (rest == NULL)
+			return TAKE(at, end, "}") == end;
+		at = rest;
 	}
-	return s->at == s->end;
 }
 
-static bool
-take_member(struct scan *s, struct members *m)
+static inline const char *
+take_member(const char *at, const char *end, struct members *m)
 {
-	if (TAKE(s, "\"key\"")) {
+	const char *rest;
+
+	if ((rest = TAKE(at, end, "\"key\"")) != NULL) {
 		m->keys++;
-		return TAKE(s, ":") && take_key(s, m);
+		rest = TAKE(rest, end, ":");
+		return rest == NULL ? NULL : take_key(rest, end, m);
 	}
-	if (TAKE(s, "\"value\"")) {
+	if ((rest = TAKE(at, end, "\"value\"")) != NULL) {
 		m->values++;
-		return TAKE(s, ":") && take_value(s, m);
+		rest = TAKE(rest, end, ":");
+		return rest == NULL ? NULL : take_value(rest, end, m);
 	}
 	m->others++;
-	return take_string(s) && TAKE(s, ":") && take_any(s);
+	if ((rest = take_string(at, end)) == NULL ||
+	    (rest = TAKE(rest, end, ":")) == NULL)
+		return NULL;
+	return take_any(rest, end);
 }
 
-static bool
-take_key(struct scan *s, struct members *m)
+static inline const char *
+take_key(const char *at, const char *end, struct members *m)
 {
 	enum { QUOTED = ID_TEXT + 2 };
 
-	m->key_is_id = s->end - s->at >= QUOTED && s->at[0] == '"' &&
-		       s->at[QUOTED - 1] == '"' &&
-		       id_parse(s->at + 1, ID_TEXT, &m->inc.key) == 0;
-	if (!m->key_is_id)
-		return take_any(s);
-	skip(s, QUOTED);
-	return true;
+	m->key_is_id = end - at >= QUOTED && at[0] == '"' &&
+		       at[QUOTED - 1] == '"' &&
+		       id_parse(at + 1, ID_TEXT, &m->inc.key) == 0;
+	return m->key_is_id ? skip(at + QUOTED, end) : take_any(at, end);
 }
 
-static bool
-take_value(struct scan *s, struct members *m)
+static inline const char *
+take_value(const char *at, const char *end, struct members *m)
 {
-	m->value_is_integer = take_integer(s, &m->inc.value);
-	return m->value_is_integer || take_any(s);
+	const char *rest = take_integer(at, end, &m->inc.value);
+
+	m->value_is_integer = rest != NULL;
+	return rest != NULL ? rest : take_any(at, end);
 }
 
-static bool
-take_any(struct scan *s)
+static const char *
+take_any(const char *at, const char *end)
 {
+	const char *rest;
 	int64_t value;
 
-	return take_string(s) || take_integer(s, &value) || TAKE(s, "true") ||
-	       TAKE(s, "false") || TAKE(s, "null");
+	if ((rest = take_string(at, end)) != NULL ||
+	    (rest = take_integer(at, end, &value)) != NULL ||
+	    (rest = TAKE(at, end, "true")) != NULL ||
+	    (rest = TAKE(at, end, "false")) != NULL)
+		return rest;
+	return TAKE(at, end, "null");
 }
 
-static bool
-take_string(struct scan *s)
+static const char *
+take_string(const char *at, const char *end)
 {
-	const char *p = s->at;
-
-	if (p == s->end || *p != '"')
-		return false;
+	if (at == end || *at != '"')
+		return NULL;
 	do
-		p++;
-	while (p < s->end && *p >= ' ' && *p <= '~' && *p != '"' && *p != '\\');
-	if (p == s->end || *p != '"')
-		return false;
-	skip(s, (size_t)(p + 1 - s->at));
-	return true;
+		at++;
+	while (
+	    at < end && *at >= ' ' && *at <= '~' && *at != '"' && *at != '\\');
+	return at == end || *at != '"' ? NULL : skip(at + 1, end);
 }
 
 /* What stands behind the digits (another one, a point, an exponent) is nothing
  * that the caller takes. */
-static bool
-take_integer(struct scan *s, int64_t *ret)
+static inline const char *
+take_integer(const char *at, const char *end, int64_t *ret)
 {
-	bool negative = s->at < s->end && *s->at == '-';
-	const char *from = s->at + negative, *p = from;
-	uint64_t value = 0;
+	bool negative = at < end && *at == '-';
+	const char *from = at + negative, *p = from;
+	uint64_t value = 0, d;
 
-	for (; p < s->end && p < from + DIGITS_MAX; p++) {
-		uint64_t d = (uint64_t)(unsigned char)*p - '0';
-
-		if (d > 9)
-			break;
+	while (p < end && p < from + DIGITS_MAX &&
+	       (d = (uint64_t)(unsigned char)*p - '0') <= 9) {
 		value = value * 10 + d;
-		if (value == 0) {
-			p++;
+		p++;
+		if (value == 0)
 			break;
-		}
 	}
 	if (p == from)
-		return false;
-	skip(s, (size_t)(p - s->at));
+		return NULL;
 	*ret = negative || value > INT64_MAX ? 0 : (int64_t)value;
-	return true;
+	return skip(p, end);
 }
 
 /* In the order of increment.h. */
