@@ -135,13 +135,13 @@ local input = cmsgpack.unpack(ARGV[11])
 local lines, reply, failure = input, {1, now, total}, nil
 
 -- Of tags: which lines are not pushed, and whether their marks are of them, not
--- of another increment; marks that were made, a key, then a field or fields;
--- keys of those of a release before; which shelf is filled, and what is to be
--- noted of that, if anything.
-local settled, made, made_seen, filled, note
+-- of another increment; marks that were made, key and fields; the last single
+-- alone that was marked; keys of marks of a release before; which shelf is
+-- filled, and what is to be noted of that, if anything.
+local settled, made, marked, made_seen, filled, note
 local marks, window, window_ms, both, alone
 if groups ~= '' then
-    settled, made, made_seen = {}, {}, {}
+    settled, made, marked, made_seen = {}, {}, 0, {}
     marks = cmsgpack.unpack(ARGV[10])
     window, window_ms = ARGV[4] + 0, ARGV[4] .. '000'
     both = ARGV[5] ~= '0' and ARGV[5] + 0 > now
@@ -176,18 +176,20 @@ end
 for i = 1, filled and alone or 0 do
     local to, number = KEYS[4 + 2 * i + filled], marks[3 * i - 2]
     local field, mark = marks[3 * i - 1], marks[3 * i]
-    local was, new, lives = call('HGET', KEYS[7 + 2 * i - filled], field), 0, 1
+    local was, new = call('HGET', KEYS[7 + 2 * i - filled], field), 0
     if not was or was == mark then
         new = call('HSETNX', to, field, mark)
     end
     if new == 1 then
-        made[#made + 1] = to
-        made[#made + 1] = field
-        lives = call('PEXPIRE', to, window_ms, 'GT')
+        marked = i
+        local lives = call('PEXPIRE', to, window_ms, 'GT')
         if lives == 0 then -- it is new, or lives as long already
             lives = call('PEXPIRE', to, window_ms, 'NX')
         end
-    elseif new == 0 and type(was) ~= 'table' then
+        failure = lives ~= 0 and lives ~= 1 and lives
+    elseif new ~= 0 or type(was) == 'table' then
+        failure = new ~= 0 and new or was
+    else
         was = call('HGET', to, field) or was
         if was == mark then
             call('PEXPIRE', to, window_ms, 'GT')
@@ -196,8 +198,6 @@ for i = 1, filled and alone or 0 do
     if was then
         settled[number] = was == mark
     end
-    failure = type(new) == 'table' and new or type(was) == 'table' and was or
-        type(lives) == 'table' and lives
     if failure then
         break
     end
@@ -363,8 +363,7 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
     local function make(key, fields, pairs)
         local done = call('HSET', key, unpack(pairs))
         if type(done) ~= 'table' then
-            made[#made + 1] = key
-            made[#made + 1] = fields
+            made[#made + 1] = {key, fields}
             done = call('PEXPIRE', key, window_ms, 'GT')
         end
         if done == 0 then
@@ -436,9 +435,10 @@ end
 -- Moves the publisher to seq, counts the lines, then pushes them.
 if not failure then
     reply[3] = total + #lines
-    local moved = redis.pcall('SET', publisher,
-        string.format('%s %s:%.0f ', ARGV[1], name, reply[3]) ..
-            table.concat(reply, ' ', INDEXES), 'EX', life)
+    local moved = redis.pcall('SET', publisher, ARGV[1] .. ' ' .. name .. ':' ..
+        string.format('%.0f', reply[3]) .. ' ' ..
+        (reply[INDEXES] and table.concat(reply, ' ', INDEXES) or ''),
+        'EX', life)
     failure = moved.err and moved
 end
 if not failure then
@@ -464,11 +464,15 @@ if not failure then
     return reply
 end
 
--- A key is of another type: takes back the marks, too.
-for i = made and #made or 0, 1, -2 do
-    local fields = made[i]
-    redis.call('HDEL', made[i - 1],
-        unpack(type(fields) == 'table' and fields or {fields}))
+-- A key is of another type: takes back the marks, too, not those of lines that
+-- were pushed before.
+for i = 1, marked or 0 do
+    if settled[marks[3 * i - 2]] == nil then
+        redis.call('HDEL', KEYS[4 + 2 * i + filled], marks[3 * i - 1])
+    end
+end
+for _, of in ipairs(made or {}) do
+    redis.call('HDEL', of[1], unpack(of[2]))
 end
 for _, key in ipairs(made_seen or {}) do
     redis.call('DEL', key)
