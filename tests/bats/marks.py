@@ -207,8 +207,9 @@ def compare(worlds, call, replies, outcomes):
     states = [w.state() for w in worlds]
     if any(s != states[0] for s in states):
         sys.exit("%s: states %s" % (call, states))
-    marks = old.marks(False)
-    for what, other in (("new", new.marks(True)), ("both", mixed.marks(False))):
+    others = ("new", new.marks(True)), ("both", mixed.marks(False))
+    marks = old.marks(False)  # last, since their lives get shorter meanwhile
+    for what, other in others:
         if {t: m[0] for t, m in marks.items()} != {
                 t: m[0] for t, m in other.items()}:
             sys.exit("%s: marks %s, %s %s" % (call, marks, what, other))
