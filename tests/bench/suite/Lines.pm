@@ -114,6 +114,55 @@ sub one_by_one {
 		$redis->times($n, BenchRedis::words('LPUSH', 'ref', $line))
 	});
 	note('publish', 'one', 'LPUSH', { redis => $us });
+	note('publish', 'one', 'commands', { redis => commands_alone($redis, $n, 1, 0) });
+}
+
+# What publish.lua calls, and nothing else: no condition, no reply to read.
+my $COMMANDS = <<'END';
+local call = redis.pcall
+call('TIME')
+call('GET', KEYS[3])
+call('SADD', KEYS[2], ARGV[3])
+if #KEYS > 4 then
+    call('HDEL', KEYS[5], '')
+    call('DEL', KEYS[5])
+    call('GET', KEYS[6])
+end
+local at = 12
+for key = 7, #KEYS, 2 do
+    call('HGET', KEYS[key + 1], ARGV[at])
+    call('HSETNX', KEYS[key], ARGV[at], ARGV[8])
+    call('PEXPIRE', KEYS[key], ARGV[4])
+    at = at + 1
+end
+call('SET', KEYS[3], ARGV[8], 'EX', ARGV[2])
+call('HINCRBY', KEYS[4], 'published', ARGV[1])
+call('LPUSH', KEYS[1], unpack(cmsgpack.unpack(ARGV[11])))
+return {1, 0, 0}
+END
+
+# commands_alone REDIS, N, LINES, TAGS: microseconds of Redis for each of N lines, so
+# many a call, with as many tags
+sub commands_alone {
+	my ($redis, $n, $lines, $tags) = @_;
+	my $own = 'incr::queue::[bench]::';
+	my $sha = $redis->call('SCRIPT', 'LOAD', $COMMANDS);
+	my $line = '{"key":"' . Bench::key(1) . '","value":1}';
+	my $packed = pack('CN', 0xdd, $lines) . pack('CC/a', 0xd9, $line) x $lines;
+	my @calls = map {
+		my $call = $_;
+		my @pairs = map { ($call * 7919 + $_ * 13) % 128 } 1 .. $tags;
+		my @keys = ($READY, 'rmq::queues', "${own}publisher::" . Bench::key(0),
+			"${own}totals");
+		push @keys, "${own}marks::", "${own}marks::turn" if $tags;
+		push @keys, map { my $p = $_; map { sprintf '%smarks::%d.%02x', $own, $_, $p } 1, 2 } @pairs;
+		BenchRedis::words('EVALSHA', $sha, scalar @keys, @keys, $lines, 172800, 'bench',
+			90000000, 0, 0, 9999999999999, '12345678901234567', '', '', $packed,
+			map { sprintf '%09d%09d', $call, $_ } 1 .. $tags);
+	} 1 .. $n / $lines;
+	$redis->clear;
+	my ($us) = measured($redis, $n, sub { $redis->times(1, $_) for @calls });
+	return $us;
 }
 
 # -- take --------------------------------------------------------------------

@@ -72,6 +72,9 @@ sub tagged {
 		}
 		0;
 	}, $n, {}, $server));
+	# Ten a call: so many wait of 64 connections while a call is under way.
+	note('tagged', 'single', 'commands',
+		{ redis => Lines::commands_alone($server, $n, 10, 10) });
 	$n = $size{lines} / 5;
 	note('tagged', $_, 'LPUSH', cost_of(sub { $server->fill('ref', $n); 0 }, $n, {}, $server))
 		for 'bulk', 'no keys';
