@@ -205,8 +205,13 @@ sub calls {
 	waitpid $trace, 0;
 	stop($ring);
 	unlink "$dir/strace.err";
-	my ($all) = Bench::whole("$dir/strace") =~ /^\s*(\d+)\s+total/m or die "strace: no total\n";
+	my $said = Bench::whole("$dir/strace");
+	my ($all) = $said =~ /^\s*(\d+)\s+total/m or die "strace: no total\n";
 	note('serve', 'calls', $side, { all => $all / $n }, 'calls');
+	# Whoever is woken has waited, reads and writes.
+	my $waits = 0;
+	$waits += $1 while $said =~ /^\s*(\d+)\s+(?:epoll_p?wait|p?poll)$/mg;
+	note('serve', 'calls', 'wake-ups', { all => 3 * $waits / $n }, 'calls') if $side eq 'here';
 }
 
 # -- front -------------------------------------------------------------------
