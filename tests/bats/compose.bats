@@ -291,6 +291,8 @@ compose() {
 		[ "$own" = - ] || grep -qE "\b(edge|ingest|drain):$user\b" "$ROOT/Containerfile" ||
 			{ echo "$name: no user $user"; false; }
 	done < <(grep ^service facts)
+	# For etc/initdb.
+	grep -qxF '      INCR_PARTITIONS: "${INCR_PARTITIONS:-1}"' "$ROOT/compose.yaml"
 	[ "$(sed -n 's/^volume //p' facts | sort -u | xargs)" = \
 		"$(sed -n 's/^volumes //p' facts)" ]
 }

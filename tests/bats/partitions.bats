@@ -53,6 +53,40 @@ once() { incr-consume -o | incr-flush; }
 	total_is 0
 }
 
+# initdb ROLE: etc/initdb, as the image of Postgres runs it
+initdb() {
+	mkdir -p "$DIR/path"
+	cat >"$DIR/path/psql" <<-END
+		#!/bin/sh
+		while [ "\$1" != --single-transaction ]; do
+			case \$1 in -[Ud]) shift ;; *) set -- "\$@" "\$1" ;; esac
+			shift
+		done
+		exec $(command -v psql) "$DATABASE_URL" "\$@"
+	END
+	chmod +x "$DIR/path/psql"
+	echo "postgresql://$1:pa55@postgres/incr" >"$DIR/database_url"
+	sed "s:/run/secrets:$DIR:; s:/usr/local/share/incr:$ROOT/sql:" \
+		"$ROOT/etc/initdb" >"$DIR/initdb"
+	PATH=$DIR/path:$PATH sh "$DIR/initdb"
+}
+
+@test "etc/initdb: INCR_PARTITIONS of a container, and none" {
+	local role=drain_$$ n
+	for n in 4 ''; do
+		sql 'drop table increments, incr_ledger, incr_database' >/dev/null
+		INCR_PARTITIONS=$n initdb "$role"
+		[ "$(parts)" = "${n:-0}" ]
+		keys 50 | PGOPTIONS="-c role=$role" incr-flush
+		total_is 1275
+		sql "drop owned by $role; drop role $role" >/dev/null
+	done
+	for n in 0 257 x '4;'; do
+		INCR_PARTITIONS=$n run -100 initdb "$role"
+		[[ "$output" == "initdb: INCR_PARTITIONS: $n: not a number from 1 to 256; "* ]]
+	done
+}
+
 @test "create: the variable, the range of the number, 1 is a table without" {
 	sql 'drop table increments'
 	for n in 0 257 1000 -1 x 1x 01 ''; do
