@@ -64,8 +64,8 @@ _incr_of() {
 		with_value='-q --queue -r --redis -R --replicas -s --shards --idempotency-window --high-water -w --wait -g --grace'
 		;;
 	'incr-rejected')
-		words='-q --queue -r --redis -w --wait -c --code -n --number -a --all --raw -y --yes --no-sandbox -h --help -V --version'
-		with_value='-q --queue -r --redis -w --wait -c --code -n --number'
+		words='-q --queue -r --redis -s --shards -w --wait -c --code -n --number -a --all --raw -y --yes --no-sandbox -h --help -V --version'
+		with_value='-q --queue -r --redis -s --shards -w --wait -c --code -n --number'
 		;;
 	'incr-send')
 		words='-u --url -c --concurrency -w --wait --timeout --single --key --no-keys --cacert --token --no-sandbox -h --help -V --version'

@@ -175,6 +175,7 @@ complete -c incr-publish -s V -l version -d 'show the version and leave'
 complete -c incr-rejected -f
 complete -c incr-rejected -s q -l queue -x -d 'the queue'
 complete -c incr-rejected -s r -l redis -x -d 'the Redis of the queue'
+complete -c incr-rejected -s s -l shards -x -d 'how many shards the queue has'
 complete -c incr-rejected -s w -l wait -x -d 'how long to wait for Redis'
 complete -c incr-rejected -s c -l code -x -d 'only messages with this code'
 complete -c incr-rejected -s n -l number -x -d 'only the N oldest messages'

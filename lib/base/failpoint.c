@@ -94,9 +94,11 @@ static const struct {
     {"send-written", CUT_NONE},  /* all of it */
     {"rejected-sent", CUT_NONE}, /* what is to be withdrawn */
     {"rejected-withdrawn", CUT_NONE},
-    {"audit-listed", CUT_NONE},   /* the lists are read, nothing else */
-    {"audit-surveyed", CUT_NONE}, /* the moment, batches are not read */
-    {"audit-read", CUT_NONE},     /* all of the queue, not the table */
+    {"rejected-forward-sent", CUT_NONE}, /* to another shard */
+    {"rejected-forwarded", CUT_NONE},    /* the answer is read */
+    {"audit-listed", CUT_NONE},          /* the lists are read, nothing else */
+    {"audit-surveyed", CUT_NONE},        /* the moment, batches are not read */
+    {"audit-read", CUT_NONE},            /* all of the queue, not the table */
 };
 
 enum action { KILL, STOP, EXIT, DROP, ACTIONS };

@@ -9,6 +9,7 @@
 #include "base/lines.h"
 #include "inspect/message_id.h"
 #include "queue/rmq_payload.h"
+#include "queue/shards.h"
 
 enum { TIME_MAX = 40 };
 
@@ -27,6 +28,17 @@ deadletter_judge(
 	if (fault != FAULT_NONE)
 		return fault;
 	return increment_parse(buf_ptr(scratch), scratch->len - 1, ret);
+}
+
+bool
+deadletter_is_elsewhere(
+    const char *queue, unsigned shards, const struct increment *inc)
+{
+	char plain[QUEUE_NAME_MAX + 1];
+	unsigned i;
+
+	return shards > 1 && (!shard_parse(queue, plain, &i) ||
+				 shard_of(inc->key.bytes, shards) != i);
 }
 
 const char *
@@ -99,7 +111,7 @@ deadletter_add_shown(struct buf *out, const char *raw, size_t len, size_t max)
 
 int
 deadletter_add_entry(struct buf *out, const char *raw, size_t len, enum fault f,
-    int64_t ms, size_t max)
+    int64_t ms, size_t max, const char *queue)
 {
 	char digits[MESSAGE_ID_TEXT + 1], at[TIME_MAX] = "unknown";
 	time_t seconds = (time_t)(ms / 1000);
@@ -114,7 +126,8 @@ deadletter_add_entry(struct buf *out, const char *raw, size_t len, enum fault f,
 	if (buf_addf(out, "%s\t%s\t", digits, deadletter_code(f)) < 0 ||
 	    deadletter_add_shown(out, raw, len, max) < 0)
 		return -1;
-	return buf_addf(out, "\t%s\n", at);
+	return queue == NULL ? buf_addf(out, "\t%s\n", at)
+			     : buf_addf(out, "\t%s\t%s\n", at, queue);
 }
 
 int

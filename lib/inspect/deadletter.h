@@ -7,6 +7,7 @@
 #ifndef INCR_DEADLETTER_H
 #define INCR_DEADLETTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,11 @@
 enum fault deadletter_judge(
     struct buf *scratch, const char *raw, size_t len, struct increment *ret);
 
+/* Of a queue (borrowed) that has, or is one of, so many shards: does the
+ * increment belong to another one?  All of the plain queue do. */
+bool deadletter_is_elsewhere(
+    const char *queue, unsigned shards, const struct increment *inc);
+
 /* The code of a judgement: fault_code, or "valid".  Constant. */
 const char *deadletter_code(enum fault f);
 
@@ -37,10 +43,11 @@ int deadletter_add_shown(
     struct buf *out, const char *raw, size_t len, size_t max);
 
 /* Adds a line: the payload's id (message_id.h), its code, what
- * deadletter_add_shown adds, and its time of arrival in UTC, "unknown" if ms is
- * 0; with TABs between them.  0, or -1 with errno ENOMEM. */
+ * deadletter_add_shown adds, its time of arrival in UTC, "unknown" if ms is 0,
+ * and the queue, unless it is NULL; with TABs between them.  0, or -1 with
+ * errno ENOMEM. */
 int deadletter_add_entry(struct buf *out, const char *raw, size_t len,
-    enum fault f, int64_t ms, size_t max);
+    enum fault f, int64_t ms, size_t max, const char *queue);
 
 /* Adds the payload as one line to be corrected: without its header, unless
  * that is faulty, with newlines as spaces, and a newline at the end.  0, or -1

@@ -7,6 +7,8 @@
 #include "base/num.h"
 #include "inspect/queue_sync.h"
 
+static enum list_cursor_state peek(struct list_cursor *c, uint64_t older,
+    size_t n, enum queue_state *ret_state);
 static bool is_anchored(const struct list_cursor *c);
 static bool is_as_before(const struct list_cursor *c);
 
@@ -25,21 +27,14 @@ list_cursor_step(struct list_cursor *c, enum queue_state *ret_state)
 {
 	uint64_t n = c->end - c->at;
 	const struct queue_peeked *peeked;
-	enum queue_state state;
+	enum list_cursor_state state;
 
 	if (n == 0)
 		return LIST_CURSOR_END;
-	state = queue_sync_idle(c->q, c->wait_ms);
-	if (state == QUEUE_IDLE) {
-		if (queue_peek(c->q, &c->list, list_cursor_older(c),
-			num_min_size(n, c->max) + is_anchored(c)) < 0)
-			return LIST_CURSOR_MEMORY;
-		state = queue_sync_done(c->q, c->wait_ms);
-	}
-	if (state != QUEUE_DONE) {
-		*ret_state = state;
-		return LIST_CURSOR_FAILED;
-	}
+	state = peek(c, list_cursor_older(c),
+	    num_min_size(n, c->max) + is_anchored(c), ret_state);
+	if (state != LIST_CURSOR_PAGE)
+		return state;
 	peeked = queue_peeked(c->q);
 	if (!is_anchored(c) && peeked->length < c->end)
 		c->end = peeked->length;
@@ -50,6 +45,44 @@ list_cursor_step(struct list_cursor *c, enum queue_state *ret_state)
 	c->length = peeked->length;
 	c->n = peeked->n - is_anchored(c);
 	return LIST_CURSOR_PAGE;
+}
+
+static enum list_cursor_state
+peek(struct list_cursor *c, uint64_t older, size_t n,
+    enum queue_state *ret_state)
+{
+	enum queue_state state = queue_sync_idle(c->q, c->wait_ms);
+
+	if (state == QUEUE_IDLE) {
+		if (queue_peek(c->q, &c->list, older, n) < 0)
+			return LIST_CURSOR_MEMORY;
+		state = queue_sync_done(c->q, c->wait_ms);
+	}
+	if (state == QUEUE_DONE)
+		return LIST_CURSOR_PAGE;
+	*ret_state = state;
+	return LIST_CURSOR_FAILED;
+}
+
+enum list_cursor_state
+list_cursor_look_again(struct list_cursor *c, enum queue_state *ret_state)
+{
+	const char *payload;
+	enum list_cursor_state state;
+	size_t len;
+
+	if (c->at == 0)
+		return LIST_CURSOR_PAGE;
+	state = peek(c, c->at - 1, 1, ret_state);
+	if (state != LIST_CURSOR_PAGE)
+		return state;
+	if (queue_peeked(c->q)->n == 0)
+		return LIST_CURSOR_SHIFTED;
+	payload = queue_peeked_payload(queue_peeked(c->q), 0, &len);
+	buf_clear(&c->anchor);
+	return len > 0 && buf_add(&c->anchor, payload, len) < 0
+		   ? LIST_CURSOR_MEMORY
+		   : LIST_CURSOR_PAGE;
 }
 
 static bool

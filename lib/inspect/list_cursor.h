@@ -68,6 +68,11 @@ size_t list_cursor_index(const struct list_cursor *c, size_t i);
  * `newest` is the newest of these.  0, or -1 with errno ENOMEM. */
 int list_cursor_advance(struct list_cursor *c, size_t kept, size_t newest);
 
+/* Between pages: the newest payload that was read may be another one by now,
+ * and is read again.  LIST_CURSOR_PAGE, or as list_cursor_step. */
+enum list_cursor_state list_cursor_look_again(
+    struct list_cursor *c, enum queue_state *ret_state);
+
 void list_cursor_free(struct list_cursor *c);
 
 #endif

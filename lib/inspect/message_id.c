@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/bigendian.h"
+#include "base/buf.h"
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "inspect/label.h"
 
 static int parse(const char *text, uint64_t *ret);
 static int compare(const void *a, const void *b);
@@ -17,11 +19,23 @@ int
 message_id_of(const char *raw, size_t len, uint64_t *ret)
 {
 	uint8_t digest[SHA256_BYTES];
+	struct buf bare = {0};
+	size_t at, n;
+	int result = 0;
 
-	if (sha256_digest(raw, len, digest) < 0)
-		return -1;
-	*ret = bigendian_get64(digest);
-	return 0;
+	if (label_span(raw, len, &at, &n)) {
+		result = buf_add(&bare, raw, at);
+		if (result == 0)
+			result = buf_add(&bare, raw + at + n, len - at - n);
+		raw = buf_ptr(&bare);
+		len = bare.len;
+	}
+	if (result == 0)
+		result = sha256_digest(raw, len, digest);
+	buf_free(&bare);
+	if (result == 0)
+		*ret = bigendian_get64(digest);
+	return result;
 }
 
 void

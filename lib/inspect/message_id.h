@@ -1,7 +1,7 @@
 /*
  * Ids of messages, which have none of their own: the first 64 bits of the
- * SHA-256 of a payload, written as 16 hexadecimal digits in lower case.
- * Equal messages have the same id.
+ * SHA-256 of a payload without its label (label.h), written as 16 hexadecimal
+ * digits in lower case.  Equal messages have the same id.
  */
 #ifndef INCR_MESSAGE_ID_H
 #define INCR_MESSAGE_ID_H

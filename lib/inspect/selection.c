@@ -17,7 +17,8 @@ selection_choose(
 		if (!message_id_use(&s->ids, id))
 			return 0;
 	}
-	if (s->valid_only && fault != FAULT_NONE) {
+	if (s->valid_only && fault != FAULT_NONE &&
+	    fault != FAULT_WRONG_SHARD) {
 		s->invalid++;
 		return 0;
 	}

@@ -18,8 +18,8 @@
 struct selection {
 	struct message_ids ids; /* empty: any id */
 	enum fault code;        /* a judgement; FAULT_COUNT: any */
-	bool valid_only;
-	uint64_t left; /* messages that may still be chosen */
+	bool valid_only;        /* or FAULT_WRONG_SHARD: of its own shard */
+	uint64_t left;          /* messages that may still be chosen */
 
 	uint64_t chosen;
 	uint64_t counts[FAULT_COUNT]; /* of them, by judgement */

@@ -410,19 +410,24 @@ const char *queue_peeked_payload(
  * Unix milliseconds by Redis's clock; 0: not known. */
 int64_t queue_peeked_ms(const struct queue_peeked *p, size_t i);
 
+/* Where a payload of the rejected list goes; any other text: it stays there,
+ * and that becomes its label, in its header with the time at which it did. */
+#define QUEUE_TO_READY "ready"
+#define QUEUE_TO_NOBODY "" /* it is dropped */
+
 /* Payloads of the last peek that are to be withdrawn, by their numbers. */
 struct queue_picks {
-	const size_t *index; /* ascending */
-	size_t n;            /* at least 1 */
+	const size_t *index;   /* ascending */
+	const char *const *to; /* of each */
+	size_t n;              /* at least 1 */
 };
 
 /*
- * Withdraws picks of the last call, which was a queue_peek of the rejected
- * list behind `older`: each goes to the ready list or is dropped.  Call seq
- * (from 1) of a withdrawer.
+ * Withdraws, or labels, picks of the last call, which was a queue_peek of the
+ * rejected list behind `older`.  Call seq (from 1) of a withdrawer.
  */
 int queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
-    bool republish, uint64_t older, const struct queue_picks *picks);
+    uint64_t older, const struct queue_picks *picks);
 
 struct queue_withdrawn {
 	bool known; /* false: nothing was withdrawn now, and whether anything

@@ -164,8 +164,9 @@ queue_call_are_rows(
 /*
  * What a caller counts on needs it: that lines are pushed, or were; how many
  * shards there are for ever; that a consumer is registered; that a batch is
- * what was read.  An adoption does not: its batches are read before they are
- * delivered, and a read of the same history comes after it.
+ * what was read; that a dead letter has a label.  An adoption does not: its
+ * batches are read before they are delivered, and a read of the same history
+ * comes after it.
  *
  * A renewal is waited for once a second, and whatever comes of it is done: it
  * shows who has nothing else to do that its primary has lost its replicas.
@@ -175,7 +176,7 @@ queue_call_confirm_ms(const struct queue *q)
 {
 	if (!queue_confirms(q))
 		return 0;
-	if (q->call == QUEUE_CALL_REGISTER)
+	if (q->call == QUEUE_CALL_REGISTER || q->call == QUEUE_CALL_WITHDRAW)
 		return QUEUE_CONFIRM_MS;
 	if (q->call == QUEUE_CALL_SHARDS)
 		return q->asked > 0 ? QUEUE_CONFIRM_MS : 0;

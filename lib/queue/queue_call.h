@@ -124,8 +124,8 @@ struct queue {
 				 * 0 once that is over */
 	struct resp_args args;
 	struct mark_groups groups;    /* of the last publish with tags */
-	struct queue_sending sending; /* the last one by a transaction */
-	struct buf commands;          /* its */
+	struct queue_sending sending; /* the last one */
+	struct buf commands;          /* its, by a transaction */
 	uint64_t forbidden_at; /* the connection at which there is none */
 
 	union {

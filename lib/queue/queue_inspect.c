@@ -1,6 +1,6 @@
 /*
  * The calls that inspect a queue: measure, peek, survey; and withdraw, which
- * takes dead letters out of the rejected list.
+ * takes dead letters out of the rejected list, or labels them.
  *
  * In: places and payloads as they were seen.  Out: payloads, numbers.  A
  * payload is in one list at every moment, whoever dies here.
@@ -25,6 +25,9 @@ queue_repeat(struct queue *q)
 		return queue_peek(q, &q->peek.list, q->peek.older, q->peek.n);
 	if (q->call == QUEUE_CALL_SURVEY)
 		return queue_survey(q, q->survey.ready, q->survey.rejected);
+	if (q->call == QUEUE_CALL_PUBLISH)
+		return queue_call_start(q) ? queue_call_publish(q, &q->sending)
+					   : -1;
 	return queue_call_again(q);
 }
 
@@ -223,7 +226,7 @@ queue_peeked_ms(const struct queue_peeked *p, size_t i)
 
 int
 queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
-    bool republish, uint64_t older, const struct queue_picks *picks)
+    uint64_t older, const struct queue_picks *picks)
 {
 	const struct queue_peeked *peeked = queue_peeked(q);
 	char text[ID_TEXT + 1], key[2 * ID_TEXT], mark[MARK_MAX];
@@ -244,7 +247,6 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 	queue_call_own_key(q, "rejected::times");
 	resp_arg_u64(&q->args, seq);
 	resp_arg_u64(&q->args, QUEUE_WITHDRAWER_S);
-	resp_arg_text(&q->args, republish ? "ready" : "");
 	resp_arg_text(&q->args, mark);
 	resp_arg_u64(&q->args, older);
 	for (size_t i = 0; i < picks->n; i++) {
@@ -253,6 +255,7 @@ queue_withdraw(struct queue *q, const struct id *withdrawer, uint64_t seq,
 			return -1;
 		resp_arg_u64(&q->args, picks->index[i]);
 		resp_arg(&q->args, payload, len);
+		resp_arg_text(&q->args, picks->to[i]);
 	}
 	q->asked = picks->n;
 	return queue_call_eval(q, QUEUE_CALL_WITHDRAW, 6, NULL);

@@ -166,6 +166,8 @@ queue_call_publish(struct queue *q, const struct queue_sending *sending)
 	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
 	    MSGPACK_HEAD + lines->packed.len - LINE_END);
 	q->asked = lines->n;
+	if (sending != &q->sending)
+		q->sending = *sending;
 	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &lines->packed);
 }
 

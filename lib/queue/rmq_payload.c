@@ -2,6 +2,7 @@
 #include "queue/rmq_payload.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/lines.h"
@@ -22,25 +23,30 @@ enum fault
 rmq_payload_strip(
     const char *raw, size_t len, const char **ret_text, size_t *ret_len)
 {
-	const char *newline;
-	enum fault fault;
+	size_t header = rmq_payload_header(raw, len);
+	enum fault fault = FAULT_NONE;
 
-	if (len < SIGNATURE || memcmp(raw, signature, SIGNATURE) != 0) {
-		*ret_text = raw;
-		*ret_len = len;
-		return FAULT_NONE;
-	}
-	newline = memchr(raw, '\n',
-	    len > RMQ_PAYLOAD_HEADER_MAX ? RMQ_PAYLOAD_HEADER_MAX : len);
-	if (newline == NULL)
+	if (header == SIZE_MAX)
 		return FAULT_FAULTY_HEADER;
-	fault =
-	    check_header(raw + SIGNATURE, (size_t)(newline - raw) - SIGNATURE);
+	if (header > 0)
+		fault = check_header(raw + SIGNATURE, header - 1 - SIGNATURE);
 	if (fault != FAULT_NONE)
 		return fault;
-	*ret_text = newline + 1;
-	*ret_len = len - (size_t)(newline + 1 - raw);
+	*ret_text = raw + header;
+	*ret_len = len - header;
 	return FAULT_NONE;
+}
+
+size_t
+rmq_payload_header(const char *raw, size_t len)
+{
+	const char *newline;
+
+	if (len < SIGNATURE || memcmp(raw, signature, SIGNATURE) != 0)
+		return 0;
+	newline = memchr(raw, '\n',
+	    len > RMQ_PAYLOAD_HEADER_MAX ? RMQ_PAYLOAD_HEADER_MAX : len);
+	return newline == NULL ? SIZE_MAX : (size_t)(newline + 1 - raw);
 }
 
 enum fault

@@ -28,6 +28,10 @@ enum { RMQ_PAYLOAD_HEADER_MAX = 1 << 16 };
 enum fault rmq_payload_strip(
     const char *raw, size_t len, const char **ret_text, size_t *ret_len);
 
+/* Bytes of the header, its newline included, whatever it says; 0: there is
+ * none, SIZE_MAX: there is no newline. */
+size_t rmq_payload_header(const char *raw, size_t len);
+
 /*
  * Adds exactly one line and its newline: the payload proper with newlines
  * as spaces, or, in the place of one that has a faulty header, is longer

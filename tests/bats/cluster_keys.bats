@@ -220,6 +220,19 @@ guarded() {
 	done
 }
 
+@test "a dead letter of another shard goes there, from slot to slot" {
+	local key=cccccccc-0000-4000-8000-000000000004
+	increments 1 1 | incr-publish --shards 2
+	cluster_at "rmq::queue::{$INCR_QUEUE.0}::rejected" lpush \
+		"rmq::queue::{$INCR_QUEUE.0}::rejected" "$(increment 7 $key)" >/dev/null
+	run -0 incr-rejected republish
+	[ "$output" = '1 republished' ]
+	[ "$(cluster_at "rmq::queue::{$INCR_QUEUE.0}::rejected" llen \
+		"rmq::queue::{$INCR_QUEUE.0}::rejected")" = 0 ]
+	[ "$(cluster_at "rmq::queue::{$INCR_QUEUE.1}::ready" lindex \
+		"rmq::queue::{$INCR_QUEUE.1}::ready" 0)" = "$(increment 7 $key)" ]
+}
+
 @test "a script has a key nobody has, or reads all that its caller names" {
 	local script without=
 	for script in "$ROOT"/lib/queue/lua/*.lua; do

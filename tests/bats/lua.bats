@@ -401,11 +401,16 @@ age_time() {
 # reject PAYLOAD...: the last one is the newest
 reject() { rcli lpush "$REJECTED" "$@" >/dev/null; }
 
-withdraw() { # ID SEQ ready|'' OLDER [INDEX PAYLOAD]...
-	local id=$1
-	shift
+withdraw() { # ID SEQ ready|''|LABEL OLDER [INDEX PAYLOAD]...
+	local id=$1 seq=$2 to=$3 older=$4 picks=()
+	shift 4
+	while [ $# -gt 0 ]; do
+		picks+=("$1" "$2" "$to")
+		shift 2
+	done
 	script withdraw 6 "$REJECTED" "$READY" "${P}withdrawer::$id" \
-		"${P}withdrawer::$id::none" "${P}totals" "$(times_key)" "$1" 100 "$2" "mark $id" "${@:3}"
+		"${P}withdrawer::$id::none" "${P}totals" "$(times_key)" "$seq" \
+		100 "mark $id" "$older" "${picks[@]}"
 }
 
 peek() { # LIST OLDER N [BYTES]
@@ -2428,7 +2433,7 @@ kept_by_two() {
 		run rcli --user "no-$command" --no-auth-warning --pass x eval \
 			"$(cat "$ROOT/lib/queue/lua/withdraw.lua")" 6 "$REJECTED" \
 			"$READY" "${P}withdrawer::$A" none "${P}totals" \
-			"$(times_key)" 1 100 ready mark 0 0 a
+			"$(times_key)" 1 100 mark 0 0 a ready
 		[[ "$output" == *NOPERM* || "$output" == *"can't run this command"* ]]
 		[ "$(list "$REJECTED")" = "b a " ]
 		[ "$(rcli exists "$READY")" = 0 ]
@@ -2453,6 +2458,63 @@ kept_by_two() {
 	rcli zadd "$(times_key)" 1 stale
 	[ "$(withdraw $A 3 '' 0 0 b 1 a)" = 2 ]
 	[ "$(rcli exists "$REJECTED" "$(times_key)")" = 0 ]
+}
+
+# labelled INDEX: the label of that payload, oldest first, without its time
+labelled() {
+	rcli --raw lindex "$REJECTED" "$((-1 - $1))" | tr -d '\0' |
+		LC_ALL=C sed 's/ [0-9]*"/ T"/;1s/^.\{4\}/H/'
+}
+
+@test "withdraw: a label is put into the header, and the payload stays" {
+	local now
+	rcli -x lpush "$REJECTED" <<<'' >/dev/null
+	for text in a '{"x":["y"]}' ' { }'; do
+		if [ "$text" = a ]; then printf a; else
+			printf '\xff\x00\xbe\xbe\x4a%s\na' "$text"
+		fi | rcli -x lpush "$REJECTED" >/dev/null
+	done
+	# By hand, for no argument has a NUL.
+	rcli --raw eval "$(printf 'local KEYS, ARGV = KEYS, {"1", "100", "mark", "1", "0", "a", "T 1"}
+		for i = 1, 2 do
+			ARGV[#ARGV + 1] = i
+			ARGV[#ARGV + 1] = redis.call("LINDEX", KEYS[1], -2 - i)
+			ARGV[#ARGV + 1] = "T " .. i + 1
+		end
+		%s' "$(sed 1d "$ROOT/lib/queue/lua/withdraw.lua")")" 6 "$REJECTED" \
+		"$READY" "${P}withdrawer::$A" none "${P}totals" "$(times_key)"
+	[ "$(rcli llen "$REJECTED") $(rcli llen "$READY")" = '4 0' ]
+	for n in 1 2 3; do labelled $n; done | diff - <(cat <<-'END'
+		H{"incr-label":["T 1 T"]}
+		a
+		H{"incr-label":["T 2 T"],"x":["y"]}
+		a
+		H {"incr-label":["T 3 T"]  }
+		a
+	END
+	)
+	now=$(rcli --raw lindex "$REJECTED" -2 | tr -dc '[:print:]' |
+		sed 's/.* \([0-9]*\)".*/\1/')
+	((now > $(date +%s%3N) - 60000 && now <= $(date +%s%3N)))
+}
+
+@test "withdraw: a label is put on what was seen, by one sending of a call" {
+	reject a a b
+	[ "$(withdraw $A 1 'T 1' 0 0 a 2 x)" = 1 ]
+	[[ "$(labelled 0)" = 'H{"incr-label":["T 1 T"]}'* ]]
+	# Repeated, and late, when places have changed: the other a is not its.
+	unchanged withdraw $A 1 'T 1' 0 0 a 2 x
+	[ "$reply" = 1 ]
+	rcli rpop "$REJECTED" >/dev/null
+	[ "$(withdraw $A 2 'T 2' 0 1 b)" = 1 ]
+	unchanged withdraw $A 1 'T 1' 0 0 a
+	[ "$reply" = -1 ]
+	# The key is renewed with it: WAIT is behind a write.
+	rcli expire "${P}withdrawer::$A" 1 >/dev/null
+	withdraw $A 2 'T 2' 0 1 b >/dev/null
+	[ "$(rcli ttl "${P}withdrawer::$A")" -gt 90 ]
+	[ "$(withdraw $A 3 ready 0 0 a)" = 1 ]
+	[ "$(totals published)" = 1 ]
 }
 
 # -- peek and survey ------------------------------------------------------------

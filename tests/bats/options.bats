@@ -133,6 +133,7 @@ ranges() {
 		incr-send --timeout 0.1 600 0.099 600.001
 		incr-top --every 0.2 60 0.199 60.001
 		incr-top --wait 0.1 86400 0.099 86400.001
+		incr-rejected --shards 1 1024 0 1025
 		incr-rejected --wait 0 86400 -1 86400.001
 		incr-audit --shards 1 1024 0 1025
 		incr-audit --wait 0 86400 -1 86400.001

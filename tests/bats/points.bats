@@ -828,6 +828,52 @@ withdrawn() {
 	END
 }
 
+# forwarded FAILPOINT:ACTION[:NTH] STATUS: 1,200 dead letters under the plain name
+# of a queue with two shards, all of which go to one of these.
+forwarded() {
+	local left
+	for q in "$INCR_QUEUE" "$INCR_QUEUE.0" "$INCR_QUEUE.1"; do
+		rcli set "incr::queue::[$q]::shards" 2 >/dev/null
+	done
+	increments 1 1200 | xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" \
+		lpush "rmq::queue::[$INCR_QUEUE]::rejected" >/dev/null
+	INCR_POINT=$1 background incr-rejected republish >out
+	left=$!
+	if [[ "$1" == *:stop* ]]; then
+		# Another one does it all meanwhile.
+		wait_for 10 stopped "$left"
+		[ "$(incr-rejected republish)" = '1200 republished' ]
+		kill -CONT "$left"
+	fi
+	status_of "$left" "$2"
+	incr-rejected republish >>out
+	awk '{ n += $1 } END { exit n > 1200 }' out
+	for q in "$INCR_QUEUE.0" "$INCR_QUEUE.1"; do
+		rcli --raw lrange "rmq::queue::[$q]::ready" 0 -1
+	done | sed '/^$/d' | sort | cmp - <(increments 1 1200 | sort)
+	[ "$(ready) $(rejected)" = '0 0' ]
+}
+
+@test "incr-rejected, a key of another shard: there once, whatever becomes of a call" {
+	rows forwarded <<-END
+		rejected-sent:kill 137
+		rejected-sent:stop 0
+		rejected-sent:drop 0
+		rejected-withdrawn:kill 137
+		rejected-withdrawn:kill:2 137
+		rejected-withdrawn:stop 0
+		rejected-forward-sent:kill 137
+		rejected-forward-sent:stop 0
+		rejected-forward-sent:drop 0
+		rejected-forwarded:kill 137
+		rejected-forwarded:kill:2 137
+		rejected-forwarded:stop 0
+		rejected-forwarded:drop 0
+		rejected-sent:kill:3 137
+		rejected-sent:drop:3 0
+	END
+}
+
 @test "incr-rejected: an outcome that Redis has forgotten is said, with what was moved" {
 	increments 1 1200 | xargs -d '\n' redis-cli -s "${REDIS_URL#unix://}" \
 		lpush "rmq::queue::[$INCR_QUEUE]::rejected" >/dev/null

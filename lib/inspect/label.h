@@ -1,0 +1,68 @@
+/*
+ * Labels of dead letters that go to another shard.
+ *
+ * withdraw.lua puts a label into the header of a payload, as a member that
+ * programs of adjust/rmq pass over, before incr-rejected publishes the
+ * increment with the label's tag.  A payload without a header gets one:
+ *
+ *	FF 00 BE BE 4A {"incr-label":["TAG SHARD MS"]} 0A ...
+ *	FF 00 BE BE 4A {"incr-label":["TAG SHARD MS"],"a":["b"]} 0A ...
+ *
+ * SHARD has the mark of the tag, if it was published, for LABEL_MARK_S from
+ * then on; MS is the Unix millisecond, by the clock of the letter's Redis, at
+ * which the label was made.  Nothing is published later than LABEL_S after it,
+ * by the clock of the shard's Redis: these may be a day apart.
+ *
+ * A tag is BASE.N (tag_place.h) with N from 2: its mark is in a block that only
+ * labels of one run share, and that expires alone.
+ */
+#ifndef INCR_LABEL_H
+#define INCR_LABEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue/tag_place.h"
+
+enum {
+	LABEL_DAY_S = 86400,
+	LABEL_S = 7 * LABEL_DAY_S,
+	LABEL_MARK_S = LABEL_S + LABEL_DAY_S,
+	LABEL_TAG = TAG_PLACE_BASE + 1 + 20,
+	LABEL_TEXT = LABEL_TAG + 1 + 20 + 1, /* TAG SHARD and a NUL */
+	LABEL_ROOM = LABEL_TEXT + 64         /* in a header, all of it */
+};
+
+struct label {
+	char tag[LABEL_TAG + 1];
+	unsigned shard;
+	uint64_t ms;
+};
+
+enum label_state {
+	LABEL_NONE,
+	LABEL_FOUND,
+	LABEL_BAD /* there is one that can't be read */
+};
+
+/* Finds the label of a raw payload. */
+enum label_state label_find(const char *raw, size_t len, struct label *ret);
+
+/* Would a label make the header too long to be read? */
+bool label_fits(const char *raw, size_t len);
+
+/* Where the label stands: the payload was labelled without the *ret_len bytes
+ * from *ret_at on.  False: there is none that withdraw.lua made. */
+bool label_span(const char *raw, size_t len, size_t *ret_at, size_t *ret_len);
+
+/* Makes labels, each with a tag that nobody had before; all zero at first. */
+struct label_series {
+	char base[TAG_PLACE_BASE + 1];
+	uint64_t n;
+};
+
+/* The text of a label, as queue_withdraw takes it. */
+void label_next(struct label_series *s, unsigned shard, char ret[LABEL_TEXT]);
+
+#endif
