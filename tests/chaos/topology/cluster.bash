@@ -191,10 +191,9 @@ recover() { # NUMBER
 fault_primary_kill() {
 	local node
 	node=$(a_primary "$1") || return 77
-	kill_and_back "$node" "$2"
+	kill_node "$node" && back_later "$node" "$2"
 }
-kill_and_back() { # PORT NUMBER
-	kill_node "$1" || return
+back_later() { # PORT NUMBER
 	within 15 replaced "$1"
 	sleep "$(($2 % 3)).$(($2 % 10))"
 	node_again "$1"
@@ -202,13 +201,26 @@ kill_and_back() { # PORT NUMBER
 }
 replaced() { [ "$(nodes primaries | grep -cvx "$1")" = 3 ]; }
 
-# The replica hears nothing any more for some tenths before that.
+# The replica hears nothing any more for some tenths before that, nor what was
+# on its way until it is the primary.  Nothing is taken while it waits for that,
+# so that there is something to lose; or it is taken then, all at once, and
+# there is something to count twice.
 fault_primary_blind() {
-	local node
+	local node drains
 	node=$(a_primary "$1") || return 77
-	tell_proxy "redis.$node" 'blind 0 3000'
-	sleep "0.$(($3 % 6))"
-	kill_and_back "$node" "$2"
+	drains=$(processes incr-consume)
+	signal STOP "$drains"
+	sleep 0.3
+	tell_proxy "redis.$node" 'blind 0 10000'
+	(($3 % 2)) || signal CONT "$drains"
+	sleep "0.$((1 + $3 % 6))"
+	kill_node "$node"
+	signal CONT "$drains"
+	back_later "$node" "$2"
+}
+signal() { # NAME PIDS
+	local pid
+	for pid in $2; do kill -"$1" "$pid"; done
 }
 
 # Back at once, or about when the others have agreed that it is dead.
