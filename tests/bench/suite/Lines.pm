@@ -32,13 +32,14 @@ sub judged {
 
 sub validate {
 	my $n = $size{lines};
-	my %in = (canonical => lines($n, 1000), plain => judged($n / 4, 'plain'),
+	# As many of those that are compared: the start of the program is in each line.
+	my %in = (canonical => lines($n, 1000), plain => judged($n, 'plain'),
 		bad => judged($n / 4, 'bad'));
 	for my $side (sides()) {
 		for my $form ('canonical', 'plain', 'bad') {
 			my @bad = $form eq 'bad' ? '-e' : ();
 			my ($us) = spent({ side => $side, in => $in{$form} }, 'incr-validate', @bad);
-			my $of = $form eq 'canonical' ? $n : $n / 4;
+			my $of = $form eq 'bad' ? $n / 4 : $n;
 			note('validate', $form, $side, { validate => $us / $of * 1000 }, 'ns');
 		}
 	}
