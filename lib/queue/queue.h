@@ -35,8 +35,7 @@
 enum {
 	QUEUE_CONNECT_MS = 2000,
 	QUEUE_REPLY_MS = 2000,
-	QUEUE_OWNER_MS =
-	    1000, /* life of an owner key; renew four times in it */
+	QUEUE_OWNER_MS = 1000, /* of an owner key, renewed four times in it */
 	/* Replicas have a call that counts so soon, with --replicas.  Nobody
 	 * renews meanwhile what must be renewed four times a second. */
 	QUEUE_CONFIRM_MS = 1000,

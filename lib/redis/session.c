@@ -26,11 +26,9 @@
 #include "redis/server_info.h"
 #include "redis/session_call.h"
 
-/* A connection that lasted so long was one, also if no call was made. */
 enum {
-	LASTED_MS = 2000,
-	MOVED_MAX =
-	    2, /* nodes that are followed at once, one after the other */
+	LASTED_MS = 2000, /* so long a connection was one, also without calls */
+	MOVED_MAX = 2,    /* nodes followed at once, one after the other */
 	HOLD_MIN_MS = 10,
 	HOLD_MAX_MS = 100
 };
