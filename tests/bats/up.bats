@@ -74,6 +74,9 @@ teardown() { up_teardown; }
 		INCR_PAGE_PORT=$wrong run -100 incr-up --check
 		[ "$output" = "incr-up: INCR_PAGE_PORT: $wrong: not a number from 0 to 65535" ]
 	done
+	# incr-db would say so once the servers run.
+	INCR_PARTITIONS=257 run -100 incr-up
+	[ "$output" = 'incr-up: INCR_PARTITIONS: 257: not a number from 1 to 256' ]
 	INCR_PORT=7 INCR_PAGE_PORT=7 run -100 incr-up --check
 	[ "$output" = 'incr-up: INCR_PAGE_PORT: 7: also INCR_PORT' ]
 	INCR_PAGE_PORT=7 run -100 incr-up --metrics-port 7 --check
