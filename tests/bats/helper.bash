@@ -94,6 +94,19 @@ elapsed() { ((${EPOCHREALTIME/./} - $1 >= $2)); }
 
 # ticks PID: its CPU time, in hundredths of a second
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# row PLACE: its keys, messages, invalid and sum in the file out, of incr-audit
+row() { awk -v place="$1" '$1 == place { print $2, $3, $4, $5 }' out; }
+# places PLACE ROW...: these rows are there
+places() {
+	while [ $# -gt 0 ]; do
+		[ "$(row "$1")" = "$2" ] || {
+			cat out
+			return 1
+		}
+		shift 2
+	done
+}
+
 # bytes_read PID: by read(2) and its like
 bytes_read() { awk '/^rchar/ { print $2 }' "/proc/$1/io"; }
 has_read() { [ "$(bytes_read "$1")" -ge "$2" ]; }

@@ -53,6 +53,14 @@ open_publish() {
 }
 
 answered() { [ "$(wc -l <"$dir/out")" -ge "$1" ]; }
+# are_taken FROM TO: these lines are
+are_taken() {
+	local before n=$(($2 - $1 + 1))
+	before=$(wc -l <"$dir/out")
+	keys "$1" "$2" >&7
+	wait_for 5 answered $((before + n))
+	keys "$1" "$2" | cmp - <(tail -n $n "$dir/out")
+}
 published() { [ "$(for i in 0 1 2 3; do shard_length $i; done |
 	awk '{ n += $1 } END { print n + 0 }')" = "$1" ]; }
 
@@ -196,14 +204,7 @@ ends() {
 	grep -q "^incr-publish: queue $Q: shards not noted: redis: .*; waiting$" "$dir/err"
 	for i in 0 1 2 3; do [ "$(number "$Q.$i")" = '' ]; done
 	rm "$dir/harm/down-$Q"
-	back() {
-		local n
-		n=$(wc -l <"$dir/out")
-		keys 41 80 >&7
-		wait_for 5 answered $((n + 40))
-		keys 41 80 | cmp - <(tail -n 40 "$dir/out")
-	}
-	wait_for 10 back
+	wait_for 10 are_taken 41 80
 	[ "$(number "$Q")$(number "$Q.2")" = 44 ]
 	ends 111
 }
@@ -417,14 +418,7 @@ exact() {
 	wait_for 5 answered 10
 	[ "$(grep -c unavailable "$dir/out")" = 10 ]
 	rm "$dir/harm/down-$Q"
-	back() {
-		local n
-		n=$(wc -l <"$dir/out")
-		keys 21 30 >&7
-		wait_for 5 answered $((n + 10))
-		keys 21 30 | cmp - <(tail -n 10 "$dir/out")
-	}
-	wait_for 10 back
+	wait_for 10 are_taken 21 30
 	[ "$(ready)" = 0 ]
 	ends 111
 }

@@ -54,17 +54,6 @@ another() {
 	DATABASE_URL=$OTHER_URL sql 'update incr_database set id = gen_random_uuid()'
 }
 
-# row PLACE: keys, messages, invalid, sum
-row() { awk -v place="$1" '$1 == place { print $2, $3, $4, $5 }' out; }
-places() {
-	while [ $# -gt 0 ]; do
-		[ "$(row "$1")" = "$2" ] || {
-			cat out
-			return 1
-		}
-		shift 2
-	done
-}
 member() { perl -MJSON::PP -e '$_ = decode_json(<STDIN>); print eval $ARGV[0]' "$1" <out; }
 
 # -- incr-audit ----------------------------------------------------------------
