@@ -1,7 +1,7 @@
 /*
  * The lines of a publish that have tags, in groups whose marks are looked for
  * at once: those of one block that follow one another, and all singles of one
- * pair of shelves; and, as one group, those that are alone in their pairs.
+ * pair of shelves; and, as one group, those of pairs with few.
  *
  * What the script gets of them: the keys of each group, written at once; its
  * letter and how many lines it has, as text; and of each line its number, field

@@ -88,11 +88,13 @@ def call_new(c, window, both):
             seen.setdefault(tuple(at), []).append(SEEN + tag)
     if groups:
         keys += [MARKS, TURN]
-    alone = [] if both else [
-        at for at in groups if len(at) == 2 and len(groups[at]) == 3]
+    alone = [] if both else [  # at most two in a pair
+        at for at in groups if len(at) == 2 and len(groups[at]) <= 6]
     if alone:
-        text = "a%d" % len(alone)
+        text = "a%d" % sum(len(groups[at]) // 3 for at in alone)
     for at in alone + [at for at in groups if at not in alone]:
+        if at in alone:
+            keys += list(at) * (len(groups[at]) // 3 - 1)
         keys += list(at) + (seen[at] if both else [])
         packed += groups[at]
         if at not in alone:

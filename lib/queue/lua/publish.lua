@@ -20,8 +20,8 @@
 --        8 the batch's name: no other batch has it, of whatever publisher
 --        9 '' or, if there are tags, groups of lines, a letter and how many:
 --          a, if it is there the first one, and ARGV 5 is 0, with singles that
---          are alone in their pairs of shelves; b with marks in one block; s
---          with singles in one pair of shelves
+--          each have their own keys; b with marks in one block; s with singles
+--          in one pair of shelves
 --        10 of each line of each group, as MessagePack: its number, from 1;
 --          the field of its mark; the mark
 --        11 the lines as MessagePack
@@ -171,8 +171,8 @@ if marks and not reason then
     end
 end
 
--- Marks singles that are alone in their pairs of shelves.  A mark on the shelf
--- that is not filled is made once more, on the other one.
+-- Marks singles one by one.  A mark on the shelf that is not filled is made
+-- once more, on the other one.
 for i = 1, filled and alone or 0 do
     local to, number = KEYS[4 + 2 * i + filled], marks[3 * i - 2]
     local field, mark = marks[3 * i - 1], marks[3 * i]
