@@ -11,9 +11,11 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 
 enum {
 	MARK_MAX = ID_TEXT + 40,
+	SURVEYED_AHEAD_MAX = 1024, /* batches named before they are there */
 	SURVEYED_HEAD = 5, /* elements of a survey before the consumers */
 	HELD_HEAD = 2      /* of a consumer before its batches */
 };
@@ -282,9 +284,92 @@ queue_withdrawn(const struct queue *q)
 
 /* -- survey --------------------------------------------------------------- */
 
-int
-queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
+/* Element i of 'again', one consumer: its id, or -1 if it is none. */
+static int
+surveyed_member(
+    const struct redis_reply *again, size_t i, struct id *ret_consumer)
 {
+	size_t len;
+	const char *id =
+	    redis_reply_text(redis_reply_at(redis_reply_at(again, i), 0), &len);
+
+	return id == NULL ? -1 : id_parse_lower(id, len, ret_consumer);
+}
+
+/* How many batches of it are named: those that it has, and those that it may
+ * take before the next round, twice as many in each. */
+static size_t
+surveyed_named(const struct queue *q, const struct redis_reply *one)
+{
+	size_t count = redis_reply_count(one);
+
+	if (count < HELD_HEAD)
+		return 0;
+	return count - HELD_HEAD +
+	       num_min_size(SURVEYED_AHEAD_MAX, (size_t)2 << q->members.rounds);
+}
+
+/* Number i of them. */
+static uint64_t
+surveyed_seq(const struct redis_reply *one, size_t i)
+{
+	size_t has = redis_reply_count(one) - HELD_HEAD;
+
+	return i < has ? (uint64_t)redis_reply_int(
+			     redis_reply_at(one, HELD_HEAD + i), 0)
+		       : (uint64_t)redis_reply_int(redis_reply_at(one, 1), 0) +
+			     1 + (i - has);
+}
+
+/* The keys of the consumers that `again` lists.  Returns how many. */
+static size_t
+surveyed_keys(struct queue *q, const struct redis_reply *again)
+{
+	struct id id;
+	size_t n = 0;
+
+	for (size_t i = 1; i < redis_reply_count(again); i++) {
+		const struct redis_reply *one = redis_reply_at(again, i);
+		size_t lists = surveyed_named(q, one);
+
+		if (surveyed_member(again, i, &id) < 0)
+			continue;
+		queue_call_consumer_key(q, &id, "last", NULL);
+		queue_call_consumer_key(q, &id, "batches", NULL);
+		for (size_t j = 0; j < lists; j++) {
+			uint64_t seq = surveyed_seq(one, j);
+
+			queue_call_consumer_key(q, &id, "batch", &seq);
+		}
+		n += 2 + lists;
+	}
+	return n;
+}
+
+static void
+surveyed_words(struct queue *q, const struct redis_reply *again)
+{
+	struct id id;
+
+	for (size_t i = 1; i < redis_reply_count(again); i++) {
+		const struct redis_reply *one = redis_reply_at(again, i);
+		size_t lists = surveyed_named(q, one);
+
+		if (surveyed_member(again, i, &id) < 0)
+			continue;
+		queue_call_id(q, &id);
+		resp_arg_u64(&q->args, lists);
+		for (size_t j = 0; j < lists; j++)
+			resp_arg_u64(&q->args, surveyed_seq(one, j));
+	}
+}
+
+/* again: the reply that said whose keys are needed, or NULL. */
+static int
+send_survey(struct queue *q, const struct redis_reply *again)
+{
+	size_t n;
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_list_key(q, "ready");
@@ -293,13 +378,21 @@ queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
 	queue_call_own_key(q, "totals");
 	queue_call_own_key(q, "database");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
-	resp_arg_u64(&q->args, ready);
-	resp_arg_u64(&q->args, rejected);
+	n = surveyed_keys(q, again);
+	resp_arg_u64(&q->args, q->survey.ready);
+	resp_arg_u64(&q->args, q->survey.rejected);
 	limit(q, QUEUE_PEEK_MAX, 1);
+	surveyed_words(q, again);
+	return queue_call_eval(q, QUEUE_CALL_SURVEY, 6 + n, NULL);
+}
+
+int
+queue_survey(struct queue *q, uint64_t ready, uint64_t rejected)
+{
+	q->members.rounds = 0;
 	q->survey.ready = ready;
 	q->survey.rejected = rejected;
-	return queue_call_eval(q, QUEUE_CALL_SURVEY, 6, NULL);
+	return send_survey(q, NULL);
 }
 
 /* Element 2 of a survey: whether the base is known, base, acknowledged, missed,
@@ -354,6 +447,11 @@ queue_call_digest_survey(struct queue *q, const struct redis_reply *reply)
 	struct queue_totals totals;
 	int64_t n[2], left = QUEUE_CALL_NUMBER_MAX;
 
+	if (queue_members_changed(reply))
+		return queue_members_go_on(&q->members) &&
+			       send_survey(q, reply) == 0
+			   ? QUEUE_CALLING
+			   : QUEUE_LOST;
 	if (redis_reply_count(reply) < SURVEYED_HEAD ||
 	    digest_totals(redis_reply_at(reply, 2), &totals) < 0)
 		return QUEUE_LOST;

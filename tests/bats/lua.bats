@@ -90,7 +90,7 @@ script_text() {
 }
 # Scripts that name keys themselves, those of consumers that they find. Such a
 # call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='adopt restore survey trim'
+COMPUTING='adopt restore trim'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -419,10 +419,25 @@ peek() { # LIST OLDER N [BYTES]
 
 # survey [READ-OF-READY READ-OF-REJECTED [MAX [BYTES]]]
 survey() {
-	script survey 5 "$READY" "$REJECTED" "${P}consumers" \
-		"${P}totals" "${P}database" "${P}consumer::" \
-		"${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" | xargs |
-		cut -d ' ' -f 1,2,7-
+	surveyed "$@" | cut -d ' ' -f 1,2,7-
+}
+# The same with totals. NAMED: the consumers that it is given keys of; BATCHES:
+# of each of them
+surveyed() {
+	local keys=() words=() id seq batches
+	for id in ${NAMED-$(members)}; do
+		batches=${BATCHES-$(rcli zrange "${P}consumer::$id::batches" 0 -1)}
+		keys+=("${P}consumer::$id::last" "${P}consumer::$id::batches")
+		words+=("$id" "$(wc -w <<<"$batches")")
+		for seq in $batches; do
+			keys+=("${P}consumer::$id::batch::$seq")
+			words+=("$seq")
+		done
+	done
+	script survey $((6 + ${#keys[@]})) "$READY" "$REJECTED" \
+		"${P}consumers" "${P}totals" "${P}database" "${P}none" \
+		"${keys[@]}" "${1:-9}" "${2:-9}" "${3:-1000}" "${4:-1048576}" \
+		"${words[@]}" | xargs
 }
 
 # totals [FIELD]...: published, taken and acknowledged, or others
@@ -2568,6 +2583,20 @@ labelled() {
 	unchanged survey
 }
 
+@test "survey: says which batches there are before it counts without one" {
+	register $A
+	register $B
+	publish $C 1 a b c
+	take $A 1
+	rcli sadd "${P}consumers" "no id" >/dev/null
+	NAMED=$B unchanged surveyed
+	[[ "$reply" = "again $A $B 0" || "$reply" = "again $B 0 $A" ]]
+	BATCHES='' unchanged surveyed
+	[[ "$reply" = "again $A 1 1 $B 0" || "$reply" = "again $B 0 $A 1 1" ]]
+	# One that is not there yet may be named.
+	[[ "$(BATCHES='1 2' survey)" == *"$A 1 1 3"* ]]
+}
+
 @test "survey: what is newer than the caller has read, in a bound" {
 	publish $C 1 a b c d
 	reject x y
@@ -2702,16 +2731,13 @@ identify() { # ID HOW [LINES ROWS [MISSED]]
 	[ "$reply" = $C ]
 	[ "$(identify $C settle -7)" = $C ]
 	[ "$(totals base)" = -7 ]
-	survey_totals=$(script survey 5 "$READY" "$REJECTED" "${P}consumers" \
-		"${P}totals" "${P}database" "${P}consumer::" 9 9 9 99 | xargs)
-	[ "$survey_totals" = "0 0 1 -7 0 0 $C" ]
+	[ "$(surveyed)" = "0 0 1 -7 0 0 $C" ]
 }
 
 @test "identify: what is settled is missed no longer, what came since is" {
 	identify $DB note 0
 	lacks $B $A 9
-	[[ "$(script survey 5 "$READY" "$REJECTED" "${P}consumers" "${P}totals" \
-		"${P}database" "${P}consumer::" 9 9 9 99 | xargs)" == "0 0 1 0 0 9 "* ]]
+	[[ "$(surveyed)" == "0 0 1 0 0 9 "* ]]
 	identify $DB settle 0 '' 5
 	[ "$(totals missed)" = 4 ]
 	# Settled twice.
