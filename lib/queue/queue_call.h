@@ -156,6 +156,12 @@ struct queue {
 	uint64_t batch_seq;
 	uint64_t batch_max; /* and how many payloads it may have */
 
+	struct queue_trim {
+		struct id consumer;
+		uint64_t seq;
+	} trims[QUEUE_TRIM_MAX]; /* that the next trim names */
+	size_t n_trims;
+
 	struct queue_members members;
 	/* Of the last call of each, for another round. */
 	struct id holders_self;

@@ -114,7 +114,7 @@ queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
 		q->result.restored = (struct queue_restored){.changed = true};
 		return QUEUE_DONE;
 	}
-	if (read_numbers(reply, n, 4) < 0)
+	if (redis_reply_count(reply) != 4 || read_numbers(reply, n, 4) < 0)
 		return QUEUE_LOST;
 	q->result.restored = (struct queue_restored){
 	    .moved = n[0], .oldest = n[1], .lost = n[2], .back = n[3]};
@@ -128,12 +128,10 @@ queue_restored(const struct queue *q)
 	return &q->result.restored;
 }
 
-/* The n numbers of a reply.  0, or -1 if it has another shape. */
+/* The first n elements of a reply, numbers.  0, or -1 if they are others. */
 static int
 read_numbers(const struct redis_reply *reply, uint64_t *ret, size_t n)
 {
-	if (redis_reply_count(reply) != n)
-		return -1;
 	for (size_t i = 0; i < n; i++) {
 		int64_t one;
 
@@ -145,18 +143,57 @@ read_numbers(const struct redis_reply *reply, uint64_t *ret, size_t n)
 	return 0;
 }
 
+/* Those that the last reply named: who repeats the call lets these give way. */
 int
 queue_trim(struct queue *q, uint64_t messages)
 {
+	static const char *const rests[] = {"kept", "batches"};
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
+	for (size_t i = 0; i < q->n_trims; i++) {
+		const struct queue_trim *t = &q->trims[i];
+
+		for (size_t k = 0; k < 2; k++)
+			queue_call_consumer_key(
+			    q, &t->consumer, rests[k], NULL);
+		queue_call_consumer_key(q, &t->consumer, "batch", &t->seq);
+	}
 	resp_arg_u64(&q->args, QUEUE_TRIM_MAX);
 	resp_arg_u64(&q->args, messages);
-	return queue_call_eval(q, QUEUE_CALL_TRIM, 3, NULL);
+	for (size_t i = 0; i < q->n_trims; i++) {
+		queue_call_id(q, &q->trims[i].consumer);
+		resp_arg_u64(&q->args, q->trims[i].seq);
+	}
+	return queue_call_eval(q, QUEUE_CALL_TRIM, 3 + 3 * q->n_trims, NULL);
+}
+
+/* Consumer and number of each batch that comes next.  0, or -1. */
+static int
+note_trims(struct queue *q, const struct redis_reply *list)
+{
+	size_t n = redis_reply_count(list) / 2, len;
+	int64_t seq;
+
+	if (!redis_reply_is_list(list) || n > QUEUE_TRIM_MAX ||
+	    redis_reply_count(list) % 2 != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const char *id =
+		    redis_reply_text(redis_reply_at(list, 2 * i), &len);
+
+		if (id == NULL ||
+		    id_parse_lower(id, len, &q->trims[i].consumer) < 0 ||
+		    queue_call_number(
+			list, 2 * i + 1, 1, QUEUE_CALL_NUMBER_MAX, &seq) < 0)
+			return -1;
+		q->trims[i].seq = (uint64_t)seq;
+	}
+	q->n_trims = n;
+	return 0;
 }
 
 enum queue_state
@@ -164,7 +201,9 @@ queue_call_digest_trim(struct queue *q, const struct redis_reply *reply)
 {
 	uint64_t n[6];
 
-	if (read_numbers(reply, n, 6) < 0)
+	q->n_trims = 0;
+	if (redis_reply_count(reply) != 7 || read_numbers(reply, n, 6) < 0 ||
+	    note_trims(q, redis_reply_at(reply, 6)) < 0)
 		return QUEUE_LOST;
 	q->result.trimmed = (struct queue_trimmed){.batches = n[0],
 	    .messages = n[1],

@@ -90,7 +90,7 @@ script_text() {
 }
 # Scripts that name keys themselves, those of consumers that they find. Such a
 # call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='adopt restore trim'
+COMPUTING='adopt restore'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -377,7 +377,15 @@ restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
 }
 
 trim() { # [MESSAGES [MAX]]
-	script trim 2 "$ORDER" "$SIZE" "${P}consumer::" "${2:-100}" "${1:-0}"
+	local keys=() words=() id seq
+	while read -r id seq _; do
+		[[ $id == *-*-* ]] || continue
+		keys+=("${P}consumer::$id::kept" "${P}consumer::$id::batches"
+			"${P}consumer::$id::batch::$seq")
+		words+=("$id" "$seq")
+	done < <(rcli --raw zrange "$ORDER" 0 "$((${NAMED:-${2:-100}} - 1))" | grep .)
+	script trim $((3 + ${#keys[@]})) "$ORDER" "$SIZE" "${P}none" \
+		"${keys[@]}" "${2:-100}" "${1:-0}" "${words[@]}"
 }
 
 acknowledged() { # [AFTER [MAX]]
@@ -2227,6 +2235,15 @@ kept_by_two() {
 	kept_by_two
 	[ "$(trimmed 1 2)" = "2 3 1 2 1" ]
 	[ "$(trimmed 1 2)" = "2 7 0 0 1" ]
+}
+
+@test "trim: ends at a batch whose keys it was not given, and says which is next" {
+	kept_by_two
+	[[ "$(NAMED=1 trim 1)" =~ ^1\ 1\ 1\ 3\ [0-9]+\ [0-9]+\ $B\ 1\ $A\ 2\ $B\ 2$ ]]
+	[ "$(batch $B 1)" = "b b " ]
+	rcli zadd "$ORDER" 2 "$(rcli --raw zrange "$ORDER" 2 2)" \
+		1 "$(rcli --raw zrange "$ORDER" 1 1)" >/dev/null
+	[[ "$(NAMED=1 trim)" == "0 0 1 2 "*" $B 2 $B 1" ]]
 }
 
 @test "trim: what was kept for its time goes from the set, and is not missed" {
