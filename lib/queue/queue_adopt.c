@@ -12,10 +12,18 @@
 #include "base/failpoint.h"
 #include "queue/owner.h"
 
-enum { CANDIDATES_MAX = 100 /* of one adoption */ };
+enum {
+	CANDIDATES_MAX = 100, /* of one adoption */
+	LOOKS_MAX = 4         /* of one call, for consumers not known */
+};
 
 static int send_adopt(struct queue *q);
-static int digest_look(struct queue *q, const struct redis_reply *reply);
+static size_t list_candidates(
+    struct queue *q, const struct liveness_seen **ret);
+static size_t candidate_keys(
+    struct queue *q, const struct liveness_seen *const *candidates, size_t n);
+static int digest_look(
+    struct queue *q, const struct redis_reply *reply, bool *ret_others);
 static bool has_candidate(const struct queue *q);
 static int note(
     struct queue *q, const struct redis_reply *list, size_t step, bool missing);
@@ -35,14 +43,17 @@ queue_adopt(struct queue *q, const struct id *self, bool strict, bool idle)
 	q->adopter_strict = strict;
 	q->adopter_idle = idle;
 	q->second_round = false;
+	q->members.rounds = 0;
 	return send_adopt(q);
 }
 
 static int
 send_adopt(struct queue *q)
 {
-	const struct liveness_seen *one;
-	size_t i = 0, n = 0;
+	static const char *const of_each[] = {
+	    "owner", "flush", "batches", "kept"};
+	const struct liveness_seen *candidates[CANDIDATES_MAX];
+	size_t n = list_candidates(q, candidates), n_keys = 7;
 
 	if (!queue_call_start(q))
 		return -1;
@@ -50,32 +61,70 @@ send_adopt(struct queue *q)
 	queue_call_list_key(q, "ready");
 	queue_call_own_key(q, "emptied");
 	queue_call_guard_key(q);
-	queue_call_own_key(q, "consumer::");
+	queue_call_consumer_key(q, &q->adopter, "owner", NULL);
+	queue_call_consumer_key(q, &q->adopter, "flush", NULL);
+	queue_call_consumer_key(q, &q->adopter, "closed", NULL);
+	n_keys += queue_members_keys(q, of_each, 4);
+	n_keys += candidate_keys(q, candidates, n);
 	queue_call_id(q, &q->adopter);
 	queue_call_record(q, &q->adopter);
 	resp_arg_text(&q->args, owner_boot());
 	resp_arg_u64(&q->args, LIVENESS_MAX);
 	resp_arg_text(&q->args, q->adopter_strict ? "1" : "");
 	resp_arg_text(&q->args, q->adopter_idle ? "1" : "");
-	while (n < CANDIDATES_MAX && (one = liveness_candidate(&q->liveness, &i,
-					  &q->adopter, clock_ms())) != NULL) {
-		queue_call_id(q, &one->consumer);
-		resp_arg_text(&q->args, one->record);
+	resp_arg_u64(&q->args, n);
+	for (size_t i = 0; i < n; i++) {
+		queue_call_id(q, &candidates[i]->consumer);
+		resp_arg_text(&q->args, candidates[i]->record);
 		/* What is gone, or not known to be owned, may have another
 		 * half that makes new marks. */
-		resp_arg_text(&q->args, one->missing ? one->mark : "*");
-		n++;
+		resp_arg_text(&q->args,
+		    candidates[i]->missing ? candidates[i]->mark : "*");
 	}
-	return queue_call_eval(q, QUEUE_CALL_ADOPT, 4, NULL);
+	queue_members_ids(q);
+	return queue_call_eval(q, QUEUE_CALL_ADOPT, n_keys, NULL);
+}
+
+static size_t
+list_candidates(struct queue *q, const struct liveness_seen **ret)
+{
+	size_t i = 0, n = 0;
+
+	while (n < CANDIDATES_MAX && (ret[n] = liveness_candidate(&q->liveness,
+					  &i, &q->adopter, clock_ms())) != NULL)
+		n++;
+	return n;
+}
+
+/* Those that a sweep deletes, and the last number.  Returns how many. */
+static size_t
+candidate_keys(
+    struct queue *q, const struct liveness_seen *const *candidates, size_t n)
+{
+	static const char *const rests[] = {
+	    "last", "acknowledged", "restored", "closed", "shards"};
+	enum { EACH = sizeof rests / sizeof *rests };
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < EACH; k++)
+			queue_call_consumer_key(
+			    q, &candidates[i]->consumer, rests[k], NULL);
+	return n * EACH;
 }
 
 /* A consumer that this very look showed to be a candidate is adopted by the
- * second half of the same call. */
+ * second half of the same call.  Those that are registered and were not known
+ * are looked at at once, too; by the next call, if others come all the time. */
 enum queue_state
 queue_call_digest_adopt(struct queue *q, const struct redis_reply *reply)
 {
-	if (digest_look(q, reply) < 0)
+	bool others;
+
+	if (digest_look(q, reply, &others) < 0)
 		return QUEUE_LOST;
+	others = others && ++q->members.rounds < LOOKS_MAX;
+	if (q->result.adopted.n == 0 && others && !has_candidate(q))
+		return send_adopt(q) == 0 ? QUEUE_CALLING : QUEUE_LOST;
 	if (q->result.adopted.n == 0 && !q->second_round && has_candidate(q)) {
 		q->second_round = true;
 		if (FAILPOINT_AFTER("consume-adopt-sent", send_adopt(q)) == 0)
@@ -85,13 +134,15 @@ queue_call_digest_adopt(struct queue *q, const struct redis_reply *reply)
 }
 
 static int
-digest_look(struct queue *q, const struct redis_reply *reply)
+digest_look(struct queue *q, const struct redis_reply *reply, bool *ret_others)
 {
 	struct queue_adopted *a = &q->result.adopted;
 	const struct redis_reply *marks = redis_reply_at(reply, 5);
-	int64_t live, flushed, renewed, ready;
+	const struct redis_reply *all = redis_reply_at(reply, 6);
+	int64_t live, flushed, renewed, ready, others;
 
-	if (redis_reply_count(reply) != 6 ||
+	if (redis_reply_count(reply) != 7 ||
+	    queue_call_number(all, 0, 0, QUEUE_CALL_NUMBER_MAX, &others) < 0 ||
 	    queue_call_number(marks, 0, -1, QUEUE_CALL_NUMBER_MAX, &live) < 0 ||
 	    queue_call_number(marks, 1, 0, 1, &flushed) < 0 ||
 	    queue_call_number(marks, 2, 0, 1, &renewed) < 0 ||
@@ -101,6 +152,10 @@ digest_look(struct queue *q, const struct redis_reply *reply)
 		redis_reply_at(reply, 1), 0, 1, QUEUE_CALL_NUMBER_MAX) ||
 	    liveness_begin(&q->liveness) < 0)
 		return -1;
+	if (redis_reply_count(all) > 1 &&
+	    queue_members_note(&q->members, all, 1) < 0)
+		return -1;
+	*ret_others = others > 0;
 	*a = (struct queue_adopted){.seqs = redis_reply_at(reply, 1),
 	    .live = live > 0 ? (size_t)live : 0,
 	    .flushed = flushed == 1,

@@ -270,9 +270,12 @@ sub act_acknowledge {
 
 sub act_adopt {
 	my ($self, $id) = (pick(@ids), pick(@ids));
-	both('adopt', 'EVALSHA', 'adopt', 3, "${P}consumers", $READY, "${P}emptied",
-		"${P}consumer::", $self,
-		"$self boot 1 100", 600000, 'boot', 1000, '', pick('', '1'), $id, '', '*');
+	both('adopt', 'EVALSHA', 'adopt', 7 + 4 * @ids + 5, "${P}consumers", $READY,
+		"${P}emptied", "${P}none", consumer_keys($self, qw(owner flush closed)),
+		(map { consumer_keys($_, qw(owner flush batches kept)) } @ids),
+		consumer_keys($id, qw(last acknowledged restored closed shards)), $self,
+		"$self boot 1 100", 600000, 'boot', 1000, '', pick('', '1'), 1, $id, '', '*',
+		@ids);
 }
 
 sub act_wait { call('SET', 'clock', $clock += pick(1, 10, 300, 6000)) }

@@ -452,9 +452,9 @@ lose_take() {
 
 # calls: those of scripts since the monitor began, but for the flush's marks
 calls() { grep '"EVALSHA"' monitor | grep -v '"4" "[^"]*::consumers" "[^"]*::flush"'; }
-looks() { [ "$(calls | tail -n +"$1" | grep -c '"4" "[^"]*::consumers" "rmq:')" -ge 6 ]; }
+looks() { [ "$(calls | tail -n +"$1" | grep -c '"[0-9]*" "[^"]*::consumers" "rmq:')" -ge 6 ]; }
 # rests: its last calls were looks
-rests() { [ "$(calls | tail -n 6 | grep -c '"4" "[^"]*::consumers" "rmq:')" = 6 ]; }
+rests() { [ "$(calls | tail -n 6 | grep -c '"[0-9]*" "[^"]*::consumers" "rmq:')" = 6 ]; }
 
 @test "an idle drain makes one call a look, and leaves the AOF alone" {
 	local size n

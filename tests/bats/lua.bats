@@ -90,7 +90,7 @@ script_text() {
 }
 # Scripts that name keys themselves, those of consumers that they find. Such a
 # call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='adopt restore'
+COMPUTING='restore'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -320,14 +320,34 @@ adopt() { # SELF [ID EXPECTED]...
 adopt_look() { # SELF [ID EXPECTED MARK]...
 	adopt_all "$@" | sed -E 's/ [01] [0-9-]+$//'
 }
-
 adopt_all() { # SELF [ID EXPECTED MARK]...
-	local self=$1
+	adopt_named "$@" | sed -E 's/ 0( [0-9a-f-]{36})*$//'
+}
+
+# The same with the consumers that are registered. NAMED: those that it is given
+# keys of
+adopt_named() { # SELF [ID EXPECTED MARK]...
+	local self=$1 keys=() seen=() ids=() id
 	shift
-	script adopt 3 "${P}consumers" "$READY" "${P}emptied" \
-		"${P}consumer::" "$self" \
-		"$(record "$self")" $LIFE boot 1000 "${STRICT-}" "${IDLE-1}" "$@" |
-		tr -s ' '
+	for id in ${NAMED-$(members)}; do
+		ids+=("$id")
+		for key in owner flush batches kept; do
+			keys+=("${P}consumer::$id::$key")
+		done
+	done
+	while [ $# -gt 0 ]; do
+		seen+=("$1" "$2" "$3")
+		for key in last acknowledged restored closed shards; do
+			keys+=("${P}consumer::$1::$key")
+		done
+		shift 3
+	done
+	script adopt $((7 + ${#keys[@]})) "${P}consumers" "$READY" \
+		"${P}emptied" "${P}none" "$(owner_key "$self")" \
+		"$(mark_key "$self")" "${P}consumer::$self::closed" \
+		"${keys[@]}" "$self" "$(record "$self")" $LIFE boot 1000 \
+		"${STRICT-}" "${IDLE-1}" $((${#seen[@]} / 3)) "${seen[@]}" \
+		"${ids[@]}" | tr -s ' '
 }
 
 mark() { # ID [LIFE]: the longest
@@ -1447,6 +1467,42 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	(($(rcli pttl "$(owner_key $A)") <= LIFE))
 	(($(rcli pttl "$(owner_key $B)") <= LIFE / 2))
 	[ "$(owner $A)" = "$(record $A)" ]
+}
+
+@test "adopt: looks at those that it was given keys of, and names all others" {
+	register $A
+	register $B
+	publish $C 1 a
+	take $A 1
+	disown_consumer $A
+	rcli sadd "${P}consumers" "no id" >/dev/null
+	reply=$(NAMED=$B adopt_named $B)
+	[[ "$reply" == '0 0 1 0 1 '* ]]
+	[ "$(xargs -n 1 <<<"${reply#0 0 1 0 1 }" | sort | xargs)" = "$A $B" ]
+	unchanged adopt_alone $B $A ''
+	[[ "$reply" == '0 0 1 0 1 '* ]]
+	# Known, also one that has gone; and then nobody has to be named.
+	[[ "$(NAMED="$A $B" adopt_named $B)" == "$A 0 0 1 0 0" ]]
+	[[ "$(NAMED="$A $B $D" adopt_named $B)" == "$A 0 0 1 0 0 $A $B" ||
+		"$(NAMED="$A $B $D" adopt_named $B)" == "$A 0 0 1 0 0 $B $A" ]]
+}
+adopt_alone() { NAMED=$1 adopt_named "$1" "$2" "$3" ''; }
+
+@test "adopt: nobody whose owner it does not know, for that one may be flushed" {
+	register $A
+	register $B
+	register $D
+	publish $C 1 a
+	take $A 1
+	rcli set "$(owner_key $A)" "$B other 1 100" >/dev/null
+	rcli set "$(mark_key $B)" "$(($(date +%s%3N) + 5000)) $B other 1 100" >/dev/null
+	mark $D
+	age_batches $A 6000
+	# With B it is flushed; without, it would seem never to have been.
+	[[ "$(adopt_all $D)" != *$A* ]]
+	reply=$(NAMED="$A $D" adopt_named $D)
+	[[ "$reply" == [0-9]\ * ]] # nothing is listed but all
+	NAMED="$A $D" unchanged adopt_named $D $A "$B other 1 100" ''
 }
 
 @test "adopt: takes over one with batches, its numbers in order" {

@@ -114,6 +114,7 @@
 #define SEEN_TIMES	52
 #define GAVE_STAYS	53
 #define KEPT_ONLY	54
+#define NAMES_LEARNT	55
 
 c_decl {
 static long
@@ -597,6 +598,7 @@ typedef consume {
 	byte me;		/* NONE: nameless */
 	byte seq;		/* stream.last */
 	byte orphan, unread;	/* adopted, and what of it is to be read */
+	byte named;		/* ids below: their keys are named to adopt.lua */
 }
 consume cons[WORKERS];
 
@@ -636,14 +638,20 @@ inline lose_name() {
 
 inline consume_gone() {
 	C.up = false;
+	C.named = 0;
 	lose_name()
 }
 
-#define CANDIDATE(x)	(redis[x].registered && x != C.me && \
+/* Of one whose owner is not named it can't be seen whether it is flushed. */
+#define OWNER_SEEN(x)	(NOBODY(x) || redis[x].owner < C.named)
+#define MAY_ADOPT(x)	(redis[x].registered && x != C.me && \
 			 (HAS_BATCHES(x) || !HAS_KEPT(x) || \
 			  !RULE(SWEEP_KEPT)) && \
 			 (DEAD(x, C.me) || \
 			  !RULE(ADOPT_AS_SEEN) && redis[x].owner != C.me))
+#define NAMED(x)	(x < C.named && OWNER_SEEN(x))
+#define CANDIDATE(x)	(MAY_ADOPT(x) && NAMED(x))
+#define UNNAMED(x)	(MAY_ADOPT(x) && !NAMED(x))
 #define GOES	(C.up && !C.stopped)
 
 proctype incr_consume(byte w)
@@ -710,6 +718,10 @@ end:	do
 		   redis[C.orphan].owner == C.me && HAS_BATCHES(C.orphan)
 		:: else -> C.orphan = NONE; C.unread = 0
 		fi }
+
+	/* CONSUMER_ADOPT: names those who are registered from now on */
+	:: atomic { GOES && C.me != NONE && C.orphan == NONE &&
+	   RULE(NAMES_LEARNT) && ANY_ID(UNNAMED) -> C.named = fresh }
 
 	/* CONSUMER_ADOPT: anyone who is a candidate */
 	:: atomic { GOES && F.up && C.me != NONE && C.orphan == NONE &&

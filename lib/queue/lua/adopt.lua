@@ -5,14 +5,20 @@
 -- KEYS   1 the set of consumers   2 the ready list
 --        3 when the ready list was last known to be empty
 --        4 a key that nobody has
--- ARGV   1 what a consumer's keys begin with   2 the adopter's id
---        3 its owner record   4 life of an owner key, milliseconds
---        5 the adopter's machine, as in owner records
---        6 how many consumers to list at most, of each kind
---        7 '1': the adopter must have a flush mark, '' also before the first
---        8 '1': the adopter is idle, and renewed, else ''
---        9 ... candidates: id, the owner record it was seen with ('' none),
---        the flush mark of that owner it was seen with ('*' any)
+--        5 the adopter's owner key, its flush mark, the record that it is closed
+--        8 ... of each consumer that the adopter knows of: its owner key, the
+--        flush mark behind it, its batches, its kept ones
+--        then of each candidate: its last number, its last acknowledged one, its
+--        restored batches, the record that it is closed, its number of shards
+-- ARGV   1 the adopter's id
+--        2 its owner record   3 life of an owner key, milliseconds
+--        4 the adopter's machine, as in owner records
+--        5 how many consumers to list at most, of each kind
+--        6 '1': the adopter must have a flush mark, '' also before the first
+--        7 '1': the adopter is idle, and renewed, else ''
+--        8 how many candidates   9 ... these: id, the owner record it was seen
+--        with ('' none), the flush mark of that owner it was seen with ('*' any)
+--        then the ids of the consumers that it knows of
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
 --        3 registered consumers without owner: id ...
@@ -27,6 +33,11 @@
 --          no more was done, for the adopter's own mark is missing; 1 if there
 --          ever was a mark of the adopter, else 0; 1 if the adopter was
 --          renewed, else 0; payloads ready, -1: not known
+--        7 how many consumers are registered that the adopter does not know of;
+--          then the ids of all, if they are not those that it knows of
+--
+-- A consumer that the adopter does not know of is not looked at, nor one that
+-- is owned by such a one: whether that one is flushed can't be seen.
 --
 -- A consumer lives only while both its halves do: the incr-consume that is
 -- its owner, and the incr-flush behind that one (mark.lua).
@@ -51,10 +62,13 @@
 -- connection: the adopter may become an owner without knowing it, for one life
 -- of an owner key, unless element 4 of a later reply shows it before.
 
-local consumers, ready, emptied = unpack(KEYS)
-local prefix, adopter, record = unpack(ARGV, 1, 3)
-local life, machine, max, strict, idle = tonumber(ARGV[4]), unpack(ARGV, 5, 8)
+local consumers, ready, emptied, _, own_owner, own_flush, own_closed =
+    unpack(KEYS, 1, 7)
+local adopter, record, life = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local machine, max, strict, idle = unpack(ARGV, 4, 7)
+local candidates = tonumber(ARGV[8])
 local FIRST, ID, UNMARKED_AGE, DAY = 9, 36, 5000, 86400
+local KNOWN = FIRST + 3 * candidates -- the first id
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 -- The life of an owner key whose owner has left, of an idle mark (both in
 -- milliseconds), of the key of a mark (seconds).
@@ -73,8 +87,36 @@ local function clock()
 end
 local now = clock()
 
+-- The keys of the consumers that the adopter knows of, and of candidates.
+local known = {}
+for i = KNOWN, #ARGV do
+    local owner, flush, batches, kept = unpack(KEYS, 8 + 4 * (i - KNOWN),
+        11 + 4 * (i - KNOWN))
+    known[ARGV[i]] =
+        {owner = owner, flush = flush, batches = batches, kept = kept}
+end
+for i = 1, candidates do
+    local one = known[ARGV[FIRST + 3 * (i - 1)]]
+    if one then
+        local at = 8 + 4 * (#ARGV - KNOWN + 1) + 5 * (i - 1)
+        one.others = {unpack(KEYS, at, at + 4)}
+    end
+end
+
 local function flush_key(id)
-    return prefix .. id .. '::flush'
+    return id == adopter and own_flush or known[id] and known[id].flush
+end
+
+-- The flush mark behind a speaker, or nil. One that is not registered has none.
+local function mark_of(speaker)
+    local key = flush_key(speaker)
+    return key and redis.call('GET', key)
+end
+
+-- Can it not be seen whether a speaker is flushed?
+local function is_unknown(speaker)
+    return not flush_key(speaker)
+        and redis.call('SISMEMBER', consumers, speaker) == 1
 end
 
 -- A mark of a consumer, or nil. The clock may have been set back: one that
@@ -100,15 +142,14 @@ end
 
 -- One that has left in order lives longer.
 local function renew()
-    local owner = prefix .. adopter .. '::owner'
-    local was = redis.call('GET', owner)
+    local was = redis.call('GET', own_owner)
     if idle ~= '1' or not was or string.sub(was, 1, ID) ~= adopter
-        or redis.call('EXISTS', prefix .. adopter .. '::closed') == 1
+        or redis.call('EXISTS', own_closed) == 1
     then
         return 0
     end
     redis.set_repl(redis.REPL_REPLICA)
-    redis.call('PEXPIRE', owner, life, 'GT')
+    redis.call('PEXPIRE', own_owner, life, 'GT')
     redis.set_repl(redis.REPL_ALL)
     return 1
 end
@@ -136,22 +177,20 @@ local function count_ready()
     return waiting
 end
 
-local own = state(shorten_mark(adopter,
-    redis.call('GET', flush_key(adopter))))
+local own = state(shorten_mark(adopter, mark_of(adopter)))
 
 local function sweep(id)
-    redis.call('PEXPIRE', prefix .. id .. '::last', DAY * 1000)
+    local keys = known[id]
+    redis.call('PEXPIRE', keys.others[1], DAY * 1000)
     redis.call('SREM', consumers, id)
-    redis.call('DEL', prefix .. id .. '::batches', prefix .. id .. '::owner',
-        flush_key(id), prefix .. id .. '::kept',
-        prefix .. id .. '::acknowledged', prefix .. id .. '::restored',
-        prefix .. id .. '::closed', prefix .. id .. '::shards')
+    redis.call('DEL', keys.batches, keys.owner, keys.flush, keys.kept,
+        unpack(keys.others, 2))
 end
 
 -- Has it kept batches, and no others?  Nobody has to do anything with it then.
 local function only_keeps(id)
-    return redis.call('ZCARD', prefix .. id .. '::batches') == 0
-        and redis.call('ZCOUNT', prefix .. id .. '::kept', now, '+inf') > 0
+    return redis.call('ZCARD', known[id].batches) == 0
+        and redis.call('ZCOUNT', known[id].kept, now, '+inf') > 0
 end
 
 -- Was it left by restore.lua?
@@ -173,15 +212,14 @@ end
 
 -- Is one of the halves that speak for a consumer silent, or both?
 local function is_half_silent(id, was)
-    return is_silent(redis.call('PTTL', prefix .. id .. '::owner')) or
-        is_silent_mark(redis.call('GET',
-            flush_key(string.sub(was, 1, ID))) or '')
+    return is_silent(redis.call('PTTL', known[id].owner)) or
+        is_silent_mark(mark_of(string.sub(was, 1, ID)) or '')
 end
 
 -- Is the consumer as it was seen?  Returns its owner record.
 local function as_seen(id, expected, mark)
-    local was = redis.call('GET', prefix .. id .. '::owner') or ''
-    if was ~= expected then
+    local was = redis.call('GET', known[id].owner) or ''
+    if was ~= expected or is_unknown(string.sub(was, 1, ID)) then
         return nil
     end
     if was == '' or string.sub(was, 1, ID) == adopter then
@@ -190,20 +228,20 @@ local function as_seen(id, expected, mark)
     if mark == '*' then
         return is_half_silent(id, was) and was or nil
     end
-    return mark == (redis.call('GET', flush_key(string.sub(was, 1, ID))) or '')
-        and was or nil
+    return mark == (mark_of(string.sub(was, 1, ID)) or '') and was or nil
 end
 
 -- Adopts or sweeps; returns the sequence numbers if adopted.
 local function take_over(id, expected, mark)
-    if id == adopter or redis.call('SISMEMBER', consumers, id) == 0 then
+    if id == adopter or not known[id]
+        or redis.call('SISMEMBER', consumers, id) == 0 then
         return nil
     end
     local was = as_seen(id, expected, mark)
     if not was then
         return nil
     end
-    local seqs = redis.call('ZRANGE', prefix .. id .. '::batches', 0, -1)
+    local seqs = redis.call('ZRANGE', known[id].batches, 0, -1)
     if #seqs == 0 then
         -- One that is not flushed may still take.
         if (was == '' or mark == '*' or is_left(was))
@@ -212,7 +250,7 @@ local function take_over(id, expected, mark)
         end
         return nil
     end
-    redis.call('SET', prefix .. id .. '::owner', record, 'PX', life)
+    redis.call('SET', known[id].owner, record, 'PX', life)
     for i = 1, #seqs do
         seqs[i] = tonumber(seqs[i])
     end
@@ -250,7 +288,7 @@ local function unflushed(id, mark)
     if how == 'fresh' or how == 'never' and own ~= 'fresh' then
         return false
     end
-    local oldest = redis.call('ZRANGE', prefix .. id .. '::batches', 0, 0,
+    local oldest = redis.call('ZRANGE', known[id].batches, 0, 0,
         'WITHSCORES')
     return oldest[2] ~= nil and
         (how == 'stale' or now - tonumber(oldest[2]) >= UNMARKED_AGE)
@@ -264,31 +302,60 @@ local function add(list, id, was, mark)
     end
 end
 
--- The flush marks of the owners that these records name.
+-- The flush marks of the owners that these records name, '' without.
 local function marks_of(records)
-    local keys = {}
+    local keys, marks, of = {}, {}, {}
     for i, was in ipairs(records) do
-        keys[i] = flush_key(was and string.sub(was, 1, ID) or '')
+        local key = was and flush_key(string.sub(was, 1, ID))
+        marks[i] = ''
+        if key then
+            keys[#keys + 1] = key
+            of[#keys] = i
+        end
     end
-    return redis.call('MGET', unpack(keys))
+    for i, mark in ipairs(#keys > 0 and redis.call('MGET', unpack(keys)) or {})
+    do
+        marks[of[i]] = mark or ''
+    end
+    return marks
 end
 
-local function look(ownerless, owned, stale)
-    local ids, live = redis.call('SMEMBERS', consumers), 0
+-- The registered consumers that are known; how many others there are; and the
+-- ids of all, if they are not those that the adopter knows of.
+local function registered()
+    local ids, others, all = {}, 0, {}
+    for _, id in ipairs(redis.call('SMEMBERS', consumers)) do
+        if known[id] then
+            ids[#ids + 1] = id
+            all[#all + 1] = id
+        elseif string.gsub(id, '[0-9a-f]', '0') == NOBODY then
+            others = others + 1
+            all[#all + 1] = id
+        end
+    end
+    local are_same = others == 0 and #ids == #ARGV - KNOWN + 1
+    return ids, others, are_same and {} or all
+end
+
+local function look(ids, ownerless, owned, stale)
+    local live = 0
     for from = 1, #ids, 1000 do
         local keys = {}
         for i = from, math.min(from + 999, #ids) do
-            keys[#keys + 1] = prefix .. ids[i] .. '::owner'
+            keys[#keys + 1] = known[ids[i]].owner
         end
         local records = redis.call('MGET', unpack(keys))
         local marks = marks_of(records)
         for i, was in ipairs(records) do
-            local id, mark, left = ids[from + i - 1], marks[i] or '', 0
+            local id, mark, left = ids[from + i - 1], marks[i], 0
+            local speaker = was and string.sub(was, 1, ID)
             if was then
                 left = shorten(keys[i], was)
-                mark = shorten_mark(string.sub(was, 1, ID), mark)
+                mark = shorten_mark(speaker, mark)
             end
-            if not was then
+            if speaker and is_unknown(speaker) then
+                -- The next look knows that one.
+            elseif not was then
                 if #ownerless < tonumber(max) and not only_keeps(id) then
                     ownerless[#ownerless + 1] = id
                 end
@@ -316,10 +383,10 @@ end
 local ever = own == 'never' and 0 or 1
 local renewed, waiting = renew(), count_ready()
 if own == 'stale' or own == 'never' and strict == '1' then
-    return {'', {}, {}, {}, {}, {-1, ever, renewed, waiting}}
+    return {'', {}, {}, {}, {}, {-1, ever, renewed, waiting}, {0}}
 end
 local adopted, seqs = '', {}
-for i = FIRST, #ARGV, 3 do
+for i = FIRST, KNOWN - 1, 3 do
     local got = take_over(ARGV[i], ARGV[i + 1], ARGV[i + 2])
     if got then
         adopted, seqs = ARGV[i], got
@@ -327,5 +394,8 @@ for i = FIRST, #ARGV, 3 do
     end
 end
 local ownerless, owned, stale = {}, {}, {}
-local live = look(ownerless, owned, stale)
-return {adopted, seqs, ownerless, owned, stale, {live, ever, renewed, waiting}}
+local ids, others, all = registered()
+local live = look(ids, ownerless, owned, stale)
+table.insert(all, 1, others)
+return {adopted, seqs, ownerless, owned, stale, {live, ever, renewed, waiting},
+    all}
