@@ -222,7 +222,7 @@ sub as_rmq {
 
 # The scripts alone, with no program around them.
 sub scripts {
-	my $commit = $size{commit};
+	my $commit = $size{scripts};
 	open(my $f, '-|', "$size{root}/tests/bench/scripts", '-c', $commit, '-r', 1,
 		'-b', $size{backlog} > 40000 ? $size{backlog} : 40000) or die "scripts: $!\n";
 	<$f>;

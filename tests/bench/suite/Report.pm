@@ -381,7 +381,8 @@ otherwise ("limit": Redis's own commands, jq, psql, nginx), take turns, so ratio
 more than microseconds. "These alone in a script" are the commands of a path in a script
 that calls them and looks at no reply: what a call costs Redis before it keeps a promise.
 
-Here: $of->{commit}. Before: $of->{before}.
+Here: $of->{commit}. Before: $of->{before}; of the rows "the scripts" and
+"the script", which call the scripts alone: $of->{scripts}.
 
 END
 }
