@@ -1485,6 +1485,9 @@ times() { cut -d' ' -f 2,3 <<<"$1"; }
 	[[ "$(NAMED="$A $B" adopt_named $B)" == "$A 0 0 1 0 0" ]]
 	[[ "$(NAMED="$A $B $D" adopt_named $B)" == "$A 0 0 1 0 0 $A $B" ||
 		"$(NAMED="$A $B $D" adopt_named $B)" == "$A 0 0 1 0 0 $B $A" ]]
+	# An empty member is not the owner that A is without.
+	rcli sadd "${P}consumers" '' >/dev/null
+	[[ "$(NAMED="$A $B" adopt_named $B $A '' '')" == "$A 1 "* ]]
 }
 adopt_alone() { NAMED=$1 adopt_named "$1" "$2" "$3" ''; }
 

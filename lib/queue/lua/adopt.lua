@@ -113,9 +113,14 @@ local function mark_of(speaker)
     return key and redis.call('GET', key)
 end
 
+-- Anything may be in the set; what is no UUID is no consumer.
+local function is_id(text)
+    return string.gsub(text, '[0-9a-f]', '0') == NOBODY
+end
+
 -- Can it not be seen whether a speaker is flushed?
 local function is_unknown(speaker)
-    return not flush_key(speaker)
+    return not flush_key(speaker) and is_id(speaker)
         and redis.call('SISMEMBER', consumers, speaker) == 1
 end
 
@@ -328,7 +333,7 @@ local function registered()
         if known[id] then
             ids[#ids + 1] = id
             all[#all + 1] = id
-        elseif string.gsub(id, '[0-9a-f]', '0') == NOBODY then
+        elseif is_id(id) then
             others = others + 1
             all[#all + 1] = id
         end
