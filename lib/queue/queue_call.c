@@ -101,8 +101,9 @@ drop(struct queue *q)
 	session_hang_up(q->session);
 	session_explain(q->session,
 	    q->members.rounds >= QUEUE_MEMBERS_ROUNDS
-		? "consumers come more quickly than they can be listed"
+		? "consumers or batches come more quickly than can be listed"
 		: "reply that is not one to this call");
+	q->members.rounds = 0;
 }
 
 int

@@ -289,6 +289,16 @@ is_prefix_sum() {
 	incr-audit >out
 }
 
+@test "batches of which one is never named are no number, but 111" {
+	local consumer
+	hold 1
+	consumer=$(sed -n 's/.*"consumer":"\([^"]*\)".*/\1/p;q' stream)
+	rcli zadd "${P}consumer::$consumer::batches" 1 01 >/dev/null
+	run --separate-stderr -111 incr-audit -w 0.1
+	[[ "$stderr" == *': consumers or batches come more quickly than can be listed' ]]
+	[ -z "$output" ]
+}
+
 @test "a backlog in bounded memory" {
 	increments 1 50000 | incr-publish
 	if sanitized incr-audit; then
