@@ -5,11 +5,12 @@
 -- KEYS   1 the set of consumers   2 the ready list
 --        3 when the ready list was last known to be empty
 --        4 a key that nobody has
---        5 the adopter's owner key, its flush mark, the record that it is closed
+--        5 the adopter's owner key, its mark, the record that it is closed
 --        8 ... of each consumer that the adopter knows of: its owner key, the
 --        flush mark behind it, its batches, its kept ones
---        then of each candidate: its last number, its last acknowledged one, its
---        restored batches, the record that it is closed, its number of shards
+--        then of each candidate: its last number, its last acknowledged one,
+--        its restored batches, the record that it is closed, its number of
+--        shards
 -- ARGV   1 the adopter's id
 --        2 its owner record   3 life of an owner key, milliseconds
 --        4 the adopter's machine, as in owner records
@@ -17,7 +18,7 @@
 --        6 '1': the adopter must have a flush mark, '' also before the first
 --        7 '1': the adopter is idle, and renewed, else ''
 --        8 how many candidates   9 ... these: id, the owner record it was seen
---        with ('' none), the flush mark of that owner it was seen with ('*' any)
+--        with ('' none), the mark of that owner it was seen with ('*' any)
 --        then the ids of the consumers that it knows of
 -- Reply  1 the id of the consumer adopted, '' none
 --        2 the sequence numbers of its batches, ascending
