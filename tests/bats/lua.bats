@@ -1011,6 +1011,11 @@ turn() { rcli --raw get "${P}marks::turn"; }
 	rcli del "${P}seen::v"
 	[ "$(tagged $A 1 t x bu y v z)" = 1 ]
 	[ "$(list "$READY")" = "z y x " ]
+	# Also where the other shelf has another increment.
+	rcli set "${P}marks::turn" "2 $(date +%s%3N) 0 100"
+	rcli lpush "$(SHELF 2)" no-hash
+	unchanged tagged $A 2 t q
+	[[ "$reply" == *WRONGTYPE* ]]
 }
 
 @test "publish: at the high-water mark nothing is done, below it everything" {

@@ -193,6 +193,8 @@ for i = 1, filled and alone or 0 do
         was = call('HGET', to, field) or was
         if was == mark then
             call('PEXPIRE', to, window_ms, 'GT')
+        else
+            failure = type(was) == 'table' and was
         end
     end
     if was then
