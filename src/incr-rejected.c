@@ -132,6 +132,7 @@ struct job {
 
 static void begin(struct job *j, int argc, char **argv);
 static void open_queues(struct job *j);
+static void prepare_labels(struct job *j);
 static enum command find_command(const char *word);
 static void check_options(const struct job *j, size_t n_ids);
 static void run(struct job *j);
@@ -208,8 +209,6 @@ begin(struct job *j, int argc, char **argv)
 	restore(j, number);
 }
 
-/* What another shard is told must not be lost with a label, so replicas have
- * labels first. */
 static void
 open_queues(struct job *j)
 {
@@ -233,7 +232,24 @@ open_queues(struct job *j)
 		return;
 	if (!shard_parse(queue_name, f->queue, &i))
 		snprintf(f->queue, sizeof f->queue, "%s", queue_name);
-	for (size_t n = 0; j->command == REPUBLISH && n < j->queues.n; n++)
+	if (j->command == REPUBLISH)
+		prepare_labels(j);
+}
+
+/* What another shard is told must not be lost with a label, so replicas have
+ * labels first; and a label for one of another number of shards is for none. */
+static void
+prepare_labels(struct job *j)
+{
+	char why[REASON_MAX];
+	int status = 0;
+
+	if (!j->queues.noted)
+		status = shard_queues_note(
+		    &j->queues, url, j->forwarder.queue, wait_ms, why);
+	if (status != 0)
+		log_die(status, "%s", why);
+	for (size_t n = 0; n < j->queues.n; n++)
 		queue_replicate(j->queues.list[n].q, NULL);
 }
 

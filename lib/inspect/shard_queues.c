@@ -9,8 +9,10 @@
 
 static int open_all(struct shard_queues *s, const char *url, const char *name,
     char ret_why[REASON_MAX]);
-static int ask(struct shard_queues *s, struct queue *q, const char *name,
-    uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX]);
+static int ask(struct queue *q, unsigned told, int64_t wait_ms,
+    unsigned *ret_noted, char ret_why[REASON_MAX]);
+static int refuse(
+    const char *name, unsigned noted, uint64_t told, char ret_why[REASON_MAX]);
 static int fail(char ret_why[REASON_MAX], const char *why);
 
 int
@@ -38,15 +40,21 @@ shard_queues_open(struct shard_queues *s, const char *url, const char *name,
 {
 	const char *why;
 	struct queue *q = queue_open(url, name, &why);
+	unsigned noted;
 	int status;
 
 	*s = (struct shard_queues){0};
 	if (q == NULL)
 		return fail(ret_why, why);
-	status = ask(s, q, name, told, wait_ms, ret_why);
+	status = ask(q, 0, wait_ms, &noted, ret_why);
 	queue_close(q);
-	if (status == 0)
-		status = open_all(s, url, name, ret_why);
+	if (status == 0 && told > 0 && noted > 0 && told != noted)
+		status = refuse(name, noted, told, ret_why);
+	if (status != 0)
+		return status;
+	s->noted = noted > 0;
+	s->shards = noted > 0 ? noted : told > 0 ? (unsigned)told : 1;
+	status = open_all(s, url, name, ret_why);
 	if (status != 0)
 		shard_queues_close(s);
 	return status;
@@ -79,15 +87,15 @@ open_all(struct shard_queues *s, const char *url, const char *name,
 	return 0;
 }
 
+/* told: as queue_shards() has it. */
 static int
-ask(struct shard_queues *s, struct queue *q, const char *name, uint64_t told,
-    int64_t wait_ms, char ret_why[REASON_MAX])
+ask(struct queue *q, unsigned told, int64_t wait_ms, unsigned *ret_noted,
+    char ret_why[REASON_MAX])
 {
 	enum queue_state state = queue_sync_idle(q, wait_ms);
-	unsigned noted;
 
 	if (state == QUEUE_IDLE) {
-		if (queue_shards(q, 0) < 0)
+		if (queue_shards(q, told) < 0)
 			return fail(ret_why, LOG_NO_MEMORY);
 		state = queue_sync_done(q, wait_ms);
 	}
@@ -95,16 +103,36 @@ ask(struct shard_queues *s, struct queue *q, const char *name, uint64_t told,
 		reason_set(ret_why, "redis: %s", queue_status(q)->why);
 		return state == QUEUE_FAULT ? EXIT_CONFIG : EXIT_TEMPFAIL;
 	}
-	noted = queue_sharded(q);
-	if (told > 0 && noted > 0 && told != noted) {
-		reason_set(ret_why,
-		    "queue %s: has %u shard%s, not %ju (--shards)", name, noted,
-		    noted == 1 ? "" : "s", (uintmax_t)told);
-		return EXIT_CONFIG;
-	}
-	s->noted = noted > 0;
-	s->shards = noted > 0 ? noted : told > 0 ? (unsigned)told : 1;
+	*ret_noted = queue_sharded(q);
 	return 0;
+}
+
+static int
+refuse(
+    const char *name, unsigned noted, uint64_t told, char ret_why[REASON_MAX])
+{
+	reason_set(ret_why, "queue %s: has %u shard%s, not %ju (--shards)",
+	    name, noted, noted == 1 ? "" : "s", (uintmax_t)told);
+	return EXIT_CONFIG;
+}
+
+int
+shard_queues_note(const struct shard_queues *s, const char *url,
+    const char *queue, int64_t wait_ms, char ret_why[REASON_MAX])
+{
+	const char *why;
+	struct queue *q = queue_open(url, queue, &why);
+	unsigned noted;
+	int status;
+
+	if (q == NULL)
+		return fail(ret_why, why);
+	queue_replicate(q, NULL);
+	status = ask(q, s->shards, wait_ms, &noted, ret_why);
+	queue_close(q);
+	if (status == 0 && noted != s->shards)
+		status = refuse(queue, noted, s->shards, ret_why);
+	return status;
 }
 
 static int

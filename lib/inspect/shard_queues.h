@@ -38,6 +38,13 @@ size_t shard_queues_count(const char *queue, unsigned shards);
  */
 int shard_queues_open(struct shard_queues *s, const char *url, const char *name,
     uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX]);
+
+/* Has `queue`, the plain one, note how many shards s has, as publishers do
+ * before they note it at a shard.  0, or as above, also if it has another
+ * number. */
+int shard_queues_note(const struct shard_queues *s, const char *url,
+    const char *queue, int64_t wait_ms, char ret_why[REASON_MAX]);
+
 void shard_queues_close(struct shard_queues *s);
 
 #endif

@@ -96,6 +96,19 @@ server_ms() { rcli --raw time | awk 'NR == 1 { s = $1 } END { printf "%d%03d\n",
 	[ "$(waiting "$Q.1")" = "$(increment 1 $B)" ]
 }
 
+@test "the queue itself notes the number of shards before a message has a label" {
+	local letter
+	letter=$(increment 1 $A)
+	rcli del "incr::queue::[$Q.0]::shards" "incr::queue::[$Q.1]::shards" >/dev/null
+	reject "$Q.1" "$letter"
+	run -100 --separate-stderr incr-rejected -q "$Q.1" -s 4 republish
+	[ "$stderr" = "incr-rejected: queue $Q: has 2 shards, not 4 (--shards)" ]
+	[ "$(letters "$Q.1")" = "$letter" ]
+	rcli del "incr::queue::[$Q]::shards" >/dev/null
+	[ "$(incr-rejected -s 2 republish)" = '1 republished' ]
+	[ "$(rcli get "incr::queue::[$Q]::shards")" = 2 ]
+}
+
 @test "republish: each to the shard of its key; equal ones each; others as they are" {
 	local text
 	text=" $(increment 7 $A)"
