@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "inspect/deadletter.h"
 #include "queue/rmq_payload.h"
 #include "queue/shards.h"
 
@@ -84,6 +85,22 @@ label_fits(const char *raw, size_t len)
 	size_t header = rmq_payload_header(raw, len);
 
 	return header <= RMQ_PAYLOAD_HEADER_MAX - LABEL_ROOM;
+}
+
+enum label_way
+label_find_way(const char *raw, size_t len, const struct increment *inc,
+    const char *queue, unsigned shards, struct label *ret)
+{
+	enum label_state state = label_find(raw, len, ret);
+
+	if (state == LABEL_FOUND && shards > 1 &&
+	    ret->shard == shard_of(inc->key.bytes, shards))
+		return LABEL_WAY_SHARD;
+	if (state != LABEL_NONE)
+		return LABEL_WAY_UNKNOWN;
+	if (!deadletter_is_elsewhere(queue, shards, inc))
+		return LABEL_WAY_READY;
+	return label_fits(raw, len) ? LABEL_WAY_LABEL : LABEL_WAY_NO_ROOM;
 }
 
 bool

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "queue/tag_place.h"
+#include "record/increment.h"
 
 enum {
 	LABEL_DAY_S = 86400,
@@ -51,6 +52,23 @@ enum label_state label_find(const char *raw, size_t len, struct label *ret);
 
 /* Would a label make the header too long to be read? */
 bool label_fits(const char *raw, size_t len);
+
+/* Where a dead letter that is an increment may be republished. */
+enum label_way {
+	LABEL_WAY_READY,   /* in the ready list of the queue that has it */
+	LABEL_WAY_LABEL,   /* in another shard; it needs a label first */
+	LABEL_WAY_SHARD,   /* in the shard of its label */
+	LABEL_WAY_NO_ROOM, /* in another shard, but no label fits */
+	LABEL_WAY_UNKNOWN  /* nowhere: its label can't be read, or names a shard
+			    * that is not its key's */
+};
+
+/* Decides it by key and label of a raw payload with the increment inc, in a
+ * queue (borrowed) that has, or is one of, so many shards.  *ret is its
+ * label for LABEL_WAY_SHARD. */
+enum label_way label_find_way(const char *raw, size_t len,
+    const struct increment *inc, const char *queue, unsigned shards,
+    struct label *ret);
 
 /* Where the label stands: the payload was labelled without the *ret_len bytes
  * from *ret_at on.  False: there is none that withdraw.lua made. */

@@ -1,5 +1,6 @@
 /*
- * Labels of dead letters: found, and left out again byte for byte.
+ * Labels of dead letters: found, left out again byte for byte, and where a
+ * letter goes with one and without.
  */
 #include "check.h"
 #include "inspect/label.h"
@@ -119,6 +120,86 @@ check_fits(void)
 	check(label_fits("x", 1), "no header");
 }
 
+/* "{}" with a label for this shard of 2. */
+#define FOR(shard) "{\"incr-label\":[\"" BASE ".2 " shard " 17\"]}"
+
+/* A key of shard 0 of 2, in a queue. */
+static const struct {
+	const char *queue;
+	unsigned shards;
+	const char *header; /* NULL: none */
+	enum label_way way;
+} ways[] = {
+    {"q", 1, NULL, LABEL_WAY_READY},
+    {"q.1", 1, NULL, LABEL_WAY_READY},
+    {"q.0", 2, NULL, LABEL_WAY_READY},
+    {"q.0", 2, "{}", LABEL_WAY_READY},
+    {"q.1", 2, NULL, LABEL_WAY_LABEL},
+    {"q.1", 2, "{}", LABEL_WAY_LABEL},
+    {"q", 2, NULL, LABEL_WAY_LABEL},
+    {"q.1", 2, FOR("0"), LABEL_WAY_SHARD},
+    {"q.0", 2, FOR("0"), LABEL_WAY_SHARD},
+    {"q", 2, FOR("0"), LABEL_WAY_SHARD},
+    {"q.1", 2, FOR("1"), LABEL_WAY_UNKNOWN},
+    {"q.0", 2, FOR("1"), LABEL_WAY_UNKNOWN},
+    {"q", 1, FOR("0"), LABEL_WAY_UNKNOWN},
+    {"q.1", 2, FOR("x"), LABEL_WAY_UNKNOWN},
+    {"q.0", 2, FOR("x"), LABEL_WAY_UNKNOWN},
+    {"q", 1, FOR("x"), LABEL_WAY_UNKNOWN},
+};
+
+static struct increment
+of_shard_0(void)
+{
+	struct increment inc = {.value = 1};
+
+	memset(inc.key.bytes, 0xff, sizeof inc.key.bytes);
+	return inc;
+}
+
+static void
+check_ways(void)
+{
+	struct increment inc = of_shard_0();
+
+	for (size_t i = 0; i < check_n(ways); i++) {
+		const char *header = ways[i].header;
+		struct label label = {.shard = 9};
+		char raw[256] = "x";
+		size_t len = 1;
+
+		if (header != NULL) {
+			memcpy(raw, HEAD, 5);
+			len = 5 + (size_t)snprintf(
+				      raw + 5, sizeof raw - 5, "%s\nx", header);
+		}
+		check(label_find_way(raw, len, &inc, ways[i].queue,
+			  ways[i].shards, &label) == ways[i].way,
+		    "way %zu", i);
+		check(ways[i].way != LABEL_WAY_SHARD || label.shard == 0,
+		    "shard %zu", i);
+	}
+}
+
+/* Room is of matter only where a label is needed. */
+static void
+check_room(void)
+{
+	static char raw[1 << 16];
+	struct increment inc = of_shard_0();
+	struct label label;
+
+	memset(raw, ' ', sizeof raw);
+	memcpy(raw, HEAD "{}", 7);
+	raw[sizeof raw - LABEL_ROOM] = '\n';
+	check(label_find_way(raw, sizeof raw, &inc, "q.1", 2, &label) ==
+		  LABEL_WAY_NO_ROOM,
+	    "another shard");
+	check(label_find_way(raw, sizeof raw, &inc, "q.0", 2, &label) ==
+		  LABEL_WAY_READY,
+	    "its own");
+}
+
 int
 main(void)
 {
@@ -126,5 +207,7 @@ main(void)
 	check_others();
 	check_next();
 	check_fits();
+	check_ways();
+	check_room();
 	return check_end();
 }
