@@ -86,7 +86,7 @@ frame_tab(struct frame *f, int col)
 {
 	do
 		frame_put(f, FRAME_PLAIN, " ");
-	while (f->col < col && f->col < f->cols);
+	while (f->col < col && frame_cols_left(f) > 0);
 }
 
 bool

@@ -85,6 +85,8 @@ test_frame(void)
 	frame_put(&f, FRAME_PLAIN, "7");
 	check(strcmp(row(&f), "1234\n") == 0, "cut: %s", buf_ptr(&f.text));
 	check(!frame_end_row(&f), "no row more");
+	frame_tab(&f, 3);
+	check(f.col == 0, "a column of no row");
 	frame_begin(&f, 1, 8);
 	frame_bar(&f, FRAME_PLAIN, 5, 10, 8);
 	check(strcmp(row(&f), "####....\n") == 0, "%s", buf_ptr(&f.text));
