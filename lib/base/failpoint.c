@@ -82,7 +82,7 @@ static const struct {
     {"flush-acknowledged", CUT_NONE}, /* the answer is read */
     {"flush-mark-sent", CUT_NONE},    /* this half lives */
     {"flush-marked", CUT_NONE},
-    {"flush-restore-sent", CUT_NONE}, /* what was kept is not in the ledger */
+    {"flush-restore-sent", CUT_NONE}, /* which are kept, the 2nd time: move */
     {"flush-restored", CUT_NONE},
     {"flush-rows", CUT_NONE},       /* of acknowledged consumers are read */
     {"flush-trim-sent", CUT_NONE},  /* kept batches may give way */

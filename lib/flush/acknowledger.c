@@ -392,8 +392,7 @@ call(struct acknowledger *a, enum acknowledger_task task)
 	case ACKNOWLEDGER_RESTORE:
 	case ACKNOWLEDGER_RESTORE_ADOPTED:
 	case ACKNOWLEDGER_RESTORE_SEEN:
-		return FAILPOINT_AFTER("flush-restore-sent",
-		    queue_restore(a->q, acknowledger_restores(a, task)));
+		return queue_restore(a->q, acknowledger_restores(a, task));
 	}
 	return 0;
 }

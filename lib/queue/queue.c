@@ -149,6 +149,7 @@ queue_close(struct queue *q)
 	resp_args_free(&q->args);
 	mark_groups_free(&q->groups);
 	buf_free(&q->commands);
+	buf_free(&q->restore.seqs);
 	liveness_free(&q->liveness);
 	queue_members_free(&q->members);
 	batch_pieces_clear(&q->pieces);

@@ -166,6 +166,10 @@ struct queue {
 	/* Of the last call of each, for another round. */
 	struct id holders_self;
 	struct id numbers_after;
+	struct {
+		struct queue_restore of;
+		struct buf seqs; /* of the lists that it names, uint64_t */
+	} restore;
 	enum queue_user look_user;
 	struct {
 		struct id database;

@@ -4,6 +4,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/failpoint.h"
+
+/* Numbers of one 'again': in a reply of 16 bytes each, and in memory, far below
+ * REDIS_SMALL_BYTES and REDIS_SMALL_PARTS.  15 of them are 3.9 million. */
+enum { RESTORED_MAX = 1 << 18 };
+
 static int read_numbers(
     const struct redis_reply *reply, uint64_t *ret, size_t n);
 
@@ -70,9 +76,27 @@ queue_numbered_at(const struct queue_numbered *l, size_t i,
 	return 0;
 }
 
-int
-queue_restore(struct queue *q, const struct queue_restore *r)
+/* The lists that the script asked for.  Returns how many. */
+static size_t
+restored_lists(struct queue *q)
 {
+	const struct buf *seqs = &q->restore.seqs;
+	uint64_t seq;
+
+	for (size_t at = 0; at < seqs->len; at += sizeof seq) {
+		memcpy(&seq, buf_ptr(seqs) + at, sizeof seq);
+		queue_call_consumer_key(
+		    q, &q->restore.of.consumer, "batch", &seq);
+	}
+	return seqs->len / sizeof seq;
+}
+
+static int
+send_restore(struct queue *q)
+{
+	const struct queue_restore *r = &q->restore.of;
+	size_t n;
+
 	if (!queue_call_start(q))
 		return -1;
 	queue_call_own_key(q, "consumers");
@@ -86,8 +110,8 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 	queue_call_own_key(q, "kept::order");
 	queue_call_own_key(q, "kept::size");
 	queue_call_guard_key(q);
+	n = restored_lists(q);
 	queue_call_id(q, &r->consumer);
-	queue_call_consumer_key(q, &r->consumer, "batch::", NULL);
 	resp_arg_u64(&q->args, r->row);
 	queue_call_id(q, &r->database);
 	resp_arg_u64(&q->args, r->known);
@@ -99,7 +123,42 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 		resp_arg_text(&q->args, "");
 		resp_arg_text(&q->args, "");
 	}
-	return queue_call_eval(q, QUEUE_CALL_RESTORE, 11, NULL);
+	resp_arg_u64(&q->args, RESTORED_MAX);
+	return FAILPOINT_AFTER("flush-restore-sent",
+	    queue_call_eval(q, QUEUE_CALL_RESTORE, 11 + n, NULL));
+}
+
+int
+queue_restore(struct queue *q, const struct queue_restore *r)
+{
+	q->members.rounds = 0;
+	q->restore.of = *r;
+	buf_clear(&q->restore.seqs);
+	return send_restore(q);
+}
+
+/* Numbers of batches, behind 'again'. */
+static enum queue_state
+restore_again(struct queue *q, const struct redis_reply *reply)
+{
+	size_t count = redis_reply_count(reply);
+
+	if (count > 1 + RESTORED_MAX)
+		return QUEUE_LOST;
+	for (size_t i = 1; i < count; i++) {
+		int64_t n;
+		uint64_t seq;
+
+		if (queue_call_number(reply, i, 1, QUEUE_CALL_NUMBER_MAX, &n) <
+		    0)
+			return QUEUE_LOST;
+		seq = (uint64_t)n;
+		if (buf_add(&q->restore.seqs, &seq, sizeof seq) < 0)
+			return QUEUE_LOST;
+	}
+	return queue_members_go_on(&q->members) && send_restore(q) == 0
+		   ? QUEUE_CALLING
+		   : QUEUE_LOST;
 }
 
 enum queue_state
@@ -109,6 +168,8 @@ queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
 	size_t len;
 	const char *word = redis_reply_text(redis_reply_at(reply, 0), &len);
 
+	if (queue_members_changed(reply))
+		return restore_again(q, reply);
 	if (redis_reply_count(reply) == 1 && word != NULL &&
 	    strcmp(word, "changed") == 0) {
 		q->result.restored = (struct queue_restored){.changed = true};

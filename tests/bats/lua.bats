@@ -83,14 +83,10 @@ script_text() {
 	# Behind the first line, which may be that of the flags.
 	{
 		echo "$pack"
-		[[ " $COMPUTING " == *" $1 "* ]] ||
-			cat "$ROOT/tests/bats/declared.lua"
+		cat "$ROOT/tests/bats/declared.lua"
 	} >"$BATS_TEST_TMPDIR/front.lua"
 	sed "1r $BATS_TEST_TMPDIR/front.lua" "$ROOT/lib/queue/lua/$1.lua"
 }
-# Scripts that name keys themselves, those of consumers that they find. Such a
-# call has a key that nobody has: tests/bats/cluster_keys.bats.
-COMPUTING='restore'
 
 # timeless COMMAND...: the reply without its second word, which is the time, and
 # without the third, a number of lines, unless LINES_TOO=1.
@@ -386,14 +382,21 @@ acknowledge() { # ID N SEQ... [SEQ INDEX]...
 		"$(times_key)" "${lists[@]}" "$id" "${KEEP:-0}" $DB "$@"
 }
 
+# LISTS: numbers of the batches that it names, all that are kept if it is not
+# set; MAX: how many it may be told of
 restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
-	local id=$1 keys=()
+	local id=$1 keys=() key
 	for key in owner batches kept acknowledged restored closed; do
 		keys+=("${P}consumer::$id::$key")
 	done
-	script restore 10 "${P}consumers" "${keys[@]}" "${P}totals" "$ORDER" "$SIZE" "$id" \
-		"${P}consumer::$id::batch::" "$2" "${5:-$DB}" "${3:-0}" \
-		"${4:-00000000-0000-0000-0000-000000000000}" "${6-}" "${7-}"
+	keys+=("${P}totals" "$ORDER" "$SIZE" "${P}none")
+	for key in ${LISTS-$(kept_of "$id")}; do
+		keys+=("${P}consumer::$id::batch::$key")
+	done
+	script restore $((1 + ${#keys[@]})) "${P}consumers" "${keys[@]}" "$id" \
+		"$2" "${5:-$DB}" "${3:-0}" \
+		"${4:-00000000-0000-0000-0000-000000000000}" "${6-}" "${7-}" \
+		"${MAX:-9}"
 }
 
 trim() { # [MESSAGES [MAX]]
@@ -2240,6 +2243,26 @@ three_kept() {
 	[ "$(numbers)" = "$A 3 1" ]
 	unchanged restore $A 1 0 '' '' 3 0
 	[ "$reply" = changed ]
+}
+
+@test "restore: says which kept batches there are before it moves one" {
+	three_kept
+	LISTS='' unchanged restore $A 1
+	[ "$reply" = "again 2 3" ]
+	LISTS='2 4' unchanged restore $A 1
+	[ "$reply" = "again 3" ]
+	LISTS=3 MAX=1 unchanged restore $A 0
+	[ "$reply" = "again 1" ]
+	LISTS='' MAX=2 unchanged restore $A 0
+	[ "$reply" = "again 1 2" ]
+	# What is not as it was looked at comes first.
+	LISTS='' unchanged restore $A 1 0 '' '' 2 0
+	[ "$reply" = changed ]
+	# Nothing else is to be named: what another database has, what is not above
+	# the row, what is no entry.
+	rcli zadd "${P}consumer::$A::kept" 1e15 "007 $DB 1 1" 1e15 nonsense \
+		1e15 "1234567890123456 $DB 1 1" 1e15 "5 $A 1 1" >/dev/null
+	[ "$(LISTS='2 3 8' restore $A 1)" = "2 2 0 2" ]
 }
 
 # -- trim ------------------------------------------------------------------------

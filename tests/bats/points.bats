@@ -227,7 +227,7 @@ killed() {
 		flush-acknowledged:kill ready 111 137 $SUM
 		flush-mark-sent:kill ready 111 137 0
 		flush-marked:kill ready 111 137 0
-		flush-restore-sent:kill back 111 137 0
+		flush-restore-sent:kill:2 back 111 137 0
 		flush-restored:kill back 111 137 0
 		flush-rows:kill back 111 137 0
 		flush-trim-sent:kill ready 111 137 0|$SUM
@@ -312,7 +312,7 @@ leave() {
 		flush-acknowledged:stop ready 137 111
 		flush-mark-sent:stop ready 137 111
 		flush-marked:stop ready 137 111
-		flush-restore-sent:stop back 137 111
+		flush-restore-sent:stop:2 back 137 111
 		flush-restored:stop back 137 111
 		flush-rows:stop back 137 111
 		flush-trim-sent:stop ready 137 111
@@ -402,7 +402,7 @@ comes_back() {
 		flush-acknowledged:drop ready
 		flush-mark-sent:drop ready
 		flush-marked:drop ready
-		flush-restore-sent:drop back
+		flush-restore-sent:drop:2 back
 		flush-restored:drop back
 		flush-trim-sent:drop ready
 		flush-renew-sent:drop held

@@ -7,22 +7,29 @@
 --        6 its restored batches   7 the record that it is closed
 --        8 the totals of the queue, which lose what is moved
 --        9 all kept batches of the queue   10 how large they are
---        11 a key that nobody has
--- ARGV   1 the consumer's id   2 what its batch lists begin with
---        3 its ledger row: batches up to that number are in the table
---        4 the id of the database that has the row
---        5 the last batch that the caller knows of: what is missing up to it
+--        11 a key that nobody has   12 ... lists of its kept batches, each
+--        with its number at the end
+-- ARGV   1 the consumer's id
+--        2 its ledger row: batches up to that number are in the table
+--        3 the id of the database that has the row
+--        4 the last batch that the caller knows of: what is missing up to it
 --        is lost
---        6 the speaker that lets the consumer go if an older batch than those
+--        5 the speaker that lets the consumer go if an older batch than those
 --        that it has is left, the nil UUID: none
---        7 its last acknowledged number and how often it was closed, as
+--        6 its last acknowledged number and how often it was closed, as
 --        numbers.lua told the caller before the row was read; both '': any
---        8 the second of these
+--        7 the second of these
+--        8 how many numbers to reply at most
 -- Reply  numbers of batches: moved; the oldest one unacknowledged above the
 --        row, 0 without; how many are lost, which neither is unacknowledged nor
 --        was told before; by how many its last acknowledged one was higher
 --        Or 'changed': the consumer is not what the caller takes it for, and
 --        nothing was done.
+--        Or 'again' and numbers of kept batches: the caller did not name the
+--        lists of these, and maybe of more, and nothing was done.
+--
+-- All that is to be moved is moved by one call: whoever adopted a part of it
+-- might acknowledge it, and hide that the rest is older.
 --
 -- If a batch above the row was acknowledged, the consumer is closed for good:
 -- it can neither renew itself nor take, since its next number would leave a
@@ -38,7 +45,7 @@
 -- acknowledgement that comes late and makes its number the last one hides
 -- that older batches are acknowledged after it.)
 --
--- Limit: a call without ARGV 7 is not answered 'changed'.  If it comes late,
+-- Limit: a call without ARGV 6 is not answered 'changed'.  If it comes late,
 -- after another owner had the missing batches counted and acknowledged, its
 -- caller is gone, and the last acknowledged number is the row again until the
 -- next acknowledgement.  Nothing is counted twice or lost by that, but if the
@@ -49,10 +56,11 @@
 -- consumer was closed, or told of.
 
 local consumers, owner, batches, kept, acknowledged, restored, closed, totals,
-    order, size = unpack(KEYS)
-local id, prefix, row, database = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local known, speaker = tonumber(ARGV[5]), ARGV[6]
-local seen_last, seen_times = ARGV[7], ARGV[8]
+    order, size = unpack(KEYS, 1, 10)
+local id, row, database = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local known, speaker = tonumber(ARGV[4]), ARGV[5]
+local seen_last, seen_times, max = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local LISTS = 12
 local NOBODY = '00000000-0000-0000-0000-000000000000'
 
 local function now()
@@ -74,18 +82,39 @@ local function forget(entry)
         math.max((messages or 0) - less, 0), short or 0))
 end
 
-local function move()
-    local time, moved = now(), 0
+-- Of each kept batch above the row that the database has counted: its entry,
+-- its number, its list ...; and behind 'again' the numbers of those whose list
+-- the caller did not name.
+local function find(time)
+    local found, again, lists = {}, {'again'}, {}
+    for i = LISTS, #KEYS do
+        lists[string.match(KEYS[i], ':(%d+)$')] = KEYS[i]
+    end
+    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', kept, time, '+inf')) do
+        local seq, counted_in = string.match(entry, '^([1-9]%d*) (%S+)')
+        if seq and #seq <= 15 and tonumber(seq) > row
+            and counted_in == database then
+            local n = #found
+            found[n + 1], found[n + 2], found[n + 3] = entry, seq, lists[seq]
+            if not lists[seq] and #again <= max then
+                again[#again + 1] = tonumber(seq)
+            end
+        end
+    end
+    return found, again
+end
+
+local function move(time, found)
+    local moved = 0
     redis.call('ZREM', order, '') -- an error comes before anything is moved
     redis.call('GET', size)
-    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', kept, time, '+inf')) do
-        local seq, counted_in = string.match(entry, '^(%d+) (%S+)')
-        if seq and tonumber(seq) > row and counted_in == database
-            and redis.call('PERSIST', prefix .. seq) == 1 then
+    for i = 1, #found, 3 do
+        local entry, seq, list = found[i], found[i + 1], found[i + 2]
+        if redis.call('PERSIST', list) == 1 then
             redis.call('ZADD', batches, time, seq)
             redis.call('SADD', restored, seq)
             redis.call('HINCRBY', totals, 'acknowledged',
-                -redis.call('LLEN', prefix .. seq))
+                -redis.call('LLEN', list))
             forget(entry)
             moved = moved + 1
         end
@@ -131,8 +160,13 @@ if seen_last ~= '' and (tonumber(seen_last) ~= last
     or tonumber(seen_times) ~= times) then
     return {'changed'}
 end
+local time = now()
+local found, again = find(time)
+if #again > 1 then
+    return again
+end
 redis.call('HINCRBY', totals, 'acknowledged', 0) -- may it?
-local moved = move()
+local moved = move(time, found)
 local lost, at, ranges, seqs = 0, row, {}, left()
 local oldest = seqs[1] or 0
 for from, to in string.gmatch(record, '(%d+) (%d+) ') do
