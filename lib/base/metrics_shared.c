@@ -58,11 +58,14 @@ void
 metrics_shared_write(
     struct metrics_shared *s, const struct metric *table, size_t n)
 {
-	const struct metric updated = {METRIC_UPDATED, .labels = table->labels,
+	char own[256];
+	const struct metric updated = {METRIC_UPDATED, .labels = own,
 	    .value = (double)clock_unix_ms() / 1000};
 	const char *last = "", *labels = metrics_labels();
 	struct buf text = {0};
 
+	/* The program's own file has one with the label queue, too. */
+	snprintf(own, sizeof own, "file=\"queue\",%s", table->labels);
 	if (metrics_dir() >= 0 &&
 	    metrics_format(&text, table, n, labels, &last) == 0 &&
 	    metrics_format(&text, &updated, 1, labels, &last) == 0)
