@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($dir %size %bin note not_run median_of sides environment
 	spawn spent pipeline cpu_us peak_kib ended wait_until stop group_of has_program
-	start_redis start_postgres postgres_us sql lines key free_port);
+	start_redis start_postgres postgres_us postgres_us_at_rest sql lines key free_port);
 
 our $dir; # a private folder
 our %size; # of this run: see tests/bench/all
@@ -281,6 +281,18 @@ sub postgres_us {
 	for my $file (glob '/proc/[0-9]*/stat') {
 		my ($id, undef, undef, undef, $parent) = stat_of($file) or next;
 		$us += ticks_us($id) if $parent == $postgres;
+	}
+	return $us;
+}
+
+# The same, once the servers of clients that have gone are gone, too: one that ends
+# while it is looked for is counted nowhere.
+sub postgres_us_at_rest {
+	my ($us, $was) = (postgres_us(), -1);
+	for (1 .. 40) {
+		last if $us - $was <= 20000;
+		select undef, undef, undef, 0.05;
+		($was, $us) = ($us, postgres_us());
 	}
 	return $us;
 }

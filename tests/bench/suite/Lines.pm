@@ -266,16 +266,16 @@ sub statement {
 		sql($side, 'truncate increments', "\\copy increments (key, value) from $table");
 		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
 		sql($side, 'vacuum increments');
-		my ($before, $wal) = (postgres_us(), wal());
+		my ($before, $wal) = (postgres_us_at_rest(), wal());
 		spent({ side => $side, in => $in }, 'incr-flush', '-d', "dbname=$side");
-		note('flush', 'statement', $side, { Postgres => (postgres_us() - $before) / $keys });
+		note('flush', 'statement', $side, { Postgres => (postgres_us_at_rest() - $before) / $keys });
 		note('flush', 'statement', $side, { Postgres => (wal() - $wal) / $keys }, 'B');
 	}
 	my $file = by_psql($keys);
 	sql('here', 'vacuum increments');
-	my $before = postgres_us();
+	my $before = postgres_us_at_rest();
 	spent({}, 'psql', '-Xqd', 'here', '-v', 'ON_ERROR_STOP=1', '-f', $file);
-	note('flush', 'statement', 'psql', { Postgres => (postgres_us() - $before) / $keys });
+	note('flush', 'statement', 'psql', { Postgres => (postgres_us_at_rest() - $before) / $keys });
 }
 
 # Bytes since the first.
