@@ -5,7 +5,7 @@
 .PHONY: units fuzz points asan
 
 # Seconds of each target of the kinds of lines and requests, and of another.
-FUZZ_SECONDS = 20
+FUZZ_SECONDS = 10
 FUZZ_OTHERS = 5
 FUZZ_CC = clang
 FUZZ_CFLAGS = -O1 -g -fno-sanitize-recover=all \
