@@ -94,6 +94,13 @@ go_publish() {
 }
 
 counts() { sql 'select coalesce(sum(total), 0) from counts'; }
+# moves WAIT N: so many statements move the old counts, and wait so (a pattern)
+moves() {
+	[ "$(sql "select count(*) from pg_stat_activity where datname =
+		current_database() and query like '%counts_old%'
+		and pid <> pg_backend_pid()
+		and coalesce(wait_event_type, '') like '$1'")" = "$2" ]
+}
 both_are() { [ "$(($(counts) + $(total)))" = "$1" ]; }
 
 # -- tests ------------------------------------------------------------------------
@@ -101,7 +108,7 @@ both_are() { [ "$(($(counts) + $(total)))" = "$1" ]; }
 @test "both workers on one list, old counts over while drains count, and back" {
 	sql 'create table counts (key uuid primary key, total bigint not null)'
 	sql "insert into counts select gen_random_uuid(), 2
-		from generate_series(1, 12000)" # 24000
+		from generate_series(1, 30000)" # 60000
 	sql 'drop table increments, incr_ledger, incr_database'
 	go_start one
 	go_start two
@@ -116,14 +123,14 @@ both_are() { [ "$(($(counts) + $(total)))" = "$1" ]; }
 	go_fetch dead 7
 	go_fetch one 20
 	go_count one
-	[ "$(counts)" -gt 24000 ]
+	[ "$(counts)" -gt 60000 ]
 	background setsid sh -eu -c '. ./step.2; echo "$!" >drain.pid; wait'
 	wait_for 5 test -s drain.pid
 	for n in 1 2 3 4; do
 		increments 1 50 | incr-publish # 1275
 		go_work one
 	done
-	sum=$((24000 + 820 + 45150 + 4 * 1275))
+	sum=$((60000 + 820 + 45150 + 4 * 1275))
 	held=$(($(go_holds two) + $(go_holds dead)))
 	[ "$held" -gt 0 ]
 	wait_for 15 both_are $((sum - held))
@@ -145,9 +152,18 @@ both_are() { [ "$(($(counts) + $(total)))" = "$1" ]; }
 	wait_for 5 grep -q 5000 moved
 	kill -9 -- "-$mover"
 	increments 1 1 | incr-publish
-	step 5
+	# The statement of one that was killed goes on: here, another's.
+	wait_for 5 moves % 0
+	eval "$(sed '/^while/,$d' step.5)"
+	hold "$move"
+	background step 5
+	mover=$!
+	wait_for 5 moves Lock 1
+	echo 'commit;' >&"$LOCK"
+	exec {LOCK}>&-
+	wait "$mover"
 	[ "$(sql 'select count(*) from counts_old')" = 0 ]
-	[ "$(sql 'select sum(total) from counts_copy')" -gt 24000 ]
+	[ "$(sql 'select sum(total) from counts_copy')" -gt 60000 ]
 	sum=$((sum + 1))
 	wait_for 15 total_is "$sum"
 	increment 9 | rcli -x lpush "$(go_unacked one)" >/dev/null
