@@ -18,9 +18,10 @@ cant() {
 
 say() { echo "$(date +%T) $*"; }
 
+# The reason stands last: the end of a log is what is shown of it.
 fail() {
-	echo "failed: $*"
 	[ -z "$leader" ] || inside journalctl -q --no-pager -n 60 -u 'incr*'
+	echo "failed: $*"
 	exit 1
 }
 
