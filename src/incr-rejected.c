@@ -355,9 +355,8 @@ finish(struct job *j)
 		log_say("rejected: %zu of %zu message ids not found", missing,
 		    j->pass.selection.ids.n);
 	if (j->pass.doubtful > 0)
-		log_say("rejected: %ju message%s labelled by an earlier "
-			"republish, which may have done it; see LABELS in "
-			"incr-rejected(1)",
+		log_say("rejected: %ju message%s with a label may have been "
+			"published before; see LABELS in incr-rejected(1)",
 		    (uintmax_t)j->pass.doubtful,
 		    j->pass.doubtful == 1 ? "" : "s");
 	if (io_finish(STDOUT_FILENO) < 0)

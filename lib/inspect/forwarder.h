@@ -35,7 +35,8 @@ struct forwarder {
 		enum {
 			FORWARD_WAITS,
 			FORWARD_DONE,
-			FORWARD_UNKNOWN /* its mark may have expired */
+			FORWARD_UNKNOWN /* its mark may have expired, or
+					 * expires before the label does */
 		} state;
 	} list[QUEUE_PEEK_MAX];
 };

@@ -10,8 +10,9 @@
  *
  * SHARD has the mark of the tag, if it was published, for LABEL_MARK_S from
  * then on; MS is the Unix millisecond, by the clock of the letter's Redis, at
- * which the label was made.  Nothing is published later than LABEL_S after it,
- * by the clock of the shard's Redis: these may be a day apart.
+ * which the label was made.  By the clock of the shard's Redis, nothing is
+ * published later than LABEL_S after it, nor earlier than a day before it: so a
+ * mark outlives the label.
  *
  * A tag is BASE.N (tag_place.h) with N from 2: its mark is in a block that only
  * labels of one run share, and that expires alone.

@@ -143,22 +143,23 @@ server_ms() { rcli --raw time | awk 'NR == 1 { s = $1 } END { printf "%d%03d\n",
 	[ "$(rcli ttl "incr::queue::[$Q.1]::marks::AAAAAAAAAAAAAAAAAAAAAAAA.0")" -gt $((7 * 86400)) ]
 }
 
-@test "a letter whose mark may have expired, or is elsewhere, is left, and said" {
-	local now week=$((7 * 86400 * 1000)) n
+@test "a letter whose mark may be gone, too early or elsewhere, is left, and said" {
+	local now day=$((86400 * 1000)) week=$((7 * 86400 * 1000)) n
 	now=$(server_ms)
 	n=2
 	for words in "1 $((now - week - 1000))" "1 $((now - week + 60000))" "0 $now" \
-		"1 $now" "1 x"; do
+		"1 $now" "1 x" "1 $((now + day - 60000))" \
+		"1 $((now + day + 60000))"; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # words
 		label "$(increment $n $B)" $words $n |
 			rcli -x lpush "rmq::queue::[$Q.0]::rejected" >/dev/null
 	done
 	run -1 --separate-stderr incr-rejected republish
-	[ "$output" = '2 republished, 3 of unknown outcome' ]
-	[ "$stderr" = 'incr-rejected: rejected: 3 messages labelled by an earlier republish, which may have done it; see LABELS in incr-rejected(1)' ]
-	[ "$(waiting "$Q.1" | sort)" = "$(increment 4 $B; increment 6 $B)" ]
-	[ "$(lengths)" = '0 0 3 0 0 2' ]
+	[ "$output" = '3 republished, 4 of unknown outcome' ]
+	[ "$stderr" = 'incr-rejected: rejected: 4 messages with a label may have been published before; see LABELS in incr-rejected(1)' ]
+	[ "$(waiting "$Q.1" | sort)" = "$(increment 4 $B; increment 6 $B; increment 8 $B)" ]
+	[ "$(lengths)" = '0 0 4 0 0 3' ]
 	# Without shards nobody knows what became of them, either.
 	label "$(increment 1)" 0 "$now" | rcli -x lpush "rmq::queue::[$Q-plain]::rejected" >/dev/null
 	run -1 incr-rejected -q "$Q-plain" republish

@@ -6,11 +6,12 @@
  * Two letters that are alike, two operators, and at most so many faults of any
  * kind: an operator is killed at any step; a call is done at any time after its
  * caller repeated it, or was killed; time passes; somebody notes another number
- * of shards.
+ * of shards.  The clock of the letters' server is AHEAD days before that of the
+ * shards, which is the time here.
  *
  * What is checked: at no time are there more increments than letters, and where
  * nothing can happen any more each letter is published and gone, or is still
- * there with a label that nobody can judge any more.
+ * there with a label that nobody can judge any more, or not yet.
  *
  * Run by tests/model/check, as drain.pml.
  */
@@ -22,12 +23,14 @@
 #define PUBLISHED	6	/* it is removed behind the answer */
 #define REMOVE_SEEN	7	/* if it is the one that was seen there */
 #define NOT_AFTER	8	/* nothing is published later than WINDOW */
-#define MARK_LIFE	9	/* a mark lives as long as that */
+#define MARK_LIFE	9	/* a mark lives a day longer than that */
 #define SAME_SHARD	10	/* and only where its marks are */
+#define NOT_AHEAD	11	/* nor what was labelled more than a day ahead */
 
 #define LETTERS	2
 #define IDS	10
 #define WINDOW	1
+#define DAY	1
 
 c_decl {
 static long
@@ -42,6 +45,7 @@ number(const char *name, long otherwise)
 mtype = { LABELS, PUBLISHES, REMOVES };
 
 hidden byte broken;
+hidden byte ahead;
 #define RULE(r)	(broken != r)
 #define FAULT	faults > 0 -> faults--
 
@@ -52,17 +56,20 @@ byte list[LETTERS];		/* ids of labels; 0: none */
 byte n = LETTERS;
 byte ids;
 bool labelled[IDS];		/* that call was done */
-byte at[IDS];			/* the time then */
+byte at[IDS];			/* the time then, by the letters' clock */
 byte to[IDS];			/* the shard that it names */
 byte mark[2 * IDS];		/* of the tag in a shard: time plus 1 */
 byte pushed;
 chan late = [2] of { mtype, byte, byte };
 
-#define LIVES(m)	(m > 0 && time + 1 <= m + WINDOW * (RULE(MARK_LIFE)))
+#define LIVES(m) \
+	(m > 0 && time + 1 <= m + WINDOW + DAY * (RULE(MARK_LIFE)))
+#define TOO_NEW(i)	(at[i] > time + DAY && RULE(NOT_AHEAD))
 #define IN_TIME(i)	(time <= at[i] + WINDOW || !RULE(NOT_AFTER))
 /* Nobody publishes it any more. */
 #define IN_DOUBT(i) \
-	(i > 0 && (!(IN_TIME(i)) || (to[i] != shard && RULE(SAME_SHARD))))
+	(i > 0 && (!(IN_TIME(i)) || TOO_NEW(i) || \
+	(to[i] != shard && RULE(SAME_SHARD))))
 
 inline label(k, i) {
 	if
@@ -72,7 +79,7 @@ inline label(k, i) {
 		if
 		:: k < n && (list[k] == 0 || !RULE(AS_SEEN)) ->
 			list[k] = i;
-			at[i] = time
+			at[i] = time + ahead
 		:: else
 		fi
 	fi
@@ -145,7 +152,7 @@ end:	do
 			to[i] = s;
 			if
 			:: RULE(LABEL)
-			:: else -> at[i] = time; i = 0
+			:: else -> at[i] = time + ahead; i = 0
 			fi }
 			if
 			:: atomic { i > 0 -> CALL(LABELS, k, i, label(k, i)) }
@@ -186,7 +193,12 @@ end:	do
 	:: atomic { late?PUBLISHES(k, i) ->
 		publish(k, i); k = 0; i = 0; says = false }
 	:: atomic { late?REMOVES(k, i) -> remove(k, i); k = 0; i = 0 }
-	:: atomic { FAULT; time++ }
+	:: atomic { FAULT;
+		if
+		:: time++
+		:: time = time + WINDOW + DAY
+		:: time = time + WINDOW + DAY + 1
+		fi }
 	:: atomic { shard == 0 && FAULT; shard = 1 }
 	od
 }
@@ -203,6 +215,7 @@ init {
 		c_code {
 			now.faults = (unsigned char)number("FAULTS", 3);
 			broken = (unsigned char)number("BROKEN", 0);
+			ahead = (unsigned char)number("AHEAD", 0);
 		}
 		run operator();
 		run operator()
