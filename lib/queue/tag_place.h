@@ -14,6 +14,10 @@
  * marks::1.XX and marks::2.XX.  Any other tag is a single, too, with 18 bytes
  * of its SHA-256, in 128 other pairs: so none has the mark of a BASE.N.
  *
+ * Fewer pairs would cost Redis less where a call brings many singles, which
+ * then share commands.  But a hash moves to another node of a cluster in one
+ * step, in which Redis answers nobody: some 3.5 microseconds a mark.
+ *
  * The same in every release that shares a queue: whoever looks for a mark
  * elsewhere counts its line twice.
  */
