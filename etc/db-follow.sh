@@ -20,15 +20,16 @@ follow_counts() {
 		read -r began _ </proc/uptime
 		failed=0
 		answer=$(look 2>&1) || failed=$?
+		end=
+		[ "$failed" -ne 0 ] || end=.
+		# A look also fails when the filter is gone; that is no outage.
+		echo "$end" 2>/dev/null >&3 || break
 		if [ "$failed" -eq 0 ]; then
 			since=$answer
 			waiting=
-			end=.
 		else
 			look_failed "$failed" "${answer#incr-db: }"
-			end=
 		fi
-		echo "$end" 2>/dev/null >&3 || break
 		rest "$began" || break
 	done
 	exec 3>&-

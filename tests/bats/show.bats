@@ -144,7 +144,11 @@ has_lines() { [ "$(wc -l <changes)" = "$1" ]; }
 	# Nobody has read anything.
 	run -0 bash -c "set -o pipefail; incr-db show --follow 2>err | :"
 	[ ! -s err ]
-	run -111 sh -c "incr-db show --follow '$KEY' >/dev/full"
+	# The filter of the rows ends only while incr-db rests.
+	mkdir slow
+	printf '#!/bin/sh\nsleep 0.5\nexec /usr/bin/env "$@"\n' >slow/env
+	chmod +x slow/env
+	PATH=$PWD/slow:$PATH run -111 sh -c "incr-db show --follow '$KEY' >/dev/full"
 	[ "$output" = 'incr-db: stdout: not written' ]
 }
 
