@@ -193,7 +193,7 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	status=0
 	wait "$consume" || status=$?
 	[ "$status" = 111 ]
-	[ ! -s err ]
+	quiet err
 }
 
 @test "a full disk and a closed output are 111, the batch stays" {

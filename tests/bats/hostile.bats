@@ -324,7 +324,7 @@ talk() {
 	done
 	taken() { [ "$(post "$direct")" = 202 ]; }
 	wait_for 5 taken
-	[ ! -s err ]
+	quiet err
 }
 first_free() {
 	local n=0

@@ -154,8 +154,8 @@ holds() { [ -n "$(holder)" ]; }
 	done
 	# Nobody has taken anybody's place.
 	[ "$(consumers)" = "$before" ]
-	[ ! -s "$NETWORK/drain1.err" ]
-	[ ! -s "$NETWORK/drain2.err" ]
+	quiet "$NETWORK/drain1.err"
+	quiet "$NETWORK/drain2.err"
 	# One that is gone indeed is succeeded all the same.
 	host_kill drain1
 	increment 5 | incr-publish
@@ -191,7 +191,7 @@ has_owners() { [ "$(owners | wc -l)" = "$1" ]; }
 	wait_for 10 no_batches
 	sum_is 7
 	for name in in1 in2 drain1 drain2; do
-		[ ! -s "$NETWORK/$name.err" ]
+		quiet "$NETWORK/$name.err"
 	done
 }
 # How far the clock of a program there is ahead, by its metrics

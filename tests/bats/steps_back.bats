@@ -292,7 +292,7 @@ publisher() {
 }
 more() { increments "$@" >&8; }
 has_ready() { [ "$(redis-cli -s "$1/redis.sock" llen "rmq::queue::[$INCR_QUEUE]::ready")" = "$2" ]; }
-lacks() { [ "$(cat published)" = "incr-publish: queue $INCR_QUEUE: Redis lacks $1 messages published to it: another one, or one that went back; lost, but for what was counted before" ]; }
+lacks() { [ "$(said published)" = "incr-publish: queue $INCR_QUEUE: Redis lacks $1 messages published to it: another one, or one that went back; lost, but for what was counted before" ]; }
 lacking() { echo "$1 messages published that Redis lacks: it went back; lost, but for what was counted before"; }
 drain() { incr-consume -o | incr-flush; }
 
