@@ -591,21 +591,25 @@ start_at() {
 
 @test "--rate-shared: a Redis that hangs delays no answer" {
 	acl_redis
-	start_at a --rate 1/s:1000 --rate-shared
+	start_at a --rate 1/s:2000 --rate-shared
 	[ "$(at a taken 10)" -eq 10 ]
 	wait_for 3 told
-	before=${EPOCHREALTIME/./}
-	[ "$(at a taken 200)" -eq 200 ]
-	usual=$((${EPOCHREALTIME/./} - before))
-	kill -STOP "$(cat redis/redis.pid)"
-	before=${EPOCHREALTIME/./}
-	[ "$(at a taken 200)" -eq 200 ]
-	took=$((${EPOCHREALTIME/./} - before))
-	kill -CONT "$(cat redis/redis.pid)"
-	[ "$took" -lt $((600000 + 3 * usual)) ] || {
+	# Others use the machine, too: what waits for Redis is late every time.
+	for _ in 1 2 3; do
+		takes_200 usual
+		kill -STOP "$(cat redis/redis.pid)"
+		takes_200 took
+		kill -CONT "$(cat redis/redis.pid)"
 		echo "$took us, usually $usual"
-		return 1
-	}
+		[ "$took" -ge $((600000 + 3 * usual)) ] || return 0
+	done
+	false
+}
+# takes_200 NAME: so many microseconds
+takes_200() {
+	local before=${EPOCHREALTIME/./}
+	[ "$(at a taken 200)" -eq 200 ]
+	printf -v "$1" %d $((${EPOCHREALTIME/./} - before))
 }
 
 @test "--rate-shared: a URL that is none is 100, a password no argument" {

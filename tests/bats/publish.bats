@@ -89,31 +89,36 @@ leaves() {
 	open_publish -e
 	# Others use the machine, too: what would wait for more to come
 	# would be late every time.
-	for i in {1..20}; do
+	for i in {1..200}; do
 		from=${EPOCHREALTIME/./}
 		increment "$i" >&7
 		read -r -t 5 line <&8
 		took=$((${EPOCHREALTIME/./} - from))
 		[ "$line" = "$(increment "$i")" ]
 		[ "$took" -ge "$best" ] || best=$took
+		[ "$best" -gt 10000 ] || break
 	done
 	close_input
 	[ "$best" -le 10000 ]
 }
 
+# Where Redis has answered before the next thousand lines are read, what was read
+# by then is sent: others use the machine, too.
 @test "100,000 lines from a file are about 100 calls" {
-	# MONITOR is a burden for everybody who uses the server.
+	local pushes
 	own_redis
 	increments 1 100000 >"$dir/lines"
-	background rcli monitor >"$dir/monitor"
-	wait_for 5 grep -q OK "$dir/monitor"
-	incr-publish <"$dir/lines"
-	rcli echo "end of $INCR_QUEUE" >/dev/null
-	wait_for 10 grep -q "end of $INCR_QUEUE" "$dir/monitor"
-	run grep -ci "\"evalsha\".*\[$INCR_QUEUE\]::ready" "$dir/monitor"
-	[ "$output" -ge 100 ]
-	[ "$output" -le 110 ]
-	has_ready 100000
+	for _ in {1..8}; do
+		rcli del "rmq::queue::[$INCR_QUEUE]::ready"
+		rcli config resetstat
+		incr-publish <"$dir/lines"
+		has_ready 100000
+		pushes=$(calls evalsha)
+		[ "$pushes" -ge 100 ]
+		[ "$pushes" -gt 110 ] || return 0
+	done
+	echo "$pushes calls"
+	false
 }
 
 @test "a line written in pieces is one line" {
@@ -435,18 +440,20 @@ taken_again() {
 
 @test "lines are unavailable each after its own wait, younger ones are not" {
 	own_redis --min-replicas-to-write 1
-	open_publish -e -w 1.5
-	since=${EPOCHREALTIME/./}
-	increment 1 >&7
-	wait_for 2 elapsed "$since" 800000 # so much younger are the others
-	increments 2 3 >&7
+	open_publish -e -w 2
+	# Its answer tells that the line behind it has been read, too.
+	{ echo bad; increment 1; } >&7
 	wait_for 5 answered 1
+	since=${EPOCHREALTIME/./}
+	wait_for 2 elapsed "$since" 1500000 # so much younger are the others
+	increments 2 3 >&7
+	POLL=0.02 wait_for 5 answered 2
 	rcli config set min-replicas-to-write 0 >/dev/null
-	grep -q '"unavailable".*"line":1}' "$dir/out"
-	wait_for 5 answered 3
+	grep -q '"unavailable".*"line":2}' "$dir/out"
+	wait_for 5 answered 4
 	close_input
 	leaves 111
-	increments 2 3 | cmp - <(sed 1d "$dir/out")
+	increments 2 3 | cmp - <(sed 1,2d "$dir/out")
 	increments 2 3 | cmp - <(queue)
 }
 
