@@ -30,7 +30,16 @@ post() {
 	curl -s -o /dev/null -w '%{http_code}' --unix-socket "$DIR/s" \
 		-d "$(increment 1)" http://localhost/increment
 }
-taken() { [ "$(post)" = 202 ]; }
+# taken: one that was too late (504) may be in the queue all the same; $late
+late=0
+taken() {
+	local answer
+	answer=$(post)
+	[ "$answer" != 504 ] || late=$((late + 1))
+	[ "$answer" = 202 ]
+}
+# has_taken N: so many, and of those that were late any
+has_taken() { (($(ready) >= $1 && $(ready) <= $1 + late)); }
 
 # crowd N [SECONDS]: as in crowd.pl; the statuses with their numbers
 crowd() {
@@ -54,7 +63,7 @@ slowest() { sort -nk 2 "$DIR/answers" | tail -n 1 | cut -d ' ' -f 2; }
 	wait_for 5 at_once
 	own_redis --appendfsync always
 	wait_for 10 taken
-	wait_for 5 has_ready 2
+	wait_for 5 has_taken 2
 }
 
 @test "Redis in a black hole: 503 for all but what was sent" {
@@ -74,7 +83,7 @@ slowest() { sort -nk 2 "$DIR/answers" | tail -n 1 | cut -d ' ' -f 2; }
 	wait_for 5 grep -qx 504 "$DIR/first"
 	rm "$DIR/shut"
 	wait_for 10 taken
-	wait_for 5 has_ready 2
+	wait_for 5 has_taken 2
 }
 listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 # in_flight PORT: bytes to it are not acknowledged
@@ -92,5 +101,5 @@ in_flight() { ss -Htn "dport = :$1" | awk '$3 > 0 { found = 1 } END { exit !foun
 	wait_for 5 at_once
 	rcli config set min-replicas-to-write 0
 	wait_for 10 taken
-	wait_for 5 has_ready 2
+	wait_for 5 has_taken 2
 }

@@ -314,8 +314,8 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	wait_for 5 has '"seq":1' first
 	id=$(first_id first)
 	kill -9 "$pid"
-	rcli set "${OWN}consumer::$id::owner" "$id elsewhere-1 1 1" px 1000
 	before=${EPOCHREALTIME/./}
+	rcli set "${OWN}consumer::$id::owner" "$id elsewhere-1 1 1" px 1000
 	start second
 	wait_for 5 has '"adopted":true' second
 	elapsed "$before" 1000000

@@ -184,6 +184,8 @@ connections() {
 	kill "$consume"
 	wait_for 5 gone "$consume"
 	left=$id first=$flush
+	# So long others wait for a flush that is silent: five seconds.
+	rcli pexpire "incr::queue::[$INCR_QUEUE]::consumer::$left::owner" 60000
 	drain second
 	id=$(consumers | grep -v "$left")
 	renewed 3

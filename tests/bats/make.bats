@@ -296,7 +296,7 @@ long_tests() {
 	export INCR_STATE INCR_PORT
 	background setsid make -s -C copy dev >out 2>&1
 	dev=$!
-	wait_for 60 runs 1
+	wait_for 100 runs 1
 	sed -i 's/Passes valid increments/Lets valid increments pass/' \
 		copy/src/incr-validate.c
 	wait_for 60 runs 2

@@ -235,7 +235,12 @@ in_file() { grep -qs "$1" "$2"/*.prom; }
 		sed -n 's/^incr_rejected_total{code="\([a-z-]*\)",.*program="'"$1"'".*/\1/p' \
 			metrics/"$1"-*.prom | sort | paste -s -d ' '
 	}
-	said() { [ "$(codes incr-flush)" ] && [ "$(codes incr-publish)" ]; }
+	said() {
+		local program
+		for program in validate publish consume flush; do
+			[ "$(codes incr-$program)" ] || return
+		done
+	}
 	wait_for 10 said
 	[ "$(codes incr-publish)" = 'idempotency-key-reused unavailable unknown' ]
 	[ "$(codes incr-consume)" = 'control-line faulty-header too-long' ]

@@ -382,11 +382,11 @@ wide() {
 
 @test "unready for a second: why is said once" {
 	hand
+	since=${EPOCHREALTIME/./}
 	post >"$DIR/code" &
 	wait_for 5 lines_are 1
 	local all='^incr-serve: /health/ready: 503: no verdict for [12][0-9]{3} ms, 1 line in flight$'
 	unready_said() { ready_is 503 && grep -qE "$all" "$DIR/err"; }
-	since=${EPOCHREALTIME/./}
 	wait_for 8 unready_said
 	elapsed "$since" 1900000 # a second until it is unready, and one more
 	longer() { not ready_is 200 && elapsed "$since" 3500000; }
@@ -560,7 +560,7 @@ wide() {
 # -- leaving --------------------------------------------------------------------
 
 @test "SIGTERM: unready first, then in-flight requests are finished, exit 0" {
-	hand --linger 1
+	hand --linger 2
 	post >"$DIR/code" &
 	local client=$!
 	wait_for 5 lines_are 1
@@ -667,8 +667,8 @@ wide() {
 # -- paused -----------------------------------------------------------------------
 
 @test "paused: a body that has come is looked at before the clock" {
-	ring judge --body-timeout 0.4
-	for us in 450000 2000000; do
+	ring judge --body-timeout 0.8
+	for us in 850000 2000000; do
 		exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
 		printf "${POST}${CLOSE}Content-Length: ${#BODY}\r\n\r\n" >&$tcp
 		[ "$(ask http://x/health/live)" = 200 ] # and it was read before this

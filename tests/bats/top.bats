@@ -101,7 +101,8 @@ value() { awk -F '\t' -v f="$1" -v of="$2" '$1 == f && $2 == of { print $3 }'; }
 	increments 21 25 | incr-publish
 	counted() {
 		incr-top --once >table &&
-			[ "$(value in_total all <table)" = 25 ]
+			[ "$(value in_total all <table)" = 25 ] &&
+			[ "$(value answers_total 400 <table)" = 1 ]
 	}
 	wait_for 10 counted
 	[ "$(value out_total all <table)" = 20 ]

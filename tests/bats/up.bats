@@ -459,7 +459,7 @@ takes_requests() {
 	cat hey.out err >&2
 	[ "$(grep -c responses hey.out)" = 1 ]
 	not grep -q 'Error distribution' hey.out
-	[ "$(answered 202)" -gt 1000 ]
+	[ "$(answered 202)" -gt 100 ]
 	up_stop
 	sum_is "$(answered 202)"
 }
