@@ -25,9 +25,9 @@ fail() {
 	exit 1
 }
 
-# until_true SECONDS COMMAND...
+# until_true SECONDS COMMAND...: with ten seconds more, as wait_for
 until_true() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 + 10))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
