@@ -399,14 +399,25 @@ none" ]
 		redis.call("SADD", KEYS[1], string.format("%08x-0000-4000-8000-000000000000", i))
 	end' 1 "incr::queue::[$INCR_QUEUE]::consumers"
 	rcli config set slowlog-log-slower-than 400000
-	rcli slowlog reset
 	dial
+	# Others use the machine, too: what is long is long each time.
+	for _ in 1 2 3; do
+		rcli slowlog reset
+		sweeps_some
+		[ "$(rcli slowlog len)" != 0 ] || return 0
+		rcli client kill type normal skipme yes
+	done
+	false
+}
+# sweeps_some: looks, the first of them on a connection that has made none
+sweeps_some() {
+	local members
+	members=$(rcli scard "incr::queue::[$INCR_QUEUE]::consumers")
 	call 'adopt 2'
 	[ "$reply" = more ]
 	fewer() {
 		call 'adopt 2'
-		(($(rcli scard "incr::queue::[$INCR_QUEUE]::consumers") < 10000))
+		(($(rcli scard "incr::queue::[$INCR_QUEUE]::consumers") < members))
 	}
 	wait_for 5 fewer
-	[ "$(rcli slowlog len)" = 0 ]
 }
