@@ -134,9 +134,10 @@ code_is() { wait_for 8 test -s "$DIR/code" && [ "$(cat "$DIR/code")" = "$1" ]; }
 }
 
 @test "more batches than --max-batches are 503, and taken later" {
-	ring judge --max-batches 1
+	ring keep --max-batches 1
 	open_batch
 	increment 1 >&9
+	wait_for 5 lines_are 1 # it has the place
 	busy() { [ "$(increment 2 | batch -D "$DIR/head")" = 503 ]; }
 	wait_for 5 busy
 	grep -qi '^retry-after: 1' "$DIR/head"
@@ -219,7 +220,7 @@ ask_port() {
 	for name in shop mill; do
 		echo "$name $(printf %s "$name" | sha256sum | cut -c1-64)"
 	done >"$DIR/tokens"
-	ring judge --max-batches 4 --tokens "$DIR/tokens"
+	ring keep --max-batches 4 --tokens "$DIR/tokens"
 	of() { batch -H "Authorization: Bearer $1" -H "X-Forwarded-For: $2"; }
 	for n in 1 2; do
 		mkfifo "$DIR/in$n"
@@ -230,6 +231,7 @@ ask_port() {
 	done
 	exec 8>"$DIR/in1" 9>"$DIR/in2"
 	increment 1 | tee /dev/fd/8 >&9
+	wait_for 5 lines_are 2 # they have their places
 	refused() { [ "$(increment 1 | of shop 192.0.2.1)" = 503 ]; }
 	wait_for 5 refused
 	[ "$(increment 1 | of mill 192.0.2.1)" = 202 ]
@@ -377,12 +379,15 @@ retry_after() { sed -n 's/^Retry-After: \([0-9]*\).$/\1/pI' "$DIR/head"; }
 }
 
 @test "a client that goes in the middle: what was written is counted, in order" {
+	local client
 	hand --max-batches 1
 	open_batch
 	increments 1 3 >&9
 	printf '{"half' >&9
 	wait_for 5 lines_are 3
-	kill -9 "$(pgrep -P "$ASKER" curl || echo "$ASKER")"
+	client=$(pgrep -P "$ASKER" curl || echo "$ASKER")
+	kill -9 "$client"
+	wait_for 5 gone "$client"
 	exec 9>&-
 	post >"$DIR/code2" &
 	wait_for 5 lines_are 4

@@ -95,10 +95,11 @@ said() { awk '{ n++ } / more$/ { n += $(NF - 1) } END { print n }' "$DIR/err"; }
 	kill -9 "$VERDICTS"
 	status_is 111
 
-	rm "$DIR/status" "$PORTS" "$DIR/err"
-	ring judge --max-batches 1
+	rm "$DIR/status" "$PORTS" "$DIR/err" "$LINES_OUT"
+	ring keep --max-batches 1
 	exec {tcp}<>"/dev/tcp/127.0.0.1/$PORT"
 	printf 'POST /increments HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx\n' >&$tcp
+	wait_for 5 lines_are 1 # it has the place
 	refused() {
 		ask -H "traceparent: 00-$ID-$PARENT-01" -d x http://x/increments
 		[ "$(why)" = 'too many requests of many lines (--max-batches)' ]
