@@ -13,8 +13,12 @@
 #include "queue/owner.h"
 
 enum {
-	CANDIDATES_MAX = 100, /* of one adoption */
-	LOOKS_MAX = 4         /* of one call, for consumers not known */
+	/* Of one look, which sweeps all that have no batches up to the first
+	 * that has some: a queue of 10,000 that died would hold up those
+	 * behind them for long.  Few if that one comes soon. */
+	CANDIDATES_MAX = LIVENESS_MAX,
+	CANDIDATES_FEW = 100,
+	LOOKS_MAX = 4 /* of one call, for consumers not known */
 };
 
 static int send_adopt(struct queue *q);
@@ -89,9 +93,10 @@ static size_t
 list_candidates(struct queue *q, const struct liveness_seen **ret)
 {
 	size_t i = 0, n = 0;
+	size_t max = q->adopted_last ? CANDIDATES_FEW : CANDIDATES_MAX;
 
-	while (n < CANDIDATES_MAX && (ret[n] = liveness_candidate(&q->liveness,
-					  &i, &q->adopter, clock_ms())) != NULL)
+	while (n < max && (ret[n] = liveness_candidate(&q->liveness, &i,
+			       &q->adopter, clock_ms())) != NULL)
 		n++;
 	return n;
 }
@@ -162,6 +167,7 @@ digest_look(struct queue *q, const struct redis_reply *reply, bool *ret_others)
 	    .renewed = renewed == 1,
 	    .idle = ready == 0};
 	a->n = redis_reply_count(a->seqs);
+	q->adopted_last = a->n > 0;
 	if (live < 0) {
 		liveness_forget(&q->liveness);
 		return 0;

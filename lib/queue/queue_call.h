@@ -198,6 +198,7 @@ struct queue {
 	bool adopter_strict;
 	bool adopter_idle;
 	bool second_round; /* of an adoption */
+	bool adopted_last; /* so did the last look */
 };
 
 /*

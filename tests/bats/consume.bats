@@ -307,6 +307,21 @@ owner() { rcli --raw get "${OWN}consumer::$1::owner"; }
 	kill -0 "$pid"
 }
 
+@test "900 that died at once: all are swept by a look, then who has a batch adopted" {
+	local id=ffffffff-0000-4000-8000-000000000001
+	seq -f '%08.0f-0000-4000-8000-000000000001' 900 |
+		xargs redis-cli -s "${REDIS_URL#unix://}" sadd "${OWN}consumers" $id >/dev/null
+	rcli zadd "${OWN}consumer::$id::batches" "$(date +%s)000" 1 >/dev/null
+	rcli lpush "${OWN}consumer::$id::batch::1" n1 >/dev/null
+	rcli set "${OWN}consumer::$id::last" 1 >/dev/null
+	background rcli monitor >log
+	wait_for 5 grep -q OK log
+	start out
+	wait_for 20 grep -qx n1 out
+	# Seen, seen again, and adopted.
+	[ "$(grep -F "$INCR_QUEUE" log | grep -c ' lua\] "SMEMBERS"')" -lt 8 ]
+}
+
 @test "kill -9 on another machine: adopted when the ownership is over" {
 	put a b
 	start first
