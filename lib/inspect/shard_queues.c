@@ -9,6 +9,8 @@
 
 static int open_all(struct shard_queues *s, const char *url, const char *name,
     char ret_why[REASON_MAX]);
+static int ask_by_name(const char *url, const char *name, int64_t wait_ms,
+    unsigned *ret_noted, char ret_why[REASON_MAX]);
 static int ask(struct queue *q, unsigned told, int64_t wait_ms,
     unsigned *ret_noted, char ret_why[REASON_MAX]);
 static int refuse(
@@ -38,18 +40,21 @@ int
 shard_queues_open(struct shard_queues *s, const char *url, const char *name,
     uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX])
 {
-	const char *why;
-	struct queue *q = queue_open(url, name, &why);
-	unsigned noted;
-	int status;
+	char plain[QUEUE_NAME_MAX + 1];
+	const char *by = name;
+	unsigned noted, shard;
+	int status = ask_by_name(url, name, wait_ms, &noted, ret_why);
 
 	*s = (struct shard_queues){0};
-	if (q == NULL)
-		return fail(ret_why, why);
-	status = ask(q, 0, wait_ms, &noted, ret_why);
-	queue_close(q);
+	/* A shard notes it when somebody publishes there. */
+	if (status == 0 && noted == 0 && shard_parse(name, plain, &shard)) {
+		by = plain;
+		status = ask_by_name(url, plain, wait_ms, &noted, ret_why);
+		if (status == 0 && noted <= shard)
+			noted = 0;
+	}
 	if (status == 0 && told > 0 && noted > 0 && told != noted)
-		status = refuse(name, noted, told, ret_why);
+		status = refuse(by, noted, told, ret_why);
 	if (status != 0)
 		return status;
 	s->noted = noted > 0;
@@ -85,6 +90,21 @@ open_all(struct shard_queues *s, const char *url, const char *name,
 			return fail(ret_why, why);
 	}
 	return 0;
+}
+
+static int
+ask_by_name(const char *url, const char *name, int64_t wait_ms,
+    unsigned *ret_noted, char ret_why[REASON_MAX])
+{
+	const char *why;
+	struct queue *q = queue_open(url, name, &why);
+	int status;
+
+	if (q == NULL)
+		return fail(ret_why, why);
+	status = ask(q, 0, wait_ms, ret_noted, ret_why);
+	queue_close(q);
+	return status;
 }
 
 /* told: as queue_shards() has it. */

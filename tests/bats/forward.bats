@@ -166,6 +166,20 @@ server_ms() { rcli --raw time | awk 'NR == 1 { s = $1 } END { printf "%d%03d\n",
 	[ "${lines[0]}" = '0 republished, 1 of unknown outcome' ]
 }
 
+@test "a shard that has noted no number is one of its queue, which has" {
+	local letter
+	letter=$(increment 1 $A)
+	rcli del "incr::queue::[$Q.1]::shards" >/dev/null
+	reject "$Q.1" "$letter"
+	[ "$(incr-rejected -q "$Q.1" list | cut -f 2)" = wrong-shard ]
+	[ "$(incr-rejected -q "$Q.1" republish)" = '1 republished' ]
+	[ "$(waiting "$Q.0")" = "$letter" ]
+	# Not one whose number the queue has not.
+	reject "$Q.2" "$letter"
+	[ "$(incr-rejected -q "$Q.2" republish)" = '1 republished' ]
+	[ "$(waiting "$Q.2")" = "$letter" ]
+}
+
 # reject_many QUEUE: 1 to 1500 of $A
 reject_many() {
 	seq 1 1500 | sed 's/.*/{"key":"'"$A"'","value":&}/' |
