@@ -169,6 +169,7 @@ begin_queue(struct rejected_pass *p)
 	p->before.selection = p->selection;
 	p->before.moved = p->moved;
 	p->before.doubtful = p->doubtful;
+	p->before.unlabelled = p->unlabelled;
 	list_cursor_start(&p->cursor, p->ends[p->at]);
 }
 
@@ -382,6 +383,7 @@ start_over(struct rejected_pass *p, uint64_t missed)
 	p->selection = p->before.selection;
 	p->selection.left -= p->moved - p->before.moved;
 	p->doubtful = p->before.doubtful;
+	p->unlabelled = p->before.unlabelled;
 	list_cursor_start(&p->cursor, p->cursor.end + missed);
 	return REJECTED_DONE;
 }

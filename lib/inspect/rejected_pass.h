@@ -86,7 +86,7 @@ struct rejected_pass {
 	uint64_t unlabelled; /* not republished: new to the selection */
 	struct {
 		struct selection selection;
-		uint64_t moved, doubtful;
+		uint64_t moved, doubtful, unlabelled;
 	} before;     /* the queue */
 	int restarts; /* since others took from the list */
 	struct label_series labels;
