@@ -340,7 +340,7 @@ preflight() {
 @test "--cors: a page can read also why its request could not be read" {
 	local allow='Access-Control-Allow-Origin: https://shop.example' text at
 	ring judge --cors https://shop.example --metrics "$DIR/m" \
-		--head-timeout 0.2 --body-timeout 0.2
+		--head-timeout 0.5 --body-timeout 0.5
 	# What the parser, a time limit and a full server refuse.
 	local -A faults=(
 		[400]='POST /increment HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n'

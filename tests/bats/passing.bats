@@ -382,7 +382,7 @@ connections() {
 	increment 2 >&9
 	wait_for 5 sum_is 3
 	wait_for 5 no_batches
-	[ ! -s publish ] && [ ! -s consume ] && [ ! -s flush ]
+	not grep -qF maxmemory-policy publish consume
 	echo 61 >ahead
 	increment 4 >&9
 	for p in publish consume; do
