@@ -272,12 +272,15 @@ untouched() {
 	increment 4 | incr-publish
 	waits_for_lock_now() { waits_for_lock 1; }
 	wait_for 10 waits_for_lock_now
+	# So that it is committed before.
+	kill -STOP "$flush"
 	rcli client kill type normal
 	unlock
+	wait_for 10 sum_is 7
+	kill -CONT "$flush"
 	left || status=$?
 	[ "$status" -eq 111 ]
 	grep -q "is counted in database $OTHER_ID, this is $(id)" "$DIR/err"
-	sum_is 7 # committed before
 	[ "$(batches | wc -l)" = 1 ]
 }
 
