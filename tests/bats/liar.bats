@@ -358,9 +358,11 @@ sentinel() {
 	# More than there are lies, each in a call of its own.
 	for i in $(seq 12); do
 		[ "$(send)" = 202 ]
-		wait_for 5 asked "$i"
+		wait_for 5 asked_at_last "$i"
 	done
 	has 'redis: reply that is not one to this call; rate limits are not shared' err
 }
+# What can't be sent for a second is forgotten: it takes another request.
+asked_at_last() { asked "$1" || { send && asked "$1"; }; }
 # asked N: the liar was asked at least so often
 asked() { [ "$(wc -c <"$sockets/rate.asked")" -ge "$1" ]; }
