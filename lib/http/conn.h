@@ -41,7 +41,10 @@ enum conn_state {
 	CONN_STATES
 };
 
-enum { CONN_READ_SIZE = 16384 };
+enum {
+	CONN_READ_SIZE = 16384, /* bytes of one recv(2) */
+	CONN_BODY_SIZE = 65536  /* the same of the rest of a body */
+};
 
 struct conn;
 
@@ -60,7 +63,7 @@ struct conns {
 	bool worked;                   /* since memory was given back */
 	int64_t trim_ms;               /* memory is not given back before */
 	struct buf reply;              /* answers while they are sent */
-	char received[CONN_READ_SIZE]; /* while it is parsed */
+	char received[CONN_BODY_SIZE]; /* while it is parsed */
 };
 
 /* Borrows loop and handler for ever, copies limit_ms. */

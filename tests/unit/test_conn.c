@@ -19,7 +19,8 @@ static struct {
 	size_t n_later;
 	struct exchange *reading; /* the last one begun */
 	size_t begun, ended, left, answered;
-	char data[256]; /* of the pieces */
+	char data[256]; /* of the pieces, as far as it has room */
+	size_t n_pieces, n_bytes;
 	enum decision on_data, on_cut;
 	enum http_status cut_status;
 	const char *fields;
@@ -52,7 +53,7 @@ take_head(void *ctx, struct exchange *x, const struct request_head *h,
 	check(ctx == &service, "the service");
 	service.begun++;
 	service.reading = x;
-	x->limit = 10000;
+	x->limit = memcmp(path, "/pieces/large", 13) == 0 ? 100000 : 10000;
 	x->in_pieces = memcmp(path, "/pieces", 7) == 0;
 	if (h->fields->path_len == 6 && memcmp(path, "/early", 6) == 0)
 		return answer_ok(ret);
@@ -66,7 +67,10 @@ take_data(void *ctx, struct exchange *x, const char *p, size_t len,
     struct response *ret)
 {
 	(void)ctx, (void)x;
-	strncat(service.data, p, len);
+	service.n_pieces++;
+	service.n_bytes += len;
+	if (service.n_bytes < sizeof service.data)
+		strncat(service.data, p, len);
 	if (service.on_data == DECISION_CUT)
 		*ret = response_fault(FAULT_TOO_LONG);
 	return service.on_data;
@@ -775,6 +779,33 @@ test_slow_reader(const char *request, bool in_pieces)
 	finish();
 }
 
+/* A body that is there goes on in few pieces. */
+static void
+test_large_body(void)
+{
+	static const char head[] = POST("/pieces/large", "60000");
+	static char text[sizeof head - 1 + 60000];
+
+	begin(NULL);
+	memset(text, 'a', sizeof text);
+	send_text(head);
+	check(send(client, text, 60000, MSG_NOSIGNAL) == 60000, "send");
+	turn();
+	check(service.n_bytes == 60000 && service.n_pieces == 1,
+	    "%zu bytes in %zu pieces", service.n_bytes, service.n_pieces);
+	service.n_pieces = 0;
+	verdict(0, HTTP_202);
+	turn();
+	memcpy(text, head, sizeof head - 1);
+	check(send(client, text, sizeof text, MSG_NOSIGNAL) > 60000, "send");
+	turn();
+	check(service.n_bytes == 120000 && service.n_pieces == 2,
+	    "%zu bytes in %zu pieces", service.n_bytes, service.n_pieces);
+	verdict(1, HTTP_202);
+	turn();
+	finish();
+}
+
 static void
 test_surplus(void)
 {
@@ -816,6 +847,7 @@ main(void)
 	test_time_of_body();
 	test_slow_reader(POST("/", "1") "a", false);
 	test_slow_reader(POST("/pieces", "1") "a", true);
+	test_large_body();
 	test_surplus();
 	buf_free(&all.reply);
 	loop_close(&loop);
