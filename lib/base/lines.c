@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes16.h"
+#include "base/num.h"
+
 static enum lines_result take(struct lines *l, size_t len, size_t used,
     const char **ret_line, size_t *ret_len);
 static bool skip_rest(struct lines *l);
@@ -116,15 +119,38 @@ lines_put(struct buf *out, const char *line, size_t len)
 	return 0;
 }
 
+static bool
+is_visible(const char *text, size_t len)
+{
+	bytes16 hidden = {0};
+	size_t i;
+
+	for (i = 0; i + sizeof hidden <= len; i += sizeof hidden)
+		hidden |= (bytes16)(bytes16_load(text + i) - '!' > '~' - '!');
+	if (i < len && i > 0)
+		hidden |=
+		    (bytes16)(bytes16_load(text + len - sizeof hidden) - '!' >
+			      '~' - '!');
+	for (; i < len && len < sizeof hidden; i++)
+		if (text[i] < '!' || text[i] > '~')
+			return false;
+	return !bytes16_any(hidden);
+}
+
 int
 lines_split_tag(const char *line, size_t len, size_t *ret_tag_len)
 {
-	size_t i = 0;
+	const char *tab;
 
-	while (i < len && i <= LINES_TAG_MAX && line[i] > ' ' && line[i] < 0x7f)
-		i++;
-	if (i == len || i > LINES_TAG_MAX || line[i] != '\t')
+	if (len > 0 && line[0] == '\t') { /* as most lines */
+		*ret_tag_len = 0;
+		return 0;
+	}
+	tab = len == 0
+		  ? NULL
+		  : memchr(line, '\t', num_min_size(len, LINES_TAG_MAX + 1));
+	if (tab == NULL || !is_visible(line, (size_t)(tab - line)))
 		return -1;
-	*ret_tag_len = i;
+	*ret_tag_len = (size_t)(tab - line);
 	return 0;
 }

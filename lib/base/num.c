@@ -16,6 +16,11 @@ num_write(char *to, uint64_t n)
 		*to = (char)('0' + n);
 		return to + 1;
 	}
+	if (n < 100) {
+		to[0] = (char)('0' + n / 10);
+		to[1] = (char)('0' + n % 10);
+		return to + 2;
+	}
 	do
 		text[--at] = (char)('0' + n % 10);
 	while ((n /= 10) > 0);

@@ -4,21 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes16.h"
+
 /* Bytes whose high bits RFC 9562 sets: version 4, variant 10. */
 enum { VERSION_AT = 6, VARIANT_AT = 8 };
 
 /* The bit that a letter must have, the one of lower case, if any. */
 enum { EITHER_CASE = 0, LOWER_CASE = 0x20 };
 
-/*
- * 16 digits at a time: a table costs three times as much.  The types are those
- * of gcc and clang, for any processor.
- */
+/* 16 digits at a time: a table costs three times as much. */
 typedef uint8_t bytes8 __attribute__((vector_size(8)));
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
 typedef uint16_t pairs8 __attribute__((vector_size(16)));
 typedef uint32_t words4 __attribute__((vector_size(16)));
-typedef uint64_t halves2 __attribute__((vector_size(16)));
 
 /* Of the two digits of each byte, the first. */
 static const bytes16 first = {
@@ -76,7 +73,6 @@ parse(const char *t, size_t len, uint8_t letter_case, struct id *ret)
 {
 	bytes16 faulty = {0};
 	bytes8 before, behind;
-	halves2 fault;
 
 	if (len != ID_TEXT || t[8] != '-' || t[13] != '-' || t[18] != '-' ||
 	    t[23] != '-')
@@ -87,12 +83,40 @@ parse(const char *t, size_t len, uint8_t letter_case, struct id *ret)
 	behind = read_digits(
 	    (words4){word(t + 19), word(t + 24), word(t + 28), word(t + 32)},
 	    letter_case, &faulty);
-	fault = (halves2)faulty;
-	if ((fault[0] | fault[1]) != 0)
+	if (bytes16_any(faulty))
 		return -1;
 	memcpy(ret->bytes, &before, sizeof before);
 	memcpy(ret->bytes + ID_BYTES / 2, &behind, sizeof behind);
 	return 0;
+}
+
+/* Sets bits of *ret_faulty where a character of the 16 is not what id_format
+ * writes: a digit, or where dash has bits, a dash. */
+static inline void
+check_lower(const char *text, bytes16 dash, bytes16 *ret_faulty)
+{
+	bytes16 c = bytes16_load(text), is_digit, is_letter, is_dash;
+
+	is_digit = (bytes16)(c - '0' <= 9);
+	is_letter = (bytes16)(c - 'a' <= 5);
+	is_dash = (bytes16)(c == '-');
+	*ret_faulty |= ~(((is_digit | is_letter) & ~dash) | (is_dash & dash));
+}
+
+bool
+id_is_lower(const char text[ID_TEXT])
+{
+	/* 8 and 13; 18 and 23 of 16 on; 23 of 20 on */
+	static const bytes16 at_8 = {0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 0,
+				 255},
+			     at_18 = {0, 0, 255, 0, 0, 0, 0, 255},
+			     at_23 = {0, 0, 0, 255};
+	bytes16 faulty = {0};
+
+	check_lower(text, at_8, &faulty);
+	check_lower(text + 16, at_18, &faulty);
+	check_lower(text + 20, at_23, &faulty);
+	return !bytes16_any(faulty);
 }
 
 static inline bytes16

@@ -4,6 +4,7 @@
 #ifndef INCR_ID_H
 #define INCR_ID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ int id_parse(const char *text, size_t len, struct id *ret);
 
 /* The same for lower case only: what id_format writes. */
 int id_parse_lower(const char *text, size_t len, struct id *ret);
+
+/* Would id_parse_lower take these 36 characters? */
+bool id_is_lower(const char text[ID_TEXT]);
 
 /* Writes 36 characters in lower case and a NUL. */
 void id_format(const struct id *id, char ret[ID_TEXT + 1]);

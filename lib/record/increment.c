@@ -17,20 +17,26 @@ enum {
 	VALUE_AT = KEY_AT + ID_TEXT + sizeof before_value - 1
 };
 
-static int recognise_value(const char *text, size_t len, int64_t *ret);
+static inline int recognise_value(const char *text, size_t len, int64_t *ret);
 static enum fault check(const struct json_text *json, struct increment *ret);
+
+/* Are key and value where they have to be? */
+static inline bool
+has_members(const char *text, size_t len)
+{
+	return len > VALUE_AT + 1 && len <= INCREMENT_TEXT &&
+	       memcmp(text, before_key, KEY_AT) == 0 &&
+	       memcmp(text + KEY_AT + ID_TEXT, before_value,
+		   sizeof before_value - 1) == 0 &&
+	       text[len - 1] == '}';
+}
 
 int
 increment_recognise(const char *text, size_t len, struct increment *ret)
 {
 	struct increment inc;
 
-	if (len <= VALUE_AT + 1 || len > INCREMENT_TEXT)
-		return -1;
-	if (memcmp(text, before_key, KEY_AT) != 0 ||
-	    memcmp(text + KEY_AT + ID_TEXT, before_value,
-		sizeof before_value - 1) != 0 ||
-	    text[len - 1] != '}')
+	if (!has_members(text, len))
 		return -1;
 	if (recognise_value(text + VALUE_AT, len - VALUE_AT - 1, &inc.value) <
 		0 ||
@@ -40,8 +46,18 @@ increment_recognise(const char *text, size_t len, struct increment *ret)
 	return 0;
 }
 
+bool
+increment_is_canonical(const char *text, size_t len)
+{
+	int64_t value;
+
+	return has_members(text, len) && id_is_lower(text + KEY_AT) &&
+	       recognise_value(text + VALUE_AT, len - VALUE_AT - 1, &value) ==
+		   0;
+}
+
 /* 1 to 19 digits, which can't overflow 64 bits, the first not 0. */
-static int
+static inline int
 recognise_value(const char *text, size_t len, int64_t *ret)
 {
 	uint64_t value = 0;

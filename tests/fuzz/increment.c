@@ -26,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	char canonical[INCREMENT_TEXT];
 	size_t n;
 
+	promise(increment_is_canonical(text, len) == (recognised != 0));
 	promise(fault != FAULT_UNAVAILABLE && fault < FAULT_COUNT);
 	promise((fault == FAULT_TOO_LONG) == (len > LINES_JSON_MAX));
 	promise(increment_judge(text, len, &again) == fault);

@@ -41,6 +41,8 @@ every_byte(void)
 			good = good && !(c >= 'A' && c <= 'F');
 			check((id_parse_lower(text, ID_TEXT, &id) == 0) == good,
 			    "byte %d at %d", c, at);
+			check(
+			    id_is_lower(text) == good, "byte %d at %d", c, at);
 		}
 }
 
@@ -68,7 +70,7 @@ every_value(void)
 			check(
 			    strcmp(text, want) == 0, "%s, not %s", text, want);
 			check(id_parse_lower(want, ID_TEXT, &again) == 0 &&
-				  id_equal(&id, &again),
+				  id_is_lower(want) && id_equal(&id, &again),
 			    "%s", want);
 		}
 }
