@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "base/bigendian.h"
+#include "base/num.h"
 #include "base/sha256.h"
 
 enum { DIGITS_MAX = 18 };
 
 static bool read_number(const char *text, size_t len, uint64_t *ret);
 static bool read_base(const char *text, char ret[TAG_PLACE_ID]);
-static int digit(char c);
+static inline int digit(char c);
 static unsigned hash(const char id[TAG_PLACE_ID]);
 
 int
@@ -33,8 +34,9 @@ tag_place_find(const char *tag, size_t len, struct tag_place *ret)
 			return 0;
 		ret->is_single = false;
 		ret->block = n / TAG_PLACE_BLOCK;
-		ret->field_len = (size_t)snprintf(ret->field, sizeof ret->field,
-		    "%u", (unsigned)(n % TAG_PLACE_BLOCK));
+		ret->field_len =
+		    (size_t)(num_write(ret->field, n % TAG_PLACE_BLOCK) -
+			     ret->field);
 		return 0;
 	}
 	if (sha256_digest(tag, len, digest) < 0)
@@ -85,7 +87,7 @@ read_base(const char *text, char ret[TAG_PLACE_ID])
 		int a = digit(text[0]), b = digit(text[1]), c = digit(text[2]),
 		    d = digit(text[3]);
 
-		if (a < 0 || b < 0 || c < 0 || d < 0)
+		if ((a | b | c | d) < 0)
 			return false;
 		bytes[i] = (char)(a << 2 | b >> 4);
 		bytes[i + 1] = (char)(b << 4 | c >> 2);
@@ -95,18 +97,24 @@ read_base(const char *text, char ret[TAG_PLACE_ID])
 	return true;
 }
 
-static int
+/* -1: it is none. */
+static inline int
 digit(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-' || c == '_')
-		return c == '-' ? 62 : 63;
-	return -1;
+	/* Each one more, from the space on. */
+	/* clang-format off */
+	static const uint8_t digits[] = {
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 63, 0, 0,
+		53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 0, 0, 0, 0, 0, 0,
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 0, 0, 0, 0, 64,
+		0, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+		42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 0, 0, 0, 0, 0,
+	};
+	/* clang-format on */
+	unsigned char i = (unsigned char)(c - ' ');
+
+	return i < sizeof digits ? digits[i] - 1 : -1;
 }
 
 /* Spreads ids that are no digests, too: a producer may count them up. */
