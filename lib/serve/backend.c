@@ -87,7 +87,7 @@ backend_add(struct backend *b, struct exchange *x, uint32_t number,
 	if (b->tagged)
 		text.tag_len =
 		    idempotency_format(&request_of(x)->tag, number, tag);
-	if (backend_full(b) ||
+	if (backend_closed(b) ||
 	    inflight_add(&b->inflight, x, number, &text, now_ms) < 0)
 		return -1;
 	x->pending++;

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes16.h"
 #include "base/failpoint.h"
 #include "base/io.h"
 #include "base/num.h"
 
-static void blank(char *text, size_t len, char c);
+static void copy_blank(char *to, const char *from, size_t len);
 static void mark_written(struct inflight *r, size_t n);
 
 int
@@ -48,9 +49,7 @@ inflight_add(struct inflight *r, void *owner, uint32_t number,
 		to += text->tag_len;
 		*to++ = '\t';
 	}
-	memcpy(to, text->body, len);
-	blank(to, len, '\n');
-	blank(to, len, '\r');
+	copy_blank(to, text->body, len);
 	to[len] = '\n';
 	buf_grow(&r->out, prefix + len + 1);
 	r->held[r->added++ % r->cap] = (struct inflight_line){.owner = owner,
@@ -60,13 +59,30 @@ inflight_add(struct inflight *r, void *owner, uint32_t number,
 	return 0;
 }
 
-static void
-blank(char *text, size_t len, char c)
+/* Line feeds and carriage returns become spaces. */
+static inline bytes16
+blank(bytes16 c)
 {
-	char *end = text + len;
+	bytes16 is_end = (bytes16)((c == '\n') | (c == '\r'));
 
-	while ((text = memchr(text, c, (size_t)(end - text))) != NULL)
-		*text++ = ' ';
+	return (c & ~is_end) | (' ' & is_end);
+}
+
+static void
+copy_blank(char *to, const char *from, size_t len)
+{
+	enum { SIZE = sizeof(bytes16) };
+	size_t i = 0;
+
+	for (; i + SIZE <= len; i += SIZE)
+		bytes16_store(to + i, blank(bytes16_load(from + i)));
+	if (i == 0)
+		for (; i < len; i++)
+			to[i] =
+			    from[i] == '\n' || from[i] == '\r' ? ' ' : from[i];
+	else if (i < len)
+		bytes16_store(
+		    to + len - SIZE, blank(bytes16_load(from + len - SIZE)));
 }
 
 int
