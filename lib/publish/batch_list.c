@@ -114,6 +114,6 @@ batch_list_bytes(const struct batch_list *l)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		n += l->list[i]->text.len + l->list[i]->encoded.packed.len;
+		n += l->list[i]->text.len + l->list[i]->encoded.resp.len;
 	return n;
 }

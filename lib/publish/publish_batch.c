@@ -19,6 +19,7 @@ struct publish_batch_entry {
 static void add_entry(struct publish_batch *b,
     const struct publish_batch_line *line, size_t tag_len, bool data,
     size_t text_at);
+static int answer(struct publish_batch *b, struct buf *out);
 static int release_first(struct publish_batch *b, struct buf *out);
 static int put_error(const struct publish_batch *b, const char *tag,
     size_t tag_len, const struct control_error *error, struct buf *out);
@@ -59,9 +60,10 @@ publish_batch_empty(const struct publish_batch *b)
 
 void
 publish_batch_judge(const struct publish_batch_line *line, bool tagged,
-    struct publish_batch_judged *ret)
+    bool sharded, struct publish_batch_judged *ret)
 {
-	size_t at;
+	const char *json;
+	size_t at, len;
 
 	ret->fault = FAULT_NONE;
 	ret->tag_len = 0;
@@ -72,11 +74,13 @@ publish_batch_judge(const struct publish_batch_line *line, bool tagged,
 	if (ret->fault != FAULT_NONE)
 		return;
 	at = tagged ? ret->tag_len + 1 : 0;
-	ret->canonical = increment_recognise(
-			     line->text + at, line->len - at, &ret->inc) == 0;
+	json = line->text + at;
+	len = line->len - at;
+	ret->canonical = ret->tag_len > 0 || sharded
+			     ? increment_recognise(json, len, &ret->inc) == 0
+			     : increment_is_canonical(json, len);
 	if (!ret->canonical)
-		ret->fault =
-		    increment_judge(line->text + at, line->len - at, &ret->inc);
+		ret->fault = increment_judge(json, len, &ret->inc);
 }
 
 /* Adds an increment to what goes to Redis, in canonical form.  0, or -1 if
@@ -195,7 +199,7 @@ encode_again(void *ctx, const struct publish_batch_line *line)
 	struct publish_batch *b = ctx;
 	struct publish_batch_judged judged;
 
-	publish_batch_judge(line, b->tagged, &judged);
+	publish_batch_judge(line, b->tagged, false, &judged);
 	return judged.fault == FAULT_NONE ? encode(b, line, &judged) : 0;
 }
 
@@ -263,12 +267,22 @@ publish_batch_release(struct publish_batch *b, struct buf *out)
 	while (b->n_faults > 0)
 		if (release_first(b, out) < 0)
 			return -1;
-	/* After the last fault, which is mostly everything: text is the
-	 * answers. */
-	if (b->echo && b->text.len > 0 &&
-	    buf_add(out, buf_ptr(&b->text), b->text.len) < 0)
+	if (b->echo && b->text.len > 0 && answer(b, out) < 0)
 		return -1;
 	empty(b);
+	return 0;
+}
+
+/* After the last fault, which is mostly everything: text is the answers. */
+static int
+answer(struct publish_batch *b, struct buf *out)
+{
+	struct buf spare = *out;
+
+	if (out->len > 0)
+		return buf_add(out, buf_ptr(&b->text), b->text.len);
+	*out = b->text;
+	b->text = spare;
 	return 0;
 }
 

@@ -57,7 +57,7 @@ publish_batch_full(const struct publish_batch *b)
 {
 	return b->end == PUBLISH_BATCH_LINES ||
 	       b->text.len >= PUBLISH_BATCH_BYTES ||
-	       b->encoded.packed.len >= PUBLISH_BATCH_BYTES;
+	       b->encoded.resp.len >= PUBLISH_BATCH_BYTES;
 }
 
 /* A line as it was read. */
@@ -73,12 +73,12 @@ struct publish_batch_line {
 /* What a line is. */
 struct publish_batch_judged {
 	enum fault fault; /* FAULT_NONE: an increment, */
-	struct increment inc;
-	bool canonical; /* whose line is what Redis gets */
+	struct increment inc; /* if it has a tag, or is sharded, or is not */
+	bool canonical;       /* whose line is what Redis gets */
 	size_t tag_len;
 };
 void publish_batch_judge(const struct publish_batch_line *line, bool tagged,
-    struct publish_batch_judged *ret);
+    bool sharded, struct publish_batch_judged *ret);
 
 enum publish_batch_taken {
 	PUBLISH_BATCH_DATA,     /* an increment, to be sent */

@@ -33,8 +33,9 @@ publisher_answers_settle(struct publisher *c)
 {
 	const struct queue_published *published = queue_published(c->queue);
 	size_t n = c->in_flight->n_data, reused = 0;
+	bool any = queue_published_any_reused(published);
 
-	for (size_t i = 0; c->set.tagged && i < n; i++) {
+	for (size_t i = 0; any && i < n; i++) {
 		if (!queue_published_reused(published, i))
 			continue;
 		reused++;

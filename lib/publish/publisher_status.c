@@ -43,7 +43,7 @@ size_t
 publisher_bytes(const struct publisher *c)
 {
 	return c->out.len + c->in_flight->text.len +
-	       c->in_flight->encoded.packed.len + batch_list_bytes(&c->waiting);
+	       c->in_flight->encoded.resp.len + batch_list_bytes(&c->waiting);
 }
 
 int64_t

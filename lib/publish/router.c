@@ -134,7 +134,7 @@ router_add(struct router *r, struct publish_batch_line *line, int64_t empty_ms,
 {
 	struct publish_batch_judged *judged = &r->judged;
 
-	publish_batch_judge(line, r->set.tagged, judged);
+	publish_batch_judge(line, r->set.tagged, r->n > 1, judged);
 	if (r->n <= 1)
 		return publish_batch_add(
 		    batch_list_last(&r->shards->publisher.waiting), line,

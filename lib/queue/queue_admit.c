@@ -9,23 +9,17 @@
  * says what is the matter, or is allowed.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "queue/queue_call.h"
-#include "redis/msgpack.h"
 
 enum {
-	LARGE = 200,  /* fewer lines are cheaper by the script, measured */
-	BEHIND = 3,   /* commands behind the script, then EXEC */
-	HEAD_MAX = 8, /* of a line: $, 5 digits, CR LF */
-	LINE_END = 2, /* CR LF */
-	NUMBERS = 3   /* of the script's reply */
+	LARGE = 200, /* fewer lines are cheaper by the script, measured */
+	BEHIND = 3,  /* commands behind the script, then EXEC */
+	NUMBERS = 3  /* of the script's reply */
 };
 
 static int add_commands(struct queue *q, const struct queue_sending *sending);
-static int add_lines(struct buf *out, const struct queue_lines *lines);
-static char *put_head(char *to, size_t len);
 static bool has_pushed(const struct redis_reply *reply, size_t n);
 static bool did_nothing(const struct redis_reply *reply);
 
@@ -61,8 +55,9 @@ queue_call_admit(struct queue *q, const struct queue_sending *sending)
 	resp_arg_u64(&q->args, sending->lines->n);
 	q->sending = *sending;
 	q->asked = sending->lines->n;
-	return queue_call_transaction(
-	    q, QUEUE_CALL_ADMIT, 5, &q->commands, BEHIND);
+	return queue_call_transaction(q, QUEUE_CALL_ADMIT, 5,
+	    &(struct session_commands){
+		BEHIND, &q->opening, &sending->lines->resp, &q->ending});
 }
 
 /* LPUSHX pushing LINE..., RPOP pushing, RENAMENX pushing ready, EXEC: admit.lua
@@ -70,69 +65,28 @@ queue_call_admit(struct queue *q, const struct queue_sending *sending)
 static int
 add_commands(struct queue *q, const struct queue_sending *sending)
 {
-	struct buf *out = &q->commands;
 	const struct id *publisher = &sending->publisher;
 
-	buf_clear(out);
+	buf_clear(&q->opening);
+	buf_clear(&q->ending);
 	resp_args_clear(&q->args);
 	resp_arg_text(&q->args, "LPUSHX");
 	queue_call_publisher_key(q, publisher, "::pushing");
 	q->args.n += sending->lines->n; /* which come behind it */
-	if (q->args.failed || resp_encode_command(out, &q->args) < 0 ||
-	    add_lines(out, sending->lines) < 0)
+	if (q->args.failed || resp_encode_command(&q->opening, &q->args) < 0)
 		return -1;
 	resp_args_clear(&q->args);
 	resp_arg_text(&q->args, "RPOP");
 	queue_call_publisher_key(q, publisher, "::pushing");
-	if (q->args.failed || resp_encode_command(out, &q->args) < 0)
+	if (q->args.failed || resp_encode_command(&q->ending, &q->args) < 0)
 		return -1;
 	resp_args_clear(&q->args);
 	resp_arg_text(&q->args, "RENAMENX");
 	queue_call_publisher_key(q, publisher, "::pushing");
 	queue_call_list_key(q, "ready");
-	if (q->args.failed || resp_encode_command(out, &q->args) < 0)
+	if (q->args.failed || resp_encode_command(&q->ending, &q->args) < 0)
 		return -1;
-	return buf_addf(out, "EXEC\r\n");
-}
-
-/* As RESP has them, from MessagePack. */
-static int
-add_lines(struct buf *out, const struct queue_lines *lines)
-{
-	const char *at = buf_ptr(&lines->packed), *line;
-	const char *end = at + lines->packed.len - LINE_END;
-	char *begin =
-	    buf_room(out, lines->packed.len + lines->n * (HEAD_MAX + LINE_END));
-	char *to = begin;
-
-	if (to == NULL)
-		return -1;
-	for (size_t i = 0; i < lines->n; i++) {
-		size_t len = msgpack_take(&at, end, &line);
-
-		if (len == SIZE_MAX)
-			return -1;
-		to = put_head(to, len);
-		memcpy(to, line, len);
-		memcpy(to + len, "\r\n", LINE_END);
-		to += len + LINE_END;
-	}
-	buf_grow(out, (size_t)(to - begin));
-	return 0;
-}
-
-/* Most lines have less than a hundred bytes. */
-static char *
-put_head(char *to, size_t len)
-{
-	if (len < 10 || len >= 100)
-		return to + snprintf(to, HEAD_MAX + 1, "$%zu\r\n", len);
-	*to++ = '$';
-	*to++ = (char)('0' + len / 10);
-	*to++ = (char)('0' + len % 10);
-	*to++ = '\r';
-	*to++ = '\n';
-	return to;
+	return buf_addf(&q->ending, "EXEC\r\n");
 }
 
 enum queue_state

@@ -232,14 +232,14 @@ queue_call_command(struct queue *q, enum queue_call call)
 /* Whoever may not make it makes the script's call. */
 int
 queue_call_transaction(struct queue *q, enum queue_call call, size_t n_keys,
-    const struct buf *commands, size_t n)
+    const struct session_commands *commands)
 {
 	q->call = call;
 	q->done = QUEUE_CALL_NONE;
 	q->confirming = false;
 	session_expect(q->session, false, true);
 	return session_transaction(
-	    q->session, calls[call].script, n_keys, &q->args, commands, n);
+	    q->session, calls[call].script, n_keys, &q->args, commands);
 }
 
 bool

@@ -125,7 +125,8 @@ struct queue {
 	struct resp_args args;
 	struct mark_groups groups;    /* of the last publish with tags */
 	struct queue_sending sending; /* the last one */
-	struct buf commands;          /* its, by a transaction */
+	struct buf packed;            /* its lines, by the script, */
+	struct buf opening, ending;   /* its commands, by a transaction */
 	uint64_t forbidden_at; /* the connection at which there is none */
 
 	union {
@@ -241,10 +242,10 @@ int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
 /* The same, of a plain command: its name and arguments were written. */
 int queue_call_command(struct queue *q, enum queue_call call);
 
-/* The same, of a transaction: behind the script come n commands, and EXEC, and
- * do nothing if it fails. */
+/* The same, of a transaction: behind the script come commands, and do nothing
+ * if it fails. */
 int queue_call_transaction(struct queue *q, enum queue_call call, size_t n_keys,
-    const struct buf *commands, size_t n);
+    const struct session_commands *commands);
 
 /* Sends a batch, for which queue_call_start was called, by the script, or by a
  * transaction, if that is of use.  0, or -1. */

@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "queue/queue.h"
-#include "redis/msgpack.h"
-
-enum { LINE_END = 2 /* CR LF */ };
+#include "redis/resp.h"
 
 static int add_tag(struct queue_lines *l, const char *tag, size_t tag_len,
     const struct increment *inc);
-static int add_line(struct queue_lines *l, const char *line, size_t len);
 
 int
 queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
@@ -18,10 +15,11 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 {
 	size_t marks = l->marks.len, names = l->names.len;
 
-	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX)
+	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX ||
+	    len > UINT16_MAX)
 		return -1;
 	if ((tag_len > 0 && add_tag(l, tag, tag_len, inc) < 0) ||
-	    add_line(l, line, len) < 0) {
+	    resp_encode(&l->resp, line, len) < 0) {
 		l->marks.len = marks;
 		l->names.len = names;
 		return -1;
@@ -47,27 +45,10 @@ add_tag(struct queue_lines *l, const char *tag, size_t tag_len,
 	return buf_add(&l->marks, &mark, sizeof mark);
 }
 
-static int
-add_line(struct queue_lines *l, const char *line, size_t len)
-{
-	size_t before = l->packed.len;
-
-	if (before > 0)
-		l->packed.len -= LINE_END;
-	if (msgpack_add(&l->packed, line, len) == 0 &&
-	    buf_add(&l->packed, "\r\n", LINE_END) == 0)
-		return 0;
-	l->packed.len = before;
-	if (before > 0)
-		memcpy(
-		    buf_ptr(&l->packed) + before - LINE_END, "\r\n", LINE_END);
-	return -1;
-}
-
 void
 queue_lines_clear(struct queue_lines *l)
 {
-	buf_clear(&l->packed);
+	buf_clear(&l->resp);
 	buf_clear(&l->marks);
 	buf_clear(&l->names);
 	l->n = l->tags = 0;
@@ -76,7 +57,7 @@ queue_lines_clear(struct queue_lines *l)
 void
 queue_lines_free(struct queue_lines *l)
 {
-	buf_free(&l->packed);
+	buf_free(&l->resp);
 	buf_free(&l->marks);
 	buf_free(&l->names);
 	l->n = l->tags = 0;

@@ -10,10 +10,10 @@
 #include "redis/msgpack.h"
 
 enum {
-	LINE_END = 2, /* CR LF */
-	INDEXES = 3   /* elements of the reply to publish before those */
+	INDEXES = 3 /* elements of the reply to publish before those */
 };
 
+static int pack(struct buf *out, const struct queue_lines *lines);
 static bool has_index(const struct redis_reply *reply, int64_t index);
 
 void
@@ -134,6 +134,8 @@ queue_call_publish(struct queue *q, const struct queue_sending *sending)
 	struct mark_groups *g = &q->groups;
 	size_t keys = 4;
 
+	if (pack(&q->packed, lines) < 0)
+		return -1;
 	queue_call_list_key(q, "ready");
 	queue_call_queues_key(q);
 	queue_call_publisher_key(q, &sending->publisher, "");
@@ -163,12 +165,29 @@ queue_call_publish(struct queue *q, const struct queue_sending *sending)
 		resp_arg_text(&q->args, "");
 	}
 	msgpack_head((uint32_t)lines->n, head);
-	resp_arg_begin(&q->args, head, MSGPACK_HEAD,
-	    MSGPACK_HEAD + lines->packed.len - LINE_END);
+	resp_arg_begin(
+	    &q->args, head, MSGPACK_HEAD, MSGPACK_HEAD + q->packed.len - 2);
 	q->asked = lines->n;
 	if (sending != &q->sending)
 		q->sending = *sending;
-	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &lines->packed);
+	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &q->packed);
+}
+
+/* The rest of an argument: the lines as MessagePack, CR LF. */
+static int
+pack(struct buf *out, const struct queue_lines *lines)
+{
+	const char *at = buf_ptr(&lines->resp), *end = at + lines->resp.len;
+	const char *line;
+
+	buf_clear(out);
+	for (size_t i = 0; i < lines->n; i++) {
+		size_t len = resp_take(&at, end, &line);
+
+		if (len == SIZE_MAX || msgpack_add(out, line, len) < 0)
+			return -1;
+	}
+	return buf_add(out, "\r\n", 2);
 }
 
 enum queue_state
@@ -219,6 +238,16 @@ bool
 queue_published_reused(const struct queue_published *p, size_t i)
 {
 	return has_index(p->lines, (int64_t)i);
+}
+
+/* The reply's indexes ascend. */
+bool
+queue_published_any_reused(const struct queue_published *p)
+{
+	size_t n = redis_reply_count(p->lines);
+
+	return n > INDEXES &&
+	       redis_reply_int(redis_reply_at(p->lines, n - 1), -1) >= 0;
 }
 
 bool

@@ -98,6 +98,8 @@ const struct queue_published *queue_published(const struct queue *q);
 bool queue_published_any(const struct queue_published *p);
 /* Was line i (from 0) refused: its tag is marked with another increment? */
 bool queue_published_reused(const struct queue_published *p, size_t i);
+/* Was any? */
+bool queue_published_any_reused(const struct queue_published *p);
 /* Of QUEUE_HIGH and QUEUE_OOM: was line i pushed before, by its tag? */
 bool queue_published_known(const struct queue_published *p, size_t i);
 

@@ -284,7 +284,8 @@ ask(struct dial *d, char ret_why[REASON_MAX])
 static int
 send_question(struct dial *d, char ret_why[REASON_MAX])
 {
-	const struct iovec out[2] = {{buf_ptr(&d->question), d->question.len}};
+	const struct iovec out[REDIS_PARTS] = {
+	    {buf_ptr(&d->question), d->question.len}};
 
 	return redis_send(
 	    d->redis, out, &d->question_done, &d->question_handed, ret_why);

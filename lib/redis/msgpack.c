@@ -32,26 +32,6 @@ msgpack_add(struct buf *out, const void *p, size_t len)
 	return 0;
 }
 
-size_t
-msgpack_take(const char **p, const char *end, const char **ret_string)
-{
-	const unsigned char *at = (const unsigned char *)*p;
-	size_t left = (size_t)(end - *p), head = 0, len = 0;
-
-	if (left >= 2 && at[0] == STR_8) {
-		head = 2;
-		len = at[1];
-	} else if (left >= 3 && at[0] == STR_16) {
-		head = 3;
-		len = (size_t)at[1] << 8 | at[2];
-	}
-	if (head == 0 || len > left - head)
-		return SIZE_MAX;
-	*ret_string = *p + head;
-	*p += head + len;
-	return len;
-}
-
 int
 msgpack_add_number(struct buf *out, uint32_t n)
 {

@@ -20,10 +20,6 @@ void msgpack_head(uint32_t n, unsigned char ret_head[MSGPACK_HEAD]);
  * gone: out is unchanged. */
 int msgpack_add(struct buf *out, const void *p, size_t len);
 
-/* Takes the string at *p off it, which ends at end: its length, and *p is
- * behind it; SIZE_MAX if there is none that msgpack_add wrote. */
-size_t msgpack_take(const char **p, const char *end, const char **ret_string);
-
 /* Adds a number.  0, or -1 if memory is gone: out is unchanged. */
 int msgpack_add_number(struct buf *out, uint32_t n);
 

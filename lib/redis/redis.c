@@ -45,11 +45,12 @@ struct redis {
 
 static struct redis *checked(redisContext *c, char ret_why[REASON_MAX]);
 static void notice_gone(int fd);
-static ssize_t send_plain(struct redis *r, const struct iovec part[2],
+static ssize_t send_plain(struct redis *r, const struct iovec part[REDIS_PARTS],
     size_t done, char ret_why[REASON_MAX]);
-static ssize_t send_record(struct redis *r, const struct iovec part[2],
-    size_t done, size_t *handed, char ret_why[REASON_MAX]);
-static void skip_bytes(struct iovec *part, size_t n);
+static ssize_t send_record(struct redis *r,
+    const struct iovec part[REDIS_PARTS], size_t done, size_t *handed,
+    char ret_why[REASON_MAX]);
+static size_t skip_bytes(struct iovec *part, size_t n);
 static ssize_t read_plain(redisContext *c, char ret_why[REASON_MAX]);
 static ssize_t read_record(struct redis *r, char ret_why[REASON_MAX]);
 static void bound_parts(redisReader *reader, struct extent *extent);
@@ -180,10 +181,10 @@ redis_events(const struct redis *r)
 }
 
 int
-redis_send(struct redis *r, const struct iovec part[2], size_t *done,
+redis_send(struct redis *r, const struct iovec part[REDIS_PARTS], size_t *done,
     size_t *handed, char ret_why[REASON_MAX])
 {
-	size_t all = part[0].iov_len + part[1].iov_len;
+	size_t all = redis_parts_len(part);
 
 	while (*done < all) {
 		ssize_t n = r->tls == NULL
@@ -201,17 +202,21 @@ redis_send(struct redis *r, const struct iovec part[2], size_t *done,
 
 /* Returns how many bytes went; -1 with the reason. */
 static ssize_t
-send_plain(struct redis *r, const struct iovec part[2], size_t done,
+send_plain(struct redis *r, const struct iovec part[REDIS_PARTS], size_t done,
     char ret_why[REASON_MAX])
 {
-	struct iovec iov[2] = {part[0], part[1]};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-	size_t skip = done < part[0].iov_len ? done : part[0].iov_len;
+	struct iovec iov[REDIS_PARTS];
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = REDIS_PARTS};
+	size_t whole;
 	ssize_t n;
 
-	skip_bytes(&iov[0], skip);
-	skip_bytes(&iov[1], done - skip);
+	memcpy(iov, part, sizeof iov);
+	for (int i = 0; i < REDIS_PARTS; i++)
+		done -= skip_bytes(&iov[i], done);
+	whole = iov[1].iov_len;
 	FAILPOINT_SHORTEN("publish-half", iov[1].iov_base, iov[1].iov_len);
+	if (iov[1].iov_len < whole)
+		msg.msg_iovlen = 2;
 	do
 		n = sendmsg(redis_fd(r), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -222,38 +227,50 @@ send_plain(struct redis *r, const struct iovec part[2], size_t done,
 	return n;
 }
 
-/* The same over TLS.  What a record has of both parts is the same at each
- * try, as tls_send wants it. */
+/* The same over TLS.  What a record has of the parts is the same at each try,
+ * as tls_send wants it. */
 static ssize_t
-send_record(struct redis *r, const struct iovec part[2], size_t done,
+send_record(struct redis *r, const struct iovec part[REDIS_PARTS], size_t done,
     size_t *handed, char ret_why[REASON_MAX])
 {
 	char record[TLS_RECORD_MAX];
 	size_t len = 0, from = done;
 
-	for (int i = 0; i < 2; i++) {
-		size_t skip = done < part[i].iov_len ? done : part[i].iov_len;
-		size_t n = part[i].iov_len - skip;
+	for (int i = 0; i < REDIS_PARTS; i++) {
+		struct iovec left = part[i];
+		size_t n;
 
-		n = n < sizeof record - len ? n : sizeof record - len;
+		done -= skip_bytes(&left, done);
+		n = num_min_size(left.iov_len, sizeof record - len);
 		if (n > 0)
-			memcpy(record + len,
-			    (const char *)part[i].iov_base + skip, n);
+			memcpy(record + len, left.iov_base, n);
 		len += n;
-		done -= skip;
 	}
 	*handed = from + len;
 	return tls_send(r->tls, record, len, ret_why);
 }
 
-/* A part without bytes may be NULL, to which not even 0 may be added. */
-static void
+/* Skips n bytes, or all if there are fewer: how many.  A part without bytes may
+ * be NULL, to which not even 0 may be added. */
+static size_t
 skip_bytes(struct iovec *part, size_t n)
 {
+	n = num_min_size(n, part->iov_len);
 	if (n == 0)
-		return;
+		return 0;
 	part->iov_base = (char *)part->iov_base + n;
 	part->iov_len -= n;
+	return n;
+}
+
+size_t
+redis_parts_len(const struct iovec part[REDIS_PARTS])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < REDIS_PARTS; i++)
+		n += part[i].iov_len;
+	return n;
 }
 
 int

@@ -55,13 +55,17 @@ int64_t redis_expiry(const struct redis *r, bool own);
 short redis_events(const struct redis *r);
 
 /*
- * Sends the bytes of both parts from *done on, as many as go, and moves
+ * Sends the bytes of all parts from *done on, as many as go, and moves
  * *done.  *handed, at least *done: bytes that the server may have, since TLS
  * does not tell.  Both begin at 0.  0, or -1 with the reason.  A closed
  * connection raises no SIGPIPE.
  */
-int redis_send(struct redis *r, const struct iovec part[2], size_t *done,
-    size_t *handed, char ret_why[REASON_MAX]);
+enum { REDIS_PARTS = 3 };
+int redis_send(struct redis *r, const struct iovec part[REDIS_PARTS],
+    size_t *done, size_t *handed, char ret_why[REASON_MAX]);
+
+/* The bytes of all parts. */
+size_t redis_parts_len(const struct iovec part[REDIS_PARTS]);
 
 /* How large a reply may be from now on: REDIS_SMALL, unless large is asked for.
  * hiredis keeps all of it in memory. */

@@ -4,6 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
+
+enum {
+	LINE_END = 2,      /* CR LF */
+	TAKE_MAX = 1 << 20 /* resp_take(): more than a line has */
+};
+
+static inline char *
+put_end(char *to)
+{
+	memcpy(to, "\r\n", LINE_END);
+	return to + LINE_END;
+}
+
 void
 resp_arg(struct resp_args *a, const void *p, size_t len)
 {
@@ -21,10 +35,9 @@ resp_arg_text(struct resp_args *a, const char *text)
 void
 resp_arg_u64(struct resp_args *a, uint64_t n)
 {
-	char text[24];
-	int len = snprintf(text, sizeof text, "%ju", (uintmax_t)n);
+	char text[NUM_TEXT];
 
-	resp_arg(a, text, (size_t)len);
+	resp_arg(a, text, (size_t)(num_write(text, n) - text));
 }
 
 void
@@ -65,17 +78,33 @@ resp_args_free(struct resp_args *a)
 int
 resp_encode(struct buf *out, const void *p, size_t len)
 {
-	enum { HEAD_MAX = 24 }; /* $, 20 digits, CR LF, NUL */
-	char *to = buf_room(out, len + HEAD_MAX + 2);
-	int head;
+	char *begin = buf_room(out, 1 + NUM_TEXT + LINE_END + len + LINE_END);
+	char *to = begin;
 
 	if (to == NULL)
 		return -1;
-	head = snprintf(to, HEAD_MAX, "$%zu\r\n", len);
-	memcpy(to + head, p, len);
-	memcpy(to + (size_t)head + len, "\r\n", 2);
-	buf_grow(out, (size_t)head + len + 2);
+	*to++ = '$';
+	to = put_end(num_write(to, len));
+	memcpy(to, p, len);
+	buf_grow(out, (size_t)(put_end(to + len) - begin));
 	return 0;
+}
+
+size_t
+resp_take(const char **p, const char *end, const char **ret_string)
+{
+	const char *at = *p;
+	size_t len = 0;
+
+	if (at == end || *at++ != '$')
+		return SIZE_MAX;
+	while (at < end && *at >= '0' && *at <= '9' && len < TAKE_MAX)
+		len = len * 10 + (size_t)(*at++ - '0');
+	if ((size_t)(end - at) < LINE_END + len + LINE_END)
+		return SIZE_MAX;
+	*ret_string = at + LINE_END;
+	*p = at + LINE_END + len + LINE_END;
+	return len;
 }
 
 int

@@ -36,6 +36,10 @@ void resp_args_free(struct resp_args *a);
 /* Adds one bulk string to out.  0, or -1 if memory is gone: unchanged. */
 int resp_encode(struct buf *out, const void *p, size_t len);
 
+/* Takes the bulk string at *p off it, which ends at end: its length, and *p is
+ * behind it; SIZE_MAX if there is none that resp_encode wrote. */
+size_t resp_take(const char **p, const char *end, const char **ret_string);
+
 /* Add a command, its name first in args; and EVALSHA of a script, whose first
  * n_keys arguments are keys.  0, or -1 if memory is gone. */
 int resp_encode_command(struct buf *out, const struct resp_args *args);

@@ -1,12 +1,23 @@
-/* Sends two parts over a connection, as many bytes at a time as go. */
+/* Sends what has a few parts over a connection, as many bytes at a time as go.
+ */
 #include "redis/sending.h"
 
+#include <string.h>
+
 void
-sending_start(struct sending *x, const struct buf *b, struct iovec more)
+sending_start(struct sending *x, const struct buf *b)
 {
-	*x = (struct sending){.part[1] = more};
+	*x = (struct sending){.done = 0};
 	if (b != NULL)
 		x->part[0] = (struct iovec){buf_ptr(b), b->len};
+}
+
+void
+sending_start_parts(struct sending *x, const struct buf *b,
+    const struct iovec more[REDIS_PARTS - 1])
+{
+	sending_start(x, b);
+	memcpy(x->part + 1, more, (REDIS_PARTS - 1) * sizeof *more);
 }
 
 int
@@ -23,11 +34,11 @@ sending_step(struct sending *x, struct redis *r, bool *ret_moved,
 bool
 sending_unsent(const struct sending *x)
 {
-	return x->done < x->part[0].iov_len + x->part[1].iov_len;
+	return x->done < redis_parts_len(x->part);
 }
 
 bool
 sending_handed(const struct sending *x)
 {
-	return x->handed == x->part[0].iov_len + x->part[1].iov_len;
+	return x->handed == redis_parts_len(x->part);
 }

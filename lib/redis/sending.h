@@ -15,12 +15,16 @@
 
 /* All zero: nothing. */
 struct sending {
-	struct iovec part[2];
-	size_t done, handed; /* bytes of both, redis.h */
+	struct iovec part[REDIS_PARTS];
+	size_t done, handed; /* bytes of all, redis.h */
 };
 
-/* Both parts from their beginning; b may be NULL, more empty. */
-void sending_start(struct sending *x, const struct buf *b, struct iovec more);
+/* From its beginning; NULL: nothing. */
+void sending_start(struct sending *x, const struct buf *b);
+
+/* The same, and the other parts behind it. */
+void sending_start_parts(struct sending *x, const struct buf *b,
+    const struct iovec more[REDIS_PARTS - 1]);
 
 /* Sends as many as go.  0 with *ret_moved: did any go?  -1 with the reason. */
 int sending_step(struct sending *x, struct redis *r, bool *ret_moved,

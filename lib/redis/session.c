@@ -223,7 +223,7 @@ send_handshake(struct session *s, int failed)
 {
 	if (failed < 0)
 		return reason_set(s->status.why, LOG_NO_MEMORY);
-	sending_start(&s->sending, &s->handshake_request, (struct iovec){0});
+	sending_start(&s->sending, &s->handshake_request);
 	return session_call_step(s);
 }
 
@@ -495,5 +495,5 @@ disconnect(struct session *s)
 	s->handshake.n_looks = 0;
 	s->served = false;
 	s->status.following = false;
-	sending_start(&s->sending, NULL, (struct iovec){0});
+	sending_start(&s->sending, NULL);
 }

@@ -137,15 +137,21 @@ void session_expect(struct session *s, bool large, bool aside);
 int session_eval(struct session *s, size_t script, size_t n_keys,
     const struct resp_args *args, const struct buf *more);
 
+/* Commands of a transaction, encoded, and EXEC: one text in three pieces. */
+struct session_commands {
+	size_t n; /* without EXEC */
+	const struct buf *first, *more, *last;
+};
+
 /*
  * Begins a transaction: MULTI, EVALSHA of a script as above, commands, EXEC.
- * commands (encoded, EXEC as well, borrowed until the call ends) are n, which
- * do nothing if the script has failed.  It is sent only once MULTI was answered
+ * The commands, whose more and last are borrowed until the call ends, do
+ * nothing if the script has failed.  It is sent only once MULTI was answered
  * (transaction.h).  SESSION_REPLIED: the reply is a list of 1 + n, the first of
  * them no error.  SESSION_REFUSED: nothing was done.
  */
 int session_transaction(struct session *s, size_t script, size_t n_keys,
-    const struct resp_args *args, const struct buf *commands, size_t n);
+    const struct resp_args *args, const struct session_commands *commands);
 
 /* Begins a command: its name and arguments. */
 int session_command(struct session *s, const struct resp_args *args);

@@ -46,7 +46,7 @@ send_call(struct session *s)
 {
 	s->begun_ms = clock_ms();
 	session_call_enter(s, CALLING, s->begun_ms + s->options.reply_ms);
-	sending_start(&s->sending, &s->call, s->more);
+	sending_start_parts(&s->sending, &s->call, s->more);
 	(void)session_call_step(s); /* a failure shows again in the next step */
 }
 
@@ -61,7 +61,7 @@ session_call_send(struct session *s)
 	}
 	transaction_start(&s->transaction, s->transaction.n);
 	session_call_enter(s, OPENING, clock_ms() + s->options.reply_ms);
-	sending_start(&s->sending, &s->opening, (struct iovec){0});
+	sending_start(&s->sending, &s->opening);
 	(void)session_call_step(s); /* as in send_call */
 }
 
@@ -109,18 +109,29 @@ start_call(struct session *s, struct buf *first)
 	return s->looks ? handshake_add_look(&s->handshake, first) : 0;
 }
 
-/* n: commands of a transaction, 0: it is none. */
+static struct iovec
+bytes_of(const struct buf *b)
+{
+	struct iovec none = {NULL, 0};
+
+	if (b == NULL)
+		return none;
+	return (struct iovec){buf_ptr(b), b->len};
+}
+
+/* What is sent behind the call; NULL: nothing.  n: commands of a transaction,
+ * 0: it is none. */
 static int
-begin(struct session *s, const struct buf *more, size_t n)
+begin(
+    struct session *s, const struct buf *more, const struct buf *last, size_t n)
 {
 	s->transaction.n = n;
 	if (s->served)
 		backoff_reset(&s->backoff);
 	redis_reply_free(s->reply);
 	s->reply = NULL;
-	s->more = (struct iovec){0};
-	if (more != NULL)
-		s->more = (struct iovec){buf_ptr(more), more->len};
+	s->more[0] = bytes_of(more);
+	s->more[1] = bytes_of(last);
 	s->status.sent = false;
 	session_call_send(s);
 	return 0;
@@ -135,12 +146,12 @@ session_eval(struct session *s, size_t script, size_t n_keys,
 	if (s->phase != READY || args->failed || start_call(s, &s->call) < 0 ||
 	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
 		return -1;
-	return begin(s, more, 0);
+	return begin(s, more, NULL, 0);
 }
 
 int
 session_transaction(struct session *s, size_t script, size_t n_keys,
-    const struct resp_args *args, const struct buf *commands, size_t n)
+    const struct resp_args *args, const struct session_commands *commands)
 {
 	static const char multi[] = "MULTI\r\n";
 	const char *sha = s->handshake.shas[script];
@@ -148,9 +159,11 @@ session_transaction(struct session *s, size_t script, size_t n_keys,
 	if (s->phase != READY || args->failed ||
 	    start_call(s, &s->opening) < 0 ||
 	    buf_add(&s->opening, multi, sizeof multi - 1) < 0 ||
-	    resp_encode_eval(&s->call, sha, n_keys, args) < 0)
+	    resp_encode_eval(&s->call, sha, n_keys, args) < 0 ||
+	    buf_add(&s->call, buf_ptr(commands->first), commands->first->len) <
+		0)
 		return -1;
-	return begin(s, commands, 1 + n);
+	return begin(s, commands->more, commands->last, 1 + commands->n);
 }
 
 int
@@ -159,7 +172,7 @@ session_command(struct session *s, const struct resp_args *args)
 	if (s->phase != READY || args->failed || start_call(s, &s->call) < 0 ||
 	    resp_encode_command(&s->call, args) < 0)
 		return -1;
-	return begin(s, NULL, 0);
+	return begin(s, NULL, NULL, 0);
 }
 
 void
@@ -178,7 +191,7 @@ session_confirm(struct session *s, uint64_t n, int64_t wait_ms)
 		return -1;
 	session_call_enter(
 	    s, CONFIRMING, clock_ms() + wait_ms + s->options.reply_ms);
-	sending_start(&s->sending, &s->call, (struct iovec){0});
+	sending_start(&s->sending, &s->call);
 	(void)session_call_step(s); /* as in send_call */
 	return 0;
 }

@@ -53,7 +53,7 @@ struct session {
 	struct redis *redis; /* NULL: no connection */
 
 	struct buf handshake_request, opening, call; /* as they are sent */
-	struct iovec more; /* second half of the call, borrowed */
+	struct iovec more[REDIS_PARTS - 1];          /* of the call, borrowed */
 	struct sending sending;
 
 	struct handshake handshake;

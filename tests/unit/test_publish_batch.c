@@ -19,7 +19,7 @@ add(struct publish_batch *b, const char *text, uint64_t number,
 	struct publish_batch_judged judged;
 	struct control_error error;
 
-	publish_batch_judge(&line, b->tagged, &judged);
+	publish_batch_judge(&line, b->tagged, false, &judged);
 	return publish_batch_add(b, &line, &judged, &error);
 }
 

@@ -13,19 +13,18 @@
 #include "record/queue_name.h"
 
 static void
-check_packed(const struct queue_lines *l, const char *expected, size_t len)
+check_encoded(const struct queue_lines *l, const char *expected, size_t len)
 {
-	check(l->packed.len == len &&
-		  (len == 0 || memcmp(buf_ptr(&l->packed), expected, len) == 0),
-	    "%zu bytes: %.*s", l->packed.len, (int)l->packed.len,
-	    buf_ptr(&l->packed));
+	check(l->resp.len == len &&
+		  (len == 0 || memcmp(buf_ptr(&l->resp), expected, len) == 0),
+	    "%zu bytes: %.*s", l->resp.len, (int)l->resp.len,
+	    buf_ptr(&l->resp));
 }
 
 static void
 check_lines(void)
 {
-	static const char two[] = "\xd9\x03"
-				  "one\xd9\x03two\r\n";
+	static const char two[] = "$3\r\none\r\n$3\r\ntwo\r\n";
 	static char long_line[1 << 17], tag[QUEUE_TAG_MAX + 1];
 	struct queue_lines l = {0};
 	const struct increment inc = {.key = {{7}}, .value = 3};
@@ -33,22 +32,22 @@ check_lines(void)
 	check(queue_lines_add(&l, "", 0, "one", 3, &inc) == 0, "without a tag");
 	check(queue_lines_add(&l, "t", 1, "two", 3, &inc) == 0, "with a tag");
 	check(l.n == 2 && l.tags == 1, "%zu %zu", l.n, l.tags);
-	check_packed(&l, two, sizeof two - 1);
+	check_encoded(&l, two, sizeof two - 1);
 
 	memset(long_line, 'x', sizeof long_line);
 	check(
 	    queue_lines_add(&l, "u", 1, long_line, sizeof long_line, &inc) < 0,
 	    "longer than msgpack_add takes");
-	check_packed(&l, two, sizeof two - 1);
+	check_encoded(&l, two, sizeof two - 1);
 	check(queue_lines_add(&l, tag, sizeof tag, "one", 3, &inc) < 0,
 	    "long tag");
 	check(l.n == 2 && l.tags == 1, "%zu %zu", l.n, l.tags);
-	check_packed(&l, two, sizeof two - 1);
+	check_encoded(&l, two, sizeof two - 1);
 	check(l.marks.len == sizeof(struct queue_mark) && l.names.len == 2,
 	    "a tag: %zu %zu", l.marks.len, l.names.len);
 
 	queue_lines_clear(&l);
-	check_packed(&l, "", 0);
+	check_encoded(&l, "", 0);
 	for (int i = 0; i < QUEUE_LINES_MAX; i++)
 		check(queue_lines_add(&l, "", 0, "x", 1, &inc) == 0, "%d", i);
 	check(queue_lines_add(&l, "", 0, "x", 1, &inc) < 0, "one too many");

@@ -75,7 +75,8 @@ static void
 check_unread(struct redis *r)
 {
 	static char bytes[3 * TLS_RECORD_MAX];
-	struct iovec part[2] = {{bytes, 10}, {bytes, sizeof bytes - 10}};
+	struct iovec part[REDIS_PARTS] = {
+	    {bytes, 10}, {bytes, 20}, {bytes, sizeof bytes - 30}};
 	char why[REASON_MAX];
 	size_t done, handed, steps = 0;
 
@@ -92,7 +93,7 @@ check_unread(struct redis *r)
 static void
 check_broken(struct redis *r)
 {
-	struct iovec part[2] = {{(char[]){"PING\r\n"}, 6}};
+	struct iovec part[REDIS_PARTS] = {{(char[]){"PING\r\n"}, 6}};
 	char why[REASON_MAX];
 	size_t done = 0, handed = 0;
 
