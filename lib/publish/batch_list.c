@@ -9,10 +9,14 @@ batch_list_make(const struct batch_list *l)
 {
 	struct publish_batch *b = malloc(sizeof *b);
 
-	if (b == NULL || publish_batch_open(b, l->echo, l->tagged) == 0)
-		return b;
-	free(b);
-	return NULL;
+	if (b == NULL)
+		return NULL;
+	if (publish_batch_open(b, l->echo, l->tagged) < 0) {
+		free(b);
+		return NULL;
+	}
+	b->max = l->max;
+	return b;
 }
 
 void
@@ -25,10 +29,11 @@ batch_list_discard(struct publish_batch *b)
 }
 
 int
-batch_list_open(struct batch_list *l, bool echo, bool tagged, bool keeps)
+batch_list_open(
+    struct batch_list *l, bool echo, bool tagged, bool keeps, size_t max)
 {
-	*l =
-	    (struct batch_list){.echo = echo, .tagged = tagged, .keeps = keeps};
+	*l = (struct batch_list){
+	    .echo = echo, .tagged = tagged, .keeps = keeps, .max = max};
 	return batch_list_more(l);
 }
 

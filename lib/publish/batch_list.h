@@ -17,6 +17,7 @@ struct batch_list {
 	struct publish_batch *spare; /* NULL: none */
 	bool echo, tagged;
 	bool keeps; /* of batches from now on, see publish_batch.h */
+	size_t max; /* lines of each */
 };
 
 /* An empty batch for batch_list_take; NULL if memory is gone. */
@@ -24,7 +25,8 @@ struct publish_batch *batch_list_make(const struct batch_list *l);
 void batch_list_discard(struct publish_batch *b);
 
 /* With one empty batch.  0, or -1 if memory is gone; closed in any case. */
-int batch_list_open(struct batch_list *l, bool echo, bool tagged, bool keeps);
+int batch_list_open(
+    struct batch_list *l, bool echo, bool tagged, bool keeps, size_t max);
 void batch_list_close(struct batch_list *l);
 
 /* The oldest one, and the one that fills; the same if there is one. */

@@ -37,8 +37,10 @@ publish_batch_faults(bool echo, bool tagged)
 int
 publish_batch_open(struct publish_batch *b, bool echo, bool tagged)
 {
-	*b = (struct publish_batch){
-	    .echo = echo, .tagged = tagged, .keeps = echo};
+	*b = (struct publish_batch){.echo = echo,
+	    .tagged = tagged,
+	    .keeps = echo,
+	    .max = PUBLISH_BATCH_LINES};
 	b->entries = calloc(PUBLISH_BATCH_LINES, sizeof *b->entries);
 	return b->entries == NULL ? -1 : 0;
 }

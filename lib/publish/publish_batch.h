@@ -27,13 +27,18 @@
 #include "record/fault.h"
 #include "record/increment.h"
 
-enum { PUBLISH_BATCH_LINES = QUEUE_LINES_MAX, PUBLISH_BATCH_BYTES = 512 << 10 };
+enum {
+	PUBLISH_BATCH_LINES = QUEUE_LINES_MAX,
+	PUBLISH_BATCH_MARKED = 1000, /* below a high-water mark */
+	PUBLISH_BATCH_BYTES = 512 << 10
+};
 
 struct publish_batch_entry;
 
 struct publish_batch {
 	bool echo, tagged;
 	bool keeps; /* the text of the data, also without echo */
+	size_t max; /* lines: PUBLISH_BATCH_LINES, or fewer */
 	struct queue_lines encoded; /* the data; see publish_batch_encode */
 	bool stale;                 /* encoded has lines that are gone */
 	struct publish_batch_entry *entries; /* PUBLISH_BATCH_LINES of them */
@@ -55,7 +60,7 @@ bool publish_batch_empty(const struct publish_batch *b);
 static inline bool
 publish_batch_full(const struct publish_batch *b)
 {
-	return b->end == PUBLISH_BATCH_LINES ||
+	return b->end >= b->max || b->encoded.tags == QUEUE_TAGS_MAX ||
 	       b->text.len >= PUBLISH_BATCH_BYTES ||
 	       b->encoded.resp.len >= PUBLISH_BATCH_BYTES;
 }
@@ -72,7 +77,7 @@ struct publish_batch_line {
 
 /* What a line is. */
 struct publish_batch_judged {
-	enum fault fault; /* FAULT_NONE: an increment, */
+	enum fault fault;     /* FAULT_NONE: an increment, */
 	struct increment inc; /* if it has a tag, or is sharded, or is not */
 	bool canonical;       /* whose line is what Redis gets */
 	size_t tag_len;

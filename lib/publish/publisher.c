@@ -70,7 +70,10 @@ publisher_open(struct publisher *c, const struct publisher_settings *settings,
 	*ret_why = LOG_NO_MEMORY;
 	/* If the queue turns out to have shards, lines go to these. */
 	if (batch_list_open(&c->waiting, settings->echo, settings->tagged,
-		settings->echo || settings->shards == 0) < 0)
+		settings->echo || settings->shards == 0,
+		/* By so many it may exceed the mark. */
+		settings->high_water > 0 ? PUBLISH_BATCH_MARKED
+					 : PUBLISH_BATCH_LINES) < 0)
 		return -1;
 	c->in_flight = batch_list_make(&c->waiting);
 	if (c->in_flight == NULL)

@@ -18,10 +18,10 @@ enum {
 struct chains {
 	uint16_t first[TAG_PLACE_PAIRS], last[TAG_PLACE_PAIRS];
 	uint16_t n[TAG_PLACE_PAIRS];
-	uint16_t next[QUEUE_LINES_MAX];
+	uint16_t next[QUEUE_TAGS_MAX];
 };
 
-_Static_assert((int)QUEUE_LINES_MAX < (int)NO_LINE, "places of struct chains");
+_Static_assert((int)QUEUE_TAGS_MAX < (int)NO_LINE, "places of struct chains");
 
 static void chain(struct chains *c, const struct queue_lines *lines);
 static int add_alone(struct mark_groups *g, struct queue *q,

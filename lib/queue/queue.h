@@ -53,7 +53,8 @@ enum {
 	 * at most, and make marks for --idempotency-window, a day at most,
 	 * --wait, another one, and QUEUE_NOT_AFTER_S.  Rounded up. */
 	QUEUE_BOTH_S = 50 * 3600,
-	QUEUE_LINES_MAX = 1000,     /* lines of one publish */
+	QUEUE_LINES_MAX = 2000,     /* lines of one publish, */
+	QUEUE_TAGS_MAX = 1000,      /* and of those the ones with a tag */
 	QUEUE_PEEK_MAX = 1000,      /* payloads of one peek */
 	QUEUE_PEEK_BYTES = 1 << 20, /* of them, if two are not more */
 	QUEUE_WITHDRAWER_S = 86400  /* life of a withdrawer key */

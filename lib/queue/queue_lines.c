@@ -16,7 +16,7 @@ queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
 	size_t marks = l->marks.len, names = l->names.len;
 
 	if (l->n == QUEUE_LINES_MAX || tag_len > QUEUE_TAG_MAX ||
-	    len > UINT16_MAX)
+	    (tag_len > 0 && l->tags == QUEUE_TAGS_MAX) || len > UINT16_MAX)
 		return -1;
 	if ((tag_len > 0 && add_tag(l, tag, tag_len, inc) < 0) ||
 	    resp_encode(&l->resp, line, len) < 0) {

@@ -14,10 +14,10 @@
 
 /* Frozen when they were sent. */
 struct queue_lines {
-	struct buf resp;   /* bulk strings, resp.h */
-	size_t n, tags;    /* lines; those of them that have a tag */
-	struct buf marks;  /* a struct queue_mark of each tag */
-	struct buf names;  /* the tags, each with a NUL */
+	struct buf resp;  /* bulk strings, resp.h */
+	size_t n, tags;   /* lines; those of them that have a tag */
+	struct buf marks; /* a struct queue_mark of each tag */
+	struct buf names; /* the tags, each with a NUL */
 };
 
 struct queue_mark {
@@ -32,7 +32,8 @@ enum { QUEUE_TAG_MAX = 255 };
 
 /* Adds a line, which is inc, with a tag unless it is empty; a line without a
  * tag costs Redis as much as if there were no tags.  0, or -1 if there are
- * QUEUE_LINES_MAX, the tag or the line is too long or memory is gone:
+ * QUEUE_LINES_MAX, or QUEUE_TAGS_MAX with one, the tag or the line is too
+ * long, or memory is gone:
  * unchanged. */
 int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len, const struct increment *inc);

@@ -119,6 +119,11 @@ main(void)
 	check(publish_batch_release(&b, &out) == 0 && publish_batch_empty(&b) &&
 		  publish_batch_oldest_ms(&b) == INT64_MAX,
 	    "all at once");
+	for (uint64_t i = 1; !publish_batch_full(&b); i++)
+		check(
+		    add(&b, "t\t" LINE(1), i, 1) == PUBLISH_BATCH_DATA, "tags");
+	check(encoded(&b) == QUEUE_TAGS_MAX, "full of tags");
+	check(publish_batch_release(&b, &out) == 0, "release");
 	buf_free(&out);
 	publish_batch_close(&b);
 	return check_end();

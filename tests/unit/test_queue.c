@@ -52,6 +52,11 @@ check_lines(void)
 		check(queue_lines_add(&l, "", 0, "x", 1, &inc) == 0, "%d", i);
 	check(queue_lines_add(&l, "", 0, "x", 1, &inc) < 0, "one too many");
 	check(l.n == QUEUE_LINES_MAX && l.tags == 0, "%zu", l.n);
+	queue_lines_clear(&l);
+	for (int i = 0; i < QUEUE_TAGS_MAX; i++)
+		check(queue_lines_add(&l, "t", 1, "x", 1, &inc) == 0, "%d", i);
+	check(queue_lines_add(&l, "t", 1, "x", 1, &inc) < 0, "a tag too many");
+	check(queue_lines_add(&l, "", 0, "x", 1, &inc) == 0, "without one");
 	queue_lines_free(&l);
 }
 
