@@ -202,8 +202,8 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
     bool too_long)
 {
 	const char *json = line + prefix;
-	struct increment inc;
-	enum fault fault;
+	enum fault fault = FAULT_TOO_LONG;
+	size_t n;
 	char *to;
 
 	/* A canonical line passes as it is. */
@@ -211,19 +211,18 @@ pass(struct filter *f, const char *line, size_t len, size_t prefix,
 		series[VALIDATED].value++;
 		return lines_put(&f->out, line, len);
 	}
-	fault = too_long ? FAULT_TOO_LONG
-			 : increment_judge(json, len - prefix, &inc);
+	to = buf_room(&f->out, prefix + INCREMENT_TEXT + 1);
+	if (to == NULL)
+		return -1;
+	if (!too_long)
+		fault = increment_rewrite(json, len - prefix, to + prefix, &n);
 	if (fault != FAULT_NONE)
 		return reject(f, line, prefix > 0 ? prefix - 1 : 0, fault,
 		    fault_hint(fault, json, len - prefix));
 	series[VALIDATED].value++;
-	to = buf_room(&f->out, prefix + INCREMENT_TEXT + 1);
-	if (to == NULL)
-		return -1;
 	memcpy(to, line, prefix);
-	len = prefix + increment_format(&inc, to + prefix);
-	to[len] = '\n';
-	buf_grow(&f->out, len + 1);
+	to[prefix + n] = '\n';
+	buf_grow(&f->out, prefix + n + 1);
 	return 0;
 }
 

@@ -146,16 +146,47 @@ check(const struct json_text *json, struct increment *ret)
 	return FAULT_NONE;
 }
 
+/* Writes all but the value and what is behind it. */
+static inline void
+put_key(char *to, const char *key)
+{
+	memcpy(to, before_key, KEY_AT);
+	memcpy(to + KEY_AT, key, ID_TEXT);
+	memcpy(to + KEY_AT + ID_TEXT, before_value, sizeof before_value - 1);
+}
+
 size_t
 increment_format(const struct increment *inc, char ret[INCREMENT_TEXT])
 {
 	char id[ID_TEXT + 1], *end;
 
 	id_format(&inc->key, id);
-	memcpy(ret, before_key, KEY_AT);
-	memcpy(ret + KEY_AT, id, ID_TEXT);
-	memcpy(ret + KEY_AT + ID_TEXT, before_value, sizeof before_value - 1);
+	put_key(ret, id);
 	end = num_write(ret + VALUE_AT, (uint64_t)inc->value);
 	*end++ = '}';
 	return (size_t)(end - ret);
+}
+
+enum fault
+increment_rewrite(
+    const char *text, size_t len, char ret[INCREMENT_TEXT], size_t *ret_len)
+{
+	struct increment_words w;
+	struct increment inc;
+	enum fault fault;
+
+	if (increment_scan_words(text, len, &fault, &w) == 0 &&
+	    (fault != FAULT_NONE || w.is_lower)) {
+		if (fault != FAULT_NONE)
+			return fault;
+		put_key(ret, w.key);
+		memcpy(ret + VALUE_AT, w.digits, w.n_digits);
+		ret[VALUE_AT + w.n_digits] = '}';
+		*ret_len = VALUE_AT + w.n_digits + 1;
+		return FAULT_NONE;
+	}
+	fault = increment_judge(text, len, &inc);
+	if (fault == FAULT_NONE)
+		*ret_len = increment_format(&inc, ret);
+	return fault;
 }

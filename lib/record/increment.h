@@ -63,4 +63,9 @@ enum fault increment_load(const char *text, size_t len, struct increment *ret);
 /* Writes the canonical form, no newline and no NUL; its length. */
 size_t increment_format(const struct increment *inc, char ret[INCREMENT_TEXT]);
 
+/* Judges as increment_judge, and writes the canonical form of an increment, for
+ * less than the two cost. */
+enum fault increment_rewrite(
+    const char *text, size_t len, char ret[INCREMENT_TEXT], size_t *ret_len);
+
 #endif

@@ -11,7 +11,7 @@ enum { DIGITS_MAX = 19 /* of INT64_MAX; they can't overflow 64 bits */ };
 struct members {
 	size_t keys, values, others; /* how many there are of each */
 	bool key_is_id, value_is_integer;
-	struct increment inc; /* value: 0 if it is out of range */
+	struct increment_words words; /* value: 0 if it is out of range */
 };
 
 static bool take_members(const char *at, const char *end, struct members *m);
@@ -22,12 +22,27 @@ static const char *take_value(
     const char *at, const char *end, struct members *m);
 static const char *take_any(const char *at, const char *end);
 static const char *take_string(const char *at, const char *end);
-static const char *take_integer(const char *at, const char *end, int64_t *ret);
+static const char *take_integer(
+    const char *at, const char *end, struct increment_words *ret);
 static enum fault judge(const struct members *m);
 
 int
 increment_scan(
     const char *text, size_t len, enum fault *ret_fault, struct increment *ret)
+{
+	struct increment_words words;
+
+	if (increment_scan_words(text, len, ret_fault, &words) < 0)
+		return -1;
+	if (*ret_fault != FAULT_NONE)
+		return 0;
+	ret->value = words.value;
+	return id_parse(words.key, ID_TEXT, &ret->key);
+}
+
+int
+increment_scan_words(const char *text, size_t len, enum fault *ret_fault,
+    struct increment_words *ret)
 {
 	struct members m = {0};
 
@@ -35,7 +50,7 @@ increment_scan(
 		return -1;
 	*ret_fault = judge(&m);
 	if (*ret_fault == FAULT_NONE)
-		*ret = m.inc;
+		*ret = m.words;
 	return 0;
 }
 
@@ -47,7 +62,7 @@ increment_scan(
 static inline const char *
 skip(const char *at, const char *end)
 {
-	while (at < end &&
+	while (at < end && *at <= ' ' &&
 	       (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
 		at++;
 	return at;
@@ -108,21 +123,30 @@ take_member(const char *at, const char *end, struct members *m)
 	return take_any(rest, end);
 }
 
+static inline bool
+take_id(const char *text, struct increment_words *w)
+{
+	struct id id;
+
+	w->key = text;
+	w->is_lower = id_is_lower(text);
+	return w->is_lower || id_parse(text, ID_TEXT, &id) == 0;
+}
+
 static inline const char *
 take_key(const char *at, const char *end, struct members *m)
 {
 	enum { QUOTED = ID_TEXT + 2 };
 
 	m->key_is_id = end - at >= QUOTED && at[0] == '"' &&
-		       at[QUOTED - 1] == '"' &&
-		       id_parse(at + 1, ID_TEXT, &m->inc.key) == 0;
+		       at[QUOTED - 1] == '"' && take_id(at + 1, &m->words);
 	return m->key_is_id ? skip(at + QUOTED, end) : take_any(at, end);
 }
 
 static inline const char *
 take_value(const char *at, const char *end, struct members *m)
 {
-	const char *rest = take_integer(at, end, &m->inc.value);
+	const char *rest = take_integer(at, end, &m->words);
 
 	m->value_is_integer = rest != NULL;
 	return rest != NULL ? rest : take_any(at, end);
@@ -131,11 +155,11 @@ take_value(const char *at, const char *end, struct members *m)
 static const char *
 take_any(const char *at, const char *end)
 {
+	struct increment_words other;
 	const char *rest;
-	int64_t value;
 
 	if ((rest = take_string(at, end)) != NULL ||
-	    (rest = take_integer(at, end, &value)) != NULL ||
+	    (rest = take_integer(at, end, &other)) != NULL ||
 	    (rest = TAKE(at, end, "true")) != NULL ||
 	    (rest = TAKE(at, end, "false")) != NULL)
 		return rest;
@@ -157,7 +181,7 @@ take_string(const char *at, const char *end)
 /* What stands behind the digits (another one, a point, an exponent) is nothing
  * that the caller takes. */
 static inline const char *
-take_integer(const char *at, const char *end, int64_t *ret)
+take_integer(const char *at, const char *end, struct increment_words *ret)
 {
 	bool negative = at < end && *at == '-';
 	const char *from = at + negative, *p = from;
@@ -172,7 +196,9 @@ take_integer(const char *at, const char *end, int64_t *ret)
 	}
 	if (p == from)
 		return NULL;
-	*ret = negative || value > INT64_MAX ? 0 : (int64_t)value;
+	ret->digits = from;
+	ret->n_digits = (size_t)(p - from);
+	ret->value = negative || value > INT64_MAX ? 0 : (int64_t)value;
 	return skip(p, end);
 }
 
@@ -192,5 +218,5 @@ judge(const struct members *m)
 		return FAULT_KEY_NOT_A_UUID;
 	if (!m->value_is_integer)
 		return FAULT_VALUE_NOT_AN_INTEGER;
-	return m->inc.value == 0 ? FAULT_VALUE_OUT_OF_RANGE : FAULT_NONE;
+	return m->words.value == 0 ? FAULT_VALUE_OUT_OF_RANGE : FAULT_NONE;
 }

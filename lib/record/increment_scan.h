@@ -12,9 +12,20 @@
 #ifndef INCR_INCREMENT_SCAN_H
 #define INCR_INCREMENT_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "record/increment.h"
+
+/* An increment as it stands in a text. */
+struct increment_words {
+	const char *key;    /* ID_TEXT characters */
+	bool is_lower;      /* as id_format writes them */
+	const char *digits; /* of the value, as num_write writes them */
+	size_t n_digits;
+	int64_t value;
+};
 
 /*
  * 0 with what increment_load() says of text (len bytes): *ret_fault, and *ret
@@ -23,5 +34,9 @@
  */
 int increment_scan(
     const char *text, size_t len, enum fault *ret_fault, struct increment *ret);
+
+/* The same, but neither key nor value are read. */
+int increment_scan_words(const char *text, size_t len, enum fault *ret_fault,
+    struct increment_words *ret);
 
 #endif

@@ -25,6 +25,8 @@ compare(const char *text, size_t len)
 	static const struct increment untouched = {.value = -77};
 	struct increment scanned = untouched, loaded = untouched;
 	enum fault fault = FAULT_COUNT, by_load;
+	char rewritten[INCREMENT_TEXT], formatted[INCREMENT_TEXT];
+	size_t n;
 
 	if (increment_scan(text, len, &fault, &scanned) < 0) {
 		promise(fault == FAULT_COUNT && scanned.value == -77);
@@ -34,6 +36,10 @@ compare(const char *text, size_t len)
 	promise(fault == by_load);
 	promise(scanned.value == loaded.value);
 	promise(id_equal(&scanned.key, &loaded.key));
+	promise(increment_rewrite(text, len, rewritten, &n) == fault);
+	if (fault == FAULT_NONE)
+		promise(n == increment_format(&loaded, formatted) &&
+			memcmp(rewritten, formatted, n) == 0);
 }
 
 int

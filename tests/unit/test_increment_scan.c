@@ -58,6 +58,8 @@ static int
 scan(const char *text, size_t len, enum fault *ret, struct increment *inc)
 {
 	struct increment loaded = {.value = -1};
+	char rewritten[INCREMENT_TEXT], formatted[INCREMENT_TEXT];
+	size_t n = 0;
 
 	*inc = loaded;
 	*ret = FAULT_COUNT;
@@ -70,6 +72,11 @@ scan(const char *text, size_t len, enum fault *ret, struct increment *inc)
 	    text, fault_code(*ret));
 	check(loaded.value == inc->value && id_equal(&loaded.key, &inc->key),
 	    "%.*s", (int)len, text);
+	check(increment_rewrite(text, len, rewritten, &n) == *ret &&
+		  (*ret != FAULT_NONE ||
+		      (n == increment_format(&loaded, formatted) &&
+			  memcmp(rewritten, formatted, n) == 0)),
+	    "%.*s: rewritten", (int)len, text);
 	return 0;
 }
 
