@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "record/control.h"
 
 static void free_text(struct bulk_request *b);
@@ -124,23 +125,25 @@ bulk_request_lines(const struct bulk_request *b)
 	return (uint32_t)b->verdicts.len;
 }
 
-/* For as many lines as there are, if they are like the first one. */
-static int
+/* For as many lines as there are, if they are like the first one, but no more
+ * than the largest body has.  Without that memory texts grows by and by. */
+static void
 make_room(struct bulk_request *b, size_t len)
 {
-	if (b->texts.cap > 0)
-		return 0;
-	return buf_room(&b->texts, b->verdicts.len * (len + 1)) == NULL ? -1
-									: 0;
+	size_t n = b->verdicts.len * (len + 1);
+
+	if (b->texts.cap == 0)
+		(void)buf_room(&b->texts, num_min_size(n, BULK_REQUEST_BYTES));
 }
 
 void
 bulk_request_settle(struct bulk_request *b, uint32_t number, enum fault fault,
     const char *text, size_t len)
 {
+	if (fault == FAULT_NONE)
+		make_room(b, len);
 	/* Taken, but it can't be shown: it stays unknown. */
-	if (fault == FAULT_NONE &&
-	    (make_room(b, len) < 0 || lines_put(&b->texts, text, len) < 0))
+	if (fault == FAULT_NONE && lines_put(&b->texts, text, len) < 0)
 		return;
 	buf_ptr(&b->verdicts)[number - 1] = (char)fault;
 }

@@ -155,10 +155,27 @@ test_too_long(void)
 	bulk_request_free(b);
 }
 
+/* The first of many is the longest that there may be. */
+static void
+test_room(void)
+{
+	struct bulk_request *b = bulk_request_new(NULL, &places, &nobody);
+	char text[LINES_JSON_MAX];
+
+	memset(text, 'x', sizeof text);
+	for (int i = 0; i < BULK_REQUEST_LINES; i++)
+		check(bulk_request_take(b, "x", 1) > 0, "memory");
+	bulk_request_settle(b, 1, FAULT_NONE, text, sizeof text);
+	check(b->texts.len == sizeof text + 1, "%zu", b->texts.len);
+	check(b->texts.cap <= BULK_REQUEST_BYTES, "%zu", b->texts.cap);
+	bulk_request_free(b);
+}
+
 int
 main(void)
 {
 	test_cases();
 	test_too_long();
+	test_room();
 	return check_end();
 }
