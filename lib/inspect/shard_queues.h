@@ -32,9 +32,9 @@ size_t shard_queues_count(const char *queue, unsigned shards);
 
 /*
  * Opens the queues of name.  told: how many shards it has, 0: as many as it has
- * noted, or one; a name that is a shard's is that one alone, of as many as it or
- * its queue has noted.  Asks Redis, for wait_ms, and notes nothing there.  0, or an exit status with *ret_why,
- * "object: reason": then nothing is open.
+ * noted, or one; a name that is a shard's is that one alone, of as many as it
+ * or its queue has noted.  Asks Redis, for wait_ms, and notes nothing there.
+ * 0, or an exit status with *ret_why, "object: reason": then nothing is open.
  */
 int shard_queues_open(struct shard_queues *s, const char *url, const char *name,
     uint64_t told, int64_t wait_ms, char ret_why[REASON_MAX]);
