@@ -2312,6 +2312,15 @@ in_parts() {
 	[ "$reply" = changed ]
 }
 
+@test "restore: one that ended below the row is not gone on with" {
+	three_kept
+	[ "$(LISTS=3 MAX=1 restore $A 1)" = "part 0 1 2" ]
+	KEEP=60000 acknowledge $A 1 3
+	[ "$(rcli get "${P}consumer::$A::closed")" = "restoring:3:1:1 1" ]
+	[ "$(LISTS='' MAX=1 LOOKS=2 restore $A 4)" = "part 2 0" ]
+	[ "$(in_parts $A 4 | tail -n 1)" = "1 0 0 0" ]
+}
+
 @test "restore: what was acknowledged between two parts is not told lost" {
 	three_kept
 	[ "$(LISTS=3 MAX=2 restore $A 0 0 '' '' 3 0)" = "part 0 1 2 1" ]

@@ -279,6 +279,8 @@ if #others > 0 or not is_all then
         note(math.max(top, highest), (were_moved or 0) + moved)
         disown()
         redis.call('SET', acknowledged, row)
+    elseif not joins then
+        since = nil -- what another one has left, below the row, is over
     end
     return {'part', passed + before + stay, tonumber(since or 0),
         unpack(others)}
