@@ -88,7 +88,7 @@ restore_next(struct going_back *g, struct acknowledger *a)
 {
 	const struct acknowledger_list *l = &g->list;
 
-	while (g->at < l->n && g->rows[g->at] >= l->numbers[g->at].before)
+	while (g->at < l->n && g->rows[g->at] >= l->numbers[g->at].last)
 		g->at++;
 	if (g->at < l->n) {
 		struct queue_restore r = {.consumer = l->consumers[g->at],

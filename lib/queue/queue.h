@@ -302,8 +302,6 @@ const struct queue_numbered *queue_numbered(const struct queue *q);
 struct queue_number {
 	uint64_t last;   /* the last acknowledged one */
 	uint64_t closed; /* so often was the consumer, by queue_restore */
-	uint64_t before; /* the last one before a restore that has not ended;
-			  * else last, or less */
 };
 /* Consumer i (from 0).  0, or -1 if that entry of the set of consumers is
  * none. */
@@ -324,9 +322,7 @@ struct queue_restore {
 	struct queue_number seen;
 };
 
-/* Makes kept batches above the row unacknowledged again, to be adopted; many of
- * them in parts, by one call of the script each.  If it ends before its end,
- * queue_numbers shows it, and another one does the rest. */
+/* Makes kept batches above the row unacknowledged again, to be adopted. */
 int queue_restore(struct queue *q, const struct queue_restore *r);
 
 struct queue_restored {

@@ -170,8 +170,6 @@ struct queue {
 	struct {
 		struct queue_restore of;
 		struct buf seqs; /* of the lists that it names, uint64_t */
-		/* Where the next part begins, as the last one said. */
-		uint64_t passed, begun;
 	} restore;
 	enum queue_user look_user;
 	struct {

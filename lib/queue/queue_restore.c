@@ -6,12 +6,9 @@
 
 #include "base/failpoint.h"
 
-/* Of one part, which takes Redis some milliseconds. */
-enum {
-	MOVED_MAX = 500,
-	LOOKED_AT_MAX = 4 * MOVED_MAX /* kept batches; those to move come first,
-				       * since they are the newest */
-};
+/* Numbers of one 'again': in a reply of 16 bytes each, and in memory, far below
+ * REDIS_SMALL_BYTES and REDIS_SMALL_PARTS.  15 of them are 3.9 million. */
+enum { RESTORED_MAX = 1 << 18 };
 
 static int read_numbers(
     const struct redis_reply *reply, uint64_t *ret, size_t n);
@@ -46,10 +43,10 @@ queue_call_digest_numbers(struct queue *q, const struct redis_reply *reply)
 {
 	if (queue_members_changed(reply))
 		return queue_call_with_members(q, reply, send_numbers);
-	if (!queue_call_are_rows(reply, 4, QUEUE_NUMBERS_MAX, 0))
+	if (!queue_call_are_rows(reply, 3, QUEUE_NUMBERS_MAX, 0))
 		return QUEUE_LOST;
 	q->result.numbered = (struct queue_numbered){
-	    .n = redis_reply_count(reply) / 4, .list = reply};
+	    .n = redis_reply_count(reply) / 3, .list = reply};
 	return QUEUE_DONE;
 }
 
@@ -65,20 +62,17 @@ queue_numbered_at(const struct queue_numbered *l, size_t i,
     struct id *ret_consumer, struct queue_number *ret_number)
 {
 	size_t len;
-	const char *id = redis_reply_text(redis_reply_at(l->list, 4 * i), &len);
-	int64_t last = redis_reply_int(redis_reply_at(l->list, 4 * i + 1), -1);
+	const char *id = redis_reply_text(redis_reply_at(l->list, 3 * i), &len);
+	int64_t last = redis_reply_int(redis_reply_at(l->list, 3 * i + 1), -1);
 	int64_t closed =
-	    redis_reply_int(redis_reply_at(l->list, 4 * i + 2), -1);
-	int64_t before =
-	    redis_reply_int(redis_reply_at(l->list, 4 * i + 3), -1);
+	    redis_reply_int(redis_reply_at(l->list, 3 * i + 2), -1);
 	struct id consumer;
 
-	if (id == NULL || last < 0 || closed < 0 || before < 0 ||
+	if (id == NULL || last < 0 || closed < 0 ||
 	    id_parse(id, len, &consumer) < 0)
 		return -1;
 	*ret_consumer = consumer;
-	*ret_number = (struct queue_number){
-	    (uint64_t)last, (uint64_t)closed, (uint64_t)before};
+	*ret_number = (struct queue_number){(uint64_t)last, (uint64_t)closed};
 	return 0;
 }
 
@@ -129,20 +123,9 @@ send_restore(struct queue *q)
 		resp_arg_text(&q->args, "");
 		resp_arg_text(&q->args, "");
 	}
-	resp_arg_u64(&q->args, MOVED_MAX);
-	resp_arg_u64(&q->args, LOOKED_AT_MAX);
-	resp_arg_u64(&q->args, q->restore.passed);
-	resp_arg_u64(&q->args, q->restore.begun);
+	resp_arg_u64(&q->args, RESTORED_MAX);
 	return FAILPOINT_AFTER("flush-restore-sent",
 	    queue_call_eval(q, QUEUE_CALL_RESTORE, 11 + n, NULL));
-}
-
-static int
-restore_from_the_newest(struct queue *q)
-{
-	buf_clear(&q->restore.seqs);
-	q->restore.passed = q->restore.begun = 0;
-	return send_restore(q);
 }
 
 int
@@ -150,69 +133,32 @@ queue_restore(struct queue *q, const struct queue_restore *r)
 {
 	q->members.rounds = 0;
 	q->restore.of = *r;
-	return restore_from_the_newest(q);
+	buf_clear(&q->restore.seqs);
+	return send_restore(q);
 }
 
-/* Numbers of batches from element first on, whose lists are named next. */
-static int
-note_lists(struct queue *q, const struct redis_reply *reply, size_t first)
+/* Numbers of batches, behind 'again'. */
+static enum queue_state
+restore_again(struct queue *q, const struct redis_reply *reply)
 {
 	size_t count = redis_reply_count(reply);
 
-	buf_clear(&q->restore.seqs);
-	if (count > first + MOVED_MAX)
-		return -1;
-	for (size_t i = first; i < count; i++) {
+	if (count > 1 + RESTORED_MAX)
+		return QUEUE_LOST;
+	for (size_t i = 1; i < count; i++) {
 		int64_t n;
 		uint64_t seq;
 
 		if (queue_call_number(reply, i, 1, QUEUE_CALL_NUMBER_MAX, &n) <
 		    0)
-			return -1;
+			return QUEUE_LOST;
 		seq = (uint64_t)n;
 		if (buf_add(&q->restore.seqs, &seq, sizeof seq) < 0)
-			return -1;
+			return QUEUE_LOST;
 	}
-	return 0;
-}
-
-static enum queue_state
-restore_again(struct queue *q, const struct redis_reply *reply)
-{
-	return note_lists(q, reply, 1) == 0 &&
-		       queue_members_go_on(&q->members) && send_restore(q) == 0
+	return queue_members_go_on(&q->members) && send_restore(q) == 0
 		   ? QUEUE_CALLING
 		   : QUEUE_LOST;
-}
-
-/* Each part moves or passes over some, so there is an end. */
-static enum queue_state
-restore_next_part(struct queue *q, const struct redis_reply *reply)
-{
-	int64_t passed, begun;
-
-	if (queue_call_number(reply, 1, 0, QUEUE_CALL_NUMBER_MAX, &passed) <
-		0 ||
-	    queue_call_number(reply, 2, 0, QUEUE_CALL_NUMBER_MAX, &begun) < 0 ||
-	    note_lists(q, reply, 3) < 0)
-		return QUEUE_LOST;
-	q->restore.passed = (uint64_t)passed;
-	q->restore.begun = (uint64_t)begun;
-	q->members.rounds = 0;
-	return send_restore(q) == 0 ? QUEUE_CALLING : QUEUE_LOST;
-}
-
-/* A caller that did not say what it has seen wants it done anyway. */
-static enum queue_state
-restore_changed(struct queue *q)
-{
-	if (!q->restore.of.looked)
-		return queue_members_go_on(&q->members) &&
-			       restore_from_the_newest(q) == 0
-			   ? QUEUE_CALLING
-			   : QUEUE_LOST;
-	q->result.restored = (struct queue_restored){.changed = true};
-	return QUEUE_DONE;
 }
 
 enum queue_state
@@ -224,11 +170,11 @@ queue_call_digest_restore(struct queue *q, const struct redis_reply *reply)
 
 	if (queue_members_changed(reply))
 		return restore_again(q, reply);
-	if (word != NULL && strcmp(word, "part") == 0)
-		return restore_next_part(q, reply);
 	if (redis_reply_count(reply) == 1 && word != NULL &&
-	    strcmp(word, "changed") == 0)
-		return restore_changed(q);
+	    strcmp(word, "changed") == 0) {
+		q->result.restored = (struct queue_restored){.changed = true};
+		return QUEUE_DONE;
+	}
 	if (redis_reply_count(reply) != 4 || read_numbers(reply, n, 4) < 0)
 		return QUEUE_LOST;
 	q->result.restored = (struct queue_restored){

@@ -107,35 +107,6 @@ steps_back() {
 # once ARG...: of incr-flush; as from a timer, with all input there at its start
 once() { incr-consume -o >stream && incr-flush "$@" <stream 2>>err; }
 
-# keep_more N: N more batches, as if the last consumer had had them acknowledged
-keep_more() {
-	local p="incr::queue::[$INCR_QUEUE]::" consumer
-	consumer=$(rcli smembers "${p}consumers")
-	rcli eval '
-		local p, keep = KEYS[1] .. "consumer::" .. ARGV[1] .. "::", 60000
-		local time = redis.call("TIME")[1] * 1000 + keep
-		local database = string.match(redis.call("ZRANGE", p .. "kept", 0, 0)[1],
-			" (%S+)")
-		for seq = 2, ARGV[2] + 1 do
-			redis.call("LPUSH", p .. "batch::" .. seq, ARGV[3])
-			redis.call("PEXPIREAT", p .. "batch::" .. seq, time)
-			redis.call("ZADD", p .. "kept", time, seq .. " " .. database .. " 1 1")
-		end
-		redis.call("MSET", p .. "last", ARGV[2] + 1, p .. "acknowledged", ARGV[2] + 1)
-		redis.call("HINCRBY", KEYS[1] .. "totals", "acknowledged", ARGV[2])' \
-		1 "$p" "$consumer" "$1" "$(increment 1)" >/dev/null
-}
-
-@test "--keep: more batches than one call of Redis restores" {
-	drain -k 60
-	publish_counted 1 1
-	end_background
-	keep_more 1200
-	drain -k 60
-	wait_for 20 counted 1201
-	grep -Eq 'went back to batch 1: 0 lost, 1200 restored \(--keep\)$' err
-}
-
 @test "--keep: one that has nothing to count looks, too, and the next one counts" {
 	local all=1
 	increment 1 | incr-publish

@@ -383,8 +383,7 @@ acknowledge() { # ID N SEQ... [SEQ INDEX]...
 }
 
 # LISTS: numbers of the batches that it names, all that are kept if it is not
-# set; MAX: how many it may move, or be told of; LOOKS: at how many it may look;
-# FROM: where a part begins, and what the first one said
+# set; MAX: how many it may be told of
 restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
 	local id=$1 keys=() key
 	for key in owner batches kept acknowledged restored closed; do
@@ -397,7 +396,7 @@ restore() { # ID ROW [KNOWN [SPEAKER [DATABASE [SEEN TIMES]]]]
 	script restore $((1 + ${#keys[@]})) "${P}consumers" "${keys[@]}" "$id" \
 		"$2" "${5:-$DB}" "${3:-0}" \
 		"${4:-00000000-0000-0000-0000-000000000000}" "${6-}" "${7-}" \
-		"${MAX:-9}" "${LOOKS:-9}" ${FROM:-0 0}
+		"${MAX:-9}"
 }
 
 trim() { # [MESSAGES [MAX]]
@@ -413,7 +412,7 @@ trim() { # [MESSAGES [MAX]]
 }
 
 acknowledged() { # [AFTER [MAX]]
-	numbers "$@" | sed -E 's/([^ ]+ [^ ]+) [^ ]+ [^ ]+/\1/g'
+	numbers "$@" | sed -E 's/([^ ]+ [^ ]+) [^ ]+/\1/g'
 }
 numbers() { # [AFTER [MAX]]
 	of_consumers numbers 2 "${P}consumers" "${P}none" \
@@ -2231,17 +2230,17 @@ three_kept() {
 
 @test "restore: what has changed since it was looked at is let alone" {
 	three_kept
-	[ "$(numbers)" = "$A 3 0 3" ]
+	[ "$(numbers)" = "$A 3 0" ]
 	unchanged restore $A 1 0 '' '' 2 0
 	[ "$reply" = changed ]
 	unchanged restore $A 1 0 '' '' 3 1
 	[ "$reply" = changed ]
 	[ "$(restore $A 1 0 '' '' 3 0)" = "2 2 0 2" ]
-	[ "$(numbers)" = "$A 1 1 1" ]
+	[ "$(numbers)" = "$A 1 1" ]
 	# Counted and acknowledged again, by one who keeps nothing: the number is
 	# the same, and what a late call would miss is not lost.
 	acknowledge $A 2 2 3
-	[ "$(numbers)" = "$A 3 1 3" ]
+	[ "$(numbers)" = "$A 3 1" ]
 	unchanged restore $A 1 0 '' '' 3 0
 	[ "$reply" = changed ]
 }
@@ -2249,9 +2248,13 @@ three_kept() {
 @test "restore: says which kept batches there are before it moves one" {
 	three_kept
 	LISTS='' unchanged restore $A 1
-	[ "$reply" = "again 3 2" ]
+	[ "$reply" = "again 2 3" ]
+	LISTS='2 4' unchanged restore $A 1
+	[ "$reply" = "again 3" ]
+	LISTS=3 MAX=1 unchanged restore $A 0
+	[ "$reply" = "again 1" ]
 	LISTS='' MAX=2 unchanged restore $A 0
-	[ "$reply" = "again 3 2" ]
+	[ "$reply" = "again 1 2" ]
 	# What is not as it was looked at comes first.
 	LISTS='' unchanged restore $A 1 0 '' '' 2 0
 	[ "$reply" = changed ]
@@ -2260,89 +2263,6 @@ three_kept() {
 	rcli zadd "${P}consumer::$A::kept" 1e15 "007 $DB 1 1" 1e15 nonsense \
 		1e15 "1234567890123456 $DB 1 1" 1e15 "5 $A 1 1" >/dev/null
 	[ "$(LISTS='2 3 8' restore $A 1)" = "2 2 0 2" ]
-}
-
-# in_parts ARG...: restores with what each reply said, one batch a part
-in_parts() {
-	local LISTS='' FROM='0 0' word passed begun
-	while read -r word passed begun LISTS < <(MAX=1 LOOKS=2 restore "$@") &&
-		case $word in
-		again) LISTS=$passed ;;
-		part) FROM="$passed $begun" ;;
-		*) break ;;
-		esac; do
-		echo "$word"
-	done
-	echo "$word $passed $begun $LISTS"
-}
-
-@test "restore: in parts, the newest first; the last one tells of all" {
-	local was
-	three_kept
-	# Of another database, and of a batch without list: passed over.
-	rcli zadd "${P}consumer::$A::kept" 1e15 "5 $A 1 1" 1e15 "6 $A 1 1" \
-		1e15 "7 $A 1 1" 9e14 "8 $DB 1 1" >/dev/null
-	was=$(owner $A)
-	[ "$(LISTS='' MAX=1 LOOKS=2 restore $A 1)" = "part 2 1" ]
-	[ "$(numbers)" = "$A 1 1 3" ]
-	[ "$(owner $A)" != "$was" ]
-	[ "$(in_parts $A 1 | tail -n 1)" = "2 2 0 2" ]
-	[ "$(numbers)" = "$A 1 4 1" ]
-	[ "$(rcli --raw zrange "${P}consumer::$A::batches" 0 -1 | sort | xargs)" = "2 3 4" ]
-	[ "$(in_parts $A 1 | tail -n 1)" = "0 2 0 0" ]
-	rcli zrem "${P}consumer::$A::kept" "5 $A 1 1" "6 $A 1 1" "7 $A 1 1" "8 $DB 1 1" >/dev/null
-	KEEP=60000 acknowledge $A 2 2 3
-	[ "$(sizes)" = "3 3 0" ]
-}
-
-@test "restore: one that ended after a part is found, and another does the rest" {
-	three_kept
-	[ "$(LISTS=3 MAX=1 restore $A 0)" = "part 0 1 2" ]
-	[ "$(batch $A 3)" = "c " ]
-	[ "$(acknowledged)" = "$A 0" ]
-	# Whoever adopted that part gets no more than that one.
-	[[ "$(adopt $B $A "$(owner $A)")" == "$A 3 4"* ]]
-	# Another one joins it; nobody who has seen something else.
-	unchanged restore $A 0 0 '' '' 3 0
-	[ "$reply" = changed ]
-	[ "$(LISTS=2 MAX=1 restore $A 0 0 '' '' 0 1)" = "part 0 1 1" ]
-	[ "$(LISTS=1 MAX=1 FROM='0 1' restore $A 0)" = "3 1 0 3" ]
-	[[ "$(owner $A)" == 00000000-* ]]
-	FROM='0 1' unchanged restore $A 0
-	[ "$reply" = changed ]
-}
-
-@test "restore: one that ended below the row is not gone on with" {
-	three_kept
-	[ "$(LISTS=3 MAX=1 restore $A 1)" = "part 0 1 2" ]
-	KEEP=60000 acknowledge $A 1 3
-	[ "$(rcli get "${P}consumer::$A::closed")" = "restoring:3:1:1 1" ]
-	[ "$(LISTS='' MAX=1 LOOKS=2 restore $A 4)" = "part 2 0" ]
-	[ "$(in_parts $A 4 | tail -n 1)" = "1 0 0 0" ]
-}
-
-@test "restore: what was acknowledged between two parts is not told lost" {
-	three_kept
-	[ "$(LISTS=3 MAX=2 restore $A 0 0 '' '' 3 0)" = "part 0 1 2 1" ]
-	[ "$(LISTS=2 MAX=1 FROM='0 1' restore $A 0)" = "part 0 1 1" ]
-	# The rest was restored by another, counted and acknowledged.
-	restore $A 0
-	acknowledge $A 3 1 2 3
-	FROM='0 1' unchanged restore $A 0
-	[ "$reply" = changed ]
-	# In the midst of it, too: the row has gone on.
-	register $B
-	publish $C 2 e f
-	for i in 1 2; do take $B $i 1; done
-	KEEP=60000 acknowledge $B 2 1 2
-	[ "$(LISTS=1 MAX=1 restore $B 0)" = "part 0 1 2" ]
-	acknowledge $B 1 1
-	[ "$(numbers | cut -d ' ' -f 5-)" = "$B 1 1 2" ]
-	LISTS=2 FROM='0 1' unchanged restore $B 0
-	[ "$reply" = changed ]
-	unchanged restore $B 0 0 '' '' 0 1
-	[ "$reply" = changed ]
-	[ "$(restore $B 1 0 '' '' 1 1)" = "2 2 0 1" ]
 }
 
 # -- trim ------------------------------------------------------------------------

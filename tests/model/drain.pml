@@ -115,8 +115,6 @@
 #define GAVE_STAYS	53
 #define KEPT_ONLY	54
 #define NAMES_LEARNT	55
-#define PART_NOTED	56
-#define PART_SEEN	57
 
 c_decl {
 static long
@@ -144,8 +142,6 @@ typedef consumer {
 	byte acked;		/* the last one acknowledged */
 	byte again;		/* restored, a bit each: rejects were copied */
 	byte closed;		/* so often: adoption only */
-	byte part, begun;	/* acknowledged up to there before a restore in
-				 * parts, and closed so often as it began */
 	byte told;		/* numbers that were said to be lost */
 	byte sure;		/* acknowledged, and the row has them */
 #endif
@@ -350,8 +346,6 @@ inline adopt(who, speaker, was) {
 			redis[who].mark = NEVER;
 #ifdef BACKWARDS
 			redis[who].acked = 0;
-			redis[who].part = 0;
-			redis[who].begun = 0;
 			redis[who].again = 0;
 			redis[who].closed = 0;
 			redis[who].told = 0;
@@ -390,9 +384,6 @@ inline renew(who, speaker) {
 
 #ifdef BACKWARDS
 #define COPIES(who, s)	!(RULE(REJECT_ONCE) && redis[who].again & 1 << s)
-#define HAS_KEPT_ABOVE(c, at) \
-	(at < 1 && redis[c].kept[1] || \
-	 at < SEQS - 1 && redis[c].kept[SEQS - 1])
 
 /* restore.lua: what is kept above a row is unacknowledged again; whoever lets
  * go of the consumer or finds its row back makes it nobody's.  oldest: the
@@ -401,62 +392,12 @@ inline renew(who, speaker) {
  * lost, once.  None that a check finds was acknowledged after it was counted.  (A
  * batch that was acknowledged after it was counted in the Postgres of before
  * may still be counted, from a copy that is under way.) */
-#define TOP(c)	(redis[c].part > redis[c].acked -> redis[c].part : \
-		 redis[c].acked)
-#define GOES_ON(c, at, b)	(redis[c].part != 0 && redis[c].begun == b && \
-				 redis[c].acked == at)
-
-/* In parts: since is 0 in the first call, and stays so if that was all;
- * changed: nothing was done. */
-inline restore(who, at, known, speaker, same, since) {
-	changed = false;
+inline restore(who, at, known, speaker, same) {
 	if
-	:: since == 0 && !(same) -> changed = true
-	:: since != 0 && RULE(PART_SEEN) && !GOES_ON(who, at, since) ->
-		changed = true;
-		since = 0
+	:: !(same)
 	:: else ->
-		if
-		:: restore_same(who, at, known, speaker);
-			since = 0
-		:: redis[who].registered && TOP(who) > at &&
-		   (!GOES_ON(who, at, redis[who].begun) ||
-		    HAS_KEPT_ABOVE(who, at)) ->
-			restore_part(who, at);
-			since = redis[who].begun
-		fi
+		restore_same(who, at, known, speaker)
 	fi
-}
-
-/* The first part of a restore notes that it is not all, and up to where batches
- * were acknowledged; another one that restores joins it. */
-inline restore_part(who, at) {
-	s = 0;
-	if
-	:: !GOES_ON(who, at, redis[who].begun) ->
-		redis[who].part = (RULE(PART_NOTED) -> TOP(who) : 0);
-		redis[who].closed++;
-		redis[who].begun = redis[who].closed;
-		redis[who].owner = LEFT(who);
-		redis[who].acked = at
-	:: else
-	fi;
-	if
-	:: at < 1 && redis[who].kept[1] != 0 -> s = 1
-	:: at < SEQS - 1 && redis[who].kept[SEQS - 1] != 0 -> s = SEQS - 1
-	:: !HAS_KEPT_ABOVE(who, at)
-	fi;
-	if
-	:: s != 0 ->
-		redis[who].batch[s] = redis[who].kept[s];
-		redis[who].kept[s] = 0;
-		redis[who].again = redis[who].again | 1 << s;
-		assert(redis[who].closed < 31);
-		redis[who].closed++;
-		redis[who].owner = LEFT(who)
-	:: else
-	fi;
-	s = 0
 }
 inline restore_same(who, at, known, speaker) {
 	got = redis[who].acked > at;
@@ -476,7 +417,7 @@ inline restore_same(who, at, known, speaker) {
 		:: s > at && redis[who].batch[s] != 0 -> oldest = s
 		:: s > at && redis[who].batch[s] == 0 &&
 		   redis[who].registered &&
-		   (s <= known || s <= TOP(who)) &&
+		   (s <= known || s <= redis[who].acked) &&
 		   !(redis[who].told & 1 << s) ->
 			assert(!(redis[who].sure & 1 << s) || speaker != NONE);
 			redis[who].told = redis[who].told | 1 << s
@@ -506,8 +447,6 @@ inline restore_same(who, at, known, speaker) {
 	:: redis[who].acked > at -> redis[who].acked = at
 	:: else
 	fi;
-	redis[who].part = 0;
-	redis[who].begun = 0;
 	got = 0
 }
 #else
@@ -679,7 +618,6 @@ typedef flush {
 	bool gap;		/* below the pending batch: restore first */
 	byte gc, grow;		/* a row that is back; gc NONE: none */
 	byte gacked, gclosed;	/* as it was seen before */
-	byte gbegun, begun;	/* of restores that go on: of a row, of a gap */
 #endif
 	bool due;		/* frozen */
 	byte rc, rself, rfirst, rlast;	/* receipt; rc NONE: none */
@@ -871,7 +809,6 @@ inline flush_gone() {
 #ifdef BACKWARDS
 	F.gap = false;
 	F.gc = NONE; F.grow = 0; F.gacked = 0; F.gclosed = 0;
-	F.gbegun = 0; F.begun = 0;
 #endif
 	done_pending();
 	close_window();
@@ -950,7 +887,7 @@ inline unacknowledge(who, at) {
 /* What restore.lua is to find: nothing was acknowledged or restored since. */
 #define AS_SEEN	((redis[F.gc].acked == F.gacked || !RULE(SEEN_NUMBER)) && \
 		 (redis[F.gc].closed == F.gclosed || !RULE(SEEN_TIMES)))
-#define BEHIND_ACKED(x)	(redis[x].registered && TOP(x) > row[x])
+#define BEHIND_ACKED(x)	(redis[x].registered && redis[x].acked > row[x])
 #define GAP	F.gap = true
 #define GAPS	F.gap
 #define AGO	went_back
@@ -968,7 +905,6 @@ proctype incr_flush(byte w)
 	bool moved;
 #ifdef BACKWARDS
 	byte x, oldest, got;
-	bool seen, changed;
 #endif
 
 end:	do
@@ -1053,21 +989,15 @@ end:	do
 		if
 		:: RULE(GAP_RESTORE) ->
 			unacknowledge(F.pc, F.krow);
-			restore(F.pc, F.krow, F.pseq - 1, F.self, true, F.begun)
+			restore(F.pc, F.krow, F.pseq - 1, F.self, true)
 		:: else -> oldest = F.pseq
 		fi;
+		F.gap = false;
 		if
-		:: changed || F.begun != 0
-		:: else -> F.gap = false
-		fi;
-		changed = false;
-		if
-		:: F.gap
-		:: !F.gap && RULE(GAP_OLDEST) && oldest < F.pseq ->
+		:: RULE(GAP_OLDEST) && oldest < F.pseq ->
 			F.kc = NONE; F.krow = 0; F.klast = 0;
 			done_pending()
-		:: !F.gap && !(RULE(GAP_OLDEST) && oldest < F.pseq) ->
-			F.klast = F.pseq - 1
+		:: else -> F.klast = F.pseq - 1
 		fi;
 		oldest = 0 }
 
@@ -1083,15 +1013,8 @@ end:	do
 		unacknowledge(x, row[x]);
 		x = 0 }
 	:: atomic { AWAKE && F.gc != NONE ->
-		seen = AS_SEEN;
-		restore(F.gc, F.grow, 0, NONE, seen, F.gbegun);
-		seen = false;
-		if
-		:: F.gbegun != 0
-		:: else ->
-			F.gc = NONE; F.grow = 0; F.gacked = 0; F.gclosed = 0
-		fi;
-		changed = false;
+		restore(F.gc, F.grow, 0, NONE, AS_SEEN);
+		F.gc = NONE; F.grow = 0; F.gacked = 0; F.gclosed = 0;
 		oldest = 0 }
 #endif
 
@@ -1162,7 +1085,7 @@ end:	do
 		:: row[F.wc] == BASE
 		:: row[F.wc] < F.first && row[F.wc] != BASE ->
 #ifdef BACKWARDS
-			restore_same(F.wc, row[F.wc], F.first - 1, F.wself);
+			restore(F.wc, row[F.wc], F.first - 1, F.wself, true);
 			oldest = 0;
 			unacknowledge(F.wc, row[F.wc]);
 			if

@@ -7,8 +7,7 @@
 -- ARGV   1 only ids behind this one   2 how many to list at most
 --        3 ... the ids of these consumers
 -- Reply  for each that has one, in order: id, number, how often it was closed
---        (restore.lua), the number before a restore that has not ended, if that
---        is higher, else the same
+--        (restore.lua)
 --        Or 'again' and the ids of all consumers: others are registered, too.
 
 local after, max = ARGV[1], tonumber(ARGV[2])
@@ -40,15 +39,13 @@ table.remove(ids, 1)
 table.sort(ids)
 local reply = {}
 for _, id in ipairs(ids) do
-    local number = id > after and #reply < 4 * max and
+    local number = id > after and #reply < 3 * max and
         redis.call('GET', KEYS[at[id]])
     if number then
         reply[#reply + 1] = id
         local closed = redis.call('GET', KEYS[at[id] + 1]) or ''
         reply[#reply + 1] = tonumber(number)
         reply[#reply + 1] = tonumber(string.match(closed, '%d+$') or 0)
-        reply[#reply + 1] = math.max(tonumber(number),
-            tonumber(string.match(closed, 'restoring:(%d+)') or 0))
     end
 end
 return reply
