@@ -134,7 +134,7 @@ all_below() {
 	run -111 incr-publish -e <in >out
 	mark=$((8 * 1024 * 1024 * 3 / 4 / 80))
 	[ "$(ready)" -ge $mark ]
-	[ "$(ready)" -lt $((mark + 1000)) ]
+	[ "$(ready)" -lt $((mark + 2000)) ]
 	[ "$(rcli info memory | awk -F: '/^used_memory:/ { print $2 + 0 }')" -lt \
 		$((8 * 1024 * 1024)) ]
 	background incr-ingest -l ./s --linger 0
