@@ -120,14 +120,15 @@ tree() {
 	ends TERM t/.ci/run
 }
 
-# fails TIMES: a bats of which one test fails so often, and says why
+# fails TIMES [OF]: a bats of so many tests, else two, that runs two; one of them
+# fails so often, and says why
 fails() {
 	cat >t/path/bats <<-END
 		#!/bin/sh
 		echo >>$PWD/tries
 		for last; do :; done
 		echo "\$last" >$PWD/filter
-		echo 1..2
+		echo 1..${2-2}
 		echo ok 1 good
 		if [ "\$(wc -l <$PWD/tries)" -le $1 ]; then
 			echo 'not ok 2 late [it] is # timeout after 180s'
@@ -153,4 +154,12 @@ fails() {
 	[ "$(wc -l <tries)" = 2 ]
 	[ "${lines[-2]}" = '1 needed a second try' ]
 	[ "${lines[-1]}" = '2 passed, 1 failed' ]
+}
+
+@test "make check fails if the suite ended early, whatever passes later" {
+	tree
+	fails 1 3
+	MAKE=true run -1 t/tests/ci/check bats
+	[ "$(wc -l <tries)" = 1 ]
+	[ "${lines[-1]}" = '1 passed, 1 failed' ]
 }
