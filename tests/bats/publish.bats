@@ -104,7 +104,7 @@ leaves() {
 
 # Where Redis has answered before the next two thousand lines are read, what was
 # read by then is sent: others use the machine, too.
-@test "100,000 lines from a file are about 50 calls" {
+@test "100,000 lines from a file are 50 calls, or some more" {
 	local pushes
 	own_redis
 	increments 1 100000 >"$dir/lines"
@@ -115,7 +115,7 @@ leaves() {
 		has_ready 100000
 		pushes=$(calls evalsha)
 		[ "$pushes" -ge 50 ]
-		[ "$pushes" -gt 60 ] || return 0
+		[ "$pushes" -gt 100 ] || return 0
 	done
 	echo "$pushes calls"
 	false
