@@ -178,7 +178,10 @@ find_page() {
 	page_port=$(incr-listen "127.0.0.1:$page_port" -- sh -c '
 		exec awk -v "name=$(readlink "/proc/$$/fd/3")" \
 			"\"socket:[\" \$10 \"]\" == name { print \$2 }" \
-			/proc/net/tcp') || return 100
+			/proc/net/tcp') || {
+		[ $? = 100 ] && return 100
+		return 111 # killed: the next start finds one
+	}
 	page_port=$((0x${page_port#*:}))
 	INCR_PAGE_URL=http://127.0.0.1:$page_port/
 }
