@@ -91,6 +91,7 @@ ends() {
 
 @test "incr(7) has the vectors" {
 	local key n expected found=0
+	own_redis # a thousand connections would hold up all others
 	while read -r key n expected; do
 		[ "$(increment 1 "$key" | shard_of "$n")" = "$expected $(increment 1 "$key")" ]
 		increment 1 "$key" | incr-publish -q "v$Q$n" -s "$n"
