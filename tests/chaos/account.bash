@@ -9,6 +9,7 @@ settle() {
 	wait_for 150 clients_ended || wrong "clients do not end: $(
 		processes | xargs -r ps -o pid=,ppid=,etimes=,stat=,args= -p)"
 	wait_for 90 at_rest || wrong 'not drained'
+	wait_for 120 none_leaves || wrong 'an incr-up does not leave'
 	rm -f "$D/run"
 	for which in a b; do stop_supervisor "$which"; done
 	topology_leave
@@ -54,6 +55,15 @@ clients_ended() {
 	for pid in "${clients[@]}"; do gone "$pid" || return; done
 }
 at_rest() { has_ready 0 && no_batches; }
+# Whom a fault told to leave may take a minute for the queue; told twice it would
+# leave at once, with 111.  Another one comes after it.
+none_leaves() {
+	local which pid
+	for which in a b; do
+		pid=$(<"$D/$which.pid")
+		! gone "$pid" && ! grep -qx "$pid" "$D/up_told" || return 1
+	done
+}
 none_left() { [ -z "$(processes | xargs -r ps -o comm= -p | grep -v '^proxy$')" ]; }
 
 stop_supervisor() {

@@ -332,7 +332,11 @@ fault_clock() {
 supervisor() { if (($1 % 2)); then echo a; else echo b; fi; }
 
 fault_up_kill() { kill -9 "$(<"$D/$(supervisor "$1").pid")"; }
-fault_up_term() { kill "$(<"$D/$(supervisor "$1").pid")"; }
+fault_up_term() {
+	local pid
+	pid=$(<"$D/$(supervisor "$1").pid")
+	kill "$pid" && echo "$pid" >>"$D/up_told"
+}
 
 # A second one for the same state says who holds it, and leaves.
 fault_up_twice() {

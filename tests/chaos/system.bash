@@ -21,7 +21,8 @@ start_system() {
 	export INCR_QUEUE=chaos
 	unset INCR_METRICS_DIR INCR_LISTEN
 	mkdir "$D/bin" "$D/px" "$D/letters"
-	touch "$D/run" "$D/send" "$D/wrong" "$D/statuses" "$D/slots" "$D/stalls"
+	touch "$D/run" "$D/send" "$D/wrong" "$D/statuses" "$D/slots" "$D/stalls" \
+		"$D/up_told"
 	make_bin
 	make_clocks
 	port_a=$(free_port) port_b=$(free_port) port_px=$(free_port)
