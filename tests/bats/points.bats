@@ -140,7 +140,7 @@ settled() {
 	has_ready 0
 	[ "$(rejected)" -eq 1 ]
 	silence
-	wait_for 5 swept
+	wait_for 20 swept
 	rcli --raw keys "incr::queue::\\[$INCR_QUEUE\\]::consumer::*" >keys
 	not grep -vE "::($last::.*|last)$" keys
 }
