@@ -236,3 +236,18 @@ listens() { [ -n "$(ss -Hltn "sport = :$1")" ]; }
 	[[ "$output" == *'INCR_PAGE_PORT: x: not a number from 0 to 65535' ]]
 	up_stop
 }
+
+# A supervisor starts incr-up again after 111, not after 100.
+@test "the search for its port: what was killed is tried again, what is wrong is not" {
+	local why
+	mkdir path
+	for why in 'kill -9 $$' 'exit 111' 'exit 127'; do
+		printf '#!/bin/sh\n%s\n' "$why" >path/incr-listen
+		chmod +x path/incr-listen
+		PATH=$PWD/path:$PATH run -111 sh -c ". '$ROOT/etc/up-parts.sh'
+			page_port=0; find_page"
+	done
+	printf '#!/bin/sh\nexit 100\n' >path/incr-listen
+	PATH=$PWD/path:$PATH run -100 sh -c ". '$ROOT/etc/up-parts.sh'
+		page_port=0; find_page"
+}
