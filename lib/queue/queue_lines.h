@@ -33,8 +33,7 @@ enum { QUEUE_TAG_MAX = 255 };
 /* Adds a line, which is inc, with a tag unless it is empty; a line without a
  * tag costs Redis as much as if there were no tags.  0, or -1 if there are
  * QUEUE_LINES_MAX, or QUEUE_TAGS_MAX with one, the tag or the line is too
- * long, or memory is gone:
- * unchanged. */
+ * long, or memory is gone: unchanged. */
 int queue_lines_add(struct queue_lines *l, const char *tag, size_t tag_len,
     const char *line, size_t len, const struct increment *inc);
 void queue_lines_clear(struct queue_lines *l);

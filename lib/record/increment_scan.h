@@ -35,7 +35,7 @@ struct increment_words {
 int increment_scan(
     const char *text, size_t len, enum fault *ret_fault, struct increment *ret);
 
-/* The same, but neither key nor value are read. */
+/* The same, but the key stays text: an increment_words has it as it stands. */
 int increment_scan_words(const char *text, size_t len, enum fault *ret_fault,
     struct increment_words *ret);
 
