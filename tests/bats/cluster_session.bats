@@ -122,6 +122,36 @@ under_load() {
 	quiet err.publish
 }
 
+@test "while nobody has the slot its queue alone waits, within --wait" {
+	local owner
+	owner=$(cluster_owner "$SLOT")
+	background sh -c 'incr-publish -e -w 1 >out 2>err' < <(increment 1
+		wait_for 20 test -e go
+		increment 2
+		wait_for 20 test -e owned
+		wait_for 20 taken_again 7>&1)
+	publish=$!
+	wait_for 10 answered 1
+	cluster_cli "$owner" cluster delslots "$SLOT" >/dev/null
+	touch go
+	wait_for 10 has 'redis: CLUSTERDOWN Hash slot not served; waiting' err
+	# cluster-require-full-coverage no
+	increment 4 | INCR_QUEUE=${INCR_QUEUE}x incr-publish
+	# Nobody did anything with the call, so it is not unknown.
+	wait_for 10 has '"code":"unavailable"' out
+	cluster_cli "$owner" cluster addslots "$SLOT" >/dev/null
+	touch owned
+	wait_for 10 gone "$publish"
+	has "$(increment 3)" out
+	length_is "$(grep -c '^{"key"' out)"
+	wait_for 20 cluster_whole
+}
+# taken_again: of another line, within the outage that is refused at once
+taken_again() {
+	increment 3 >&7
+	has "$(increment 3)" out
+}
+
 # -- what nodes are called --------------------------------------------------------
 
 # through HOST:PORT: a program that is told this node alone finds the slot's
