@@ -300,7 +300,7 @@ each_command() {
 @test "the scenario of shards types each block that is marked for it" {
 	local file text
 	marked "$ROOT/docs/scale.md" fleet
-	[ -e fleet.3 ]
+	[ -e fleet.4 ]
 	sed -nE "s/^\t*(block|typed) '([^']*)'.*/\2/p" "$ROOT/tests/long/shards" |
 		sort -u >texts
 	while IFS= read -r text; do
