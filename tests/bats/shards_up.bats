@@ -251,6 +251,24 @@ pids_of() { # PART
 	up_stop
 }
 
+@test "in front of shards a rate is of the client, a key of the request" {
+	local expected shard
+	use_given
+	url=http://127.0.0.1:$INCR_PORT/increment
+	background incr-ingest -s 4 -l "127.0.0.1:$INCR_PORT" --rate 1/s:40 --rate-shared 2>err
+	wait_for 10 curl -fs "http://127.0.0.1:$INCR_PORT/health/ready"
+	keys 1 20 >lines
+	# A request of lines of all shards, repeated, then one that is over the rate.
+	for expected in 202 202 429; do
+		[ "$(http_status --data-binary @lines -H 'Idempotency-Key: "k"' \
+			-H 'Content-Type: application/x-ndjson' "${url}s")" = "$expected" ]
+	done
+	for shard in 0 1 2 3; do ready_of $shard; done >counts
+	not grep -x 0 counts
+	[ "$(($(paste -sd + counts)))" = 20 ]
+	quiet err
+}
+
 @test "wrong numbers of shards end each script with 100, in one line" {
 	for wrong in 0 1025 x -1 ''; do
 		run -100 incr-up --shards "$wrong"
