@@ -59,6 +59,20 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 	done
 }
 
+# limit PAGE: is what was counted a second there within 30 % of what is computed?
+limit() {
+	awk -F ' *[|] *' '$2 == "computed" || $2 == "measured" {
+			gsub(",", "", $11); rate[$2] = $11 }
+		END { of = rate["measured"] / rate["computed"]
+			print of; exit of < 0.7 || of > 1.3 }' "$1"
+}
+
+@test "docs/performance.md computes what a whole system does, within 30 %" {
+	limit "$ROOT/docs/performance.md"
+	sed -E '/^\| measured /s/[0-9]+,[0-9]+ \|/99,999 |/' "$ROOT/docs/performance.md" >page
+	run ! limit page
+}
+
 @test "a page that was changed by hand is told" {
 	cp "$ROOT/docs/performance.md" page
 	formed page
