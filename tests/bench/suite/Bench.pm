@@ -290,7 +290,7 @@ sub postgres_us {
 sub postgres_us_at_rest {
 	my ($us, $was) = (postgres_us(), -1);
 	for (1 .. 40) {
-		last if $us - $was <= 20000;
+		last if abs($us - $was) <= 20000;
 		select undef, undef, undef, 0.05;
 		($was, $us) = ($us, postgres_us());
 	}

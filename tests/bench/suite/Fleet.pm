@@ -53,7 +53,7 @@ sub counted_by {
 	my ($redis, $n, $shards) = @_;
 	my @running = map { drain($redis, name($shards, $_)) } 0 .. $shards - 1;
 	wait_until(30, 'the drains', sub { all_ready($redis, $shards) });
-	my %us = (redis => -$redis->us, Postgres => -Bench::postgres_us());
+	my %us = (redis => -$redis->us, Postgres => -postgres_us_at_rest());
 	$us{ $_->[0] } -= cpu_us($_->[1]) for @running;
 	$redis->call('RENAME', "wait:$_", 'rmq::queue::[' . name($shards, $_) . ']::ready')
 		for 0 .. $shards - 1;
@@ -68,7 +68,7 @@ sub counted_by {
 		$us{$name} += $us;
 	}
 	$us{redis} += $redis->us;
-	$us{Postgres} += Bench::postgres_us();
+	$us{Postgres} += postgres_us_at_rest();
 	return { map { ($_, $us{$_} / $n) } keys %us };
 }
 
