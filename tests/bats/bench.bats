@@ -9,7 +9,10 @@ load helper
 setup() { cd "$BATS_TEST_TMPDIR" || return; }
 
 suite() { "$ROOT/tests/bench/all" -q -b "${BIN%/*}" -o "$PWD" "$@" 2>err; }
-teardown() { [ "$BATS_TEST_COMPLETED" ] || tail err; }
+teardown() {
+	end_background
+	[ "$BATS_TEST_COMPLETED" ] || tail err
+}
 formed() { "$ROOT/tests/ci/performance" "$@"; }
 
 @test "the suite runs, and its page has the form" {
@@ -20,6 +23,7 @@ formed() { "$ROOT/tests/ci/performance" "$@"; }
 		'messages that wait' 'rows of the table' 'connections' 'drains on shards'; do
 		grep -q "^| $row |" performance.md
 	done
+	grep -q '^| publish, a line a call |.*| these alone in a script: [0-9]' performance.md
 	# Rows of paths that did not run would be rows of nothing.
 	not grep -q '^| idle' performance.md
 	not grep -q '^| flush, a line' performance.md
@@ -88,9 +92,27 @@ limit() {
 	sed -E '/^\| idle: AOF/s/(met|\*\*not met\*\*)/nearly met/' page >aim
 	run -1 formed aim
 	[[ "$output" == *'aim:'* ]]
+	sed -E '/^\| validate, canonical/s/\|  \|$/| ≤ 0.1 of before: **not met**; the limit is 0.5 of before |/' page >limit
+	run -1 formed limit
+	[[ "$output" == *'the limit:'* ]]
 	sed '/^## Paths/,$d' page >short
 	run -1 formed short
 	[[ "$output" == *'no Paths'* ]]
+}
+
+@test "the parts that only pass on bring a line to Redis" {
+	local line='{"key":"6f1b3c1e-7a4f-4f60-9a53-2b0f0f3a9a11","value":3}'
+	cc -O2 -o ring "$ROOT/tests/bench/ring.c"
+	own_redis
+	printf '*3\r\n$5\r\nLPUSH\r\n$1\r\na\r\n$%d\r\n' ${#line} >head
+	mkfifo lines judged verdicts
+	background sh -c 'exec ./ring serve port <>verdicts >lines'
+	background sh -c 'exec ./ring validate <lines >judged'
+	background sh -c "exec ./ring publish '$OWN_REDIS/redis.sock' head <judged >verdicts"
+	wait_for 10 test -s port
+	run -0 curl -sm 10 -w '%{http_code}' -d "$line" "http://127.0.0.1:$(cat port)/increment"
+	[ "$output" = 202 ]
+	[ "$(rcli lrange a 0 -1)" = "$line" ]
 }
 
 @test "docs/scale.md has what docs/performance.md says" {

@@ -13,13 +13,14 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($dir %size %bin note not_run median_of sides environment
 	spawn spent pipeline cpu_us peak_kib ended wait_until stop group_of has_program
-	start_redis start_postgres postgres_us postgres_us_at_rest sql lines key free_port);
+	passing start_redis start_postgres postgres_us postgres_us_at_rest sql lines key free_port);
 
 our $dir; # a private folder
 our %size; # of this run: see tests/bench/all
 our %bin; # here, before: where the programs of a side are
 our @figures; # [path, case, side, process, unit, value]
 our @missing; # [what, why]
+our @under; # what starts a Redis, if anything
 my @groups; # what runs
 
 # note PATH, CASE, SIDE, {PROCESS => VALUE...}, UNIT: figures of one round
@@ -202,6 +203,20 @@ sub pipeline {
 	return ($a, $b);
 }
 
+# passing: the program with the parts of a ring that only pass on; undef without a compiler
+my $passing;
+
+sub passing {
+	return $passing if $passing;
+	my @cc = split ' ', $ENV{CC} // 'cc';
+	if (!has_program($cc[0])) {
+		not_run('what only passes on', "$cc[0] is not installed");
+		return undef;
+	}
+	spent({}, @cc, '-O2', '-o', "$dir/ring", "$size{root}/tests/bench/ring.c");
+	return $passing = "$dir/ring";
+}
+
 sub wait_until {
 	my ($seconds, $what, $code) = @_;
 	my $end = time + $seconds;
@@ -230,7 +245,7 @@ sub stop {
 sub start_redis {
 	my ($name, @args) = @_;
 	mkdir "$dir/$name";
-	my $pid = spawn({}, 'redis-server', '--port', 0, '--unixsocket', "$dir/$name.sock",
+	my $pid = spawn({}, @under, 'redis-server', '--port', 0, '--unixsocket', "$dir/$name.sock",
 		'--dir', "$dir/$name", '--save', '', '--auto-aof-rewrite-percentage', 0, @args);
 	my $redis;
 	wait_until(20, 'Redis', sub { $redis = BenchRedis->dial("$dir/$name.sock") });
@@ -326,8 +341,20 @@ package BenchRedis;
 sub dial {
 	my ($class, $path) = @_;
 	my $s = IO::Socket::UNIX->new(Peer => $path) or return;
-	my $self = bless { socket => $s }, $class;
+	my $self = bless { socket => $s, replies => $s, path => $path }, $class;
 	return eval { $self->call('PING') } ? $self : undef;
+}
+
+# relayed CODE: calls it with a connection through a process in between, as incr-publish
+# is one: whoever calls Redis is woken by another process, not by Redis
+sub relayed {
+	my ($self, $code) = @_;
+	pipe(my $in, my $to) or die "pipe: $!\n";
+	pipe(my $from, my $out) or die "pipe: $!\n";
+	my $pid = Bench::spawn({ in => $in, out => $out }, Bench::passing(), 'relay', $self->{path});
+	close $_ for $in, $out;
+	$code->(bless { socket => $to, replies => $from }, ref $self);
+	Bench::stop($pid);
 }
 
 sub words { return join '', '*' . @_ . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @_ }
@@ -342,13 +369,13 @@ sub put {
 
 sub answer {
 	my ($self) = @_;
-	my $line = readline($self->{socket}) // die "Redis has gone\n";
+	my $line = readline($self->{replies}) // die "Redis has gone\n";
 	my ($kind, $rest) = $line =~ /^(.)(.*)\r\n/ or die "Redis: $line";
 	die "Redis: $rest\n" if $kind eq '-';
 	return $rest if $kind eq '+' || $kind eq ':';
 	return undef if $rest < 0;
 	return [map { $self->answer } 1 .. $rest] if $kind eq '*';
-	read $self->{socket}, my $text, $rest + 2;
+	read $self->{replies}, my $text, $rest + 2;
 	return substr $text, 0, $rest;
 }
 
@@ -391,6 +418,12 @@ sub aof {
 }
 
 sub memory { return $_[0]->info('memory')->{used_memory} }
+
+# How many scripts it has run.
+sub scripts_run {
+	return $_[0]->call('INFO', 'commandstats') =~ /^cmdstat_evalsha:calls=(\d+)/m ? $1 : 0;
+}
+
 sub clear { $_[0]->call('FLUSHALL', 'SYNC') }
 
 # fill KEY, N: so many messages, in calls of 1000

@@ -3,6 +3,7 @@ package Lines;
 use strict;
 use warnings;
 use Bench;
+use Digest::SHA 'sha1_base64';
 
 my $READY = 'rmq::queue::[bench]::ready';
 
@@ -95,27 +96,54 @@ sub one_by_one {
 	my $n = $size{calls};
 	my $line = '{"key":"' . Bench::key(1) . "\",\"value\":1}\n";
 	for my $side (sides()) {
-		$redis->clear;
-		pipe(my $in, my $to) or die "pipe: $!\n";
-		pipe(my $from, my $out) or die "pipe: $!\n";
-		my $pid = spawn({ side => $side, in => $in, out => $out }, 'incr-publish', '-e',
-			'-r', $redis->{url});
-		close $_ for $in, $out;
-		my ($us) = measured($redis, $n, sub {
-			for (1 .. $n) {
-				syswrite $to, $line;
-				sysread($from, my $verdict, 1000) or die "publish has left\n" . Bench::said();
-			}
+		my $us;
+		my $own = by_publish($side, $redis, sub {
+			my ($push) = @_;
+			($us) = measured($redis, $n, sub { $push->($line) for 1 .. $n });
 		});
-		close $to;
-		my ($own) = ended($pid, 'incr-publish');
 		note('publish', 'one', $side, { redis => $us, publish => $own / $n });
 	}
-	my ($us) = measured($redis, $n, sub {
-		$redis->times($n, BenchRedis::words('LPUSH', 'ref', $line))
-	});
-	note('publish', 'one', 'LPUSH', { redis => $us });
+	return unless passing();
+	note('publish', 'one', 'LPUSH', { redis => one_after_another($redis, $n,
+		BenchRedis::words('LPUSH', 'ref', $line)) });
 	note('publish', 'one', 'commands', { redis => commands_alone($redis, $n, 1, 0) });
+}
+
+# by_publish SIDE, REDIS, CODE, OPTION...: calls CODE with a function that has lines
+# pushed by incr-publish and returns once all have a verdict; the CPU of incr-publish
+sub by_publish {
+	my ($side, $redis, $code, @options) = @_;
+	$redis->clear;
+	pipe(my $in, my $to) or die "pipe: $!\n";
+	pipe(my $from, my $out) or die "pipe: $!\n";
+	my $pid = spawn({ side => $side, in => $in, out => $out }, 'incr-publish', '-e', @options,
+		'-r', $redis->{url});
+	close $_ for $in, $out;
+	$code->(sub {
+		my ($lines) = @_;
+		syswrite $to, $lines;
+		for (my $left = $lines =~ tr/\n//; $left > 0;) {
+			sysread($from, my $verdicts, 65536) or die "publish has left\n" . Bench::said();
+			$left -= $verdicts =~ tr/\n//;
+		}
+	});
+	close $to;
+	my ($own) = ended($pid, 'incr-publish');
+	return $own;
+}
+
+# one_after_another REDIS, N, CALL...: microseconds of Redis for each of N, as incr-publish
+# makes them: it is woken for a line, and for the reply
+sub one_after_another {
+	my ($redis, $n, @calls) = @_;
+	my $us;
+	$redis->relayed(sub {
+		my ($relay) = @_;
+		($us) = measured($redis, $n, sub {
+			@calls > 1 ? map { $relay->times(1, $_) } @calls : $relay->times($n, @calls);
+		});
+	});
+	return $us;
 }
 
 # What publish.lua calls, and nothing else: no condition, no reply to read.
@@ -142,28 +170,84 @@ call('LPUSH', KEYS[1], unpack(cmsgpack.unpack(ARGV[11])))
 return {1, 0, 0}
 END
 
+# bare_call REDIS, LINE, LINES, TAGS, WHICH: the call of a script of these alone, with as
+# many lines and tags.  Without tags LINE is the last that it has.
+sub bare_call {
+	my ($redis, $line, $lines, $tags, $which) = @_;
+	my $own = 'incr::queue::[bench]::';
+	my $sha = $redis->{commands} //= $redis->call('SCRIPT', 'LOAD', $COMMANDS);
+	my $packed = pack('CN', 0xdd, $lines) . pack('CC/a', 0xd9, $line) x $lines;
+	my @pairs = map { ($which * 7919 + $_ * 13) % 128 } 1 .. $tags;
+	my @keys = ($READY, 'rmq::queues', "${own}publisher::" . Bench::key(0), "${own}totals");
+	push @keys, "${own}marks::", "${own}marks::turn" if $tags;
+	push @keys, map { my $p = $_; map { sprintf '%smarks::%d.%02x', $own, $_, $p } 1, 2 } @pairs;
+	return BenchRedis::words('EVALSHA', $sha, scalar @keys, @keys, $lines, 172800, 'bench',
+		90000000, 0, 0, 9999999999999, '12345678901234567', '', '', $packed,
+		map { sprintf '%09d%09d', $which, $_ } 1 .. $tags);
+}
+
 # commands_alone REDIS, N, LINES, TAGS: microseconds of Redis for each of N lines, so
 # many a call, with as many tags
 sub commands_alone {
 	my ($redis, $n, $lines, $tags) = @_;
-	my $own = 'incr::queue::[bench]::';
-	my $sha = $redis->call('SCRIPT', 'LOAD', $COMMANDS);
 	my $line = '{"key":"' . Bench::key(1) . '","value":1}';
-	my $packed = pack('CN', 0xdd, $lines) . pack('CC/a', 0xd9, $line) x $lines;
-	my @calls = map {
-		my $call = $_;
-		my @pairs = map { ($call * 7919 + $_ * 13) % 128 } 1 .. $tags;
-		my @keys = ($READY, 'rmq::queues', "${own}publisher::" . Bench::key(0),
-			"${own}totals");
-		push @keys, "${own}marks::", "${own}marks::turn" if $tags;
-		push @keys, map { my $p = $_; map { sprintf '%smarks::%d.%02x', $own, $_, $p } 1, 2 } @pairs;
-		BenchRedis::words('EVALSHA', $sha, scalar @keys, @keys, $lines, 172800, 'bench',
-			90000000, 0, 0, 9999999999999, '12345678901234567', '', '', $packed,
-			map { sprintf '%09d%09d', $call, $_ } 1 .. $tags);
-	} 1 .. $n / $lines;
+	my @calls = map { bare_call($redis, $line, $lines, $tags, $_) } 1 .. $n / $lines;
 	$redis->clear;
-	my ($us) = measured($redis, $n, sub { $redis->times(1, $_) for @calls });
-	return $us;
+	return one_after_another($redis, $lines * @calls, @calls);
+}
+
+# -- instructions ------------------------------------------------------------
+
+# Those of Redis, without the kernel's, for a line: they do not depend on what else the
+# machine does.
+sub instructions {
+	return not_run('instructions', 'valgrind is not installed') unless has_program('valgrind');
+	my $redis = do {
+		local @Bench::under = ('valgrind', '--tool=callgrind', "--callgrind-out-file=$dir/callgrind");
+		start_redis('counted', '--appendonly', 'no', '--hz', 1);
+	};
+	my $line = '{"key":"' . Bench::key(1) . '","value":1}';
+	my $n = $size{calls} / 20;
+	for (['one', 1, 0], ['keyed', 10, 10, '-t']) {
+		my ($case, $lines, $tags, @options) = @$_;
+		my @text = map { my $i = $_; join '', map { tag($tags, $i * $lines + $_) . "$line\n" }
+			1 .. $lines } 1 .. $n / $lines;
+		for my $side (sides()) {
+			by_publish($side, $redis, sub {
+				my ($push) = @_;
+				$push->(tag($tags, 0) . "$line\n"); # it has loaded its scripts
+				note_counted($redis, $case, $side, $n, sub { $push->($_) for @text });
+			}, @options);
+		}
+		my @calls = map { bare_call($redis, $line, $lines, $tags, $_) } 1 .. $n / $lines;
+		$redis->clear;
+		note_counted($redis, $case, 'commands', $n, sub { $redis->times(1, $_) for @calls });
+	}
+	stop($redis->{pid});
+}
+
+# As incr-serve makes it of an Idempotency-Key.
+sub tag {
+	my ($tags, $i) = @_;
+	return $tags ? substr(sha1_base64($i) =~ tr:+/:_-:r, 0, 24) . ".1\t" : '';
+}
+
+my $dumps = 0;
+
+sub note_counted {
+	my ($redis, $case, $side, $n, $code) = @_;
+	dump_counts($redis);
+	$code->();
+	note('instructions', $case, $side, { redis => dump_counts($redis) / $n }, 'instructions');
+}
+
+# What valgrind has counted since the last time.
+sub dump_counts {
+	my ($redis) = @_;
+	system("callgrind_control -d $redis->{pid} >>$dir/log 2>&1") == 0 or die "callgrind_control\n";
+	my $file = "$dir/callgrind." . ++$dumps;
+	my ($n) = Bench::whole($file) =~ /^totals: (\d+)/m or die "$file: no total\n";
+	return $n;
 }
 
 # -- take --------------------------------------------------------------------

@@ -55,10 +55,12 @@ sub tagged {
 	my $server = memory();
 	my %way = (bulk => [$size{lines} / 5], single => [$size{calls}, '--single'],
 		'no keys' => [$size{lines} / 5, '--no-keys']);
+	my $at_once = 1;
 	for my $side (sides()) {
 		my ($pid, $url) = ring($side, $server);
 		for my $case (sort keys %way) {
-			send_by($side, $case, $pid, $url, $server, @{ $way{$case} });
+			my $lines = send_by($side, $case, $pid, $url, $server, @{ $way{$case} });
+			$at_once = int($lines + 0.5) if $case eq 'single';
 		}
 		stop($pid);
 	}
@@ -72,19 +74,20 @@ sub tagged {
 		}
 		0;
 	}, $n, {}, $server));
-	# Ten a call: so many wait of 64 connections while a call is under way.
+	# As many a call as came together here while a call was under way.
 	note('tagged', 'single', 'commands',
-		{ redis => Lines::commands_alone($server, $n, 10, 10) });
+		{ redis => Lines::commands_alone($server, $n, $at_once, $at_once) }) if passing();
 	$n = $size{lines} / 5;
 	note('tagged', $_, 'LPUSH', cost_of(sub { $server->fill('ref', $n); 0 }, $n, {}, $server))
 		for 'bulk', 'no keys';
 }
 
+# How many lines a call of Redis has had.
 sub send_by {
 	my ($side, $case, $pid, $url, $server, $n, @options) = @_;
 	$server->clear;
 	my %pid = group_of($pid);
-	my $before = $server->memory;
+	my ($before, $run) = ($server->memory, $server->scripts_run);
 	my $sent;
 	my $us = cost_of(sub {
 		($sent) = spent({ side => $side, in => lines($n, 1000) }, 'incr-send', '-u', $url,
@@ -92,9 +95,11 @@ sub send_by {
 		0;
 	}, $n, \%pid, $server);
 	note('tagged', $case, $side, { %$us, send => $sent / $n });
+	$run = $server->scripts_run - $run;
 	# What is left beside the messages: publisher and totals are a few bytes of it.
 	$server->call('DEL', 'rmq::queue::[bench]::ready');
 	note('tagged', $case, $side, { redis => ($server->memory - $before) / $n }, 'B');
+	return $n / ($run || $n);
 }
 
 # -- serve -------------------------------------------------------------------
@@ -166,26 +171,77 @@ sub serve {
 		stop($_) for $pid, $cat;
 		my ($ring, $url) = ring($side, $server);
 		my %pid = group_of($ring);
-		for (['ring', 64], ['alone', 1]) {
-			my ($case, $connections) = @$_;
-			note('serve', $case, $side, cost_of(sub { wrk($url, $connections, $size{body}) },
-				0, \%pid, $server));
-		}
+		note('serve', 'ring', $side, cost_of(sub { wrk($url, 64, $size{body}) }, 0, \%pid, $server));
 		note('serve', 'many', $side, cost_of(sub { 1000 * wrk("${url}s", 16, $many) },
 			0, \%pid, $server));
 		$server->clear;
 		stop($ring);
-		calls($side, $size{calls} / 10);
+		calls($side, $server);
+	}
+	alone();
+}
+
+# One connection: rings of both sides, and one of the parts that only pass on, in short
+# turns.  What such a request costs depends most on how deep the cores sleep, which is
+# another from second to second.
+sub alone {
+	my @rings;
+	for my $side (sides(), passing() ? 'bare' : ()) {
+		my $server = start_redis("alone.$side", '--appendonly', 'no');
+		my ($pid, $url) = $side eq 'bare' ? bare_ring($server) : ring($side, $server);
+		push @rings, [$side, $server, $url, ref $pid ? $pid : { group_of($pid) }];
+		push @{ $rings[-1] }, ref $pid ? values %$pid : $pid, $server->{pid};
+	}
+	local $size{seconds} = $size{seconds} > 0.8 ? $size{seconds} / 4 : 0.2;
+	for my $turn (1 .. 5) {
+		for (@rings) {
+			my ($side, $server, $url, $pids) = @$_;
+			note('serve', 'alone', $side, cost_of(sub { wrk($url, 1, $size{body}) }, 0, $pids,
+				$server));
+		}
+	}
+	for (@rings) {
+		my ($side, $server, $url, $pids, @all) = @$_;
+		note('serve', 'calls', 'bare', { all => calls_of($url, $pids, $server) }, 'calls')
+			if $side eq 'bare' && has_program('strace');
+		stop($_) for @all;
 	}
 }
 
-# System calls of the programs and Redis for a request: the next follows the answer.
+# bare_ring REDIS: its processes, its URL
+sub bare_ring {
+	my ($server) = @_;
+	my $head = Lines::bare_call($server, $size{body}, 1, 0, 0) =~ s/\Q$size{body}\E\r\n$//r;
+	open(my $f, '>', "$dir/head") or die "$dir/head: $!\n";
+	print $f $head;
+	close $f or die "$dir/head: $!\n";
+	unlink "$dir/port";
+	$server->clear;
+	my @of = ([serve => "$dir/port"], ['validate'], [publish => $server->{path}, "$dir/head"]);
+	my (@in, @out, %pid);
+	pipe($in[$_], $out[$_]) or die "pipe: $!\n" for 0 .. $#of;
+	# What the last one writes, the first one reads.
+	$pid{ $of[$_][0] } = spawn({ in => $in[$_ - 1], out => $out[$_] }, passing(), @{ $of[$_] })
+		for 0 .. $#of;
+	close $_ for @in, @out;
+	return (\%pid, served("$dir/port"));
+}
+
+# System calls of the programs and Redis for a request.
 sub calls {
 	return not_run('system calls', 'strace is not installed') unless has_program('strace');
-	my ($side, $n) = @_;
+	my ($side, $server) = @_;
 	local $ENV{INCR_NO_SANDBOX} = 1; # strace is no part of the filter
-	my ($ring, $url) = ring($side, memory());
-	my %pid = (group_of($ring), redis => memory()->{pid});
+	my ($ring, $url) = ring($side, $server);
+	note('serve', 'calls', $side, { all => calls_of($url, { group_of($ring) }, $server) }, 'calls');
+	stop($ring);
+}
+
+# calls_of URL, {NAME => PID}, REDIS: the next request follows the answer
+sub calls_of {
+	my ($url, $pids, $server) = @_;
+	my $n = $size{calls} / 10;
+	my %pid = (%$pids, redis => $server->{pid});
 	my ($port) = $url =~ /:(\d+)/;
 	my $socket = IO::Socket::INET->new("127.0.0.1:$port") or die "$url: $!\n";
 	my $request = "POST /increment HTTP/1.1\r\nHost: x\r\nContent-Length: " .
@@ -203,15 +259,10 @@ sub calls {
 	}
 	kill 'INT', $trace;
 	waitpid $trace, 0;
-	stop($ring);
 	unlink "$dir/strace.err";
 	my $said = Bench::whole("$dir/strace");
 	my ($all) = $said =~ /^\s*(\d+)\s+total/m or die "strace: no total\n";
-	note('serve', 'calls', $side, { all => $all / $n }, 'calls');
-	# Whoever is woken has waited, reads and writes.
-	my $waits = 0;
-	$waits += $1 while $said =~ /^\s*(\d+)\s+(?:epoll_p?wait|p?poll)$/mg;
-	note('serve', 'calls', 'wake-ups', { all => 3 * $waits / $n }, 'calls') if $side eq 'here';
+	return $all / $n;
 }
 
 # -- front -------------------------------------------------------------------
