@@ -351,6 +351,20 @@ ignores() { # PID SIGNAL
 	[ ! -e runs ]
 }
 
+# A shell that forks forgets what its child is told at first.
+@test "told to leave while it begins to wait: it leaves at once" {
+	mkdir deaf
+	printf '#!/bin/sh\ntrap "" TERM\n: >begun\nexec %s "$@"\n' \
+		"$(command -v sleep)" >deaf/sleep
+	chmod +x deaf/sleep
+	plan 'exit 100'
+	PATH=$PWD/deaf:$PATH keep --hold 3600
+	wait_for 5 test -e begun
+	kill "$keeper"
+	wait_for 5 gone "$keeper"
+	ends_with 0
+}
+
 @test "--hold: a command that stays down is waited for, and said once" {
 	plan 'exit 100'
 	export INCR_HOLD=2

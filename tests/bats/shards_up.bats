@@ -140,6 +140,32 @@ put() {
 	[ "$(sum_of)" = 60 ]
 }
 
+# A shell that forks forgets what its child is told at first.
+@test "incr-drain --all tells a drain that forgets it again" {
+	use_given
+	sharded "$INCR_QUEUE" 2
+	mkdir programs
+	ln -s "$INCR_BIN"/* programs
+	rm programs/incr-flush
+	cat >programs/incr-flush <<-END
+		#!/bin/sh
+		case "\$*" in *--help*) exec $INCR_BIN/incr-flush "\$@" ;; esac
+		trap 'trap "exit 0" TERM' TERM
+		: >begun.\$\$
+		while :; do sleep 0.02; done
+	END
+	chmod +x programs/incr-flush
+	background programs/incr-drain --all 2>err
+	main=$!
+	wait_for 10 all_have_begun
+	kill "$main"
+	wait_for 10 gone "$main"
+	status=0
+	wait "$main" || status=$?
+	[ "$status" = 0 ]
+}
+all_have_begun() { [ "$(printf '%s\n' begun.* | grep -c '[0-9]$')" = 3 ]; }
+
 @test "the rest of the queue and the timer are those of each shard" {
 	grep -q '^ExecStop=.*incr-drain --all -o ' "$ROOT/etc/incr-rest.service"
 	grep -q '^ExecStart=.*incr-drain --all -o ' "$ROOT/etc/incr-once.service"

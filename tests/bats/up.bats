@@ -579,6 +579,39 @@ is_told_to_end() {
 	up_stop
 }
 
+# A shell that forks forgets what its child is told at first.
+@test "told to leave while it starts a keeper, which forgets it: it leaves" {
+	local setsid
+	use_given
+	setsid=$(command -v setsid)
+	mkdir early
+	cat >early/setsid <<-END
+		#!/bin/sh
+		case "\$*" in
+		*'incr-keep '*' metrics '*)
+			trap 'echo >>$PWD/forgotten' TERM
+			until [ -e $PWD/go ]; do sleep 0.02; done
+			trap - TERM
+			;;
+		esac
+		exec $setsid "\$@"
+	END
+	chmod -R a+rx early
+	PATH=$PWD/early:$PATH background incr-up >out 2>err
+	up=$!
+	wait_for 30 keeper_waits
+	kill "$up"
+	wait_for 10 test -s forgotten
+	: >go
+	wait_for 10 gone "$up"
+	up_left=0
+	wait "$up" || up_left=$?
+	[ "$up_left" -eq 0 ]
+	up=
+	[ -z "$(ls -A "$INCR_STATE/run")" ]
+}
+keeper_waits() { pgrep -f "$PWD/early/setsid .*incr-keep .* metrics " >/dev/null; }
+
 @test "after kill -9 of incr-up the next start ends what it left" {
 	use_given
 	up_start
