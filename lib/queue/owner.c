@@ -43,11 +43,16 @@ owner_boot(void)
 void
 owner_record(const struct id *speaker, char ret[OWNER_RECORD_MAX])
 {
+	static struct proc self;
+	static pid_t pid; /* self's */
 	char text[ID_TEXT + 1];
-	struct proc self = {0};
 
 	id_format(speaker, text);
-	(void)proc_read(getpid(), &self); /* a start of 0 is nobody's */
+	if (pid != getpid()) {
+		self = (struct proc){0}; /* a start of 0 is nobody's */
+		if (proc_read(getpid(), &self) == 0)
+			pid = getpid();
+	}
 	snprintf(ret, OWNER_RECORD_MAX, "%s %s %jd %ju", text, owner_boot(),
 	    (intmax_t)getpid(), (uintmax_t)self.start_ticks);
 }
