@@ -434,7 +434,7 @@ static int64_t
 next_event(const struct flusher *f, int64_t signal_ms)
 {
 	int64_t now_ms = clock_ms(), round_ms = now_ms + CLOCK_HOUR_MS;
-	int64_t metrics_ms = metrics_tick(now_ms);
+	int64_t metrics_ms = flush_metrics_tick(now_ms);
 	int64_t next_ms = num_min(metrics_ms, round_ms);
 
 	next_ms = num_min(promise_due(&promise, f), next_ms);

@@ -19,10 +19,11 @@
 #include "base/metrics_process.h"
 
 enum {
-	WRITE_MS = 750, /* from one to the next, when the program turns then */
-	SLACK_MS = 250, /* later it is woken for that */
-	REWRITE_MS = 4000, /* also if nothing has changed: less than
-			    * metrics_folder_is_silent says */
+	WRITE_MS = 750,  /* from one to the next, when the program turns then */
+	SLACK_MS = 250,  /* later it is woken for that */
+	TOUCH_MS = 4000, /* if nothing has changed: less than
+			  * metrics_folder_is_silent says */
+	REWRITE_MS = 12000, /* for what changes by itself */
 	SWEEP_MS = 60000
 };
 
@@ -32,26 +33,33 @@ static struct {
 	struct metric *table;
 	size_t n;
 	struct buf text;
-	const char *last;   /* name in text */
-	size_t same;        /* bytes of text before what changes by itself */
-	struct buf written; /* so many bytes of the text of the file */
+	struct buf written; /* the table as it was when the file was written */
+	bool renamed;       /* its labels are others since */
 	char name[NAME_MAX + 1], aside[NAME_MAX + 1];
 	char own[NAME_MAX + 1];          /* labels of the process */
 	char queue[160];                 /* one in front of them, or none */
 	char labels[2 * (NAME_MAX + 1)]; /* of every series: both */
-	int64_t next_ms, sweep_ms, rewrite_ms;
+	int64_t next_ms, sweep_ms, touch_ms, rewrite_ms;
 } m = {.dir = -1};
 
 static int write_file(void);
+static int touch(void);
 static bool has_changed(void);
 static void close_folder(void);
 static int format(void);
-static int format_rest(void);
 
 static void
 set_labels(void)
 {
 	snprintf(m.labels, sizeof m.labels, "%s%s", m.queue, m.own);
+	m.renamed = true;
+}
+
+static void
+wrote(int64_t now_ms)
+{
+	m.touch_ms = now_ms + TOUCH_MS;
+	m.rewrite_ms = now_ms + REWRITE_MS;
 }
 
 int
@@ -75,8 +83,8 @@ metrics_open(const char *prog, struct metric *table, size_t n)
 	if (m.path == NULL)
 		return 0;
 	m.next_ms = clock_ms() + WRITE_MS;
-	m.rewrite_ms = clock_ms() + REWRITE_MS;
-	return format() < 0 ? -1 : write_file();
+	wrote(clock_ms());
+	return write_file();
 }
 
 void
@@ -100,19 +108,28 @@ metrics_observe(struct metric *s, double seconds)
 int64_t
 metrics_tick(int64_t now_ms)
 {
+	bool changed;
+
 	if (m.path == NULL)
 		return IO_FOREVER;
 	if (now_ms < m.next_ms)
 		return m.next_ms + SLACK_MS;
-	if (format() == 0 && (has_changed() || now_ms >= m.rewrite_ms) &&
-	    write_file() == 0)
-		m.rewrite_ms = now_ms + REWRITE_MS;
-	if (m.dir >= 0 && now_ms >= m.sweep_ms) {
+	m.next_ms = now_ms + WRITE_MS;
+	changed = has_changed();
+	if (!changed && now_ms < m.touch_ms)
+		return m.touch_ms;
+	if (!changed && now_ms < m.rewrite_ms && touch() == 0) {
+		m.touch_ms = now_ms + TOUCH_MS;
+		return m.touch_ms;
+	}
+	if (write_file() < 0)
+		return m.next_ms + SLACK_MS;
+	wrote(now_ms);
+	if (now_ms >= m.sweep_ms) {
 		metrics_folder_sweep(m.dir);
 		m.sweep_ms = now_ms + SWEEP_MS;
 	}
-	m.next_ms = now_ms + WRITE_MS;
-	return m.next_ms + SLACK_MS;
+	return changed ? m.next_ms + SLACK_MS : m.touch_ms;
 }
 
 void
@@ -120,8 +137,7 @@ metrics_close(void)
 {
 	if (m.path == NULL)
 		return;
-	if (format() == 0)
-		(void)write_file();
+	(void)write_file();
 	close_folder();
 	m.path = NULL;
 	buf_free(&m.text);
@@ -143,7 +159,7 @@ metrics_labels(void)
 int
 metrics_text(struct buf *out)
 {
-	if (format() < 0 || format_rest() < 0)
+	if (format() < 0)
 		return -1;
 	return buf_add(out, buf_ptr(&m.text), m.text.len);
 }
@@ -159,7 +175,7 @@ write_file(void)
 		m.dir = open(m.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m.dir < 0)
 		return -1;
-	if (format_rest() < 0 ||
+	if (format() < 0 ||
 	    metrics_folder_write(m.dir, m.aside, m.name, &m.text, &st) < 0) {
 		saved = errno;
 		close_folder();
@@ -168,8 +184,18 @@ write_file(void)
 	}
 	buf_clear(&m.written);
 	/* Without memory it is written once more. */
-	(void)buf_add(&m.written, buf_ptr(&m.text), m.same);
+	(void)buf_add(&m.written, (const char *)m.table, m.n * sizeof *m.table);
+	m.renamed = false;
 	return 0;
+}
+
+/* 0, or -1: it is to be written. */
+static int
+touch(void)
+{
+	struct stat st;
+
+	return m.dir < 0 ? -1 : metrics_folder_touch(m.dir, m.name, &st);
 }
 
 static void
@@ -180,39 +206,41 @@ close_folder(void)
 	m.dir = -1;
 }
 
-/* Is the text another one than the file's? */
+static bool
+is_same(const struct metric *a, const struct metric *b)
+{
+	return a->value == b->value && a->labels == b->labels &&
+	       memcmp(a->buckets, b->buckets, sizeof a->buckets) == 0;
+}
+
+/* Are the series others than the file's? */
 static bool
 has_changed(void)
 {
-	return m.written.len != m.same ||
-	       memcmp(buf_ptr(&m.written), buf_ptr(&m.text), m.same) != 0;
+	const struct metric *was = (const void *)buf_ptr(&m.written);
+
+	if (m.renamed || m.written.len != m.n * sizeof *m.table)
+		return true;
+	for (size_t i = 0; i < m.n; i++)
+		if (!is_same(&m.table[i], &was[i]))
+			return true;
+	return false;
 }
 
-/* What a change is to be seen in. */
 static int
 format(void)
 {
 	static const struct metric build = {METRIC_BUILD_INFO,
 	    .labels = "version=\"" INCR_VERSION "\"", .value = 1};
-
-	m.last = "";
-	buf_clear(&m.text);
-	if (metrics_format(&m.text, m.table, m.n, m.labels, &m.last) < 0 ||
-	    metrics_format(&m.text, &build, 1, m.labels, &m.last) < 0)
-		return -1;
-	m.same = m.text.len;
-	return 0;
-}
-
-/* And what changes by itself, behind it. */
-static int
-format_rest(void)
-{
 	struct metric process[METRICS_PROCESS],
 	    updated = {METRIC_UPDATED, .value = (double)clock_unix_ms() / 1000};
 	size_t n = metrics_process(process);
+	const char *last = "";
 
-	if (metrics_format(&m.text, process, n, m.labels, &m.last) < 0)
+	buf_clear(&m.text);
+	if (metrics_format(&m.text, m.table, m.n, m.labels, &last) < 0 ||
+	    metrics_format(&m.text, &build, 1, m.labels, &last) < 0 ||
+	    metrics_format(&m.text, process, n, m.labels, &last) < 0)
 		return -1;
-	return metrics_format(&m.text, &updated, 1, m.labels, &m.last);
+	return metrics_format(&m.text, &updated, 1, m.labels, &last);
 }

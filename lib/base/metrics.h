@@ -52,10 +52,15 @@ void metrics_of_queue(const char *queue);
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 
-/* Writes the file if a second has almost passed and a value has changed, or
- * after four seconds; a failure, also of the folder, is tried again the next
- * time.  What the process takes of the machine is no change.  Returns the
- * clock_ms() of the next call at the latest, a second later; IO_FOREVER if off.
+/*
+ * Writes the file if a second has almost passed and a value has changed, or
+ * after twelve seconds; a failure, also of the folder, is tried again the next
+ * time.  A file that stays as it is gets a new time every four seconds.  What
+ * the process takes of the machine is no change.
+ *
+ * Returns the clock_ms() of the next call at the latest: a second later; if
+ * nothing has changed, the end of the four seconds, as no value changes then
+ * but in a turn of the loop that something else wakes.  IO_FOREVER if off.
  */
 int64_t metrics_tick(int64_t now_ms);
 

@@ -66,6 +66,14 @@ metrics_folder_write(int dir, const char *aside, const char *name,
 	return renameat(dir, aside, dir, name);
 }
 
+int
+metrics_folder_touch(int dir, const char *name, struct stat *ret_st)
+{
+	if (utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return fstatat(dir, name, ret_st, AT_SYMLINK_NOFOLLOW);
+}
+
 /* -- ages ----------------------------------------------------------------- */
 
 /* [.]incr-NAME-HOST-PIDNS-PID.prom[.new] of a process, or of a queue: pid 0.

@@ -31,6 +31,10 @@ const struct metrics_place *metrics_folder_here(void);
 int metrics_folder_write(int dir, const char *aside, const char *name,
     const struct buf *text, struct stat *ret_st);
 
+/* Says of the file that it is as it would be written now: as old as if it were.
+ * It costs much less than the writing.  0 with *ret_st, or -1 with errno. */
+int metrics_folder_touch(int dir, const char *name, struct stat *ret_st);
+
 /* Is `name`, in the open folder dir, the metrics file of a process that ended
  * five minutes ago or earlier, or of a queue that nobody has looked at for as
  * long? */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -12,7 +13,10 @@
 #include "base/metrics_format.h"
 #include "base/metrics_list.h"
 
-enum { OLD_MS = 2000 };
+enum {
+	OLD_MS = 2000,
+	REWRITE_MS = 4000 /* for its time in the text */
+};
 
 void
 metrics_shared_init(struct metrics_shared *s, const char *queue)
@@ -54,22 +58,49 @@ metrics_shared_is_due(const struct metrics_shared *s)
 	return age_ms >= OLD_MS || age_ms < -OLD_MS;
 }
 
-void
-metrics_shared_write(
-    struct metrics_shared *s, const struct metric *table, size_t n)
+/* Is the file the one that this process wrote last, with the same series? */
+static bool
+is_there(const struct metrics_shared *s, const struct buf *text)
+{
+	struct stat st;
+
+	return s->text.len == text->len &&
+	       memcmp(buf_ptr(&s->text), buf_ptr(text), text->len) == 0 &&
+	       clock_ms() < s->rewrite_ms &&
+	       fstatat(metrics_dir(), s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       is_own(s, &st);
+}
+
+static void
+write_text(struct metrics_shared *s, struct buf *text, const char *labels,
+    const char *last)
 {
 	char own[256];
 	const struct metric updated = {METRIC_UPDATED, .labels = own,
 	    .value = (double)clock_unix_ms() / 1000};
-	const char *last = "", *labels = metrics_labels();
+
+	buf_clear(&s->text);
+	(void)buf_add(&s->text, buf_ptr(text), text->len);
+	/* The program's own file has one with the label queue, too. */
+	snprintf(own, sizeof own, "file=\"queue\",%s", labels);
+	if (metrics_format(text, &updated, 1, metrics_labels(), &last) < 0 ||
+	    metrics_folder_write(
+		metrics_dir(), s->aside, s->name, text, &s->written) < 0)
+		buf_clear(&s->text);
+	s->rewrite_ms = clock_ms() + REWRITE_MS;
+}
+
+void
+metrics_shared_write(
+    struct metrics_shared *s, const struct metric *table, size_t n)
+{
+	const char *last = "";
 	struct buf text = {0};
 
-	/* The program's own file has one with the label queue, too. */
-	snprintf(own, sizeof own, "file=\"queue\",%s", table->labels);
 	if (metrics_dir() >= 0 &&
-	    metrics_format(&text, table, n, labels, &last) == 0 &&
-	    metrics_format(&text, &updated, 1, labels, &last) == 0)
-		(void)metrics_folder_write(
-		    metrics_dir(), s->aside, s->name, &text, &s->written);
+	    metrics_format(&text, table, n, metrics_labels(), &last) == 0 &&
+	    (!is_there(s, &text) ||
+		metrics_folder_touch(metrics_dir(), s->name, &s->written) < 0))
+		write_text(s, &text, table->labels, last);
 	buf_free(&text);
 }

@@ -14,14 +14,18 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/metrics.h"
 
 struct metrics_shared {
 	char name[NAME_MAX + 1], aside[NAME_MAX + 32];
 	struct stat
-	    written; /* the file as this process wrote it, once it has */
+	    written;     /* the file as this process wrote it, once it has */
+	struct buf text; /* of the series in it */
+	int64_t rewrite_ms;
 };
 
 /* Of this queue (record/queue_name.h). */
@@ -31,8 +35,9 @@ void metrics_shared_init(struct metrics_shared *s, const char *queue);
  * are off. */
 bool metrics_shared_is_due(const struct metrics_shared *s);
 
-/* Writes n series, all of one `labels`, with those of this process.  A failure
- * is as if it had not been due. */
+/* Writes n series, all of one `labels`, with those of this process; if the file
+ * has them and is not four seconds old, it only gets a new time.  A failure is
+ * as if it had not been due. */
 void metrics_shared_write(
     struct metrics_shared *s, const struct metric *table, size_t n);
 

@@ -2,10 +2,15 @@
 #include "flush/flush_metrics.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/metrics.h"
 #include "base/metrics_list.h"
+#include "base/num.h"
 
-enum { COMMIT_SHOWN_MS = 10000 };
+enum {
+	COMMIT_SHOWN_MS = 10000,
+	AGAIN_MS = 1000 /* from one count to the next, while a value ages */
+};
 
 enum {
 	FLUSHED,
@@ -61,6 +66,8 @@ count_kept(const struct keeping *k)
 	series[GAVE_WAY].value = (double)k->batches;
 }
 
+static bool ages; /* the staleness, without anything happening */
+
 /* Of what waits, if anything does; that of the last commit stays for a moment,
  * so that it is seen. */
 static void
@@ -75,6 +82,7 @@ show_staleness(const struct flusher *f)
 	commits = f->tally.commits;
 	if (now_ms < shown_ms && staleness_ms < f->tally.staleness_ms)
 		staleness_ms = f->tally.staleness_ms;
+	ages = staleness_ms >= 0;
 	series[STALENESS].value =
 	    staleness_ms > 0 ? (double)staleness_ms / 1000 : 0;
 }
@@ -103,4 +111,14 @@ flush_metrics_count(const struct flusher *f)
 	series[KEYS].value = (double)f->tally.keys;
 	series[SUCCESS].value = (double)clock_unix_ms() / 1000;
 	metrics_observe(&series[SECONDS], (double)f->tally.took_us / 1e6);
+}
+
+int64_t
+flush_metrics_tick(int64_t now_ms)
+{
+	int64_t due_ms = metrics_tick(now_ms);
+
+	if (due_ms == IO_FOREVER || !ages)
+		return due_ms;
+	return num_min(now_ms + AGAIN_MS, due_ms);
 }

@@ -17,4 +17,7 @@ void flush_metrics_reject(enum fault fault);
 /* Brings the series up to date. */
 void flush_metrics_count(const struct flusher *f);
 
+/* As metrics_tick. */
+int64_t flush_metrics_tick(int64_t now_ms);
+
 #endif

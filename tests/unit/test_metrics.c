@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/metrics.h"
+#include "base/metrics_shared.h"
 #include "base/proc.h"
 #include "check.h"
 
@@ -144,14 +145,22 @@ check_text(void)
 	}
 }
 
+static int64_t now_ms = INT64_MAX / 2;
+static int64_t slept_ms; /* how long the last tick lets its program sleep */
+
+static void
+tick(int64_t ms)
+{
+	now_ms += ms;
+	slept_ms = metrics_tick(now_ms) - now_ms;
+}
+
 /* Whether the file is written by a tick ms after the last one. */
 static bool
 is_written(int64_t ms)
 {
-	static int64_t now_ms = INT64_MAX / 2;
-
 	unlink(own_file());
-	metrics_tick(now_ms += ms);
+	tick(ms);
 	return access(own_file(), F_OK) == 0;
 }
 
@@ -159,17 +168,75 @@ static void
 check_rewriting(void)
 {
 	series[0].value = 1;
-	check(is_written(1000), "changed");
-	check(!is_written(1000), "unchanged, 1 s");
-	check(!is_written(2000), "unchanged, 3 s");
-	check(is_written(1000), "unchanged, 4 s");
+	check(is_written(1000) && slept_ms == 1000, "changed");
+	check(!is_written(1000) && slept_ms == 3000, "unchanged, 1 s");
+	check(!is_written(2000) && slept_ms == 1000, "unchanged, 3 s");
+	check(is_written(1000) && slept_ms == 4000, "unchanged, 4 s");
 	series[1].value = 1;
-	check(!is_written(500), "changed, too soon");
+	check(!is_written(500) && slept_ms == 500, "changed, too soon");
 	check(is_written(500), "changed");
 	metrics_observe(&series[4], 0.1);
 	check(is_written(1000), "observed");
 	check(!is_written(3000), "unchanged");
 	check(is_written(1000), "unchanged, 4 s");
+}
+
+static struct stat
+status_of(const char *path)
+{
+	struct stat st = {0};
+
+	check(stat(path, &st) == 0, "%s", path);
+	return st;
+}
+
+/* A file that would be the same only gets a new time, for twelve seconds. */
+static void
+check_touching(void)
+{
+	struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	struct stat st;
+	ino_t was;
+
+	series[0].value++;
+	check(is_written(1000), "changed");
+	was = status_of(own_file()).st_ino;
+	for (int turn = 0; turn < 2; turn++) {
+		utimensat(AT_FDCWD, own_file(), old, 0);
+		tick(4000);
+		st = status_of(own_file());
+		check(st.st_ino == was && st.st_mtime > 1, "touched");
+		check(slept_ms == 4000, "then nothing is to be done");
+	}
+	tick(4000);
+	check(status_of(own_file()).st_ino != was, "written, 12 s");
+}
+
+static void
+check_shared(void)
+{
+	struct metric ready = {
+	    .name = "incr_r", .help = "An r.", .labels = "queue=\"q\""};
+	struct metrics_shared s;
+	char file[512];
+	struct stat first, second;
+
+	snprintf(file, sizeof file, "%s", path_of("incr-queue-q.prom"));
+	metrics_shared_init(&s, "q");
+	metrics_shared_write(&s, &ready, 1);
+	first = status_of(file);
+	metrics_shared_write(&s, &ready, 1);
+	second = status_of(file);
+	check(second.st_ino == first.st_ino, "the same is not written again");
+	check(metrics_shared_is_due(&s), "its own");
+	ready.value = 1;
+	metrics_shared_write(&s, &ready, 1);
+	check(status_of(file).st_ino != second.st_ino, "another value");
+	unlink(file);
+	metrics_shared_write(&s, &ready, 1);
+	check(status_of(file).st_size > 0, "it was removed");
+	buf_free(&s.text);
+	unlink(file);
 }
 
 /* Files as old as age_s, and whether the sweep leaves them. */
@@ -199,7 +266,7 @@ check_sweep(void)
 		check(fd >= 0 && futimens(fd, old) == 0, "%s", files[i].name);
 		close(fd);
 	}
-	metrics_tick(INT64_MAX / 2 + 3600000);
+	tick(3600000);
 	for (size_t i = 0; i < check_n(files); i++) {
 		int there = access(path_of(files[i].name), F_OK) == 0;
 
@@ -214,7 +281,7 @@ check_missing(void)
 {
 	char sub[sizeof dir + 8], file[512];
 	const char *name = strrchr(own_file(), '/') + 1;
-	int64_t now_ms = INT64_MAX / 4;
+	int64_t at_ms = INT64_MAX / 4;
 
 	snprintf(sub, sizeof sub, "%s/later", dir);
 	snprintf(file, sizeof file, "%s/%s", sub, name);
@@ -222,11 +289,11 @@ check_missing(void)
 	check(metrics_open("incr-x", series, check_n(series)) < 0, "missing");
 	for (int turn = 0; turn < 2; turn++) {
 		series[0].value++; /* a change, which can't be written */
-		now_ms += 1000;
-		check(metrics_tick(now_ms) == now_ms + 1000, "again");
+		at_ms += 1000;
+		check(metrics_tick(at_ms) == at_ms + 1000, "again");
 		check(metrics_dir() < 0, "missing");
 		check(mkdir(sub, 0700) == 0, "%s", sub);
-		metrics_tick(now_ms += 1000);
+		metrics_tick(at_ms += 1000);
 		check(metrics_dir() >= 0, "there");
 		check(unlink(file) == 0, "%s", file);
 		check(rmdir(sub) == 0, "%s", sub);
@@ -281,6 +348,8 @@ main(void)
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
 	check_text();
 	check_rewriting();
+	check_touching();
+	check_shared();
 	check_sweep();
 	metrics_close();
 	unlink(own_file());
