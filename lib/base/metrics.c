@@ -17,10 +17,12 @@
 #include "base/metrics_format.h"
 #include "base/metrics_list.h"
 #include "base/metrics_process.h"
+#include "base/num.h"
 
 enum {
 	WRITE_MS = 750,  /* from one to the next, when the program turns then */
 	SLACK_MS = 250,  /* later it is woken for that */
+	CALM_MS = 1700,  /* the same for a change that may wait */
 	TOUCH_MS = 4000, /* if nothing has changed: less than
 			  * metrics_folder_is_silent says */
 	REWRITE_MS = 12000, /* for what changes by itself */
@@ -39,7 +41,8 @@ static struct {
 	char own[NAME_MAX + 1];          /* labels of the process */
 	char queue[160];                 /* one in front of them, or none */
 	char labels[2 * (NAME_MAX + 1)]; /* of every series: both */
-	int64_t next_ms, sweep_ms, touch_ms, rewrite_ms;
+	bool calm;
+	int64_t next_ms, calm_ms, sweep_ms, touch_ms, rewrite_ms;
 } m = {.dir = -1};
 
 static int write_file(void);
@@ -58,6 +61,7 @@ set_labels(void)
 static void
 wrote(int64_t now_ms)
 {
+	m.calm_ms = now_ms + CALM_MS;
 	m.touch_ms = now_ms + TOUCH_MS;
 	m.rewrite_ms = now_ms + REWRITE_MS;
 }
@@ -95,6 +99,12 @@ metrics_of_queue(const char *queue)
 }
 
 void
+metrics_calm(bool calm)
+{
+	m.calm = calm;
+}
+
+void
 metrics_observe(struct metric *s, double seconds)
 {
 	size_t i = 0;
@@ -116,6 +126,8 @@ metrics_tick(int64_t now_ms)
 		return m.next_ms + SLACK_MS;
 	m.next_ms = now_ms + WRITE_MS;
 	changed = has_changed();
+	if (changed && m.calm && now_ms < m.calm_ms)
+		return num_min(m.calm_ms + SLACK_MS, m.touch_ms);
 	if (!changed && now_ms < m.touch_ms)
 		return m.touch_ms;
 	if (!changed && now_ms < m.rewrite_ms && touch() == 0) {

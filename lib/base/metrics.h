@@ -49,6 +49,10 @@ int metrics_open(const char *prog, struct metric *table, size_t n);
  * is a label of all series from the next writing on. */
 void metrics_of_queue(const char *queue);
 
+/* What changes from now on may wait for two seconds, or may not (as at first).
+ */
+void metrics_calm(bool calm);
+
 /* Adds one observation (seconds) to a histogram. */
 void metrics_observe(struct metric *m, double seconds);
 

@@ -17,7 +17,8 @@
 
 enum {
 	KEEP_REPLY = 65536, /* memory kept for answers */
-	TRIM_MS = 1000      /* between two times of giving memory back */
+	TRIM_MS = 1000,     /* between two times of giving memory back */
+	SLACK_MS = 1000     /* later it is woken for that */
 };
 
 struct conn {
@@ -495,7 +496,7 @@ give_back(struct conns *all, int64_t now_ms)
 	if (!all->worked || all->lists[CONN_IDLE].n < all->count)
 		return IO_FOREVER;
 	if (now_ms < all->trim_ms)
-		return all->trim_ms;
+		return all->trim_ms + SLACK_MS;
 	(void)malloc_trim(0);
 	all->worked = false;
 	all->trim_ms = now_ms + TRIM_MS;

@@ -67,7 +67,7 @@ take_head(
 		    x->trace.text, head + r->traceparent.at, TRACEPARENT_TEXT);
 	d = env->handler->head(env->handler->service, x,
 	    &(struct request_head){r, head, env->from}, &answer);
-	x->unannounced = x->close && r->keep_alive;
+	x->unannounced = x->close && r->keep_alive && !x->at_once;
 	conn_input_decide(in, env, x, d, &answer);
 	if (x->answered)
 		x->limit = DISCARD_MAX;

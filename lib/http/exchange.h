@@ -34,12 +34,13 @@ struct exchange {
 	uint32_t number;  /* among those of its connection; may wrap */
 	bool in_pieces;   /* the handler gets the body as it comes */
 	bool answered;
-	bool collected;       /* its answer is on its way to the client */
-	bool whole;           /* nothing more is read of it */
-	bool refused;         /* the rest of its body is read and dropped */
-	bool close;           /* its answer is the connection's last */
-	bool unannounced;     /* close, and the client does not know yet */
-	bool head_only;       /* HEAD: an answer without body */
+	bool collected;   /* its answer is on its way to the client */
+	bool whole;       /* nothing more is read of it */
+	bool refused;     /* the rest of its body is read and dropped */
+	bool close;       /* its answer is the connection's last */
+	bool unannounced; /* close, and the client does not know yet */
+	bool at_once;     /* unannounced: end it all the same, no lingering */
+	bool head_only;   /* HEAD: an answer without body */
 	bool awaits_continue; /* 100 is to be sent once it is the first */
 };
 

@@ -59,8 +59,8 @@ struct handler {
 	 * other function here is asked about: a malformed head, a time limit.
 	 * x->more; borrowed for ever. */
 	const char *(*fields)(void *service, const struct origin *from);
-	/* The head was read.  Sets x->limit; may set x->in_pieces and
-	 * x->close.  READ or ANSWER: then the body is discarded. */
+	/* The head was read.  Sets x->limit; may set x->in_pieces, x->close and
+	 * x->at_once.  READ or ANSWER: then the body is discarded. */
 	enum decision (*head)(void *service, struct exchange *x,
 	    const struct request_head *h, struct response *ret_answer);
 	/* A piece of the body of an x with in_pieces.  Any but ANSWER. */

@@ -15,7 +15,6 @@ static const struct address unix_socket = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 
 static bool read_address(const char *text, size_t len, struct address *ret);
 static bool is_v4(const struct address *p);
-static bool is_unix(const struct address *p);
 static bool is_trusted(const struct address_trust *t, const struct address *p);
 static bool is_within(
     const struct address *p, const struct address *net, unsigned bits);
@@ -77,7 +76,7 @@ read_address(const char *text, size_t len, struct address *ret)
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	if (inet_pton(AF_INET6, copy, ret->ip) == 1)
-		return !is_unix(ret);
+		return !address_is_unix(ret);
 	memcpy(ret->ip, mapped, MAPPED);
 	return inet_pton(AF_INET, copy, ret->ip + MAPPED) == 1;
 }
@@ -88,8 +87,8 @@ is_v4(const struct address *p)
 	return memcmp(p->ip, mapped, MAPPED) == 0;
 }
 
-static bool
-is_unix(const struct address *p)
+bool
+address_is_unix(const struct address *p)
 {
 	return memcmp(p, &unix_socket, sizeof *p) == 0;
 }
@@ -101,7 +100,7 @@ address_is_local(const struct address *p)
 
 	if (is_v4(p))
 		return p->ip[MAPPED] == 127;
-	return is_unix(p) || memcmp(p, &loopback, sizeof loopback) == 0;
+	return address_is_unix(p) || memcmp(p, &loopback, sizeof loopback) == 0;
 }
 
 struct address
@@ -141,7 +140,7 @@ address_behind(const struct address_trust *t, struct address from,
 static bool
 is_trusted(const struct address_trust *t, const struct address *p)
 {
-	if (is_unix(p))
+	if (address_is_unix(p))
 		return t->unix_sockets;
 	for (size_t i = 0; i < t->n; i++)
 		if (is_within(p, &t->nets[i], t->bits[i]))

@@ -39,6 +39,7 @@ struct address address_of(const struct sockaddr *at);
 
 /* Of this machine alone: a Unix socket, 127.0.0.0/8 or ::1? */
 bool address_is_local(const struct address *p);
+bool address_is_unix(const struct address *p);
 
 /*
  * The client of a request that came from `from` with this X-Forwarded-For (len

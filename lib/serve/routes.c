@@ -8,6 +8,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "net/address.h"
 #include "serve/request.h"
 
 enum route {
@@ -20,7 +21,9 @@ enum route {
 };
 
 /* Caddy 2.6 keeps the connections of its health checks as if all Unix sockets
- * were one host: kept open, it would ask one server how another one is. */
+ * were one host: kept open, it would ask one server how another one is.  On a
+ * Unix socket the end may follow at once: what was sent is read all the same,
+ * whatever the client sends behind its check. */
 static const struct {
 	const char *path;
 	uint8_t role;
@@ -114,6 +117,7 @@ take_head(void *service, struct exchange *x, const struct request_head *h,
 	request_of(x)->route = (uint8_t)route;
 	x->limit = LINES_JSON_MAX;
 	x->close |= routes[route].closes;
+	x->at_once = routes[route].closes && address_is_unix(&h->from->peer);
 	if (!allows(route, h->fields->method))
 		return answer_method(r, route, h, ret_answer);
 	return routes[route].posts ? admit(r, x, h, ret_answer) : DECISION_READ;
@@ -429,7 +433,8 @@ count(void *service, const struct exchange *x)
 	struct routes *r = service;
 	const struct response *a = &x->answer;
 
-	serve_metrics_count(r->metrics, a->status, clock_us() - x->began_us);
+	serve_metrics_count(r->metrics, a->status, clock_us() - x->began_us,
+	    routes[request_of(x)->route].closes);
 	if (request_of(x)->client.old_token)
 		serve_metrics_count_old_token(r->metrics);
 	if (is_failure(x))

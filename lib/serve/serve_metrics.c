@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/metrics_list.h"
 #include "base/metrics_merge.h"
 
-enum { FRESH_MS = 1000 };
+enum { FRESH_MS = 1000, BUSY_MS = 2000 };
 
 static bool is_fresh(const struct serve_metrics *m, int64_t now_ms);
 static int make(struct buf *out);
@@ -38,8 +39,10 @@ serve_metrics_open(struct serve_metrics *m, const char *prog)
 
 void
 serve_metrics_count(
-    struct serve_metrics *m, enum http_status status, int64_t us)
+    struct serve_metrics *m, enum http_status status, int64_t us, bool health)
 {
+	if (!health)
+		m->busy_ms = clock_ms();
 	switch (status) {
 #define X(code_, phrase_) \
 	case HTTP_##code_: m->series[SERVE_METRICS_##code_].value++; break;
@@ -63,6 +66,7 @@ serve_metrics_tick(struct serve_metrics *m, int64_t now_ms, size_t connections,
 		buf_free(&m->text);
 	m->series[SERVE_METRICS_CONNECTIONS].value = (double)connections;
 	m->series[SERVE_METRICS_IN_FLIGHT].value = (double)in_flight;
+	metrics_calm(now_ms >= m->busy_ms + BUSY_MS);
 	return metrics_tick(now_ms);
 }
 

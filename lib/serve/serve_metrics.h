@@ -32,16 +32,19 @@ struct serve_metrics {
 	struct metric series[SERVE_METRICS];
 	struct buf text; /* of the last scrape */
 	int64_t made_ms; /* when it was tried, 0: never */
-	bool failed;     /* there is no text */
+	int64_t
+	    busy_ms; /* when something else than a health check was answered */
+	bool failed; /* there is no text */
 };
 
 /* 0, or -1 with errno if INCR_METRICS_DIR can't be written: counting goes on
  * without.  m is borrowed for ever. */
 int serve_metrics_open(struct serve_metrics *m, const char *prog);
 
-/* A request was answered, so many microseconds after its head. */
+/* A request was answered, so many microseconds after its head.  If there are
+ * only health checks, their figures may wait: metrics_calm. */
 void serve_metrics_count(
-    struct serve_metrics *m, enum http_status status, int64_t us);
+    struct serve_metrics *m, enum http_status status, int64_t us, bool health);
 
 /* Its token was not the newest of its name. */
 void serve_metrics_count_old_token(struct serve_metrics *m);

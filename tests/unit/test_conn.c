@@ -59,6 +59,8 @@ take_head(void *ctx, struct exchange *x, const struct request_head *h,
 		return answer_ok(ret);
 	if (h->fields->path_len == 5 && memcmp(path, "/last", 5) == 0)
 		x->close = true;
+	if (h->fields->path_len == 5 && memcmp(path, "/once", 5) == 0)
+		x->close = x->at_once = true;
 	return DECISION_READ;
 }
 
@@ -631,6 +633,15 @@ test_last(void)
 		  ends(text, "EOF"),
 	    "%s", text);
 	check(all.lists[CONN_LINGERING].n == 1, "it may have sent more");
+	finish();
+	begin(NULL);
+	send_text(POST("/once", "3") "now" POST("/", "3") "now");
+	text = received();
+	check(times(text, "HTTP/1.1 200 ") == 1 &&
+		  strstr(text, "Connection: close") != NULL &&
+		  ends(text, "EOF"),
+	    "%s", text);
+	check(all.count == 0, "no lingering: the service says so");
 	finish();
 }
 

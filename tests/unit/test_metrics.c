@@ -181,6 +181,18 @@ check_rewriting(void)
 	check(is_written(1000), "unchanged, 4 s");
 }
 
+static void
+check_calm(void)
+{
+	metrics_calm(true);
+	series[0].value++;
+	check(!is_written(1000) && slept_ms < 1000, "it may wait");
+	check(is_written(1000), "changed, 2 s");
+	metrics_calm(false);
+	series[0].value++;
+	check(is_written(1000), "changed, 1 s");
+}
+
 static struct stat
 status_of(const char *path)
 {
@@ -348,6 +360,7 @@ main(void)
 	check(metrics_open("incr-x", series, check_n(series)) == 0, "%s", dir);
 	check_text();
 	check_rewriting();
+	check_calm();
 	check_touching();
 	check_shared();
 	check_sweep();
