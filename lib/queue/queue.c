@@ -148,7 +148,6 @@ queue_close(struct queue *q)
 	queue_names_finish(&q->names, q->name, LAST_MS);
 	resp_args_free(&q->args);
 	mark_groups_free(&q->groups);
-	buf_free(&q->packed);
 	buf_free(&q->opening);
 	buf_free(&q->ending);
 	buf_free(&q->restore.seqs);

@@ -36,8 +36,6 @@ queue_call_can_admit(const struct queue *q, const struct queue_sending *sending)
 int
 queue_call_admit(struct queue *q, const struct queue_sending *sending)
 {
-	const struct queue_terms *terms = &sending->terms;
-
 	if (add_commands(q, sending) < 0)
 		return -1;
 	resp_args_clear(&q->args);
@@ -46,12 +44,7 @@ queue_call_admit(struct queue *q, const struct queue_sending *sending)
 	queue_call_publisher_key(q, &sending->publisher, "");
 	queue_call_own_key(q, "totals");
 	queue_call_publisher_key(q, &sending->publisher, "::pushing");
-	resp_arg_u64(&q->args, sending->seq);
-	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	queue_call_name(q);
-	resp_arg_u64(&q->args, terms->high_water);
-	resp_arg_u64(&q->args, terms->not_after_ms);
-	resp_arg_u64(&q->args, terms->name);
+	queue_call_terms(q, sending);
 	resp_arg_u64(&q->args, sending->lines->n);
 	q->sending = *sending;
 	q->asked = sending->lines->n;
@@ -72,7 +65,7 @@ add_commands(struct queue *q, const struct queue_sending *sending)
 	resp_args_clear(&q->args);
 	resp_arg_text(&q->args, "LPUSHX");
 	queue_call_publisher_key(q, publisher, "::pushing");
-	q->args.n += sending->lines->n; /* which come behind it */
+	resp_args_behind(&q->args, sending->lines->n);
 	if (q->args.failed || resp_encode_command(&q->opening, &q->args) < 0)
 		return -1;
 	resp_args_clear(&q->args);

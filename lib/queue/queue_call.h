@@ -125,7 +125,6 @@ struct queue {
 	struct resp_args args;
 	struct mark_groups groups;    /* of the last publish with tags */
 	struct queue_sending sending; /* the last one */
-	struct buf packed;            /* its lines, by the script, */
 	struct buf opening, ending;   /* its commands, by a transaction */
 	uint64_t forbidden_at; /* the connection at which there is none */
 
@@ -232,8 +231,8 @@ const char *queue_call_script(enum queue_call call);
 bool queue_call_start(struct queue *q);
 
 /* Sends what was written as the arguments of call, the first n_keys of which
- * are keys of its script; more (NULL: none) is the rest of the last one,
- * borrowed until the call ends.  0, or -1. */
+ * are keys of its script; more (NULL: none) are those behind them, borrowed
+ * until the call ends.  0, or -1. */
 int queue_call_eval(struct queue *q, enum queue_call call, size_t n_keys,
     const struct buf *more);
 
@@ -251,6 +250,8 @@ int queue_call_publish(struct queue *q, const struct queue_sending *sending);
 int queue_call_admit(struct queue *q, const struct queue_sending *sending);
 bool queue_call_can_admit(
     const struct queue *q, const struct queue_sending *sending);
+/* The six arguments that both have first: the number, ..., the batch's name. */
+void queue_call_terms(struct queue *q, const struct queue_sending *sending);
 /* The transaction was refused: sends its batch by the script. */
 int queue_call_admit_refused(struct queue *q);
 

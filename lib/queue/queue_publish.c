@@ -13,7 +13,7 @@ enum {
 	INDEXES = 3 /* elements of the reply to publish before those */
 };
 
-static int pack(struct buf *out, const struct queue_lines *lines);
+static void add_marks(struct queue *q, const struct queue_sending *sending);
 static bool has_index(const struct redis_reply *reply, int64_t index);
 
 void
@@ -129,13 +129,8 @@ int
 queue_call_publish(struct queue *q, const struct queue_sending *sending)
 {
 	const struct queue_lines *lines = sending->lines;
-	const struct queue_terms *terms = &sending->terms;
-	unsigned char head[MSGPACK_HEAD];
-	struct mark_groups *g = &q->groups;
 	size_t keys = 4;
 
-	if (pack(&q->packed, lines) < 0)
-		return -1;
 	queue_call_list_key(q, "ready");
 	queue_call_queues_key(q);
 	queue_call_publisher_key(q, &sending->publisher, "");
@@ -143,51 +138,44 @@ queue_call_publish(struct queue *q, const struct queue_sending *sending)
 	if (lines->tags > 0) {
 		queue_call_own_key(q, "marks::"); /* nobody has that one */
 		queue_call_own_key(q, "marks::turn");
-		if (mark_groups_make(g, q, lines, q->both_until_ms > 0) < 0)
+		if (mark_groups_make(
+			&q->groups, q, lines, q->both_until_ms > 0) < 0)
 			return -1;
-		keys += 2 + g->n_keys;
+		keys += 2 + q->groups.n_keys;
 	}
-	resp_arg_u64(&q->args, sending->seq);
-	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
-	queue_call_name(q);
-	/* A mark outlives every sending that could push its line again. */
-	resp_arg_u64(&q->args, terms->window_s + QUEUE_NOT_AFTER_S);
-	resp_arg_u64(&q->args, q->both_until_ms);
-	resp_arg_u64(&q->args, terms->high_water);
-	resp_arg_u64(&q->args, terms->not_after_ms);
-	resp_arg_u64(&q->args, terms->name);
-	if (lines->tags > 0) {
-		resp_arg(&q->args, buf_ptr(&g->text), g->text.len);
-		msgpack_head((uint32_t)(3 * lines->tags), head);
-		resp_arg_two(&q->args, head, MSGPACK_HEAD, &g->packed);
-	} else {
-		resp_arg_text(&q->args, "");
-		resp_arg_text(&q->args, "");
-	}
-	msgpack_head((uint32_t)lines->n, head);
-	resp_arg_begin(
-	    &q->args, head, MSGPACK_HEAD, MSGPACK_HEAD + q->packed.len - 2);
+	queue_call_terms(q, sending);
+	if (lines->tags > 0)
+		add_marks(q, sending);
+	resp_args_behind(&q->args, lines->n);
 	q->asked = lines->n;
 	if (sending != &q->sending)
 		q->sending = *sending;
-	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &q->packed);
+	return queue_call_eval(q, QUEUE_CALL_PUBLISH, keys, &lines->resp);
 }
 
-/* The rest of an argument: the lines as MessagePack, CR LF. */
-static int
-pack(struct buf *out, const struct queue_lines *lines)
+void
+queue_call_terms(struct queue *q, const struct queue_sending *sending)
 {
-	const char *at = buf_ptr(&lines->resp), *end = at + lines->resp.len;
-	const char *line;
+	resp_arg_u64(&q->args, sending->seq);
+	resp_arg_u64(&q->args, QUEUE_PUBLISHER_S);
+	queue_call_name(q);
+	resp_arg_u64(&q->args, sending->terms.high_water);
+	resp_arg_u64(&q->args, sending->terms.not_after_ms);
+	resp_arg_u64(&q->args, sending->terms.name);
+}
 
-	buf_clear(out);
-	for (size_t i = 0; i < lines->n; i++) {
-		size_t len = resp_take(&at, end, &line);
+static void
+add_marks(struct queue *q, const struct queue_sending *sending)
+{
+	const struct mark_groups *g = &q->groups;
+	unsigned char head[MSGPACK_HEAD];
 
-		if (len == SIZE_MAX || msgpack_add(out, line, len) < 0)
-			return -1;
-	}
-	return buf_add(out, "\r\n", 2);
+	/* A mark outlives every sending that could push its line again. */
+	resp_arg_u64(&q->args, sending->terms.window_s + QUEUE_NOT_AFTER_S);
+	resp_arg_u64(&q->args, q->both_until_ms);
+	resp_arg(&q->args, buf_ptr(&g->text), g->text.len);
+	msgpack_head((uint32_t)(3 * sending->lines->tags), head);
+	resp_arg_two(&q->args, head, MSGPACK_HEAD, &g->packed);
 }
 
 enum queue_state

@@ -7,8 +7,7 @@
 #include "base/num.h"
 
 enum {
-	LINE_END = 2,      /* CR LF */
-	TAKE_MAX = 1 << 20 /* resp_take(): more than a line has */
+	LINE_END = 2 /* CR LF */
 };
 
 static inline char *
@@ -44,20 +43,19 @@ void
 resp_arg_two(
     struct resp_args *a, const void *p, size_t n, const struct buf *more)
 {
-	resp_arg_begin(a, p, n, n + more->len);
-	if ((more->len > 0 &&
+	if (buf_addf(&a->resp, "$%zu\r\n", n + more->len) < 0 ||
+	    buf_add(&a->resp, p, n) < 0 ||
+	    (more->len > 0 &&
 		buf_add(&a->resp, buf_ptr(more), more->len) < 0) ||
 	    buf_add(&a->resp, "\r\n", 2) < 0)
 		a->failed = true;
+	a->n++;
 }
 
 void
-resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len)
+resp_args_behind(struct resp_args *a, size_t n)
 {
-	if (buf_addf(&a->resp, "$%zu\r\n", len) < 0 ||
-	    buf_add(&a->resp, p, n) < 0)
-		a->failed = true;
-	a->n++;
+	a->n += n;
 }
 
 void
@@ -88,23 +86,6 @@ resp_encode(struct buf *out, const void *p, size_t len)
 	memcpy(to, p, len);
 	buf_grow(out, (size_t)(put_end(to + len) - begin));
 	return 0;
-}
-
-size_t
-resp_take(const char **p, const char *end, const char **ret_string)
-{
-	const char *at = *p;
-	size_t len = 0;
-
-	if (at == end || *at++ != '$')
-		return SIZE_MAX;
-	while (at < end && *at >= '0' && *at <= '9' && len < TAKE_MAX)
-		len = len * 10 + (size_t)(*at++ - '0');
-	if ((size_t)(end - at) < LINE_END + len + LINE_END)
-		return SIZE_MAX;
-	*ret_string = at + LINE_END;
-	*p = at + LINE_END + len + LINE_END;
-	return len;
 }
 
 int

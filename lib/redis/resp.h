@@ -27,18 +27,13 @@ void resp_arg_u64(struct resp_args *a, uint64_t n);
 /* n bytes at p, then the content of more, as one argument. */
 void resp_arg_two(
     struct resp_args *a, const void *p, size_t n, const struct buf *more);
-/* The last argument, of len bytes: p is the first n of them, the others and
- * CR LF are sent behind the arguments. */
-void resp_arg_begin(struct resp_args *a, const void *p, size_t n, size_t len);
+/* n more, encoded, are sent behind the arguments. */
+void resp_args_behind(struct resp_args *a, size_t n);
 void resp_args_clear(struct resp_args *a);
 void resp_args_free(struct resp_args *a);
 
 /* Adds one bulk string to out.  0, or -1 if memory is gone: unchanged. */
 int resp_encode(struct buf *out, const void *p, size_t len);
-
-/* Takes the bulk string at *p off it, which ends at end: its length, and *p is
- * behind it; SIZE_MAX if there is none that resp_encode wrote. */
-size_t resp_take(const char **p, const char *end, const char **ret_string);
 
 /* Add a command, its name first in args; and EVALSHA of a script, whose first
  * n_keys arguments are keys.  0, or -1 if memory is gone. */

@@ -130,7 +130,7 @@ void session_expect(struct session *s, bool large, bool aside);
 
 /*
  * Begins EVALSHA of a script, whose first n_keys arguments are keys.  args
- * are copied; more (may be NULL), the rest of the last one, is borrowed
+ * are copied; more (may be NULL), those that are sent behind them, is borrowed
  * until the call ends.  A script that Redis has forgotten is loaded and
  * called again within the call.  0, or -1 if not idle or memory is gone.
  */

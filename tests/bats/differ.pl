@@ -113,11 +113,11 @@ sub both {
 # The same batch by a transaction: the reply of publish.
 sub admit {
 	my (undef, undef, undef, $ready, $queues, $publisher, $totals, @argv) = @_;
-	my @lines = unpack '(x N/a*)*', substr $argv[-1], 5;
+	my @lines = splice @argv, 6;
 	my $pushing = "${publisher}::pushing";
 	call('MULTI') eq 'OK' or die 'MULTI';
 	for (['EVALSHA', $sha{new}{admit}, 5, $ready, $queues, $publisher, $totals, $pushing,
-			@argv[0 .. 2, 5 .. 7], scalar @lines],
+			@argv, scalar @lines],
 		['LPUSHX', $pushing, @lines], ['RPOP', $pushing], ['RENAMENX', $pushing, $ready]) {
 		call(@$_) eq 'QUEUED' or die "$_->[0]\n";
 	}
@@ -222,10 +222,6 @@ sub act_push {
 	both('push', 'LPUSH', $READY, map { payload() } 1 .. pick(1, 2, 7, 40, 300));
 }
 
-sub packed {
-	return pack('CN', 0xdd, scalar @_) . join '', map { pack 'CN/a*', 0xdb, $_ } @_;
-}
-
 sub act_publish {
 	my $id = pick(@ids);
 	my $n = $published{$id} // -1;
@@ -238,9 +234,8 @@ sub act_publish {
 	my $next = pick($n + 1, $n + 1, $n + 1, $n + 1, $n, $n - 1, $n + 2);
 	my @lines = map { payload() } 1 .. pick(1, 1, 2, 30, 31, 120);
 	my $reply = both('publish', 'EVALSHA', 'publish', 4, $READY, 'rmq::queues',
-		"${P}publisher::$id", "${P}totals", $next, 86400, '@', 60, 0,
-		pick(0, 0, 1, 100, 100000), $clock + pick(-1, 0, 1000, 1000), pick(7, 7, 8),
-		'', '', packed(@lines));
+		"${P}publisher::$id", "${P}totals", $next, 86400, '@',
+		pick(0, 0, 1, 100, 100000), $clock + pick(-1, 0, 1000, 1000), pick(7, 7, 8), @lines);
 	$published{$id} = $next if $reply =~ /^\[1 /;
 }
 

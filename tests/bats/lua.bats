@@ -51,9 +51,9 @@ script() {
 	echo "${words[*]}"
 }
 
-# script_text NAME: publish reads its lines as MessagePack, which no argument
-# of a shell can be: here it packs them first.  A tag stands before its line,
-# behind a TAB; those with b have their marks in a block.
+# script_text NAME: publish reads the marks of tags as MessagePack, which no
+# argument of a shell can be: here it packs them first.  A tag stands before its
+# line, behind a TAB; those with b have their marks in a block.
 script_text() {
 	local pack='
 		local lines, b, s, nb, ns = {}, {}, {}, 0, 0
@@ -76,9 +76,16 @@ script_text() {
 		local groups = (nb > 0 and "b" .. nb or "") ..
 		    (ns > 0 and "s" .. ns or "")
 		if groups == "s1" and ARGV[5] == "0" then groups = "a1" end
-		local ARGV = {ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
-		    ARGV[6], ARGV[7], ARGV[8], groups, cmsgpack.pack(b),
-		    cmsgpack.pack(lines)}'
+		local words = {ARGV[1], ARGV[2], ARGV[3], ARGV[6], ARGV[7],
+		    ARGV[8]}
+		if #KEYS > 4 then
+			for _, word in ipairs({ARGV[4], ARGV[5], groups,
+			    cmsgpack.pack(b)}) do
+				words[#words + 1] = word
+			end
+		end
+		for _, line in ipairs(lines) do words[#words + 1] = line end
+		local ARGV = words'
 	[ "$1" = publish ] || pack=
 	# Behind the first line, which may be that of the flags.
 	{

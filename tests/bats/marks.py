@@ -100,9 +100,10 @@ def call_new(c, window, both):
         if at not in alone:
             text += "%s%d" % ("s" if len(at) == 2 else "b",
                               len(groups[at]) // 3)
-    return keys, [c["seq"], 86400, "q", window, both, c["high"],
-                  c["not_after"], c["name"], text, pack(packed),
-                  pack([line for _, line in c["lines"]])]
+    args = [c["seq"], 86400, "q", c["high"], c["not_after"], c["name"]]
+    if groups:
+        args += [window, both, text, pack(packed)]
+    return keys, args + [line for _, line in c["lines"]]
 
 
 class World:

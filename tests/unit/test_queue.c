@@ -37,7 +37,7 @@ check_lines(void)
 	memset(long_line, 'x', sizeof long_line);
 	check(
 	    queue_lines_add(&l, "u", 1, long_line, sizeof long_line, &inc) < 0,
-	    "longer than msgpack_add takes");
+	    "a long line");
 	check_encoded(&l, two, sizeof two - 1);
 	check(queue_lines_add(&l, tag, sizeof tag, "one", 3, &inc) < 0,
 	    "long tag");

@@ -6,25 +6,24 @@
 --        and if there are tags   5 a key that nobody has
 --        6 which shelf of singles is filled   7 ... of each group of ARGV 9 the
 --        keys of its marks: b one, s two, of both shelves, a two for each
---        line; then, if ARGV 5 is not 0, of each of its lines that of the mark
+--        line; then, if ARGV 8 is not 0, of each of its lines that of the mark
 --        of a release before
 -- ARGV   1 seq of the batch, from 1
 --        2 life of the publisher's key, seconds
 --        3 the queue's name, added to rmq::queues; '' nothing is
---        4 life of a mark, seconds, from its last use
---        5 the Unix millisecond until which marks are also made and found as
---          a release before does it; 0 not at all
---        6 the high-water mark of the ready list, 0 none
---        7 not-after: the last Unix millisecond, by Redis's clock, at which
+--        4 the high-water mark of the ready list, 0 none
+--        5 not-after: the last Unix millisecond, by Redis's clock, at which
 --          anything may be pushed
---        8 the batch's name: no other batch has it, of whatever publisher
---        9 '' or, if there are tags, groups of lines, a letter and how many:
---          a, if it is there the first one, and ARGV 5 is 0, with singles that
---          each have their own keys; b with marks in one block; s with singles
---          in one pair of shelves
+--        6 the batch's name: no other batch has it, of whatever publisher
+--        and if there are tags   7 life of a mark, seconds, from its last use
+--        8 the Unix millisecond until which marks are also made and found as
+--          a release before does it; 0 not at all
+--        9 groups of lines, a letter and how many: a, if it is there the first
+--          one, and ARGV 8 is 0, with singles that each have their own keys; b
+--          with marks in one block; s with singles in one pair of shelves
 --        10 of each line of each group, as MessagePack: its number, from 1;
 --          the field of its mark; the mark
---        11 the lines as MessagePack
+--        then the lines
 -- Reply  1 pushed
 --        2 was pushed before
 --        0 nothing done: its key is missing, or shows that seq is not the
@@ -60,7 +59,7 @@
 -- there are two, shelves.  Both count; one is filled until nothing on the other
 -- lives any more, then the other one is.
 --
--- A release before has a key per tag, its increment.  Until ARGV 5 publishers
+-- A release before has a key per tag, its increment.  Until ARGV 8 publishers
 -- of it may run, or calls of theirs come late: both kinds of marks are made,
 -- and whichever is found counts.
 --
@@ -73,15 +72,18 @@
 -- Lua makes a function anew whenever it comes to it, and most calls have few
 -- lines: so what these need is no function, and functions are made only where
 -- they are called.  `+ 0` makes a number of a text at half the price of
--- tonumber().
+-- tonumber().  Of a call with one line, keys and arguments taken by unpack()
+-- save 1 %, a remainder in place of floor() 1 %, the text '1' as an argument of
+-- HINCRBY 2 %, and %d for %.0f 1 %: beyond 2^31 a Redis of 32 bits has no %d.
 
-local ready, queues, publisher, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local seq, life, queue, name = ARGV[1] + 0, ARGV[2], ARGV[3], ARGV[8]
-local high_water, groups, call = ARGV[6], ARGV[9], redis.pcall
+local ready, queues, publisher, totals, tags = unpack(KEYS, 1, 5)
+local number, life, queue, high_water, not_after, name = unpack(ARGV, 1, 6)
+local call, seq = redis.pcall, number + 0
 local CHUNK = 30 -- Redis keeps the arguments of calls as short as that
 
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ms = time[2] / 1000
+local now = time[1] * 1000 + ms - ms % 1
 local record = redis.call('GET', publisher)
 local last, total = string.match(record or '', '^(%d+)[^:]*:?(%d*)')
 last, total = last and last + 0, last and total ~= '' and total + 0 or 0
@@ -103,7 +105,7 @@ end
 if seq ~= (last or -1) + 1 then
     return {0, now, 0}
 end
-if last and now > ARGV[7] + 0 then
+if last and now > not_after + 0 then
     return {5, now, total}
 end
 
@@ -115,9 +117,9 @@ if high_water ~= '0' and redis.call('LLEN', ready) >= high_water + 0 then
 else
     local done
     if queue == '' then
-        done = redis.pcall('SET', queues, '', 'XX')
+        done = call('SET', queues, '', 'XX')
     else
-        done = redis.pcall('SADD', queues, queue)
+        done = call('SADD', queues, queue)
     end
     if type(done) == 'table' then
         if not string.find(done.err, '^OOM') then
@@ -126,25 +128,26 @@ else
         reason = 4
     end
 end
-if reason and groups == '' then
+if reason and not tags then
     return {reason, now, total}
 end
 
--- What is pushed, and the reply; the error why nothing is.
-local input = cmsgpack.unpack(ARGV[11])
-local lines, reply, failure = input, {1, now, total}, nil
+-- What is pushed: n lines, of which lines[head + i] is line i; the reply; the
+-- error why nothing is.
+local lines, head = ARGV, tags and 10 or 6
+local n, reply, failure = #ARGV - head, {1, now, total}, nil
 
 -- Of tags: which lines are not pushed, and whether their marks are of them, not
 -- of another increment; marks that were made, key and fields; the last single
 -- alone that was marked; keys of marks of a release before; which shelf is
 -- filled, and what is to be noted of that, if anything.
 local settled, made, marked, made_seen, filled, note
-local marks, window, window_ms, both, alone
-if groups ~= '' then
+local marks, window, window_ms, both, groups, alone
+if tags then
     settled, made, marked, made_seen = {}, {}, 0, {}
-    marks = cmsgpack.unpack(ARGV[10])
-    window, window_ms = ARGV[4] + 0, ARGV[4] .. '000'
-    both = ARGV[5] ~= '0' and ARGV[5] + 0 > now
+    window, window_ms = ARGV[7] + 0, ARGV[7] .. '000'
+    both = ARGV[8] ~= '0' and ARGV[8] + 0 > now
+    groups, marks = ARGV[9], cmsgpack.unpack(ARGV[10])
     alone = string.match(groups, '^a(%d+)') or 0
 end
 
@@ -215,7 +218,7 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
             local keys = {KEYS[key], kind == 's' and KEYS[key + 1] or nil}
             act({kind = kind, n = n, at = at, keys = keys, seen = key + #keys})
             at = at + 3 * n
-            key = key + #keys + (ARGV[5] ~= '0' and n or 0)
+            key = key + #keys + (ARGV[8] ~= '0' and n or 0)
         end
         for kind, n in string.gmatch(groups, '(%a)(%d+)') do
             n = tonumber(n)
@@ -277,7 +280,7 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
             if was then
                 same = was == mark
             elseif before then
-                same = before == input[number]
+                same = before == lines[head + number]
             end
             if same and was then
                 live_on(group.keys[k])
@@ -293,7 +296,7 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
     -- each as -1 - index, those of the lines that are refused, both ascending,
     -- and whether there are others, which would have to be pushed.
     local function look_all()
-        local known, refused, fresh = {}, {}, #input > #marks / 3
+        local known, refused, fresh = {}, {}, n > #marks / 3
         each_group(function(group)
             look(group, function(index, same)
                 if same then
@@ -391,7 +394,7 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
             local mark = marks[at + 2]
             local was, k = mark_in(found, i, to)
             local same = same_before(was or new[field], mark,
-                both and KEYS[group.seen + i - 1], input[number])
+                both and KEYS[group.seen + i - 1], lines[head + number])
             settled[number] = same
             if same and k == to then
                 found_there = true
@@ -422,35 +425,36 @@ if marks and not failure and (reason or not string.find(groups, '^a%d+$')) then
 end
 
 if reason then
-    lines = {}
+    n = 0
 elseif settled and next(settled) ~= nil then
-    lines = {}
-    for i = 1, #input do
+    local rest = {}
+    for i = 1, n do
         if settled[i] == nil then
-            lines[#lines + 1] = input[i]
+            rest[#rest + 1] = lines[head + i]
         elseif not settled[i] then
             reply[#reply + 1] = i - 1
         end
     end
+    lines, head, n = rest, 0, #rest
 end
 
 -- Moves the publisher to seq, counts the lines, then pushes them.
 if not failure then
-    reply[3] = total + #lines
-    local moved = redis.pcall('SET', publisher, ARGV[1] .. ' ' .. name .. ':' ..
-        string.format('%.0f', reply[3]) .. ' ' ..
+    reply[3] = total + n
+    local moved = call('SET', publisher, number .. ' ' .. name .. ':' ..
+        string.format(reply[3] < 1e9 and '%d' or '%.0f', reply[3]) .. ' ' ..
         (reply[INDEXES] and table.concat(reply, ' ', INDEXES) or ''),
         'EX', life)
     failure = moved.err and moved
 end
 if not failure then
-    local added = redis.pcall('HINCRBY', totals, 'published', #lines)
+    local added = call('HINCRBY', totals, 'published', n == 1 and '1' or n)
     failure = type(added) == 'table' and added
-    for from = 1, failure and 0 or #lines, CHUNK do
-        local to = math.min(from + CHUNK - 1, #lines)
-        local done = redis.pcall('LPUSH', ready, unpack(lines, from, to))
+    for from = head + 1, failure and 0 or head + n, CHUNK do
+        local to = math.min(from + CHUNK - 1, head + n)
+        local done = call('LPUSH', ready, unpack(lines, from, to))
         if type(done) == 'table' then
-            redis.call('HINCRBY', totals, 'published', -#lines)
+            redis.call('HINCRBY', totals, 'published', -n)
             failure = done
             break
         end

@@ -157,16 +157,16 @@ if #KEYS > 4 then
     call('DEL', KEYS[5])
     call('GET', KEYS[6])
 end
-local at = 12
+local at = #KEYS > 4 and 10 or 7
 for key = 7, #KEYS, 2 do
     call('HGET', KEYS[key + 1], ARGV[at])
-    call('HSETNX', KEYS[key], ARGV[at], ARGV[8])
-    call('PEXPIRE', KEYS[key], ARGV[4])
+    call('HSETNX', KEYS[key], ARGV[at], ARGV[6])
+    call('PEXPIRE', KEYS[key], ARGV[7])
     at = at + 1
 end
-call('SET', KEYS[3], ARGV[8], 'EX', ARGV[2])
+call('SET', KEYS[3], ARGV[6], 'EX', ARGV[2])
 call('HINCRBY', KEYS[4], 'published', ARGV[1])
-call('LPUSH', KEYS[1], unpack(cmsgpack.unpack(ARGV[11])))
+call('LPUSH', KEYS[1], unpack(ARGV, at))
 return {1, 0, 0}
 END
 
@@ -176,14 +176,13 @@ sub bare_call {
 	my ($redis, $line, $lines, $tags, $which) = @_;
 	my $own = 'incr::queue::[bench]::';
 	my $sha = $redis->{commands} //= $redis->call('SCRIPT', 'LOAD', $COMMANDS);
-	my $packed = pack('CN', 0xdd, $lines) . pack('CC/a', 0xd9, $line) x $lines;
 	my @pairs = map { ($which * 7919 + $_ * 13) % 128 } 1 .. $tags;
 	my @keys = ($READY, 'rmq::queues', "${own}publisher::" . Bench::key(0), "${own}totals");
 	push @keys, "${own}marks::", "${own}marks::turn" if $tags;
 	push @keys, map { my $p = $_; map { sprintf '%smarks::%d.%02x', $own, $_, $p } 1, 2 } @pairs;
 	return BenchRedis::words('EVALSHA', $sha, scalar @keys, @keys, $lines, 172800, 'bench',
-		90000000, 0, 0, 9999999999999, '12345678901234567', '', '', $packed,
-		map { sprintf '%09d%09d', $which, $_ } 1 .. $tags);
+		0, 9999999999999, '12345678901234567', $tags ? (90000000, 0, '') : (),
+		(map { sprintf '%09d%09d', $which, $_ } 1 .. $tags), ($line) x $lines);
 }
 
 # commands_alone REDIS, N, LINES, TAGS: microseconds of Redis for each of N lines, so
