@@ -1,6 +1,10 @@
 /* Requests and the answers of their paths. */
 #include "serve_parts.h"
 
+#include <netinet/in.h>
+
+#include "net/address.h"
+
 #define HEAD(line_, fields_) line_ " HTTP/1.1\r\nHost: x\r\n" fields_ "\r\n"
 
 static const struct origin front = {.role = ROUTES_FRONT},
@@ -222,6 +226,45 @@ get(const char *text, const struct origin *from, struct response *ret)
 	return ret->status;
 }
 
+/* A health check on a Unix socket ends its connection at once, and its figures
+ * wait: those of nothing else. */
+static void
+test_checks(void)
+{
+	static const struct {
+		const char *text;
+		uint8_t family; /* of the client's address */
+		bool at_once, check;
+	} cases[] = {
+	    {HEAD("GET /health/live", ""), AF_UNIX, true, true},
+	    {HEAD("HEAD /health/ready", ""), AF_UNIX, true, true},
+	    {HEAD("POST /health/live", ""), AF_UNIX, true, true},
+	    {HEAD("GET /health/live", ""), AF_INET, false, true},
+	    {HEAD("POST /increment", ""), AF_UNIX, false, false},
+	    {HEAD("GET /increment", ""), AF_UNIX, false, false},
+	    {HEAD("POST /increments", ""), AF_UNIX, false, false},
+	    {HEAD("GET /health", ""), AF_UNIX, false, false},
+	};
+
+	parts_open(16, 2, false);
+	for (size_t i = 0; i < check_n(cases); i++) {
+		struct sockaddr_in peer = {.sin_family = cases[i].family};
+		struct origin from = {.role = ROUTES_FRONT,
+		    .peer = address_of((const struct sockaddr *)&peer)};
+		struct response a = {.status = HTTP_200};
+		enum decision d;
+		struct exchange *x = parts_begin(cases[i].text, &from, &d, &a);
+
+		check(x->at_once == cases[i].at_once, "%s", cases[i].text);
+		parts.metrics.busy_ms = 0;
+		exchange_answer(x, &a);
+		check((parts.metrics.busy_ms == 0) == cases[i].check, "%s",
+		    cases[i].text);
+		exchange_free(x);
+	}
+	parts_close();
+}
+
 static void
 test_gets(void)
 {
@@ -288,6 +331,7 @@ main(void)
 	test_whole_read();
 	test_key();
 	test_full();
+	test_checks();
 	test_gets();
 	test_cut();
 	return check_end();
