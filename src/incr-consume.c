@@ -471,6 +471,7 @@ finish(struct consumer *c)
 	if (io_finish(STDOUT_FILENO) < 0)
 		log_die(EXIT_TEMPFAIL, "stdout: %s", strerror(errno));
 	metrics_close();
+	queue_gauges_close(&gauges);
 	queue_close(c->queue);
 	consumer_free(c);
 	return exit_status;

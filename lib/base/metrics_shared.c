@@ -31,6 +31,12 @@ metrics_shared_init(struct metrics_shared *s, const char *queue)
 	    (uintmax_t)getpid());
 }
 
+void
+metrics_shared_free(struct metrics_shared *s)
+{
+	buf_free(&s->text);
+}
+
 /* The number of a file that was replaced may be used again. */
 static bool
 is_own(const struct metrics_shared *s, const struct stat *st)

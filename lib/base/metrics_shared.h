@@ -31,6 +31,8 @@ struct metrics_shared {
 /* Of this queue (record/queue_name.h). */
 void metrics_shared_init(struct metrics_shared *s, const char *queue);
 
+void metrics_shared_free(struct metrics_shared *s);
+
 /* Should this program find the values, and write them?  Never while metrics
  * are off. */
 bool metrics_shared_is_due(const struct metrics_shared *s);

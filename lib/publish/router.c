@@ -99,8 +99,10 @@ router_close(struct router *r)
 static void
 close_shards(struct router_shard *shards, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		publisher_close(&shards[i].publisher);
+		queue_gauges_close(&shards[i].gauges);
+	}
 	free(shards);
 }
 

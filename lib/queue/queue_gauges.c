@@ -24,6 +24,12 @@ queue_gauges_open(struct queue_gauges *g, const char *queue)
 	return g;
 }
 
+void
+queue_gauges_close(struct queue_gauges *g)
+{
+	metrics_shared_free(&g->file);
+}
+
 int64_t
 queue_gauges_due(const struct queue_gauges *g)
 {

@@ -32,6 +32,8 @@ struct queue_gauges {
 struct queue_gauges *queue_gauges_open(
     struct queue_gauges *g, const char *queue);
 
+void queue_gauges_close(struct queue_gauges *g);
+
 /* When queue_gauges_want has an answer: IO_FOREVER if never. */
 int64_t queue_gauges_due(const struct queue_gauges *g);
 

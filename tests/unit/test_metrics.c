@@ -247,7 +247,7 @@ check_shared(void)
 	unlink(file);
 	metrics_shared_write(&s, &ready, 1);
 	check(status_of(file).st_size > 0, "it was removed");
-	buf_free(&s.text);
+	metrics_shared_free(&s);
 	unlink(file);
 }
 
