@@ -44,8 +44,14 @@
 #include "queue/shards.h"
 #include "record/fault.h"
 #include "record/queue_name.h"
+#include "redis/server_info.h"
 
-enum { ONCE_WAIT_MS = 30000, LOOK_WAIT_MS = 5000, HELD_MS = 3000 };
+enum {
+	ONCE_WAIT_MS = 30000,
+	LOOK_WAIT_MS = 5000,
+	AGAIN_MS = 100,
+	HELD_MS = 3000
+};
 
 /* The series of the metrics. */
 enum {
@@ -127,6 +133,8 @@ static int dry_run(void);
 static void begin(struct consumer *c);
 static int peek(void);
 static int list_shards(void);
+static enum queue_state ask_shards(struct queue *q);
+static bool is_for_now(const struct queue *q, enum queue_state state);
 static struct queue *open_to_look(void);
 static void show(const struct buf *text);
 static void consume(struct consumer *c, int signals);
@@ -247,15 +255,11 @@ list_shards(void)
 	struct queue *q = open_to_look();
 	char of[QUEUE_NAME_MAX + 1], name[QUEUE_NAME_MAX + 1];
 	struct buf text = {0};
-	enum queue_state state = queue_sync_idle(q, wait_ms);
+	enum queue_state state = ask_shards(q);
 	unsigned i, n;
 
-	if (state == QUEUE_IDLE && queue_shards(q, 0) < 0)
-		log_no_memory();
-	if (state == QUEUE_IDLE)
-		state = queue_sync_done(q, wait_ms);
 	if (state != QUEUE_DONE)
-		log_die(state == QUEUE_DOWN ? EXIT_TEMPFAIL : EXIT_CONFIG,
+		log_die(is_for_now(q, state) ? EXIT_TEMPFAIL : EXIT_CONFIG,
 		    "redis: %s", queue_status(q)->why);
 	n = queue_sharded(q);
 	if (buf_addf(&text, "%s\n", queue_name) < 0)
@@ -273,6 +277,36 @@ list_shards(void)
 	queue_close(q);
 	buf_free(&text);
 	return EXIT_DELIVERED;
+}
+
+/* Asks again what Redis refuses for now, as a primary that lacks replicas does.
+ */
+static enum queue_state
+ask_shards(struct queue *q)
+{
+	int64_t end_ms = clock_ms() + wait_ms;
+	enum queue_state state = queue_sync_idle(q, wait_ms);
+
+	while (state == QUEUE_IDLE) {
+		if (queue_shards(q, 0) < 0)
+			log_no_memory();
+		state = queue_sync_done(q, wait_ms);
+		if (state != QUEUE_REFUSED || !is_for_now(q, state) ||
+		    clock_ms() >= end_ms)
+			break;
+		(void)io_poll(NULL, 0, clock_ms() + AGAIN_MS);
+		state = queue_sync_idle(q, wait_ms);
+	}
+	return state;
+}
+
+static bool
+is_for_now(const struct queue *q, enum queue_state state)
+{
+	return state == QUEUE_DOWN ||
+	       (state == QUEUE_REFUSED &&
+		   server_info_handshake_error(queue_status(q)->why) ==
+		       UNFIT_NOW);
 }
 
 static struct queue *

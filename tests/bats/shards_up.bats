@@ -83,6 +83,24 @@ sharded() {
 	run -111 sh -c 'incr-consume --list-shards >/dev/full'
 }
 
+@test "incr-consume --list-shards asks again what Redis refuses for now" {
+	own_redis
+	export INCR_QUEUE=many
+	rcli config set min-replicas-to-write 1 >/dev/null
+	run -111 incr-consume --list-shards -w 0.3
+	[ "$output" = 'incr-consume: redis: NOREPLICAS Not enough good replicas to write.' ]
+	background incr-consume --list-shards -w 20 >out
+	looks=$!
+	wait_for 10 was_refused 5
+	rcli config set min-replicas-to-write 0 >/dev/null
+	wait_for 10 gone "$looks"
+	wait "$looks"
+	[ "$(cat out)" = many ]
+}
+was_refused() { # TIMES
+	[ "$(rcli info errorstats | sed -n 's/^errorstat_NOREPLICAS:count=\([0-9]*\).*/\1/p')" -ge "$1" ]
+}
+
 @test "incr-drain --all counts the queue and each shard once, and leaves" {
 	use_given
 	increments 1 1 | incr-publish
